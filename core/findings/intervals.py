@@ -1,11 +1,11 @@
 """Confidence intervals of shares, means and ratios, and of their differences on the same images."""
 
 from statistics import NormalDist
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.findings.contrast import UNKNOWN, Measure
 from core.runs.metrics import wilson_interval
 
 Values = NDArray[np.floating]
@@ -18,22 +18,8 @@ NORMAL = NormalDist().inv_cdf(0.975)
 FEWEST = 4
 
 
-class Estimate(NamedTuple):
-    """A number and the ends of its interval; NaN where it is unknown.
-
-    Attributes:
-        value, low, high: in the unit of the measured quantity.
-        images: number of images behind it.
-    """
-
-    value: float
-    low: float
-    high: float
-    images: int
-
-
-def difference_of_intervals(first: Estimate, second: Estimate) -> Estimate:
-    """Estimate the difference of two independent numbers from their intervals (Zou and Donner 2008).
+def difference_of_intervals(first: Measure, second: Measure) -> Measure:
+    """Measure the difference of two independent numbers from their intervals (Zou and Donner 2008).
 
     Of numbers that are positively correlated, such as shares of the same images, the interval is wider than need be.
     """
@@ -42,7 +28,7 @@ def difference_of_intervals(first: Estimate, second: Estimate) -> Estimate:
         np.hypot(first.value - first.low, second.high - second.value),
         np.hypot(first.high - first.value, second.value - second.low),
     )
-    return Estimate(value, value - float(low), value + float(high), first.images + second.images)
+    return Measure(value, value - float(low), value + float(high), first.n + second.n)
 
 
 def effective_size(weights: Values) -> float:
@@ -50,8 +36,8 @@ def effective_size(weights: Values) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def weighted_share(hits: Hits, weights: Values | None = None, *, confidence: float = 0.95) -> Estimate:
-    """Estimate a share from a stratified sample, with Wilson's interval on Kish's effective size.
+def weighted_share(hits: Hits, weights: Values | None = None, *, confidence: float = 0.95) -> Measure:
+    """Measure a share from a stratified sample, with Wilson's interval on Kish's effective size.
 
     Args:
         hits: bool (N,).
@@ -60,19 +46,19 @@ def weighted_share(hits: Hits, weights: Values | None = None, *, confidence: flo
     """
     counted = np.ones(len(hits)) if weights is None else np.asarray(weights, np.float64)
     if not len(hits):
-        return Estimate(np.nan, 0.0, 1.0, 0)
+        return Measure(np.nan, 0.0, 1.0, 0)
     size = effective_size(counted)
     share = float(np.average(np.asarray(hits, np.float64), weights=counted))
     # rounding must not make a share of 1 miss the end
     successes = size if np.all(hits) else min(share * size, size)
     low, high = wilson_interval(successes, size, confidence=confidence)  # type: ignore[arg-type]
-    return Estimate(share, float(low), float(high), len(hits))
+    return Measure(share, float(low), float(high), len(hits))
 
 
 def weighted_mean(
     values: Values, weights: Values | None = None, *, clusters: Clusters | None = None, confidence: float = 0.95
-) -> Estimate:
-    """Estimate a mean from a stratified sample, with the interval of its linearised variance; NaN is left out.
+) -> Measure:
+    """Measure a mean from a stratified sample, with the interval of its linearised variance; NaN is left out.
 
     Args:
         values: (N,).
@@ -87,20 +73,22 @@ def weighted_mean(
     numbers, counted = numbers[finite], counted[finite]
     count = len(numbers)
     if not count:
-        return Estimate(np.nan, np.nan, np.nan, 0)
+        return UNKNOWN
     mean = float(np.average(numbers, weights=counted))
     if count == 1:
-        return Estimate(mean, np.nan, np.nan, 1)
+        return Measure(mean, n=1)
     pulls = np.asarray(counted * (numbers - mean) / counted.sum(), np.float64)
     half = _half_width(pulls, confidence)
+    sources = None
     if clusters is not None:
-        _, codes = np.unique(np.asarray(clusters)[finite], return_inverse=True)
+        found, codes = np.unique(np.asarray(clusters)[finite], return_inverse=True)
         half = np.maximum(half, _half_width(np.bincount(codes, pulls).astype(np.float64), confidence))
-    return Estimate(mean, float(mean - half), float(mean + half), count)
+        sources = len(found)
+    return Measure(mean, float(mean - half), float(mean + half), count, sources)
 
 
-def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: float = 0.95) -> Estimate:
-    """Estimate the paired difference between the rates of two outcomes on the same images.
+def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: float = 0.95) -> Measure:
+    """Measure the paired difference between the rates of two outcomes on the same images.
 
     The interval is that of `weighted_mean` within the range of the leads, at least -1 to 1. It is widened to include 0
     where McNemar's exact test is not significant: if few images all agree, their variance says nothing. If all leads
@@ -128,7 +116,7 @@ def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: f
     if weights is not None:
         low, high = _at_least(numbers, np.asarray(weights, np.float64)[finite], low, high, confidence)
     most = max(1.0, float(np.abs(numbers).max()))
-    return Estimate(estimate.value, max(float(low), -most), min(float(high), most), estimate.images)
+    return Measure(estimate.value, max(float(low), -most), min(float(high), most), estimate.n)
 
 
 def _at_least(
@@ -166,8 +154,8 @@ def weighted_ratio(
     *,
     less: tuple[Values, Values] | None = None,
     confidence: float = 0.95,
-) -> Estimate:
-    """Estimate a ratio of sums over images with several trials each; its interval treats images, not trials, as drawn.
+) -> Measure:
+    """Measure a ratio of sums over images with several trials each; its interval treats images, not trials, as drawn.
 
     Args:
         hits, trials: (N,), of each image; images without a trial are left out.
@@ -182,7 +170,7 @@ def weighted_ratio(
         other, more, also = _ratio(*less, counted)
         value, pulls, images, tried = value - other, pulls - more, min(images, int(also.sum())), tried | also
     if images < 2 or not np.isfinite(value):
-        return Estimate(value, np.nan, np.nan, images)
+        return Measure(value, np.nan, np.nan, images)
     half = _half_width(pulls[tried], confidence)
     low, high, size = value - half, value + half, effective_size(counted[tried])
     if less is None:
@@ -195,7 +183,7 @@ def weighted_ratio(
     elif abs(value) == 1:
         inner = _certain(size, confidence)
         low, high = (inner, 1.0) if value > 0 else (-1.0, -inner)
-    return Estimate(value, low, high, images)
+    return Measure(value, low, high, images)
 
 
 def _certain(size: float, confidence: float) -> float:
@@ -227,8 +215,8 @@ def _half_width(pulls: NDArray[np.float64], confidence: float) -> float:
     return float(stdtrit(count - 1, 0.5 + confidence / 2) * np.sqrt((pulls**2).sum() * count / (count - 1)))
 
 
-def clustered_share(hits: Hits, clusters: Clusters) -> Estimate:
-    """Estimate a share where images of one cluster resemble each other.
+def clustered_share(hits: Hits, clusters: Clusters) -> Measure:
+    """Measure a share where images of one cluster resemble each other.
 
     Wilson's interval on the effective number of images: the number of independent images whose share would vary as
     much as the clusters' does, reduced by the ratio of Student's to the normal quantile (Korn and Graubard 1998). It is
@@ -241,15 +229,15 @@ def clustered_share(hits: Hits, clusters: Clusters) -> Estimate:
             others, and the interval is 0 to 1.
     """
     if not len(hits):
-        return Estimate(np.nan, 0.0, 1.0, 0)
+        return Measure(np.nan, 0.0, 1.0, 0)
     _, codes = np.unique(clusters, return_inverse=True)
     share, count = float(np.mean(hits)), int(codes.max()) + 1
     if count == 1:
-        return Estimate(share, 0.0, 1.0, len(hits))
+        return Measure(share, 0.0, 1.0, len(hits))
     half = _half_width(np.bincount(codes, (np.asarray(hits) - share) / len(hits)).astype(np.float64), 0.95)
     size: float = count
     if 0 < share < 1:
         normal = NORMAL * np.sqrt(share * (1 - share))
         size = min(len(hits), (normal / half) ** 2) if half > 0 else len(hits)
     low, high = wilson_interval(size if share == 1 else share * size, size)  # type: ignore[arg-type]
-    return Estimate(share, float(low), float(high), len(hits))
+    return Measure(share, float(low), float(high), len(hits))

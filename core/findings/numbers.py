@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from core.findings.finding import Measure, Unit
+from core.findings.contrast import Measure, Unit
 
 MINUS = "\N{MINUS SIGN}"
 # a share whose interval is at least this wide (0 to 1) is written without decimals
@@ -41,11 +41,7 @@ def plus(value: float, digits: int = 2) -> str:
 
 
 def format_measure(measure: Measure, unit: Unit) -> str:
-    """Write a measure with its interval in its unit: "4.6% (4.1 to 5.2%)", "−0.40 (−0.47 to −0.33)"; "" if unknown.
-
-    With too few independent sources for an interval, their number and that of the images follow: "51.0% (400 images
-    from 2 sources)".
-    """
+    """Write a measure with its interval in its unit: "4.6% (4.1 to 5.2%)", "−0.40 (−0.47 to −0.33)"; "" if unknown."""
     if not measure.known:
         return ""
     wide = measure.high - measure.low >= WIDE
@@ -65,9 +61,6 @@ def format_difference(measure: Measure, unit: Unit) -> str:
 
 
 def _with_interval(measure: Measure, write: Callable[[float], str], unit: str = "") -> str:
-    if measure.has_few_sources:
-        sources = "1 source" if measure.clusters == 1 else f"{measure.clusters} sources"
-        return f"{write(measure.value)} ({measure.n:,} images from {sources})"
     return write(measure.value) + _interval(measure, write, unit)
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from core.findings.intervals import NORMAL, Estimate
+from core.findings.contrast import UNKNOWN, Measure
+from core.findings.intervals import NORMAL
 from core.runs.metrics import wilson_interval
 
 FOLDS = 5
@@ -16,12 +17,11 @@ FOLDS = 5
 BINS = 20
 # images of each class that a stratum needs
 MIN_IN_STRATUM = 5
-UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)
 # (features or bins, labels, those of the images to score) -> scores, higher where more REAL
 Classifier = Callable[[NDArray[Any], NDArray[np.bool_], NDArray[Any]], NDArray[np.float64]]
 
 
-def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_]) -> Estimate:
+def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_]) -> Measure:
     """Estimate how often a REAL image scores higher than a FAKE one, ties counting half, with DeLong's interval (1988).
 
     Args:
@@ -38,12 +38,12 @@ def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_]) -> Estimate:
     return _estimate(*_delong(np.asarray(scores, np.float64), is_real), smaller, len(is_real))
 
 
-def _estimate(value: float, variance: float, smaller: int, images: int) -> Estimate:
+def _estimate(value: float, variance: float, smaller: int, images: int) -> Measure:
     half = NORMAL * np.sqrt(variance)
     low, high = max(0.0, value - half), min(1.0, value + half)
     if variance <= 0 and np.isclose(value, [0, 1]).any():
         low, high = map(float, wilson_interval(round(value * smaller), smaller))
-    return Estimate(float(value), float(low), float(high), images)
+    return Measure(float(value), float(low), float(high), images)
 
 
 def _delong(scores: NDArray[np.float64], is_real: NDArray[np.bool_]) -> tuple[float, float]:
@@ -65,7 +65,7 @@ def difference_of_aurocs(
     first: NDArray[np.floating],
     second: NDArray[np.floating],
     is_real: NDArray[np.bool_],
-) -> Estimate:
+) -> Measure:
     """Estimate the first score's AUROC less the second's on the same images (DeLong et al. 1988).
 
     Args:
@@ -83,16 +83,16 @@ def difference_of_aurocs(
     below = _placements(second[~is_real], second[is_real]) - _placements(first[~is_real], first[is_real])
     value = float(above.mean())
     if min(real, fake) < 2:
-        return Estimate(value, np.nan, np.nan, real + fake)
+        return Measure(value, np.nan, np.nan, real + fake)
     spread = np.sqrt(above.var(ddof=1) / real + below.var(ddof=1) / fake)
     if spread < 1e-12 and value:
         # the variance of what is always so says nothing
-        return Estimate(value, np.nan, np.nan, real + fake)
+        return Measure(value, np.nan, np.nan, real + fake)
     half = NORMAL * float(spread)
-    return Estimate(value, max(value - half, -1.0), min(value + half, 1.0), real + fake)
+    return Measure(value, max(value - half, -1.0), min(value + half, 1.0), real + fake)
 
 
-def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> Estimate:
+def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> Measure:
     """Correlate two scores by rank, with the interval of Bonett & Wright (2000).
 
     Returns:
@@ -101,14 +101,14 @@ def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) 
     """
     n = len(first)
     if n < 4 or np.ptp(first) == 0 or np.ptp(second) == 0:
-        return Estimate(np.nan, np.nan, np.nan, n)
+        return Measure(np.nan, np.nan, np.nan, n)
     rho = float(spearmanr(first, second).statistic)
     if abs(rho) > 0.999999:
         # one order of few images is likely by chance, and the formula knows no chance at 1
-        return Estimate(rho, np.nan, np.nan, n)
+        return Measure(rho, np.nan, np.nan, n)
     half = NORMAL * np.sqrt((1 + rho**2 / 2) / (n - 3))
     middle = np.arctanh(rho)
-    return Estimate(rho, float(np.tanh(middle - half)), float(np.tanh(middle + half)), n)
+    return Measure(rho, float(np.tanh(middle - half)), float(np.tanh(middle + half)), n)
 
 
 def cross_fit(
@@ -170,7 +170,7 @@ def strata_of(values: "pd.Series[Any]") -> NDArray[np.intp]:
     return np.asarray(np.searchsorted(edges, numbers, side="right"), np.intp)
 
 
-def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDArray[np.intp]) -> Estimate:
+def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDArray[np.intp]) -> Measure:
     """Estimate a detector's AUROC within strata that match both classes on a statistic.
 
     Args:

@@ -4,35 +4,43 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from core.findings.claims import Sign, claim_status, sign_of
-from core.findings.finding import Choice, Finding
+from core.findings.answer import answer_of, verdict_of
+from core.findings.contrast import Contrast, Finding
 from core.findings.numbers import format_difference, format_measure
 
-SIGNS: dict[Sign | None, str] = {1: "above", -1: "below", 0: "no difference", None: "no control"}
+_TEXTS = ("Effect", "Control", "Difference", "Images")
 
 
 def findings_text(findings: Iterable[Finding]) -> pd.DataFrame:
     """Lay findings out as text, a row each, ready to show.
 
     Returns:
-        Columns `Question`, `Of`, `Group`, `Effect`, `Control`, `Difference`, `Status`, `Headline`.
+        Columns `Question`, `Of`, `Group`, `Effect`, `Control` (the strongest), `Difference`, `Images`, `Answer`.
     """
     rows = [
-        (finding.question or finding.about.label, finding.subject, finding.group or "", *_texts(finding, finding),
-         str(claim_status(finding)), finding.headline)
+        (
+            finding.question,
+            finding.subject,
+            finding.group or "",
+            *_texts(finding, finding.main),
+            str(answer_of(finding)),
+        )
         for finding in findings
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["Question", "Of", "Group", *_TEXTS, "Status", "Headline"])
+    ]
+    return pd.DataFrame(rows, columns=["Question", "Of", "Group", *_TEXTS, "Answer"]).astype(str)
 
 
 def choices_text(finding: Finding) -> pd.DataFrame:
-    """Lay out what each analysis choice made of a finding, as text ready to show.
+    """Lay out what a finding measured under each choice, the main one first, as text ready to show.
 
     Returns:
-        Columns `Choice`, `Value`, `Effect`, `Control`, `Difference`, `Sign`.
+        Columns `Choice`, `Value`, `Effect`, `Control`, `Difference`, `Images`, `Answer`.
     """
-    rows = [(choice.kind, choice.value, *_texts(finding, choice), SIGNS[sign_of(choice)]) for choice in finding.choices]
-    return pd.DataFrame(rows, columns=["Choice", "Value", *_TEXTS, "Sign"])
+    rows = [
+        (contrast.kind, contrast.value, *_texts(finding, contrast), verdict_of(finding, contrast) or "")
+        for contrast in finding.contrasts
+    ]
+    return pd.DataFrame(rows, columns=["Choice", "Value", *_TEXTS, "Answer"])
 
 
 def findings_markdown(findings: Sequence[Finding]) -> str:
@@ -48,13 +56,22 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
 
 
-_TEXTS = ("Effect", "Control", "Difference")
+def count_of(contrast: Contrast) -> str:
+    """Write how many images, and from how many independent sources, a contrast rests on; "" where unknown."""
+    measure = contrast.measure
+    if not measure.n:
+        return ""
+    if measure.sources is None:
+        return f"{measure.n:,}"
+    return f"{measure.n:,} from {measure.sources} {'source' if measure.sources == 1 else 'sources'}"
 
 
-def _texts(finding: Finding, choice: Finding | Choice) -> tuple[str, str, str]:
-    unit, control = finding.about.unit, choice.control
-    return (
-        format_measure(choice.measure, unit),
-        "" if control is None else f"{format_measure(control.measure, unit)}, {control.name}",
-        "" if choice.difference is None else format_difference(choice.difference, unit),
-    )
+def _texts(finding: Finding, contrast: Contrast) -> tuple[str, str, str, str]:
+    unit = finding.about.unit
+    control = ""
+    if contrast.control is not None:
+        control = f"{format_measure(contrast.control.measure, unit)}, {contrast.control.name}"
+    difference = ""
+    if contrast.difference is not None:
+        difference = format_difference(contrast.difference, unit)
+    return format_measure(contrast.measure, unit), control, difference, count_of(contrast)

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from core.console import one_direction
-from core.findings.finding import Finding
+from core.findings.contrast import Finding
 from core.findings.numbers import percent
 from core.findings.table import findings_text
 from core.images.encoding import data_url

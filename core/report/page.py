@@ -68,8 +68,10 @@ def report_of(
     summary: Block = "No study has a finding."
     if shown:
         first = [study.findings[0] for study in answers.values() if study.findings]
-        summary = html.findings(first, "Question", "Group", "Headline", "Status")
-        table = html.findings([finding for _, finding in shown], "Of", "Group", "Effect", "Control", "Status")
+        summary = html.findings(first, "Question", "Of", "Group", "Answer")
+        table = html.findings(
+            [finding for _, finding in shown], "Question", "Of", "Group", "Effect", "Control", "Images", "Answer"
+        )
         table.insert(0, "Study", [str(study.about["title"]) for study, _ in shown])
         total = sum(len(study.findings) for study in answers.values())
         details["Findings in numbers"] = [table, f"{len(shown)} of {total} findings, at most {MOST} of each study."]

@@ -1,6 +1,6 @@
 """Choose the pictures of the first screen, of its story and of the game, always the same ones for a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ def choose_picture(
     table: pd.DataFrame,
     pictured: NDArray[np.bool_],
     margins: pd.DataFrame | None,
-    columns: Sequence[tuple[str, str | None]],
+    columns: Mapping[str, Sequence[str]],
 ) -> int | None:
     """Choose the FAKE image, called FAKE, that best shows what a change does.
 
@@ -29,7 +29,7 @@ def choose_picture(
         table: of the run, a row an image.
         pictured: bool (N,), which rows have a picture.
         margins: of the study `probes` by id; None without it, and the image of the median margin is chosen.
-        columns: of a change at each of its strengths, and of its control.
+        columns: of a change at each of its strengths -> those of its controls.
 
     Returns:
         Its position, None where no pictured FAKE is called FAKE.
@@ -41,13 +41,11 @@ def choose_picture(
     if margins is None:
         return int(rows[np.argsort(before, kind="stable")[len(rows) // 2]])
     after = margins.reindex(table["id"].iloc[rows])
-    least = np.array(
-        [
-            np.minimum.reduce([-before, after[column].to_numpy(), *([-after[other].to_numpy()] if other else [])])
-            for column, other in columns
-        ]
-    )
-    least = np.nan_to_num(least, nan=-np.inf)
+    by_strength = []
+    for column, controls in columns.items():
+        kept = [-after[control].to_numpy() for control in controls]
+        by_strength.append(np.minimum.reduce([-before, after[column].to_numpy(), *kept]))
+    least = np.nan_to_num(np.array(by_strength), nan=-np.inf)
     best = least.min(axis=0) if least.min(axis=0).max() > 0 else least.max(axis=0)
     return int(rows[np.argmax(best)])
 

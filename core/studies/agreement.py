@@ -10,7 +10,8 @@ from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.registry import DEFAULT
-from core.findings.finding import Control, Finding, Measure, compare, mean_of, share_of
+from core.findings.contrast import Control, Finding, Measure
+from core.findings.paired import compare_apart, compare_means, share_of
 from core.runs.run import Run
 from core.studies.explanations import ALIKE, OTHERS, SAME, explain_all, judged, settings_of, table_by_method
 from core.studies.groups import Cells, groups
@@ -22,24 +23,8 @@ VALUES = {
     "rank_share": "share of those that agree with {one} as well as this image's own {kept} does, 0 to 1",
 }
 
-HEADLINES = {
-    "rank-*": {
-        "question": "Do LIME and other methods agree with Grad-CAM?",
-        "holds": "They agree more than maps of different images do.",
-        "holds below": "They agree less than maps of different images do.",
-        "not shown": "Not shown to agree more than maps of different images do.",
-        "unknown": "Their agreement could not be measured.",
-    },
-    "beyond-*": {
-        "question": "On how many images do they agree beyond chance?",
-        "subject": "better than 95% of other images' maps",
-        "holds": "On most images they agree beyond chance.",
-        "holds for some": "On some images they agree beyond chance.",
-        "holds slightly": "On hardly more images than chance gives.",
-        "holds below": "On fewer images than chance gives.",
-        "not shown": "Not shown on more images than chance gives.",
-    },
-}
+AGREE = "Does the map agree with Grad-CAM's of the same image?"
+BEYOND = "Do LIME and Grad-CAM agree beyond chance on more images than by luck?"
 
 
 def compared() -> dict[str, AnyExplainer]:
@@ -83,29 +68,26 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
     """`rank-<verdict>`: how far LIME and Grad-CAM agree, and `rank-<method>-<verdict>` of other methods; then
     `beyond-<verdict>`: on how many images LIME does beyond chance.
     """
-    cells, positions = Cells(run), pd.Index(run.predictions["id"])
+    cells = Cells(run)
+    positions = pd.Index(run.predictions["id"])
     for group, part, weights in groups(table, run):
         for method, explainer in compared().items():
-            columns = [column_of(method, value) for value in ("rank", "others_rank")]
-            if not set(columns) <= set(part) or not part[columns[0]].notna().any():
+            own, others = (column_of(method, value) for value in ("rank", "others_rank"))
+            if own not in part or others not in part or not part[own].notna().any():
                 continue
             # what is one method with Grad-CAM agrees with it of necessity
-            if method in ALIKE and part[columns[0]].mean() > SAME:
+            if method in ALIKE and part[own].mean() > SAME:
                 continue
-            own, others = (part[name] for name in columns)
-            ranks = compare(own, others, weights, control=OTHERS)
-            # the difference keeps the precision of the columns
-            ranks["difference"] = mean_of(own - others, weights)
             key = f"rank-{group}" if method in DEFAULT else f"rank-{method}-{group}"
-            yield Finding(
-                key, "agreement", "rank_correlation", group=group, **ranks, subject=explainer.title,
-            )  # fmt: skip
+            contrast = compare_means("control", OTHERS, part[own], part[others], weights, control=OTHERS)
+            yield Finding(key, AGREE, "rank_correlation", (contrast,), group=group, subject=explainer.title)
         compared_with = np.minimum(cells.sizes[positions.get_indexer(part["id"])] - 1, parameters["others"])
         decided = part["rank_share"].notna().to_numpy() & enough(compared_with)
         if decided.any():
             beyond = share_of((part["rank_share"] <= LEVEL).to_numpy()[decided], weights[decided])
-            control = Control("chance", Measure(LEVEL))
-            yield Finding(f"beyond-{group}", "agreement", "beyond_chance", beyond, group, control)
+            contrast = compare_apart("control", "luck", beyond, Control("luck", Measure(LEVEL)))
+            subject = "better than 95% of other images' maps"
+            yield Finding(f"beyond-{group}", BEYOND, "beyond_chance", (contrast,), group=group, subject=subject)
 
 
 def make_study() -> Study:
@@ -120,7 +102,6 @@ def make_study() -> Study:
         "own.",
         compute=compute,
         conclude=conclude,
-        headlines=HEADLINES,
         parameters={"others": 100, "segments": 64, "lime_seed": 0, "seed": 0},
         explore=("rank", "rank_share"),
         shard=32,

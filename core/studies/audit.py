@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines
-from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.contrast import Contrast, Control, Finding, Measure
+from core.findings.paired import compare_apart
 from core.findings.separation import BINS, Classifier, auroc, bin_log_odds, cross_fit, strata_of, within_strata
 from core.images.labels import CLASSES
 from core.images.statistics import LUMA, STATISTICS, frequency_radius
@@ -31,6 +31,7 @@ MIN_IN_CLASS = 10
 RINGS = 16
 # of a histogram; what lies beyond the tails is counted in the outermost bins
 HISTOGRAM_BINS, TAILS = 28, 0.005
+SHUFFLED = "shuffled labels"
 QUARTILES = {"lower": 0.25, "median": 0.5, "upper": 0.75}
 # statistic -> title for a heading; numbers are those of `STATISTICS`
 TITLES = {name: name.replace("_", " ").capitalize() for name in STATISTICS} | {
@@ -56,47 +57,14 @@ COLUMNS = {
 ESTIMATED = ("direct", "auroc", "shuffled", "matched_auroc")
 COLUMNS |= {name + end: "an end of its 95 % interval" for name in ESTIMATED for end in ENDS[1:]}
 
-HEADLINES: Headlines = {
-    "fact.*": {
-        "question": "Does this image statistic alone tell REAL from FAKE?",
-        "holds": "It says something about the class.",
-        "not shown": "Not shown to say anything about the class.",
-        "no control": "All images have the same value.",
-    },
-    "leak": {
-        "question": "Does remembering the training images tell REAL from FAKE?",
-        "subject": "copies in the training set",
-        "holds": "Copies in the training set give the class of some images away.",
-        "not shown": "Not shown that copies in the training set give classes away.",
-    },
-    "baseline.spectrum": {
-        "question": "Does logistic regression tell REAL from FAKE?",
-        "subject": "of the spectrum",
-        "holds": "The strengths of frequencies alone tell the classes apart.",
-    },
-    "baseline.*": {
-        "question": "Does logistic regression tell REAL from FAKE?",
-        "subject": "of image statistics",
-        "holds": "Simple image statistics tell the classes apart.",
-    },
-    "lean.*": {
-        "question": "Does the detector need this image statistic?",
-        "holds": "It does better where this statistic cannot help.",
-        "holds below": "It does worse where this statistic cannot help.",
-        "not shown": "Not shown that the detector needs this statistic.",
-    },
-    "ring": {
-        "question": "Which ring of the spectrum differs most between the classes?",
-        "no control": "Descriptive only: the ring that differs most.",
-    },
-    # of a run of one class or without labels
-    "follow.*": {
-        "question": "Do REAL and FAKE verdicts differ in this image statistic?",
-        "holds": "Verdicts go with it.",
-        "not shown": "Not shown that verdicts go with it.",
-        "no control": "All images have the same value.",
-    },
-}
+STATISTIC = "Does this image statistic alone tell REAL from FAKE?"
+REMEMBERING = "Does remembering the training images tell REAL from FAKE?"
+REGRESSION = "Does logistic regression tell REAL from FAKE?"
+LEANS = "Does the detector do worse where this statistic cannot help?"
+RING = "Which ring of the spectrum differs most between the classes?"
+# of a run of one class or without labels
+FOLLOWS = "Do REAL and FAKE verdicts differ in this image statistic?"
+BASELINES = {"spectrum": "of the spectrum", "facts": "of image statistics"}
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -149,9 +117,9 @@ def has_both(run: Run) -> bool:
     return len(run.classes) == len(CLASSES)
 
 
-def _estimate(name: str, estimate: tuple[float, ...]) -> dict[str, float]:
-    """Spread an estimate over three columns."""
-    return dict(zip([name + end for end in ENDS], estimate[:3], strict=True))
+def _estimate(name: str, measure: Measure) -> dict[str, float]:
+    """Spread a measure over three columns."""
+    return dict(zip([name + end for end in ENDS], (measure.value, measure.low, measure.high), strict=True))
 
 
 def _separation(classifier: Classifier, features: Pair, labels: Pair, seed: int) -> Row:
@@ -263,21 +231,25 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> I
     # those that certainly separate the classes best first
     alone = sorted(rows.get("leak", []) + rows.get("fact", []), key=lambda row: -row["auroc_low"])
     if not has_both(run):
-        yield from (replace(_cue(row), key=f"follow.{row['name']}") for row in alone)
+        for row in alone:
+            yield replace(_cue(row), key=f"follow.{row['name']}", question=FOLLOWS)
         return
-    yield from map(_cue, alone)
+    for row in alone:
+        yield _cue(row)
     for row in rows["baseline"]:
-        control = _shuffled(row)
-        yield Finding(f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=control)
+        name = str(row["name"])
+        contrast = compare_apart("control", SHUFFLED, _measure(row, "auroc"), _shuffled(row))
+        yield Finding(f"baseline.{name}", REGRESSION, "cue_auroc", (contrast,), subject=BASELINES.get(name, ""))
     everything = Control("all images", _measure(rows["network"][0], "auroc"))
     for row in alone:
         # how the detector does where a statistic, or a copy, cannot help it. Matched pairs are fewer than the images,
         # and the file does not say how many
-        matched = _measure(row | {"images": 0}, "matched_auroc")
-        yield Finding(f"lean.{row['name']}", "audit", "matched_auroc", matched, control=everything, details=_title(row))
+        matched = replace(_measure(row, "matched_auroc"), n=0)
+        contrast = compare_apart("control", everything.name, matched, everything)
+        yield Finding(f"lean.{row['name']}", LEANS, "matched_auroc", (contrast,), yes="below", subject=_subject(row))
     strongest = max(rows["ring"], key=lambda row: abs(row["direct"] - 0.5))
-    details = {"ring": int(strongest["name"])}
-    yield Finding("ring", "audit", "ring_auroc", _measure(strongest, "direct"), details=details)
+    measured = Contrast("ring", str(strongest["name"]), _measure(strongest, "direct"))
+    yield Finding("ring", RING, "ring_auroc", (measured,), details={"ring": int(strongest["name"])})
 
 
 def _measure(row: Row, name: str) -> Measure:
@@ -286,32 +258,28 @@ def _measure(row: Row, name: str) -> Measure:
 
 
 def _shuffled(row: Row) -> Control:
-    return Control("shuffled labels", _measure(row, "shuffled"))
+    return Control(SHUFFLED, _measure(row, "shuffled"))
 
 
-def _title(row: Row) -> dict[str, Any]:
-    """Return the details that name a statistic; none for a leak."""
-    return {} if row["kind"] == "leak" else {"title": TITLES[row["name"]]}
+def _subject(row: Row) -> str:
+    return "copies in the training set" if row["kind"] == "leak" else TITLES[row["name"]]
 
 
 def _cue(row: Row) -> Finding:
     """Conclude how well a statistic, or remembering the training images, separates the classes alone."""
-    measure, control = _measure(row, "auroc"), _shuffled(row)
+    measure = _measure(row, "auroc")
+    contrasts = [compare_apart("rule", f"{BINS} fitted bins", measure, _shuffled(row))]
     if row["kind"] == "leak":
         details = {name: int(row[name]) for name in ("count", "other_class")}
-        return Finding("leak", "audit", "cue_auroc", measure, control=control, details=details)
-    key, choices = f"fact.{row['name']}", tuple[Choice, ...]()
+        return Finding("leak", REMEMBERING, "cue_auroc", tuple(contrasts), subject=_subject(row), details=details)
     if row["values"] == 1:
-        return Finding(key, "audit", "cue_auroc", Measure(0.5, 0.5, 0.5, measure.n), details=_title(row))
-    if row["name"] in STATISTICS:
+        contrasts = [Contrast("rule", "all images are alike", Measure(0.5, 0.5, 0.5, measure.n))]
+    elif row["name"] in STATISTICS:
         ranked = _measure(row, "direct")
         if ranked.value < 0.5:
             ranked = Measure(1 - ranked.value, 1 - ranked.high, 1 - ranked.low, ranked.n)
-        choices = (
-            Choice("rule", f"{BINS} fitted bins", measure, control),
-            Choice("rule", "rank", ranked, Control("guessing", Measure(0.5))),
-        )
-    return Finding(key, "audit", "cue_auroc", measure, control=control, choices=choices, details=_title(row))
+        contrasts.append(compare_apart("rule", "rank", ranked, Control("guessing", Measure(0.5))))
+    return Finding(f"fact.{row['name']}", STATISTIC, "cue_auroc", tuple(contrasts), subject=_subject(row))
 
 
 def histogram(values: pd.Series, is_real: NDArray[np.bool_]) -> pd.DataFrame:
@@ -346,7 +314,6 @@ STUDY = Study(
     control="the same rules and regressions after the labels were shuffled",
     compute=compute,
     conclude=conclude,
-    headlines=HEADLINES,
     parameters={"seed": 0},
     whole=True,
     needs=(),

@@ -5,7 +5,6 @@ LIME's own intervals are about the samples under one fill.
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.explainers.explainer import AnyExplainer
 from core.explainers.settings import ExplainerSettings
-from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.contrast import Contrast, Control, Finding, Side
 from core.findings.intervals import Values, weighted_ratio
 from core.perturbations.masking import FILLS, Fill
 from core.runs.run import Run
@@ -26,24 +25,16 @@ SEED = "seed"
 # shown and not counted: nearly black pixels occur in no image, and alone would decide what holds
 NOT_COUNTED: Fill = "black"
 
-HEADLINES = {
-    "confirmed-*": {
-        "question": "Does another fill confirm LIME's certain signs?",
-        "holds": "Other fills confirm more signs than new samples do.",
-        "holds below": "Other fills confirm fewer signs than new samples do.",
-        "not shown": "Not shown to confirm fewer signs than new samples do.",
-    },
-    "contradicted-*": {
-        "question": "Does another fill contradict LIME's certain signs?",
-        "holds": "Other fills contradict more signs than new samples do.",
-        "holds below": "Other fills contradict fewer signs than new samples do.",
-        "in part": "Some fills contradict more signs than new samples do, not all.",
-        "depends": "Some fills contradict more signs than new samples do, not all.",
-        "not shown": "Not shown to contradict more signs than new samples do.",
-    },
+# key of a finding -> its question, its quantity, and the side that means yes
+QUESTIONS: dict[str, tuple[str, str, Side]] = {
+    "confirmed": (
+        "Does another fill confirm fewer of LIME's certain signs than new samples do?",
+        "held_signs",
+        "below",
+    ),
+    "contradicted": ("Does another fill contradict LIME's certain signs?", "reversed_signs", "above"),
 }
-# key of a finding -> its quantity
-QUANTITIES = {"confirmed": "held_signs", "contradicted": "reversed_signs"}
+ALL_FILLS = "all fills together"
 
 
 def other_fills(explainer: AnyExplainer, settings: ExplainerSettings) -> dict[str, ExplainerSettings]:
@@ -90,37 +81,37 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     """`confirmed-<method>-<verdict>` and `contradicted-...`: of the certain signs, those with the same and the opposite
     sign that is certain in one other fill: over the fills that are counted, and in each.
     """
-    for (what, quantity), (group, part, weights) in product(QUANTITIES.items(), groups(table, run)):
+    for (what, (question, quantity, yes)), (group, part, weights) in product(QUESTIONS.items(), groups(table, run)):
         for method, title in methods_in(table, "{}_certain").items():
             counts = {name: part[name].to_numpy(np.float64) for name in part if name.startswith(f"{method}_")}
             certain = counts[f"{method}_certain"]
-            hits: dict[Any, Values] = {
-                other: reversed_ if what == "contradicted" else counts[f"{method}_{other}_both"] - reversed_
-                for other in (*FILLS, SEED)
-                if (reversed_ := counts.get(f"{method}_{other}_reversed")) is not None
-            }
+            hits: dict[str, Values] = {}
+            for other in (*FILLS, SEED):
+                reversed_signs = counts.get(f"{method}_{other}_reversed")
+                if reversed_signs is not None:
+                    held_signs = counts[f"{method}_{other}_both"] - reversed_signs
+                    hits[other] = reversed_signs if what == "contradicted" else held_signs
             again = hits.pop(SEED), certain
-            counted = [number for fill, number in hits.items() if fill != NOT_COUNTED]
-            pooled = _shares((np.sum(counted, axis=0), len(counted) * certain), again, weights)
-            choices = []
-            for fill, number in hits.items():
-                shares = _shares((number, certain), again, weights)
-                if fill == NOT_COUNTED:
-                    shares |= {"control": None, "difference": None}
-                choices.append(Choice("fill", FILLS[fill], **shares))
+            counted = {fill: number for fill, number in hits.items() if fill != NOT_COUNTED}
+            pooled = np.sum(list(counted.values()), axis=0), len(counted) * certain
+            contrasts = [_contrast(ALL_FILLS, pooled, again, weights)]
+            contrasts += [
+                _contrast(FILLS[fill], (counted[fill], certain), again, weights) for fill in FILLS if fill in counted
+            ]
+            if NOT_COUNTED in hits:
+                alone = weighted_ratio(hits[NOT_COUNTED], certain, weights=weights)
+                contrasts.append(Contrast("fill", FILLS[NOT_COUNTED], alone))
             yield Finding(
-                f"{what}-{method}-{group}", "certainty", quantity, group=group, **pooled, choices=tuple(choices),
-                subject=title,
-            )  # fmt: skip
+                f"{what}-{method}-{group}", question, quantity, tuple(contrasts), yes=yes, group=group, subject=title
+            )
 
 
-def _shares(own: tuple[Values, Values], again: tuple[Values, Values], weights: Values) -> dict[str, Any]:
+def _contrast(value: str, own: tuple[Values, Values], again: tuple[Values, Values], weights: Values) -> Contrast:
     """Compare signs out of signs of the same images: under other fills, and under another draw of the samples."""
-    return {
-        "measure": Measure.of(weighted_ratio(*own, weights=weights)),
-        "control": Control("another draw of the samples", Measure.of(weighted_ratio(*again, weights=weights))),
-        "difference": Measure.of(weighted_ratio(*own, weights=weights, less=again)),
-    }
+    control = Control("another draw of the samples", weighted_ratio(*again, weights=weights))
+    return Contrast(
+        "fill", value, weighted_ratio(*own, weights=weights), control, weighted_ratio(*own, weights=weights, less=again)
+    )
 
 
 def make_study() -> Study:
@@ -133,7 +124,6 @@ def make_study() -> Study:
         control="Another draw of the samples with the same fill, which is all that the intervals are about.",
         compute=compute,
         conclude=conclude,
-        headlines=HEADLINES,
         parameters={"lime_seed": 0},
         shard=16,
     )

@@ -10,6 +10,7 @@ does not grow with the run.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,8 @@ from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import KNeighborsRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from core.findings.claims import Headlines
-from core.findings.finding import Control, Finding, Measure
+from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
+from core.findings.paired import compare_apart
 from core.runs.run import Run
 from core.studies.cluster_cards import SPACES, read_cards
 from core.studies.groups import VERDICTS, with_predictions
@@ -47,19 +48,11 @@ COLUMNS = {
         "control": "the same in a cloud without clusters that is spread as widely, mean over clouds",
     }.items()
 }
-HEADLINES: Headlines = {
-    "worst-*": {
-        "question": "Is there a group of verdicts that errs unusually often?",
-        "holds": "One group of verdicts errs unusually often.",
-        "not shown": "No group of verdicts is shown to err unusually often.",
-        "unknown": "No group of verdicts certainly errs more often than the others.",
-    },
-    "number-*": {
-        "question": "Do verdicts fall into separate groups?",
-        "holds": "Verdicts fall into separate groups.",
-        "not shown": "Not shown that the groups of verdicts are separate.",
-    },
-}
+WORST = "Is there a group of verdicts that errs unusually often?"
+SEPARATE = "Do verdicts fall into separate groups?"
+# errors are few: two points double the error rate of a good detector
+LEAST_ERRORS = 0.02
+CLOUD = "a cloud without clusters that is spread as widely"
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -208,30 +201,36 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> I
         for verdict, cards in read_cards(table, run, space).groupby("verdict"):
             if len(cards) < 2:
                 continue
-            about: dict[str, Any] = {"study": "clusters", "group": str(verdict), "subject": f"by {name}"}
-            images = int(cards["images"].sum())
-            measure, control, details = Measure(np.nan, n=images), None, dict[str, Any](space=name)
-            worse = cards[cards["strict_low"] > cards["verdict_error_rate"]]
-            if len(worse):
-                worst = worse.loc[worse["low"].idxmax()]
-                measure = Measure(worst["error_rate"], worst["strict_low"], worst["strict_high"], int(worst["images"]))
-                control = Control(f"all {verdict} verdicts", Measure(worst["verdict_error_rate"], n=images))
-                details["cluster"] = int(worst["number"])
-            yield Finding(
-                f"worst-{space}-{verdict}", quantity="error_rate", measure=measure, control=control, details=details,
-                **about,
-            )  # fmt: skip
+            about: dict[str, Any] = {"group": str(verdict), "subject": f"by {name}"}
+            yield _worst(space, str(verdict), cards, about)
             mine = table[predicted == verdict]
-            own, cloud = (
-                Measure(float(values.mean()), n=len(values))
+            silhouette, control = (
+                Measure(float(mine[f"{space}_{key}"].mean()), n=int(mine[f"{space}_{key}"].notna().sum()))
                 for key in ("silhouette", "control")
-                for values in [mine[f"{space}_{key}"].astype(np.float64).dropna()]
             )
-            yield Finding(
-                f"number-{space}-{verdict}", quantity="silhouette", measure=own,
-                control=Control("a cloud without clusters that is spread as widely", cloud),
-                details={"space": name, "clusters": len(cards)}, **about,
-            )  # fmt: skip
+            contrast = compare_apart("control", CLOUD, silhouette, Control(CLOUD, control))
+            details = {"space": name, "clusters": len(cards)}
+            yield Finding(f"number-{space}-{verdict}", SEPARATE, "silhouette", (contrast,), details=details, **about)
+
+
+def _worst(space: str, verdict: str, cards: pd.DataFrame, about: Mapping[str, Any]) -> Finding:
+    """Compare the cluster that errs most with all images of its verdict."""
+    images = int(cards["images"].sum())
+    name = f"all {verdict} verdicts"
+    details: dict[str, Any] = {"space": SPACES[space]}
+    worse = cards[cards["strict_low"] > cards["verdict_error_rate"]]
+    if len(worse):
+        worst = worse.loc[worse["low"].idxmax()]
+        measure = Measure(worst["error_rate"], worst["strict_low"], worst["strict_high"], int(worst["images"]))
+        rate = float(worst["verdict_error_rate"])
+        # of all images of the verdict, so exact
+        contrast = compare_apart("control", name, measure, Control(name, Measure(rate, rate, rate, images)))
+        details["cluster"] = int(worst["number"])
+    else:
+        contrast = Contrast("control", name, replace(UNKNOWN, n=images), difference=UNKNOWN)
+    return Finding(
+        f"worst-{space}-{verdict}", WORST, "error_rate", (contrast,), least=LEAST_ERRORS, details=details, **about
+    )
 
 
 STUDY = Study(
@@ -243,7 +242,6 @@ STUDY = Study(
     control="The same clustering of a normal cloud, which has no clusters, with the same spread.",
     compute=compute,
     conclude=conclude,
-    headlines=HEADLINES,
     parameters={"components": 20, "subsample": 3000, "most": 12, "clouds": 3, "seed": 0},
     explore=("features_cluster", "maps_cluster"),
     whole=True,

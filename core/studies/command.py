@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.console import PROGRAM, command, parser_of, print_rows, show_progress
-from core.findings.finding import Finding, to_json
+from core.findings.answer import answer_of
+from core.findings.contrast import Finding, to_json
 from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.runs.run import Run, open_run
 from core.storage import only_writer
@@ -109,7 +110,7 @@ def _recommended(options: argparse.Namespace, run: Run) -> list[Study]:
 
 
 def _make(options: argparse.Namespace, study: Study, run: Run) -> Sequence[Finding]:
-    """Make one study, with a progress bar; returns its findings, whose headlines are printed unless JSON is."""
+    """Make one study, with a progress bar; returns its findings, which are printed unless JSON is."""
     path = study_path(run.path, study.name)
     if options.conclude:
         result, done = conclude_again(path, run), "Concluded again"
@@ -118,7 +119,8 @@ def _make(options: argparse.Namespace, study: Study, run: Run) -> Sequence[Findi
         result = read_study(path, run)
     if not options.json:
         for finding in result.findings:
-            print(f"  {' '.join(filter(None, (finding.question, finding.subject, finding.headline)))}")
+            about = " ".join(filter(None, (finding.question, finding.subject, finding.group)))
+            print(f"  {about}: {answer_of(finding)}")
         print(f"{done}: {path}")
     return result.findings
 

@@ -14,10 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.console import PROGRAM
-from core.findings.claims import with_headlines
-from core.findings.finding import Choice, Control, Finding, Measure, compare, share_of
-from core.findings.intervals import Hits, weighted_lead, weighted_share
+from core.findings.answer import with_least
+from core.findings.contrast import Contrast, Control, Finding, Measure
+from core.findings.intervals import Hits, weighted_share
 from core.findings.numbers import format_measure
+from core.findings.paired import compare_apart, compare_means, compare_shares, share_of
 from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
 from core.findings.table import findings_text
 from core.images.labels import CLASSES
@@ -33,45 +34,18 @@ from core.studies.study import WEIGHT, StudyError
 STUDY = "comparison"
 BOTH_WRONG = "both wrong"
 
-BETTER = {
-    "holds": "The first is right more often.",
-    "holds below": "The second is right more often.",
-    "in part": "Not shown without leaks and repeats.",
-    "depends": "Depends on leaks and repeats.",
-    "not shown": "No difference between the two was found.",
+# good detectors differ in few images: half a point is a tenth or more of the errors of either
+LEAST = 0.005
+ACCURACY = "Is the first right more often than the second?"
+RECALL = {
+    "REAL": "Does the first recognise more REAL images than the second?",
+    "FAKE": "Does the first recognise more FAKE images than the second?",
 }
-HEADLINES = {
-    "accuracy": {"question": "Which detector is right more often?", **BETTER},
-    "recall-REAL": {"question": "Which recognises more REAL images?", **BETTER},
-    "recall-FAKE": {"question": "Which recognises more FAKE images?", **BETTER},
-    "both_wrong": {
-        "question": "Do they err on the same images?",
-        "subject": "both wrong",
-        "holds": "They err together more often than independent detectors would.",
-        "holds below": "They err together less often than independent detectors would.",
-        "not shown": "Not shown to err together more than by chance.",
-    },
-    "auroc": {
-        "question": "Which separates the classes better?",
-        "holds": "The first separates them better.",
-        "holds below": "The second separates them better.",
-        "not shown": "No difference between the two was found.",
-    },
-    "margins-*": {
-        "question": "Do they find the same images easy?",
-        "holds": "They rank the images alike, at least in part.",
-        "holds below": "They rank the images against each other.",
-        "not shown": "Not shown to rank the images alike.",
-    },
-    "confidence": {
-        "question": "Which is more overconfident?",
-        "subject": "mean confidence less accuracy",
-        "holds": "The first is more confident for its accuracy.",
-        "holds below": "The second is more confident for its accuracy.",
-        "not shown": "No difference between the two was found.",
-    },
-    "*": {"question": "Which detector is right more often on these?", **BETTER},
-}
+TOGETHER = "Do they err together more often than independent detectors would?"
+SEPARATES = "Does the first separate the classes better than the second?"
+EASY = "Do they find the same images easy?"
+OVERCONFIDENT = "Is the first more overconfident than the second?"
+ON_THESE = "Is the first right more often than the second on these?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,53 +112,73 @@ def pair_of(first: Run, second: Run) -> Pair:
 
 def conclude(pair: Pair) -> list[Finding]:
     """Compare accuracy, recalls, shared errors, AUROC, margins and calibration."""
-    everything, other, margins = np.ones(len(pair.first.is_real), bool), pair.names[1], pair.both("margin")
-    classes = {label: pair.first.is_real == (label == "REAL") for label in CLASSES}
-    findings = [_compared(pair, "accuracy", everything)]
-    findings += [_compared(pair, f"recall-{label}", chosen, group=label) for label, chosen in classes.items()]
+    first, other = pair.names
+    is_real = pair.first.is_real
+    margins = pair.both("margin")
+    classes = {label: is_real == (label == "REAL") for label in CLASSES}
+    findings = [_compared(pair, "accuracy", ACCURACY, np.ones(len(is_real), bool))]
+    findings += [
+        _compared(pair, f"recall-{label}", RECALL[label], chosen, group=label) for label, chosen in classes.items()
+    ]
     findings.append(_both_wrong(pair))
-    areas = [Measure(auroc(scores, pair.first.is_real).value, n=len(pair.first.is_real)) for scores in margins]
-    difference = Measure.of(difference_of_aurocs(*margins, pair.first.is_real))
-    findings.append(Finding("auroc", STUDY, "auroc", areas[0], None, Control(other, areas[1]), difference))
+    areas = [replace(auroc(scores, is_real), low=np.nan, high=np.nan) for scores in margins]
+    difference = difference_of_aurocs(*margins, is_real)
+    separation = Contrast("control", other, areas[0], Control(other, areas[1]), difference)
+    findings.append(_finding("auroc", SEPARATES, "auroc", separation))
     for label, chosen in classes.items():
+        rank = rank_correlation(*(values[chosen] for values in margins))
         # 0 is what margins that know nothing of each other have
-        rank = Measure.of(rank_correlation(*(values[chosen] for values in margins)))
-        control = Control("unrelated margins", Measure(0.0))
-        findings.append(Finding(f"margins-{label}", STUDY, "rank_correlation", rank, label, control))
-    over = [np.maximum(p, 1 - p) - right for p, right in zip(pair.both("p_real"), pair.right, strict=True)]
-    findings.append(Finding("confidence", STUDY, "overconfidence", **compare(over[0], over[1], None, control=other)))
-    return with_headlines([finding for finding in findings if finding.measure.known], HEADLINES)
+        unrelated = Control("unrelated margins", Measure(0.0))
+        contrast = compare_apart("control", unrelated.name, rank, unrelated)
+        findings.append(
+            with_least(Finding(f"margins-{label}", EASY, "rank_correlation", (contrast,), group=label), 0.0)
+        )
+    excess = [np.maximum(p, 1 - p) - right for p, right in zip(pair.both("p_real"), pair.right, strict=True)]
+    contrast = compare_means("control", other, excess[0], excess[1], None, control=other)
+    findings.append(_finding("confidence", OVERCONFIDENT, "overconfidence", contrast, subject=f"of {first}"))
+    return [replace(finding, study=STUDY) for finding in findings if finding.measure.known]
+
+
+def _finding(key: str, question: str, quantity: str, *contrasts: Contrast, **about: Any) -> Finding:
+    return Finding(key, question, quantity, contrasts, least=LEAST, **about)
 
 
 def _compared(
-    pair: Pair, key: str, chosen: Hits, *, group: str | None = None, confidence: float = 0.95, value: str = ""
+    pair: Pair,
+    key: str,
+    question: str,
+    chosen: Hits,
+    *,
+    group: str | None = None,
+    confidence: float = 0.95,
+    value: str = "",
 ) -> Finding:
-    """Compare the shares of right predictions on the chosen rows."""
-    clean, checked = chosen & pair.clean, pair.first.leaks_checked and pair.second.leaks_checked
-    without = "without leaks and repeats" if checked else "without repeats and known leaks"
-    subsets = {"all": chosen, without: clean} if clean.sum() < chosen.sum() else {}
-    return Finding(
-        key, STUDY, "accuracy" if group is None else "recall", group=group, **_shares(pair, chosen, confidence),
-        choices=tuple(Choice("images", name, **_shares(pair, rows, confidence)) for name, rows in subsets.items()),
-        details={"value": value}, subject=value.replace("_", " "),
-    )  # fmt: skip
-
-
-def _shares(pair: Pair, chosen: Hits, confidence: float) -> dict[str, Any]:
-    first, second = (right[chosen] for right in pair.right)
-    own, other = (Measure.of(weighted_share(right, confidence=confidence)) for right in (first, second))
-    difference = Measure.of(weighted_lead(first.astype(np.float64) - second, confidence=confidence))
-    return {"measure": own, "control": Control(pair.names[1], other), "difference": difference}
+    """Compare the shares of right predictions on the chosen rows, and on those without leaks and repeats."""
+    subsets = {"all": chosen}
+    clean = chosen & pair.clean
+    if clean.sum() < chosen.sum():
+        checked = pair.first.leaks_checked and pair.second.leaks_checked
+        subsets["without leaks and repeats" if checked else "without repeats and known leaks"] = clean
+    contrasts = []
+    for name, rows in subsets.items():
+        first, second = (right[rows] for right in pair.right)
+        contrasts.append(
+            compare_shares("images", name, first, second, None, control=pair.names[1], confidence=confidence)
+        )
+    quantity = "accuracy" if group is None else "recall"
+    about = {"group": group, "details": {"value": value}, "subject": value.replace("_", " ")}
+    return _finding(key, question, quantity, *contrasts, **about)
 
 
 def _both_wrong(pair: Pair) -> Finding:
     """Compare the share that both get wrong with what it would be if they erred independently within each class."""
-    rates, n = outcome_rates(pair), len(pair.first.is_real)
+    rates = outcome_rates(pair)
+    images = len(pair.first.is_real)
     both = rates[rates["outcome"] == BOTH_WRONG]
-    expected = float((both["expected"] * both["images"]).sum()) / n
-    control = Control("errors that were independent within each class", Measure(expected, n=n))
-    share = Measure.of(weighted_share(~(pair.right[0] | pair.right[1])))
-    return Finding("both_wrong", STUDY, "both_wrong", share, None, control)
+    expected = float((both["expected"] * both["images"]).sum()) / images
+    control = Control("errors that were independent within each class", Measure(expected, n=images))
+    share = weighted_share(~(pair.right[0] | pair.right[1]))
+    return _finding("both_wrong", TOGETHER, "both_wrong", compare_apart("control", control.name, share, control))
 
 
 def outcome_rates(pair: Pair) -> pd.DataFrame:
@@ -202,7 +196,9 @@ def outcome_rates(pair: Pair) -> pd.DataFrame:
         outcomes = {"only first wrong": first & ~second, "only second wrong": second & ~first}
         for outcome, wrong in {**outcomes, BOTH_WRONG: first & second}.items() if chosen.any() else ():
             expected = first.mean() * second.mean() if outcome == BOTH_WRONG else np.nan
-            rows.append((label, outcome, len(wrong), int(wrong.sum()), *weighted_share(wrong)[:3], expected))
+            share = weighted_share(wrong)
+            ends = (share.value, share.low, share.high)
+            rows.append((label, outcome, len(wrong), int(wrong.sum()), *ends, expected))
     return pd.DataFrame(rows, columns=["label", "outcome", "images", "wrong", "rate", "low", "high", "expected"])
 
 
@@ -230,22 +226,24 @@ def by(pair: Pair, column: str) -> list[Finding]:
     kept = largest(values.groupby(values).size().rename_axis("value").reset_index(name="images"))["value"]
     confidence = 1 - 0.05 / max(1, len(kept))
     findings = [
-        _compared(pair, f"{column}-{name}", (values == name).to_numpy(), confidence=confidence, value=str(name))
+        _compared(
+            pair, f"{column}-{name}", ON_THESE, (values == name).to_numpy(), confidence=confidence, value=str(name)
+        )
         for name in kept
     ]
     findings.sort(key=lambda finding: -abs(0.0 if finding.difference is None else finding.difference.value))
-    return with_headlines(findings, HEADLINES)
+    return [replace(finding, study=STUDY) for finding in findings]
 
 
 def side_by_side(names: Sequence[str], studies: Sequence[Mapping[str, StudyResult]]) -> pd.DataFrame:
-    """Lay out the findings that the studies of two runs have in common, as text; those that differ in status first.
+    """Lay out the findings that the studies of two runs share, as text; those that differ in their answer first.
 
     Args:
         names: of the two.
         studies: of each, by name; findings are joined by study and key.
 
     Returns:
-        Columns `Question`, `Of`, `Group`, and effect and status of each, `<name>` and `<name>, status`.
+        Columns `Question`, `Of`, `Group`, and effect and answer of each, `<name>` and `<name>, answer`.
 
     Raises:
         ContractError: the findings of a study cannot be read.
@@ -253,9 +251,9 @@ def side_by_side(names: Sequence[str], studies: Sequence[Mapping[str, StudyResul
     tables = []
     for name, results in zip(names, studies, strict=True):
         found = {(study, finding.key): finding for study, result in results.items() for finding in result.findings}
-        table = findings_text(found.values()).rename(columns={"Effect": name, "Status": f"{name}, status"})
+        table = findings_text(found.values()).rename(columns={"Effect": name, "Answer": f"{name}, answer"})
         tables.append(table.set_index(pd.MultiIndex.from_tuples(list(found), names=["study", "key"])))
-    own, other = ([name, f"{name}, status"] for name in names)
+    own, other = ([name, f"{name}, answer"] for name in names)
     both = tables[0][["Question", "Of", "Group", *own]].join(tables[1][other], how="inner")
     alike = both[own[1]] == both[other[1]]
     return both.loc[alike.sort_values(kind="stable").index].reset_index(drop=True)

@@ -10,8 +10,10 @@ python -m core findings --readme README.md
 import argparse
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,16 @@ import pandas as pd
 
 from core.console import PROGRAM, command, parser_of
 from core.detectors.identity import identify_all
-from core.findings.finding import Finding, to_json
-from core.findings.table import findings_markdown, findings_text, markdown
+from core.findings.answer import MEANINGS, answer_of, verdict_of
+from core.findings.contrast import UNKNOWN, Control, Finding, Measure, Unit, to_json
+from core.findings.numbers import format_measure
+from core.findings.table import count_of, findings_markdown, markdown
 from core.homes import SHIPPED
 from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
 from core.storage import write_bytes_atomically
-from core.studies import comparison, factorial
+from core.studies import comparison
 from core.studies.cues import find_results, markdown_table, read_results
 from core.studies.registry import STUDIES, find_study
 from core.studies.store import StudyResult, find_studies
@@ -36,15 +40,10 @@ from core.studies.study import StudyError
 SET = "cifake-test"
 RUNS = tuple(f"{name}@{SET}" for name in ("swift", "strong", "robust", "paper", "masked", "patch", "patch17"))
 # the rows of README's table
-CHOSEN = (
-    "probes.detail-FAKE", "probes.transplant-FAKE", "probes.blocks-FAKE", "transfer.imitations",
-    "deliveries.flips_fake", "faithfulness.lime-FAKE", "certainty.contradicted-lime-FAKE", "agreement.rank-FAKE",
-)  # fmt: skip
+CHOSEN = ("probes.detail-FAKE", "transfer.imitations", "faithfulness.lime-FAKE", "agreement.rank-FAKE")
+# studies whose findings are counts, or of one statistic each: only in the table of all
+COUNTS = ("audit", "duplicates", "files", "clusters", "neighbours")
 BLOCK = re.compile(r"(<!-- findings -->\n).*?(<!-- end -->)", re.DOTALL)
-CELLS = (
-    "Mean margin of `{}` for pictures made of a coarse and a fine half (waves under 4 pixels): of the image itself, of "
-    "another of its class, or of one of the other class. On the diagonal both are of one picture; above 0 is REAL."
-)
 QUALITY = (
     "", "accuracy", "without leaks and repeats", "FAKE precision / recall / F1", "REAL precision / recall / F1",
     "FAKE called REAL", "REAL called FAKE", "AUROC", f"calibration error ({ECE_BINS} bins)",
@@ -56,11 +55,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Print or write the findings that the command line names."""
     options = parse(arguments)
     if options.write is not None:
-        text = results()
+        text, table = results()
         write_bytes_atomically(options.write, lambda file: file.write_text(text, encoding="utf-8"))
+        write_bytes_atomically(options.write.with_suffix(".csv"), lambda file: table.to_csv(file, index=False))
     elif options.readme is not None:
-        table = findings_markdown(gather(RUNS[0], CHOSEN))
-        text = BLOCK.sub(lambda block: f"{block[1]}\n{table}\n\n{block[2]}", options.readme.read_text(encoding="utf-8"))
+        rows = markdown(told_briefly(gather(RUNS[0], CHOSEN)))
+        text = BLOCK.sub(lambda block: f"{block[1]}\n{rows}\n\n{block[2]}", options.readme.read_text(encoding="utf-8"))
         write_bytes_atomically(options.readme, lambda file: file.write_text(text, encoding="utf-8"))
     else:
         findings = gather(options.run, options.study)
@@ -76,7 +76,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="print the findings as data")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write what the shipped runs found")
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the table of the most important findings")
+    parser.add_argument(
+        "--readme", type=Path, metavar="FILE", help="write the table of the most important findings into it"
+    )
     return parser.parse_args(arguments)
 
 
@@ -102,59 +104,121 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
     return chosen if studies else list(every.values())
 
 
-def results() -> str:
-    """Lay out what the shipped runs found as Markdown, for docs/results.md."""
+def told_briefly(findings: Sequence[Finding]) -> pd.DataFrame:
+    """Lay findings out for a reader in three columns of text: the claim, the effect against its control, the answer."""
+    rows = []
+    for finding in findings:
+        claim = finding.question
+        if finding.subject and finding.subject not in claim:
+            claim = f"{claim} ({finding.subject})"
+        rows.append((claim, _effect(finding), f"**{answer_of(finding)}**"))
+    return pd.DataFrame(rows, columns=["Question", "Effect against its strongest control", "Answer"])
+
+
+def _effect(finding: Finding) -> str:
+    text = _short(finding.measure, finding.about.unit)
+    if finding.control is not None:
+        text = f"{text} against {_short(finding.control.measure, finding.about.unit)}, {finding.control.name}"
+    count = count_of(finding.main)
+    return f"{text} (n = {count})" if count else text
+
+
+def _short(measure: Measure, unit: Unit) -> str:
+    return format_measure(replace(measure, low=nan, high=nan), unit)
+
+
+def results() -> tuple[str, pd.DataFrame]:
+    """Lay out what the shipped runs found: as Markdown for a person, and as a table of every contrast."""
     shipped = find_runs((SHIPPED,))
     runs = {name: _studies_of(shipped[name]) for name in RUNS}
+    by_detector = {name.partition("@")[0]: read for name, read in runs.items()}
     parts = [
         "# Results",
-        "Written by `python -m core findings --write docs/results.md` from the runs that ship, on CIFAKE's "
-        "official test set. An effect is compared with a control of equal size and shape; its claim *holds* if the "
-        "difference is significant with one sign under every choice that was tried, is shown *in part* if only some "
-        "choices make it significant, *depends* if choices disagree, and is *not shown* otherwise. Intervals are of "
-        "95 %.",
+        "Written by `telltale findings --write docs/results.md` from the runs that ship, on CIFAKE's official test "
+        "set; `results.csv` beside this file has every number with its interval, under every choice that was tried.",
+        "An effect is compared with its strongest control. "
+        + " ".join(f"*{word.capitalize()}*: {meaning}." for word, meaning in MEANINGS.items()),
         "## How good the detectors are",
         markdown(quality([run for run, _ in runs.values()])),
         "## How much can be told from small patches",
-        "Detectors whose margin is the mean of the scores of patches, so that nothing wider than a patch counts, and "
-        "`swift`, which sees the whole image.",
+        "Detectors whose margin is the mean of the scores of patches, and `swift`, which sees the whole image.",
         markdown(patches()),
         "## On other images",
-        "Shares of right verdicts, of each detector by itself.",
-        markdown(comparison.elsewhere({name.partition("@")[0]: read for name, read in runs.items()})),
+        "Shares of right verdicts.",
+        markdown(comparison.elsewhere(by_detector)),
     ]
     for name, path in find_results().items():
         parts += [f"## What can be learned from one cue alone: {name}", markdown_table(read_results(path))]
     for study in STUDIES:
-        findings = {name: results[study].findings for name, (_, results) in runs.items() if study in results}
-        if findings:
-            title = find_study(study)
-            parts += [f"## {title.title}", title.question, findings_markdown(next(iter(findings.values())))]
-            if len(findings) > 1:
-                parts += ["The same for all detectors:", markdown(across(findings))]
-        if study == "probes":
-            for name, those in findings.items():
-                if len(cells := factorial.cell_text(those)):
-                    parts += [CELLS.format(name.partition("@")[0]), markdown(cells)]
+        findings = {name: studies[study].findings for name, (_, studies) in by_detector.items() if study in studies}
+        if findings and study not in COUNTS:
+            declared = find_study(study)
+            parts += [f"## {declared.title}", declared.question, markdown(across(findings))]
     first, *rest = (run for run, _ in runs.values())
-    for pair in (comparison.pair_of(first, run) for run in rest):
-        parts += [f"## {' and '.join(pair.names)}", findings_markdown(comparison.conclude(pair))]
-    return "\n\n".join(parts) + "\n"
+    pairs = {run.name: comparison.conclude(comparison.pair_of(first, run)) for run in rest}
+    compared = {name.partition("@")[0]: findings for name, findings in pairs.items()}
+    parts += ["## `swift` and each other detector", markdown(across(compared))]
+    every = [contrast_rows(name, finding) for name, (_, studies) in by_detector.items()
+             for result in studies.values() for finding in result.findings]  # fmt: skip
+    every += [contrast_rows(f"swift and {name}", finding) for name, of in compared.items() for finding in of]
+    return "\n\n".join(parts) + "\n", pd.concat(every, ignore_index=True)
 
 
 def across(findings: Mapping[str, Sequence[Finding]]) -> pd.DataFrame:
-    """Lay out the effects and claim status of several runs' findings, a row a question and a column a run."""
-    tables = {}
-    for name, those in findings.items():
-        text = findings_text(those).replace("", pd.NA)
-        text.index = pd.Index([finding.key for finding in those])
-        tables[name.partition("@")[0]] = text["Effect"].str.cat(text["Status"], sep="; ", na_rep="")
-    first = next(iter(findings.values()))
-    rows = findings_text(first)[["Question", "Group"]].set_axis([finding.key for finding in first])
-    # findings of one question differ in their method or change
-    keys = rows["Question"].duplicated(keep=False)
-    rows["Question"] = rows["Question"].where(~keys, rows["Question"] + [f" ({key})" for key in rows.index])
-    return rows.join(pd.DataFrame(tables)).fillna("")
+    """Lay out the answers for several detectors, a column each, beside the effect on the first.
+
+    Args:
+        findings: of each detector, by name.
+    """
+    first, *_ = findings
+    answers = {name: {one.key: str(answer_of(one)) for one in of} for name, of in findings.items()}
+    rows = []
+    question = ""
+    for finding in findings[first]:
+        unit = finding.about.unit
+        control = "" if finding.control is None else _short(finding.control.measure, unit)
+        # a question of several methods stands once
+        shown = "" if finding.question == question else finding.question
+        question = finding.question
+        rows.append((
+            shown, " ".join(filter(None, (finding.subject, finding.group))), _short(finding.measure, unit), control,
+            *(own.get(finding.key, "") for own in answers.values()),
+        ))  # fmt: skip
+    return pd.DataFrame(rows, columns=["question", "of", f"{first}", "control", *(f"{name}?" for name in findings)])
+
+
+def contrast_rows(name: str, finding: Finding) -> pd.DataFrame:
+    """Lay out every contrast of a finding, a row each, for a file; numbers are in the unit that the row names.
+
+    Args:
+        name: of the detector or run.
+        finding: the finding.
+    """
+    rows = []
+    for number, contrast in enumerate(finding.contrasts):
+        control = contrast.control or Control("", UNKNOWN)
+        measures = {
+            "effect": contrast.measure,
+            "control": control.measure,
+            "difference": contrast.difference or UNKNOWN,
+        }
+        row: dict[str, Any] = {
+            "detector": name, "study": finding.study, "finding": finding.key, "question": finding.question,
+            "group": finding.group, "subject": finding.subject, "unit": finding.about.unit, "is_main": not number,
+            "choice": contrast.kind, "value": contrast.value, "control_name": control.name,
+        }  # fmt: skip
+        for measure_name, measure in measures.items():
+            row |= {
+                measure_name: measure.value,
+                f"{measure_name}_low": measure.low,
+                f"{measure_name}_high": measure.high,
+            }
+        row |= {
+            "images": contrast.n, "sources": contrast.measure.sources, "least": finding.least,
+            "says": verdict_of(finding, contrast), "answer": str(answer_of(finding)),
+        }  # fmt: skip
+        rows.append(row)
+    return pd.DataFrame(rows).round(6)
 
 
 def quality(runs: Sequence[Run]) -> pd.DataFrame:

@@ -3,15 +3,16 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines
-from core.findings.finding import Finding, Measure, share_of
+from core.findings.contrast import UNKNOWN, Contrast, Finding, Measure
 from core.findings.numbers import percent
+from core.findings.paired import share_of
 from core.images.decoding import ImageError, decode
 from core.images.duplicates import near_pairs, perceptual_hashes, pixel_digests
 from core.images.encoding import compression_of
@@ -24,7 +25,11 @@ from core.studies.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Study
 
 # kinds of copies, the most certain first
-FILE, SHOWN, NEAR, NONE, UNKNOWN = "same file", "same pixels", "near copy", "none", "not checked"
+FILE = "same file"
+SHOWN = "same pixels"
+NEAR = "near copy"
+NONE = "none"
+UNKNOWN_COPY = "not checked"
 # columns of `Images.rows`
 COPIED = ["id", "name", "sha256", "category", *STATISTICS]
 # finding -> (column, value)
@@ -39,25 +44,10 @@ COUNTED = {
 # compressions with a finding
 COMMON = 5
 
-COUNT = "A count, which has no control."
-QUESTIONS = {
-    "leak": "How many images have a copy in the training set?",
-    "copy": "How many images have a copy within the set?",
-}
+LEAKS = "How many images have a copy in the training set?"
+COPIES = "How many images have a copy within the set?"
+COMPRESSED = "How were the files compressed?"
 SUBJECTS = {"file": "the same file", "pixels": "the same pixels", "near": "nearly the same image"}
-HEADLINES: Headlines = {
-    **{
-        f"{where}.{kind}": {"question": question, "subject": subject, "no control": COUNT}
-        for where, question in QUESTIONS.items()
-        for kind, subject in SUBJECTS.items()
-    },
-    "unchecked": {"question": QUESTIONS["leak"], "unknown": "Some images were not compared with the training set."},
-    "common.*": {"question": "How were the files compressed?", "no control": COUNT},
-    "unknown": {
-        "question": "How were the files compressed?",
-        "unknown": "The files do not say how they were compressed.",
-    },
-}
 
 COLUMNS = {
     column: text
@@ -224,7 +214,7 @@ def _find_duplicates(context: Context, rows: NDArray[np.intp], _parameters: Mapp
     if not len(training.rows):
         # a run remembers which of its files were trained on
         seen = context.run.predictions["in_train"].to_numpy(bool) & (context.run.split == "test")
-        leaks = leaks.assign(kind=np.where(seen, FILE, UNKNOWN), bits=np.where(seen, 0, np.nan))
+        leaks = leaks.assign(kind=np.where(seen, FILE, UNKNOWN_COPY), bits=np.where(seen, 0, np.nan))
     if not context.run.classes:
         # without a label nothing is of the same class
         leaks["class"] = copies["class"] = None
@@ -236,24 +226,35 @@ def _find_duplicates(context: Context, rows: NDArray[np.intp], _parameters: Mapp
 
 def conclude_duplicates(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """Count the copies of each kind, the commonest kind first."""
-    findings, weights = [], table[WEIGHT].to_numpy(np.float64)
+    findings = []
+    weights = table[WEIGHT].to_numpy(np.float64)
     label = with_predictions(table, run)["label"]
-    unchecked = int((table["in_training"] == UNKNOWN).sum())
+    unchecked = int((table["in_training"] == UNKNOWN_COPY).sum())
     for key, (column, value) in COUNTED.items():
+        where, _, kind = key.partition(".")
+        question = LEAKS if where == "leak" else COPIES
         # without the training images a run still remembers which of its files were trained on, where it was looked up
         if unchecked and column == "in_training" and not (value == FILE and run.leaks_checked):
-            findings.append(Finding(key, "duplicates", "copies", Measure(np.nan)))
+            findings.append(_count(key, question, UNKNOWN, SUBJECTS[kind]))
             continue
-        hit, other = table[column].eq(value).to_numpy(), table[column.replace("in_", "") + "_class"].eq("other")
+        hit = table[column].eq(value).to_numpy()
+        other = table[column.replace("in_", "") + "_class"].eq("other")
         counts = {"count": hit, "other_class": hit & other.to_numpy()}
         counts |= {name.lower(): hit & label.eq(name).to_numpy() for name in CLASSES}
         details: dict[str, Any] = {name: round(float(weights[chosen].sum())) for name, chosen in counts.items()}
         details["sampled"] = len(table) < len(run)
-        findings.append(Finding(key, "duplicates", "copies", share_of(hit, weights), details=details))
+        findings.append(_count(key, question, share_of(hit, weights), SUBJECTS[kind], details=details))
     findings.sort(key=lambda finding: -np.nan_to_num(finding.measure.value, nan=-1))
     if unchecked:
-        findings.append(Finding("unchecked", "duplicates", "copies", Measure(np.nan, n=unchecked)))
+        findings.append(_count("unchecked", LEAKS, replace(UNKNOWN, n=unchecked), "not compared with the training set"))
     return findings
+
+
+def _count(key: str, question: str, share: Measure, subject: str, **about: Any) -> Finding:
+    """Make a finding of a count, which has no control."""
+    return Finding(
+        key, question, about.pop("quantity", "copies"), (Contrast("count", "", share),), subject=subject, **about
+    )
 
 
 def _describe_files(context: Context, rows: NDArray[np.intp], _parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -268,11 +269,12 @@ def conclude_files(_run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any
     """List the compressions, the commonest first."""
     known = table[table["compression"].notna()]
     if known.empty:
-        yield Finding("unknown", "files", "file_kind", Measure(np.nan))
+        yield _count("unknown", COMPRESSED, UNKNOWN, "", quantity="file_kind")
     by_weight = known.groupby("compression")[WEIGHT].sum().sort_values(ascending=False, kind="stable")
     for number, name in enumerate(by_weight.index[:COMMON]):
         share = share_of(known["compression"] == name, known[WEIGHT].to_numpy())
-        yield Finding(f"common.{number}", "files", "file_kind", share, details={"name": str(name)})
+        details = {"name": str(name)}
+        yield _count(f"common.{number}", COMPRESSED, share, str(name), details=details, quantity="file_kind")
 
 
 def copy_pairs(table: pd.DataFrame, side: str) -> pd.DataFrame:
@@ -329,7 +331,6 @@ DUPLICATES = Study(
     "hashes (imagehash's phash) differ in at most 8 of 64 bits and whose luma correlates by 0.9 or more",
     compute=_find_duplicates,
     conclude=conclude_duplicates,
-    headlines=HEADLINES,
     explore=("in_training", "training_class", "training_bits", "in_set", "set_class"),
     # all images are needed for each: one shard
     shard=2**31,
@@ -347,7 +348,6 @@ FILES = Study(
     control="none: it is read from the files",
     compute=_describe_files,
     conclude=conclude_files,
-    headlines=HEADLINES,
     explore=("compression",),
     shard=2**14,
     needs=(),

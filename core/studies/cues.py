@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from core.console import PROGRAM, command, parser_of, show_progress
-from core.findings.claims import Headlines, with_headlines
-from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import Estimate, difference_of_intervals
+from core.findings.answer import with_least
+from core.findings.contrast import Control, Finding, Measure
 from core.findings.numbers import format_measure, percent
+from core.findings.paired import compare_apart, strongest_first
 from core.findings.table import markdown
 from core.homes import DEFAULT, home, homes
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
@@ -47,22 +47,12 @@ BOUND = "A lower bound: what one small network, trained by one recipe, reads fro
 # test images on which a network is tested on other versions than its own
 ACROSS = 4000
 COLUMNS = ["trained", "tested", "seed", "images_fake", "images_real", "right_fake", "right_real", "seconds"]
-HEADLINES: Headlines = {
-    "cue-labels": {
-        "question": "How often are networks right that had nothing to learn?",
-        "no control": "Trained on shuffled labels, networks guess.",
-        "not shown": "Trained on shuffled labels, networks guess.",
-    },
-    "cue-everything": {
-        "question": "How often are small networks right that see everything?",
-        "holds": "From whole images small networks learn the classes.",
-    },
-    "cue-*": {
-        "question": "Is this cue enough to tell REAL from FAKE?",
-        "holds": "This cue alone tells REAL from FAKE better than chance.",
-        "not shown": "From this cue alone no network did better than chance.",
-    },
+# by version; of all others
+QUESTIONS = {
+    LABELS: "Are networks right more often than by guessing if they had nothing to learn?",
+    EVERYTHING: "Are small networks that see everything right more often than by guessing?",
 }
+ENOUGH_ALONE = "Is this cue enough to tell REAL from FAKE?"
 
 
 def read_results(path: Path) -> StudyResult:
@@ -136,35 +126,32 @@ def conclude(results: StudyResult) -> list[Finding]:
     A cue's controls are networks that were trained on shuffled labels, and guessing the larger class.
     """
     cells = accuracies(results)
-    estimates = {
-        pair: Estimate(float(cell["value"]), float(cell["low"]), float(cell["high"]), int(cell["images"]))
+    measures = {
+        pair: Measure(float(cell["value"]), float(cell["low"]), float(cell["high"]), int(cell["images"]))
         for pair, cell in cells.iterrows()
     }
-    own = {key: estimates[key, key] for key in VERSIONS if (key, key) in estimates}
+    own = {key: measures[key, key] for key in VERSIONS if (key, key) in measures}
     whole = results.table[results.table["trained"] == results.table["tested"]]
     classes = whole[["images_fake", "images_real"]].sum()
-    larger = float(classes.max() / max(1, classes.sum()))
-    guessing, findings = Estimate(larger, larger, larger, 0), []
-    for key, estimate in own.items():
-        shuffled = {"shuffled labels": own[LABELS]} if LABELS in own and key != LABELS else {}
-        choices = tuple(
-            Choice(
-                "control", name, Measure.of(estimate),
-                Control(name, Measure(larger) if control is guessing else Measure.of(control)),
-                Measure.of(difference_of_intervals(estimate, control)._replace(images=estimate.images)),
-            )
-            for name, control in (shuffled | {"guessing": guessing}).items()
-        )  # fmt: skip
+    guessing = Control("guessing", Measure(float(classes.max() / max(1, classes.sum()))))
+    findings = []
+    for key, measure in own.items():
+        contrasts = [compare_apart("control", guessing.name, measure, guessing)]
+        if LABELS in own and key != LABELS:
+            shuffled = Control("shuffled labels", own[LABELS])
+            contrasts.append(compare_apart("control", shuffled.name, measure, shuffled))
         crossed = {"read_by_everything": (EVERYTHING, key), "reads_everything": (key, EVERYTHING)}
-        details: dict[str, Any] = {"title": VERSIONS[key].title, "keeps": VERSIONS[key].keeps, "version": key}
-        details |= {"is_control": key in (EVERYTHING, LABELS), "seeds": int(cells.loc[(key, key), "networks"])}
-        findings.append(Finding(
-            f"cue-{key}", FOLDER, "cue_accuracy", choices[0].measure, None, choices[0].control, choices[0].difference,
-            choices if len(choices) > 1 else (), details=details,
-            beside={name: Measure.of(estimates[pair]) for name, pair in crossed.items() if pair in estimates},
-        ))  # fmt: skip
+        version = VERSIONS[key]
+        details: dict[str, Any] = {"title": version.title, "keeps": version.keeps, "version": key}
+        details |= {"is_control": key in QUESTIONS, "seeds": int(cells.loc[(key, key), "networks"])}
+        finding = Finding(
+            f"cue-{key}", QUESTIONS.get(key, ENOUGH_ALONE), "cue_accuracy", strongest_first(contrasts),
+            subject=version.title, details=details, study=FOLDER,
+            beside={name: measures[pair] for name, pair in crossed.items() if pair in measures},
+        )  # fmt: skip
+        findings.append(with_least(finding, 0.0))
     findings.sort(key=lambda finding: (finding.details["is_control"], -finding.measure.value))
-    return with_headlines(findings, HEADLINES)
+    return findings
 
 
 def markdown_table(results: StudyResult) -> str:

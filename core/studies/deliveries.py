@@ -1,52 +1,27 @@
 """The study `deliveries`: the margin of every image after each kind of saving, resizing and sharing."""
 
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from core.findings.finding import Control, Finding, Measure, share_of
-from core.findings.intervals import weighted_lead
+from core.findings.contrast import Finding
+from core.findings.paired import compare_shares, share_of
 from core.images.labels import CLASSES
 from core.perturbations.delivery import DELIVERIES, deliver
 from core.runs.run import Run
 from core.studies.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Parameters, Rows, Study
 
-# saving as PNG changes no pixel
+# changes no pixel, so it is neither counted nor a control
 UNCHANGED = "png"
-CONTROL = "saving as PNG"
 LEVEL = 0.05
-# what is counted -> its quantity, and the column of its groups
-KINDS = {"flips": ("flip_rate", "predicted"), "errors": ("error_rate", "label")}
-
-HEADLINES = {
-    **{
-        f"flips_{verdict.lower()}": {
-            "question": f"Do {verdict} verdicts survive saving, resizing and sharing?",
-            "subject": "at least one delivery",
-            "holds": f"Most {verdict} verdicts flip under at least one of them.",
-            "holds for some": f"Some {verdict} verdicts flip under at least one of them.",
-            "holds slightly": f"Nearly all {verdict} verdicts survive all of them.",
-            "not shown": f"No {verdict} verdict is shown to flip under any of them.",
-        }
-        for verdict in CLASSES
-    },
-    "errors_fake": {
-        "question": "Does saving, resizing or sharing hide generated images?",
-        "holds": "After the worst delivery most generated images pass as REAL.",
-        "holds for some": "After the worst delivery more generated images pass as REAL.",
-        "holds slightly": "Even the worst delivery hides few generated images.",
-        "not shown": "No delivery is shown to hide generated images.",
-    },
-    "errors_real": {
-        "question": "Does saving, resizing or sharing make photographs look generated?",
-        "holds": "After the worst delivery most photographs are called FAKE.",
-        "holds for some": "After the worst delivery more photographs are called FAKE.",
-        "holds slightly": "Even the worst delivery makes few photographs look generated.",
-        "not shown": "No delivery is shown to make photographs look generated.",
-    },
+ONE = "Does one delivery flip many more {} verdicts than all others together?"
+WORSE = {
+    "FAKE": "Does saving, resizing or sharing hide generated images?",
+    "REAL": "Does saving, resizing or sharing make photographs look generated?",
 }
 
 
@@ -67,33 +42,61 @@ def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFra
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """Conclude, for each class: `flips_<verdict>` of its verdicts, and `errors_<label>` of its images.
 
-    `flips` measures the share of verdicts that at least one delivery flips; `errors` the error rate after the delivery
-    with the most errors, its interval corrected for choosing the worst of so many. The control of both is saving as
-    PNG, which changes no pixel.
+    `flips` measures the share of verdicts that the worst delivery flips, beside those that any of the others does;
+    `errors` the error rate after the delivery with the most errors, beside that on the images as they are. Intervals
+    are corrected for choosing the worst of so many (Bonferroni).
     """
     # a file lacks the deliveries that were added after it
-    there = [sent for sent in DELIVERIES if sent.name in table and table[sent.name].notna().all()]
-    titles = {sent.name: sent.title for sent in there}
-    names = [name for name in titles if name != UNCHANGED]
-    if not (names and len(table) and UNCHANGED in titles):
+    titles = {
+        sent.name: sent.title
+        for sent in DELIVERIES
+        if sent.name != UNCHANGED and sent.name in table and table[sent.name].notna().all()
+    }
+    if len(titles) < 2 or table.empty:
         return
     rows = with_predictions(table, run)
-    for group, (key, (quantity, column)) in product(CLASSES, KINDS.items()):
-        own = rows[rows[column] == group]
-        if own.empty:
-            continue
-        wrong, weights = (own[list(titles)] > 0) != (group == "REAL"), own[WEIGHT].to_numpy(np.float64)
-        rates = {name: share_of(wrong[name], weights) for name in titles}
-        worst = max(names, key=lambda name: rates[name].value)
-        # of flips under any of them nothing was chosen
-        shown, tried = (wrong[names].any(axis=1), 1) if key == "flips" else (wrong[worst], len(names))
-        leads = shown.to_numpy(np.float64) - wrong[UNCHANGED].to_numpy()
-        yield Finding(
-            f"{key}_{group.lower()}", "deliveries", quantity, share_of(shown, weights), group,
-            Control(CONTROL, rates[UNCHANGED]), Measure.of(weighted_lead(leads, weights, confidence=1 - LEVEL / tried)),
-            beside={titles[name]: rates[name] for name in names}, details={"worst_name": titles[worst]},
-            subject=titles[worst] if key == "errors" else "",
-        )  # fmt: skip
+    confidence = 1 - LEVEL / len(titles)
+    for group in CLASSES:
+        own = rows[rows["predicted"] == group]
+        if len(own):
+            yield _flips(own, group, titles, confidence)
+    for group in CLASSES:
+        own = rows[rows["label"] == group]
+        if len(own):
+            yield _errors(own, group, titles, confidence)
+
+
+def _flips(rows: pd.DataFrame, verdict: str, titles: Mapping[str, str], confidence: float) -> Finding:
+    """Compare the delivery that flips most verdicts with all others together."""
+    weights = rows[WEIGHT].to_numpy(np.float64)
+    flipped = (rows[list(titles)] > 0) != (verdict == "REAL")
+    worst, about = _about_worst(flipped, weights, titles)
+    others = flipped.drop(columns=worst).any(axis=1)
+    name = "any other delivery"
+    contrast = compare_shares("control", name, flipped[worst], others, weights, control=name, confidence=confidence)
+    question = ONE.format(verdict)
+    return Finding(f"flips_{verdict.lower()}", question, "flip_rate", (contrast,), group=verdict, **about)
+
+
+def _errors(rows: pd.DataFrame, label: str, titles: Mapping[str, str], confidence: float) -> Finding:
+    """Compare the error rate after the worst delivery with that on the images as they are."""
+    weights = rows[WEIGHT].to_numpy(np.float64)
+    wrong = (rows[list(titles)] > 0) != (label == "REAL")
+    worst, about = _about_worst(wrong, weights, titles)
+    before = rows["predicted"] != label
+    name = "the images as they are"
+    contrast = compare_shares("control", name, wrong[worst], before, weights, control=name, confidence=confidence)
+    return Finding(f"errors_{label.lower()}", WORSE[label], "error_rate", (contrast,), group=label, **about)
+
+
+def _about_worst(
+    outcomes: pd.DataFrame, weights: NDArray[np.float64], titles: Mapping[str, str]
+) -> tuple[str, dict[str, Any]]:
+    """Find the delivery after which an outcome is most frequent; returns its name, and what a finding says beside."""
+    rates = {name: share_of(outcomes[name], weights) for name in titles}
+    worst = max(rates, key=lambda name: rates[name].value)
+    beside = {titles[name]: rate for name, rate in rates.items()}
+    return worst, {"subject": titles[worst], "beside": beside, "details": {"worst_name": titles[worst]}}
 
 
 STUDY = Study(
@@ -105,8 +108,7 @@ STUDY = Study(
         "image than the detector reads"
         for delivery in DELIVERIES
     },
-    control="Saving as PNG, which changes no pixel.",
+    control="Of flips by the delivery that flips most, those by any other; of errors, those on the images as they are.",
     compute=compute,
     conclude=conclude,
-    headlines=HEADLINES,
 )

@@ -8,6 +8,7 @@ right answer.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -19,8 +20,9 @@ from core.explainers.deletion import areas, centre_map, deletion_curves, edge_ma
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME
 from core.explainers.lime.segmentation import segment
-from core.findings.finding import Choice, Finding, compare, finding_of, mean_of
+from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_mean
+from core.findings.paired import compare_means, mean_of, strongest_first
 from core.perturbations.masking import FILLS as FILLINGS
 from core.perturbations.masking import Fill
 from core.runs.run import Run
@@ -47,16 +49,7 @@ STEPS = 8
 # a method, control or baseline, and the method that it is as coarse as, "" where it is as fine as the grid
 Order = tuple[str, str]
 
-HEADLINES = {
-    "*": {
-        "question": "Does the map show what the detector relies on?",
-        "holds": "Better than both controls, under every fill.",
-        "holds below": "Worse than both controls, under every fill.",
-        "in part": "Better than both controls under some fills, not shown under all.",
-        "depends": "Fills and directions disagree on whether it is better than the controls.",
-        "not shown": "Not shown to be better than the controls.",
-    },
-}
+QUESTION = "Does the map show what the detector relies on?"
 
 
 def curve_column(direction: str, method: str, fill: str, step: int) -> str:
@@ -194,32 +187,52 @@ def area_of(table: pd.DataFrame, direction: str, method: str, fill: str, *, like
     return np.asarray(area if direction == "insertion" else -area)
 
 
-def choice_value(fill: str, control: str) -> str:
-    """Name a choice of fill and control; the first control's has the fill's name alone."""
-    return fill if control == next(iter(CONTROLS)) else f"{fill}, {CONTROLS[control]}"
+def choice_value(direction: str, fill: Fill, control: str) -> str:
+    """Name a choice of direction, fill and control."""
+    return f"{direction}, {FILLINGS[fill]}, {CONTROLS[control]}"
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """`<method>-<verdict>`: the areas of a method beside those of its controls, and of the baselines.
 
-    Fills, directions and controls are never pooled: the first gives the finding its number, and all are its choices.
+    Fills, directions and controls are never pooled: the first fill under deletion gives the finding its number, beside
+    its strongest control, and all are its choices.
     """
     fills = fills_of(table)
     for group, part, weights in groups(table, run):
+        baselines = {
+            title: mean_of(area_of(part, DIRECTIONS[0], baseline, fills[0]), weights)
+            for baseline, title in BASELINES.items()
+        }
         for method, name in methods_of(table).items():
-            choices = []
-            for direction, fill, (control, title) in product(DIRECTIONS, fills, CONTROLS.items()):
-                own, beside = (area_of(part, direction, order, fill, like=method) for order in (method, control))
-                compared = compare(own, beside, weights, control=title)
-                choices.append(Choice(direction, choice_value(fill, control), **compared))
-            baselines = {
-                title: mean_of(area_of(part, DIRECTIONS[0], baseline, fills[0]), weights)
-                for baseline, title in BASELINES.items()
-            }
-            yield finding_of(
-                f"{method}-{group}", "faithfulness", "faithfulness", group, choices, beside=baselines, subject=name,
-                details={"fills": {fill: FILLINGS[fill] for fill in fills}},
+            contrasts: list[Contrast] = []
+            for direction, fill in product(DIRECTIONS, fills):
+                against = _against_controls(part, weights, method, direction, fill)
+                contrasts += strongest_first(against)
+            yield Finding(
+                f"{method}-{group}", QUESTION, "faithfulness", tuple(contrasts), group=group, subject=name,
+                beside=baselines, details={"fills": {fill: FILLINGS[fill] for fill in fills}},
             )  # fmt: skip
+
+
+def _against_controls(
+    part: pd.DataFrame, weights: NDArray[np.floating], method: str, direction: str, fill: Fill
+) -> list[Contrast]:
+    """Compare a method with each control under one direction and fill."""
+    own = area_of(part, direction, method, fill, like=method)
+    kind = "fill" if direction == DIRECTIONS[0] else "direction"
+    contrasts = []
+    for control, title in CONTROLS.items():
+        others = area_of(part, direction, control, fill, like=method)
+        value = choice_value(direction, fill, control)
+        contrasts.append(compare_means(kind, value, own, others, weights, control=title))
+    return contrasts
+
+
+def under_fill(finding: Finding, fill: Fill) -> Finding:
+    """Return a finding under one fill only, with both directions and all controls."""
+    values = {choice_value(direction, fill, control) for direction, control in product(DIRECTIONS, CONTROLS)}
+    return replace(finding, contrasts=tuple(contrast for contrast in finding.contrasts if contrast.value in values))
 
 
 def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
@@ -235,8 +248,8 @@ def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.Data
             points = curve_of(part, direction, method, fill)
             key = {"group": group, "method": method, "name": name, "fill": fill, "direction": direction}
             for step in range(STEPS + 1):
-                estimate = weighted_mean(points[:, step], weights)
-                rows.append({**key, "share": step / STEPS, **estimate._asdict()})
+                mean = weighted_mean(points[:, step], weights)
+                rows.append({**key, "share": step / STEPS, **mean.as_columns()})
     return pd.DataFrame(rows)
 
 
@@ -258,7 +271,6 @@ def make_study() -> Study:
         ),
         compute=compute,
         conclude=conclude,
-        headlines=HEADLINES,
         parameters={"segments": 64, "lime_seed": 0, "seed": 0},
         shard=32,
     )

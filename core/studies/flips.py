@@ -4,14 +4,17 @@ Rates are given by verdict, because a change pushes towards one class: a rate po
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from core.findings.intervals import Estimate, weighted_lead, weighted_mean, weighted_share
+from core.findings.contrast import Contrast, Control, Measure
+from core.findings.intervals import weighted_lead, weighted_mean, weighted_share
+from core.findings.paired import strongest_first
 from core.images.labels import UNLABELLED, other_class
-from core.perturbations.flips import flip_values, own_columns
+from core.perturbations.flips import flip_values
 from core.perturbations.probe import Probe, Strength, size_column
 from core.perturbations.registry import PROBES, probe_columns
 from core.runs.metrics import MOST_GROUPS
@@ -21,28 +24,42 @@ from core.studies.groups import VERDICTS
 from core.studies.study import WEIGHT
 
 By = Literal["verdict", "cell", "category", "source", "seen"]
-UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)
-RATES = [
-    "verdict", "group", "flipped", "probe", "family", "title", "is_control", "column", "strength", "images",
-    "share", "low", "high", "shift", "shift_low", "shift_high", "size",
-    "control", "control_share", "control_low", "control_high", "net", "net_low", "net_high",
-]  # fmt: skip
 
 
-class Rate(NamedTuple):
-    """How often a change flips verdicts, 0 to 1.
+@dataclass(frozen=True)
+class FlipRate:
+    """How often one strength of a probe flips the verdicts of one group.
 
     Attributes:
-        share: of the images to which it could be made.
-        control: key of the control that flips most; None without a control that could be made.
-        control_share: what that flips.
-        net: how much more the change flips, paired; its share where there is no control.
+        verdict: of the images.
+        group: within the verdict; "all" where it is not divided.
+        column: of the probe's strength.
+        contrast: the share that flips, beside its strongest control.
+        shift: mean change of the margin.
+        size: mean root mean square of the change, grey levels 0 to 255.
     """
 
-    share: Estimate
-    control: str | None
-    control_share: Estimate
-    net: Estimate
+    verdict: str
+    group: str
+    column: str
+    contrast: Contrast
+    shift: Measure
+    size: float
+
+    @property
+    def probe(self) -> Probe:
+        """The probe."""
+        return probe_columns()[self.column][0]
+
+    @property
+    def strength(self) -> Strength:
+        """Its strength."""
+        return probe_columns()[self.column][1]
+
+    @property
+    def flipped(self) -> str:
+        """The verdict that flips: the other one where the probe changes a donor."""
+        return other_class(self.verdict) if self.probe.changes_donor else self.verdict
 
 
 def read_flips(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -81,98 +98,101 @@ def strengths_in(rows: pd.DataFrame, probe: Probe) -> list[Strength]:
     return [step for step in probe.strengths if all(PROBES[key].column(step.key) in rows for key in keys)]
 
 
-def rate_of(rows: pd.DataFrame, column: str, controls: Sequence[str] | None = None) -> Rate:
-    """Estimate how often a change flips the verdict, beside the control that flips most.
+def compare_flips(
+    rows: pd.DataFrame, column: str, controls: Sequence[str], *, kind: str = "control", value: str = ""
+) -> Contrast:
+    """Compare how often a change flips the verdict with the strongest of some controls.
 
     Args:
         rows: from `read_flips`, of one verdict.
         column: of the change.
-        controls: keys; all of the probe's when None.
+        controls: keys of probes; those that the table lacks, or that could not be made, are left out.
+        kind, value: of the choice; the control's name where `value` is "".
     """
-    (probe, strength), weights = probe_columns()[column], rows[WEIGHT].to_numpy(np.float64)
+    _, strength = probe_columns()[column]
+    weights = rows[WEIGHT].to_numpy(np.float64)
     real = (rows["verdict"] == "REAL").to_numpy()
     flips = flip_values(rows[column], real, column)
     made = np.isfinite(flips)
     share = weighted_share(flips[made] > 0, weights[made])
-    strongest = Rate(share, None, UNKNOWN, share)
-    for key in probe.controls if controls is None else controls:
-        if (name := PROBES[key].column(strength.key)) in rows:
-            leads = flips - (others := flip_values(rows[name], real, name))
-            # a control that could not be made is none
-            both = np.isfinite(leads)
-            compared = weighted_share(others[both] > 0, weights[both])
-            if compared.images and not compared.value <= strongest.control_share.value:
-                strongest = Rate(share, key, compared, weighted_lead(leads[both], weights[both]))
-    return strongest
+    contrasts = []
+    for key in controls:
+        name = PROBES[key].column(strength.key)
+        if name not in rows:
+            continue
+        others = flip_values(rows[name], real, name)
+        both = np.isfinite(flips) & np.isfinite(others)
+        if both.any():
+            control = Control(PROBES[key].inline, weighted_share(others[both] > 0, weights[both]))
+            difference = weighted_lead(flips[both] - others[both], weights[both])
+            contrasts.append(Contrast(kind, value or control.name, share, control, difference))
+    return next(iter(strongest_first(contrasts)), Contrast(kind, value, share))
 
 
-def flip_rates(
-    rows: pd.DataFrame, *, side: int, by: By = "verdict", probes: Sequence[str] | None = None
-) -> pd.DataFrame:
+def flip_rates(rows: pd.DataFrame, *, by: By = "verdict", probes: Sequence[str] | None = None) -> list[FlipRate]:
     """Compute how often each strength of each probe flips verdicts, and how far it moves margins.
 
     Args:
         rows: from `read_flips`.
-        side: of the images, in pixels, for the labels.
         by: groups within a verdict: "verdict" for none, "cell" for the true class, or a column, for the largest.
         probes: keys; all of them, controls included, when None.
 
     Returns:
-        One row for each verdict, group, probe and strength: `verdict`, `group`, `flipped` (the verdict that flips: the
-        other one where the probe changes a donor), `probe`, `family`, `title`, `is_control`, `column`, `strength`
-        (label), `images`; `share`, `low`, `high` of verdicts flipped (0 to 1); `shift`, `shift_low`, `shift_high` (mean
-        change of the margin); `size` (mean root mean square of the change, grey levels); `control` (key of the control
-        that flips most; missing where there is none), `control_share`, `control_low`,
-        `control_high`; `net`, `net_low`, `net_high`: share less the control's, with a paired interval, or the share
-        itself where there is no control. Intervals are of 95 %.
+        One for each verdict, group, probe and strength with images.
     """
     groups = pd.Series("all", rows.index) if by == "verdict" else rows[by]
     # of as many images, the first by name
     largest = groups.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:MOST_GROUPS]
-    tried = [(PROBES[key], step) for key in probes or PROBES for step in strengths_in(rows, PROBES[key])]
+    columns = [
+        PROBES[key].column(strength.key) for key in probes or PROBES for strength in strengths_in(rows, PROBES[key])
+    ]
     rates = []
     for verdict in VERDICTS:
         for group in sorted(largest):
             own = rows[(rows["verdict"] == verdict) & (groups == group)]
-            weights = own[WEIGHT].to_numpy(np.float64)
-            for probe, step in tried:
-                column = probe.column(step.key)
-                rate, after = rate_of(own, column), own[column].to_numpy(np.float64)
-                shift = weighted_mean(after - own["donor_margin" if probe.changes_donor else "margin"], weights)
-                sizes = np.where(np.isfinite(after), own[size_column(column)].to_numpy(np.float64), np.nan)
-                rates.append((
-                    verdict, group, other_class(verdict) if probe.changes_donor else verdict,
-                    probe.key, probe.family, probe.title, probe.is_control, column, step.at(side).label,
-                    rate.share.images, *rate.share[:3], *shift[:3], weighted_mean(sizes, weights).value,
-                    rate.control, *rate.control_share[:3], *rate.net[:3],
-                ))  # fmt: skip
-    return pd.DataFrame(rates, columns=RATES)
+            if own.empty:
+                continue
+            rates += [_rate(own, verdict, str(group), column) for column in columns]
+    return [rate for rate in rates if rate.contrast.n]
 
 
-def ranking(rates: pd.DataFrame, *, verdict: str) -> pd.DataFrame:
-    """Rank the probes by the share of verdicts that they flip for each grey level of change, largest first.
+def _rate(rows: pd.DataFrame, verdict: str, group: str, column: str) -> FlipRate:
+    probe, _ = probe_columns()[column]
+    weights = rows[WEIGHT].to_numpy(np.float64)
+    after = rows[column].to_numpy(np.float64)
+    before = rows["donor_margin" if probe.changes_donor else "margin"]
+    sizes = np.where(np.isfinite(after), rows[size_column(column)].to_numpy(np.float64), np.nan)
+    return FlipRate(
+        verdict,
+        group,
+        column,
+        compare_flips(rows, column, probe.controls),
+        weighted_mean(after - before, weights),
+        weighted_mean(sizes, weights).value,
+    )
 
-    Each probe is represented by its best strength, the one with the largest `per_level`: the lower end of the net
-    share's interval, divided by the root mean square of the change. Nothing is subtracted from a change without a
-    control, so it would not compete on equal terms: it ranks below all changes that flip more than their control does
-    and above those that do not. The same order holds among the strengths of one probe.
+
+def rates_table(rates: Sequence[FlipRate], *, side: int) -> pd.DataFrame:
+    """Lay flip rates out for a file: a row each, shares 0 to 1 with the ends of their 95 % intervals.
 
     Args:
-        rates: from `flip_rates`, of all probes.
-        verdict: "FAKE" or "REAL": which verdicts are to flip.
-
-    Returns:
-        A row a probe, controls, those that change a donor, and strengths in excess left out; the columns of
-        `flip_rates`, and `per_level` (share of verdicts a grey level, 0 where nothing certain is left beyond the
-        controls) and `rank` from 1.
+        rates: from `flip_rates`.
+        side: of the images in pixels, for the labels of strengths.
     """
-    rows = rates[rates["column"].isin(list(own_columns())) & (rates["images"] > 0)]
-    rows = rows[(rows["verdict"] == verdict) & (rows["group"] == "all")]
-    # the interval of one image is unknown, and nothing is certain
-    per_level = (rows["net_low"].clip(lower=0).fillna(0) / rows["size"].where(rows["size"] > 0)).fillna(0)
-    tier = np.where(per_level == 0, 2, rows["control"].isna())
-    order = rows.assign(per_level=per_level, tier=tier).sort_values(
-        ["tier", "per_level", "net"], ascending=[True, False, False], kind="stable"
-    )
-    best = order.drop_duplicates("probe").drop(columns="tier")
-    return best.assign(rank=np.arange(1, len(best) + 1)).reset_index(drop=True)
+    records = []
+    for rate in rates:
+        contrast = rate.contrast
+        share, control = contrast.measure, contrast.control
+        record: dict[str, Any] = {
+            "verdict": rate.verdict, "group": rate.group, "flipped": rate.flipped, "change": rate.probe.title,
+            "strength": rate.strength.at(side).label, "images": share.n, "share": share.value, "share_low": share.low,
+            "share_high": share.high, "shift_margin": rate.shift.value, "size_grey_levels": rate.size,
+        }  # fmt: skip
+        if control is not None and contrast.difference is not None:
+            difference = contrast.difference
+            record |= {
+                "control": control.name, "control_share": control.measure.value, "difference": difference.value,
+                "difference_low": difference.low, "difference_high": difference.high,
+            }  # fmt: skip
+        records.append(record)
+    return pd.DataFrame(records)

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines
-from core.findings.finding import Choice, Control, Finding, Measure, finding_of, share_of
-from core.findings.intervals import weighted_lead
+from core.findings.contrast import Contrast, Control, Finding
 from core.findings.numbers import percent
+from core.findings.paired import compare_apart, compare_shares, share_of, strongest_first
 from core.images.image_set import DatasetError, ImageSet, Progress, split_of
 from core.images.labels import CLASSES, REAL
 from core.images.loading import load_image_set
@@ -29,35 +28,18 @@ OWN = "the run's own images"
 NAMED = 5
 # errors about which something can be concluded
 ENOUGH = 20
-PIXELS, DEALT = "raw pixels", "random labels"
+PIXELS = "raw pixels"
+SHUFFLED = "random labels"
 
-HEADLINES: Headlines = {
-    "agree_fake": {
-        "question": "Do FAKE verdicts lie among generated training images?",
-        "holds": "FAKE verdicts lie among generated training images.",
-        "not shown": "Not shown that FAKE verdicts lie among generated training images.",
-    },
-    "agree_real": {
-        "question": "Do REAL verdicts lie among photographs of the training set?",
-        "holds": "REAL verdicts lie among photographs of the training set.",
-        "not shown": "Not shown that REAL verdicts lie among photographs.",
-    },
-    "truth": {
-        "question": "Do the nearest training images have the image's true class?",
-        "holds": "The detector's features tell the true class better than raw pixels.",
-        "holds below": "Raw pixels tell the true class better than the detector's features.",
-    },
-    "errors": {
-        "question": "Do misclassified images lie among training images of the wrong class?",
-        "no control": "Descriptive only: how many errors lie among images of the wrong class.",
-    },
-    "far": {
-        "question": "Does the detector err more often far from its training images?",
-        "holds": "It errs more often on images unlike its training images.",
-        "holds below": "It errs less often on images unlike its training images.",
-        "not shown": "Not shown that distance from the training images brings errors.",
-    },
+AGREE = {
+    "FAKE": "Do FAKE verdicts lie among generated training images?",
+    "REAL": "Do REAL verdicts lie among photographs of the training set?",
 }
+TRUTH = "Do the detector's features tell the true class better than raw pixels?"
+ERRORS = "Do misclassified images lie among training images of the wrong class?"
+# errors are few: two points double the error rate of a good detector
+LEAST_ERRORS = 0.02
+FAR = "Does the detector err more often far from its training images?"
 
 
 class Searched(NamedTuple):
@@ -178,31 +160,30 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> It
     table = with_predictions(table[table["near_1"].notna()], run)
     if table.empty:
         return
-    label, predicted, weights = table["label"].to_numpy(), table["predicted"].to_numpy(), table[WEIGHT].to_numpy(float)
-    says, pixels, shuffled = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels", "shuffled"))
-    candidates, training = int(table["candidates"].iloc[0]), among_training(table)
+    candidates = int(table["candidates"].iloc[0])
+    training = among_training(table)
     # an image is no neighbour of its own
     k = min(int(parameters["k"]), candidates - (not training))
     details = {"k": k, "candidates": candidates, "training": training}
     for verdict in CLASSES:
-        if not (where := predicted == verdict).any():
-            continue
-        against = _against_pixels(says[where] == verdict, pixels[where] == verdict, weights[where])
-        by_chance = Control(DEALT, share_of(shuffled[where] == verdict, weights[where]))
-        choices = against, Choice("control", DEALT, against.measure, by_chance)
-        key = f"agree_{verdict.lower()}"
-        yield finding_of(key, "neighbours", "label_agreement", verdict, choices, details=details)
+        own = table[table["predicted"] == verdict]
+        if len(own):
+            yield _agreement(own, verdict, details)
     if not run.classes:
         return
-    truth = _against_pixels(says == label, pixels == label, weights)
-    yield Finding(
-        "truth", "neighbours", "label_agreement", truth.measure, control=truth.control, difference=truth.difference,
-        beside={"detector": share_of(predicted == label, weights)}, details=details,
-    )  # fmt: skip
-    wrong = predicted != label
+    label = table["label"]
+    weights = table[WEIGHT].to_numpy(float)
+    truth = compare_shares(
+        "control", PIXELS, table["neighbours_say"] == label, table["pixels_say"] == label, weights, control=PIXELS
+    )
+    beside = {"detector": share_of(table["predicted"] == label, weights)}
+    yield Finding("truth", TRUTH, "label_agreement", (truth,), beside=beside, details=details)
+    wrong = (table["predicted"] != label).to_numpy()
     if wrong.sum() < ENOUGH:
         return
-    yield Finding("errors", "neighbours", "label_agreement", share_of((says == predicted)[wrong], weights[wrong]))
+    with_verdict = (table["neighbours_say"] == table["predicted"]).to_numpy()
+    errors = Contrast("images", "errors", share_of(with_verdict[wrong], weights[wrong]))
+    yield Finding("errors", ERRORS, "label_agreement", (errors,))
     # the tenth of the images that is least like anything
     distance = table["distance"].to_numpy(np.float64)
     order = np.argsort(distance)
@@ -210,18 +191,25 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> It
     far = distance > distance[order][np.searchsorted(reached, 0.9)]
     if far.any():
         control = Control("the other images", share_of(wrong[~far], weights[~far]))
-        yield Finding("far", "neighbours", "error_rate", share_of(wrong[far], weights[far]), control=control)
+        contrast = compare_apart("control", control.name, share_of(wrong[far], weights[far]), control)
+        yield Finding("far", FAR, "error_rate", (contrast,), least=LEAST_ERRORS)
+
+
+def _agreement(rows: pd.DataFrame, verdict: str, details: Mapping[str, Any]) -> Finding:
+    """Compare how often the nearest images have a verdict's class with the same by raw pixels and random labels."""
+    weights = rows[WEIGHT].to_numpy(float)
+    own = rows["neighbours_say"] == verdict
+    contrasts = [
+        compare_shares("control", name, own, rows[f"{column}_say"] == verdict, weights, control=name)
+        for name, column in ((PIXELS, "pixels"), (SHUFFLED, "shuffled"))
+    ]
+    key = f"agree_{verdict.lower()}"
+    return Finding(key, AGREE[verdict], "label_agreement", strongest_first(contrasts), group=verdict, details=details)
 
 
 def among_training(table: pd.DataFrame) -> bool:
     """Check whether training images were searched, from a table of one row or more."""
     return split_of(str(table["among"].iloc[0])) == "train"
-
-
-def _against_pixels(own: NDArray[np.bool_], pixels: NDArray[np.bool_], weights: NDArray[np.float64]) -> Choice:
-    """A share beside that by raw pixels on the same images, with their paired difference."""
-    difference = Measure.of(weighted_lead(own.astype(np.float64) - pixels, weights))
-    return Choice("control", PIXELS, share_of(own, weights), Control(PIXELS, share_of(pixels, weights)), difference)
 
 
 STUDY = Study(
@@ -244,7 +232,6 @@ STUDY = Study(
     control="The same search on raw pixels, and the same neighbours with their labels dealt anew at random.",
     compute=compute,
     conclude=conclude,
-    headlines=HEADLINES,
     parameters={"k": 10, "seed": 0},
     explore=("fake_share", "distance", "distance_other", "agrees"),
     shard=1000,

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from core.findings.finding import Choice, Control, Finding, Measure, finding_of
+from core.findings.contrast import Contrast, Control, Finding, Measure
 from core.findings.intervals import Clusters, Hits, Values, clustered_share
+from core.findings.paired import compare_apart
 from core.images.labels import UNLABELLED
 from core.images.out_of_distribution import (
     AS_DRAWN,
@@ -63,47 +64,20 @@ COLUMNS = {
     "fingerprint": "sha256 over the pixels that were measured",
 }
 
-_PASS_AS_REAL = {
-    "holds": "Most of them pass as REAL.",
-    "holds for some": "Some of them pass as REAL.",
-    "holds slightly": "Few of them pass as REAL.",
-    "holds below": "It recognises them more often than its own test images.",
-    "in part": "Some pass as REAL; not shown under every choice that was tried.",
-    "depends": "How they are made small or saved decides what it calls them.",
-    "not shown": "Not shown to pass as REAL more often than test images.",
-    "few sources": "Too few generators to speak for others: counts only.",
-    "unknown": "No such pictures were measured.",
+# key of a group -> its question, and what its images are
+QUESTIONS = {
+    "large": (
+        "Do large pictures by other generators pass as REAL?",
+        "made small with the detector's own filter",
+    ),
+    "imitations": ("Do small fakes by other generators pass as REAL?", "drawn at the detector's size"),
+    "photographs": (
+        "Are ordinary photographs called FAKE?",
+        "squares of them, made small with the detector's own filter",
+    ),
 }
-HEADLINES = {
-    "large": {
-        "question": "Does it recognise large pictures by other generators?",
-        "subject": "made small with the detector's own filter",
-        **_PASS_AS_REAL,
-    },
-    "imitations": {
-        "question": "Does it recognise small fakes by other generators?",
-        "subject": "drawn at the detector's size",
-        **_PASS_AS_REAL,
-    },
-    "photographs": {
-        "question": "Does it recognise ordinary photographs?",
-        "subject": "squares of them, made small with the detector's own filter",
-        "holds": "Most ordinary photographs are called FAKE.",
-        "holds for some": "Some ordinary photographs are called FAKE.",
-        "holds slightly": "Few ordinary photographs are called FAKE.",
-        "holds below": "It recognises them more often than its own test images.",
-        "depends": "How they are made small decides what it calls them.",
-        "not shown": "Not shown to be called FAKE more often than test images.",
-    },
-    "filters_*": {
-        "question": "How often does the resampling filter alone decide the verdict?",
-        "no control": "REAL under one filter, FAKE under another.",
-    },
-    "confidence_*": {
-        "question": "Is it less confident on images of other sources?",
-        "not shown": "Mean confidence, without an interval, beside that on the test set.",
-    },
-}
+FILTERS = "How often does the resampling filter alone decide the verdict?"
+LESS_SURE = "Is it less confident on images of other sources?"
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
@@ -202,50 +176,48 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> list[Find
     own = table[table["kind"] == OWN].set_index("source")
     findings: list[Finding] = []
     for kind, (key, where) in GROUPS.items():
-        if len(rows := table[table["kind"] == kind]):
+        rows = table[table["kind"] == kind]
+        if len(rows):
             subject = where.format(imitates=parameters.get("imitates", "CIFAR-10"))
             findings += _of_group(run, own, rows, key, subject=subject)
-        elif kind != PHOTOGRAPHS:
-            findings.append(Finding(key, "transfer", "called_real", Measure(float("nan"))))
     order = {"filter_dependent": 1, "confidence": 2}
-    return sorted(findings, key=lambda finding: (not finding.measure.known, order.get(finding.quantity, 0)))
+    return sorted(findings, key=lambda finding: order.get(finding.quantity, 0))
 
 
 def _of_group(run: Run, own: pd.DataFrame, rows: pd.DataFrame, key: str, *, subject: str) -> Iterator[Finding]:
     """Conclude from the rows of one group, with the run's own rows, by class, as control."""
-    name, group, wrong = str(run.manifest["set"]), *(("REAL", "FAKE") if key == "photographs" else ("FAKE", "REAL"))
+    name = str(run.manifest["set"])
+    group, wrong = ("REAL", "FAKE") if key == "photographs" else ("FAKE", "REAL")
     control = Control(f"{group} images of {name}", called(own.loc[group], wrong)) if group in own.index else None
-    # a few generators say little of others, although each is measured well: alone none bears a claim over them
-    beside = None if key == "large" else control
+    question, made = QUESTIONS[key]
+    quantity = f"called_{wrong.lower()}"
     usual = rows[(rows["filter"] == run.preprocessing.interpolation) | rows["filter"].isna()]
     whole = usual[usual["source"] == ALL].set_index("encoding", drop=False)
-    # crops of one photograph say nothing of others
-    sources = usual[(usual["source"] != ALL) & (usual["encoding"] == AS_CIFAKE) & (usual["kind"] != PHOTOGRAPHS)]
     filters = rows[(rows["encoding"] == AS_CIFAKE) & (rows["source"] == ALL) & rows["filter"].notna()]
     across = filters["depends"].notna()
-    alone = filters[~across].sort_values("share_real", ascending=group == "FAKE")
-    tried = [
-        *(
-            ("generator", generator_name(row["source"]), row, beside)
-            for row in _each(sources.sort_values("share_real"))
-        ),
-        *(("filter", str(row["filter"]), row, control) for row in _each(alone)),
-        *(("encoding", encoding, whole.loc[encoding], control) for encoding in (AS_CIFAKE, AS_IT_IS)),
-    ]
-    yield Finding(
-        key, "transfer", f"called_{wrong.lower()}", called(whole.loc[AS_CIFAKE], wrong), group, control,
-        choices=tuple(Choice(kind, value, called(row, wrong), by) for kind, value, row, by in tried),
-    )  # fmt: skip
+    contrasts = [compare_apart("encoding", AS_CIFAKE, called(whole.loc[AS_CIFAKE], wrong), control)]
+    contrasts.append(compare_apart("encoding", AS_IT_IS, called(whole.loc[AS_IT_IS], wrong), control))
+    for row in _each(filters[~across].sort_values("share_real", ascending=group == "FAKE")):
+        contrasts.append(compare_apart("filter", str(row["filter"]), called(row, wrong), control))
+    # crops of one photograph say nothing of others
+    sources = usual[(usual["source"] != ALL) & (usual["encoding"] == AS_CIFAKE) & (usual["kind"] != PHOTOGRAPHS)]
+    for row in _each(sources.sort_values("share_real")):
+        # a few generators say little of others, although each is measured well: alone none bears a claim over them
+        beside = None if key == "large" else control
+        contrasts.append(compare_apart("generator", generator_name(row["source"]), called(row, wrong), beside))
+    yield Finding(key, question, quantity, tuple(contrasts), group=group, subject=made)
     if across.any():
         # every filter comes first
-        choices = [
-            Choice("filters", row["filter"], _measure(row, row["depends"], row["depends_low"], row["depends_high"]))
+        alone = tuple(
+            Contrast("filters", row["filter"], _measure(row, row["depends"], row["depends_low"], row["depends_high"]))
             for row in _each(filters[across])
-        ]
-        yield finding_of(f"filters_{key}", "transfer", "filter_dependent", None, choices)
+        )
+        yield Finding(f"filters_{key}", FILTERS, "filter_dependent", alone, subject=subject)
     mean = Measure(float(np.average(own["confidence"], weights=own["images"])), n=int(own["images"].sum()))
     measure = _measure(whole.loc[AS_CIFAKE], whole.loc[AS_CIFAKE, "confidence"])
-    yield Finding(f"confidence_{key}", "transfer", "confidence", measure, control=Control(name, mean), subject=subject)
+    # without intervals nothing is certain
+    confidence = Contrast("control", name, measure, Control(name, mean), Measure(measure.value - mean.value))
+    yield Finding(f"confidence_{key}", LESS_SURE, "confidence", (confidence,), yes="below", subject=subject)
 
 
 def _each(rows: pd.DataFrame) -> Iterator[Row]:
@@ -254,8 +226,8 @@ def _each(rows: pd.DataFrame) -> Iterator[Row]:
 
 def _measure(row: Row, value: float, low: float = np.nan, high: float = np.nan) -> Measure:
     """Return a measure of a row's images, with their sources where they are fewer."""
-    clusters = None if row["clusters"] == row["images"] else int(row["clusters"])
-    return Measure(float(value), float(low), float(high), int(row["images"]), clusters)
+    sources = None if row["clusters"] == row["images"] else int(row["clusters"])
+    return Measure(float(value), float(low), float(high), int(row["images"]), sources)
 
 
 def called(row: Row, label: str) -> Measure:
@@ -273,7 +245,6 @@ STUDY = Study(
     control="The run's own images in the same table.",
     compute=compute,
     conclude=conclude,
-    headlines=HEADLINES,
     # two folders with an archive or a folder of pictures for each generator, "" where there is none: pictures drawn at
     # the detector's size, and what they imitate; pictures drawn larger
     parameters={"imitations": "", "imitates": "CIFAR-10", "large": "", "crops": 100},

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
-from core.findings.finding import Finding, compare, mean_of
+from core.findings.contrast import Finding
 from core.findings.intervals import Values, weighted_mean
+from core.findings.paired import compare_means, mean_of
 from core.runs.run import Run
 from core.studies.explanations import (
     CHEAP,
@@ -39,15 +40,7 @@ CELLS = 8
 OTHER, EDGES = "other", "edges"
 CONTROL = "what the same random detector makes of other images"
 
-
-HEADLINES = {
-    "*": {
-        "question": "Does the map depend on what the detector has learned?",
-        "holds": "Only in part: some of it comes from the picture alone.",
-        "holds below": "With random weights nothing of the map remains.",
-        "not shown": "With random weights nothing of the map is shown to remain.",
-    },
-}
+REMAINS = "Does anything of the map remain when the weights are random?"
 
 
 def _describe(explainer: AnyExplainer) -> dict[str, str]:
@@ -135,11 +128,16 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
         shared = part["network"].to_numpy()
         for method, title in methods_in(table, f"{{}}_{OTHER}").items():
             levels = levels_of(table, method)
-            first, last, other, edges = (part[f"{method}_{of}"] for of in (levels[0], levels[-1], OTHER, EDGES))
+            last = part[f"{method}_{levels[-1]}"]
+            other = part[f"{method}_{OTHER}"]
+            contrast = compare_means("control", CONTROL, last, other, weights, control=CONTROL, clusters=shared)
+            beside = {
+                "classifier": mean_of(part[f"{method}_{levels[0]}"], weights, shared),
+                "edges": mean_of(part[f"{method}_{EDGES}"], weights, shared),
+            }
             yield Finding(
-                f"{method}-{group}", "sanity", "residual_correlation", group=group, subject=title,
-                **compare(last, other, weights, control=CONTROL, clusters=shared),
-                beside={"classifier": mean_of(first, weights, shared), "edges": mean_of(edges, weights)},
+                f"{method}-{group}", REMAINS, "residual_correlation", (contrast,), group=group, subject=title,
+                beside=beside,
             )  # fmt: skip
 
 
@@ -157,8 +155,8 @@ def sanity_summary(table: pd.DataFrame, run: Run) -> pd.DataFrame:
         for method in methods_in(table, f"{{}}_{OTHER}"):
             for level in (*levels_of(table, method), OTHER):
                 values = part[f"{method}_{level}"].to_numpy(np.float64)
-                estimate = weighted_mean(values, weights, clusters=shared)
-                rows.append({"group": group, "method": method, "level": level, **estimate._asdict()})
+                mean = weighted_mean(values, weights, clusters=shared)
+                rows.append({"group": group, "method": method, "level": level, **mean.as_columns()})
     return pd.DataFrame(rows)
 
 
@@ -174,7 +172,6 @@ def make_study() -> Study:
         control="What the same random detector makes of other images of the cell, and the image's edges.",
         compute=compute,
         conclude=conclude,
-        headlines=HEADLINES,
         parameters={"networks": 10, "others": 20, "lime_others": 4, "lime_seed": 0, "seed": 0},
         shard=48,
     )

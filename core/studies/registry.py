@@ -1,13 +1,15 @@
 """The studies that there are, by name; a module is imported when its study is first asked for."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pkgutil import resolve_name
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from core.findings.claims import with_headlines, with_noise
-from core.findings.finding import Finding
+from core.findings.answer import with_least, with_noise
+from core.findings.contrast import Finding
 from core.runs.run import Run
 from core.studies.study import Study, StudyError
 
@@ -49,9 +51,10 @@ def find_study(name: str) -> Study:
 
 
 def conclude_study(name: str, run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
-    """Conclude from the table of a study, with questions and headlines; nothing for one not in the registry."""
+    """Conclude from the table of a study; nothing for one that is not in the registry."""
     if name not in STUDIES:
         return []
-    study = find_study(name)
-    findings = (with_noise(finding, run.noise) for finding in study.conclude(run, table, parameters))
-    return with_headlines(findings, study.headlines)
+    median_margin = float(np.median(np.abs(run.predictions["margin"])))
+    concluded = find_study(name).conclude(run, table, parameters)
+    findings = (with_noise(with_least(finding, median_margin), run.noise) for finding in concluded)
+    return [replace(finding, study=name) for finding in findings]

@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.rings import RINGS, ring_effects, ring_label, ring_parts, ring_versions
-from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.contrast import Contrast, Control, Finding, Measure
 from core.findings.intervals import weighted_mean
 from core.runs.run import Run
-from core.studies.groups import VERDICTS, groups
+from core.studies.groups import groups
 from core.studies.study import Context, Study
 
 REMOVED, MEAN = "removed", "mean"
@@ -29,16 +29,6 @@ COLUMNS = {
     for absence, text in {REMOVED: "removed", MEAN: "those of the mean image of the predicted class"}.items()
     for kind, words in KINDS.items()
     for number in range(RINGS)
-}
-HEADLINES = {
-    f"ring-*-{verdict}": {
-        "question": f"How much does each fineness of detail give to {verdict} verdicts?",
-        "holds": f"Detail of this fineness speaks for {verdict}.",
-        "holds below": f"Detail of this fineness speaks against {verdict}.",
-        "depends": "It speaks for or against by what stands in for absent detail.",
-        "not shown": "Detail of this fineness is not shown to speak for either.",
-    }
-    for verdict in VERDICTS
 }
 # one average of this many images stands for the run's
 MOST = 4000
@@ -74,17 +64,14 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> I
     nothing = Control("no effect", Measure(0.0))
     for verdict, part, weights in groups(table, run):
         sign = 1 if verdict == "REAL" else -1
+        question = f"Does detail of this fineness speak for {verdict}?"
         for number in range(RINGS):
-            means = {
-                column: Measure.of(weighted_mean(sign * part[f"{column}_{number}"].to_numpy(np.float64), weights))
-                for column in (f"{absence}_{kind}" for absence in (REMOVED, MEAN) for kind in KINDS)
-            }
-            measure, other = means[f"{REMOVED}_shapley"], means[f"{MEAN}_shapley"]
-            choices = (("removed", measure), ("of the mean image", other))
+            contrasts = []
+            for absence in (REMOVED, MEAN):
+                mean = weighted_mean(sign * part[f"{absence}_shapley_{number}"].to_numpy(np.float64), weights)
+                contrasts.append(Contrast("absent rings", absence, mean, nothing, mean))
             yield Finding(
-                f"ring-{number}-{verdict}", "rings", "margin_effect", measure, verdict, nothing, measure,
-                tuple(Choice("absent rings", name, tried, nothing, tried) for name, tried in choices),
-                beside={"alone": means[f"{REMOVED}_alone"], "last": means[f"{REMOVED}_last"]},
+                f"ring-{number}-{verdict}", question, "margin_effect", tuple(contrasts), group=verdict,
                 subject=ring_label(number),
             )  # fmt: skip
 
@@ -97,6 +84,5 @@ STUDY = Study(
     control="No effect: an exact Shapley value has no sampling error, so its interval is that of the images.",
     compute=compute,
     conclude=conclude,
-    headlines=HEADLINES,
     shard=32,
 )

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.findings.finding import Control, Finding, Measure, share_of
-from core.findings.intervals import weighted_lead
+from core.findings.contrast import Contrast, Finding
+from core.findings.paired import compare_shares, share_of
 from core.runs.run import Run
 from core.studies.explanations import explain_all
 from core.studies.groups import groups
@@ -22,18 +22,8 @@ COLUMNS = {
     "ours_cause": "our settings: why it shows one colour, empty where it shows both",
 }
 
-HEADLINES = {
-    "paper-*": {
-        "question": "How often is LIME one colour under the paper's settings?",
-        "no control": "What the paper saw; the next rows compare other settings with it.",
-    },
-    "ours-*": {
-        "question": "Do other settings show both colours more often?",
-        "holds": "Maps of one colour become more frequent with our settings.",
-        "holds below": "Maps of one colour become rarer with our settings.",
-        "not shown": "Maps of one colour are not shown to become rarer.",
-    },
-}
+PAPER = "How often is LIME one colour under the paper's settings?"
+OURS = "Are one-colour maps rarer with other settings than with the paper's?"
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
@@ -59,15 +49,20 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """`paper-<verdict>` and `ours-<verdict>`: single-sign maps under both settings, and those all against."""
     for group, part, weights in groups(table, run):
-        paper, ours = (part[name].to_numpy(bool) for name in ("paper_one_sign", "ours_shown_one"))
-        alone, few = share_of(paper, weights), share_of(part["paper_segments"] <= 2, weights)
-        against, ours_against = (share_of(part[f"{name}_against"], weights) for name in ("paper", "ours"))
-        beside = {"against": against, "few": few}
-        yield Finding(f"paper-{group}", "one_colour", "one_colour", alone, group, beside=beside, subject=LIME.title)
-        lead = Measure.of(weighted_lead(ours.astype(float) - paper, weights))
+        paper = part["paper_one_sign"]
+        beside = {
+            "against": share_of(part["paper_against"], weights),
+            "few": share_of(part["paper_segments"] <= 2, weights),
+        }
+        alone = Contrast("settings", "the paper's", share_of(paper, weights))
+        yield Finding(f"paper-{group}", PAPER, "one_colour", (alone,), group=group, subject=LIME.title, beside=beside)
+        contrast = compare_shares(
+            "control", "the paper's settings", part["ours_shown_one"], paper, weights, control="the paper's settings"
+        )
+        beside = {"against": share_of(part["ours_against"], weights)}
         yield Finding(
-            f"ours-{group}", "one_colour", "one_colour", share_of(ours, weights), group,
-            Control("the paper's settings", alone), lead, beside={"against": ours_against}, subject=LIME.title,
+            f"ours-{group}", OURS, "one_colour", (contrast,), yes="below", group=group, subject=LIME.title,
+            beside=beside,
         )  # fmt: skip
 
 
@@ -79,7 +74,6 @@ STUDY = Study(
     control="The paper's own settings (quickshift, 1,000 coin-flip samples, probability) on the same images.",
     compute=compute,
     conclude=conclude,
-    headlines=HEADLINES,
     parameters={"lime_seed": 0},
     explore=("paper_one_sign", "ours_shown_one", "ours_cause"),
     shard=32,

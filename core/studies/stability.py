@@ -11,8 +11,9 @@ from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.settings import ExplainerSettings
-from core.findings.finding import Choice, Finding, compare, finding_of, share_of
+from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import Values
+from core.findings.paired import compare_means, share_of
 from core.runs.run import Run
 from core.studies.explanations import (
     OTHERS,
@@ -31,21 +32,8 @@ FEW = 64
 # what is repeated -> the column of its correlation
 REPETITIONS = {"noise of 1 in 255": "noise", "that noise with the same segments": "kept", "another seed": "seed"}
 
-HEADLINES = {
-    "flips-*": {
-        "question": "How many verdicts does noise that nobody can see flip?",
-        "subject": "noise of 1 in 255",
-        "no control": "The noise under which maps are computed again.",
-    },
-    "*": {
-        "question": "Is the map the same when it is computed again?",
-        "holds": "More alike than maps of different images are.",
-        "holds below": "Less alike than maps of different images are.",
-        "in part": "Not with every repetition more alike than maps of different images.",
-        "depends": "Not with every repetition more alike than maps of different images.",
-        "not shown": "Not shown to be more alike than maps of different images.",
-    },
-}
+REPEATED = "Is the map the same when it is computed again?"
+FLIPPED = "Does noise that nobody can see flip verdicts?"
 
 
 def columns_of(explainer: AnyExplainer) -> dict[str, str]:
@@ -115,16 +103,15 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     """`<method>-<verdict>`: how alike a repeated explanation is; `flips-<verdict>`: verdicts that the noise flips."""
     for group, part, weights in groups(table, run):
         for method, title in methods_in(table, "{}_noise").items():
-            other = part[f"{method}_other"].to_numpy(float)
-            choices = [
-                Choice("repetition", what, **compare(part[f"{method}_{column}"], other, weights, control=OTHERS))
+            other = part[f"{method}_other"]
+            contrasts = tuple(
+                compare_means("repetition", what, part[f"{method}_{column}"], other, weights, control=OTHERS)
                 for what, column in REPETITIONS.items()
                 if f"{method}_{column}" in part
-            ]
-            key = f"{method}-{group}"
-            yield finding_of(key, "stability", "rank_correlation", group, choices, subject=title)
-        flips = share_of(part["noise_turns"].to_numpy(bool), weights)
-        yield Finding(f"flips-{group}", "stability", "flip_rate", flips, group)
+            )
+            yield Finding(f"{method}-{group}", REPEATED, "rank_correlation", contrasts, group=group, subject=title)
+        flips = Contrast("change", "noise of 1 in 255", share_of(part["noise_turns"], weights))
+        yield Finding(f"flips-{group}", FLIPPED, "flip_rate", (flips,), group=group, subject="noise of 1 in 255")
 
 
 def make_study() -> Study:
@@ -137,7 +124,6 @@ def make_study() -> Study:
         control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
         compute=compute,
         conclude=conclude,
-        headlines=HEADLINES,
         parameters={"others": 100, "lime_others": 20, "segments": 64, "lime_seed": 0, "seed": 0},
         explore=("lime_seed", "lime_noise", "gradcam_noise"),
         shard=32,

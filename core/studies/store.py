@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from core.console import PROGRAM, quote
-from core.findings.finding import Finding, find, read_findings
+from core.findings.contrast import Finding, find, read_findings
 from core.lazy import lazy_property
 from core.runs.run import Run
 from core.storage import ContractError, is_text, parse_json, plain_json, read_table, write_bytes_atomically
@@ -30,8 +30,8 @@ from core.studies.study import WEIGHT, Study
 KEY = b"telltale"
 # of files from now on; earlier ones are read too
 SCHEMA = 3
-# raised when a study concludes otherwise, or the claim rule or a headline changes: stored findings are made again then
-RULE = 4
+# raised when a study concludes otherwise, or the claim rule or a question changes: stored findings are made again then
+RULE = 5
 # key of the stored findings among what a file says of itself
 CONCLUDED = "conclusions"
 # what a study's file and its run's manifest both say; older ones of either lack the last

@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines
-from core.findings.finding import Finding
+from core.findings.contrast import Finding
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -80,7 +79,6 @@ class Study:
         compute: (context, positions, parameters) -> a table that begins with `id`, one row per image in the order of
             the positions; with `whole`, any table. An image's row must not depend on the other positions.
         conclude: (run, table, parameters) -> its findings, most telling first.
-        headlines: questions and headlines of its findings, see `core.findings.claims`.
         parameters: JSON-able settings and seeds.
         explore: the columns that the page Explore offers as filters.
         shard: number of images that are computed and stored together.
@@ -98,7 +96,6 @@ class Study:
     control: str
     compute: Compute
     conclude: Conclude = field(default=lambda _run, _table, _parameters: [])
-    headlines: Headlines = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     explore: tuple[str, ...] = ()
     shard: int = 256

@@ -22,7 +22,8 @@ from core.explainers.exact import EXACT, spread_scores
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import grid
 from core.explainers.settings import ExplainerSettings, describe
-from core.findings.finding import Choice, Finding, compare, finding_of, mean_of
+from core.findings.contrast import Contrast, Finding
+from core.findings.paired import compare_means, mean_of, strongest_first
 from core.perturbations.masking import FILLS, Fill, mask_batch
 from core.runs.run import Run
 from core.studies.certainty import NOT_COUNTED
@@ -41,15 +42,9 @@ KINDS = {"fill": "fill", "sigma": "baseline", "layer": "layer"}
 # layers of a detector of patches whose Grad-CAM is the patches' scores by construction, "" for the detector's own
 STRETCHED, NOTE = ("", "scores"), "the patches' scores, stretched"
 
-_TEXTS = {
-    "holds": "Nearer than both controls, under every choice.",
-    "holds below": "Less near than both controls, under every choice.",
-    "in part": "Nearer than both controls under some choices, not shown under all.",
-    "not shown": "Not shown to be nearer than the controls.",
-}
-HEADLINES = {
-    "exact-*": {"question": "How near is the map to the truth?", **_TEXTS},
-    "covered-*": {"question": "How near is the map to the true effect of covering?", **_TEXTS},
+NEAR = {
+    SCORES: "Is the map nearer to the truth than its controls?",
+    "covered": "Is the map nearer to the true effect of covering than its controls?",
 }
 
 
@@ -176,23 +171,34 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             # further layers are only in the columns of detectors that have them
             own = (column.removeprefix(f"{name}_") for column in part if column.startswith(f"{name}_"))
             layers = [column.partition("_cells_")[0] for column in own]
-            variants_of = variants(judged()[name], layers=layers)
-            tried = [variant for variant in variants_of if column_of(variant.key, SCORES) in part]
-            choices = []
-            for variant, (control, text) in product(tried, CONTROLS.items()):
+            tried = [
+                variant for variant in variants(judged()[name], layers=layers) if column_of(variant.key, SCORES) in part
+            ]
+            contrasts: list[Contrast] = []
+            for variant in tried:
                 truth = SCORES if is_exact else variant.fill
-                own, other = (part[column_of(key, truth)] for key in (variant.key, control))
-                compared = compare(own, other, weights, control=text)
-                if getattr(variant.settings, "fill", "") == NOT_COUNTED:
-                    compared |= {"control": None, "difference": None}
-                value = variant.title if control == "other" else f"{variant.title}, {text}"
-                choices.append(Choice(variant.kind or "control", value, **compared))
+                contrasts += strongest_first(_against_controls(part, weights, variant, truth))
             truth = SCORES if is_exact else tried[0].fill
             beside = {text: mean_of(part[column_of(key, truth)], weights) for key, text in BASELINES.items()}
-            key, subject = (SCORES, title) if is_exact else ("covered", f"{title}, by covering")
-            yield finding_of(
-                f"{key}-{name}-{group}", "truth", "rank_correlation", group, choices, beside=beside, subject=subject,
+            key = SCORES if is_exact else "covered"
+            subject = title if is_exact else f"{title}, by covering"
+            yield Finding(
+                f"{key}-{name}-{group}", NEAR[key], "rank_correlation", tuple(contrasts), group=group,
+                subject=subject, beside=beside,
             )  # fmt: skip
+
+
+def _against_controls(part: pd.DataFrame, weights: Values, variant: Variant, truth: str) -> list[Contrast]:
+    """Compare one variant of a method with each control, by their correlation with one truth."""
+    own = part[column_of(variant.key, truth)]
+    kind = variant.kind or "control"
+    if getattr(variant.settings, "fill", "") == NOT_COUNTED:
+        return [Contrast(kind, variant.title, mean_of(own, weights))]
+    contrasts = []
+    for control, text in CONTROLS.items():
+        value = f"{variant.title}, {text}" if variant.title else text
+        contrasts.append(compare_means(kind, value, own, part[column_of(control, truth)], weights, control=text))
+    return contrasts
 
 
 def nearness(findings: Iterable[Finding]) -> pd.DataFrame:
@@ -208,11 +214,16 @@ def nearness(findings: Iterable[Finding]) -> pd.DataFrame:
     for finding in findings:
         if not finding.key.startswith(f"{SCORES}-") or finding.control is None:
             continue
-        fills = [one for one in finding.choices if one.kind == "fill" and not one.value.endswith(CONTROLS["random"])]
-        values = {f"{finding.subject}, {one.value}": one.measure.value for one in fills}
-        values = values or {finding.subject: finding.measure.value}
-        for name, value in (values | {f"control: {finding.control.name}": finding.control.measure.value}).items():
-            rows.setdefault(name, {})[f"{finding.group} verdicts"] = value
+        column = f"{finding.group} verdicts"
+        for contrast in finding.contrasts:
+            varied = ""
+            if contrast.kind == "fill":
+                # black stands without a control
+                varied = contrast.value if contrast.control is None else contrast.value.rpartition(", ")[0]
+            name = f"{finding.subject}, {varied}" if varied else finding.subject
+            rows.setdefault(name, {}).setdefault(column, contrast.measure.value)
+            if contrast.control is not None:
+                rows.setdefault(f"control: {contrast.control.name}", {})[column] = contrast.control.measure.value
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("map")
     return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
 
@@ -233,7 +244,6 @@ def make_study() -> Study:
         control="The truth of another image of the same cell, and a random order of the cells.",
         compute=compute,
         conclude=conclude,
-        headlines=HEADLINES,
         parameters={"cells": 4, "seed": 0},
         shard=16,
     )

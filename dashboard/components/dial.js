@@ -1,7 +1,7 @@
 // A picture, a change of it and the change's control, at the strength where the knob stands. All frames are here, so
 // that moving the knob asks nobody; where it rests is sent as `at`.
-// data: {id: of picture and detector, at: column or "", crisp, of, smallest, picture: frame, experiments: [{title, changed, control: caption
-//   or null, less, more, stops: [{column, label, changed: frame, control: frame or null, shares: [{name, share, text, kind}]}]}]};
+// data: {id: of picture and detector, at: column or "", crisp, of, smallest, picture: frame, experiments: [{title, changed, less, more,
+//   stops: [{column, label, changed: frame, control: frame or null, against: caption, shares: [{name, share, text, kind}]}]}]};
 //   a frame is {source, verdict, sure}
 
 // milliseconds after which a knob that is not moved any more rests
@@ -67,12 +67,13 @@ export default function ({ data, parentElement, setStateValue }) {
     const stop = experiment.stops[state.at - 1]
     const { picture } = data
     const changed = stop?.changed ?? picture
-    const control = stop ? stop.control : experiment.control && picture
+    const shown = stop ?? experiment.stops[0]
+    const control = stop ? stop.control : shown.control && picture
     const kept = (frame) => (!stop ? "not changed yet" : frame.verdict === picture.verdict ? "verdict stays" : "verdict flips")
     frames.replaceChildren(
       figure("The picture", picture, "as it is", "The picture as it is"),
       figure(stop ? `${experiment.changed}, ${stop.label}` : experiment.changed, changed, kept(changed), experiment.changed),
-      ...(control ? [figure(experiment.control, control, kept(control), experiment.control)] : []),
+      ...(control ? [figure(shown.against, control, kept(control), shown.against)] : []),
     )
     frames.classList.toggle("two", !control)
     less.textContent = experiment.less
@@ -88,7 +89,7 @@ export default function ({ data, parentElement, setStateValue }) {
     const first = firstFlip(data, experiment)
     mark.textContent = first ? "▲ flips here" : ""
     mark.style.left = at(first - 0.5)
-    const bars = (stop ?? experiment.stops[0]).shares.map((bar) => (stop ? bar : { ...bar, share: 0, text: "0%" }))
+    const bars = shown.shares.map((bar) => (stop ? bar : { ...bar, share: 0, text: "0%" }))
     shares.replaceChildren(
       ...(bars.length ? [make("p", "", data.of)] : []),
       ...bars.map((bar) => {

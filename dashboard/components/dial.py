@@ -12,8 +12,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.detectors.identity import DetectorHandle
+from core.findings.contrast import Contrast
 from core.images.encoding import SMOOTH, thumbnail_url
-from core.images.labels import verdict_of
+from core.images.labels import CLASSES, verdict_of
 from core.perturbations.flips import flipping
 from core.perturbations.registry import PROBES, probe_columns
 from dashboard.components.component import component, one_of
@@ -35,7 +36,6 @@ class Experiment(NamedTuple):
         title: for the choice among experiments.
         changed: what has been done to the picture.
         less, more: the ends of the slider.
-        control: what its best matched control does; None where nothing of the same size was declared.
     """
 
     probe: str
@@ -43,38 +43,39 @@ class Experiment(NamedTuple):
     changed: str
     less: str
     more: str
-    control: str | None = None
 
     @property
-    def columns(self) -> list[tuple[str, str | None]]:
-        """The study's column of each strength, weakest first, and that of the control at this strength.
+    def columns(self) -> dict[str, list[str]]:
+        """The study's column of each strength, weakest first, and those of its controls at this strength.
 
         Strengths that change more than what is tested are left out.
         """
         probe = PROBES[self.probe]
-        keys = [strength.key for strength in probe.strengths if not strength.excess]
-        return [(probe.column(key), PROBES[probe.controls[0]].column(key) if self.control else None) for key in keys]
+        strengths = [strength.key for strength in probe.strengths if not strength.excess]
+        return {probe.column(key): [PROBES[control].column(key) for control in probe.controls] for key in strengths}
 
 
 EXPERIMENTS = (
-    Experiment(
-        "lowpass", "Fine detail", "Finest detail removed", "all detail", "less detail",
-        "Control: equally changed, detail kept",
-    ),
+    Experiment("lowpass", "Fine detail", "Finest detail removed", "all detail", "less detail"),
     Experiment("fade", "Colour", "Colour faded", "full colour", "grey"),
-    Experiment("shuffle_blend", "Blocks", "Blocks shuffled", "in place", "small blocks", "Control: cut, kept in place"),
+    Experiment("shuffle_blend", "Blocks", "Blocks shuffled", "in place", "small blocks"),
     Experiment("blur", "Blur", "Blurred", "sharp", "blurred"),
     Experiment("jpeg", "JPEG", "Saved as JPEG", "as it is", "low quality"),
     Experiment("turn", "Turn", "Turned", "upright", "270°"),
-)  # fmt: skip
-_USED = {column for experiment in EXPERIMENTS for pair in experiment.columns for column in pair}
+)
+_USED = {
+    used
+    for experiment in EXPERIMENTS
+    for column, controls in experiment.columns.items()
+    for used in (column, *controls)
+}
 COLUMNS = tuple(column for column in probe_columns() if column in _USED)
 # the change that the knob stands at; the first one that flips the verdict where the address names none
 CHANGE = Setting("change", "", choices=("", *COLUMNS))
 Frame = dict[str, str]
 _thumbnail = st.cache_resource(max_entries=2048, show_spinner=False)(thumbnail_url)
-# column -> verdict -> share of verdicts that it flips, 0 to 1
-Shares = Mapping[str, Mapping[str, float]]
+# (column, verdict) -> how often it flips, beside its strongest control
+Measured = Mapping[tuple[str, str], Contrast]
 
 
 def draw_dial(
@@ -99,7 +100,7 @@ def draw_dial(
     own = detector is None or detector.identity.made(opened.run.manifest)
 
     def draw(changes: pd.DataFrame) -> None:
-        images, shares = measured_shares(opened.origin) if own else (0, {})
+        images, measured = measured_flips(opened.origin) if own else (0, {})
         used, side = changes.reindex(["", *COLUMNS]), len(subject.image)
         frames = {
             column: {
@@ -111,13 +112,13 @@ def draw_dial(
         }
         smallest = [change_words(column, side) for column in flipping(changes).index]
         data = {
-            "of": f"Of verdicts on {images:,} images:" if shares else "",
+            "of": f"Of verdicts on {images:,} images:" if measured else "",
             "id": f"{key} {subject.sha256} {used['margin']['']}",
             "at": CHANGE.value,
             "crisp": shows_pixels(),
             "picture": frames[""],
             "smallest": f"Smallest flip: {smallest[0]}." if smallest else "No change that was tried flips it.",
-            "experiments": [_experiment(experiment, frames, shares, side) for experiment in EXPERIMENTS],
+            "experiments": [_experiment(experiment, frames, measured, side) for experiment in EXPERIMENTS],
         }
 
         @st.fragment
@@ -145,16 +146,26 @@ def measured(opened: Opened) -> pd.DataFrame | None:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=BY_STAMP)
-def measured_shares(opened: Opened) -> tuple[int, Shares]:
-    """Return how many images the study has, and what it measured, for columns that it has and verdicts that occur."""
-    if (study := probes_of(opened)) is None:
+def measured_flips(opened: Opened) -> tuple[int, Measured]:
+    """Return how many images the study has, and what it measured of columns that it has and verdicts that occur."""
+    study = probes_of(opened)
+    if study is None:
         return 0, {}
-    probes = dict.fromkeys(probe_columns()[column][0].key for column in COLUMNS)
-    rates = rates_of(opened, study, probes=tuple(probes))
-    rates = rates[rates["images"] > 0]
-    return len(study.table), {
-        column: dict(zip(own["verdict"], own["share"], strict=True)) for column, own in rates.groupby("column")
-    }
+    probes = tuple(experiment.probe for experiment in EXPERIMENTS)
+    rates = rates_of(opened, study, "verdict", probes)
+    return len(study.table), {(rate.column, rate.verdict): rate.contrast for rate in rates}
+
+
+def strongest_control(column: str, measured: Measured) -> str | None:
+    """Return the column of a change's strongest control of FAKE verdicts; the first declared where none was measured.
+
+    None where no control was declared.
+    """
+    probe, strength = probe_columns()[column]
+    contrast = measured.get((column, "FAKE"))
+    name = "" if contrast is None or contrast.control is None else contrast.control.name
+    chosen = [key for key in probe.controls if PROBES[key].inline == name] or probe.controls[:1]
+    return PROBES[chosen[0]].column(strength.key) if chosen else None
 
 
 def short_percent(share: float) -> str:
@@ -162,27 +173,36 @@ def short_percent(share: float) -> str:
     return percent(share, 0).replace(f"over{NO_BREAK}", ">").replace(f"under{NO_BREAK}", "<")
 
 
-def _experiment(experiment: Experiment, frames: Mapping[str, Frame], shares: Shares, side: int) -> dict[str, Any]:
+def _experiment(experiment: Experiment, frames: Mapping[str, Frame], measured: Measured, side: int) -> dict[str, Any]:
     """Return what the browser shows of an experiment, a stop for each strength."""
-    stops = [
-        {
+    stops = []
+    for column in experiment.columns:
+        # an older study lacks some
+        if column not in frames:
+            continue
+        control = strongest_control(column, measured)
+        stops.append({
             "column": column,
             "label": strength_words(column, side),
             "changed": frames[column],
-            "control": frames.get(control or "-"),
-            # FAKE verdicts that flip, the control's share, REAL verdicts that flip
-            "shares": [
-                {"name": name, "share": share, "text": short_percent(share), "kind": kind}
-                for name, of, verdict, kind in (
-                    ("FAKE flips", column, "FAKE", "FAKE"),
-                    ("the control", control, "FAKE", "control"),
-                    ("REAL flips", column, "REAL", "REAL"),
-                )
-                if (share := shares.get(of or "", {}).get(verdict)) is not None
-            ],
-        }
-        for column, control in experiment.columns
-        # an older study lacks some
-        if column in frames
-    ]
+            "control": frames.get(control or ""),
+            "against": "" if control is None else f"Control: {probe_columns()[control][0].inline}",
+            "shares": _shares(column, measured),
+        })  # fmt: skip
     return experiment._asdict() | {"stops": stops}
+
+
+def _shares(column: str, measured: Measured) -> list[dict[str, Any]]:
+    """Return the bars of a stop: FAKE verdicts that flip, the same under the strongest control, and REAL verdicts."""
+    fake, real = (measured.get((column, verdict)) for verdict in CLASSES)
+    bars = []
+    if fake is not None:
+        bars.append(("FAKE flips", fake.measure, "FAKE"))
+        if fake.control is not None:
+            bars.append(("the strongest control", fake.control.measure, "control"))
+    if real is not None:
+        bars.append(("REAL flips", real.measure, "REAL"))
+    return [
+        {"name": name, "share": measure.value, "text": short_percent(measure.value), "kind": kind}
+        for name, measure, kind in bars
+    ]

@@ -26,8 +26,8 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation, shuffled
 from core.explainers.registry import find_explainer
 from core.explainers.settings import readable_settings
-from core.findings.claims import claim_status
-from core.findings.finding import Finding
+from core.findings.answer import Word, answer_of
+from core.findings.contrast import Finding
 from core.findings.numbers import plus
 from core.images.encoding import encode_png
 from core.images.labels import ClassName
@@ -61,14 +61,15 @@ from dashboard.navigation import script_of
 Statuses = Sequence[Sequence[JobStatus | None]]
 KEY = "explanations"
 STUDY = "faithfulness"
-# the status of what was measured of such maps -> a sentence, worst first
-CHECKED = {
-    "not shown": "These beat no random maps.",
-    "depends": "These beat random maps only in part.",
-    "in part": "These beat random maps only in part.",
+# what was measured of such maps -> a sentence, worst first
+CHECKED: dict[Word | None, str] = {
+    "no": "These do no better than random maps.",
+    "not shown": "Not shown to beat random maps.",
+    "depends": "Whether these beat random maps depends on the check.",
+    "in part": "These beat random maps in some checks.",
     "no control": "Nobody has checked such maps.",
-    "unknown": "Nobody has checked such maps.",
-    "holds": "These beat random maps.",
+    None: "Nobody has checked such maps.",
+    "yes": "These beat random maps.",
 }
 
 
@@ -261,20 +262,21 @@ def finding_of_maps(study: StudyResult | None, explanation: Explanation) -> Find
 
 
 def _measured_words(study: StudyResult | None, explanation: Explanation) -> str:
-    """Return the headline of what was measured of such maps; "" where nothing was."""
+    """Return the question and answer of what was measured of such maps; "" where nothing was."""
     finding = finding_of_maps(study, explanation)
     own, judged = (each.model_dump() | {"seed": 0} for each in (explanation.settings, type(explanation.settings)()))
     unlike = "" if own == judged else " Measured with its default settings, which are not the present ones."
-    return "" if finding is None else finding.headline + unlike
+    return "" if finding is None else f"{finding.question} {str(answer_of(finding)).capitalize()}.{unlike}"
 
 
 def _draw_checked(study: StudyResult | None, explanations: Sequence[Explanation]) -> None:
     """Draw how such maps did in the checks, the worst of them, with the way to the page of them."""
     # an exact map needs no check
     found = [finding_of_maps(study, one) for one in explanations if one.method != EXACT.name]
-    kinds = {"unknown" if finding is None else claim_status(finding).kind for finding in found}
-    if worst := next((kind for kind in CHECKED if kind in kinds), None):
-        st.page_link(script_of("maps"), label=CHECKED[worst], query_params={"run": st.session_state["run"]})
+    words = {None if finding is None else answer_of(finding).word for finding in found}
+    worst = next((sentence for word, sentence in CHECKED.items() if word in words), None)
+    if worst is not None:
+        st.page_link(script_of("maps"), label=worst, query_params={"run": st.session_state["run"]})
 
 
 def _draw_saving(

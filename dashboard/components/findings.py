@@ -9,10 +9,10 @@ import numpy as np
 import streamlit as st
 
 from core.console import one_direction
-from core.findings.claims import claim_status
-from core.findings.finding import Finding, Unit
-from core.findings.numbers import format_difference, format_measure, percent, signed
-from core.findings.table import choices_text
+from core.findings.answer import MEANINGS, Word, answer_of
+from core.findings.contrast import Finding, Unit
+from core.findings.numbers import format_measure, percent, signed
+from core.findings.table import choices_text, count_of
 from core.images.labels import CLASSES
 from core.images.palette import GREY
 from dashboard.components.component import ALL, OPEN
@@ -26,9 +26,10 @@ AXES: dict[Unit, tuple[float, float]] = {
     "silhouette": (0.0, 0.5),
     "margins": (0.0, 0.0),
 }
-# status -> Material icon
-ICONS = {
-    "holds": "check_circle",
+# answer -> Material icon
+ICONS: dict[Word, str] = {
+    "yes": "check_circle",
+    "no": "cancel",
     "in part": "contrast",
     "depends": "alt_route",
     "not shown": "do_not_disturb_on",
@@ -63,15 +64,15 @@ def draw_bars(bars: Sequence[Bar]) -> None:
 
 
 def finding_table(findings: Iterable[Finding]) -> None:
-    """Draw findings, a row each: headline, effect and control on an axis, status; a row opens on its choices."""
+    """Draw findings, a row each: question, effect and control as bars, n, answer; a row opens on its contrasts."""
     shown = list(findings)
     if not shown:
         st.caption("These images allow no conclusion.")
         return
     is_open = ALL in st.query_params.get(OPEN, "").split(".")
     units = dict.fromkeys(finding.about.unit for finding in shown)
-    parts = ([row for row in shown if row.about.unit == unit] for unit in units)
-    st.html(STYLE + "".join(_table(part, is_open=is_open) for part in parts))
+    tables = [_table([row for row in shown if row.about.unit == unit], is_open=is_open) for unit in units]
+    st.html(STYLE + "".join(tables))
 
 
 def _table(findings: Sequence[Finding], *, is_open: bool) -> str:
@@ -80,69 +81,75 @@ def _table(findings: Sequence[Finding], *, is_open: bool) -> str:
     ends = _axis(findings, unit)
     ticks = (percent(value, 0) if unit == "share" else signed(value) for value in (ends[0], sum(ends) / 2, ends[1]))
     groups = sorted({finding.group for finding in findings if finding.group in CLASSES})
-    names = [*(f'<i class="mark {name}"></i>{name} verdicts' for name in groups), '<i class="mark control"></i>control']
-    rows, before = "", ""
+    names = [f'<i class="key {name}"></i>{name}' for name in groups]
+    names.append('<i class="key control"></i>strongest control')
+    rows = ""
+    question = ""
     for finding in findings:
-        rows += _row(finding, ends, is_open=is_open, again=finding.headline == before)
-        before = finding.headline
+        rows += _row(finding, ends, is_open=is_open, again=finding.question == question)
+        question = finding.question
     return (
         f'<div class="findings"><div class="head"><span>{" &nbsp; ".join(names)}</span>'
         f'<span class="ticks" aria-hidden="true">{"".join(f"<i>{tick}</i>" for tick in ticks)}</span>'
-        f"<span></span><span></span></div>{rows}</div>"
+        f"<span></span><span>n</span><span></span></div>{rows}</div>"
     )
 
 
 def _row(finding: Finding, ends: tuple[float, float], *, is_open: bool, again: bool) -> str:
-    """A finding as a row that opens; where the row before has the same headline, only what it is about is written."""
-    unit, status, control = finding.about.unit, claim_status(finding), finding.control
-    about = " · ".join(filter(None, (finding.group and f"{finding.group} verdicts", finding.subject)))
+    """A finding as a row that opens; where the row before asks the same, only what it is about is written."""
+    unit = finding.about.unit
+    answer = answer_of(finding)
+    about = " · ".join(filter(None, (finding.group and f"{finding.group}", finding.subject)))
+    asked = "" if again and about else f"<b>{_escape(finding.question)}</b>"
     effect = format_measure(finding.measure, unit)
-    beside = format_measure(control.measure, unit) if control else ""
-    spoken = f"{effect}; control {beside}" if control else effect
-    short, beside = (text.partition(" (")[0] for text in (effect, beside))
+    control = ""
+    if finding.control is not None:
+        control = format_measure(finding.control.measure, unit)
+    spoken = f"{effect}; control {control}" if control else effect
+    short, short_control = (text.partition(" (")[0] for text in (effect, control))
     return (
-        f'<details{" open" if is_open else ""}><summary><span class="say">'
-        f"{'' if again and about else f'<b>{_escape(finding.headline)}</b>'}<small>{_escape(about)}</small></span>"
-        f'<span class="axis" role="img" aria-label="{_escape(spoken)}">{_marks(finding, ends)}</span>'
-        f'<span class="number">{short}{beside and f"<small>{beside}</small>"}</span>'
-        f'<span class="status"><i aria-hidden="true">{ICONS[status.kind]}</i>{_escape(str(status))}</span>'
-        f'</summary><div class="opened">{_numbers(finding)}</div></details>'
+        f'<details{" open" if is_open else ""}><summary><span class="say">{asked}<small>{_escape(about)}</small></span>'
+        f'<span class="axis" role="img" aria-label="{_escape(spoken)}">{_bars(finding, ends)}</span>'
+        f'<span class="number">{short}<small>{short_control}</small></span>'
+        f'<span class="count">{_escape(count_of(finding.main))}</span>'
+        f'<span class="answer" title="{_escape(MEANINGS[answer.word])}"><i aria-hidden="true">{ICONS[answer.word]}</i>'
+        f'{_escape(str(answer))}</span></summary><div class="opened">{_contrasts(finding)}</div></details>'
     )
 
 
-def _numbers(finding: Finding) -> str:
-    """The numbers of a finding, and beneath what each choice made of them."""
-    unit, control = finding.about.unit, finding.control
-    rows = {
-        "Question": finding.question,
-        finding.about.label[:1].upper() + finding.about.label[1:]: format_measure(finding.measure, unit),
-        "Control": f"{format_measure(control.measure, unit)}, {control.name}" if control else "none",
-        "Difference": format_difference(finding.difference, unit) if finding.difference else "",
-        "Images": f"{finding.measure.n:,}" if finding.measure.n else "",
-    }
-    listed = "".join(f"<dt>{_escape(name)}</dt><dd>{_escape(text)}</dd>" for name, text in rows.items() if text)
-    choices = choices_text(finding)
-    choices = choices.loc[:, (choices != "").any()].map(one_direction)
-    return f"<dl>{listed}</dl>{choices.to_html(index=False, border=0) if len(choices) else ''}"
+def _contrasts(finding: Finding) -> str:
+    """Every contrast of a finding, the main one first."""
+    table = choices_text(finding)
+    table = table.loc[:, (table != "").any()].map(one_direction)
+    return str(table.to_html(index=False, border=0))
 
 
-def _marks(finding: Finding, ends: tuple[float, float]) -> str:
-    """The interval, the mark of the control, and that of the effect."""
-    measure, control = finding.measure, finding.control
-    marks = []
-    if control is not None and control.measure.known:
-        marks.append(f'<i class="mark control" style="left:{_at(control.measure.value, ends):.2f}%"></i>')
+def _bars(finding: Finding, ends: tuple[float, float]) -> str:
+    """The bar of the effect with its interval, and beneath it that of the control."""
+    measure = finding.measure
+    bars = []
+    if measure.known:
+        bars.append(_bar(measure.value, ends, f"effect {finding.group or ''}"))
     if measure.has_interval:
         left, right = _at(measure.low, ends), _at(measure.high, ends)
-        marks.append(f'<i class="interval" style="left:{left:.2f}%;width:{right - left:.2f}%"></i>')
-    if measure.known:
-        marks.append(f'<i class="mark {finding.group or ""}" style="left:{_at(measure.value, ends):.2f}%"></i>')
-    return "".join(marks)
+        bars.append(f'<i class="interval" style="left:{left:.2f}%;width:{right - left:.2f}%"></i>')
+    if finding.control is not None and finding.control.measure.known:
+        bars.append(_bar(finding.control.measure.value, ends, "control"))
+    return "".join(bars)
+
+
+def _bar(value: float, ends: tuple[float, float], kind: str) -> str:
+    """A bar from the axis' origin, zero or the end nearest to it, to a value."""
+    origin = _at(min(max(0.0, ends[0]), ends[1]), ends)
+    at = _at(value, ends)
+    left, width = min(origin, at), abs(at - origin)
+    return f'<i class="{kind}" style="left:{left:.2f}%;width:{width:.2f}%"></i>'
 
 
 def _axis(findings: Sequence[Finding], unit: Unit) -> tuple[float, float]:
     """The ends of an axis that holds all measures and controls."""
-    measures = [of.measure for finding in findings for of in (finding, finding.control) if of is not None]
+    measures = [finding.measure for finding in findings]
+    measures += [finding.control.measure for finding in findings if finding.control is not None]
     values = np.array([(measure.value, measure.low, measure.high) for measure in measures])
     values = values[np.isfinite(values)]
     low, high = min([AXES[unit][0], *values]), max([AXES[unit][1], *values])

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from core.console import PROGRAM
 from core.detectors.identity import DetectorHandle
-from core.findings.claims import claim_status
-from core.findings.finding import Finding
+from core.findings.answer import certain_side
+from core.findings.contrast import UNKNOWN, Finding
 from core.findings.table import findings_text
 from core.images.cifake import FINGERPRINTS
 from core.images.labels import CLASSES
@@ -259,8 +259,9 @@ def draw_comparison(opened: Opened) -> None:
 def _draw_pair(opened: Opened, other: Opened) -> None:
     pair, findings = compared(opened, other)
     # the first of them compares the accuracies
-    if sign := claim_status(findings[0]).sign:
-        winner, loser = map(plain, pair.names[::sign])
+    side = certain_side(findings[0].difference or UNKNOWN)
+    if side:
+        winner, loser = map(plain, pair.names[::side])
         st.markdown(f"**{winner} is right more often than {loser}.**", help=explain("McNemar's test"))
     _pair_table(pair, findings, "accuracy", "recall", "both_wrong", "auroc")
     _draw_outcomes(pair)
@@ -276,9 +277,11 @@ def _draw_pair(opened: Opened, other: Opened) -> None:
         _pair_table(pair, findings, *(("margins", "auroc") if part == "margins" else ("confidence",)))
     elif part == "studies":
         table = studies_beside(opened, other)
-        st.caption("Each by itself; those that differ in status come first." if len(table) else "They share no study.")
+        st.caption(
+            "Each by itself; those that differ in their answer come first." if len(table) else "They share no study."
+        )
         narrow = {name: st.column_config.Column(width=190) for name in ("Question", "Of")}
-        st.dataframe(table, hide_index=True, column_config=narrow, alt="Effects and status of both detectors")
+        st.dataframe(table, hide_index=True, column_config=narrow, alt="Effects and answers of both detectors")
 
 
 def _others(opened: Opened) -> list[str]:
@@ -312,7 +315,7 @@ def _pair_table(pair: Pair, findings: Sequence[Finding], *keys: str) -> None:
     table = findings_text(finding for finding in findings if finding.key.startswith(keys))
     both = dict(zip(("Effect", "Control"), pair.names, strict=True))
     table["Control"] = table["Control"].str.partition(",")[0]
-    table = table.rename(columns=both)[["Question", "Of", "Group", *both.values(), "Difference", "Status"]]
+    table = table.rename(columns=both)[["Question", "Of", "Group", *both.values(), "Difference", "Images", "Answer"]]
     st.dataframe(table.loc[:, (table != "").any()], hide_index=True, alt=f"Both detectors: {', '.join(keys)}")
 
 

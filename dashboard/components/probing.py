@@ -16,7 +16,7 @@ from core.perturbations.registry import PROBES, probe_columns, probe_pictures
 from core.runs.rows import evenly
 from core.storage import ContractError
 from core.studies.donors import probe_example
-from core.studies.flips import By, flip_rates, read_flips
+from core.studies.flips import By, FlipRate, flip_rates, read_flips
 from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.picture import Cell
@@ -50,9 +50,9 @@ def _rows(opened: Opened, answer: StudyResult) -> pd.DataFrame:
 @st.cache_resource(max_entries=256, show_spinner="Counting verdicts", hash_funcs=BY_STAMP)
 def rates_of(
     opened: Opened, answer: StudyResult, by: By = "verdict", probes: tuple[str, ...] | None = None
-) -> pd.DataFrame:
+) -> list[FlipRate]:
     """Return `flip_rates` of some probes, or of all."""
-    return flip_rates(_rows(opened, answer), side=opened.run.side, by=by, probes=probes)
+    return flip_rates(_rows(opened, answer), by=by, probes=probes)
 
 
 def stored_changes(opened: Opened, row: int) -> tuple[pd.DataFrame, Pixels | None] | None:

@@ -16,7 +16,7 @@ from dashboard.library import BY_STAMP, Opened
 
 # the experiment of the first screen
 SHOWN: Experiment = EXPERIMENTS[0]
-STRENGTHS = [column for column, _ in SHOWN.columns]
+STRENGTHS = list(SHOWN.columns)
 LEVEL = 0.05
 
 

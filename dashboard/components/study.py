@@ -1,6 +1,7 @@
 """A study on a page: its findings, what its file lacks, its numbers as files; and what a detector can know."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
@@ -9,6 +10,8 @@ import streamlit as st
 from core.console import PROGRAM, join
 from core.detectors.identity import DetectorHandle
 from core.detectors.manifest import OLD_SIDE
+from core.findings.answer import answer_of
+from core.findings.contrast import Finding
 from core.images.sources import remembered
 from core.storage import ContractError
 from core.studies.registry import STUDIES, find_study
@@ -141,18 +144,25 @@ def draw_study(
         terms: of the glossary.
         beneath: draws what stands beneath the findings.
     """
-    headline = "Not measured yet."
+    summary = "Not measured yet."
     try:
-        if answer := library.study_of(opened, name):
-            headline = next((finding.headline for finding in answer.findings), "")
+        answer = library.study_of(opened, name)
+        if answer is not None:
+            summary = answers_of(answer.findings)
     except ContractError:
-        headline = "The file cannot be read."
-    with fold(name, question, plain(headline), explained=explained, help=explain(*terms)) as is_open:
+        summary = "The file cannot be read."
+    with fold(name, question, plain(summary), explained=explained, help=explain(*terms)) as is_open:
         if is_open and (found := study_of(opened, name)) is not None:
             finding_table(found.findings)
             if beneath is not None:
                 beneath(found)
             study_files(opened, found, key=f"study.{name}")
+
+
+def answers_of(findings: Sequence[Finding]) -> str:
+    """Count the answers of a study: "3 yes, 1 depends"."""
+    words = Counter(answer_of(finding).word for finding in findings)
+    return ", ".join(f"{count} {word}" for word, count in words.items() if word != "no control")
 
 
 def refused(error: ContractError | StudyError) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from plotly.graph_objects import Figure
 
 from core.console import PROGRAM
-from core.findings.finding import Finding
+from core.findings.contrast import Finding
 from core.homes import homes
 from core.images.labels import CLASSES, other_class
 from core.images.palette import CLASS_COLOURS

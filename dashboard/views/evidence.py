@@ -8,21 +8,18 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
-from core.findings.claims import effect_over_control
-from core.findings.finding import Finding
-from core.findings.numbers import signed
-from core.images.labels import other_class, verdict_of
+from core.findings.answer import answer_of
+from core.findings.contrast import Finding
+from core.images.labels import other_class
 from core.images.palette import CLASS_COLOURS
-from core.perturbations import frequency
 from core.perturbations.probe import FAMILIES, Probe
 from core.perturbations.registry import PROBES
 from core.runs.filter import Filter
-from core.studies.donors import choose_donors
-from core.studies.factorial import SOURCES, cell_name
+from core.studies.flips import FlipRate, rates_table
 from core.studies.groups import VERDICTS
 from core.studies.neighbours import among_training
 from core.studies.store import StudyResult
-from dashboard import library, state
+from dashboard import state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure, rate_chart
 from dashboard.components.component import fold
@@ -84,15 +81,6 @@ def draw(opened: Opened) -> None:
         st.subheader("Every experiment", anchor=False)
         finding_table(probes.findings)
         draw_experiments(opened, probes)
-        with fold(
-            "factorial",
-            "Must fine detail fit its own picture?",
-            explained="FAKE verdicts: coarse and fine detail of one picture, of another of its class, of one of the "
-            "other class. Numbers are mean margins of all such pictures: below 0 FAKE, above 0 REAL.",
-            help=explain("Margin", "Low-pass"),
-        ) as is_open:
-            if is_open:
-                draw_factorial(opened, probes)
     for name, part in PARTS.items():
         beneath = partial(draw_neighbours, opened) if name == "neighbours" else None
         draw_study(opened, name, *part, beneath=beneath)
@@ -104,7 +92,7 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
         for family, title in STRIPS.items():
             own = [one for one in (probes.finding(f"{family}-{verdict}") for verdict in VERDICTS) if one is not None]
             if own:
-                strongest = max(own, key=lambda finding: effect_over_control(finding).value)
+                strongest = max(own, key=_effect)
                 with grid.cell():
                     draw_strip(opened, strongest, title)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -112,15 +100,22 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
         st.caption("Bars: share of verdicts that flip. Control: another change, as large.")
 
 
+def _effect(finding: Finding) -> float:
+    """Return how much more a finding's change flips than its strongest control; what it flips without one."""
+    return (finding.difference or finding.measure).value
+
+
 def draw_strip(opened: Opened, finding: Finding, title: str) -> None:
     """Draw one experiment: three pictures framed in their verdicts, and the shares that flip."""
     probe, verdict, control = PROBES[finding.details["probe"]], str(finding.group), finding.control
     steps = {step.at(opened.run.side).told: step.key for step in probe.strengths}
-    st.markdown(f"**{title}.** {plain(finding.headline)}")
+    st.markdown(f"**{title}.** {plain(finding.question)} **{str(answer_of(finding)).capitalize()}.**")
     controls = [PROBES[key] for key in probe.controls if control is not None and PROBES[key].inline == control.name]
     draw_pictures(opened, [probe, *controls], steps[finding.details["strength"]], verdict, columns=3)
     bars = [Bar(f"{verdict} that flip", finding.measure.value, CLASS_COLOURS[verdict])]
-    draw_bars(bars + ([] if control is None else [Bar("control", control.measure.value)]))
+    if control is not None:
+        bars.append(Bar("strongest control", control.measure.value))
+    draw_bars(bars)
 
 
 def draw_pictures(
@@ -161,7 +156,12 @@ def draw_experiments(opened: Opened, probes: StudyResult) -> None:
     with fold("probe", "What does a change do as it grows?", PROBES[setting.value].title) as is_open:
         if is_open:
             draw_probe(opened, probes, setting)
-    study_files(opened, probes, key="evidence.probes", summary=lambda: rates_of(opened.origin, probes))
+    study_files(
+        opened,
+        probes,
+        key="evidence.probes",
+        summary=lambda: rates_table(rates_of(opened.origin, probes), side=opened.run.side),
+    )
 
 
 def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
@@ -182,28 +182,36 @@ def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
         by_of(opened).choose("Groups by")
     st.caption(probe.sentence)
     draw_pictures(opened, [probe, *(PROBES[key] for key in probe.controls)], strength.value, columns=6)
-    rates = rates_of(opened.origin, probes)
-    own = rates[(rates["probe"] == probe.key) & (rates["images"] > 0)]
+    rates = rates_of(opened.origin, probes, "verdict", (probe.key,))
+    side = opened.run.side
     st.caption("Share of verdicts that flip: ◆ FAKE, ● REAL, dashed and hollow the control.", help=explain("Control"))
-    shares = "; ".join(f"{row.flipped}, {row.strength}: {percent(row.share, 0)}" for row in own.itertuples())
-    charts.show(response(own), key="evidence.response", alt=f"Share of verdicts that flip. {shares}")
+    shares = "; ".join(
+        f"{rate.flipped}, {rate.strength.at(side).label}: {percent(rate.contrast.measure.value, 0)}" for rate in rates
+    )
+    charts.show(response(rates, side), key="evidence.response", alt=f"Share of verdicts that flip. {shares}")
     draw_groups(opened, probes, probe, probe.column(strength.value))
 
 
-def response(rates: pd.DataFrame) -> Figure:
+def response(rates: Sequence[FlipRate], side: int) -> Figure:
     """Plot the share of verdicts flipped by strength, with 95% intervals; the control dashed and hollow.
 
     Args:
-        rates: the rows of one probe from `core.studies.flips.flip_rates`.
+        rates: of one probe.
+        side: of the images in pixels.
     """
     lines = []
-    for verdict, rows in rates.groupby("flipped"):
-        colour, symbol = CLASS_COLOURS[str(verdict)], SYMBOLS[str(verdict)]
-        for prefix in ("", "control_"):
-            share, low, high = (rows[f"{prefix}{end}"] for end in ("share", "low", "high"))
-            if share.notna().any():
-                style = ("dash", f"{symbol}-open", None, None, 1.5) if prefix else ("solid", symbol, low, high, 2.5)
-                lines.append(Line(f"{verdict}{', control' * bool(prefix)}", rows["strength"], share, colour, *style))
+    for verdict in VERDICTS:
+        own = [rate for rate in rates if rate.flipped == verdict]
+        if not own:
+            continue
+        colour, symbol = CLASS_COLOURS[verdict], SYMBOLS[verdict]
+        names = [rate.strength.at(side).label for rate in own]
+        shares = [rate.contrast.measure for rate in own]
+        ends = [share.low for share in shares], [share.high for share in shares]
+        lines.append(Line(verdict, names, [share.value for share in shares], colour, "solid", symbol, *ends, 2.5))
+        controls = [np.nan if rate.contrast.control is None else rate.contrast.control.measure.value for rate in own]
+        if np.isfinite(controls).any():
+            lines.append(Line(f"{verdict}, control", names, controls, colour, "dash", f"{symbol}-open", width=1.5))
     figure = line_figure(lines, height=220, showlegend=False)
     figure.update_yaxes(range=[-0.04, 1.04], tickformat=".0%", dtick=0.25, gridcolor=charts.GRID)
     return figure.update_xaxes(type="category")
@@ -218,20 +226,22 @@ def by_of(opened: Opened) -> Setting:
 def draw_groups(opened: Opened, probes: StudyResult, probe: Probe, column: str) -> None:
     """Draw how often one strength of a probe flips verdicts, by category or by right and wrong verdicts."""
     by = by_of(opened).value
-    rates = rates_of(opened.origin, probes, by, (probe.key,))
-    rates = rates[(rates["column"] == column) & (rates["images"] > 0)]
+    rates = [rate for rate in rates_of(opened.origin, probes, by, (probe.key,)) if rate.column == column]
     with st.grid(2, min_column_width=400, gap="large") as grid:
-        for verdict, own in rates.groupby("verdict", sort=False):
-            drawn = own.sort_values("share", ascending=False, kind="stable")
-            drawn = drawn.rename(columns={"group": "value", "share": "rate", "control_share": "expected"})
+        for verdict in VERDICTS:
+            own = sorted(
+                (rate for rate in rates if rate.verdict == verdict), key=lambda rate: -rate.contrast.measure.value
+            )
+            if not own:
+                continue
             with grid.cell():
-                st.markdown(f"{CLASS_WORDS[str(own['flipped'].iloc[0])]} verdicts")
+                st.markdown(f"{CLASS_WORDS[own[0].flipped]} verdicts")
                 value = rate_chart(
-                    drawn.astype({"expected": float}),
+                    _group_rows(own),
                     key=f"evidence.groups.{verdict}",
                     title="Share of verdicts that flip, by group",
                     opens="Show the images of one group",
-                    colour=CLASS_COLOURS[str(verdict)],
+                    colour=CLASS_COLOURS[verdict],
                 )
             if value is not None:
                 name, field = f"probes.{column}", "label" if by == "cell" else by
@@ -245,6 +255,17 @@ def draw_groups(opened: Opened, probes: StudyResult, probe: Probe, column: str) 
                 state.go("mistakes", run=opened.run.name, wanted=wanted)
 
 
+def _group_rows(rates: Sequence[FlipRate]) -> pd.DataFrame:
+    """Lay out the flip rates of groups for `rate_chart`, their controls as what is expected."""
+    rows = []
+    for rate in rates:
+        share, control = rate.contrast.measure, rate.contrast.control
+        expected = np.nan if control is None else control.measure.value
+        rows.append({"value": rate.group, "rate": share.value, "low": share.low, "high": share.high,
+                     "images": share.n, "expected": expected})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def draw_neighbours(opened: Opened, answer: StudyResult) -> None:
     """Offer the training images where those were not searched, and the images whose neighbours disagree."""
     if len(answer.table) and not among_training(answer.table):
@@ -255,29 +276,3 @@ def draw_neighbours(opened: Opened, answer: StudyResult) -> None:
         "Images whose neighbours disagree", icon=":material/grid_view:", key="evidence.disagree"
     ):
         state.go("mistakes", run=opened.run.name, wanted=Filter().choosing("neighbours.agrees", ["no"]))
-
-
-def draw_factorial(opened: Opened, probes: StudyResult, *, verdict: str = "FAKE") -> None:
-    """Draw the nine combinations for one verdict: rows the coarse half, columns the fine half."""
-    if (finding := probes.finding(f"factorial-fit-{verdict}")) is None:
-        st.caption("This study has too few swaps of detail between images to show.")
-        return
-    images, radius = [], finding.details["radius"]
-    if example := example_of(opened, PROBES["transplant"].column(radius), verdict):
-        shown, row = example
-        donors = choose_donors(shown.run, np.array([row]), seed=int(probes.about["parameters"].get("seed", 0)))
-        images = [library.pictures(shown).get(int(at)) for at in (row, donors.same[0], donors.other[0]) if at >= 0]
-    pictures = [image for image in images if image is not None]
-    if len(pictures) < len(SOURCES):
-        st.caption(f"No picture is available to show it on. {how_to_get_pictures()}")
-        return
-    spectra, fine = frequency.spectra_of(np.stack(pictures)), frequency.ring(float(radius), side=len(pictures[0]))
-    cells = []
-    for coarse, detail in np.ndindex(len(SOURCES), len(SOURCES)):
-        picture = frequency.transplanted(spectra[[coarse]], spectra[[detail]], fine)[0]
-        words = cell_name(SOURCES[coarse], SOURCES[detail])
-        margin = finding.beside[words].value
-        text = f"{words}  \n**{signed(margin)}**"
-        cells.append(Cell(picture, f"{words}; mean margin {signed(margin)}", text, verdict_of(margin)))
-    with st.container(width=640):
-        picture_grid(cells, columns=3, least=100)

@@ -12,12 +12,13 @@ from core.explainers.cam import KEPT
 from core.explainers.drawing import Style, common_scale, draw_overlay
 from core.explainers.exact import stored_exact_map
 from core.explainers.registry import find_explainer
-from core.findings.claims import claim_status, sign_of
-from core.findings.finding import Finding
+from core.findings.answer import answer_of
+from core.findings.contrast import Finding
 from core.images.palette import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
+from core.perturbations.masking import Fill
 from core.runs.rows import evenly
-from core.studies.faithfulness import CONTROLS, DIRECTIONS, FILLS, ORDERS, choice_value, mean_curves
+from core.studies.faithfulness import CONTROLS, FILLS, ORDERS, mean_curves, under_fill
 from core.studies.groups import By, Cells
 from core.studies.randomisation import OTHER, sanity_summary
 from core.studies.store import StudyResult
@@ -40,11 +41,7 @@ from dashboard.state import Setting
 BY = Setting("by", "verdict", {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"})
 FILL = Setting("filled", "mean", {fill: FILLINGS[fill] for fill in FILLS})
 SIDE = 384
-# than both controls, by deletion and by insertion
-WORDS = {1: "better", -1: "worse", 0: "no better"}
-COLOURS = {"better": "green", "worse": "violet", "yes": "green", "no": "violet"}
-# status of the finding on a method's maps -> one word
-ANSWERS = {"holds": "yes", "in part": "partly", "depends": "partly", "not shown": "no", "no control": "not known"}
+COLOURS = {"yes": "green", "no": "violet"}
 # of methods, where the class colours would mislead: distinct under any colour blindness
 LINES = ("#9b59c9", "#0f9d8a", "#c2527b", "#8a8500", "#4a7fb5", "#c46a00", "#8d6e5b", "#2f7d4f")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star")
@@ -125,24 +122,25 @@ def draw_maps(shown: Opened, field: int | None) -> None:
 
 
 def draw_answers(findings: Sequence[Finding]) -> None:
-    """Draw one word a method and verdict: whether its maps are better than both controls, under every fill."""
+    """Draw the answer of each method and verdict: whether its maps beat both controls, under every fill."""
     st.markdown(
-        "**Better than a random map and another picture's?** Partly: for some ways of hiding parts.",
+        "**Better than a random map and another picture's?**",
         help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
     )
     answers: dict[str, dict[str, str]] = {}
     for finding in findings:
-        status = claim_status(finding)
-        answer = "no" if status.sign < 0 else ANSWERS[status.kind]
-        answers.setdefault(plain(finding.subject), {})[f"{finding.group} verdicts"] = answer
+        answers.setdefault(plain(finding.subject), {})[f"{finding.group} verdicts"] = answer_of(finding).word
     st.table(_merged(answers), border="horizontal")
 
 
 def draw_methods(findings: Sequence[Finding]) -> None:
-    """Draw a table per verdict, methods by fills: a word on whether the maps are better than both controls."""
+    """Draw a table per verdict, methods by fills: whether the maps beat both controls by deletion and insertion."""
     for group, mine in groupby(findings, key=lambda finding: finding.group):
         st.markdown(f"{CLASS_WORDS[str(group)]} **verdicts**, by how parts are hidden")
-        rows = {plain(one.subject): {FILLINGS[fill]: word(one, fill) for fill in one.details["fills"]} for one in mine}
+        rows: dict[str, dict[str, str]] = {}
+        for finding in mine:
+            fills: list[Fill] = list(finding.details["fills"])
+            rows[plain(finding.subject)] = {FILLINGS[fill]: answer_of(under_fill(finding, fill)).word for fill in fills}
         st.table(_merged(rows), border="horizontal")
 
 
@@ -152,16 +150,6 @@ def _merged(rows: dict[str, dict[str, str]]) -> pd.DataFrame:
     table = table.groupby([*table.columns[1:]], sort=False)["method"].agg(", ".join).reset_index()
     shown = {word: f":{colour}-background[{word}]" for word, colour in COLOURS.items()}
     return table.set_index("method").replace(shown)
-
-
-def word(finding: Finding, fill: str) -> str:
-    """Return whether a method is better than both controls under a fill, worse, or neither, by both directions."""
-    signs = set()
-    for direction in DIRECTIONS:
-        tried = [finding.choice(direction, choice_value(fill, control)) for control in CONTROLS]
-        found = {sign_of(choice) for choice in tried if choice is not None}
-        signs.add(1 if found == {1} else -1 if found == {-1} else 0)
-    return WORDS[signs.pop()] if len(signs) == 1 else "mixed"
 
 
 def known_truth() -> tuple[Opened, int] | None:

@@ -12,7 +12,7 @@ from core.explainers.explanation import shuffled
 from core.perturbations.registry import probe_pictures
 from core.runs.showcase import choose_fakes, choose_other
 from dashboard import datasets, library
-from dashboard.components.dial import measured, measured_shares, short_percent
+from dashboard.components.dial import measured, measured_flips, short_percent
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, explained_picture, picture_strip
 from dashboard.components.plain import code, inline
@@ -25,8 +25,8 @@ from dashboard.datasets import how_to_get_pictures
 from dashboard.navigation import script_of
 from dashboard.state import Setting
 
-# the strength of "all FAKE verdicts do this", and of its control
-COLUMN, CONTROL = SHOWN.columns[1]
+# the strength of "all FAKE verdicts do this"
+COLUMN = list(SHOWN.columns)[-1]
 
 
 def image_of(position: int) -> NDArray[np.uint8]:
@@ -74,15 +74,15 @@ def flips() -> None:
 
 def all_do() -> None:
     """Draw step 3: a row of FAKE images before and after, and the share of all that flip."""
-    shares, table = measured_shares(shown.origin)[1], measured(shown.origin)
-    if table is None or CONTROL is None or COLUMN not in shares:
+    table = measured(shown.origin)
+    contrast = measured_flips(shown.origin)[1].get((COLUMN, "FAKE"))
+    if table is None or contrast is None or contrast.control is None:
         st.caption(f"This has not been measured for this run yet: {code(command(shown, 'probes'))}")
         return
-    flip, control = shares[COLUMN].get("FAKE", 0.0), shares[CONTROL].get("FAKE", 0.0)
     finest = strength_words(COLUMN, shown.run.side)
     st.markdown(
-        f"**{short_percent(flip)}** of all {CLASS_WORDS['FAKE']} verdicts flip without detail {finest}. "
-        f"After as large a coarse change: **{short_percent(control)}**.",
+        f"**{short_percent(contrast.measure.value)}** of {contrast.n:,} {CLASS_WORDS['FAKE']} verdicts flip without "
+        f"detail {finest}. Strongest control: **{short_percent(contrast.control.measure.value)}**.",
         help=explain("Control", "Low-pass"),
     )
     rows = choose_fakes(shown.judged, library.pictures(shown).where >= 0)

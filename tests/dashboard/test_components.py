@@ -30,15 +30,21 @@ def test_a_click_on_a_bar_is_one_of_its_values(sent: object, value: str | None) 
 
 
 def table_app() -> None:
-    """Draw three findings: one with a headline that is HTML, one without a control, one in another unit."""
-    from core.findings.finding import Choice, Control, Finding, Measure
+    """Draw three findings: one with a question that is HTML, one without a control, one in another unit."""
+    from core.findings.contrast import Contrast, Control, Finding, Measure
     from dashboard.components.findings import finding_table
 
-    chance, flips = Control("chance", Measure(0.2)), Measure(0.5, 0.4, 0.6)
-    choices = (Choice("fill", "mean", flips, chance), Choice("fill", "<b>", Measure(0.1, 0.0, 0.2)))
-    first = Finding("a", "probes", "flip_rate", flips, "FAKE", chance, choices=choices, headline="<i>H</i>")
-    second = Finding("b", "probes", "flip_rate", Measure(0.3, 0.2, 0.4), "REAL", headline="I")
-    finding_table([first, second, Finding("c", "audit", "cue_auroc", Measure(0.75), headline="J")])
+    main = Contrast(
+        "fill", "mean", Measure(0.5, 0.4, 0.6, 9000), Control("chance", Measure(0.2)), Measure(0.3, 0.2, 0.4)
+    )
+    contrasts = (main, Contrast("fill", "<b>", Measure(0.1, 0.0, 0.2)))
+    finding_table(
+        [
+            Finding("a", "<i>H</i>", "flip_rate", contrasts, group="FAKE", least=0.05),
+            Finding("b", "I", "flip_rate", (Contrast("fill", "mean", Measure(0.3, 0.2, 0.4)),), group="REAL"),
+            Finding("c", "J", "cue_auroc", (Contrast("fill", "mean", Measure(0.75)),)),
+        ]
+    )
 
 
 def test_findings_are_rows_on_an_axis_and_their_choices_open() -> None:
@@ -50,10 +56,11 @@ def test_findings_are_rows_on_an_axis_and_their_choices_open() -> None:
     assert "&lt;i&gt;H&lt;/i&gt;" in body
     assert "<td>&lt;b&gt;</td>" in body
     assert 'class="interval" style="left:40.00%;width:20.00%"' in body
-    assert 'class="mark control" style="left:20.00%"' in body
-    # an AUROC's axis runs from guessing to certainty
-    assert 'class="mark " style="left:50.00%"' in body
-    for word in ("holds", "no control", "FAKE verdicts", "chance"):
+    # bars begin at zero; an AUROC's axis runs from guessing to certainty
+    assert 'class="effect FAKE" style="left:0.00%;width:50.00%"' in body
+    assert 'class="control" style="left:0.00%;width:20.00%"' in body
+    assert 'class="effect " style="left:0.00%;width:50.00%"' in body
+    for word in ("yes", "no control", "9,000", "chance"):
         assert word in body
     app.query_params["open"] = "all"
     assert app.run().get("html")[0].proto.body.count("<details open>") == 3

@@ -13,11 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.patch import PatchDetector
 from core.detectors.storage import save_detector
+from core.findings.answer import answer_of
 from core.runs.filter import Area
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
-from core.studies.store import read_study
+from core.studies.faithfulness import under_fill
+from core.studies.store import read_study, study_path
 from dashboard.views.patterns import clicked_row, drawn_area
 from tests.conftest import make_patch
 from tests.dashboard.conftest import Open, image_set
@@ -72,12 +74,6 @@ def test_pictures_come_first_and_every_finding_is_a_row(open_page: Open, studied
     blind = open_page("reads", run="tiny@blind-test")
     assert not blind.exception
     assert " study probes --run tiny@blind-test --data DATA" in words(blind)
-
-
-def test_coarse_and_fine_halves_are_nine_pictures(open_page: Open, studied: Path) -> None:
-    app = open_page("reads", run=RUN, open="factorial")
-    assert not app.exception
-    assert len({alt.partition(";")[0] for alt in alts(app) if alt.startswith("coarse: ")}) == 9
 
 
 def test_every_image_is_a_point_and_every_group_outlined_and_numbered(open_page: Open, studied: Path) -> None:
@@ -167,8 +163,11 @@ def test_a_real_map_stands_beside_maps_that_know_nothing(open_page: Open, home: 
     answers, *by_fill = (
         {word.rpartition("[")[2].rstrip("]") for word in table.value.to_numpy().ravel()} for table in app.table
     )
-    assert answers <= {"yes", "partly", "no"}
-    assert set().union(*by_fill) <= {"better", "worse", "no better", "mixed"}
+    run = read_run(home / "runs" / RUN)
+    findings = read_study(study_path(run.path, "faithfulness"), run).findings
+    assert answers == {answer_of(finding).word for finding in findings}
+    fills = {answer_of(under_fill(finding, fill)).word for finding in findings for fill in finding.details["fills"]}
+    assert set().union(*by_fill) == fills
 
 
 def test_the_exact_map_of_another_detector_stands_beside_its_own(open_page: Open, home: Path) -> None:

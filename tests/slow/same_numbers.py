@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from core.findings.finding import Finding, to_json
+from core.findings.contrast import Finding, to_json
 from core.homes import ROOT
 from core.runs.folders import find_runs
 from core.runs.run import read_run

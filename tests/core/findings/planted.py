@@ -1,6 +1,8 @@
-"""Findings whose standing is known."""
+"""Contrasts and findings whose answer is known."""
 
-from core.findings.finding import Choice, Control, Finding, Measure
+from typing import Any
+
+from core.findings.contrast import Contrast, Control, Finding, Measure
 
 
 def measure(value: float, half: float = 0.05) -> Measure:
@@ -8,21 +10,22 @@ def measure(value: float, half: float = 0.05) -> Measure:
     return Measure(value, value - half, value + half, 100)
 
 
-def finding(
-    value: float = 0.5,
-    *,
-    control: float | None = None,
-    difference: float | None = None,
-    choices: dict[str, dict[str, float]] | None = None,
-    **more: object,
-) -> Finding:
-    """A finding; under choices its difference from the control is as it is told, kind by kind."""
-    bar = None if control is None else Control("chance", measure(control))
-    tried = [
-        Choice(kind, name, measure(value), bar, measure(one))
-        for kind, those in (choices or {}).items()
-        for name, one in those.items()
-    ]
-    lead = None if difference is None else measure(difference)
-    about = {"key": "rank", "study": "made", "quantity": "rank_correlation", **more}
-    return Finding(measure=measure(value), control=bar, difference=lead, choices=tuple(tried), **about)  # type: ignore[arg-type]
+def contrast(
+    difference: float | None, half: float = 0.05, *, value: float = 0.5, kind: str = "fill", name: str = ""
+) -> Contrast:
+    """A contrast with a difference from its control; without a control where that is None."""
+    if difference is None:
+        return Contrast(kind, name, measure(value))
+    control = Control("chance", measure(value - difference))
+    return Contrast(kind, name, measure(value), control, measure(difference, half))
+
+
+def finding(*contrasts: Contrast, least: float = 0.1, **about: Any) -> Finding:
+    """A finding of these contrasts."""
+    about = {"key": "rank", "question": "Do they agree?", "quantity": "rank_correlation", "study": "made", **about}
+    return Finding(contrasts=contrasts, least=least, **about)
+
+
+def numbers(measure: Measure) -> tuple[float, ...]:
+    """Value, ends of the interval and number of images."""
+    return tuple(measure.as_columns().values())

@@ -6,62 +6,40 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.findings.claims import DEFAULTS, Headlines, with_headlines
-from core.findings.finding import Choice, Measure, Unit
+from core.findings.contrast import Measure, Unit
 from core.findings.numbers import format_difference, format_measure, percent, plus, signed, unbroken_percent
 from core.findings.table import choices_text, findings_markdown, findings_text
-from tests.core.findings.planted import finding, measure
-
-HEADLINES: Headlines = {
-    "rank": {"question": "Do they agree?", "holds": "They agree."},
-    "other-*": {"question": "And the others?", "subject": "others"},
-}
-
-
-def test_a_headline_is_looked_up_by_key_and_what_is_filled_stays() -> None:
-    made = finding(control=0.1, difference=0.2)
-    (filled,) = with_headlines([made], HEADLINES)
-    assert (filled.question, filled.subject, filled.headline) == ("Do they agree?", "", "They agree.")
-    for details, subject in (({"title": "b"}, "b"), ({"name": "a", "title": "b"}, "a")):
-        assert with_headlines([replace(made, details=details)], HEADLINES)[0].subject == subject
-    (filled,) = with_headlines([replace(made, key="other-a", details={"name": "LIME"})], HEADLINES)
-    assert (filled.question, filled.subject, filled.headline) == ("And the others?", "others", DEFAULTS["holds"])
-    given = replace(made, subject="a", question="b", headline="c")
-    assert with_headlines([given], HEADLINES) == [given]
-    # what nobody declared has no question
-    (filled,) = with_headlines([replace(made, key="new")], HEADLINES)
-    assert (filled.question, filled.subject, filled.headline) == ("", "", DEFAULTS["holds"])
+from tests.core.findings.planted import contrast, finding, measure
 
 
 def test_tables_hold_the_numbers_and_their_texts() -> None:
-    choices = {"fill": {"blur": 0.3, "mean|x": -0.3}}
-    made = finding(0.5, control=0.1, difference=0.4, choices=choices, quantity="flip_rate", group="FAKE")
-    alone, chosen = Choice("seam", "hard", Measure(0.5)), Choice("seam", "soft", measure(0.5), made.control, measure(0))
-    made = replace(made, subject="LIME", headline="a|b\nc", choices=(*made.choices, alone, chosen))
-    plain = replace(finding(0.2), question="Why?")
-    values = ["50% (45 to 55%)", "10% (5 to 15%), chance"]
-    columns = ["Question", "Of", "Group", "Effect", "Control", "Difference", "Status", "Headline"]
+    few = contrast(None, kind="seam", name="hard")
+    few = replace(few, measure=replace(measure(0.5), sources=2))
+    contrasts = contrast(0.4, name="blur"), contrast(-0.3, kind="seam", name="mean|x"), few
+    made = finding(*contrasts, quantity="flip_rate", group="FAKE", subject="LIME", question="a|b\nc", least=0.05)
+    plain = finding(contrast(None, value=0.2))
+    values = ["50% (45 to 55%)", "10.0% (5.0 to 15.0%), chance", "+40.0 points (35.0 to 45.0)", "100"]
+    columns = ["Question", "Of", "Group", "Effect", "Control", "Difference", "Images", "Answer"]
     rows = [
-        ["verdicts flipped", "LIME", "FAKE", *values, "+40.0 points (35.0 to 45.0)", "depends on fill, seam", "a|b\nc"],
-        ["Why?", "", "", "0.20 (0.15 to 0.25)", "", "", "no control", ""],
+        ["a|b\nc", "LIME", "FAKE", *values, "depends on seam"],
+        ["Do they agree?", "", "", "0.20 (0.15 to 0.25)", "", "", "100", "no control"],
     ]
     table = findings_text([made, plain])
     assert (list(table), table.to_numpy().tolist()) == (columns, rows)
     assert list(findings_text([])) == columns
     table = choices_text(made)
-    assert list(table) == ["Choice", "Value", "Effect", "Control", "Difference", "Sign"]
+    assert list(table) == ["Choice", "Value", *columns[3:]]
     assert table.to_numpy().tolist() == [
-        ["fill", "blur", *values, "+30.0 points (25.0 to 35.0)", "above"],
-        ["fill", "mean|x", *values, "−30.0 points (−35.0 to −25.0)", "below"],
-        ["seam", "hard", "50.0%", "", "", "no control"],
-        ["seam", "soft", *values, "0.0 points (−5.0 to 5.0)", "no difference"],
+        ["fill", "blur", *values, "yes"],
+        ["seam", "mean|x", values[0], "80% (75 to 85%), chance", "−30.0 points (−35.0 to −25.0)", "100", "no"],
+        ["seam", "hard", "50.0%", "", "", "100 from 2 sources", ""],
     ]
     # columns that are empty throughout are left out, and what Markdown would read is escaped
     lines = [f"| {' | '.join(row)} |" for row in (columns, ["---"] * 8, *rows)]
     assert findings_markdown([made, plain]).splitlines() == [
         line.replace("a|b\nc", "a\\|b c").replace("\n", " ") for line in lines
     ]
-    assert findings_markdown([plain]).splitlines()[0] == "| Question | Effect | Status |"
+    assert findings_markdown([plain]).splitlines()[0] == "| Question | Effect | Images | Answer |"
     assert findings_markdown([]).splitlines()[0] == lines[0]
 
 
@@ -85,7 +63,7 @@ def test_shares(value: float, texts: tuple[str, str]) -> None:
         (format_measure, Measure(0.2134, 0.20, 0.22), "share", "21.3% (20.0 to 22.0%)"),
         (format_measure, Measure(0.25, 0.0, 0.125), "share", "25% (0 to 12%)"),
         (format_measure, Measure(0.2134), "share", "21.3%"),
-        (format_measure, Measure(0.5, clusters=1, n=1200), "share", "50.0% (1,200 images from 1 source)"),
+        (format_measure, Measure(0.5, 0.4, 0.6, 1200, 1), "share", "50.0%"),
         (format_measure, Measure(np.nan), "share", ""),
         (format_measure, Measure(-0.4, -0.47, -0.33), "margins", "−0.40 (−0.47 to −0.33)"),
         (format_measure, Measure(0.721, 0.714, 0.728), "auroc", "0.721 (0.714 to 0.728)"),

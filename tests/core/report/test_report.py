@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, precision_score
 
-from core.findings.finding import Finding, Measure
+from core.findings.contrast import Contrast, Finding, Measure
 from core.findings.numbers import percent
 from core.findings.table import findings_text
 from core.images.labels import CLASSES
@@ -78,7 +78,7 @@ def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
         assert f"{counts.loc[label, called]} ({percent(shares.loc[label, called])})" in page.text
     table = findings_text(studies["brightness"].findings)
     assert len(table)
-    assert all(cell in page.text for cell in table[["Group", "Effect", "Control", "Status"]].to_numpy().ravel())
+    assert all(cell in page.text for cell in table[["Group", "Effect", "Control", "Answer"]].to_numpy().ravel())
     for text in ("a file is broken", "Joined of part", "weight 0.250; epochs 3"):
         assert text in page.text
     assert run.manifest["detector_sha256"] in page.text
@@ -142,7 +142,9 @@ def test_text_from_files_and_addresses_is_no_markup(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = run_of(source)
-    found = Finding("key", "brightness", "faithfulness", Measure(3.0), subject=f"<b>bold</b> & {REVERSED}plain")
+    contrast = Contrast("image", "", Measure(3.0))
+    subject = f"<b>bold</b> & {REVERSED}plain"
+    found = Finding("key", "How bright?", "faithfulness", (contrast,), subject=subject)
     monkeypatch.setattr("core.studies.store.conclude_study", lambda *_: [found])
     run_study(Study(**{**vars(BRIGHTNESS), "title": "<script>alert(1)</script>"}), source)
     pages = [Page(report_of(run, answers=find_studies(run)[0]))]

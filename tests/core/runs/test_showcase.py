@@ -8,8 +8,10 @@ import pytest
 
 from core.runs.showcase import choose_fakes, choose_other, choose_picture, draw_round
 
-# of a change and of its control
-STRENGTHS = [("weak", "weak_control"), ("strong", "strong_control")]
+# of a change -> of its controls
+STRENGTHS = {"weak": ["weak_control", "weak_other"], "strong": ["strong_control"]}
+
+CONTROLS = [control for controls in STRENGTHS.values() for control in controls]
 
 
 def planted(**columns: Any) -> pd.DataFrame:
@@ -30,12 +32,13 @@ def planted(**columns: Any) -> pd.DataFrame:
 
 def test_the_picture_is_the_one_that_flips_most_clearly_while_its_control_stays() -> None:
     table, all_pictured = planted(), np.ones(6, bool)
-    margins = pd.DataFrame(-9.0, index=list("abcdef"), columns=[name for pair in STRENGTHS for name in pair])
+    margins = pd.DataFrame(-9.0, index=list("abcdef"), columns=[*STRENGTHS, *CONTROLS])
     assert choose_picture(table, all_pictured, None, STRENGTHS) == 2, "without a study the median of b, c, d, e"
-    strengths = [column for column, _ in STRENGTHS]
+    strengths = list(STRENGTHS)
     margins.loc[list("abcd"), strengths] = [[5.0], [1.0], [1.9], [0.5]]
     assert choose_picture(table, all_pictured, margins, STRENGTHS) == 2, "a was trained on"
-    margins.loc["c", [control for _, control in STRENGTHS]] = 1.0
+    # one control that flips it is enough
+    margins.loc["c", ["weak_other", "strong_control"]] = 1.0
     assert choose_picture(table, all_pictured, margins, STRENGTHS) == 1
     # one strength is better than none
     margins.loc[list("abcdef")] = -9.0

@@ -14,7 +14,7 @@ from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, round_to_float16
 from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME
-from core.findings.finding import Finding, Measure
+from core.findings.contrast import Contrast, Finding, Measure
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.runs.run import Run
@@ -97,7 +97,8 @@ def brightness(context: Context, rows: NDArray[np.intp], parameters: Mapping[str
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """The mean brightness."""
-    return [Finding("mean", "brightness", "faithfulness", Measure(float(table["brightness"].mean()), n=len(run)))]
+    mean = float(table["brightness"].mean())
+    return [Finding("mean", "How bright?", "faithfulness", (Contrast("image", "", Measure(mean, n=len(run))),))]
 
 
 BRIGHTNESS = Study(
@@ -108,7 +109,6 @@ BRIGHTNESS = Study(
     control="none",
     compute=brightness,
     conclude=conclude,
-    headlines={"mean": {"question": "How bright?", "no control": "Bright enough."}},
     parameters={"scale": 1.0},
     explore=("brightness",),
     shard=16,

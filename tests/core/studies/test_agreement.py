@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from torch.nn.functional import interpolate
 
 from core.detectors.manifest import Capability
-from core.findings.claims import ClaimStatus, claim_status, sign_of
+from core.findings.answer import answer_of
 from core.runs.run import Run
 from core.studies import agreement
 from core.studies.agreement import compute, conclude, make_study
@@ -65,9 +65,9 @@ def test_a_map_agrees_fully_with_itself_and_not_with_its_opposite(run: Run, monk
     np.testing.assert_allclose(table["rank_share"], 1 / 31, rtol=1e-5)
     _, beyond, *_ = conclude(run, table, PARAMETERS)
     assert (beyond.key, beyond.measure.value) == ("beyond-FAKE", 1)
-    assert claim_status(beyond) == ClaimStatus("holds", 1)
+    assert answer_of(beyond).word == "yes"
     opposite, *_ = conclude(run, table_of(run, -enlarged(run.maps), monkeypatch), PARAMETERS)
-    assert (sign_of(opposite), opposite.measure.value) == (-1, pytest.approx(-1, abs=1e-3))
+    assert (answer_of(opposite).word, opposite.measure.value) == ("no", pytest.approx(-1, abs=1e-3))
 
 
 def test_the_numbers_are_scipys_toward_the_verdict(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from core.findings.claims import ClaimStatus, claim_status
+from core.findings.answer import answer_of
 from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.labels import LABELS, REAL
@@ -50,7 +50,7 @@ def test_a_planted_shortcut_is_first(tmp_path: Path, name: str) -> None:
     rest = [cue for cue in cues if cue.key.removeprefix("fact.") not in GO_ALONG[name]]
     assert [cue.key for cue in rest if cue.measure.low >= 0.53] == [rest[0].key] == [f"fact.{name}"]
     cue = rest[0]
-    assert claim_status(cue) == ClaimStatus("holds", 1)
+    assert answer_of(cue).word == "yes"
     assert cue.measure.low > 0.7
     assert abs(cue.control.measure.value - 0.5) < 0.1
     for finding in result.findings:
@@ -69,7 +69,7 @@ def test_a_detector_that_uses_the_shortcut_fails_where_it_cannot_help(tmp_path: 
     area = roc_auc_score(real, values)
     assert row["direct"] == pytest.approx(area)
     finding = result.finding("fact.brightness")
-    fitted, ranked = finding.choices
+    fitted, ranked = finding.contrasts
     assert (fitted.measure, ranked.measure.value) == (finding.measure, pytest.approx(1 - area))
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.findings.claims import claim_status
-from core.findings.finding import Finding, find
+from core.findings.answer import answer_of
+from core.findings.contrast import Finding, find
 from core.runs.run import read_run
 from core.studies.certainty import conclude, make_study
 from core.studies.runner import Source, run_study
@@ -54,19 +54,20 @@ def of(table: pd.DataFrame, key: str) -> Finding:
 
 def test_shares_are_of_all_certain_signs_with_images_resampled(counts: pd.DataFrame) -> None:
     confirmed, contradicted = (of(counts, f"{what}-lime-FAKE") for what in ("confirmed", "contradicted"))
-    assert [choice.value for choice in contradicted.choices] == ["blur", "black", "shuffled texture", "ROAD"]
+    values = [contrast.value for contrast in contradicted.contrasts]
+    assert values == ["all fills together", "blur", "shuffled texture", "ROAD", "black"]
     blur = contradicted.choices[0].measure
     # 80 images of which each reverses eight of ten or none, and not 800 signs
     half = 1.99 * 0.8 * np.sqrt(0.25 * 0.75 / 79)
     assert (blur.value, blur.low, blur.high) == pytest.approx((0.2, 0.2 - half, 0.2 + half), abs=2e-3)
     assert (confirmed.measure.value, confirmed.control.measure.value) == pytest.approx((0.6, 0.8))
-    assert (claim_status(confirmed).sign, claim_status(contradicted).sign) == (-1, 1)
+    assert {answer_of(confirmed).word, answer_of(contradicted).word} == {"yes"}
 
 
 def test_black_is_shown_and_not_counted(counts: pd.DataFrame) -> None:
     extreme = counts.assign(lime_black_reversed=0.0)
     finding = of(extreme, "contradicted-lime-FAKE")
     assert finding.measure == of(counts, "contradicted-lime-FAKE").measure
-    assert claim_status(finding).kind == "holds"
+    assert answer_of(finding).word == "yes"
     black = finding.choice("fill", "black")
     assert (black.measure.value, black.control) == (0, None)

@@ -12,13 +12,14 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.weightstats import DescrStatsW
 
-from core.findings.claims import ClaimStatus, claim_status
-from core.findings.finding import Finding, Measure, find
+from core.findings.answer import answer_of
+from core.findings.contrast import Contrast, Finding, Measure, find
 from core.runs.run import Run
 from core.studies.comparison import Pair, by, columns_of, conclude, elsewhere, outcome_rates, pair_of, side_by_side
 from core.studies.out_of_distribution import GROUPS
 from core.studies.store import StudyResult
 from core.studies.study import WEIGHT, StudyError
+from tests.core.findings.planted import contrast, finding
 from tests.core.studies.pairs import drawn_runs, made_run
 
 REAL = np.arange(300) % 2 == 0
@@ -36,7 +37,7 @@ def only(run: Run, category: str) -> Run:
 
 def test_numbers_are_those_of_other_packages() -> None:
     pair = pair_of(*drawn_runs())
-    assert claim_status(of(pair, "accuracy")) == ClaimStatus("holds", 1)
+    assert answer_of(of(pair, "accuracy")).word == "yes"
     auroc = of(pair, "auroc")
     assert auroc.measure.value == pytest.approx(roc_auc_score(pair.first.is_real, pair.both("margin")[0]))
     fake = ~pair.first.is_real
@@ -58,11 +59,11 @@ def test_a_difference_that_only_leaks_make_is_not_claimed(leaky: int) -> None:
     first = made_run("a", np.where(wrong & ~leaks, -SIGNS, SIGNS), REAL, in_train=leaks)
     second = made_run("b", np.where(wrong | (leaks & (np.arange(300) % 2 == 1)), -SIGNS, SIGNS), REAL)
     accuracy = of(pair_of(first, second) if not leaky else pair_of(second, first), "accuracy")
-    assert claim_status(accuracy).kind == "depends"
-    assert [choice.value for choice in accuracy.choices] == ["all", "without leaks and repeats"]
+    assert answer_of(accuracy).word == ("no" if leaky else "depends")
+    assert [contrast.value for contrast in accuracy.contrasts] == ["all", "without leaks and repeats"]
     # nor where no image is left without them
     first = made_run("a", SIGNS, REAL, in_train=np.ones(300, bool))
-    assert claim_status(of(pair_of(first, second), "accuracy")).kind == "in part"
+    assert answer_of(of(pair_of(first, second), "accuracy")).word == "in part"
 
 
 def test_the_category_that_differs_comes_first_under_simultaneous_intervals() -> None:
@@ -70,7 +71,7 @@ def test_the_category_that_differs_comes_first_under_simultaneous_intervals() ->
     assert columns_of(pair) == ["category"]
     first = by(pair, "category")[0]
     assert first.subject == "dog"
-    assert claim_status(first).sign == 1
+    assert answer_of(first).word == "yes"
     usual = of(pair_of(*(only(run, "dog") for run in drawn_runs(3000))), "accuracy").difference
     wide = first.difference
     assert wide.value == pytest.approx(usual.value)
@@ -110,7 +111,7 @@ def test_an_interval_never_claims_what_the_exact_test_does_not() -> None:
     signs, real = SIGNS[:4], REAL[:4]
     accuracy = of(pair_of(made_run("a", signs, real), made_run("b", signs * [-1, -1, -1, 1], real)), "accuracy")
     assert mcnemar([[0, 0], [3, 1]], exact=True).pvalue == 0.25
-    assert claim_status(accuracy).kind == "not shown"
+    assert answer_of(accuracy).word == "not shown"
 
 
 def test_one_class_and_one_image_are_compared_as_far_as_they_can_be() -> None:
@@ -146,15 +147,19 @@ def study(name: str, *findings: Finding, **columns: Any) -> StudyResult:
 
 def test_findings_of_both_stand_side_by_side_by_key() -> None:
     better, worse, other = (
-        Finding(key, "stability", "rank_correlation", Measure(value), difference=Measure(value, value - 1, value + 1))
+        finding(contrast(value, 1, value=value), key=key)
         for key, value in (("lime-FAKE", 3.0), ("lime-FAKE", -3.0), ("lime-REAL", 3.0))
     )
     first = {"stability": study("stability", other, better), "sanity": study("sanity", better)}
     table = side_by_side(["a", "b"], [first, {"stability": study("stability", worse, other)}])
     # what differs comes first; what one of them lacks is not there
     assert len(table) == 2
-    assert table[["a", "b"]].to_numpy().tolist() == [["3.00", "\N{MINUS SIGN}3.00"], ["3.00", "3.00"]]
-    assert table[["a, status", "b, status"]].to_numpy().tolist() == [["holds", "holds, below control"], ["holds"] * 2]
+    above = "3.00 (2.95 to 3.05)"
+    assert table[["a", "b"]].to_numpy().tolist() == [
+        [above, "−3.00 (−3.05 to −2.95)"],
+        [above] * 2,
+    ]
+    assert table[["a, answer", "b, answer"]].to_numpy().tolist() == [["yes", "no"], ["yes"] * 2]
     assert side_by_side(["a", "b"], [first, {}]).empty
 
 
@@ -163,9 +168,8 @@ def test_shares_that_are_right_elsewhere_are_read_from_each_run() -> None:
     chosen = generator.permutation(400)[:300]
     after = generator.normal(size=300)
     table = {"id": run.predictions["id"].to_numpy()[chosen], WEIGHT: generator.uniform(1, 2, 300), "jpeg_75": after}
-    photographs = Finding(
-        "photographs", "transfer", "called_fake", Measure(0.2, 0.1, 0.4, 900, 9), details={"imitates": "CIFAR-10"}
-    )
+    called_fake = Contrast("filter", "bicubic", Measure(0.2, 0.1, 0.4, 900, 9))
+    photographs = Finding("photographs", "Are they?", "called_fake", (called_fake,), details={"imitates": "CIFAR-10"})
     studies = {"deliveries": study("deliveries", **table), "transfer": study("transfer", photographs)}
     shown = elsewhere({"a": (run, studies), "b": (run, {})}).set_index("images")
     right = np.average((after > 0) == run.is_real[chosen], weights=table[WEIGHT])

@@ -1,10 +1,10 @@
-"""The command that prints and writes findings, and the headlines that all studies declare."""
+"""The command that prints and writes findings, and the questions that all studies ask."""
 
 import json
 
 import pytest
 
-from core.findings.finding import read_findings, to_json
+from core.findings.contrast import read_findings, to_json
 from core.homes import ROOT
 from core.runs.run import read_run
 from core.studies.conclusions import gather, main
@@ -13,11 +13,11 @@ from core.studies.store import CONCLUDED, read_study, study_path
 RUN = "sample@sample-test"
 
 
-def test_every_finding_of_the_shipped_runs_has_a_question_and_a_headline() -> None:
+def test_every_finding_of_the_shipped_runs_has_a_short_question() -> None:
     for run in (RUN, "swift@cifake-test"):
         for finding in gather(run):
-            assert finding.question, finding.key
-            assert finding.headline, finding.key
+            assert finding.question.endswith("?"), finding.key
+            assert len(finding.question.split()) <= 15, finding.key
 
 
 @pytest.mark.parametrize(

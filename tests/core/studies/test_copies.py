@@ -18,7 +18,7 @@ from core.studies.copies import (
     NEAR,
     NONE,
     SHOWN,
-    UNKNOWN,
+    UNKNOWN_COPY,
     copy_pairs,
     nearest_copies,
     training_pictures,
@@ -115,7 +115,7 @@ def test_where_files_are_not_available_copies_are_unknown(tmp_path: Path) -> Non
     files[first(files, "test/REAL", 0)] = files[first(files, "train/REAL", 7)]
     context = made_context(tmp_path, files, data=False)
     result = result_of(DUPLICATES, context)
-    assert (result.table["in_training"] == UNKNOWN).sum() == 319
+    assert (result.table["in_training"] == UNKNOWN_COPY).sum() == 319
     # the run itself remembers which files were trained on, though not of which class they were
     assert counted(result) == {"in_training same file": 1}
     unknown = {finding.key for finding in result.findings if not finding.measure.known}

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import t as student
 from statsmodels.stats.proportion import proportion_confint
 
-from core.findings.finding import find
+from core.findings.contrast import find
 from core.homes import ROOT
 from core.images.image_set import ImageSet
 from core.storage import ContractError
@@ -96,7 +96,7 @@ def test_numbers_of_findings_and_table(tmp_path: Path) -> None:
     same = results.table["trained"] == results.table["tested"]
     table = results.table.assign(images_fake=np.where(same, 1600, 1000), images_real=np.where(same, 400, 1000))
     grey = find(conclude(replace(results, table=table)), "cue-grey")
-    (guessing,) = (choice for choice in grey.choices if choice.value == "guessing")
+    (guessing,) = (contrast for contrast in grey.contrasts if contrast.value == "guessing")
     assert guessing.control.measure.value == pytest.approx(0.8)
 
 

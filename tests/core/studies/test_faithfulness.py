@@ -12,8 +12,9 @@ from core.explainers.agreement import segment_values
 from core.explainers.deletion import centre_map, deletion_curves
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.segmentation import segment
-from core.findings.claims import sign_of
-from core.findings.finding import Finding, find
+from core.findings.answer import certain_side
+from core.findings.contrast import Contrast, Finding, find
+from core.perturbations.masking import Fill
 from core.runs.run import Run, read_run
 from core.studies.explanations import Pass
 from core.studies.faithfulness import (
@@ -28,6 +29,7 @@ from core.studies.faithfulness import (
     curve_of,
     make_study,
     scores_of,
+    under_fill,
 )
 from core.studies.groups import Cells
 from core.studies.runner import Source, run_study
@@ -43,6 +45,12 @@ CALLED = GENERATOR.choice(["FAKE", "REAL"], SIZE)
 RUN: Run = made_run(LABEL.tolist(), CALLED.tolist())
 
 
+def contrast_of(finding: Finding, direction: str, fill: Fill, control: str) -> Contrast:
+    """The contrast under one direction, fill and control."""
+    value = choice_value(direction, fill, control)
+    return next(contrast for contrast in finding.contrasts if contrast.value == value)
+
+
 @pytest.fixture(scope="module")
 def result(patched: Source, two_methods: None) -> StudyResult:
     return read_study(run_study(make_study(), patched), read_run(patched.run))
@@ -51,7 +59,8 @@ def result(patched: Source, two_methods: None) -> StudyResult:
 def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, result: StudyResult) -> None:
     assert list(result.table.columns) == ["id", *make_study().columns, "weight"]
     for verdict, fill, direction, control in product(("FAKE", "REAL"), ("mean", "blur"), DIRECTIONS, CONTROLS):
-        assert sign_of(result.finding(f"gradcam-{verdict}").choice(direction, choice_value(fill, control))) == 1
+        contrast = contrast_of(result.finding(f"gradcam-{verdict}"), direction, fill, control)
+        assert certain_side(contrast.difference) == 1
     # the first of eight parts is the patch: with it the margin goes, under each fill that erases it
     curves = curve_of(result.table, "deletion", "gradcam", "mean")
     assert (curves[:, 0] > 2.8).all()
@@ -59,10 +68,16 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, re
     assert np.median(curve_of(result.table, "deletion", "random", "mean")[:, 1]) > 1.4
     for method, verdict in product(METHODS, ("FAKE", "REAL")):
         finding = result.finding(f"{method}-{verdict}")
-        assert (sign_of(finding), finding.group, finding.measure.n) == (1, verdict, 8)
+        assert (certain_side(finding.difference), finding.group, finding.measure.n) == (1, verdict, 8)
         # both controls by name, and baselines beside them
-        values = [choice_value(fill, control) for fill, control in product(FILLS, CONTROLS)]
-        assert [(choice.kind, choice.value) for choice in finding.choices] == list(product(DIRECTIONS, values))
+        values = {choice_value(*chosen) for chosen in product(DIRECTIONS, FILLS, CONTROLS)}
+        assert {contrast.value for contrast in finding.contrasts} == values
+        assert finding.difference.value == min(
+            contrast_of(finding, "deletion", "mean", control).difference.value for control in CONTROLS
+        )
+        assert {contrast.value for contrast in under_fill(finding, "blur").contrasts} == {
+            choice_value(direction, "blur", control) for direction, control in product(DIRECTIONS, CONTROLS)
+        }
         assert set(finding.beside) == set(BASELINES.values())
 
 
@@ -130,7 +145,7 @@ def test_choices_are_the_paired_difference_from_each_control(table: pd.DataFrame
             sign = 1 if direction == "insertion" else -1
             beside = sign * part[area_column(direction, control, method, fill)].to_numpy(float)
             difference = area_of(part, direction, method, fill) - beside
-            found = finding.choice(direction, choice_value(fill, control)).difference
+            found = contrast_of(finding, direction, fill, control).difference
             assert found.value == pytest.approx(np.average(difference, weights=part["weight"]))
             # narrower than two intervals side by side would be
             pulls = part["weight"] * (difference - found.value) / part["weight"].sum()
@@ -140,8 +155,9 @@ def test_choices_are_the_paired_difference_from_each_control(table: pd.DataFrame
 def test_a_file_from_before_coarse_controls_and_a_fill_is_concluded_as_it_is(table: pd.DataFrame) -> None:
     old = table[[name for name in table if "_as_" not in name and not name.endswith("road") and "_road_" not in name]]
     finding = of(old)
-    assert len(finding.choices) == 12
+    assert len(finding.contrasts) == 12
     # the control as fine as the grid
+    contrast = contrast_of(finding, "deletion", "mean", "random")
     part = old[CALLED[old["id"].astype(int)] == "FAKE"]
     expected = np.average(area_of(part, "deletion", "random", "mean"), weights=part["weight"])
-    assert finding.control.measure.value == pytest.approx(expected)
+    assert contrast.control.measure.value == pytest.approx(expected)

@@ -31,6 +31,7 @@ from core.studies.runner import Source, run_study
 from core.studies.store import StudyResult, read_study
 from core.studies.study import StudyError
 from tests.conftest import textured
+from tests.core.findings.planted import numbers
 from tests.core.images.test_out_of_distribution import write_archive
 
 SIZES = {"dcgan": 4, "ddpm": 6, "gan": 9, "vae": 5, "wgan": 3}
@@ -106,7 +107,8 @@ def test_each_generator_is_counted_both_ways_saved(source: Source, generators: P
         whole = rows.loc["all"]
         assert (whole["images"], whole["clusters"]) == (27, 5)
         np.testing.assert_allclose(
-            whole[["share_real", "low", "high"]].astype(float), clustered_share(np.concatenate(calls), clusters)[:3]
+            whole[["share_real", "low", "high"]].astype(float),
+            numbers(clustered_share(np.concatenate(calls), clusters))[:3],
         )
     # where the generators lie is not stored
     assert result.about["parameters"] == {"crops": 100, "imitates": "CIFAR-10"}
@@ -122,7 +124,7 @@ def test_filters_are_compared_on_the_same_squares(source: Source, photographs: l
     for name in RESAMPLING:
         calls[name] = detector.margins(as_cifake(np.concatenate([one.pixels[name] for one in photographs]))) > 0
         assert (whole.loc[name, "called_real"], whole.loc[name, "clusters"]) == (calls[name].sum(), 3)
-        low, high = clustered_share(calls[name], np.repeat(range(3), (4, 6, 2)))[1:3]
+        _, low, high, _ = numbers(clustered_share(calls[name], np.repeat(range(3), (4, 6, 2))))
         assert (whole.loc[name, "low"], whole.loc[name, "high"]) == pytest.approx((low, high))
         each = alone[alone["filter"] == name]
         assert [*each["called_real"]] == [part.sum() for part in np.split(calls[name], [4, 10])]
@@ -135,7 +137,7 @@ def test_filters_are_compared_on_the_same_squares(source: Source, photographs: l
     assert every["called_real"] == stacked.all(axis=0).sum()
     assert every["images"] == 12
     measure = result.finding("filters_photographs").measure
-    assert (measure.value, measure.n, measure.clusters) == (pytest.approx(depends.mean()), 12, 3)
+    assert (measure.value, measure.n, measure.sources) == (pytest.approx(depends.mean()), 12, 3)
 
 
 def test_pictures_drawn_large_are_their_own_group_under_every_filter(
@@ -151,7 +153,7 @@ def test_pictures_drawn_large_are_their_own_group_under_every_filter(
         measure = finding.choice("filter", name).measure
         # two generators are the independent samples, not their eight pictures: too few for an interval
         assert measure.value == pytest.approx(clustered_share(calls[name], clusters).value)
-        assert (measure.has_interval, measure.n, measure.clusters) == (False, 8, 2)
+        assert (measure.has_interval, measure.n, measure.sources) == (False, 8, 2)
     assert finding.measure.value == pytest.approx(calls["bicubic"].mean())
     each = {choice.value: choice for choice in finding.choices if choice.kind == "generator"}
     assert each["Stable Diffusion 1"].measure.value == pytest.approx(calls["bicubic"][clusters == 1].mean())

@@ -126,4 +126,4 @@ def test_the_interval_is_that_of_random_detectors_and_not_of_images(table: pd.Da
         measure, row = findings[f"gradcam-{verdict}"].measure, summary.loc[(verdict, "gradcam", "conv1")]
         assert (measure.value, measure.low, measure.high) == pytest.approx((own.mean(), low, high))
         assert (row["value"], row["low"], row["high"]) == pytest.approx((own.mean(), low, high))
-        assert (measure.n, measure.clusters) == (50, 5)
+        assert (measure.n, measure.sources) == (50, 5)

@@ -71,7 +71,7 @@ def test_one_command_makes_what_is_missing(source: Source, capsys: pytest.Captur
     before = made["brightness"].stat().st_mtime_ns
     assert main([run, "--recommended", "--json"]) == 0
     (finding,) = json.loads(capsys.readouterr().out)
-    assert (finding["key"], finding["headline"]) == ("mean", "Bright enough.")
+    assert (finding["key"], finding["question"]) == ("mean", "How bright?")
     assert (made["whole"].is_file(), made["brightness"].stat().st_mtime_ns) == (True, before)
 
 

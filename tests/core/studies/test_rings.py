@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from core.explainers.rings import RINGS, RINGS_EXPLAINER, ring_effects, ring_parts, ring_versions
-from core.findings.claims import claim_status
-from core.findings.finding import find
+from core.findings.answer import answer_of
+from core.findings.contrast import find
 from core.studies.rings import COLUMNS, STUDY, conclude
 from core.studies.runner import Source
 
@@ -41,4 +41,4 @@ def test_findings_are_towards_the_verdict_and_depend_where_absence_decides(sourc
     for verdict in ("FAKE", "REAL"):
         rings = [find(findings, f"ring-{number}-{verdict}") for number in range(3)]
         assert rings[0].measure.value == pytest.approx(2, abs=0.1)
-        assert [claim_status(ring).kind for ring in rings] == ["holds", "depends", "not shown"]
+        assert [answer_of(ring).word for ring in rings] == ["yes", "depends", "no"]

@@ -170,7 +170,7 @@ def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert main([*run, "--only-missing"]) == 2
     assert "the file of the study brightness cannot be completed" in capsys.readouterr().err
     assert main([*run, "--set", "scale=2.0", "--images", "20"]) == 0
-    assert "How bright? Bright enough." in capsys.readouterr().out
+    assert "How bright?: no control" in capsys.readouterr().out
     # neither the images nor the detector are needed where nothing is missing, and the file's settings hold
     assert main([*run, "--data", "nowhere", "--only-missing"]) == 0
     assert "Nothing is missing" in capsys.readouterr().out

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.findings.finding import Finding
+from core.findings.contrast import Finding
 from core.runs.run import Run, read_run
 from core.storage import ContractError
 from core.studies.registry import STUDIES

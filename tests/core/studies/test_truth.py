@@ -20,13 +20,13 @@ from core.explainers.explainer import AnyExplainer, BatchExplainer, Cancel
 from core.explainers.explanation import Diagnostics
 from core.explainers.lime.regions import LIME
 from core.explainers.settings import ExplainerSettings
-from core.findings.claims import ClaimStatus, claim_status, with_headlines
+from core.findings.answer import answer_of
 from core.perturbations.masking import FILLS
 from core.studies import explanations
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context, StudyError
-from core.studies.truth import HEADLINES, compute, conclude, make_study, nearness
+from core.studies.truth import CONTROLS, compute, conclude, make_study, nearness
 from tests.conftest import make_patch, make_set, textured
 from tests.core.trust_cues import write_source
 
@@ -126,18 +126,20 @@ def test_its_findings(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explanations, "explainers", lambda with_map: (Planted("right", 1), Planted("wrong", -1)))
     result = read_study(run_study(make_study(), source), source.open().run)
     found = {finding.key: finding for finding in conclude(source.open().run, result.table, STUDY.parameters)}
-    assert claim_status(found["exact-right-FAKE"]) == ClaimStatus("holds", 1)
-    assert claim_status(found["exact-wrong-REAL"]) == ClaimStatus("holds", -1)
+    assert answer_of(found["exact-right-FAKE"]).word == "yes"
+    assert answer_of(found["exact-wrong-REAL"]).word == "no"
     assert found["exact-right-REAL"].measure.value > 0.9
-    assert {choice.value for choice in found["exact-right-REAL"].choices} == {"", ", random order"}
+    assert {contrast.value for contrast in found["exact-right-REAL"].contrasts} == set(CONTROLS.values())
     near = nearness(result.findings)
-    assert near.index.tolist() == ["right", "control: another image's exact map", "wrong"]
+    controls = [f"control: {name}" for name in CONTROLS.values()]
+    assert near.index[[0, -1]].tolist() == ["right", "wrong"]
+    assert set(near.index) == {"right", "wrong", *controls}
     assert near.loc["right", "REAL verdicts"] == found["exact-right-REAL"].measure.value
     monkeypatch.setattr(explanations, "explainers", lambda with_map: (LIME,))
     concluded = conclude(source.open().run, study_of(source, ROWS, LIME), STUDY.parameters)
-    lime = nearness(with_headlines(concluded, HEADLINES)).index
+    lime = nearness(concluded).index
     fills = [f"LIME, {title}" for title in FILLS.values()]
-    assert sorted(lime.drop("control: another image's exact map")) == sorted(fills)
+    assert sorted(lime.drop(controls)) == sorted(fills)
 
 
 def test_a_detector_that_does_not_add_is_refused(patched: Source) -> None:

@@ -1,20 +1,24 @@
-"""Findings: what a study concludes, as data, and the quantities that they measure."""
+"""Contrasts and findings: what was asked, what was measured, and what it was compared with, as data.
+
+A contrast is a measure beside its control under one named choice. A finding is a question with its contrasts: the
+first is the main one, the others are the choices that were tried. `core.findings.answer` decides what it answers.
+"""
 
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BeforeValidator, TypeAdapter
 
-from core.findings.intervals import Clusters, Estimate, Hits, Values, weighted_mean, weighted_share
 from core.storage import plain_json
 
 # with fewer independent sources there is no interval
 FEWEST_SOURCES = 5
 Unit = Literal["share", "margins", "correlation", "auroc", "silhouette"]
+# on which side of its control the effect must lie for the answer yes
+Side = Literal["above", "below"]
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,10 @@ class Quantity:
     Attributes:
         label: the term, for a heading or a table's cell.
         unit: how a value is written; shares and AUROCs are 0 to 1.
-        counted: it only says how many there are, for which there is no control.
     """
 
     label: str
     unit: Unit
-    counted: bool = False
 
 
 QUANTITIES: dict[str, Quantity] = {
@@ -59,29 +61,29 @@ QUANTITIES: dict[str, Quantity] = {
     "both_wrong": Quantity("images that both get wrong", "share"),
     "overconfidence": Quantity("mean confidence less accuracy", "share"),
     "silhouette": Quantity("mean silhouette", "silhouette"),
-    "copies": Quantity("copies", "share", counted=True),
-    "file_kind": Quantity("files of this kind", "share", counted=True),
+    "copies": Quantity("copies", "share"),
+    "file_kind": Quantity("files of this kind", "share"),
 }
 # null in JSON, which knows no NaN
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measure:
-    """A number with its 95 % interval; two are equal where all their fields are, and an unknown number equals another.
+    """A number with its 95 % interval.
 
     Attributes:
-        value, low, high: in the unit of the quantity; NaN where unknown. With fewer than `FEWEST_SOURCES` clusters the
+        value, low, high: in the unit of the quantity; NaN where unknown. With fewer than `FEWEST_SOURCES` sources the
             ends are NaN: the number describes those sources and says nothing about others.
         n: how many images it rests on; 0 where that is unknown.
-        clusters: how many independent sources those come from, where that is fewer.
+        sources: how many independent sources those come from, where that is fewer.
     """
 
     value: Number
     low: Number = math.nan
     high: Number = math.nan
     n: int = 0
-    clusters: int | None = None
+    sources: int | None = None
 
     def __post_init__(self) -> None:
         if self.has_few_sources:
@@ -89,26 +91,22 @@ class Measure:
                 object.__setattr__(self, end, math.nan)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Measure) and self._comparable == other._comparable
+        """Compare all fields; an unknown number equals an unknown one."""
+        if not isinstance(other, Measure):
+            return NotImplemented
+        return self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash(self._comparable)
+        return hash(self._key())
 
-    @property
-    def _comparable(self) -> tuple[object, ...]:
+    def _key(self) -> tuple[float | int | None, ...]:
         numbers = (self.value, self.low, self.high)
-        return (*(None if math.isnan(number) else number for number in numbers), self.n, self.clusters)
-
-    @classmethod
-    def of(cls, estimate: Estimate, *, clusters: int | None = None) -> Self:
-        """The same as an estimate of `core.findings.intervals`."""
-        value, low, high = map(float, estimate[:3])
-        return cls(value, low, high, int(estimate.images), clusters)
+        return (*(None if math.isnan(number) else number for number in numbers), self.n, self.sources)
 
     @property
     def has_few_sources(self) -> bool:
         """True with too few independent sources for an interval."""
-        return self.clusters is not None and self.clusters < FEWEST_SOURCES
+        return self.sources is not None and self.sources < FEWEST_SOURCES
 
     @property
     def known(self) -> bool:
@@ -120,15 +118,24 @@ class Measure:
         """True where both ends of the interval are known."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
+    def as_columns(self) -> dict[str, float | int]:
+        """Return `value`, `low`, `high` and `n` for a row of a table."""
+        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+
     @property
     def or_exact(self) -> "Measure":
         """The same, taken as exact where it has no interval."""
-        return self if self.has_interval or self.has_few_sources else Measure(self.value, self.value, self.value)
+        if self.has_interval or self.has_few_sources:
+            return self
+        return Measure(self.value, self.value, self.value, self.n)
+
+
+UNKNOWN = Measure(math.nan)
 
 
 @dataclass(frozen=True)
 class Control:
-    """The control of a measure.
+    """What a measure is compared with.
 
     Attributes:
         name: a noun phrase.
@@ -140,13 +147,15 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A finding's quantity under one of the analysis choices that were tried.
+class Contrast:
+    """A measure beside its control under one choice.
 
     Attributes:
-        kind: what was varied: "fill", "verdict", "filter", "control" and so on.
+        kind: what was varied: "control", "fill", "change", "place", "training" and so on.
         value: the option that was chosen.
-        measure, control, difference: as in `Finding`.
+        measure: the number.
+        control: what it is compared with; None if nothing that matches it could act.
+        difference: measure minus control, with a paired interval where both are of the same images.
     """
 
     kind: str
@@ -155,80 +164,76 @@ class Choice:
     control: Control | None = None
     difference: Measure | None = None
 
+    @property
+    def n(self) -> int:
+        """Number of images behind it."""
+        return self.measure.n
+
 
 @dataclass(frozen=True)
 class Finding:
-    """A study's conclusion about one quantity.
+    """A study's question about one quantity, with what was measured.
 
     Attributes:
         key: a short name, unique within the study.
-        study: its name.
+        question: at most 15 words, worded so that "yes" is the claim.
         quantity: a key of `QUANTITIES`.
-        measure: the number; not claimed if the `choices` disagree with it, see `core.findings.claims`.
+        contrasts: the main one first, beside its strongest control; the others are the choices that were tried.
+        yes: the side of the control on which the effect must lie for the answer yes.
+        least: the least difference that matters, in the quantity's unit, above 0; 0 until the study is concluded, which
+            takes the usual one (`core.findings.answer`).
         group: the verdict or class that it is about, "FAKE" or "REAL"; None for all images.
-        control: what it is compared with; None if nothing matches it in size and shape.
-        difference: measure minus control with a paired interval, if both are of the same images.
-        choices: the same quantity under each choice that was tried.
+        subject: what was measured, a method, a change or a delivery, as a noun phrase; "" where the question says it.
         beside: further measures that belong to it, by name.
         details: plain JSON values: names and counts.
-        subject: what was measured, a method, a change or a delivery, as a noun phrase; "" where the question says it.
-        question: the plain question that it answers, at most 15 words.
-        headline: the answer for its claim status, a fixed text of at most 15 words (`core.findings.claims`).
+        study: name of the study.
     """
 
     key: str
-    study: str
+    question: str
     quantity: str
-    measure: Measure
+    contrasts: tuple[Contrast, ...]
+    yes: Side = "above"
+    least: float = 0.0
     group: str | None = None
-    control: Control | None = None
-    difference: Measure | None = None
-    choices: tuple[Choice, ...] = ()
+    subject: str = ""
     beside: Mapping[str, Measure] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
-    subject: str = ""
-    question: str = ""
-    headline: str = ""
+    study: str = ""
 
     @property
     def about(self) -> Quantity:
         """The measured quantity."""
         return QUANTITIES[self.quantity]
 
-    def choice(self, kind: str, value: str) -> Choice | None:
-        """The finding under one choice, None where that was not tried."""
-        return next((choice for choice in self.choices if (choice.kind, choice.value) == (kind, value)), None)
+    @property
+    def main(self) -> Contrast:
+        """The contrast that is shown first."""
+        return self.contrasts[0]
 
+    @property
+    def choices(self) -> tuple[Contrast, ...]:
+        """The contrasts under other choices."""
+        return self.contrasts[1:]
 
-def mean_of(values: Values, weights: Values | None, clusters: Clusters | None = None) -> Measure:
-    """Measure a weighted mean, as for `weighted_mean`; images of one cluster are not independent."""
-    sources = None if clusters is None else len(np.unique(clusters))
-    return Measure.of(weighted_mean(np.asarray(values, np.float64), weights, clusters=clusters), clusters=sources)
+    @property
+    def measure(self) -> Measure:
+        """The number of the main contrast."""
+        return self.main.measure
 
+    @property
+    def control(self) -> Control | None:
+        """The control of the main contrast."""
+        return self.main.control
 
-def share_of(hits: Hits, weights: Values | None) -> Measure:
-    """Measure a weighted share, as for `weighted_share`."""
-    return Measure.of(weighted_share(np.asarray(hits, bool), weights))
+    @property
+    def difference(self) -> Measure | None:
+        """The difference of the main contrast."""
+        return self.main.difference
 
-
-def compare(
-    values: Values, others: Values, weights: Values | None, *, control: str, clusters: Clusters | None = None
-) -> dict[str, Any]:
-    """Compare two weighted means of the same images: `measure`, `control` and `difference` of a finding or choice."""
-    values, others = np.asarray(values, np.float64), np.asarray(others, np.float64)
-    return {
-        "measure": mean_of(values, weights, clusters),
-        "control": Control(control, mean_of(others, weights, clusters)),
-        "difference": mean_of(values - others, weights, clusters),
-    }
-
-
-def finding_of(
-    key: str, study: str, quantity: str, group: str | None, choices: Sequence[Choice], **more: Any
-) -> Finding:
-    """Make a finding of which the first choice gives the number; `more` are its other fields."""
-    first, *_ = choices
-    return Finding(key, study, quantity, first.measure, group, first.control, first.difference, tuple(choices), **more)
+    def choice(self, kind: str, value: str) -> Contrast | None:
+        """The contrast under one choice, None where that was not tried."""
+        return next((tried for tried in self.contrasts if (tried.kind, tried.value) == (kind, value)), None)
 
 
 def find(findings: Iterable[Finding], key: str) -> Finding | None:
@@ -248,8 +253,11 @@ def read_findings(rows: Sequence[Mapping[str, Any]]) -> list[Finding]:
         ValueError: the values are something else.
     """
     findings = _FINDINGS.validate_python(rows)
-    if unknown := {finding.quantity for finding in findings} - QUANTITIES.keys():
+    unknown = {finding.quantity for finding in findings} - QUANTITIES.keys()
+    if unknown:
         raise ValueError(f"findings measure no {', '.join(sorted(unknown))}")
+    if not all(finding.contrasts for finding in findings):
+        raise ValueError("a finding has no contrast")
     return findings
 
 

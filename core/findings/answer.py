@@ -1,0 +1,143 @@
+"""The claim rule: decide what a finding answers, from its contrasts alone.
+
+The effect of a contrast is its difference from the control, towards the side that means yes. With 95 % confidence it is
+"yes" where its whole interval lies at `least` or beyond, "no" where its whole interval falls short of that (it lies on
+the other side, or nearer to the control than matters), and open otherwise. That one choice is certain and another open
+is no disagreement yet: the two must differ themselves (Gelman and Stern 2006), by a difference that matters.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Literal
+
+from core.findings.contrast import Contrast, Finding, Measure, Unit
+
+Word = Literal["yes", "no", "in part", "depends", "not shown", "no control"]
+Verdict = Literal["yes", "no", "open"]
+# the least difference that matters, where a study declares none: five points of a share, a tenth of the other scales;
+# of margins the part of the run's median absolute margin
+LEAST: Mapping[Unit, float] = {"share": 0.05, "correlation": 0.1, "auroc": 0.1, "silhouette": 0.1}
+LEAST_PART = 0.1
+# what each answer means, for a legend
+MEANINGS: Mapping[Word, str] = {
+    "yes": "differs from its strongest control by an effect that matters, under every choice",
+    "no": "does not, for certain, under every choice",
+    "in part": "certain under some choices, which the others do not contradict",
+    "depends": "choices disagree",
+    "not shown": "no choice makes it certain",
+    "no control": "nothing comparable was tried: a number only",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a finding answers.
+
+    Attributes:
+        word: the answer.
+        on: of "depends" and "in part", the kinds of choice under which contrasts differ.
+    """
+
+    word: Word
+    on: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        if self.word == "depends" and self.on:
+            return f"depends on {', '.join(self.on)}"
+        return self.word
+
+
+def answer_of(finding: Finding) -> Answer:
+    """Decide what a finding answers; contrasts without a control can neither support nor refute it."""
+    tried = [contrast for contrast in finding.contrasts if contrast.difference is not None]
+    if finding.difference is None:
+        return Answer("no control")
+    verdicts = [verdict_of(finding, contrast) for contrast in tried]
+    if set(verdicts) == {"yes"}:
+        return Answer("yes")
+    if set(verdicts) == {"no"}:
+        return Answer("no")
+    if _disagree(finding, tried):
+        return Answer("depends", _differing_kinds(finding, tried))
+    if "yes" in verdicts:
+        return Answer("in part", _differing_kinds(finding, tried))
+    return Answer("not shown")
+
+
+def verdict_of(finding: Finding, contrast: Contrast) -> Verdict | None:
+    """Decide what one contrast of a finding says; None without a control."""
+    if contrast.difference is None:
+        return None
+    low, high = effect_towards_yes(finding, contrast)
+    # comparisons with NaN are false
+    if low >= finding.least and low > 0:
+        return "yes"
+    if high < finding.least or high <= 0:
+        return "no"
+    return "open"
+
+
+def effect_towards_yes(finding: Finding, contrast: Contrast) -> tuple[float, float]:
+    """Return the ends of a contrast's difference, positive towards the side that means yes."""
+    difference = contrast.difference or Measure(float("nan"))
+    if finding.yes == "above":
+        return difference.low, difference.high
+    return -difference.high, -difference.low
+
+
+def certain_side(measure: Measure) -> int:
+    """Return 1 where a difference is certainly above 0, -1 where it is certainly below, and 0 otherwise."""
+    if measure.low > 0:
+        return 1
+    if measure.high < 0:
+        return -1
+    return 0
+
+
+def with_noise(finding: Finding, noise: float) -> Finding:
+    """Widen the differences of margins by the detector's noise, so that no smaller effect is claimed."""
+    if not noise or finding.about.unit != "margins":
+        return finding
+    return replace(finding, contrasts=tuple(_widened(contrast, noise) for contrast in finding.contrasts))
+
+
+def with_least(finding: Finding, median_margin: float) -> Finding:
+    """Fill in the usual least effect where a study declares none.
+
+    Args:
+        finding: any.
+        median_margin: the median absolute margin of the run.
+    """
+    if finding.least:
+        return finding
+    return replace(finding, least=LEAST.get(finding.about.unit, LEAST_PART * median_margin))
+
+
+def _widened(contrast: Contrast, noise: float) -> Contrast:
+    if contrast.difference is None:
+        return contrast
+    difference = contrast.difference
+    return replace(contrast, difference=replace(difference, low=difference.low - noise, high=difference.high + noise))
+
+
+def _disagree(finding: Finding, tried: Iterable[Contrast]) -> bool:
+    """Check for contrasts of different verdicts whose intervals lie apart, by a difference that matters.
+
+    Intervals that do not overlap differ at a stricter level than 95 %.
+    """
+    return any(_differ(finding, first, second) for first, second in combinations(tried, 2))
+
+
+def _differ(finding: Finding, first: Contrast, second: Contrast) -> bool:
+    own, other = first.difference, second.difference
+    if own is None or other is None or verdict_of(finding, first) == verdict_of(finding, second):
+        return False
+    apart = own.low > other.high or own.high < other.low
+    return apart and abs(own.value - other.value) >= finding.least
+
+
+def _differing_kinds(finding: Finding, tried: Iterable[Contrast]) -> tuple[str, ...]:
+    """List the kinds of choice in which a verdict differs from that of the main contrast, in their order."""
+    main = verdict_of(finding, finding.main)
+    return tuple(dict.fromkeys(contrast.kind for contrast in tried if verdict_of(finding, contrast) != main))

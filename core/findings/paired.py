@@ -1,0 +1,95 @@
+"""Make contrasts: two numbers of the same images with a paired interval, or two independent ones."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.findings.contrast import Contrast, Control, Measure, Side
+from core.findings.intervals import (
+    Clusters,
+    Hits,
+    Values,
+    difference_of_intervals,
+    weighted_lead,
+    weighted_mean,
+    weighted_share,
+)
+
+
+def mean_of(values: Values, weights: Values | None, clusters: Clusters | None = None) -> Measure:
+    """Measure a weighted mean, as for `weighted_mean`; images of one cluster are not independent."""
+    return weighted_mean(np.asarray(values, np.float64), weights, clusters=clusters)
+
+
+def share_of(hits: Hits, weights: Values | None) -> Measure:
+    """Measure a weighted share, as for `weighted_share`."""
+    return weighted_share(np.asarray(hits, bool), weights)
+
+
+def compare_means(
+    kind: str,
+    value: str,
+    own: Values,
+    others: Values,
+    weights: Values | None,
+    *,
+    control: str,
+    clusters: Clusters | None = None,
+) -> Contrast:
+    """Compare two weighted means of the same images.
+
+    Args:
+        kind, value: of the choice.
+        own, others: (N,), under the change or method, and under the control.
+        weights: (N,), how many images each row stands for; all alike when None.
+        control: its name.
+        clusters: see `weighted_mean`.
+    """
+    own = np.asarray(own, np.float64)
+    others = np.asarray(others, np.float64)
+    return Contrast(
+        kind,
+        value,
+        mean_of(own, weights, clusters),
+        Control(control, mean_of(others, weights, clusters)),
+        mean_of(own - others, weights, clusters),
+    )
+
+
+def compare_shares(
+    kind: str, value: str, own: Hits, others: Hits, weights: Values | None, *, control: str, confidence: float = 0.95
+) -> Contrast:
+    """Compare two weighted shares of the same images; arguments as for `compare_means` and `weighted_lead`."""
+    first = np.asarray(own, bool)
+    second = np.asarray(others, bool)
+    difference = weighted_lead(first.astype(np.float64) - second, weights, confidence=confidence)
+    return Contrast(
+        kind,
+        value,
+        weighted_share(first, weights, confidence=confidence),
+        Control(control, weighted_share(second, weights, confidence=confidence)),
+        difference,
+    )
+
+
+def compare_apart(kind: str, value: str, measure: Measure, control: Control | None) -> Contrast:
+    """Compare a measure with an independent control; one without an interval counts as exact."""
+    if control is None:
+        return Contrast(kind, value, measure)
+    return Contrast(kind, value, measure, control, difference_of_intervals(measure, control.measure.or_exact))
+
+
+def strongest_first(contrasts: Sequence[Contrast], yes: Side = "above") -> tuple[Contrast, ...]:
+    """Put the contrast with the strongest control first: that with the least effect towards the side that means yes.
+
+    Args:
+        contrasts: of one change or method, each with another control; one without a control comes last.
+        yes: the side.
+    """
+
+    def effect(contrast: Contrast) -> float:
+        if contrast.difference is None or not contrast.difference.known:
+            return np.inf
+        return contrast.difference.value if yes == "above" else -contrast.difference.value
+
+    return tuple(sorted(contrasts, key=effect))
