@@ -8,9 +8,10 @@ from dashboard.library import BY_STAMP, MAX_RUNS, Opened
 
 
 def draw_warnings(opened: Opened) -> None:
-    """Draw every warning of a run; nothing where there is none."""
-    for warning in _warnings(opened.origin):
-        st.warning(plain(warning), icon=":material/warning:")
+    """Draw every warning of a run, a line each; nothing where there is none."""
+    warnings = _warnings(opened.origin)
+    if warnings:
+        st.warning("  \n".join(map(plain, warnings)), icon=":material/warning:")
 
 
 @st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)

@@ -267,7 +267,7 @@ def test_generators_are_told_apart_and_shortcuts_are_shown_first(open_page: Open
     assert "PNG, 100%" in warnings[0]
     for page in (app, open_page("reads", run="tiny@own-test")):
         assert not page.exception
-        assert [warning.value for warning in page.warning] == list(map(plain, warnings))
+        assert [warning.value for warning in page.warning] == ["  \n".join(map(plain, warnings))]
     wrong = (table := judged_table(run))["correct"] == "wrong"
     assert means["Pooled error rate"].tolist() == pytest.approx(
         [wrong.mean(), *(wrong[table["seen"] == kind].mean() for kind in ("seen", "unseen"))]

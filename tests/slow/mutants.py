@@ -42,7 +42,7 @@ MOST = 4
 SECONDS = 60
 # how much longer they may take with it
 SLOWER = 5
-PYTEST = ("-q", "-x", "-o", "addopts=", "-m", "not slow and not browser", "-p", "no:cacheprovider")
+PYTEST = ("-q", "-o", "addopts=", "-m", "not slow and not browser", "-p", "no:cacheprovider")
 # functions that were called, as "core.module.x_function"
 reached: set[str] = set()
 
@@ -150,14 +150,13 @@ class Reach:
             self.tests[item.nodeid] = (time.monotonic() - start, sorted(reached))
 
 
-def forked(work: Callable[[], int], seconds: float, log: Path) -> int | None:
-    """Do work in a fork, whose output goes to a file; return its exit status, None where the time was up."""
+def forked(work: Callable[[], int], seconds: float) -> int | None:
+    """Do work in a fork that prints nothing; return its exit status, None where the time was up."""
     child = os.fork()
     if not child:
         os.setsid()
-        with log.open("w") as file:
-            for stream in (1, 2):
-                os.dup2(file.fileno(), stream)
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
         status = 70
         try:
             status = work()
@@ -180,41 +179,63 @@ def forked(work: Callable[[], int], seconds: float, log: Path) -> int | None:
 
 def measure(file: Path) -> dict[str, tuple[float, list[str]]]:
     """Run a test file without a fault: test -> seconds, and functions that it reaches; tests that fail are left out."""
-    known = Path(f"{'.'.join(file.parts)}.reach")
+    measured = Path(f"{'.'.join(file.parts)}.reach")
 
     def work() -> int:
         reach = Reach()
-        pytest.main([*PYTEST[:1], *PYTEST[2:], "--basetemp", f"{known}.temp", str(file)], plugins=[reach])
-        known.write_text(json.dumps(reach.tests), encoding="utf-8")
+        pytest.main([*PYTEST, *temporary(), str(file)], plugins=[reach])
+        part = measured.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(reach.tests), encoding="utf-8")
+        part.replace(measured)
         return 0
 
-    if not known.exists() and forked(work, 1800, Path(f"{known}.log")) != 0:
+    if not measured.exists() and forked(work, 1800) != 0:
         return {}
-    return json.loads(known.read_text(encoding="utf-8"))
+    return json.loads(measured.read_text(encoding="utf-8"))
+
+
+def temporary() -> tuple[str, str]:
+    """Return pytest's option for a temporary folder of this process alone."""
+    return "--basetemp", f"temporary-{os.getpid()}"
 
 
 def judge(name: str) -> str:
     """Switch a fault on and run the tests that reach it: "killed", "survived", "not reached"."""
     module, _, fault = name.rpartition(".")
     function = f"{module}.{fault.rpartition('__mutmut_')[0]}"
-    reaching = {}
-    for file in tests_beside(module):
-        reaching |= {test: took for test, (took, functions) in measure(file).items() if function in functions}
+    beside = tests_beside(module)
+    outcome = "not reached"
+    # most are killed by the first
+    for files in (beside[:1], beside[1:]):
+        reaching = {
+            test: took for file in files for test, (took, called) in measure(file).items() if function in called
+        }
+        if reaching:
+            outcome = "killed" if is_killed(name, reaching) else "survived"
+        if outcome == "killed":
+            break
+    return outcome
+
+
+def is_killed(name: str, reaching: Mapping[str, float]) -> bool:
+    """Switch a fault on, run tests that reach it, the quickest first, and check that one fails or hangs.
+
+    Args:
+        name: of the fault.
+        reaching: test -> seconds that it takes without a fault; those beyond a minute together are left out.
+    """
     tests: list[str] = []
     seconds = 0.0
     for test, took in sorted(reaching.items(), key=lambda pair: pair[1]):
         if not tests or seconds + took < SECONDS:
             tests.append(test)
             seconds += took
-    if not tests:
-        return "not reached"
 
     def work() -> int:
         os.environ[FAULT] = name
-        return int(pytest.main([*PYTEST, "--basetemp", "fault.temp", *tests]))
+        return int(pytest.main(["-x", *PYTEST, *temporary(), *tests]))
 
-    # what hangs is noticed, too
-    return "survived" if forked(work, 30 + SLOWER * seconds, Path("fault.log")) == 0 else "killed"
+    return forked(work, 30 + SLOWER * seconds) != 0
 
 
 def run() -> None:
