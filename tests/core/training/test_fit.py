@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,8 +11,8 @@ from core.detectors.detector import Detector
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.storage import TakenError, only_writer
-from core.training.fit import Training, TrainingInterrupted, checkpoint_file, fit
-from core.training.recipe import Recipe
+from core.training.fit import AVERAGE_EVERY, Training, TrainingInterrupted, checkpoint_file, fit
+from core.training.recipe import Recipe, learning_rate
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 
@@ -45,6 +46,27 @@ def test_interrupted_and_resumed_ends_where_unbroken_ends(images: ImageSet, opti
     assert resumed.sha256 == whole.sha256
     for row, same in zip(resumed.manifest["history"], whole.manifest["history"], strict=True):
         assert row | {"seconds": 0} == same | {"seconds": 0}
+
+
+def test_an_epochs_row_and_the_average_are_those_computed_here(images: ImageSet) -> None:
+    # 64 images are trained on, in 5 steps; a fit that is so short is averaged once
+    recipe = replace(QUICK, epochs=1, average=0.99, batch_size=13, normalise="unit", flip=False)
+    training = Training(recipe, images, torch.device("cpu"))
+    begun = {name: value.clone() for name, value in training.network.state_dict().items()}
+    row = training.run_epoch()
+    assert (len(training.held), training.step, training.steps) == (16, 5, 5)
+    assert row["learning_rate"] == learning_rate(recipe, 4, 5)
+    weight = 1 - min(0.99**AVERAGE_EVERY, 6 / 55)
+    trained = training.network.state_dict()
+    for name, mean in training.averaged.state_dict().items():
+        expected = begun[name].lerp(trained[name], weight) if mean.is_floating_point() else trained[name]
+        torch.testing.assert_close(mean, expected)
+    inputs = torch.from_numpy(np.asarray(images.pixels)[training.held]).permute(0, 3, 1, 2) / 255
+    with torch.inference_mode():
+        called = training.averaged.eval()(inputs).argmax(1).numpy()
+    assert row["val_accuracy"] == (called == images.labels[training.held]).mean()
+    assert training.best is training.averaged
+    assert Training(replace(recipe, average=0.0), images, torch.device("cpu")).best is not training.averaged
 
 
 def test_a_checkpoint_is_kept_unless_resumed(images: ImageSet) -> None:

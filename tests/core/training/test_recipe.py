@@ -1,23 +1,63 @@
+from collections import Counter
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from core.storage import read_manifest
-from core.training.recipe import RECIPES, Recipe, augment, fitted, without_fine_detail
+from core.training.recipe import RECIPES, Recipe, augment, fitted, learning_rate, without_fine_detail
 
 PLAIN = Recipe(name="plain", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 
 
-def test_augmentation_moves_pixels_and_makes_none() -> None:
-    batch = torch.arange(2 * 3 * 32 * 32).view(2, 3, 32, 32).float()
-    moved = augment(replace(PLAIN, flip=True, shift=3), batch, torch.Generator().manual_seed(0))
+def test_augmentation_mirrors_half_and_shifts_by_every_amount() -> None:
+    batch = torch.arange(300 * 3 * 8 * 8).view(300, 3, 8, 8).float()
+    moved = augment(replace(PLAIN, flip=True, shift=1), batch, torch.Generator().manual_seed(0))
     assert moved.shape == batch.shape
-    assert (moved != batch).flatten(1).any(1).all()
-    for before, after in zip(batch, moved, strict=True):
-        assert set(after.flatten().tolist()) <= set(before.flatten().tolist())
+    seen = Counter()
+    for before, after in zip(batch.numpy(), moved.numpy(), strict=True):
+        for is_mirrored, down, right in product((False, True), range(3), range(3)):
+            image = before[..., ::-1] if is_mirrored else before
+            padded = np.pad(image, ((0, 0), (1, 1), (1, 1)), mode="reflect")
+            seen[is_mirrored, down, right] += (padded[:, down : down + 8, right : right + 8] == after).all()
+    # each image is one of them, and each of the 18 is as likely
+    assert seen.total() == len(batch)
+    assert 5 < min(seen.values()) <= max(seen.values()) < 35
+    assert 120 < sum(count for (is_mirrored, *_), count in seen.items() if is_mirrored) < 180
     plain = augment(replace(PLAIN, flip=False), batch, torch.Generator())
     assert (plain == batch).all()
+
+
+def test_colours_vary_in_gain_saturation_and_order() -> None:
+    colour = torch.tensor([40.0, 80.0, 120.0]).view(1, 3, 1, 1).expand(400, 3, 2, 2)
+    varied = augment(replace(PLAIN, flip=False, colour=True), colour, torch.Generator().manual_seed(0))
+    # one change an image, the same for each of its pixels
+    assert (varied == varied[..., :1, :1]).all()
+    drawn = varied[..., 0, 0].numpy()
+    # 1.5 times as far from their mean of 80, and 1.3 times as bright
+    assert 0.7 * 20 <= drawn.min() < 30
+    assert 165 < drawn.max() <= 1.3 * 140
+    # each channel becomes the brightest in a third of the images
+    assert min(Counter(drawn.argmax(axis=1).tolist()).values()) > 100
+    # a grey image has no saturation and no order, and its gains are between 0.7 and 1.3 in each channel
+    gains = augment(replace(PLAIN, flip=False, colour=True), torch.full((400, 3, 2, 2), 100.0), torch.Generator())
+    gains = gains[..., 0, 0].numpy() / 100
+    assert 0.7 <= gains.min() < 0.72
+    assert 1.28 < gains.max() <= 1.3 + 1e-6
+    assert abs(np.corrcoef(gains.T) - np.eye(3)).max() < 0.2
+    bright = augment(replace(PLAIN, flip=False, colour=True), torch.full((50, 3, 2, 2), 250.0), torch.Generator())
+    assert bright.max() == 255
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_almost_none() -> None:
+    rates = [learning_rate(replace(PLAIN, learning_rate=0.2, warmup=0.25), step, 40) for step in range(40)]
+    np.testing.assert_allclose(rates[:10], 0.2 * np.arange(1, 11) / 10)
+    np.testing.assert_allclose(rates[10:], 0.2 * np.arange(30, 0, -1) / 30)
+    constant = replace(PLAIN, learning_rate=0.2, schedule="constant")
+    assert {learning_rate(constant, step, 40) for step in range(40)} == {0.2}
+    assert learning_rate(replace(PLAIN, warmup=0.0), 0, 1) == PLAIN.learning_rate
 
 
 def test_a_share_of_the_images_loses_the_cue() -> None:
