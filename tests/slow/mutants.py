@@ -71,8 +71,12 @@ def switched(faults: Mapping[str, Callable[..., Any]], *, is_classmethod: bool =
     return decorate
 
 
-def plant(folder: Path) -> dict[str, str]:
-    """Copy the tree to a folder with all faults in it, none switched on; return name -> the lines that it changes."""
+def plant(folder: Path) -> dict[str, dict[str, Any]]:
+    """Copy the tree to a folder with all faults in it, none switched on.
+
+    Returns:
+        Name -> `lines`, the ones that it changes, and `tests`, from `tests_beside`.
+    """
     from mutmut.configuration import config
     from mutmut.mutation.file_mutation import mutate_file_contents
 
@@ -90,13 +94,14 @@ def plant(folder: Path) -> dict[str, str]:
             continue
         made = mutate_file_contents(str(file), path.read_text(encoding="utf-8"))
         lines = made.code.splitlines()
+        tests = [str(test) for test in tests_beside(module_of(file))]
         spans = {name: lines[span.start - 1 : span.end] for name, span in made.line_span_by_function_name.items()}
         for name in made.mutant_names:
             before = spans[name.rpartition("__mutmut_")[0] + f"_{ORIGINAL}"]
             different = [
                 line for line in difflib.ndiff(before, spans[name]) if line[0] in "+-" and "__mutmut_" not in line
             ]
-            changes[f"{module_of(file)}.{name}"] = "\n".join(different)
+            changes[f"{module_of(file)}.{name}"] = {"lines": "\n".join(different), "tests": tests}
         code = made.code.replace(
             "from mutmut.mutation.trampoline import wrap_in_trampoline as", "from tests.slow.mutants import switched as"
         )
@@ -111,9 +116,9 @@ def module_of(file: Path) -> str:
 
 @cache
 def imports_of(file: Path) -> frozenset[str]:
-    """Return the dotted names that a file imports anywhere."""
+    """Return the dotted names that a file of the tree imports anywhere."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
@@ -124,13 +129,14 @@ def imports_of(file: Path) -> frozenset[str]:
 def tests_beside(module: str) -> list[Path]:
     """Return the test file of a module and a few that import it, or else one that does; relative to the tree."""
     own = Path("tests", *module.split(".")[:-1], f"test_{module.rpartition('.')[2]}.py")
-    files = [file for file in Path("tests").rglob("test_*.py") if file.parts[1] not in ("slow", "browser")]
-    sources = [file for half in COPIED[:2] for file in Path(half).rglob("*.py")]
+    files = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")]
+    files = [file for file in files if file.parts[1] not in ("slow", "browser")]
+    sources = [path.relative_to(ROOT) for half in COPIED[:2] for path in (ROOT / half).rglob("*.py")]
     readers = {module_of(file) for file in sources if module in imports_of(file)}
     # those that import the module itself come first
-    rank = {file: (module not in imports_of(file), file.stat().st_size) for file in files}
+    rank = {file: (module not in imports_of(file), (ROOT / file).stat().st_size) for file in files}
     near = [file for file in files if imports_of(file) & {module, *readers}]
-    return [*filter(Path.is_file, [own]), *[file for file in sorted(near, key=rank.get) if file != own][:MOST]]
+    return [file for file in files if file == own] + [file for file in sorted(near, key=rank.get) if file != own][:MOST]
 
 
 class Reach:
@@ -199,16 +205,15 @@ def temporary() -> tuple[str, str]:
     return "--basetemp", f"temporary-{os.getpid()}"
 
 
-def judge(name: str) -> str:
-    """Switch a fault on and run the tests that reach it: "killed", "survived", "not reached"."""
+def judge(name: str, beside: list[str]) -> str:
+    """Switch a fault on and run the tests of these files that reach it: "killed", "survived", "not reached"."""
     module, _, fault = name.rpartition(".")
     function = f"{module}.{fault.rpartition('__mutmut_')[0]}"
-    beside = tests_beside(module)
     outcome = "not reached"
     # most are killed by the first
     for files in (beside[:1], beside[1:]):
         reaching = {
-            test: took for file in files for test, (took, called) in measure(file).items() if function in called
+            test: took for file in files for test, (took, called) in measure(Path(file)).items() if function in called
         }
         if reaching:
             outcome = "killed" if is_killed(name, reaching) else "survived"
@@ -242,20 +247,20 @@ def run() -> None:
     """Try a sample in the copy, whose folder is the working directory, and print what was not killed and a table."""
     options = options_of()
     os.environ["OMP_NUM_THREADS"] = "1"
-    changes: dict[str, str] = json.loads(Path(CHANGES).read_text(encoding="utf-8"))
+    changes: dict[str, dict[str, Any]] = json.loads(Path(CHANGES).read_text(encoding="utf-8"))
     for module in ("torch", "sklearn.linear_model", "scipy.stats", "streamlit.testing.v1"):
-        importlib.import_module(module)
-    for module in sorted({name.rpartition(".")[0] for name in changes}):
         importlib.import_module(module)
     names = sorted(name for name in changes if not options.rooms or room_of(name) in options.rooms)
     chosen = options.names or random.Random(options.seed).sample(names, min(options.count, len(names)))
+    for module in sorted({name.rpartition(".")[0] for name in chosen}):
+        importlib.import_module(module)
     tally: dict[str, Counter[str]] = defaultdict(Counter)
     for number, name in enumerate(chosen, 1):
-        outcome = judge(name)
+        outcome = judge(name, changes[name]["tests"])
         tally[room_of(name)][outcome] += 1
         print(f"{number}/{len(chosen)} {outcome}: {name}", flush=True)
         if outcome != "killed":
-            print(changes[name], flush=True)
+            print(changes[name]["lines"], flush=True)
     planted = Counter(map(room_of, names))
     print("| package | mutants | tried | killed | survived | not reached |\n| --- | --- | --- | --- | --- | --- |")
     for room, outcomes in sorted(tally.items()):
