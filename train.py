@@ -1,24 +1,16 @@
-"""Train a detector, test it once, and write it with its run.
-
-python train.py --data sample                 a small detector on the sample gallery, minutes
-python train.py --data data/cifake            the `swift` recipe on CIFAKE; --data github downloads it first (43 MB)
-python train.py --data cifake.zip --recipe paper --resume
-python train.py --data data/cifake --arch patch:9 --name patch
-python train.py --data data/cifake --arch timm:resnet34 --name mine
-python train.py --data data/cifake --join swift robust --name both
-python train.py --data data/cifake --join swift fine mixed fine2 fine3 --best 3
-"""
+"""Train a detector, test it once, and write it with its run: `python train.py --help`."""
 
 import argparse
 import glob
 import sys
-from dataclasses import fields, replace
-from pathlib import Path
-from typing import Any, TextIO
+from dataclasses import replace
+from typing import TextIO
 
-from core.console import PROGRAM, command, show_progress, starting
+from core.arguments.train import HYPER_PARAMETERS, TYPED, parse
+from core.console import command, show_progress, starting
 
 if __name__ == "__main__":
+    typed_options = parse(sys.argv[1:])
     # the imports below take seconds
     starting("train.py")
 
@@ -27,8 +19,8 @@ from tqdm import tqdm
 from core.detectors.detector import Detector, pick_device
 from core.detectors.manifest import check_detector_name
 from core.detectors.storage import load_detector, save_detector
-from core.homes import DEFAULT, home, homes
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
+from core.homes import homes
+from core.images.image_set import DataPath, DatasetError, ImageSet, Split
 from core.images.labels import FAKE
 from core.images.loading import load_with_bar
 from core.runs.folders import find_detectors, find_named
@@ -42,57 +34,12 @@ from core.training.held_out import join
 from core.training.model_card import model_card
 from core.training.recipe import RECIPES, Recipe, fitted
 
-TYPED = "python train.py" if __name__ == "__main__" else f"{PROGRAM} train"
-# fields of `Recipe` that are options
-HYPER_PARAMETERS = {
-    "epochs": "passes over the training images",
-    "learning_rate": "the peak of the schedule, above 0",
-    "batch_size": "images a step",
-    "width": "channels of the first stage of the paper's network",
-    "arch": "resnet, patch:SIDE with 5, 9, 13 or 17 pixels, torchvision:NAME or timm:NAME",
-    "start": "detector whose weights the training begins with",
-    "shift": "pixels by which images are moved at most",
-    "without_cue": "degrade fine detail at random",
-    "without_cue_share": "of the images for which it is degraded, above 0 to 1",
-    "masked_share": "of the images of which parts are covered, 0 to 1",
-    "validation": "share of the training images that is held out, 0 to below 1",
-    "precision": "of the arithmetic: auto, float32 or bfloat16",
-    "seed": "of weights, order and augmentation, a whole number",
-}
 
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Parse the command line; hyper-parameters that are not given are missing."""
-    text, raw = (__doc__ or "").replace("python train.py", TYPED), argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog=TYPED, description=text, formatter_class=raw)
-    parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', or 'sample'")
-    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
-    parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
-    parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick try")
-    parser.add_argument("--name", help="of the detector; default: the recipe's")
-    parser.add_argument(
-        "--out", type=Path, default=home(), help=f"folder that gets detectors/ and runs/; default: {DEFAULT}"
-    )
-    parser.add_argument("--replace", action="store_true", help="overwrite a detector and run of this name")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
-    parser.add_argument("--json", action="store_true", help="print metrics, warnings and folders as JSON")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
-    how.add_argument("--join", nargs="+", metavar="NAME", help="train nothing: join detectors that held out the same")
-    parser.add_argument("--best", type=int, metavar="N", help="join the N with the least log-loss on held-out images")
-    parser.add_argument("--recipe", choices=RECIPES, help="default: swift; sample for --data sample, patch for patch:")
-    overrides = parser.add_argument_group("hyper-parameters", "in place of the recipe's, which are the defaults")
-    for name, default in ((field.name, field.default) for field in fields(Recipe) if field.name in HYPER_PARAMETERS):
-        kind: Any = {"action": "store_true"} if default is False else {"type": type(default)}
-        help_ = HYPER_PARAMETERS[name]
-        overrides.add_argument("--" + name.replace("_", "-"), default=argparse.SUPPRESS, help=help_, **kind)
-    return parser.parse_args(arguments)
-
-
-@command(TYPED.removeprefix("python "), stopped="the same command with --resume goes on after the last finished epoch")
-def main(arguments: list[str] | None = None) -> None:
+@command(
+    TYPED.removeprefix("python "), parse, stopped="the same command with --resume goes on after the last finished epoch"
+)
+def main(options: argparse.Namespace) -> None:
     """Load the images, train or join, test, and write the detector and its run."""
-    options = parse(arguments)
     given = {name: getattr(options, name) for name in HYPER_PARAMETERS if name in options}
     if options.join and (options.recipe or given):
         raise ValueError("--join trains nothing, so it takes no recipe and no hyper-parameters")
@@ -208,4 +155,4 @@ def fit_with_bar(options: argparse.Namespace, recipe: Recipe, train_set: ImageSe
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(typed_options))

@@ -58,12 +58,13 @@ def starting(command: str) -> None:
 
 
 def command(
-    name: str, *, stopped: str = ""
-) -> Callable[[Callable[[list[str] | None], int | None]], Callable[[list[str] | None], int]]:
+    name: str, parse: Callable[[list[str] | None], Any] | None = None, *, stopped: str = ""
+) -> Callable[[Callable[[Any], int | None]], Callable[[Any], int]]:
     """Make the main function of a command from one that raises what goes wrong.
 
     Args:
         name: of the command, which begins its messages, for instance f"{PROGRAM} predict".
+        parse: reads the command line, unless the function is given options that were read before.
         stopped: what is left after Ctrl-C, where the interrupt does not say.
 
     Returns:
@@ -71,9 +72,9 @@ def command(
         an OSError or a lack of memory, with a sentence on standard error; or 130 after Ctrl-C.
     """
 
-    def decorate(run: Callable[[list[str] | None], int | None]) -> Callable[[list[str] | None], int]:
+    def decorate(run: Callable[[Any], int | None]) -> Callable[[Any], int]:
         @functools.wraps(run)
-        def main(arguments: list[str] | None = None) -> int:
+        def main(arguments: Any = None) -> int:
             if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, signal.default_int_handler):
                 # that of `starting`
                 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -82,6 +83,8 @@ def command(
             status = None
             try:
                 try:
+                    if parse is not None and not isinstance(arguments, argparse.Namespace):
+                        arguments = parse(arguments)
                     status = run(arguments)
                 finally:
                     # after --help, too

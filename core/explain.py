@@ -1,8 +1,4 @@
-"""Explain one image: print its verdict or, with `--json`, its judgement; `--out` writes explanations to files.
-
-python -m core explain picture.jpg
-python -m core explain picture.jpg --method lime --set fill=black --out explained
-"""
+"""Explain one image: print its verdict or, with `--json`, its judgement; `--out` writes explanations to files."""
 
 import argparse
 import json
@@ -15,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.console import PROGRAM, command, parser_of
+from core.arguments.explain import parse
+from core.console import PROGRAM, command
 from core.explainers.drawing import Style, draw_explanation, npz_of
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.registry import DEFAULT, explainers, find_explainer
 from core.explainers.settings import ExplainerSettings, ExplanationError, describe, from_parameters
 from core.homes import homes
-from core.images.decoding import MAX_BYTES, RESAMPLING, decode
+from core.images.decoding import MAX_BYTES, decode
 from core.images.encoding import encode_png
 from core.images.labels import other_class, verdict_of
-from core.images.palette import PALETTES, Palette
+from core.images.palette import Palette
 from core.images.preprocessing import Prepared, prepare_pixels
 from core.images.provenance import read_claims
 from core.report.explanation import html_of
@@ -37,18 +34,12 @@ if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
 
-@command(f"{PROGRAM} explain")
-def main(arguments: list[str] | None = None) -> None:
+@command(f"{PROGRAM} explain", parse)
+def main(options: argparse.Namespace) -> None:
     """Print the verdict on an image or its judgement, or write the explanations that the command line asks for."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
     if options.list:
         print(_list_methods())
         return
-    if options.image is None:
-        parser.error("say which IMAGE to explain, or --list the methods")
-    if options.json and options.resampling:
-        parser.error("--json judges the image under every filter; leave out --resampling")
     methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT)]
     settings = read_settings(methods, options.set)
     detector = open_detector(options.detector, device=options.device)
@@ -187,22 +178,3 @@ def _list_methods() -> str:
             default = f", {setting.text(setting.default)} by default" if setting.text(setting.default) else ""
             lines.append(f"    {setting.name} ({setting.limits}{default}): {setting.label}. {setting.help}")
     return "\n".join(lines)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = parser_of("explain", __doc__)
-    add = parser.add_argument
-    add("image", type=Path, nargs="?", help="an image file: PNG, JPEG, WebP, GIF, AVIF, HEIC, BMP or TIFF")
-    add("--out", type=Path, help="the folder to write explanations to; without it, the verdict is printed")
-    add("--json", action="store_true", help="print the judgement and its deliveries as JSON")
-    help_ = f"a method of --list, as often as wanted; default: {' and '.join(DEFAULT)}"
-    add("--method", action="append", metavar="NAME", help=help_)
-    help_ = "a setting of --list, for every method that has it or for one"
-    add("--set", action="append", default=[], metavar="[METHOD.]KEY=VALUE", help=help_)
-    add("--list", action="store_true", help="show every method with its settings")
-    add("--detector", default="swift", help="name of a detector, or its folder; default: swift")
-    add("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
-    add("--palette", choices=PALETTES, default="class", help="colours of the two classes; default: class")
-    help_ = "filter for images of another size; default: the detector's own"
-    add("--resampling", choices=tuple(RESAMPLING), help=help_)
-    return parser

@@ -1,25 +1,17 @@
-"""List, rename and remove the runs, or the detectors, on this machine; `add` makes one.
+"""List, rename and remove the runs, or the detectors, on this machine; what ships stays as it is."""
 
-python -m core runs list
-python -m core runs rename swift@images-test swift@holiday
-python -m core runs remove swift@holiday --yes
-python -m core detectors rename mine better
-
-A folder's name is the name: what is renamed is the folder, and its sealed manifest stays as it was written. A detector
-that is renamed takes its runs along; one that is removed leaves them. What ships stays as it is.
-"""
-
+import argparse
 import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.console import PROGRAM, command, parser_of, print_rows
+from core.console import PROGRAM, command, print_rows
 from core.detectors.adding import main as add_detector
 from core.detectors.known import known_rows
 from core.detectors.manifest import check_detector_name
-from core.homes import DEFAULT, SHIPPED, home, homes
+from core.homes import SHIPPED, homes
 from core.images.sources import remembered
 from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.run import check_manifest
@@ -27,36 +19,23 @@ from core.scores import main as add_scores
 from core.storage import ContractError, is_plain_name, read_manifest, refuse_taken, sibling
 
 FIND: dict[str, Callable[[tuple[Path, ...]], dict[str, Path]]] = {"run": find_runs, "detector": find_detectors}
-COMMANDS = ("list", "rename", "remove")
 
 
-def detectors(arguments: list[str]) -> int:
+def detectors(options: argparse.Namespace) -> int:
     """Add a detector, or list, rename or remove those that are here."""
-    manage = command(f"{PROGRAM} detectors")(partial(_manage, "detector"))
-    return manage(arguments) if arguments[:1] and arguments[0] in COMMANDS else add_detector(arguments)
+    if options.command == "add":
+        return add_detector(options)
+    return command(f"{PROGRAM} detectors")(partial(_manage, "detector"))(options)
 
 
-def runs(arguments: list[str]) -> int:
+def runs(options: argparse.Namespace) -> int:
     """Make a run from a table of scores, or list, rename or remove runs."""
-    if arguments[:1] == ["add"]:
-        return add_scores(arguments[1:])
-    return command(f"{PROGRAM} runs")(partial(_manage, "run"))(arguments)
+    if options.command == "add":
+        return add_scores(options)
+    return command(f"{PROGRAM} runs")(partial(_manage, "run"))(options)
 
 
-def _manage(kind: str, arguments: list[str] | None) -> None:
-    parser = parser_of(f"{kind}s", __doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    listing, renaming, removing = (commands.add_parser(name, help=f"{name} {kind}s") for name in COMMANDS)
-    listing.add_argument("--json", action="store_true", help="as JSON")
-    if kind == "detector":
-        listing.add_argument("--known", action="store_true", help="public ones that can be added by their name")
-    for part in (renaming, removing):
-        part.add_argument("name", help="as `list` shows it, or a folder")
-    renaming.add_argument("to", help="its new name")
-    removing.add_argument("--yes", action="store_true", help="remove it, not only say what would be lost")
-    for part in (listing, renaming, removing):
-        part.add_argument("--out", type=Path, default=home(), help=f"folder that has {kind}s/; default: {DEFAULT}")
-    options = parser.parse_args(arguments)
+def _manage(kind: str, options: argparse.Namespace) -> None:
     folders = FIND[kind]((options.out, *homes()))
     if options.command == "list":
         known = kind == "detector" and options.known

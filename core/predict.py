@@ -1,19 +1,17 @@
-"""Make a run of an existing detector on another image set.
+"""Make a run of an existing detector on another image set."""
 
-python -m core predict swift --data sample
-"""
-
+import argparse
 import sys
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 
-from core.console import PROGRAM, command, parser_of, show_progress
+from core.arguments.predict import parse
+from core.console import PROGRAM, command, show_progress
 from core.detectors.storage import load_detector
-from core.homes import DEFAULT, home, homes
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, split_of
+from core.homes import homes
+from core.images.image_set import DataPath, split_of
 from core.images.loading import load_with_bar, reading_bar
 from core.runs.folders import find_detectors, find_named
 from core.runs.passes import PassWork, pass_in_shards, remove_shards
@@ -22,28 +20,15 @@ from core.runs.summary import print_run
 from core.runs.writing import write_run
 from core.storage import is_plain_name
 from core.studies.neighbours import find_training_set
-from core.studies.ray_engine import add_engine_options, engine_of
+from core.studies.ray_engine import engine_of
+
+# what is left after Ctrl-C
+STOPPED = "no run was written; finished shards are kept, give the same command again"
 
 
-@command(f"{PROGRAM} predict", stopped="no run was written; finished shards are kept, give the same command again")
-def main(arguments: list[str] | None = None) -> None:
+@command(f"{PROGRAM} predict", parse, stopped=STOPPED)
+def main(options: argparse.Namespace) -> None:
     """Write the run that the command line asks for."""
-    parser = parser_of("predict", __doc__)
-    parser.add_argument("detector", help="name of a detector, or its folder")
-    parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'")
-    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
-    parser.add_argument(
-        "--seen", type=lambda text: text.split(","), metavar="A,B",
-        help="generators that the detector was trained on; default: those that its training has named",
-    )  # fmt: skip
-    parser.add_argument("--name", help="of the image set in the run's name; default: its folder's or file's own")
-    parser.add_argument("--out", type=Path, default=home(), help=f"folder that gets runs/; default: {DEFAULT}")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
-    add_engine_options(parser)
-    parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
-    parser.add_argument("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
-    parser.add_argument("--json", action="store_true", help="print metrics, warning and the run's folder as JSON")
-    options = parser.parse_args(arguments)
     if options.name and (not is_plain_name(options.name) or "@" in options.name or split_of(options.name) == "train"):
         raise ValueError(f"a set's name has no slash and no @ and does not end in -train, unlike {options.name!r}")
     data = DataPath(options.data, options.fake_classes.split(","))

@@ -1,24 +1,18 @@
-"""Make a run of a detector that is not here, from a table of its scores.
+"""Make a run of a detector that is not here, from a table of its scores."""
 
-python -m core runs add theirs scores.csv --data my-pictures
-python -m core runs add theirs scores.parquet --data my-pictures --outputs logits --threshold 1.7
-
-The table has a column `path` or `sha256` and a column `score`: P(FAKE) or, with --outputs logits, any number.
-"""
-
+import argparse
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from core.console import PROGRAM, command, parser_of
+from core.arguments.runs import parse
+from core.console import PROGRAM, command
 from core.detectors.detector import grouped
-from core.detectors.manifest import Classes, Outputs, check_detector_name
-from core.homes import DEFAULT, home
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, ImageSet
+from core.detectors.manifest import Classes, check_detector_name
+from core.images.image_set import DataPath, ImageSet
 from core.images.loading import common_side, load_with_bar, reading_bar
 from core.images.preprocessing import Preprocessing
 from core.images.tables import PATH, column_of
@@ -34,24 +28,9 @@ SHOWN = 256
 SCORE = ("score", "p_fake", "probability", "prob", "margin", "logit")
 
 
-@command(f"{PROGRAM} runs add", stopped="no run was written")
-def main(arguments: list[str] | None = None) -> None:
+@command(f"{PROGRAM} runs add", parse, stopped="no run was written")
+def main(options: argparse.Namespace) -> None:
     """Write the run that the command line asks for."""
-    parser = parser_of("runs add", __doc__)
-    option = parser.add_argument
-    option("name", help="of the detector")
-    option("scores", type=Path, help="a .csv or .parquet")
-    option("--data", required=True, help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'")
-    option("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
-    option("--classes", choices=("FAKE", "REAL"), default="FAKE", help="what a high score speaks for; default: FAKE")
-    option("--outputs", choices=get_args(Outputs), default="probabilities", help="the scores; default: probabilities")
-    option("--threshold", type=float, help="above it they speak for that class; default: 0.5, of logits 0")
-    option("--size", type=int, help="pixels a side of the images on pages; default: their own, at most 256")
-    option("--skip-bad", action="store_true", help="leave out files that cannot be used or have no score")
-    option("--out", type=Path, default=home(), help=f"folder that gets runs/; default: {DEFAULT}")
-    option("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
-    option("--json", action="store_true", help="print metrics, warnings and the run's folder as JSON")
-    options = parser.parse_args(arguments)
     check_detector_name(options.name)
     fake = (options.classes,) if options.classes == "FAKE" else ()
     classes = Classes((options.classes,), fake, options.outputs, options.threshold)

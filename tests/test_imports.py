@@ -33,8 +33,9 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 # packages and modules of core, each of which imports only those before it
 ORDER = (
-    "homes", "lazy", "storage", "shards", "console", "images", "detectors", "runs", "perturbations", "training",
-    "explainers", "findings", "studies", "report", "explain", "predict", "scores", "manage", "cli", "__main__",
+    "homes", "choices", "lazy", "storage", "shards", "console", "images", "arguments", "detectors", "runs",
+    "perturbations", "training", "explainers", "findings", "studies", "report", "explain", "predict", "scores",
+    "manage", "cli", "__main__",
 )  # fmt: skip
 
 

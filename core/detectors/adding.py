@@ -1,17 +1,4 @@
-"""Add a detector that others made.
-
-python -m core detectors add dnt
-python -m core detectors add mine FOLDER
-python -m core detectors add mine model.onnx --size 224 --mean 0.5 --std 0.5 ... --check my-pictures/
-python -m core detectors add mine timm:resnet18 --weights mine.safetensors --classes real,fake --size 224 ...
-python -m core detectors add mine function:score.py:predict --run-code --size 224
-
-SOURCE is one of: a folder of transformers (config.json, preprocessor_config.json, safetensors); timm:NAME or
-torchvision:NAME with --weights; FILE.onnx; py:FILE.py:FUNCTION, which returns a network; function:FILE.py:FUNCTION,
-which returns P(FAKE) of an image's path, or a list of them of a list of paths. The last two run code, with --run-code.
-What a source does not say of its preprocessing and classes is asked for; --check tries the result on pictures whose
-answers are known.
-"""
+"""Add a detector that others made."""
 
 import argparse
 import math
@@ -20,26 +7,27 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from core.console import PROGRAM, command, join, parser_of, show_progress
+from core.arguments.detectors import parse
+from core.choices import Crop
+from core.console import PROGRAM, command, join, show_progress
 from core.detectors.detector import CPU, Detector, Progress, pick_device
 from core.detectors.fetching import check_accuracy, fetch
 from core.detectors.known import find_known
-from core.detectors.manifest import About, Capability, Classes, Outputs, check_detector_name
+from core.detectors.manifest import About, Capability, Classes, check_detector_name
 from core.detectors.noise import measure_noise
 from core.detectors.registry import Brought, Kind, Request, SourceError, find_kind
 from core.detectors.storage import load_detector, reference_pictures, save_detector
-from core.homes import DEFAULT, home
-from core.images.decoding import RESAMPLING
+from core.homes import home
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
-from core.images.preprocessing import Crop, Preprocessing
+from core.images.preprocessing import Preprocessing
 from core.storage import first_line, printable, refuse_taken
 
 SCALE = 1 / 255
@@ -60,10 +48,9 @@ NOT_FOR = """
 """
 
 
-@command(f"{PROGRAM} detectors")
-def main(arguments: list[str] | None = None) -> None:
+@command(f"{PROGRAM} detectors", parse)
+def main(options: argparse.Namespace) -> None:
     """Add the detector that the command line names, and print its model card."""
-    options = _parser().parse_args(arguments)
     # before it becomes part of a path
     check_detector_name(options.name)
     path = options.out / "detectors" / options.name
@@ -325,40 +312,3 @@ def model_card(detector: Detector, found: dict[str, str]) -> str:
     unknown = "What it was trained on is not known here, so leaks between that and an image set are not found."
     listed = "\n".join(f"- {heading}: {printable(words)}" for heading, words in rows.items())
     return f"# Detector `{detector.name}`\n\n{source} {unknown}\n\n{listed}\n{NOT_FOR}"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = parser_of("detectors", __doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    option = commands.add_parser("add", help="add a detector").add_argument
-    option("name", help="that it gets; without a SOURCE one that is known, see `list --known`")
-    option("source", nargs="?", help=f"see {PROGRAM} detectors --help")
-    option("--weights", type=Path, help="for timm: and the like: a .safetensors, or a .pth of plain tensors")
-    option("--classes", type=_names, help="the outputs' names in order: real,fake; REAL for one that is high for REAL")
-    option("--fake-classes", dest="fake", type=_names, help='those that are FAKE; "" where one output speaks for REAL')
-    option("--outputs", choices=get_args(Outputs), help="what the network gives")
-    option("--threshold", type=float, help="above it one output's class, of several FAKE; default: 0.5, of logits 0")
-    option("--output-name", help="of an ONNX file with several outputs, the one with the scores")
-    option("--size", type=int, help="pixels along each side of the network's input")
-    option("--resize", type=int, help="length of the shorter side before the centre is cut out")
-    option("--crop", choices=get_args(Crop), help="the central square, before or after resizing, or none: stretch")
-    option("--resize-like", choices=("torchvision", "pillow"), help="whose crops, which differ by a pixel, to follow")
-    option("--interpolation", choices=tuple(RESAMPLING), help="filter of the resizing")
-    option("--mean", type=_three, help="one number or three, subtracted from values of 0..1")
-    option("--std", type=_three, help="one number or three, by which they are divided then")
-    option("--target-layer", help="the layer to explain instead of the one that is found")
-    option("--temperature", type=float, default=1.0, help="margins are divided by it for probabilities; default: 1")
-    option("--check", metavar="DATA", help="an image set whose folders or labels say REAL and FAKE, with a test split")
-    option("--run-code", dest="may_run_code", action="store_true", help="of py: or function:, whatever it does")
-    option("--out", type=Path, default=home(), help=f"folder that gets detectors/; default: {DEFAULT}")
-    option("--replace", action="store_true", help="overwrite a detector of this name")
-    return parser
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _three(text: str) -> tuple[float, ...]:
-    values = tuple(map(float, text.split(",")))
-    return values * 3 if len(values) == 1 else values

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from core.choices import Outputs
 from core.console import sentence_of
 from core.images.preprocessing import SIDES, Preprocessing
 from core.storage import MANIFEST, ContractError, is_plain_name
 
-Outputs = Literal["logits", "probabilities"]
 STRICT = ConfigDict(strict=True)
 Side = Annotated[int, Field(gt=0, le=SIDES[-1])]
 MAX_CLASSES = 10_000

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from core.choices import Outputs
 from core.detectors.detector import Detector
-from core.detectors.manifest import Outputs
 from core.storage import LIMITS, printable, read_bytes
 
 # name -> the module that defines it as `KIND`, or module:NAME; it is imported when it is needed

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
+from core.choices import FILTERS
 from core.images.parts import TIFF, count_scans
 from core.images.shrinking import (
     STRIP,
@@ -47,9 +48,7 @@ MAX_SCANNED = 400_000_000
 MAX_EXIF = 2**18
 # factors by which Pillow scales greys of few bits
 GREYS = {"L;2": 85, "L;4": 17}
-RESAMPLING = MappingProxyType(
-    {name: Image.Resampling[name.upper()] for name in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
-)
+RESAMPLING = MappingProxyType({name: Image.Resampling[name.upper()] for name in FILTERS})
 
 # what decodes a large picture piece by piece; a JPEG is decoded small instead
 STRIPS = MappingProxyType({"PNG": png_strips, "HEIF": heif_strips})

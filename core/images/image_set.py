@@ -18,9 +18,6 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 CIFAKE_NAME = re.compile(r"\d+(?: \((\d{1,9})\))?\.jpe?g", re.IGNORECASE)
 
 Split = Literal["train", "test"]
-# for the help of commands
-DATA_HELP = "a folder, .zip, .tar, .csv or .parquet of images (see docs/data.md)"
-FAKE_HELP = "classes that are FAKE, where folders or labels do not say so"
 Progress = Callable[[int, int], None]
 
 

@@ -3,15 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from core.choices import CROPS, Crop
 from core.images.decoding import RESAMPLING, crop_square, resize
 
-Crop = Literal["before", "before_fit", "after", "after_floor", "none"]
 Channels = tuple[float, float, float]
 Outcome = Literal["FAKE", "REAL", "undetermined"]
 UNDETERMINED: Outcome = "undetermined"
@@ -66,8 +66,8 @@ class Preprocessing:
             object.__setattr__(self, "resize", self.size)
         if self.size not in SIDES:
             raise ValueError(f"size must be {SIDES[0]} to {SIDES[-1]} pixels, not {self.size}")
-        if self.crop not in get_args(Crop):
-            raise ValueError(f"crop must be one of {', '.join(get_args(Crop))}, not {self.crop!r}")
+        if self.crop not in CROPS:
+            raise ValueError(f"crop must be one of {', '.join(CROPS)}, not {self.crop!r}")
         if self.resize != self.size and (
             not self.crop.startswith("after") or not self.size < self.resize <= 2 * SIDES[-1]
         ):

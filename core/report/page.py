@@ -1,16 +1,14 @@
-"""The report of a run as one HTML file, and the command that writes it.
+"""The report of a run as one HTML file, and the command that writes it."""
 
-python -m core report swift@cifake-test --out FILE
-"""
-
+import argparse
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from core.console import PROGRAM, command, parser_of
+from core.arguments.report import parse
+from core.console import PROGRAM, command
 from core.detectors.identity import find_maker, identify_all
 from core.findings.numbers import percent
 from core.homes import homes
@@ -128,13 +126,9 @@ def _quality(run: Run) -> list[Block]:
     return blocks + [html.rates_table(rates, column) for column, rates in groups.items() if len(rates)]
 
 
-@command(f"{PROGRAM} report")
-def main(arguments: list[str] | None = None) -> None:
+@command(f"{PROGRAM} report", parse)
+def main(options: argparse.Namespace) -> None:
     """Write the report that the command line asks for."""
-    parser = parser_of("report", __doc__)
-    parser.add_argument("run", help="name of the run, or its folder")
-    parser.add_argument("--out", type=Path, required=True, help="the HTML file to write")
-    options = parser.parse_args(arguments)
     run = open_run(options.run)
     text = report_of(run, **gather(run))
     write_bytes_atomically(options.out, lambda file: file.write_text(text, encoding="utf-8"))

@@ -1,12 +1,4 @@
-"""Compute a study of a run; its file is written beside the run, and its findings are printed.
-
-python -m core study audit --run swift@cifake-test --data data/cifake
-python -m core study faithfulness --images 1000 --engine ray
-python -m core study swift@cifake-test --recommended
-python -m core study probes --run swift@cifake-test --only-missing
-python -m core study probes --run swift@cifake-test --conclude
-python -m core study --list
-"""
+"""Compute a study of a run; its file is written beside the run, and its findings are printed."""
 
 import argparse
 import json
@@ -14,13 +6,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from core.console import PROGRAM, command, parser_of, print_rows, show_progress
+from core.arguments.study import parse
+from core.console import PROGRAM, command, print_rows, show_progress
 from core.findings.answer import answer_of
 from core.findings.contrast import Finding, to_json
-from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.runs.run import Run, open_run
 from core.storage import only_writer
-from core.studies.ray_engine import add_engine_options, engine_of
+from core.studies.ray_engine import engine_of
 from core.studies.recommended import plan, rows_of
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, find_source, run_study
@@ -30,10 +22,9 @@ from core.studies.study import ENOUGH, Study, StudyError
 AGAIN = "finished shards are kept, give the same command again"
 
 
-@command(f"{PROGRAM} study")
-def main(arguments: list[str] | None = None) -> None:
+@command(f"{PROGRAM} study", parse)
+def main(options: argparse.Namespace) -> None:
     """Compute the studies that the command line names."""
-    options = parse(arguments)
     if options.list or not (options.study or options.conclude or options.recommended):
         print_rows([{"study": name, "question": find_study(name).question} for name in STUDIES], as_json=options.json)
         return
@@ -66,38 +57,6 @@ def main(arguments: list[str] | None = None) -> None:
         raise KeyboardInterrupt(AGAIN) from None
     if options.json:
         print(to_json(findings))
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = parser_of("study", __doc__)
-    add = parser.add_argument
-    add("study", nargs="*", help="names of studies; `--list` shows them; with --recommended the run's name")
-    add("--list", action="store_true", help="print the names and questions of all studies")
-    add("--json", action="store_true", help="print the list, or what was found, as JSON")
-    add("--run", default="swift@cifake-test", help="name of the run, or its folder; default: %(default)s")
-    add("--data", help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'; default: where they were last "
-        "read, else data/cifake, else what was downloaded, else the test set that ships")  # fmt: skip
-    add("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
-    add("--images", type=int, metavar="N", help="most images, up to half of them errors; default: all")
-    add("--simple", action="store_true", help="draw them at random: narrower intervals of rates, fewer errors to see")
-    add("--seed", type=int, default=0, help="of that choice, a whole number; default: 0")
-    add("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
-    add_engine_options(parser)
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--only-missing", "--missing", action="store_true", help="compute only the columns that the "
-                      "file lacks, with its parameters and for its images")  # fmt: skip
-    what.add_argument("--conclude", action="store_true", help="only make the findings again from the values that the "
-                      "files have; of all studies where none is named")  # fmt: skip
-    what.add_argument("--recommended", action="store_true", help="all studies that pages read and the run lacks, of at "
-                      f"most {ENOUGH:,} images, after a table of how long each will take")  # fmt: skip
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter of the study")
-    options = parser.parse_args(arguments)
-    if options.recommended and options.study:
-        if len(options.study) > 1 or options.set:
-            parser.error("--recommended takes the name of one run, and no parameters")
-        options.run, options.study = options.study[0], []
-    return options
 
 
 def _recommended(options: argparse.Namespace, run: Run) -> list[Study]:

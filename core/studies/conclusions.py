@@ -1,11 +1,4 @@
-"""Print the findings of a run's studies as a Markdown table or as JSON, or write them for all shipped runs.
-
-python -m core findings swift@cifake-test
-python -m core findings swift@cifake-test probes.detail-FAKE 'faithfulness.*-FAKE'
-python -m core findings swift@cifake-test probes --json
-python -m core findings --write docs/results.md
-python -m core findings --readme README.md
-"""
+"""Print the findings of a run's studies as a Markdown table or as JSON, or write them for all shipped runs."""
 
 import argparse
 import re
@@ -19,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from core.console import PROGRAM, command, parser_of
+from core.arguments.findings import parse
+from core.console import PROGRAM, command
 from core.detectors.identity import identify_all
 from core.findings.answer import MEANINGS, answer_of, verdict_of
 from core.findings.contrast import UNKNOWN, Control, Finding, Measure, Unit, to_json
@@ -50,10 +44,9 @@ QUALITY = (
 )  # fmt: skip
 
 
-@command(f"{PROGRAM} findings")
-def main(arguments: list[str] | None = None) -> None:
+@command(f"{PROGRAM} findings", parse)
+def main(options: argparse.Namespace) -> None:
     """Print or write the findings that the command line names."""
-    options = parse(arguments)
     if options.write is not None:
         text, table = results()
         write_bytes_atomically(options.write, lambda file: file.write_text(text, encoding="utf-8"))
@@ -65,21 +58,6 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         findings = gather(options.run, options.study)
         print(to_json(findings) if options.json else findings_markdown(findings))
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = parser_of("findings", __doc__)
-    parser.add_argument("run", nargs="?", default=RUNS[0], help="name of the run, or its folder; default: %(default)s")
-    parser.add_argument(
-        "study", nargs="*", help="studies, or findings as STUDY.KEY, in which * stands for anything; default: all"
-    )
-    parser.add_argument("--json", action="store_true", help="print the findings as data")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write what the shipped runs found")
-    parser.add_argument(
-        "--readme", type=Path, metavar="FILE", help="write the table of the most important findings into it"
-    )
-    return parser.parse_args(arguments)
 
 
 def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:

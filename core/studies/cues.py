@@ -2,11 +2,6 @@
 
 A small network is trained on each of `VERSIONS`, which keep one cue, and tested on all of them. The results are one
 sealed table, `cues/<set>.parquet`, a row for each network and version it was tested on. Reading it needs no torch.
-
-python -m core cues --data data/cifake
-python -m core cues --data data/cifake --limit 2000 --seeds 1       a quick look
-
-Each network is kept as soon as it is tested: the same command goes on where a stopped one was.
 """
 
 import argparse
@@ -22,14 +17,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from core.console import PROGRAM, command, parser_of, show_progress
+from core.arguments.cues import parse
+from core.console import PROGRAM, command, show_progress
 from core.findings.answer import with_least
 from core.findings.contrast import Control, Finding, Measure
 from core.findings.numbers import format_measure, percent
 from core.findings.paired import compare_apart, strongest_first
 from core.findings.table import markdown
-from core.homes import DEFAULT, home, homes
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
+from core.homes import homes
+from core.images.image_set import DataPath, DatasetError, ImageSet
 from core.images.labels import REAL
 from core.runs.metrics import wilson_interval
 from core.runs.writing import library_versions
@@ -286,43 +282,25 @@ def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: NDAr
     return counts
 
 
-@command(f"{PROGRAM} cues")
-def main(arguments: list[str] | None = None) -> None:
+@command(f"{PROGRAM} cues", parse)
+def main(options: argparse.Namespace) -> None:
     """Train and test the networks that the command line asks for."""
     # pages import this module
     from tqdm import tqdm  # noqa: PLC0415
 
     from core.images.loading import load_with_bar  # noqa: PLC0415
 
-    options = parse(arguments)
+    versions = options.versions or list(VERSIONS)
+    if unknown := [name for name in versions if name not in VERSIONS]:
+        raise ValueError(f"there is no version {unknown[0]!r}; there are {', '.join(VERSIONS)}")
     data = DataPath(options.data, options.fake_classes.split(","))
     train, test = (load_with_bar(data, split, skip_bad=options.skip_bad).needing_both() for split in ("train", "test"))
     with show_progress("training", unit="steps") as progress:
         try:
             path = run(
-                train, test, folder=options.out / FOLDER, versions=options.versions, seeds=options.seeds,
+                train, test, folder=options.out / FOLDER, versions=versions, seeds=options.seeds,
                 limit=options.limit, report=tqdm.write, progress=progress,
             )  # fmt: skip
         except KeyboardInterrupt:
             raise KeyboardInterrupt("finished networks are kept, the same command goes on") from None
     print(f"Written: {path}")
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = parser_of("cues", __doc__)
-    parser.add_argument("--data", required=True, help=f"{DATA_HELP}, with training and test images, or 'sample'")
-    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
-    parser.add_argument("--versions", nargs="+", choices=VERSIONS, default=list(VERSIONS), metavar="VERSION",
-                        help=f"default: all of {', '.join(VERSIONS)}")  # fmt: skip
-    parser.add_argument("--seeds", type=int, default=3, help="networks for each version, default 3")
-    parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick look")
-    parser.add_argument(
-        "--out", type=Path, default=home(), help=f"folder that gets {FOLDER}/SET.parquet; default: {DEFAULT}"
-    )
-    parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
-    options = parser.parse_args(arguments)
-    for name, least in (("seeds", 1), ("limit", 10)):
-        if (value := getattr(options, name)) is not None and value < least:
-            parser.error(f"--{name} must be at least {least}, not {value}")
-    return options

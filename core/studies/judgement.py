@@ -3,10 +3,9 @@
 In scope are pictures that arrive at the detector's own size. Such a picture is FAKE-like if its margin lies below the
 threshold, as it is and after every saving in `SAVINGS`. The threshold is set on images that the detector held out of
 its training, and lies beside a run of the detector in `studies/judgement.json`, with how often it is right.
-
-python -m core judgement --run swift@cifake-test --data data/cifake
 """
 
+import argparse
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt
 
-from core.console import PROGRAM, command, parser_of, quote
+from core.arguments.judgement import parse
+from core.console import PROGRAM, command, quote
 from core.detectors.identity import Identity
-from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.images.labels import CLASSES, REAL, ClassName, verdict_of
 from core.images.out_of_distribution import crop_photographs
 from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
@@ -309,18 +308,12 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
     }
 
 
-@command(f"{PROGRAM} judgement")
-def main(arguments: list[str] | None = None) -> None:
+@command(f"{PROGRAM} judgement", parse)
+def main(options: argparse.Namespace) -> None:
     """Write the threshold that the command line asks for."""
     from core.detectors.storage import load_detector  # noqa: PLC0415 - torch
     from core.studies.runner import find_source  # noqa: PLC0415
 
-    parser = parser_of("judgement", __doc__)
-    parser.add_argument("--run", default="swift@cifake-test", help="a run of it; default: %(default)s")
-    parser.add_argument("--data", required=True, help=f"images that it was trained on: {DATA_HELP}")
-    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
-    options = parser.parse_args(arguments)
     source = find_source(
         options.run, data=options.data, fake_classes=options.fake_classes.split(","), device=options.device
     )

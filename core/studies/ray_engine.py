@@ -28,14 +28,6 @@ from core.studies.study import StudyError
 INSTALL = "Ray is not installed; give `pip install 'ray[data]'`, or leave --engine ray out to compute in this process"
 
 
-def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Let a command choose what computes its shards."""
-    parser.add_argument(
-        "--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once; default: local"
-    )
-    parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
-
-
 def engine_of(options: argparse.Namespace) -> Engine:
     """Return the engine that a command line chooses.
 

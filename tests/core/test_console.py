@@ -37,14 +37,49 @@ def test_without_a_known_subcommand_it_says_which_there_are(words: list[str], st
     assert ended.value.code == status
 
 
+# each reads its arguments to the end, and refuses them or prints its help
+TYPED = [
+    *(
+        f"-m core {name}"
+        for name in ("explain", "predict x", "train", "study --engine x", "cues", "judgement", "report")
+    ),
+    *(
+        "-m core " + words
+        for words in ("findings --x", "runs", "runs add x", "runs list x y", "detectors add x --crop x")
+    ),
+    *("-m core " + words for words in ("detectors lst", "serve --help", "perdict", "--help", "explain --help", "")),
+    "train.py --recipe x",
+]
+
+
+@pytest.mark.parametrize("words", TYPED)
+def test_arguments_are_read_before_any_library(words: str) -> None:
+    command = [sys.executable, "-X", "importtime", *words.split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == (0 if words.endswith("--help") else 2)
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert not imported & {"torch", "pandas", "numpy", "PIL", "pydantic", "scipy", "streamlit", "pyarrow"}
+
+
 @pytest.mark.parametrize(
-    ("name", "command"), [("train.py", ["train.py"]), ("python -m core predict", ["-m", "core", "predict"])]
+    "line",
+    ["train --data x", "predict x --data x", "cues --data x", "runs list", "runs add x x --data x", "detectors add x"],
+)
+def test_a_command_writes_to_the_home(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, *words = line.split()
+    assert COMMANDS[name][0](words).out == ROOT
+    monkeypatch.setenv("TELLTALE_HOME", str(tmp_path))
+    assert COMMANDS[name][0](words).out == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [("train.py", ["train.py"]), ("python -m core predict", ["-m", "core", "predict", "nobody"])]
 )
 def test_ctrl_c_while_libraries_are_read_is_a_sentence(name: str, command: list[str]) -> None:
     # a line on each library as soon as it is read shows when
     process = subprocess.Popen(
         # tests that run in the background have the signal ignored
-        ["env", "--default-signal=INT", sys.executable, "-X", "importtime", *command, "--help"],
+        ["env", "--default-signal=INT", sys.executable, "-X", "importtime", *command, "--data", "sample"],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None

@@ -34,7 +34,7 @@ def write_scores_home(home: Path) -> Path:
     """A home with the run `theirs@set-test` of scores alone, and the images in `set`."""
     data = write_set(home / "set")
     write_table(home, data)
-    words = ["theirs", str(home / "scores.csv"), "--data", str(data), "--out", str(home)]
+    words = ["add", "theirs", str(home / "scores.csv"), "--data", str(data), "--out", str(home)]
     assert scores.main(words) == 0
     return home / "runs" / "theirs@set-test"
 
@@ -57,7 +57,7 @@ def test_its_margins_are_those_of_the_scores(
     table["path"] = table["path"].str.replace(str(data), r"C:\mine").str.replace("/", "\\")
     file = tmp_path / ("scores.csv" if "path" in columns else "scores.parquet")
     table[columns].to_csv(file) if file.suffix == ".csv" else table[columns].to_parquet(file)
-    assert scores.main(["t", str(file), "--data", str(data), *options, "--out", str(tmp_path), "--json"]) == 0
+    assert scores.main(["add", "t", str(file), "--data", str(data), *options, "--out", str(tmp_path), "--json"]) == 0
     run = read_run(tmp_path / "runs" / "t@set-test")
     printed = json.loads(capsys.readouterr().out)
     assert (printed["run"], printed["metrics"]) == (str(run.path), run.manifest["metrics"]["all"])
@@ -88,7 +88,7 @@ def test_a_table_that_does_not_fit_is_refused(
     before = read_run(write_scores_home(tmp_path))
     table, file = pd.read_csv(tmp_path / "scores.csv"), tmp_path / "scores.parquet"
     change(table[["path", "score"]]).to_parquet(file)  # type: ignore[operator]
-    words = ["theirs", str(file), "--data", str(tmp_path / "set"), *options, "--out", str(tmp_path), "--replace"]
+    words = ["add", "theirs", str(file), "--data", str(tmp_path / "set"), *options, "--out", str(tmp_path), "--replace"]
     assert scores.main(words) == 2
     said = capsys.readouterr().err
     assert sentence in said
@@ -116,7 +116,16 @@ def test_pictures_of_any_size_are_read_to_be_shown(
         Image.effect_noise(sizes[number % len(sizes)], 60).save(file)
         rows.append((str(file), 0.1 * number))
     pd.DataFrame(rows, columns=["path", "score"]).to_csv(tmp_path / "scores.csv")
-    words = ["t", str(tmp_path / "scores.csv"), "--data", str(tmp_path / "set"), *options, "--out", str(tmp_path)]
+    words = [
+        "add",
+        "t",
+        str(tmp_path / "scores.csv"),
+        "--data",
+        str(tmp_path / "set"),
+        *options,
+        "--out",
+        str(tmp_path),
+    ]
     assert scores.main(words) == 0
     assert read_run(tmp_path / "runs" / "t@set-test").side == side
 

@@ -18,8 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.choices import Outputs
 from core.detectors.detector import CPU, Detector
-from core.detectors.manifest import Capability, Outputs
+from core.detectors.manifest import Capability
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, load_weights, read_tensors
 from core.images.encoding import encode_png
 from core.images.preprocessing import SIDES

@@ -1,15 +1,22 @@
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from core.arguments import train as arguments
 from core.storage import read_manifest
 from core.training.recipe import RECIPES, Recipe, augment, fitted, learning_rate, without_fine_detail
 
 PLAIN = Recipe(name="plain", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
+
+
+def test_options_are_those_of_a_recipe() -> None:
+    types = {field.name: type(field.default) for field in fields(Recipe)}
+    assert set(arguments.RECIPES) == RECIPES.keys()
+    assert {name: type_ for name, (type_, _) in arguments.HYPER_PARAMETERS.items()}.items() <= types.items()
 
 
 def test_augmentation_mirrors_half_and_shifts_by_every_amount() -> None:

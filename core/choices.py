@@ -1,0 +1,10 @@
+"""Choices that command lines, manifests and code share; here, because a command line is read before any library."""
+
+from typing import Literal, get_args
+
+Crop = Literal["before", "before_fit", "after", "after_floor", "none"]
+Outputs = Literal["logits", "probabilities"]
+CROPS: tuple[Crop, ...] = get_args(Crop)
+OUTPUTS: tuple[Outputs, ...] = get_args(Outputs)
+# filters of resampling, by Pillow's names
+FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
