@@ -69,6 +69,17 @@ def test_an_epochs_row_and_the_average_are_those_computed_here(images: ImageSet)
     assert Training(replace(recipe, average=0.0), images, torch.device("cpu")).best is not training.averaged
 
 
+def test_a_start_has_the_same_split_and_normalisation(images: ImageSet) -> None:
+    start = trained(replace(QUICK, epochs=1), images)
+    start.manifest["training_set_fingerprint"] = images.fingerprint
+    begun = Training(QUICK, images, torch.device("cpu"), start)
+    for name, value in start.network.state_dict().items():
+        torch.testing.assert_close(begun.network.state_dict()[name], value)
+    for other in (replace(QUICK, normalise="unit"), replace(QUICK, seed=1), replace(QUICK, validation=0.3)):
+        with pytest.raises(ValueError, match="trained on other images"):
+            Training(other, images, torch.device("cpu"), start)
+
+
 def test_a_checkpoint_is_kept_unless_resumed(images: ImageSet) -> None:
     recipe, lines = replace(QUICK, epochs=1), list[str]()
     fit(recipe, images, device="cpu")
