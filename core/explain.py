@@ -126,7 +126,8 @@ def _verdict(ready: Prepared, detector: "Detector", resampling: str | None) -> s
     others = int(((margins > 0) != (margin > 0)).sum())
     verdict = verdict_of(margin)
     beside = f", {other_class(verdict)} under {others} of {len(margins)} filters" if ready.resized else ""
-    return f"{verdict}, margin {margin:+.2f}{beside}"
+    (p_real,) = detector.p_real(np.array([margin], np.float32))
+    return f"{verdict}, margin {margin:+.2f} (logits; above 0 is REAL), p_real {p_real:.3f}{beside}"
 
 
 def read_settings(methods: Sequence[AnyExplainer], given: Sequence[str]) -> list[ExplainerSettings]:

@@ -189,9 +189,10 @@ def _writing(path: Path) -> Iterator[None]:
     except (WriteError, TakenError):
         raise
     except OSError as error:
-        # NumPy's error has no errno, only the number of values that it could not write
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise WriteError(error.errno or errno.EIO, reason, str(path)) from error
+        # of a full disk, NumPy gives no errno, only how many values it has written
+        number = error.errno or (errno.ENOSPC if "requested and" in str(error) else 0)
+        reason = os.strerror(number) if number else str(error)
+        raise WriteError(number or errno.EIO, reason, str(path)) from error
 
 
 def cache_dir() -> Path:

@@ -4,7 +4,7 @@ import argparse
 import math
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,25 @@ from core.images.preprocessing import Preprocessing
 from core.storage import first_line, printable, refuse_taken
 
 SCALE = 1 / 255
-# what sources of these kinds begin with
 # whose rounding of crops -> the crop of the other
 LIKE: dict[str | None, dict[str, Crop]] = {
     "torchvision": {"after_floor": "after", "before_fit": "before"},
     "pillow": {"after": "after_floor", "before": "before_fit"},
 }
+# what sources begin with -> their kind
 PREFIXES = {"timm": "timm", "torchvision": "torchvision", "py": "python", "function": "function", "layers": "layers"}
+KERAS = (".h5", ".hdf5", ".keras")
+WEIGHTS_ALONE = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 # what a source or the user must state
 NEEDED = ("size", "crop", "interpolation", "mean", "std", "classes", "fake-classes", "outputs")
+# what takes a while in adding a large network
+STEPS = (
+    "reading the source",
+    "trying its outputs",
+    "measuring its noise",
+    "checking its answers",
+    "writing it and reading it again",
+)
 NOT_FOR = """
 ## Not for
 
@@ -72,7 +82,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _add_and_print(options: argparse.Namespace, path: Path, request: Request, *, known: str = "") -> None:
-    with show_progress("checking") as progress:
+    with show_progress("adding", unit="steps") as step, show_progress("checking") as progress:
         add(
             path,
             request,
@@ -82,6 +92,7 @@ def _add_and_print(options: argparse.Namespace, path: Path, request: Request, *,
             temperature=options.temperature,
             replace=options.replace,
             progress=progress,
+            step=step,
         )
     print((path / "README.md").read_text(encoding="utf-8"))
     out = [] if options.out == home() else ["--out", str(options.out)]
@@ -98,6 +109,7 @@ def add(
     temperature: float = 1.0,
     replace: bool = False,
     progress: Progress | None = None,
+    step: Callable[[int, int, str], None] | None = None,
 ) -> Detector:
     """Build a detector from a source, check it, save it, and load the saved copy.
 
@@ -109,6 +121,7 @@ def add(
         target_layer, temperature: see `build_from`.
         replace: overwrite an existing folder.
         progress: see `check_answers`.
+        step: called with (steps done, steps, what begins).
 
     Raises:
         ValueError: as for `build_from`, `check_outputs` and `check_answers`; ContractError if the saved detector's
@@ -118,11 +131,24 @@ def add(
     """
     if not replace:
         refuse_taken(path)
+
+    def begin(number: int) -> None:
+        if step is not None:
+            step(number, len(STEPS), STEPS[number])
+
+    begin(0)
     detector = build_from(request, name=path.name, target_layer=target_layer, temperature=temperature)
+    begin(1)
     check_outputs(detector)
+    begin(2)
     pictures = reference_pictures(detector.preprocessing)
     detector, noise = measure_noise(detector, pictures)
-    found = {"Margins of eight pictures": ", ".join(f"{margin:+.2f}" for margin in detector.margins(pictures))}
+    margins = detector.margins(pictures)
+    found = {
+        "Margins of eight pictures (logits; above 0 is REAL)": ", ".join(f"{margin:+.2f}" for margin in margins),
+        "Their p_real (0 to 1)": ", ".join(f"{share:.2f}" for share in detector.p_real(margins)),
+    }
+    begin(3)
     answers = "no pictures with known answers were given"
     if data is not None:
         answers = check_answers(detector, data, progress=progress)
@@ -132,6 +158,7 @@ def add(
         found |= {"Fetched from": about.address or about.page, "Licence": about.licence}
         found |= {"On CIFAKE": check_accuracy(detector, about, progress=progress)} if about.accuracy else {}
     card = model_card(detector, found)
+    begin(4)
     with tempfile.TemporaryDirectory() as folder:
         # load a temporary copy first, so that a broken detector replaces no existing one
         trial = Path(folder) / path.name
@@ -180,8 +207,27 @@ def kind_of(source: str) -> Kind:
     if name is None and (source.lower().endswith(".onnx") or Path(source).is_dir()):
         name = "transformers" if Path(source).is_dir() else "onnx"
     if name is None:
-        raise SourceError(f"there is no folder {source!r}, and it is no other source; see the command's --help")
+        exists = "" if Path(source).exists() else "there is no file or folder of this name; "
+        raise SourceError(f"{source!r} is no source: {exists}{_way_for(source)}")
     return find_kind(name)
+
+
+def _way_for(source: str) -> str:
+    """Say how a detector in a file of this kind is added."""
+    suffix = Path(source).suffix.lower()
+    if suffix in KERAS:
+        return (
+            "a network of Keras is exported by model.export('model.onnx', format='onnx') and added as model.onnx, or "
+            "loaded by a function of yours, function:FILE.py:FUNCTION"
+        )
+    if suffix in WEIGHTS_ALONE:
+        return (
+            f"weights need their network: timm:NAME, torchvision:NAME or py:FILE.py:FUNCTION with --weights {source}; "
+            "py: takes a function that returns it"
+        )
+    if suffix == ".py":
+        return f"name a function in it, py:{source}:FUNCTION for a network or function:{source}:FUNCTION for scores"
+    return "see the command's --help"
 
 
 def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes]:

@@ -21,5 +21,7 @@ def test_without_options_the_verdict_is_a_line(tmp_path: Path, capsys: pytest.Ca
     own = margins[detector.preprocessing.interpolation]
     others = sum((margin > 0) != (own > 0) for margin in margins.values())
     opposite = "FAKE" if own > 0 else "REAL"
-    line = f"picture.png: {'REAL' if own > 0 else 'FAKE'}, margin {own:+.2f}, {opposite} under {others} of 6 filters"
+    (p_real,) = detector.p_real(own[None])
+    verdict = f"picture.png: {'REAL' if own > 0 else 'FAKE'}, margin {own:+.2f} (logits; above 0 is REAL)"
+    line = f"{verdict}, p_real {p_real:.3f}, {opposite} under {others} of 6 filters"
     assert capsys.readouterr().out.startswith(line)

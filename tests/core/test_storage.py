@@ -114,6 +114,10 @@ def test_a_damaged_array_or_an_archive_is_a_value_error(tmp_path: Path, mapped: 
             read_array(tmp_path / name, mapped=mapped)
 
 
+def _fail_as_numpy_does(_path: Path) -> None:
+    raise OSError("3920 requested and 1984 written")
+
+
 def test_a_failed_write_names_its_file_and_leaves_what_was_there(tmp_path: Path) -> None:
     write(tmp_path / "t")
     write_bytes_atomically(tmp_path / "f", lambda file: file.write_bytes(b"old"))
@@ -129,6 +133,9 @@ def test_a_failed_write_names_its_file_and_leaves_what_was_there(tmp_path: Path)
         write_bytes_atomically(tmp_path / "f", fail)
     assert ((tmp_path / "t" / "a.txt").read_text(), (tmp_path / "f").read_bytes()) == ("hello", b"old")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f", "t"]
+    with pytest.raises(WriteError, match=r"/f could not be written \(No space left on device\)"):
+        # as NumPy has it
+        write_bytes_atomically(tmp_path / "f", _fail_as_numpy_does)
     # where a file is in the way of a folder
     with pytest.raises(WriteError, match=r"f/g could not be written \(File exists\)"):
         write_bytes_atomically(tmp_path / "f" / "g", fail)

@@ -49,7 +49,9 @@ def _build_torchvision(config: Mapping[str, Any]) -> nn.Module:
 def _read(request: Request) -> Brought:
     """Read weights for a network; preprocessing of timm's or torchvision's own weights of this name is suggested."""
     if request.weights is None or request.classes is None:
-        raise SourceError(f"{request.source} does not say everything; say it with --weights and --classes")
+        missing = {"--weights": request.weights, "--classes": request.classes}
+        options = " and ".join(option for option, value in missing.items() if value is None)
+        raise SourceError(f"{request.source} does not say everything; say it with {options}")
     library, _, name = request.source.partition(":")
     config: dict[str, Any] = {"name": name, "outputs": len(request.classes)}
     if library == "timm":

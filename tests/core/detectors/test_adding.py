@@ -39,7 +39,8 @@ def said_by(arguments: list[str], capsys: pytest.CaptureFixture[str], *, status:
     """What the command prints: one line on standard error where it fails."""
     assert adding.main(["add", *arguments]) == status
     out, err = capsys.readouterr()
-    assert len(err.splitlines()) == (1 if status else 0)
+    # a slow machine shows its progress
+    assert len([line for line in err.splitlines() if not line.endswith(" steps")]) == (1 if status else 0)
     return err if status else out
 
 
@@ -50,6 +51,10 @@ def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(
     classes = ["--classes", "generated,photo", "--fake-classes", "generated", "--outputs", "logits"]
     said = said_by(["mine", graph, *FIELDS, *classes, "--temperature", "2", *out], capsys, status=0)
     assert "Target layer: none: it gives predictions only" in said
+    margins = re.search(r"above 0 is REAL\): (.+)", said)[1].split(", ")  # type: ignore[index]
+    shares = re.search(r"p_real \(0 to 1\): (.+)", said)[1].split(", ")  # type: ignore[index]
+    for margin, share in zip(map(float, margins), map(float, shares), strict=True):
+        assert share == pytest.approx(1 / (1 + np.exp(-margin / 2)), abs=0.01)
     assert said.endswith(f"Next: {PROGRAM} predict {path} --data DATA --out {tmp_path}\nWritten: {path}\n")
     detector = load_detector(path)
     assert (detector.name, detector.temperature, detector.classes.fake) == ("mine", 2, ("generated",))
@@ -69,10 +74,22 @@ def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(
     assert load_detector(path).classes.fake == ("FAKE",)
     for name, source, sentence in (
         ("a:b", graph, "a detector cannot be named"),
-        ("other", "nothing", "there is no folder"),
+        ("other", "nothing", "there is no file or folder of this name"),
+        ("other", "net.h5", "format='onnx') and added as model.onnx, or loaded by a function of yours, function:"),
+        ("other", "net.keras", "format='onnx') and added as model.onnx, or loaded by a function of yours, function:"),
+        ("other", "net.pth", "weights need their network: timm:NAME, torchvision:NAME or py:FILE.py:FUNCTION with"),
+        ("other", "net.py", "name a function in it, py:net.py:FUNCTION"),
         ("other", str(tmp_path / "none.onnx"), "cannot be used"),
     ):
         assert sentence in said_by([name, source, *out], capsys)
+
+
+def test_adding_reports_every_step_before_it_is_done(graph: str, tmp_path: Path) -> None:
+    steps = []
+    request = Request(graph, classes=("FAKE", "REAL"), outputs="logits", preprocess={**SAID, "std": (0.25,) * 3})
+    adding.add(tmp_path / "d", request, step=lambda *step: steps.append((*step, (tmp_path / "d").exists())))
+    assert [(done, total, exists) for done, total, _, exists in steps] == [(done, 5, False) for done in range(5)]
+    assert len({text for _, _, text, _ in steps}) == 5
 
 
 def test_margins_that_have_changed_are_refused_at_loading(

@@ -47,6 +47,10 @@ def added_as_suggested(folder: Path, request: Request, capsys: pytest.CaptureFix
     assert adding.main(words) == 2
     said = capsys.readouterr().err
     assert "does not say everything; say it with --size, --crop, --interpolation, --mean, --std;" in said
+    for option, start in (("--weights", 3), ("--classes", 5)):
+        assert adding.main(words[:start] + words[start + 2 :]) == 2
+        # only what has not been said
+        assert capsys.readouterr().err.endswith(f"say it with {option}\n")
     assert adding.main([*words, *said.partition("go with ")[2].split()]) == 0
     return load_detector(folder / "detectors" / "d")
 
