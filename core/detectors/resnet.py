@@ -82,7 +82,8 @@ class ResNet18(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(8 * width, 2)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            # to draw numbers without memory for them, torch would import its compiler
+            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
                 # He et al. 2015; the fan-out of all groups together would make the weights of each too small
                 for part in module.weight.detach().chunk(groups):
                     nn.init.kaiming_normal_(part, mode="fan_out", nonlinearity="relu")

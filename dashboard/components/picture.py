@@ -2,7 +2,7 @@
 
 import base64
 import pickle
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -14,15 +14,21 @@ from core.explainers.drawing import DEFAULT, DRAWINGS, Style, bar_colours, draw_
 from core.explainers.explanation import SIDES, Explanation
 from core.explainers.registry import find_explainer
 from core.findings.numbers import MINUS, plus
-from core.images.encoding import data_url, enlarged, thumbnail_url
+from core.images.encoding import data_url, enlarged, lossless_url, thumbnail_url
 from core.images.palette import CLASS_COLOURS, UNDECIDED, Palette, rgb
 from dashboard.components.component import component
 from dashboard.state import shows_pixels
 
 _mount = component(__file__, "picture")
 SIZE = 512
+# least pixels along a side of a small picture
+LEAST = 256
 # pictures that are kept, about 100 kB each with what pointing at them tells
 MOST = 128
+# and small ones, about 10 kB each
+MOST_CELLS = 1024
+# Streamlit hashes large arrays by a sample of their values
+BY_BYTES: dict[str | type[Any], Callable[[Any], Any]] = {np.ndarray: lambda image: (image.shape, image.tobytes())}
 ENDS: dict[Palette, tuple[str, str]] = {"class": ("FAKE", "REAL"), "paper": ("against", "for the verdict")}
 
 
@@ -37,7 +43,7 @@ def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | N
         hint: say beneath it how many pixels it has.
     """
     crisp = shows_pixels()
-    source = data_url(image) if crisp else thumbnail_url(enlarged(image, SIZE), SIZE)
+    source = _plain(image, crisp)
     data = {"source": source, "alt": alt, "edge": edge, "rgb": _base64(image), "side": len(image), "crisp": crisp}
     size = f"{len(image)} x {len(image)} pixels, enlarged" if hint else ""
     _mount(key=key, data=data | {"cells": None, "legend": None, "hint": size})
@@ -63,6 +69,11 @@ def explained_picture(
         title: instead of its method's.
     """
     _mount(key=key, data=_drawn(explanation, replace(style, pixels=shows_pixels()), blind, title) | {"dim": dim})
+
+
+@st.cache_resource(max_entries=MOST, show_spinner=False, hash_funcs=BY_BYTES)
+def _plain(image: NDArray[np.uint8], crisp: bool) -> str:
+    return data_url(image) if crisp else thumbnail_url(enlarged(image, SIZE), SIZE)
 
 
 class Cell(NamedTuple):
@@ -98,29 +109,21 @@ def picture_grid(cells: Iterable[Cell], *, columns: int, least: int) -> None:
 
 
 def _draw_cell(cell: Cell, width: Any) -> None:
-    st.image(framed(cell.picture, cell.verdict), alt=cell.alt, width=width)
+    st.image(_framed(cell.picture, cell.verdict, shows_pixels()), alt=cell.alt, width=width)
     if cell.caption:
         st.caption(cell.caption)
 
 
-def framed(image: NDArray[np.uint8], verdict: str | None, *, side: int = 256) -> NDArray[np.uint8]:
-    """Enlarge an image, and frame it in the colour of a class.
-
-    Args:
-        image: uint8 (n, n, 3).
-        verdict: the class; None for no frame.
-        side: least number of pixels along a side afterwards.
-
-    Returns:
-        uint8 (m, m, 3).
-    """
-    large = enlarged(image, side, pixels=shows_pixels())
-    if verdict is None:
-        return large
-    edge = max(2, len(large) // 32)
-    whole = np.full((len(large) + 2 * edge, len(large) + 2 * edge, 3), rgb(CLASS_COLOURS[verdict]), np.uint8)
-    whole[edge:-edge, edge:-edge] = large
-    return whole
+@st.cache_resource(max_entries=MOST_CELLS, show_spinner=False, hash_funcs=BY_BYTES)
+def _framed(image: NDArray[np.uint8], verdict: str | None, pixels: bool) -> str:
+    """Enlarge an image, uint8 (side, side, 3), frame it in the colour of a class, and encode it."""
+    large = enlarged(image, LEAST, pixels=pixels)
+    if verdict is not None:
+        edge = max(2, len(large) // 32)
+        whole = np.full((len(large) + 2 * edge, len(large) + 2 * edge, 3), rgb(CLASS_COLOURS[verdict]), np.uint8)
+        whole[edge:-edge, edge:-edge] = large
+        large = whole
+    return lossless_url(large) if pixels else thumbnail_url(large, len(large))
 
 
 # cached because a page requests its picture again at every poll
@@ -143,7 +146,7 @@ def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> d
         else [colours[len(colours) * end // 8] for end in (3, 5)],
     }
     return {
-        "source": data_url(draw_explanation(explanation, SIZE, style=style)),
+        "source": lossless_url(draw_explanation(explanation, SIZE, style=style)),
         "alt": f"{name}, {DRAWINGS[style.drawing]}, called {explanation.verdict}.",
         "edge": None,
         "rgb": "" if blind else _base64(explanation.image),

@@ -7,16 +7,47 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from core.detectors.detector import Detector
 from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.lime.regions import LIME, LimeSettings
+from core.images.palette import CLASS_COLOURS, rgb
 from dashboard.components import picture
+from dashboard.components.picture import Cell
 from tests.conftest import textured
 
 IMAGES = textured(2, fine=True, seed=11)
+
+
+def pixels_of(url: str) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGBA"))
+
+
+@pytest.mark.parametrize("crisp", [False, True])
+def test_a_picture_is_encoded_once_however_often_it_is_drawn(crisp: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[Any] = []
+    urls: list[str] = []
+    save = Image.Image.save
+    monkeypatch.setattr(Image.Image, "save", lambda *args, **options: encoded.append(args) or save(*args, **options))
+    monkeypatch.setattr(picture, "_mount", lambda *, key, data: None)
+    monkeypatch.setattr(picture, "shows_pixels", lambda: crisp)
+    monkeypatch.setattr(picture.st, "image", lambda source, **_: urls.append(source))
+    st.cache_resource.clear()
+    for _ in range(3):
+        picture.plain_picture(IMAGES[0].copy(), key="x", alt="a picture")
+        picture.picture_strip([Cell(IMAGES[0].copy(), "a picture", verdict=verdict) for verdict in ("FAKE", None)])
+    assert len(encoded) == len(set(urls)) + 1 == 3
+    framed, bare = (pixels_of(url)[..., :3].astype(int) for url in urls[:2])
+    frame = np.array(rgb(CLASS_COLOURS["FAKE"]))
+    assert np.abs(framed[0, 0] - frame).max() <= (0 if crisp else 8)
+    edge = (len(framed) - len(bare)) // 2
+    assert np.abs(framed[edge:-edge, edge:-edge] - bare).mean() < 4
+    if crisp:
+        np.testing.assert_array_equal(bare[4::8, 4::8], IMAGES[0])
 
 
 def test_a_picture_is_drawn_once_for_an_answer_and_a_style(
@@ -41,7 +72,6 @@ def test_a_picture_is_drawn_once_for_an_answer_and_a_style(
     assert len(drawn) == len(asked)
     assert shown[: len(asked)] == shown[len(asked) : 2 * len(asked)] == shown[2 * len(asked) :]
     for (result, style, blind), data in zip(asked, shown, strict=False):
-        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["source"].partition(",")[2]))))
-        np.testing.assert_array_equal(pixels, draw_explanation(result, picture.SIZE, style=style))
+        np.testing.assert_array_equal(pixels_of(data["source"]), draw_explanation(result, picture.SIZE, style=style))
         assert (data["rgb"] == "") == blind
         assert (data["legend"]["outline"] is not None) == (style.drawing == "outline")

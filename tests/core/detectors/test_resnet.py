@@ -9,7 +9,7 @@ from torchcam.methods import GradCAM
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from core.detectors.detector import fastest_format
-from core.detectors.resnet import build_network
+from core.detectors.resnet import build_network, empty_network
 from core.images.labels import REAL
 from core.images.preprocessing import Preprocessing
 from tests.conftest import make_detector
@@ -28,6 +28,11 @@ def test_it_is_torchvisions_network_with_another_stem(width: int) -> None:
     inputs = torch.randn(2, 3, 32, 24, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(ours.eval()(inputs), theirs.eval()(inputs), rtol=0, atol=0)
+
+
+def test_a_network_without_weights_draws_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(nn.init, "kaiming_normal_")
+    assert {weight.device.type for weight in empty_network(4).parameters()} == {"meta"}
 
 
 @pytest.mark.parametrize("width", [8, 12])
