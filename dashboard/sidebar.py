@@ -50,7 +50,9 @@ def draw_sidebar() -> None:
         st.session_state.setdefault(SHOWS_PIXELS, st.query_params.get(SHOWS_PIXELS) == "on")
         st.toggle("Show pixels", key=SHOWS_PIXELS, help="Draw pixels as squares, not smoothly enlarged.")
         state.put(SHOWS_PIXELS, "on" if st.session_state[SHOWS_PIXELS] else None)
-        poll(lambda: datasets.registry().status, _draw_pictures, lambda status: status.state == "reading")
+        status = datasets.registry().status
+        busy = status.state == "reading"
+        poll(status, lambda: datasets.registry().status, _draw_pictures, busy=busy)
 
 
 def run_label(name: str) -> str:

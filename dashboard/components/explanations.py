@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +56,6 @@ from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.jobs import ExplainRequest, JobStatus
 from dashboard.navigation import script_of
 
-# for each detector a status for each chosen method, None where it cannot explain
-Statuses = Sequence[Sequence[JobStatus | None]]
 KEY = "explanations"
 STUDY = "faithfulness"
 # what was measured of such maps -> a sentence, worst first
@@ -113,9 +110,8 @@ class View:
 
 def draw_explanations(view: View) -> None:
     """Draw the maps of an image by the chosen methods, a random map, and what can be done with them."""
-    # found here, so that a poll opens no file
-    view = replace(view, study=study_of_maps(view.detectors[0]))
-    poll(partial(_ask_all, view), partial(_draw, view), _is_busy)
+    # found here, so that what is drawn again opens no file
+    st.fragment(_draw)(replace(view, study=study_of_maps(view.detectors[0])))
 
 
 def draw_explanation(view: View, explainer: AnyExplainer) -> None:
@@ -130,22 +126,16 @@ def draw_explanation(view: View, explainer: AnyExplainer) -> None:
         draw_settings(explainer, view.detectors[0].about)
         return any_busy([status])
 
-    poll(lambda: view.status(view.detectors[0], explainer), draw, lambda status: any_busy([status]))
+    ask = partial(view.status, view.detectors[0], explainer)
+    first = ask()
+    poll(first, ask, draw, busy=any_busy([first]))
 
 
-def _ask_all(view: View) -> Statuses:
-    methods = chosen_methods(view.detectors[0].about)
-    return [[view.status(detector, explainer) for explainer in methods] for detector in view.detectors]
-
-
-def _is_busy(by_detector: Statuses) -> bool:
-    return any_busy(chain.from_iterable(by_detector))
-
-
-def _draw(view: View, by_detector: Statuses) -> bool:
-    """Draw everything that belongs to the present settings; return whether more is to come."""
+def _draw(view: View) -> None:
+    """Draw everything that belongs to the present settings; while a map is computed, it alone is drawn again."""
     first = view.detectors[0]
     methods = chosen_methods(first.about)
+    by_detector = [[view.status(detector, explainer) for explainer in methods] for detector in view.detectors]
     # one scale for maps of a method that stand beneath each other
     styles = [
         style_now(scale=max(map(scale_of, _answers(column, True)), default=None) if column[1:] else None)
@@ -163,7 +153,13 @@ def _draw(view: View, by_detector: Statuses) -> bool:
             for explainer, status, style in zip(methods, statuses, styles, strict=True):
                 with grid.cell():
                     st.markdown(f"**{explainer.title}**")
-                    _draw_one(view, detector, explainer, status, style)
+                    ask: Callable[[], Any] = partial(view.status, detector, explainer)
+                    draw = partial(_draw_one, view, detector, explainer, style=style)
+                    if any_busy([status]):
+                        poll(status, ask, draw, busy=True)
+                    else:
+                        # without a fragment here, a timer that was here ends
+                        draw(status)
                     if detector is first:
                         draw_settings(explainer, first.about)
             with grid.cell():
@@ -183,7 +179,6 @@ def _draw(view: View, by_detector: Statuses) -> bool:
         with st.popover("Methods and colours", icon=":material/palette:"):
             draw_drawing(first.about)
     _draw_more(view, made, whole=None not in own)
-    return _is_busy(by_detector)
 
 
 def _answers(statuses: Sequence[JobStatus | None], pictured: bool = False) -> list[Explanation]:
@@ -209,11 +204,14 @@ def _draw_verdict(detector: DetectorHandle, statuses: Sequence[JobStatus | None]
 
 def _draw_one(
     view: View, detector: DetectorHandle, explainer: AnyExplainer, status: JobStatus | None, style: Style
-) -> None:
-    """Draw an explanation, or the one under the settings before while it is computed, marked as such."""
+) -> bool:
+    """Draw an explanation, or the one under the settings before while it is computed; return whether more is to come.
+
+    The one under the settings before is marked as such.
+    """
     if status is None:
         st.caption(explainer.unavailable(detector.about))
-        return
+        return False
     key, sha256, answer = key_of(explainer.name, detector.name), view.subject.sha256, status.answer
     of, last = st.session_state.get(f"{key}.last", ("", None))
     if answer is not None:
@@ -235,6 +233,7 @@ def _draw_one(
     first = "Working; the first time takes a few seconds, while the detector is read"
     draw_progress(status, key, "Refining" if answer is not None else first)
     draw_ended(status, key)
+    return status.busy
 
 
 def draw_stored(stored: Explanation, *, alone: bool) -> None:

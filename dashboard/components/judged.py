@@ -140,14 +140,12 @@ def draw_others(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> No
 def draw_rows(rows: Callable[[], list[dict[str, Any]]], draw: Callable[[pd.DataFrame], None]) -> None:
     """Draw rows from `answer_row` as a table, again while answers come."""
 
-    def is_busy(asked: list[dict[str, Any]]) -> bool:
-        return any_busy(row["now"] for row in asked)
-
     def again(asked: list[dict[str, Any]]) -> bool:
         draw(pd.DataFrame(asked).drop(columns="now"))
-        return is_busy(asked)
+        return any_busy(row["now"] for row in asked)
 
-    poll(rows, again, is_busy)
+    first = rows()
+    poll(first, rows, again, busy=any_busy(row["now"] for row in first))
 
 
 def answer_row(picture: Picture, detector: DetectorHandle, threshold: Threshold | None, *, slot: str) -> dict[str, Any]:

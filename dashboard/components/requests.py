@@ -77,21 +77,19 @@ def ask(
     return worker().ask(visitor(), slot, request, pixels)
 
 
-def poll(ask: Callable[[], T], draw: Callable[[T], bool], is_busy: Callable[[T], bool]) -> None:
+def poll(status: T, ask: Callable[[], T], draw: Callable[[T], bool], *, busy: bool) -> None:
     """Draw a part of a page whose widgets redraw it alone, and draw it again while something in it is being computed.
 
     Args:
-        ask: asks for its status, once a drawing.
+        status: how far it is now.
+        ask: asks for its status again, once for each later drawing.
         draw: draws it; returns whether more is to come.
-        is_busy: checks whether more is to come.
+        busy: whether more is to come now.
     """
-    first = ask()
-    busy = is_busy(first)
-    asked = [first]
+    first = [status]
 
     def part() -> None:
-        # the whole run has asked for its own drawing
-        now = asked.pop() if asked else ask()
+        now = first.pop() if first else ask()
         if draw(now) != busy:
             # only a whole run begins or ends the timer of a fragment
             st.rerun()
@@ -122,7 +120,8 @@ def follow(
         draw_ended(now, slot)
         return now.busy
 
-    poll(status, draw, lambda now: now.busy)
+    first = status()
+    poll(first, status, draw, busy=first.busy)
 
 
 def any_busy(statuses: Iterable[JobStatus | None]) -> bool:
