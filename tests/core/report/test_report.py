@@ -41,11 +41,15 @@ class Page(HTMLParser):
         self.images: list[dict[str, str | None]] = []
         self.links: list[str] = []
         self.tags: list[str] = []
+        # rows of all tables
+        self.rows: list[list[str]] = []
         self.text = ""
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        if tag == "tr":
+            self.rows.append([])
         found = dict(attrs)
         if tag == "img":
             self.images.append(found)
@@ -53,6 +57,8 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        if self.tags[-1:] in (["td"], ["th"]) and data.strip():
+            self.rows[-1].append(data)
 
 
 def run_of(found: Source) -> Run:

@@ -1,0 +1,129 @@
+"""The page that explains one image, and the sentences that compare explanations."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from core.explainers.cam import GRADCAM
+from core.explainers.drawing import Style
+from core.explainers.explanation import Diagnostics, Explanation, Parts, Provenance
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.findings.numbers import percent, plus
+from core.perturbations.flips import flipping, headline, tabulate_changes
+from core.perturbations.registry import probe_columns
+from core.report.comparing import compared
+from core.report.explanation import html_of
+from tests.core.report.test_report import REVERSED, Page
+
+SIDE = 16
+# 11 of 22 pixels and one of 14
+PARTS = (np.arange(SIDE * SIDE).reshape(SIDE, SIDE) // 22).astype(np.int32)
+RAMP = np.arange(SIDE * SIDE, dtype=np.float32).reshape(SIDE, SIDE) - 90
+
+
+def explained(values: np.ndarray, *, lime: bool = False, **changes: Any) -> Explanation:
+    """An explanation with this map, by Grad-CAM's default settings or by LIME."""
+    method, settings = ("lime", LimeSettings()) if lime else ("gradcam", GRADCAM.settings())
+    found = Explanation(
+        image=np.full((SIDE, SIDE, 3), 99, np.uint8), margin=-1.25, p_real=0.2, method=method, settings=settings,
+        provenance=Provenance("tiny", "ab" * 32, 0.0), unit="margin", values=values,
+        diagnostics=Diagnostics("Rely on it.", numbers={"samples": 64}),
+    )  # fmt: skip
+    return replace(found, **changes)
+
+
+def test_a_page_says_what_its_explanations_hold() -> None:
+    weights = np.array([0.5, -3.0, 0.25, 2.0] + [0.01 * n for n in range(8)])
+    high = np.where(np.arange(12) == 1, np.inf, weights + 0.125)
+    names = tuple(f"part {n}" for n in range(12))
+    parts = Parts(names, weights, weights - 0.125, high, np.sign(weights).astype(np.int8), 0.95, PARTS)
+    lime = explained(weights[PARTS], lime=True, parts=parts)
+    cam = explained(RAMP)
+    columns = probe_columns()
+    generator = np.random.default_rng(1)
+    margins = dict(zip(columns, generator.choice([-2.0, 2.0], len(columns)), strict=True))
+    changes = tabulate_changes(margins, dict(zip(columns, generator.uniform(1, 9, len(columns)), strict=True)), -1.25)
+    text = html_of(
+        [(cam, Style()), (lime, Style())], title=f"a {REVERSED}<b>title</b>", notes=["Cropped."], label="REAL",
+        measured={"lime": "Measured."}, agreement=["They agree."], probes=changes,
+    )  # fmt: skip
+    page = Page(text)
+    assert "a <b>title</b>" in page.text
+    assert REVERSED not in page.text
+    # its margin, class and certainty
+    for words in (
+        "FAKE",
+        "a mistake",
+        percent(0.8),
+        plus(-1.25),
+        "Cropped.",
+        "Measured.",
+        "They agree.",
+        "Rely on it.",
+    ):
+        assert words in page.text
+    # the picture, and each map in two drawings
+    assert len(page.images) == 5
+    assert all(str(image["src"]).startswith("data:image/png") for image in page.images)
+    # the ten strongest parts, the strongest first
+    order = np.argsort(-np.abs(weights))[:10]
+    rows = {row[0]: row for row in page.rows}
+    assert [name for name in rows if name in names] == [names[number] for number in order]
+    assert rows["part 3"][1:4] == ["22", plus(2.0), f"{plus(1.875)} to {plus(2.125)}"]
+    assert rows["part 1"][3] == "unknown: too few samples"
+    # every change that flips it unlike its controls, the smallest first
+    assert headline(changes) in page.text
+    flips = flipping(changes)
+    assert len(flips) > 1
+    became = [row[1] for row in page.rows if "the verdict is now REAL" in row[-1]]
+    assert [f"{size:.2g} grey levels" in text for size, text in zip(flips["size"], became, strict=True)] == [
+        True
+    ] * len(flips)
+    right = Page(html_of([(replace(cam, margin=3.0, p_real=0.9), Style())], title="", label="REAL"))
+    assert "correct" in right.text
+    assert "What flips" not in right.text
+    assert "of it is" not in Page(html_of([(cam, Style())], title="")).text
+
+
+def test_two_explanations_are_compared_as_far_as_they_can_be() -> None:
+    generator = np.random.default_rng(0)
+    lime = explained(RAMP, lime=True)
+    cam = explained(RAMP * 2 + 3)
+    flat = explained(np.ones_like(RAMP), lime=True)
+    noise = generator.normal(size=(40, SIDE, SIDE)).astype(np.float32)
+    one = Parts(
+        ("all",), np.ones(1), np.ones(1), np.ones(1), np.ones(1, np.int8), 0.95, np.zeros((SIDE, SIDE), np.int32)
+    )
+    half = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) < SIDE * SIDE / 2
+    # in either order, Grad-CAM's map is the one that other images' are compared with
+    for pair in ([cam, lime], [lime, cam]):
+        (row,) = compared(pair, noise).itertuples()
+        assert row.Index == f"{LIME.title} and {GRADCAM.title}"
+        assert row.conclusion.startswith("They agree")
+        assert list(row)[2:] == [plus(1.0), "100%", "25%", "0 of 40"]
+    found = {
+        "chance": compared([lime, cam], np.repeat(RAMP[None], 40, axis=0)),
+        "unknown": compared([lime, cam], None),
+        "few": compared([lime, cam], noise[:18]),
+        # of another kind than those that runs keep
+        "other kind": compared([lime, lime], noise),
+        "flat": compared([flat, cam], noise),
+        "one": compared([replace(lime, parts=one), cam], noise),
+        "undecided": compared([replace(lime, undecided=~half | (RAMP == -90)), cam], noise),
+    }
+    starts = dict(
+        zip(
+            found,
+            ("No more alike", *["How much of it"] * 3, "One of the maps", "LIME has one", "LIME is undec"),
+            strict=True,
+        )
+    )
+    for name, table in found.items():
+        assert table["conclusion"].iloc[0].startswith(starts[name]), name
+        measured = table.iloc[0].notna().sum() - 1
+        assert measured == (0 if name in ("flat", "one", "undecided") else 4)
+    assert found["chance"].iloc[0, -1] == "40 of 40"
+    assert found["unknown"].iloc[0, -1] == "unknown"
+    # half of it is enough
+    assert compared([replace(lime, undecided=half), cam], noise)["conclusion"].iloc[0].startswith("They agree")
