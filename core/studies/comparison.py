@@ -17,7 +17,7 @@ from core.console import PROGRAM
 from core.findings.answer import with_least
 from core.findings.contrast import Contrast, Control, Finding, Measure
 from core.findings.intervals import Hits, weighted_share
-from core.findings.numbers import format_measure
+from core.findings.numbers import percent
 from core.findings.paired import compare_apart, compare_means, compare_shares, share_of
 from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
 from core.findings.table import findings_text
@@ -292,7 +292,7 @@ def elsewhere(runs: Mapping[str, tuple[Run, Mapping[str, StudyResult]]]) -> pd.D
     titles = {delivery.name: delivery.title for delivery in DELIVERIES}
     titles |= {key: subject.format(imitates="CIFAR-10") for key, subject in GROUPS.values()}
     columns = {
-        f"`{name}` right": {titles[key]: format_measure(share, "share") for key, share in shares.items()}
+        f"`{name}` right": {titles[key]: percent(share.value) for key, share in shares.items()}
         for name, run in runs.items()
         if (shares := right_elsewhere(*run))
     }

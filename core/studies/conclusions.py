@@ -15,8 +15,8 @@ import pandas as pd
 from core.arguments.findings import parse
 from core.console import PROGRAM, command
 from core.detectors.identity import identify_all
-from core.findings.answer import MEANINGS, answer_of, verdict_of
-from core.findings.contrast import UNKNOWN, Control, Finding, Measure, Unit, to_json
+from core.findings.answer import MEANINGS, Word, answer_of, verdict_of
+from core.findings.contrast import UNKNOWN, Control, Finding, Measure, Unit, find, to_json
 from core.findings.numbers import format_measure
 from core.findings.table import count_of, findings_markdown, markdown
 from core.homes import SHIPPED
@@ -88,7 +88,7 @@ def told_briefly(findings: Sequence[Finding]) -> pd.DataFrame:
     for finding in findings:
         claim = finding.question
         if finding.subject and finding.subject not in claim:
-            claim = f"{claim} ({finding.subject})"
+            claim = f"{claim} *{finding.subject}*"
         rows.append((claim, _effect(finding), f"**{answer_of(finding)}**"))
     return pd.DataFrame(rows, columns=["Question", "Effect against its strongest control", "Answer"])
 
@@ -135,7 +135,8 @@ def results() -> tuple[str, pd.DataFrame]:
     first, *rest = (run for run, _ in runs.values())
     pairs = {run.name: comparison.conclude(comparison.pair_of(first, run)) for run in rest}
     compared = {name.partition("@")[0]: findings for name, findings in pairs.items()}
-    parts += ["## `swift` and each other detector", markdown(across(compared))]
+    beside = across(compared).rename(columns={"control": next(iter(compared)), next(iter(compared)): "swift"})
+    parts += ["## `swift` and each other detector", markdown(beside)]
     every = [contrast_rows(name, finding) for name, (_, studies) in by_detector.items()
              for result in studies.values() for finding in result.findings]  # fmt: skip
     every += [contrast_rows(f"swift and {name}", finding) for name, of in compared.items() for finding in of]
@@ -143,26 +144,40 @@ def results() -> tuple[str, pd.DataFrame]:
 
 
 def across(findings: Mapping[str, Sequence[Finding]]) -> pd.DataFrame:
-    """Lay out the answers for several detectors, a column each, beside the effect on the first.
+    """Lay out what one detector's findings answer, and which other detectors answer otherwise.
 
     Args:
-        findings: of each detector, by name.
+        findings: of each detector, by name; numbers are those of the first.
     """
-    first, *_ = findings
-    answers = {name: {one.key: str(answer_of(one)) for one in of} for name, of in findings.items()}
+    first, *others = findings
     rows = []
     question = ""
     for finding in findings[first]:
+        if finding.control is None:
+            # a number only, which is in the table of all
+            continue
         unit = finding.about.unit
-        control = "" if finding.control is None else _short(finding.control.measure, unit)
+        answer = answer_of(finding).word
         # a question of several methods stands once
         shown = "" if finding.question == question else finding.question
         question = finding.question
         rows.append((
-            shown, " ".join(filter(None, (finding.subject, finding.group))), _short(finding.measure, unit), control,
-            *(own.get(finding.key, "") for own in answers.values()),
+            shown, " ".join(filter(None, (finding.subject, finding.group))), _short(finding.measure, unit),
+            _short(finding.control.measure, unit), count_of(finding.main), answer,
+            _otherwise(finding.key, answer, {name: findings[name] for name in others}),
         ))  # fmt: skip
-    return pd.DataFrame(rows, columns=["question", "of", f"{first}", "control", *(f"{name}?" for name in findings)])
+    return pd.DataFrame(rows, columns=["question", "of", first, "control", "n", "answer", "otherwise"])
+
+
+def _otherwise(key: str, answer: Word, findings: Mapping[str, Sequence[Finding]]) -> str:
+    """List the detectors whose finding of this key has another answer: "no: robust; depends: paper"."""
+    by_word: dict[Word, list[str]] = {}
+    for name, of in findings.items():
+        finding = find(of, key)
+        if finding is not None:
+            by_word.setdefault(answer_of(finding).word, []).append(name)
+    by_word.pop(answer, None)
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in by_word.items())
 
 
 def contrast_rows(name: str, finding: Finding) -> pd.DataFrame:

@@ -19,9 +19,9 @@ from scipy.special import stdtrit
 
 from core.arguments.cues import parse
 from core.console import PROGRAM, command, show_progress
-from core.findings.answer import with_least
+from core.findings.answer import answer_of, with_least
 from core.findings.contrast import Control, Finding, Measure
-from core.findings.numbers import format_measure, percent
+from core.findings.numbers import percent
 from core.findings.paired import compare_apart, strongest_first
 from core.findings.table import markdown
 from core.homes import homes
@@ -151,19 +151,14 @@ def conclude(results: StudyResult) -> list[Finding]:
 
 
 def markdown_table(results: StudyResult) -> str:
-    """Write every version that networks were trained on as a Markdown table, the best cue first, under `BOUND`."""
+    """Write the accuracy from every cue as a Markdown table, the best cue first, under `BOUND`."""
     rows = []
     for finding in conclude(results):
-        crossed = (finding.beside.get(key) for key in ("read_by_everything", "reads_everything"))
-        alone = finding.details["version"] == EVERYTHING
-        rows.append((
-            f"{finding.details['title']}: {finding.details['keeps']}", format_measure(finding.measure, "share"),
-            *("" if alone or measure is None else percent(measure.value) for measure in crossed),
-            finding.details["seeds"],
-        ))  # fmt: skip
-    tests = "trained and tested on it", "trained on everything, tested on it", "trained on it, tested on everything"
-    columns = ["what is kept", f"accuracy when {tests[0]}", *tests[1:], "networks"]
-    return f"{BOUND}\n\n{markdown(pd.DataFrame(rows, columns=columns))}"
+        control = "" if finding.control is None else percent(finding.control.measure.value)
+        cue = f"{finding.details['title']}: {finding.details['keeps']}"
+        rows.append((cue, percent(finding.measure.value), control, answer_of(finding).word))
+    table = pd.DataFrame(rows, columns=["what is kept", "accuracy", "control", "enough?"])
+    return f"{BOUND}\n\n{markdown(table)}"
 
 
 def run(

@@ -173,6 +173,6 @@ def test_shares_that_are_right_elsewhere_are_read_from_each_run() -> None:
     studies = {"deliveries": study("deliveries", **table), "transfer": study("transfer", photographs)}
     shown = elsewhere({"a": (run, studies), "b": (run, {})}).set_index("images")
     right = np.average((after > 0) == run.is_real[chosen], weights=table[WEIGHT])
-    assert shown.loc["JPEG 75", "`a` right"].startswith(f"{right:.0%} (")
-    assert shown.loc[dict(GROUPS.values())["photographs"], "`a` right"] == "80% (60 to 90%)"
+    assert shown.loc["JPEG 75", "`a` right"].startswith(f"{right:.1%}")
+    assert shown.loc[dict(GROUPS.values())["photographs"], "`a` right"] == "80.0%"
     assert list(shown) == ["`a` right"]
