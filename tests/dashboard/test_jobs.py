@@ -267,6 +267,11 @@ def test_margins_of_many_images_come_in_batches(tiny_detector: Detector) -> None
     assert [share for _, share in answers] == pytest.approx([BATCH / len(pixels), 2 * BATCH / len(pixels), 1])
     np.testing.assert_allclose(answers[-1][0], tiny_detector.margins(pixels), atol=1e-5)
     assert list(compute_answer(tiny_detector, pixels, MarginsRequest(), lambda: True)) == []
+    ((whole, share),) = compute_answer(tiny_detector, pixels, PREDICT, lambda: False)
+    assert share == 1
+    np.testing.assert_allclose(whole.margins, answers[-1][0], atol=1e-5)
+    np.testing.assert_array_equal(whole.p_real, tiny_detector.p_real(whole.margins))
+    np.testing.assert_allclose(whole.maps.mean(axis=(1, 2)) + tiny_detector.bias, whole.margins, atol=1e-3)
     tiny_detector.network.fc.bias.fill_(float("nan"))
     for request in (PREDICT, MarginsRequest()):
         with pytest.raises(ExplanationError, match="not finite"):

@@ -4,11 +4,12 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from core.arguments import train as arguments
 from core.storage import read_manifest
-from core.training.recipe import RECIPES, Recipe, augment, fitted, learning_rate, without_fine_detail
+from core.training.recipe import RECIPES, Recipe, augment, fitted, learning_rate, precision_on, without_fine_detail
 
 PLAIN = Recipe(name="plain", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 
@@ -126,3 +127,17 @@ def test_a_recipe_is_fitted_to_few_or_large_images_alone() -> None:
     assert fitted(swift, 100_000, 224, is_gpu=True).batch_size == swift.batch_size
     # Adam's steps are as long whatever the batch
     assert fitted(RECIPES["paper"], 140, 32).learning_rate == RECIPES["paper"].learning_rate
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+@pytest.mark.parametrize("has_units", [True, False])
+def test_precision_is_half_where_it_is_asked_for_or_fast(
+    monkeypatch: pytest.MonkeyPatch, device: str, has_units: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_units or including_emulation)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_units, "avx2": True})
+    found = {
+        precision: precision_on(replace(PLAIN, precision=precision), torch.device(device)) == "bfloat16"
+        for precision in ("float32", "bfloat16", "auto")
+    }
+    assert found == {"float32": False, "bfloat16": True, "auto": has_units and device != "mps"}
