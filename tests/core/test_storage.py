@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import os
@@ -5,16 +6,22 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from core import storage
 from core.storage import (
     ABANDONED,
     SCHEMA,
+    SEAL,
     ContractError,
     TakenError,
     WriteError,
+    only_writer,
     read_array,
     read_folder,
+    read_table,
     restore_all,
     sealed,
     write_bytes_atomically,
@@ -39,6 +46,11 @@ def test_what_is_written_is_read_and_replaced_only_when_asked(tmp_path: Path) ->
     assert [p.name for p in tmp_path.iterdir()] == ["t"]
 
 
+def _unseal(path: Path, **values: object) -> None:
+    manifest = json.loads((path / "manifest.json").read_text()) | values
+    (path / "manifest.json").write_text(json.dumps({key: manifest[key] for key in manifest if key != SEAL}))
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
@@ -49,6 +61,7 @@ def test_what_is_written_is_read_and_replaced_only_when_asked(tmp_path: Path) ->
         (lambda p: _edit(p, schema=99), "has schema 99 and this version reads 2"),
         (lambda p: _edit(p, kind="other"), "describes a other, not a thing"),
         (lambda p: _edit(p, files={"../x": "0"}), "names a file outside its folder"),
+        (_unseal, "has lost its seal"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, damage: object, sentence: str) -> None:
@@ -63,6 +76,53 @@ def _edit(path: Path, **values: object) -> None:
     (path / "manifest.json").write_text(json.dumps(sealed(manifest | values)))
 
 
+def test_the_oldest_folders_need_no_seal_unless_they_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "t")
+    _unseal(tmp_path / "t", schema=1)
+    assert read_folder(tmp_path / "t", "thing")["name"] == "x"
+    monkeypatch.setattr(storage, "SHIPPED", tmp_path)
+    with pytest.raises(ContractError, match="has lost its seal"):
+        read_folder(tmp_path / "t", "thing")
+
+
+def test_a_replacement_that_fails_brings_the_old_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "t")
+    rename = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if path.suffix == ".tmp":
+            raise OSError(errno.ENOSPC, "no room")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(WriteError):
+        write(tmp_path / "t", "new", replace=True)
+    assert [(path.name, (path / "a.txt").read_text()) for path in tmp_path.iterdir()] == [("t", "hello")]
+
+
+def test_of_two_writers_at_once_the_second_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "t"
+    for _ in range(2):
+        with only_writer(path), only_writer(tmp_path / "new" / "u"):
+            with pytest.raises(TakenError, match="t is being written by another process"), only_writer(path):
+                pass
+            with pytest.raises(KeyError), only_writer(tmp_path / "new" / "v"):
+                # whatever ends a work ends its lock
+                raise KeyError
+    assert not path.exists()
+
+
+def test_a_table_that_unpacks_to_far_too_much_is_not_unpacked(tmp_path: Path) -> None:
+    for size, rows, sentence in ((2**24 + 2**13, 1, "1 rows of 16 MB, far more"), (10, 1, "")):
+        pq.write_table(pa.table({"id": ["a" * size] * rows}), tmp_path / "t.parquet", compression="zstd")
+        if sentence:
+            assert (tmp_path / "t.parquet").stat().st_size < 2**15
+            with pytest.raises(ContractError, match=sentence):
+                read_table(tmp_path / "t.parquet")
+        else:
+            assert read_table(tmp_path / "t.parquet").num_rows == 1
+
+
 def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(tmp_path: Path) -> None:
     for bring_back in (lambda: None, lambda: restore_all(tmp_path), lambda: write(tmp_path / "t", replace=True)):
         write(tmp_path / "t", replace=True)
@@ -72,7 +132,7 @@ def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(
 
 
 def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(tmp_path: Path) -> None:
-    # of t, of f, and of t.v2, of which it is the only copy
+    # of t, of f, of t.v2, of which it is the only copy; and of t, but still being written
     left = {f".t.{'a' * 32}.tmp": 2 * ABANDONED, f".t.{'b' * 32}.tmp": 0, f".f.{'a' * 32}.tmp": 2 * ABANDONED,
             f".t.v2.{'a' * 32}.old": 2 * ABANDONED}  # fmt: skip
     for name, age in left.items():
@@ -80,9 +140,13 @@ def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(
         (tmp_path / name / "a.txt").write_text("half")
         for path in (tmp_path / name / "a.txt", tmp_path / name):
             os.utime(path, (time.time() - age,) * 2)
+    (tmp_path / f".t.{'c' * 32}.tmp").mkdir()
+    (tmp_path / f".t.{'c' * 32}.tmp" / "a.txt").write_text("half")
+    os.utime(tmp_path / f".t.{'c' * 32}.tmp", (time.time() - 2 * ABANDONED,) * 2)
     write(tmp_path / "t")
     write_bytes_atomically(tmp_path / "f", lambda path: path.write_bytes(b"whole"))
-    assert sorted(p.name for p in tmp_path.iterdir()) == [f".t.{'b' * 32}.tmp", f".t.v2.{'a' * 32}.old", "f", "t"]
+    kept = [f".t.{letter * 32}.tmp" for letter in "bc"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [*kept, f".t.v2.{'a' * 32}.old", "f", "t"]
 
 
 def test_data_reaches_the_disk_before_its_name_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

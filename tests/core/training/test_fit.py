@@ -1,5 +1,6 @@
 """The training loop and its checkpoints: a training that was stopped ends where an unbroken one does."""
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.storage import TakenError, only_writer
 from core.training.fit import AVERAGE_EVERY, Training, TrainingInterrupted, checkpoint_file, fit
-from core.training.recipe import Recipe, learning_rate
+from core.training.held_out import fit_temperature
+from core.training.recipe import Recipe, augment, learning_rate
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 
@@ -67,6 +69,39 @@ def test_an_epochs_row_and_the_average_are_those_computed_here(images: ImageSet)
     assert row["val_accuracy"] == (called == images.labels[training.held]).mean()
     assert training.best is training.averaged
     assert Training(replace(recipe, average=0.0), images, torch.device("cpu")).best is not training.averaged
+
+
+def test_two_epochs_are_those_of_a_plain_loop(images: ImageSet) -> None:
+    recipe = replace(QUICK, epochs=2, average=0.0, batch_size=13, shift=1, weight_decay=0.1)
+    training = Training(recipe, images, torch.device("cpu"))
+    network = deepcopy(training.network).train()
+    pixels, labels = np.asarray(images.pixels)[training.train], torch.from_numpy(images.labels[training.train]).long()
+    # of the images that are trained on alone
+    mean, std = (torch.tensor(values, dtype=torch.float32).view(3, 1, 1) for values in (
+        (pixels / 255).mean(axis=(0, 1, 2)), (pixels / 255).std(axis=(0, 1, 2)),
+    ))  # fmt: skip
+    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in network.parameters() if parameter.ndim == 1]
+    groups = [{"params": weights, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    optimizer, orders = torch.optim.SGD(groups, 0.0, momentum=0.9, nesterov=True), []
+    for epoch in range(2):
+        training.run_epoch()
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
+        orders.append(torch.randperm(len(pixels), generator=generator))
+        for number, indices in enumerate(orders[-1].split(13)):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(recipe, 5 * epoch + number, 10)
+            batch = augment(recipe, torch.from_numpy(pixels[indices]).permute(0, 3, 1, 2).float(), generator)
+            logits = network((batch / 255 - mean) / std)
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(logits, labels[indices], label_smoothing=0.1).backward()
+            optimizer.step()
+    assert not torch.equal(*orders)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(training.network.state_dict()[name], value, rtol=1e-3, atol=1e-3)
+    detector = training.finish()
+    margins = detector.margins(np.asarray(images.pixels)[training.held])
+    assert detector.temperature == fit_temperature(margins, images.labels[training.held]) != 1
 
 
 def test_a_start_has_the_same_split_and_normalisation(images: ImageSet) -> None:
