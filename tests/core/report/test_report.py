@@ -164,9 +164,14 @@ def test_text_from_files_and_addresses_is_no_markup(
 
 def test_the_command(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
     out = tmp_path / "deep" / "report.html"
+    run_study(BRIGHTNESS, source)
+    (source.run / "studies/brightness.parquet").write_bytes(b"damaged")
     assert main([str(source.run), "--out", str(out)]) == 0
     before = out.read_text(encoding="utf-8")
     assert "60 images" in Page(before).text
+    # what could not be read is named, without the folders of whoever sends the report
+    assert "studies/brightness.parquet" in Page(before).text
+    assert str(source.run.parent) not in before
     assert main(["no-such-run", "--out", str(out)]) == 2
     assert " report: there is no run 'no-such-run'" in capsys.readouterr().err
     assert out.read_text(encoding="utf-8") == before

@@ -9,7 +9,16 @@ import torch
 
 from core.arguments import train as arguments
 from core.storage import read_manifest
-from core.training.recipe import RECIPES, Recipe, augment, fitted, learning_rate, precision_on, without_fine_detail
+from core.training.recipe import (
+    RECIPES,
+    Recipe,
+    architecture_of,
+    augment,
+    fitted,
+    learning_rate,
+    precision_on,
+    without_fine_detail,
+)
 
 PLAIN = Recipe(name="plain", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 
@@ -141,3 +150,16 @@ def test_precision_is_half_where_it_is_asked_for_or_fast(
         for precision in ("float32", "bfloat16", "auto")
     }
     assert found == {"float32": False, "bfloat16": True, "auto": has_units and device != "mps"}
+
+
+def test_an_architecture_is_a_kind_with_its_settings_or_refused() -> None:
+    def kind(arch: str) -> tuple[str, dict[str, object]]:
+        return architecture_of(replace(PLAIN, arch=arch), 64)
+
+    assert kind("resnet") == ("resnet", {"width": 4})
+    assert kind("patch:9") == ("patch", {"field": 9})
+    assert kind("torchvision:resnet18") == ("torchvision", {"name": "resnet18", "outputs": 2, "stem": 64})
+    assert kind("timm:a:b") == ("timm", {"name": "a:b", "outputs": 2, "stem": 64, "size": None})
+    for arch in ("", "patch", "patch:nine", "timm:", "other:resnet18"):
+        with pytest.raises(ValueError, match="arch is resnet, patch:SIDE"):
+            kind(arch)
