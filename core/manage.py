@@ -54,7 +54,7 @@ def _manage(kind: str, options: argparse.Namespace) -> None:
 def _describe(kind: str, name: str, path: Path) -> dict[str, Any]:
     """Return a row of the list: what a run or a detector is, and where it and its pictures are."""
     row: dict[str, Any] = dict.fromkeys(
-        ("name", *(("images", "accuracy", "pictures") if kind == "run" else ("parameters",))), ""
+        ("name", *(("set", "images", "date", "accuracy", "pictures") if kind == "run" else ("parameters",))), ""
     )
     row |= {"name": name, "MB": "", "folder": str(path), "problem": ""}
     try:
@@ -66,7 +66,8 @@ def _describe(kind: str, name: str, path: Path) -> dict[str, Any]:
     if kind == "run":
         place = "with the run" if "images.npy" in manifest["files"] else remembered(manifest["set_fingerprint"])
         accuracy = manifest["metrics"].get("all", {}).get("accuracy")
-        row |= {"images": manifest["images"], "pictures": place or ""}
+        row |= {"set": manifest["set"], "images": manifest["images"], "date": manifest["created"][:10]}
+        row |= {"pictures": place or ""}
         row |= {"accuracy": round(accuracy, 4)} if isinstance(accuracy, float) else {}
     else:
         row |= {"parameters": manifest.get("parameters", "")}

@@ -10,6 +10,8 @@ import pytest
 
 import train
 from core.detectors.storage import load_detector
+from core.images.cifake import FINGERPRINTS
+from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.warnings import warnings_of
 from core.storage import WriteError, cache_dir
@@ -23,7 +25,10 @@ def command(data: Path, out: Path, *more: str) -> list[str]:
     return ["--data", str(data), "--out", str(out), *QUICK, *more]
 
 
-def test_from_pixels_to_a_run(cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_pixels_to_a_run(
+    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FINGERPRINTS, "test", load_image_set(cifake, "test").fingerprint)
     assert train.main(command(cifake, tmp_path, "--name", "mine", "--validation", "0.2")) == 0
     run = read_run(tmp_path / "runs/mine@cifake-test")
     detector = load_detector(tmp_path / "detectors/mine", device="cpu")
@@ -44,7 +49,7 @@ def test_another_architecture_without_the_cue(cifake: Path, tmp_path: Path) -> N
     arguments = ["--name", "other", "--arch", "timm:test_resnet", "--without-cue", "--validation", "0.2"]
     assert train.main(command(cifake, tmp_path, *arguments)) == 0
     detector = load_detector(tmp_path / "detectors/other", device="cpu")
-    assert detector.sha256 == read_run(tmp_path / "runs/other@cifake-test").manifest["detector_sha256"]
+    assert detector.sha256 == read_run(tmp_path / "runs/other@images-test").manifest["detector_sha256"]
     network = {"kind": "timm", "name": "test_resnet", "outputs": 2, "size": None, "stem": 32}
     assert detector.manifest["architecture"] == network
     recipe = detector.manifest["recipe"]
@@ -87,7 +92,7 @@ def test_starting_with_other_weights_and_joining_both(
     assert "weight 0.750" in printed.err
     both = load_detector(tmp_path / "detectors/both", device="cpu")
     assert both.config == {"width": 8, "groups": 2}
-    assert read_run(tmp_path / "runs/both@cifake-test").manifest["detector_sha256"] == both.sha256
+    assert read_run(tmp_path / "runs/both@images-test").manifest["detector_sha256"] == both.sha256
     card = (tmp_path / "detectors/both/README.md").read_text()
     assert "| second | 0.500 |" in card
     assert train.main(join) == 2
@@ -106,7 +111,7 @@ def test_a_detector_of_patches_has_its_own_recipe(
     detector = load_detector(tmp_path / "detectors/patch", device="cpu")
     assert (detector.kind, detector.config, detector.manifest["recipe"]["shift"]) == ("patch", {"field": 5}, 1)
     assert detector.manifest["training_images"] == 40
-    assert read_run(tmp_path / "runs/patch@cifake-test-8").maps.shape == (8, 14, 14)
+    assert read_run(tmp_path / "runs/patch@images-test-8").maps.shape == (8, 14, 14)
 
 
 @pytest.mark.parametrize("damage", ["missing", "larger", "no folder"])
@@ -140,7 +145,7 @@ def test_a_step_that_fails_is_made_up_by_resume(
     assert train.main(command(cifake, tmp_path, "--resume")) == 0
     resumed = step != "fit"
     assert ("Continuing after epoch 2 of 2" in capsys.readouterr().out) == resumed
-    run = read_run(tmp_path / "runs/swift@cifake-test")
+    run = read_run(tmp_path / "runs/swift@images-test")
     assert run.manifest["detector_sha256"] == load_detector(tmp_path / "detectors/swift", device="cpu").sha256
     # what is finished is not trained again unasked
     for more in ([], ["--resume"]):

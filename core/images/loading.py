@@ -21,7 +21,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from core.console import show_progress
-from core.images.cifake import ShippedSource
+from core.images.cifake import FINGERPRINTS, ShippedSource, fetched_path
 from core.images.decoding import MAX_BYTES, ImageError, PassingError, decode
 from core.images.encoding import file_facts
 from core.images.image_set import (
@@ -32,7 +32,6 @@ from core.images.image_set import (
     categories_of,
     draw_balanced,
     fingerprint_of,
-    is_cifake,
 )
 from core.images.labels import LABELS
 from core.images.layout import Entry
@@ -126,11 +125,9 @@ def load_image_set(
     """
     with closing(open_source(data, progress)) as source:
         entries = source.entries(split)
-        base = "sample" if data == "sample" else _name_of(source, entries)
+        base = "sample" if data == "sample" else _folder_name(source)
         suffix = ""
         if limit is not None and limit < len(entries):
-            # a few names could be anybody's
-            base = base or ("cifake" if is_cifake(entry.name for entry in entries) else "images")
             entries = _chosen(entries, limit)
             suffix = f"-{limit}"
         if fit is not None and fit.size == fit.resize and _measure_side(source, entries) == (fit.size, True):
@@ -145,10 +142,14 @@ def load_image_set(
             images = _read(cache, source, split, entries, base, fit=fit, skip_bad=skip_bad, progress=progress)
     _check(images.skipped, len(images), split, skip_bad=skip_bad)
     remember(images.fingerprint, source)
-    if images.name == f"images-{split}":
-        # in CIFAKE's layout, but not CIFAKE: wherever it lies it is the same set, and called as its folder is
-        images = replace(images, name=f"{_folder_name(source) or 'images'}-{split}")
-    return replace(images, name=images.name + suffix, fit="" if fit is None else fit.steps)
+    name = f"cifake-{split}" if _is_cifake(source, images) else images.name
+    return replace(images, name=name + suffix, fit="" if fit is None else fit.steps)
+
+
+def _is_cifake(source: Source, images: ImageSet) -> bool:
+    """Check whether images are CIFAKE's by their content, whatever their folder looks like."""
+    is_proven = isinstance(source, ShippedSource) or source.path == fetched_path()
+    return is_proven or images.fingerprint == FINGERPRINTS[images.split]
 
 
 def _chosen(entries: list[Entry], limit: int) -> list[Entry]:
@@ -285,7 +286,7 @@ def _read(
     source: Source,
     split: Split,
     entries: list[Entry],
-    base: str | None,
+    base: str,
     *,
     fit: Preprocessing | None,
     skip_bad: bool,
@@ -329,9 +330,8 @@ def _read(
         table["is_repeat"] = (occurrence > 0).to_numpy()
         columns = [*COLUMNS, *(["source"] if table["source"].notna().any() else []), *STATISTICS, *FILE_FACTS]
         _check(skipped, len(table), split, skip_bad=skip_bad)
-        # without a base, the name depends on the file names; the manifest is written last
-        name = f"{base or ('cifake' if is_cifake(table['name']) else 'images')}-{split}"
-        manifest.update(name=name, fingerprint=fingerprint_of(split, table), images=len(table))
+        # the manifest is written last
+        manifest.update(name=f"{base}-{split}", fingerprint=fingerprint_of(split, table), images=len(table))
         table[columns].to_parquet(file, index=False)
 
     try:
@@ -386,22 +386,15 @@ def _open(cache: Path) -> ImageSet:
     return ImageSet(about["name"], about["split"], pixels, rows, about["fingerprint"], tuple(about["skipped"]))
 
 
-def _name_of(source: Source, entries: list[Entry]) -> str | None:
-    """Return a set's name, from its folder or file; None for CIFAKE's layout, whose name comes from its files."""
-    if not isinstance(source, LayoutSource) or not any(entry.label for entry in entries):
-        return None
-    return _folder_name(source)
-
-
-def _folder_name(source: Source) -> str | None:
+def _folder_name(source: Source) -> str:
+    """Return what a set is called after its folder or file; "images" where that has no name of its own."""
     if not isinstance(source, LayoutSource):
-        return None
+        return "images"
     path = source.path.absolute()
     stem = path.name if path.is_dir() else path.name.partition(".")[0]
     # file systems count bytes
-    return (
-        UNNAMED.sub("", printable(stem)).strip(" .-").encode()[:MAX_NAME].decode(errors="ignore").strip(" .-") or None
-    )
+    name = UNNAMED.sub("", printable(stem)).strip(" .-").encode()[:MAX_NAME].decode(errors="ignore").strip(" .-")
+    return name or "images"
 
 
 def _check(skipped: Sequence[str], images: int, split: Split, *, skip_bad: bool) -> None:

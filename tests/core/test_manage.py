@@ -23,7 +23,7 @@ def own(cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setenv("TELLTALE_HOME", str(tmp_path))
     save_detector(tmp_path / "detectors/mine", make_detector(), model_card="")
     assert predict.main(["mine", "--data", str(cifake), "--device", "cpu"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"Written: {tmp_path / 'runs/mine@cifake-test'}"
+    assert capsys.readouterr().out.splitlines()[-1] == f"Written: {tmp_path / 'runs/mine@images-test'}"
     return tmp_path
 
 
@@ -31,15 +31,17 @@ def test_they_are_listed_renamed_and_removed(own: Path, cifake: Path, capsys: py
     assert main(["runs", "list", "--json"]) == 0
     row, *shipped = json.loads(capsys.readouterr().out)
     assert "swift@cifake-test" in [other["name"] for other in shipped]
-    assert (row["name"], row["images"], row["pictures"]) == ("mine@cifake-test", 24, str(cifake))
+    assert (row["name"], row["set"], row["images"]) == ("mine@images-test", "images-test", 24)
+    assert row["pictures"] == str(cifake)
+    assert read_run(own / "runs/mine@images-test").manifest["created"].startswith(row["date"])
     assert main(["detectors", "rename", "mine", "better"]) == 0
     assert load_detector(own / "detectors/better", device="cpu").name == "better"
-    assert read_run(own / "runs/better@cifake-test").manifest["detector"] == "mine"
+    assert read_run(own / "runs/better@images-test").manifest["detector"] == "mine"
     # studies still find the detector, and the pictures without being told
-    source = find_source(own / "runs/better@cifake-test", device="cpu")
+    source = find_source(own / "runs/better@images-test", device="cpu")
     assert (source.detector.name, source.data) == ("better", str(cifake))
     assert len(source.open().pixels) == 24
-    assert main(["runs", "rename", "better@cifake-test", "better@other"]) == 0
+    assert main(["runs", "rename", "better@images-test", "better@other"]) == 0
     assert main(["runs", "remove", "better@other"]) == 2
     assert "say so with --yes" in capsys.readouterr().err
     assert main(["runs", "remove", "better@other", "--yes"]) == 0
@@ -49,8 +51,8 @@ def test_they_are_listed_renamed_and_removed(own: Path, cifake: Path, capsys: py
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["runs", "rename", "mine@cifake-test", "../mine@x"], "a run is named DETECTOR@SET"),
-        (["runs", "rename", "mine@cifake-test", "mine"], "a run is named DETECTOR@SET"),
+        (["runs", "rename", "mine@images-test", "../mine@x"], "a run is named DETECTOR@SET"),
+        (["runs", "rename", "mine@images-test", "mine"], "a run is named DETECTOR@SET"),
         (["detectors", "rename", "mine", "a@b"], "a@b"),
         (["detectors", "rename", "mine", "mine"], "exists already"),
         (["detectors", "remove", "swift", "--yes"], "ships with Telltale"),
@@ -62,7 +64,7 @@ def test_what_cannot_be_is_a_sentence(
 ) -> None:
     assert main(words) == 2
     assert sentence in capsys.readouterr().err
-    assert (own / "runs/mine@cifake-test").is_dir()
+    assert (own / "runs/mine@images-test").is_dir()
     assert (own / "detectors/mine").is_dir()
 
 

@@ -35,7 +35,7 @@ def test_a_run_on_another_set(
     save_detector(tmp_path / "detectors/other", detector, model_card="")
     command = ["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]
     assert predict.main(command) == 0
-    run = read_run(tmp_path / "runs/other@cifake-test")
+    run = read_run(tmp_path / "runs/other@images-test")
     assert run.manifest["detector_sha256"] == detector.sha256
     assert len(run) == 24
     assert np.ptp(run.predictions["margin"]) > 0
@@ -69,7 +69,7 @@ def test_a_pass_that_was_stopped_goes_on_where_it_was(
     assert "give the same command again" in capsys.readouterr().err
     assert predict.main(command) == 0
     assert passed == [8, 8, 8, 8]
-    run = read_run(tmp_path / "runs/other@cifake-test")
+    run = read_run(tmp_path / "runs/other@images-test")
     pd.testing.assert_frame_equal(run.predictions, whole.predictions)
     for name in ("maps", "features"):
         np.testing.assert_array_equal(getattr(run, name), getattr(whole, name))
@@ -83,7 +83,7 @@ def test_leaks_are_looked_for_where_the_training_images_are(cifake: Path, tmp_pa
     for name, manifest, leaked, checked in (("seen", known, 1, True), ("unknown", {}, 0, False)):
         save_detector(tmp_path / "detectors" / name, make_detector(manifest=manifest), model_card="")
         assert predict.main([name, "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
-        found = read_run(tmp_path / f"runs/{name}@cifake-test").manifest
+        found = read_run(tmp_path / f"runs/{name}@images-test").manifest
         assert (found["leaked"], found["leaks_checked"]) == (leaked, checked)
 
 

@@ -158,7 +158,7 @@ def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(
 
 def test_pictures_are_taken_from_where_they_were_last_read(open_page: Open, home: Path, cifake: Path) -> None:
     write_run(home, load_detector(home / "detectors/tiny", device="cpu"), load_image_set(cifake, "test"))
-    app = open_page("mistakes", run="tiny@cifake-test")
+    app = open_page("mistakes", run="tiny@images-test")
     settled(datasets.registry())
     app.run()
     assert not app.exception

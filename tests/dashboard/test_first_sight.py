@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.images.cifake import ARCHIVE
+from core.images.cifake import ARCHIVE, FINGERPRINTS
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED
 from core.runs.writing import write_run
@@ -18,8 +18,9 @@ from tests.dashboard.test_pages import words
 
 
 @pytest.fixture
-def first(home: Path, cifake: Path) -> Path:
+def first(home: Path, cifake: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The home with `swift@cifake-test` too, whose pictures ship beside it."""
+    monkeypatch.setitem(FINGERPRINTS, "test", load_image_set(cifake, "test").fingerprint)
     for name in ("paper", "swift"):
         detector = make_detector(seed=len(name))
         detector.manifest = {"name": name}
@@ -84,4 +85,4 @@ def test_a_set_in_data_is_read_for_what_did_not_ship(open_page: Open, first: Pat
     detector.manifest = {"name": "swift"}
     write_run(first, detector, load_image_set(first / "data" / "cifake", "train"))
     opened(open_page)
-    assert [found.name for found in datasets.registry().sets] == ["cifake-test", "cifake-train"]
+    assert [found.name for found in datasets.registry().sets] == ["cifake-test", "images-train"]

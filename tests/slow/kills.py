@@ -88,7 +88,7 @@ class Training:
 
     def result(self, folder: Path) -> Any:
         detector = load_detector(folder / "out" / "detectors" / "tiny", device="cpu")
-        return detector.sha256, read_run(folder / "out" / "runs" / "tiny@cifake-test").predictions["margin"].tolist()
+        return detector.sha256, read_run(folder / "out" / "runs" / "tiny@images-test").predictions["margin"].tolist()
 
 
 class Studies:

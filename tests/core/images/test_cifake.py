@@ -78,7 +78,7 @@ def fetched_as(cifake: Path) -> None:
     assert [file.name for file in folder.iterdir() if file.name != ".lock"] == ["cifake.zip"]
     for split in ("test", "train"):
         found, expected = load_image_set("github", split), load_image_set(cifake, split)
-        assert (found.name, found.fingerprint) == (expected.name, expected.fingerprint)
+        assert (found.name, found.fingerprint) == (f"cifake-{split}", expected.fingerprint)
 
 
 @pytest.mark.parametrize("sized", [True, False])

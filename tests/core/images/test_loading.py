@@ -47,7 +47,7 @@ def expected(cifake: Path) -> ImageSet:
 
 def test_rows_are_those_of_the_files(cifake: Path) -> None:
     images = load_image_set(cifake, "train")
-    assert (images.name, images.pixels.shape) == ("cifake-train", (80, 32, 32, 3))
+    assert (images.name, images.pixels.shape) == ("images-train", (80, 32, 32, 3))
     for index in (0, 41, 79):
         row = images.rows.iloc[index]
         file = cifake / "train" / row["name"]
@@ -234,7 +234,7 @@ def test_limited_is_balanced_and_repeatable(cifake: Path) -> None:
     images = load_image_set(cifake, "train")
     limited = images.limited(20, seed=3)
     assert np.bincount(limited.labels).tolist() == [10, 10]
-    assert limited.name == "cifake-train-20"
+    assert limited.name == "images-train-20"
     assert limited.rows["id"].tolist() == images.limited(20, seed=3).rows["id"].tolist()
     assert images.limited(1000) is images
 

@@ -40,7 +40,7 @@ def run(images: ImageSet, tmp_path: Path) -> Run:
 def test_a_run_holds_what_the_detector_says(run: Run, images: ImageSet) -> None:
     detector = make_detector()
     frame = run.predictions
-    assert run.name == "unnamed@cifake-test"
+    assert run.name == "unnamed@images-test"
     np.testing.assert_array_equal(frame["margin"], detector.margins(np.asarray(images.pixels)))
     np.testing.assert_allclose(frame["logit_real"] - frame["logit_fake"], frame["margin"], atol=1e-6)
     np.testing.assert_allclose(frame["p_real"], 1 / (1 + np.exp(-frame["margin"].astype(float) / 1.5)), atol=1e-6)
@@ -87,7 +87,7 @@ def test_numbers_that_could_not_be_read_replace_no_run(run: Run, images: ImageSe
     detector = make_detector()
     # too large for the difference, and infinite already
     getattr(detector.network.fc, part).fill_(3e38)[0] *= -1
-    with pytest.raises(ValueError, match="unnamed@cifake-test would have no usable column"):
+    with pytest.raises(ValueError, match="unnamed@images-test would have no usable column"):
         write_run(tmp_path, detector, images, replace=True)
     assert read_run(run.path).manifest == run.manifest
 
@@ -176,7 +176,7 @@ def test_an_unusable_manifest_is_refused_and_an_old_one_is_not(run: Run) -> None
     assert (old.preprocessing, old.target_layer, old.leaks_checked) == (Preprocessing(32), "layer4", True)
     assert not replace(old, manifest={**plain, "leaks_checked": False}).leaks_checked
     np.testing.assert_array_equal(old.needed_maps, old.maps)
-    with pytest.raises(ContractError, match="unnamed@cifake-test has no maps"):
+    with pytest.raises(ContractError, match="unnamed@images-test has no maps"):
         _ = replace(old, maps=None).needed_maps
     for listed, sentence in (("maps.npy", r"lists no maps.npy"), ("predictions.parquet", r"does not list predictions")):
         _reseal(run.path, files={name: digest for name, digest in plain["files"].items() if name != listed})

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import explain, manage, predict
+from core import cli, explain, predict
 from core.detectors.storage import load_detector, save_detector
 from core.images.encoding import encode_png
 from core.images.preprocessing import Preprocessing, prepare_pixels
@@ -103,7 +103,7 @@ def home(cifake: Path, tmp_path: Path) -> Path:
     save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
     assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
     fingerprint = load_detector(tmp_path / "detectors/other").identity.fingerprint
-    run = tmp_path / "runs/other@cifake-test"
+    run = tmp_path / "runs/other@images-test"
     write_threshold(run, threshold(detector=fingerprint, run=run.name))
     return tmp_path
 
@@ -112,9 +112,9 @@ def test_a_threshold_follows_its_detector_and_is_refused_once_it_was_edited(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     identity = load_detector(home / "detectors/other").identity
-    assert manage.detectors(["rename", "other", "mine", "--out", str(home)]) == 0
-    run = home / "runs/mine@cifake-test"
-    assert find_threshold(identity, [run]) == threshold(detector=identity.fingerprint, run="other@cifake-test")
+    assert cli.main(["detectors", "rename", "other", "mine", "--out", str(home)]) == 0
+    run = home / "runs/mine@images-test"
+    assert find_threshold(identity, [run]) == threshold(detector=identity.fingerprint, run="other@images-test")
     assert find_threshold(make_detector(seed=5).identity, [run]) is None
     path = threshold_path(run)
     text = path.read_text()
