@@ -47,6 +47,14 @@ def test_augmentation_mirrors_half_and_shifts_by_every_amount() -> None:
     assert (plain == batch).all()
 
 
+def test_augmentation_is_its_generators_alone() -> None:
+    batch = (torch.rand(60, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 255).round()
+    recipe = replace(PLAIN, flip=True, shift=2, colour=True, masked_share=0.5, without_cue=True, without_cue_share=0.5)
+    first, again, other = (augment(recipe, batch, torch.Generator().manual_seed(seed)) for seed in (5, 5, 6))
+    assert (first == again).all()
+    assert (first != other).flatten(1).any(1).all()
+
+
 def test_colours_vary_in_gain_saturation_and_order() -> None:
     colour = torch.tensor([40.0, 80.0, 120.0]).view(1, 3, 1, 1).expand(400, 3, 2, 2)
     varied = augment(replace(PLAIN, flip=False, colour=True), colour, torch.Generator().manual_seed(0))
