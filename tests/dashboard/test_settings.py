@@ -56,6 +56,8 @@ def told(address: str, *pages: str, headers: dict[str, str] | None = None) -> tu
             visitor.on_message = messages.append
             for page in pages:
                 await visitor.open(page, run="tiny@seen-test")
+            # a page whose pictures are being read is drawn once more
+            await visitor.still(1.0, 30.0)
         return visitor, messages
 
     return in_a_thread(look())
