@@ -42,5 +42,5 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import http.client as h, sys; c = h.HTTPConnection('127.0.0.1:8501', timeout=4); c.request('GET', '/_stcore/health'); sys.exit(c.getresponse().status >= 500)"]
 
 # the proxy is another container; name the address that visitors type after --server.allowedHosts
-ENTRYPOINT ["streamlit", "run", "dashboard/app.py", "--server.headless", "true", "--server.address", "0.0.0.0"]
+ENTRYPOINT ["python", "-m", "dashboard", "--server.headless", "true", "--server.address", "0.0.0.0"]
 CMD ["--server.allowedHosts", "localhost"]

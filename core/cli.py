@@ -58,8 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 @command(f"{PROGRAM} serve")
 def serve(options: argparse.Namespace) -> int:
-    """Serve the dashboard until it is stopped; what is no option here is passed to `streamlit run`."""
-    words = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), *options.rest]
+    """Serve the dashboard until it is stopped; what is no option here is one of `streamlit run`."""
+    words = [sys.executable, "-m", "dashboard", *options.rest]
     environment = os.environ | {"TELLTALE_HOME": str(options.home.resolve())}
     # the server's settings are read from there
     os.chdir(ROOT)

@@ -42,7 +42,7 @@ def running_server(
     places = {"TELLTALE_HOME": home, "TELLTALE_CACHE": cache}
     environment = os.environ | {name: str(place) for name, place in places.items() if place is not None}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless", "true"]
+    command = [sys.executable, "-m", "dashboard", "--server.headless", "true"]
     command += ["--server.port", str(port)]
     with started(command, port, log, folder=folder, environment=environment) as found:
         yield found

@@ -71,7 +71,7 @@ def image(cache: Path) -> tuple[list[str], dict[str, str]]:
     given = {name: value.replace("/cache", str(cache)) for name, value in given.items() if name != "PATH"}
     assert given["TELLTALE_CACHE"] == given["HOME"] == str(cache)
     allowed = [part.replace("${TELLTALE_HOST:?}", NAME) for part in COMPOSE["services"]["telltale"]["command"]]
-    return [sys.executable, "-m", *json.loads(of("ENTRYPOINT")[0]), *allowed], given
+    return [sys.executable, *json.loads(of("ENTRYPOINT")[0])[1:], *allowed], given
 
 
 def document(cache: Path) -> tuple[list[str], dict[str, str]]:
