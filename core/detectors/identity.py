@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from functools import lru_cache
@@ -134,7 +135,12 @@ def identify(path: Path) -> DetectorHandle:
         for status in (file.stat() for file in sorted(path.iterdir()) if file.name not in BESIDE):
             # unlike mtime, ctime cannot be set by a file's owner
             stamp += (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return _identify(path, tuple(stamp))
+    # the first visitors of a server ask at once, and the others wait for the first
+    with _identifying:
+        return _identify(path, tuple(stamp))
+
+
+_identifying = threading.Lock()
 
 
 @lru_cache(maxsize=256)

@@ -4,7 +4,7 @@ A study's file states in its metadata (JSON under `telltale`) which of its colum
 each of them is (`columns`). A file without that adds all of its columns, under their own names.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -116,17 +116,6 @@ def _usable(values: pd.Series) -> pd.Series | None:
     return values.astype(str).where(values.notna()).astype("category") if few else None
 
 
-def read_embedding(run: Run) -> pd.DataFrame:
-    """Read the positions of a run's images in the embeddings of its study `clusters`.
-
-    Returns:
-        A row per image in that order, float32 columns `<space>_x` and `<space>_y`, NaN for images outside the study; no
-        columns where the study is absent or cannot be read.
-    """
-    names = [name for name in study_columns(run) if name.startswith(f"{EMBEDDINGS}.") and name.endswith(("_x", "_y"))]
-    return read_columns(run, names).rename(columns=lambda name: name.partition(".")[2]).astype(np.float32)
-
-
 def versus_table(other: Run, ids: pd.Series) -> pd.DataFrame:
     """Look up another run's predictions for given images.
 
@@ -154,12 +143,26 @@ def describe_versus(other: Run) -> dict[str, StudyColumn]:
     return {name: StudyColumn(other.name, label, text, question) for name, (label, text) in VERSUS.items()}
 
 
-def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Add the studies' columns to a run's `judged_table`, which is made here unless it is given.
+def browse_table(
+    run: Run, judged: pd.DataFrame | None = None, columns: Mapping[str, StudyColumn] | None = None
+) -> pd.DataFrame:
+    """Add the studies' columns to a run's `judged_table`; each study's file is read once.
 
-    A study's columns are named `<study>.<column>` (`study_columns`); positions in the embeddings are `<space>_x` and
-    `<space>_y` (`read_embedding`).
+    Args:
+        run: the run.
+        judged: its `judged_table`, which is made here unless it is given.
+        columns: its `study_columns`, likewise.
+
+    Returns:
+        A row an image. The columns that studies offer are named `<study>.<column>`; positions in the embeddings of its
+        study `clusters` are float32 `<space>_x` and `<space>_y`, NaN for images outside that.
     """
-    offered = [name for name, column in study_columns(run).items() if column.offered]
     table = judged_table(run) if judged is None else judged
-    return pd.concat([table, read_columns(run, offered), read_embedding(run)], axis=1)
+    columns = study_columns(run) if columns is None else columns
+    offered = [name for name, column in columns.items() if column.offered]
+    positions = [name for name in columns if name.startswith(f"{EMBEDDINGS}.") and name.endswith(("_x", "_y"))]
+    values = read_columns(run, dict.fromkeys([*offered, *positions]))
+    # what cannot be browsed is left out
+    embedding = values[values.columns.intersection(positions, sort=False)].astype(np.float32)
+    embedding = embedding.rename(columns=lambda name: name.partition(".")[2])
+    return pd.concat([table, values[values.columns.intersection(offered, sort=False)], embedding], axis=1)

@@ -55,7 +55,7 @@ def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so() -> None:
 def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
     both, read = Barrier(2), []
 
-    def read_together(run: Any, judged: Any) -> Any:
+    def read_together(run: Any, judged: Any, _columns: Any) -> Any:
         read.append(run.name)
         both.wait(30)
         return judged

@@ -2,12 +2,16 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import numpy as np
 import pytest
 
+from core.detectors import identity
 from core.detectors.identity import find_maker, identify
 from core.detectors.manifest import Capability, Classes, check_detector_name, describe
 from core.detectors.storage import load_detector, save_detector
@@ -69,6 +73,23 @@ def test_detectors_of_older_versions_open(tmp_path: Path) -> None:
     assert found.identity == detector.identity == identify(tmp_path / "oldest").identity
     run = {"detector_sha256": detector.sha256, "temperature": 1.5}
     assert find_maker(run, {"oldest": identify(tmp_path / "oldest")}) == "oldest"
+
+
+def test_a_detector_is_read_once_though_many_ask_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_detector(tmp_path / "d", make_detector(), model_card="")
+    second, begun = Barrier(2), []
+    read = identity.read_weights
+
+    def read_slowly(*args: Any) -> Any:
+        begun.append(args)
+        with suppress(BrokenBarrierError):
+            second.wait(0.5)
+        return read(*args)
+
+    monkeypatch.setattr(identity, "read_weights", read_slowly)
+    with ThreadPoolExecutor(3) as pool:
+        assert len(set(pool.map(lambda path: identify(path).identity, [tmp_path / "d"] * 3))) == 1
+    assert len(begun) == 1
 
 
 def test_an_identity_follows_the_files_whatever_their_times_say(tmp_path: Path) -> None:

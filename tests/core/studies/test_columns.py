@@ -12,11 +12,11 @@ import pytest
 from core.runs.filter import Filter, choices_of, range_columns
 from core.runs.rows import find_rows, judged_table
 from core.runs.run import Run
+from core.studies import columns
 from core.studies.columns import (
     browse_table,
     describe_versus,
     read_columns,
-    read_embedding,
     study_columns,
     versus_table,
 )
@@ -50,8 +50,8 @@ def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run: Run
     }
     for name, about in said.items():
         seal(run.path / "studies" / f"{name}.parquet", frame, about)
-    columns = study_columns(run)
-    assert {name: column.offered for name, column in columns.items()} == {
+    described = study_columns(run)
+    assert {name: column.offered for name, column in described.items()} == {
         "deliveries.a": True, "deliveries.b": False, "probes.a": True, "probes.b": False, "quiet.a": True,
         "quiet.b": True,
     }  # fmt: skip
@@ -113,17 +113,25 @@ def test_a_study_is_read_without_a_look_at_each_image_of_the_run(run: Run, monke
     pd.testing.assert_frame_equal(read, pd.DataFrame(expected))
 
 
-def test_positions_in_embeddings_are_found_by_id_and_filtered_by_an_area(tmp_path: Path) -> None:
+def test_positions_in_embeddings_are_found_by_id_and_filtered_by_an_area(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     few = make_run(tmp_path / "d@s", n=100)
-    assert read_embedding(few).shape == (100, 0)
+    plain = browse_table(few)
     file = few.path / "studies" / "clusters.parquet"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"no parquet")
-    assert read_embedding(few).shape == (100, 0)
+    pd.testing.assert_frame_equal(browse_table(few), plain)
     positions = np.random.default_rng(1).normal(size=(90, 2)).astype(np.float32)
     study = pd.DataFrame({"features_x": positions[:, 0], "features_y": positions[:, 1]})
     study.set_index(pd.Index(few.predictions["id"][:90], name="id")).iloc[::-1].to_parquet(file)
+    read = []
+    for name in ("open_file", "read_table"):
+        use = getattr(columns, name)
+        monkeypatch.setattr(columns, name, lambda path, use=use, **options: read.append(use) or use(path, **options))
     table = browse_table(few)
+    # what it holds, and then its values
+    assert len(read) == 2
     wanted = Filter.from_params({"area": "features:0,-9;9,9", "true": "REAL"}, table)
     expected = np.flatnonzero((positions[:, 0] > 0) & (table["label"][:90] == "REAL").to_numpy())
     assert len(expected) > 5
