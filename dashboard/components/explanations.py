@@ -49,6 +49,7 @@ from dashboard.components.requests import (
     ask,
     draw_ended,
     draw_progress,
+    pace,
     poll,
 )
 from dashboard.components.settings import chosen_methods, draw_drawing, draw_settings, request_of, style_now
@@ -155,11 +156,11 @@ def _draw(view: View) -> None:
                     st.markdown(f"**{explainer.title}**")
                     ask: Callable[[], Any] = partial(view.status, detector, explainer)
                     draw = partial(_draw_one, view, detector, explainer, style=style)
-                    if any_busy([status]):
-                        poll(status, ask, draw, busy=True)
-                    else:
+                    if status is None or not status.busy:
                         # without a fragment here, a timer that was here ends
                         draw(status)
+                    else:
+                        poll(status, ask, draw, busy=True, seconds=pace(status))
                     if detector is first:
                         draw_settings(explainer, first.about)
             with grid.cell():

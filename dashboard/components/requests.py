@@ -15,8 +15,8 @@ from core.lazy import lazy_property
 from dashboard.components.plain import with_code
 from dashboard.jobs import ExplainRequest, JobStatus, MarginsRequest, PredictRequest, Request, Worker
 
-# seconds between two looks at what is being computed
-SECONDS = 0.5
+# seconds between two looks at what is being computed, and the most for who waits behind others
+SECONDS, MOST_SECONDS = 0.5, 4.0
 T = TypeVar("T")
 
 
@@ -77,7 +77,7 @@ def ask(
     return worker().ask(visitor(), slot, request, pixels)
 
 
-def poll(status: T, ask: Callable[[], T], draw: Callable[[T], bool], *, busy: bool) -> None:
+def poll(status: T, ask: Callable[[], T], draw: Callable[[T], bool], *, busy: bool, seconds: float = SECONDS) -> None:
     """Draw a part of a page whose widgets redraw it alone, and draw it again while something in it is being computed.
 
     Args:
@@ -85,6 +85,7 @@ def poll(status: T, ask: Callable[[], T], draw: Callable[[T], bool], *, busy: bo
         ask: asks for its status again, once for each later drawing.
         draw: draws it; returns whether more is to come.
         busy: whether more is to come now.
+        seconds: between two drawings.
     """
     first = [status]
 
@@ -94,7 +95,7 @@ def poll(status: T, ask: Callable[[], T], draw: Callable[[T], bool], *, busy: bo
             # only a whole run begins or ends the timer of a fragment
             st.rerun()
 
-    st.fragment(part, run_every=SECONDS if busy else None)()
+    st.fragment(part, run_every=seconds if busy else None)()
 
 
 def follow(
@@ -121,7 +122,12 @@ def follow(
         return now.busy
 
     first = status()
-    poll(first, status, draw, busy=first.busy)
+    poll(first, status, draw, busy=first.busy, seconds=pace(first))
+
+
+def pace(now: JobStatus) -> float:
+    """Return the seconds until the next look: the more wait before, the longer, or the looks of a crowd delay it."""
+    return min(SECONDS * (1 + now.place), MOST_SECONDS)
 
 
 def any_busy(statuses: Iterable[JobStatus | None]) -> bool:
