@@ -200,7 +200,7 @@ def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) 
         network.load_state_dict(tensors, assign=meta)
     except RuntimeError as error:
         # torch's first line names the class alone; each of the others is a reason
-        reason = printable("; ".join(line.strip().rstrip(".") for line in str(error).splitlines()[1:]))[:400]
+        reason = printable("; ".join(line.strip().rstrip(".") for line in str(error).splitlines()[1:]))[:300]
         raise SourceError(
             f"{file} does not hold the weights of this network ({reason}); check its name and classes, or restore it"
         ) from None
