@@ -316,8 +316,12 @@ def _read(
                 os.fsync(opened.fileno())
                 write_bytes_atomically(part / f"{len(tables):06d}.parquet", partial(table.to_parquet, index=False))
                 tables.append(table)
-        (part / PIXELS).replace(file)
-        shutil.rmtree(part)
+        # moved away, they would be lost to whoever goes on when this process is killed below
+        try:
+            os.link(part / PIXELS, file)
+        except OSError:
+            # not every file system has links
+            shutil.copyfile(part / PIXELS, file)
 
     def write_rows(file: Path) -> None:
         skipped.extend(name for table in tables for name in table.attrs["skipped"])
@@ -340,12 +344,15 @@ def _read(
             with suppress(ContractError, OSError):
                 # another process was faster
                 return _open(cache)
+            if cache.exists():
+                # what is damaged is read from the files
+                shutil.rmtree(part, ignore_errors=True)
             write_folder(
                 cache, kind=KIND, manifest=manifest, files={PIXELS: write_pixels, ROWS: write_rows}, replace=True
             )
+            shutil.rmtree(part, ignore_errors=True)
             return _open(cache)
     except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
         raise DatasetError(
             f"{cache.parent} could not be written ({error.strerror}); check that its disk has room and is writable."
         ) from None

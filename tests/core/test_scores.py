@@ -74,6 +74,7 @@ def test_its_margins_are_those_of_the_scores(
         (lambda table: table.drop(columns="score"), [], "needs a column path or sha256 and a column score"),
         (lambda table: table.assign(score="high"), [], "no finite number as the score of 40 rows, first row 1"),
         (lambda table: table.assign(score=1e308), ["--outputs", "logits"], "no finite number as the score of 40 rows"),
+        (lambda table: table.assign(score=np.inf), ["--outputs", "logits"], "no finite number as the score of 40 rows"),
         (lambda table: table.assign(score=1.0), ["--outputs", "logits", "--threshold=-1e40"], "no usable column"),
         (lambda table: table.assign(score=pd.Timestamp("2024-01-01")), ["--outputs", "logits"], "dates or times"),
         (lambda table: table.assign(score=2.0), [], "say --outputs logits"),

@@ -1,5 +1,6 @@
 """Detectors: numbers against the runs' own, runs that cannot be compared, and the way into Mistakes."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,13 @@ def add_study(run: Run, name: str, table: pd.DataFrame) -> None:
 def test_runs_that_cannot_be_compared_give_a_sentence(two: Path, open_page: Open) -> None:
     for versus in ("twin@other-test", "nobody@seen-test", RUN):
         assert "is not one on these images" in words(open_page("detectors", run=RUN, versus=versus))
+    # one that is damaged does not keep the sound ones from being compared
+    broken = Path(shutil.copytree(two / "runs" / OTHER, two / "runs" / "broken@seen-test"))
+    (broken / "manifest.json").write_bytes(b"{")
+    app = open_page("detectors", run=RUN, versus=OTHER, open="compare")
+    assert not app.exception
+    (choice,) = (box for box in app.selectbox if box.label == "Compare with")
+    assert "twin on seen-test" in choice.options
     (two / "runs" / OTHER / "predictions.parquet").write_bytes(b"no table")
     assert len(open_page("detectors", run=RUN, versus=OTHER).error) == 1
     assert "There is no other run on these images" in words(open_page("detectors", run="twin@other-test"))

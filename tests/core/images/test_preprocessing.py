@@ -27,6 +27,15 @@ def test_resize_then_crop_is_torchvisions(interpolation: str, height: int, width
     np.testing.assert_array_equal(ours, np.asarray(theirs(Image.fromarray(image))))
 
 
+@pytest.mark.parametrize(("width", "offset"), [(73, 4), (75, 5), (78, 7)])
+def test_the_offset_of_a_crop_is_rounded_down_where_that_is_said(width: int, offset: int) -> None:
+    # nothing is resized
+    image = picture(64, width)
+    for crop, start in (("after_floor", offset), ("after", round((width - 64) / 2))):
+        cropped = Preprocessing(64, 64, crop).fit(image)
+        np.testing.assert_array_equal(cropped, image[:, start : start + 64])
+
+
 @pytest.mark.parametrize(("height", "width"), [(100, 100), (97, 140), (301, 80), (40, 33)])
 def test_crop_then_resize_is_torchvisions_or_pillows(height: int, width: int) -> None:
     image = picture(height, width)
