@@ -30,6 +30,7 @@ from pydantic_core import to_jsonable_python
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 MB = 2**20
 # size limit of files in bytes, by suffix; larger files are refused
@@ -40,6 +41,8 @@ OTHER = 2**8 * MB
 MAX_ROWS = 5_000_000
 MAX_BYTES = 16 * MB
 MAX_ROW_BYTES = 4096
+# Arrow's types of columns whose values may be of any length
+TEXTS = ("string", "large_string", "binary", "large_binary")
 
 
 def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:
@@ -107,24 +110,57 @@ def read_table(file: Path, *, columns: Sequence[str] | None = None, rows: int | 
         OSError: as `open_file`.
     """
     # most commands need no tables and would wait for it
+    import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     # an open file: given a path, pyarrow would turn folders named key=value into columns
     with open_file(file) as opened:
         try:
             about = pq.read_metadata(opened)
-            size = sum(about.row_group(part).total_byte_size for part in range(about.num_row_groups))
-            if about.num_rows > MAX_ROWS or size > MAX_BYTES + MAX_ROW_BYTES * about.num_rows:
-                what = f"{about.num_rows:,} rows of {size >> 20:,} MB"
-                raise ContractError(f"{file} unpacks to {what}, far more than a run needs; do not use it")
+            _refuse_bomb(file, about.num_rows, _unpacked_size(about))
             if rows is not None and about.num_rows != rows:
                 reason = f"has {about.num_rows} rows and {MANIFEST} says {rows}"
                 raise ContractError(f"{file} {reason}; write the run again")
-            return pq.read_table(opened, columns=columns, page_checksum_verification=True)
+            schema = pq.read_schema(opened)
+            texts = [field.name for field in schema if str(field.type) in TEXTS]
+            # as they are stored: what many rows repeat, once
+            table = pq.read_table(opened, columns=columns, read_dictionary=texts, page_checksum_verification=True)
+            _refuse_bomb(file, about.num_rows, sum(map(_text_size, table.columns)))
+            plain = pa.schema([schema.field(name) for name in table.column_names], schema.metadata)
+            return table.cast(plain)
         except (OSError, ContractError):
             raise
         except Exception as error:
             raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from error
+
+
+def _refuse_bomb(file: Path, rows: int, size: int) -> None:
+    if rows > MAX_ROWS or size > MAX_BYTES + MAX_ROW_BYTES * rows:
+        what = f"{rows:,} rows of {size >> 20:,} MB"
+        raise ContractError(f"{file} unpacks to {what}, far more than a run needs; do not use it")
+
+
+def _unpacked_size(about: "pq.FileMetaData") -> int:
+    """Bound from above how many bytes a table takes, but for plain columns of text."""
+    size = 0
+    for part in range(about.num_row_groups):
+        for place in range(about.num_columns):
+            column, chunk = about.schema.column(place), about.row_group(part).column(place)
+            stored = chunk.total_uncompressed_size
+            # values in lists may be one that is repeated
+            size += max(stored, chunk.num_values * (8 if column.name == column.path else stored))
+    return size
+
+
+def _text_size(column: "pa.ChunkedArray") -> int:
+    """Count the bytes of a column of text that was read as a dictionary, once it is not one; 0 for any other."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    if not pa.types.is_dictionary(column.type) or str(column.type.value_type) not in TEXTS:
+        return 0
+    lengths = (pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in column.chunks)
+    return sum(pc.sum(part).as_py() or 0 for part in lengths)
 
 
 def parse_json(text: bytes) -> Any:

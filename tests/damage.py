@@ -78,6 +78,22 @@ def many_rows(rows: int) -> bytes:
     return buffer.getvalue()
 
 
+def same_text(rows: int) -> bytes:
+    """A parquet file of a few kilobytes with the same 64 kB of text in each of `rows` rows."""
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["a" * 2**16]))
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"id": text}), buffer, store_schema=False)
+    return buffer.getvalue()
+
+
+def long_list(values: int) -> bytes:
+    """A parquet file of a few kilobytes with one row, a list of that many zeros."""
+    zeros = pa.ListArray.from_arrays([0, values], pa.array([0]).take(pa.array([0] * values)))
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"id": zeros}), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
 def with_python_type(frame: pd.DataFrame, mark: Path) -> bytes:
     """A parquet file with a column of pyarrow's old Python type, which was a pickle in the schema."""
     table = pa.Table.from_pandas(frame, preserve_index=False)

@@ -104,6 +104,8 @@ FORGED: dict[str, tuple[str, Callable[[Path], bytes]]] = {
     "another network's weights": (WEIGHTS, lambda _: save({"conv1.weight": torch.zeros(2, 3, 3, 3)})),
     "nested without end": (WEIGHTS, lambda _: d.safetensors(b'{"a":' * 100_000)),
     "a few kilobytes of 20 million rows": (TABLE, lambda _: d.many_rows(20_000_000)),
+    "the same text in all rows": (TABLE, lambda _: d.same_text(24_000)),
+    "one long list": (STUDY, lambda _: d.long_list(3_000_000)),
     "as many rows in a study": (STUDY, lambda _: d.many_rows(20_000_000)),
 }  # fmt: skip
 

@@ -38,7 +38,7 @@ def flat(names: tuple[str, ...], fake: tuple[str, ...], *, squeezed: bool = Fals
     """A random one with these classes."""
     network = Flat(len(names), squeezed=squeezed)
     reinitialise(network, seed=3)
-    return FlatDetector(network, Preprocessing(16, std=(0.01, 0.01, 0.01)), Classes(names, fake))
+    return FlatDetector(network, Preprocessing(16, std=(0.1, 0.1, 0.1)), Classes(names, fake))
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_margin_is_logsumexp_of_real_less_that_of_fake(
 ) -> None:
     detector = flat(names, fake, squeezed=squeezed)
     weight, bias = (tensor.double().numpy() for tensor in detector.network.last.parameters())
-    logits = images.mean(axis=(1, 2)) / 2.55 @ weight.T + bias
+    logits = images.mean(axis=(1, 2)) / 25.5 @ weight.T + bias
     is_fake = np.isin(names, fake)
     if len(names) == 1:
         # the one class against nothing
