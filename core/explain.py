@@ -19,7 +19,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.registry import DEFAULT, explainers, find_explainer
 from core.explainers.settings import ExplainerSettings, ExplanationError, describe, from_parameters
 from core.homes import homes
-from core.images.decoding import MAX_BYTES, decode
+from core.images.decoding import MAX_BYTES, ImageError, decode
 from core.images.encoding import encode_png
 from core.images.labels import other_class, verdict_of
 from core.images.palette import Palette
@@ -109,14 +109,25 @@ def explain_image(
     Raises:
         ExplanationError: there is no such method, or the detector lacks what it needs.
         ValueError: there is no such setting, or it is out of range.
-        ImageError: the file is not an image that can be read.
+        ImageError: the file is not an image that can be read, or the array is none.
     """
     explainer = find_explainer(method)
     if refusal := explainer.unavailable(detector):
         raise ExplanationError(refusal)
-    pixels = image if isinstance(image, np.ndarray) else decode(read_bytes(Path(image), limit=MAX_BYTES))
+    pixels = decode(read_bytes(Path(image), limit=MAX_BYTES)) if isinstance(image, str | Path) else _checked(image)
     ready = prepare_pixels(pixels, detector.preprocessing)
     return explainer.explain_fully(detector, ready.seen(ready.usual), explainer.settings(**settings))
+
+
+def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a caller's array, once it is an image; raises ImageError or TypeError."""
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"an image is the path of a file or a NumPy array, not {type(image).__name__}")
+    if image.dtype != np.uint8:
+        raise ImageError(f"the image holds {image.dtype}; give uint8, 0 to 255, as by (255 * image).astype('uint8')")
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ImageError(f"the image has the shape {image.shape}; give (height, width, 3): red, green and blue")
+    return image
 
 
 def _verdict(ready: Prepared, detector: "Detector", resampling: str | None) -> str:

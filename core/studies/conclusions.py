@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from core.arguments.findings import parse
-from core.console import PROGRAM, command
+from core.console import PROGRAM, command, quote
 from core.detectors.identity import identify_all
 from core.findings.answer import MEANINGS, Word, answer_of, verdict_of
 from core.findings.contrast import UNKNOWN, Control, Finding, Measure, Unit, find, to_json
@@ -57,7 +57,11 @@ def main(options: argparse.Namespace) -> None:
         write_bytes_atomically(options.readme, lambda file: file.write_text(text, encoding="utf-8"))
     else:
         findings = gather(options.run, options.study)
-        print(to_json(findings) if options.json else findings_markdown(findings))
+        if findings or options.json:
+            print(to_json(findings) if options.json else findings_markdown(findings))
+        else:
+            next_ = f"{PROGRAM} study {quote(options.run)} --recommended"
+            print(f"{options.run} has no such finding yet.\nNext: {next_}")
 
 
 def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core import explain
 from core.detectors.storage import load_detector
+from core.images.decoding import ImageError
 from core.images.encoding import encode_png
 from core.images.preprocessing import prepare_pixels
-from tests.conftest import textured
+from tests.conftest import make_detector, textured
 
 
 def test_without_options_the_verdict_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,3 +28,18 @@ def test_without_options_the_verdict_is_a_line(tmp_path: Path, capsys: pytest.Ca
     verdict = f"picture.png: {'REAL' if own > 0 else 'FAKE'}, margin {own:+.2f} (logits; above 0 is REAL)"
     line = f"{verdict}, p_real {p_real:.3f}, {opposite} under {others} of 6 filters"
     assert capsys.readouterr().out.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        (np.zeros((32, 32, 3)), "holds float64; give uint8"),
+        (np.zeros((32, 32), np.uint8), r"shape \(32, 32\); give \(height, width, 3\)"),
+        (np.zeros((3, 32, 32), np.uint8), "shape"),
+        (np.zeros((32, 32, 4), np.uint8), "shape"),
+        (np.zeros((0, 32, 3), np.uint8), "shape"),
+    ],
+)
+def test_an_array_that_is_no_image_is_a_sentence(image: NDArray[np.generic], sentence: str) -> None:
+    with pytest.raises(ImageError, match=sentence):
+        explain.explain_image(make_detector(), image, "gradcam")

@@ -1,6 +1,8 @@
 """The command that prints and writes findings, and the questions that all studies ask."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +42,12 @@ def test_findings_are_printed_as_a_table_and_as_data(capsys: pytest.CaptureFixtu
     printed = capsys.readouterr().out
     assert read_findings(json.loads(printed))[0].study == "clusters"
     assert len(json.loads(printed)) == len(gather(RUN, ["clusters"]))
+
+
+def test_a_run_without_studies_says_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / RUN
+    shutil.copytree(ROOT / "assets" / "runs" / RUN, run, ignore=shutil.ignore_patterns("studies"))
+    assert main([str(run)]) == 0
+    said = capsys.readouterr().out
+    assert "|" not in said
+    assert said.endswith(f" study {run} --recommended\n")
