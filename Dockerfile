@@ -4,6 +4,7 @@ FROM python:3.13-slim-bookworm
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     TELLTALE_CACHE=/cache \
+    TELLTALE_HOME=/own \
     TELLTALE_LOCAL=no \
     TMPDIR=/cache \
     MPLCONFIGDIR=/cache/matplotlib \
@@ -27,7 +28,9 @@ COPY .streamlit .streamlit
 COPY assets assets
 COPY core core
 COPY dashboard dashboard
-COPY LICENSE README.md train.py ./
+COPY LICENSE README.md pyproject.toml requirements.txt train.py ./
+# the command `telltale`
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 
 # everything here is root's; whoever runs it can write to /cache alone
 RUN useradd --system --uid 10001 --no-create-home --home-dir /cache telltale \

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def test_it_runs_as_nobody_in_particular_and_writes_to_the_cache_alone() -> None
     assert all("--chown" not in rest for rest in of("COPY"))
     telltale = COMPOSE["services"]["telltale"]
     assert telltale["read_only"] is True
-    assert telltale["volumes"] == ["cache:/cache"]
+    assert telltale["volumes"] == ["cache:/cache", "./own:/own:ro"]
     assert telltale["cap_drop"] == ["ALL"]
     # it is reached through the proxy alone, and reaches nothing itself
     assert "ports" not in telltale
@@ -65,20 +66,46 @@ def test_what_is_copied_is_there_and_reaches_the_image() -> None:
     assert not {".git", "tests", "data"} & sources
 
 
-def image(cache: Path) -> tuple[list[str], dict[str, str]]:
+def installs() -> list[str]:
+    """The steps of the Dockerfile and of docs/hosting.md that install the project itself, after "pip"."""
+    lines = [*of("RUN"), *(ROOT / "docs" / "hosting.md").read_text("utf-8").splitlines()]
+    return [line.partition("pip ")[2] for line in lines if line.endswith("--editable .")]
+
+
+@pytest.mark.parametrize("step", installs())
+def test_a_step_installs_the_command(step: str, tmp_path: Path) -> None:
+    assert len(installs()) == 2
+    copied = {source for rest in of("COPY") for source in shlex.split(rest)[:-1]} - {"assets", "requirements.lock"}
+    for source in copied:
+        (shutil.copytree if (ROOT / source).is_dir() else shutil.copy)(ROOT / source, tmp_path / source)
+    pip = [sys.executable, "-m", "pip", *shlex.split(step), "--prefix", "made"]
+    subprocess.run(pip, cwd=tmp_path, check=True, capture_output=True)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [tmp_path / "made/bin/telltale", "--help"], env=environment, cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == 0
+
+
+def image(cache: Path, home: Path) -> tuple[list[str], dict[str, str]]:
     """What the image starts, and its variables."""
     given = dict(pair.split("=", 1) for rest in of("ENV") for pair in shlex.split(rest))
     given = {name: value.replace("/cache", str(cache)) for name, value in given.items() if name != "PATH"}
+    # as it is mounted
+    assert given["TELLTALE_HOME"] == "/own"
+    given["TELLTALE_HOME"] = str(home)
     assert given["TELLTALE_CACHE"] == given["HOME"] == str(cache)
     allowed = [part.replace("${TELLTALE_HOST:?}", NAME) for part in COMPOSE["services"]["telltale"]["command"]]
     return [sys.executable, *json.loads(of("ENTRYPOINT")[0])[1:], *allowed], given
 
 
-def document(cache: Path) -> tuple[list[str], dict[str, str]]:
+def document(cache: Path, home: Path) -> tuple[list[str], dict[str, str]]:
     """What docs/hosting.md says to start without Docker, likewise."""
-    script = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "hosting.md").read_text("utf-8"), re.DOTALL)[0]
-    assert script.count("/var/lib/telltale") == 1
-    return ["bash", "-euc", script.replace("/var/lib/telltale", str(cache))], {"HOME": "/nowhere"}
+    script = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "hosting.md").read_text("utf-8"), re.DOTALL)[-1]
+    for folder, own in (("/var/lib/telltale", cache), ("/srv/telltale", home)):
+        assert script.count(folder) == 1
+        script = script.replace(folder, str(own))
+    return ["bash", "-euc", script], {"HOME": "/nowhere"}
 
 
 @pytest.mark.parametrize("way", [image, document])
@@ -89,11 +116,11 @@ def test_it_serves_under_its_name_from_a_read_only_tree(
         pytest.skip("this kernel cannot take a process the right to write")
     cache, log, port = tmp_path / "cache", tmp_path / "log", free_port()
     cache.mkdir()
-    command, given = way(cache)
+    command, given = way(cache, made_home)
     (check,) = re.findall(r"CMD (\[.*)", of("HEALTHCHECK")[0])
     health = [part.replace(":8501", f":{port}") for part in json.loads(check)]
     environment = {name: value for name, value in os.environ.items() if name not in ("TMPDIR", "TELLTALE_CACHE")}
-    environment |= {"STREAMLIT_SERVER_PORT": str(port), "TELLTALE_HOME": str(made_home), **given}
+    environment |= {"STREAMLIT_SERVER_PORT": str(port), **given}
     found = socket.getaddrinfo
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda host, *more, **named: found("localhost" if host == NAME else host, *more, **named)
