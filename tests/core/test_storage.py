@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +19,7 @@ from core.storage import (
     ContractError,
     TakenError,
     WriteError,
+    cache_dir,
     only_writer,
     read_array,
     read_folder,
@@ -129,6 +131,13 @@ def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(
         (tmp_path / "t").rename(tmp_path / f".t.{'a' * 32}.old")
         bring_back()
         assert read_folder(tmp_path / "t", "thing")["name"] == "x"
+
+
+def test_the_cache_is_where_it_is_set_or_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path))
+    assert cache_dir() == tmp_path
+    monkeypatch.delenv("TELLTALE_CACHE")
+    assert cache_dir() == Path(platformdirs.user_cache_dir("telltale"))
 
 
 def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(tmp_path: Path) -> None:

@@ -138,6 +138,9 @@ def test_a_selection_shows_its_images_at_its_threshold(source: Source, threshold
     assert len(tiles) == len(rows) <= TILES
     assert sum("; is " in str(image["alt"]) for image in tiles) == wrong[rows].sum()
     assert (f"at a threshold of {100 * threshold:g}%" in page.text) == (threshold != 0.5)
+    beside = wanted.choosing("versus.correct", ["wrong"])
+    assert "verdict of rival wrong" in selection_report(run, table, beside, rows, other="rival")
+    assert "verdict of the other run wrong" in selection_report(run, table, beside, rows)
     without = Page(selection_report(run, table, wanted, rows[:1])).text
     assert "1 image of tiny@made-test" in without
     assert "Their pictures are not available." in without
