@@ -1,7 +1,8 @@
 """A detector that explains itself: its margin is the mean of the scores of small patches.
 
 The scores are its explanation, and exact (BagNet: Brendel and Bethge 2019, arXiv 1904.00760; LaDeDa: Cavia et al. 2024,
-arXiv 2406.09398). No convolution is padded, so that each score depends on its own patch alone.
+arXiv 2406.09398). No convolution is padded, so that each score depends on its own patch alone. Patches
+begin at even pixels and have odd sides, so that none reaches the last row and column of 32 x 32: 63 of 1,024 pixels.
 """
 
 from typing import Any

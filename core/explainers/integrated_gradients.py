@@ -1,4 +1,4 @@
-"""Integrated Gradients (Sundararajan et al. 2017) from a blurred copy of the image to the image, through captum.
+"""Integrated Gradients (Sundararajan et al. 2017) from a blurred copy of the image, or black, to it, through captum.
 
 The gradient of the score is averaged along the straight line between the two and multiplied by their difference, pixel
 by pixel. The values of a map add up to what the score gains on the way, as nearly as the steps allow.
@@ -6,7 +6,7 @@ by pixel. The values of a map add up to what the score gains on the way, as near
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,17 +28,22 @@ INPUTS = 128
 GAP = 0.01
 
 
+Baseline = Literal["blur", "black"]
+
+
 class IntegratedGradientsSettings(ExplainerSettings):
     """Settings of the integration.
 
     Attributes:
         steps: points of the Gauss-Legendre rule along the line; each takes a forward and a backward pass.
+        baseline: "blur" for a blurred copy of the image, or "black".
         sigma: standard deviation of the baseline's Gaussian blur, as a share of the image's side. 1/16, two pixels of
             32, leaves shading and colour and takes all that is finer than about four pixels.
         target: "margin" is REAL less FAKE, a class's name its score alone.
     """
 
     steps: int = setting(32, low=2, high=1000)
+    baseline: Baseline = setting("blur")
     sigma: float = setting(0.0625, low=0.005, high=0.5)
     target: Target = setting("margin")
 
@@ -62,7 +67,9 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
         check_target(detector, settings.target)
-        baseline = np.stack([blurred(image, settings.sigma) for image in pixels])
+        baseline = np.zeros_like(pixels)
+        if settings.baseline == "blur":
+            baseline = np.stack([blurred(image, settings.sigma) for image in pixels])
         ends = detector.logits(np.concatenate([pixels, baseline])).astype(np.float64)
         check_finite(detector, ends)
         maps = _attributions(detector, pixels, baseline, settings, cancel)
@@ -86,11 +93,14 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
 
     def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""
-        side = one_side(explanation.settings.target)  # type: ignore[attr-defined]
+        settings: Any = explanation.settings
+        start, end = (
+            ("black", "black") if settings.baseline == "black" else ("a blurred copy of itself", "its blurred copy")
+        )
         return (
-            "The image is faded in from a blurred copy of itself, and each pixel is credited with what its own change "
-            f"adds to the score on the way. Blue and orange say which class that is for; all pixels together make up "
-            f"how much more {side} the image scores than its blurred copy. Single pixels are noisy: read groups."
+            f"The image is faded in from {start}, and each pixel is credited with what its own change adds to the "
+            "score on the way. Blue and orange say which class that is for; all pixels together make up how much more "
+            f"{one_side(settings.target)} the image scores than {end}. Single pixels are noisy: read groups."
         )
 
 

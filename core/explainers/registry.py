@@ -16,7 +16,6 @@ EXPLAINERS: dict[str, str | AnyExplainer] = {
     "tokens": "core.explainers.tokens:TOKENS",
     "lime": "core.explainers.lime.regions:LIME",
     "lime_grid": "core.explainers.lime.regions:LIME_GRID",
-    "rings": "core.explainers.rings:RINGS_EXPLAINER",
     "integrated_gradients": "core.explainers.integrated_gradients:INTEGRATED_GRADIENTS",
     "exact": "core.explainers.exact:EXACT",
 }

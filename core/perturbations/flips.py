@@ -22,11 +22,9 @@ HEADLINES = {
 
 
 def own_columns() -> dict[str, Probe]:
-    """Map the columns that support conclusions to their probes: no controls, changed donors or `excess` strengths."""
+    """Map the columns that support conclusions to their probes: no controls or changed donors."""
     return {
-        column: probe
-        for column, (probe, strength) in probe_columns().items()
-        if not (probe.is_control or probe.changes_donor or strength.excess)
+        column: probe for column, (probe, _) in probe_columns().items() if not (probe.is_control or probe.changes_donor)
     }
 
 
@@ -169,10 +167,7 @@ def tabulate_changes(
 
 
 def flipping(changes: pd.DataFrame) -> pd.DataFrame:
-    """Select the changes of `tabulate_changes` that flip the verdict while their controls do not, smallest first.
-
-    Those that change more than what is tested are left out.
-    """
+    """Select the changes of `tabulate_changes` that flip the verdict while their controls do not, smallest first."""
     own = changes.loc[list(own_columns())]
     return own[own["controlled"]].sort_values("size", kind="stable")
 

@@ -71,14 +71,19 @@ def attenuated(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
     return images_of(spectra * np.where(rings, 0, 1).astype(np.float32)[..., None])
 
 
-def attenuated_elsewhere(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
+def attenuated_elsewhere(spectra: Spectra, rings: Ring, amount: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
     """Attenuate all other rings so that the image changes by as much as under `attenuated`: an energy-matched control.
 
     All coefficients outside the ring except the mean shrink by one factor per image. Where they hold less energy than
     is to be taken they are removed entirely.
+
+    Args:
+        spectra: from `spectra_of`.
+        rings: from `ring`.
+        amount: float64 (N,), the energy of the change; that of the ring when None.
     """
     others = _others(spectra, rings)
-    share = np.sqrt(_ratio(energy(spectra, rings), energy(spectra, others)))
+    share = np.sqrt(_ratio(energy(spectra, rings) if amount is None else amount, energy(spectra, others)))
     gain = np.ones((len(spectra), *others.shape), np.float32)
     # removing share * F removes share**2 of their energy
     gain -= np.minimum(share, 1)[:, None, None] * others
@@ -118,7 +123,7 @@ def rephased(spectra: Spectra, rings: Ring, noise: NDArray[np.float32]) -> Spect
     Returns:
         Spectra like those given.
     """
-    return np.where(rings[..., None], spectra * _phases(noise), spectra)
+    return np.where(rings[..., None], spectra * random_phases(noise), spectra)
 
 
 def transplanted(spectra: Spectra, donors: Spectra, rings: Ring) -> NDArray[np.uint8]:
@@ -157,14 +162,14 @@ def scrambled(spectra: Spectra, noise: NDArray[np.float32]) -> NDArray[np.float3
     Returns:
         float32 (N, side, side, 3), not clipped to 0..255.
     """
-    return np.asarray(_inverse(spectra * _phases(noise)), np.float32)
+    return np.asarray(_inverse(spectra * random_phases(noise)), np.float32)
 
 
 def _noise_spectra(noise: NDArray[np.float32]) -> Spectra:
     return np.asarray(fft.rfft2(noise, axes=(1, 2), workers=1), np.complex64)
 
 
-def _phases(noise: NDArray[np.float32]) -> Spectra:
+def random_phases(noise: NDArray[np.float32]) -> Spectra:
     """Compute complex64 (N, side, side // 2 + 1, 1), the phases of white noise."""
     phases = _noise_spectra(noise[..., None])
     phases /= np.maximum(np.abs(phases), 1e-20)

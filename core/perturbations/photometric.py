@@ -29,17 +29,30 @@ def saturated(pixels: Pixels, factor: float) -> Pixels:
     return to_pixels(flat @ matrix.T.astype(np.float32)).reshape(pixels.shape)
 
 
-def tinted(pixels: Pixels, means: NDArray[np.floating], share: float) -> Pixels:
-    """Move the mean of each channel towards another by adding a constant.
+def with_brightness(pixels: Pixels, donors: Pixels, share: float) -> Pixels:
+    """Move the mean luma towards that of a donor by adding one constant to all channels, which keeps chroma.
 
     Args:
-        pixels: uint8 (N, side, side, 3).
-        means: float (N, 3), the target means, 0 to 255.
+        pixels, donors: uint8 (N, side, side, 3).
         share: of the way, 0 to 1.
     """
-    own = pixels.mean(axis=(1, 2), dtype=np.float32)
-    shift = (share * (means - own)).astype(np.float32)
-    return to_pixels(pixels + shift[:, None, None, :])
+    luma = _mean_difference(pixels, donors) @ LUMA
+    return to_pixels(pixels + (share * luma).astype(np.float32)[:, None, None, None])
+
+
+def with_chroma(pixels: Pixels, donors: Pixels, share: float) -> Pixels:
+    """Move the mean colour towards that of a donor by adding a constant to each channel that keeps luma.
+
+    Arguments as for `with_brightness`; both together move the mean of each channel to the donor's.
+    """
+    difference = _mean_difference(pixels, donors)
+    chroma = difference - (difference @ LUMA)[:, None]
+    return to_pixels(pixels + (share * chroma).astype(np.float32)[:, None, None, :])
+
+
+def _mean_difference(pixels: Pixels, donors: Pixels) -> NDArray[np.float32]:
+    """Return how much the mean of each channel of a donor exceeds the image's, float32 (N, 3)."""
+    return np.asarray(donors.mean(axis=(1, 2), dtype=np.float32) - pixels.mean(axis=(1, 2), dtype=np.float32))
 
 
 def contrasted(pixels: Pixels, factor: float) -> Pixels:

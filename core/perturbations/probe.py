@@ -68,16 +68,12 @@ class Batch:
         pixels: uint8 (N, side, side, 3).
         other: uint8 (N, side, side, 3), for each image a correctly classified donor with the other verdict.
         same: uint8 (N, side, side, 3), for each image a correctly classified donor with the same verdict.
-        other_means: float32 (N, 3), the mean colour of the class that was not predicted, 0 to 255.
-        same_means: float32 (N, 3), the mean colour of the predicted class, 0 to 255.
         chance: the random numbers.
     """
 
     pixels: Pixels
     other: Pixels
     same: Pixels
-    other_means: NDArray[np.float32]
-    same_means: NDArray[np.float32]
     chance: Chance = field(repr=False)
 
     @property
@@ -114,13 +110,13 @@ FAMILIES = {
     "place": "Place",
     "colour": "Colour",
     "light": "Light",
-    "compression": "Compression and sharpness",
+    "compression": "Compression and sharpening",
     "geometry": "Geometry",
     "levels": "Finest grey levels",
 }
 # the side that labels and keys of lengths refer to
 LABELLED = 2 * frequency.NYQUIST
-Needs = Literal["nothing", "other", "same", "means"]
+Needs = Literal["nothing", "other", "same"]
 
 
 @dataclass(frozen=True)
@@ -133,7 +129,7 @@ class Strength:
         value: argument of the edit.
         waves: wavelengths of a range of the spectrum, in words; "" otherwise.
         parts: for block sizes, the number of blocks along a side, with `label` for `LABELLED` pixels; 0 otherwise.
-        excess: True where it changes more than what is tested: it completes a curve but supports no conclusion.
+        like: where it makes another probe's change in its way, the key of the other's strength; "" for its own key.
     """
 
     key: str
@@ -141,7 +137,7 @@ class Strength:
     value: float
     waves: str = ""
     parts: int = 0
-    excess: bool = False
+    like: str = ""
 
     def at(self, side: int) -> "Strength":
         """Return the strength labelled for images of this side."""
@@ -175,14 +171,13 @@ class Probe:
         sentence: what is done to the image; "" for a control.
         strengths: weakest first; for bands, finest first; for fills, in any order.
         edit: makes it.
-        controls: keys of its controls, best matched first; they have the same strengths and change the image in the
-            same way and, but for those of shuffled blocks, as much.
+        controls: keys of its controls, which have the same strengths and change the image in the same way and about as
+            much.
         way: how it makes the change, where there are several ways.
         others: kind of choice -> keys of the probes that make the same change in another way and must agree with a
-            conclusion; each has a `way`, and strengths with the same key are compared.
+            conclusion; each has a `way`, and strengths that are alike are compared.
         strengths_are: kind of choice between the strengths, such as "fill"; "" where they are doses.
-        needs: what it uses besides the image: a donor with the "other" or the "same" verdict, the classes' "means", or
-            "nothing".
+        needs: what it uses besides the image: a donor with the "other" or the "same" verdict, or "nothing".
         changes_donor: True where the donor with the other verdict is changed and classified instead of the image; it
             flips if it gets the image's verdict.
         is_control: True for a probe that only serves as a control.

@@ -1,8 +1,8 @@
 """The table of probes: small named changes, each with strengths, descriptions, and matched controls.
 
 A probe changes one named property of the image to see whether the verdict flips. Its controls change the image in the
-same way and as much, except for that property, so a flip that a control causes too is not evidence. Only the controls
-of shuffled blocks change it less, because blocks that keep their places keep most of the picture. Needs no torch.
+same way and about as much, except for that property, so a flip that a control causes too is not evidence. Needs no
+torch.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,15 +31,19 @@ from core.perturbations.probe import (
 
 BANDS: dict[str, tuple[float, float]] = {"16_23": (16, 23), "12_16": (12, 16), "8_12": (8, 12), "4_8": (4, 8)}
 _FINE = frequency.NYQUIST / 2
-_CUTOFFS = tuple(
-    replace(one, excess=one.value < _FINE) for one in radii((14, 12, 10, 8, 6, 4, 2), "wavelengths under {} pixels")
-)
+_CUTOFFS = radii((14, 12, 10, 8, 6, 4, 2), "wavelengths under {} pixels")
 _SWAPS = radii((12, 10, 8), "wavelengths under {} pixels")
 _RINGS = tuple(
     Strength(key, f"{low:g} to {high:g}", index, f"wavelengths of {wave_length(high)} to {wave_length(low)} pixels")
     for index, (key, (low, high)) in enumerate(BANDS.items())
 )
 _SIDES = tuple(Strength(f"{LABELLED // parts}", f"{LABELLED // parts} pixels", parts, parts=parts) for parts in BLOCKS)
+# of the waves that the low-pass like it removes, a blur leaves less than 0.5% of the energy (by cosine transforms)
+_BLURS = tuple(
+    replace(strength, like=like)
+    for strength, like in zip(steps((0.5, 1, 2), "{} pixels"), ("", "12", "8"), strict=True)
+)
+_FULL = (Strength("full", "all the way", 1.0),)
 _FILLS = (Strength("texture", "its own texture", 0), Strength("flat", "its mean colour", 1))
 # top, bottom, left, right in eighths of the side, and name
 _SQUARES = {
@@ -48,6 +52,10 @@ _SQUARES = {
     "top_right": ((0, 4, 4, 8), "the upper right quarter"),
     "bottom_left": ((4, 8, 0, 4), "the lower left quarter"),
     "bottom_right": ((4, 8, 4, 8), "the lower right quarter"),
+    "top": ((0, 4, 2, 6), "the middle of the upper edge"),
+    "bottom": ((4, 8, 2, 6), "the middle of the lower edge"),
+    "left": ((2, 6, 0, 4), "the middle of the left edge"),
+    "right": ((2, 6, 4, 8), "the middle of the right edge"),
 }
 # control frames: inset from the border, as a share of the side (1 and 4 pixels of 32), and name
 _FURTHER = {"frame_32": (1 / 32, "a frame just inside the border"), "frame_8": (1 / 8, "a frame further in")}
@@ -79,6 +87,12 @@ def _rephased_pattern(batch: Batch, radius: float) -> Pixels:
     return frequency.patterned_elsewhere(batch.spectra, _above(batch, radius), _colours(batch), amount)
 
 
+def _blur_energy(batch: Batch, sigma: float) -> NDArray[np.float64]:
+    """Return the energy of the change that a blur makes, float64 (N,)."""
+    change = np.subtract(photometric.blurred(batch.pixels, sigma), batch.pixels, dtype=np.float64)
+    return np.asarray((change**2).sum(axis=(1, 2, 3)))
+
+
 def _cut(batch: Batch, parts: float) -> tuple[Pixels, int]:
     """The pictures and the side of their blocks."""
     return batch.pixels, block_side(batch.side, int(parts))
@@ -101,9 +115,15 @@ def _hide_frame(inset: float, batch: Batch, fill: float) -> Pixels:
 
 
 def _with_controls(probe: Probe, *controls: tuple[str, str, Edit]) -> tuple[Probe, ...]:
-    """Return a probe and its controls, each given as suffix of the key, title and edit; all else is the probe's."""
+    """Return a probe and its controls, each given as suffix of the key, title and edit; all else is the probe's.
+
+    The control "same" makes the probe's change with the donor of the same verdict.
+    """
     alike = replace(probe, is_control=True, sentence="", way="", others={}, beside=False)
-    made = [replace(alike, key=f"{probe.key}_{suffix}", title=title, edit=edit) for suffix, title, edit in controls]
+    made = []
+    for suffix, title, edit in controls:
+        needs = "same" if suffix == "same" else probe.needs
+        made.append(replace(alike, key=f"{probe.key}_{suffix}", title=title, edit=edit, needs=needs))
     return replace(probe, controls=tuple(control.key for control in made)), *made
 
 
@@ -117,7 +137,7 @@ _TABLE = (
         Probe(
             "lowpass", "detail", "Removing fine detail", "All detail finer than a radius of the spectrum is removed.",
             _CUTOFFS, lambda batch, radius: attenuated(batch.spectra, _above(batch, radius)),
-            way="removed", others={"change": ("rephase",)},
+            way="removed", others={"change": ("rephase", "blur")},
         ),
         ("control", "Removing as much coarse detail",
          lambda batch, radius: frequency.attenuated_elsewhere(batch.spectra, _above(batch, radius))),
@@ -132,6 +152,18 @@ _TABLE = (
             _SWAPS, lambda batch, radius: frequency.images_of(_rephased(batch, radius)), way="its phases randomised",
         ),
         ("pattern", "Adding as much of a coarse pattern", _rephased_pattern),
+    ),
+    *_with_controls(
+        Probe(
+            "blur", "detail", "Blurring", "A Gaussian blur.",
+            _BLURS, lambda batch, sigma: photometric.blurred(batch.pixels, sigma), way="blurred",
+        ),
+        ("control", "Fading coarse detail as much",
+         lambda batch, sigma: frequency.attenuated_elsewhere(
+             batch.spectra, _above(batch, _FINE), _blur_energy(batch, sigma))),
+        ("grey", "Adding as much of a coarse grey pattern",
+         lambda batch, sigma: frequency.patterned_elsewhere(
+             batch.spectra, _above(batch, _FINE), batch.chance.normal[..., None], _blur_energy(batch, sigma))),
     ),
     Probe(
         "highpass", "detail", "Removing coarse shading",
@@ -172,13 +204,21 @@ _TABLE = (
     ),
     *_with_controls(
         Probe(
-            "tint", "colour", "Moving the mean colour to that of the other class",
-            "The mean of red, green and blue moves to that of the class that the image is not called.",
-            (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
-            lambda batch, share: photometric.tinted(batch.pixels, batch.other_means, share), needs="means",
+            "chroma", "colour", "Moving the mean chroma to that of the other class",
+            "The mean colour moves to that of an image of the other verdict; brightness stays.", _FULL,
+            lambda batch, share: photometric.with_chroma(batch.pixels, batch.other, share), needs="other",
         ),
-        ("control", "Moving the mean colour to that of its own class",
-         lambda batch, share: photometric.tinted(batch.pixels, batch.same_means, share)),
+        ("same", "Moving the mean chroma to that of another image of its class",
+         lambda batch, share: photometric.with_chroma(batch.pixels, batch.same, share)),
+    ),
+    *_with_controls(
+        Probe(
+            "brightness", "light", "Moving the mean brightness to that of the other class",
+            "The mean brightness moves to that of an image of the other verdict; colour stays.", _FULL,
+            lambda batch, share: photometric.with_brightness(batch.pixels, batch.other, share), needs="other",
+        ),
+        ("same", "Moving the mean brightness to that of another image of its class",
+         lambda batch, share: photometric.with_brightness(batch.pixels, batch.same, share)),
     ),
     Probe(
         "brighter", "light", "Brightening", "Grey levels are added to every value.",
@@ -199,10 +239,6 @@ _TABLE = (
         lambda batch, quality: photometric.compressed(batch.pixels, int(quality)),
     ),
     Probe(
-        "blur", "compression", "Blurring", "A Gaussian blur.",
-        steps((0.5, 1, 2), "{} pixels"), lambda batch, sigma: photometric.blurred(batch.pixels, sigma),
-    ),
-    Probe(
         "sharpen", "compression", "Sharpening", "The difference from a blurred copy is added.",
         (Strength("50", "half of it", 0.5), Strength("100", "all of it", 1.0)),
         lambda batch, amount: photometric.sharpened(batch.pixels, amount),
@@ -214,9 +250,9 @@ _TABLE = (
             _SIDES, lambda batch, parts: spatial.without_seams(*_cut(batch, parts), _order(batch, parts)),
             way="blended", others={"seam": ("shuffle", "shuffle_fade")},
         ),
-        # a smaller change than shuffling, as those of the next two are
-        ("stay", "Cutting and joining blocks in place",
-         lambda batch, parts: spatial.without_seams(*_cut(batch, parts))),
+        ("turn", "Turning blocks in place without seams",
+         lambda batch, parts: spatial.without_seams(
+             spatial.rotated_in_blocks(*_cut(batch, parts)), _cut(batch, parts)[1])),
     ),
     *_with_controls(
         Probe(
@@ -262,17 +298,25 @@ _TABLE = (
 )  # fmt: skip
 
 PROBES: dict[str, Probe] = {probe.key: probe for probe in _TABLE}
-# the one control that needs another donor than its probe
-PROBES["transplant_same"] = replace(PROBES["transplant_same"], needs="same")
 # alternative ways to make another probe's change, which are its choices
 OTHER_WAYS = frozenset(key for probe in PROBES.values() for keys in probe.others.values() for key in keys)
 
 
-def in_every_way(column: str) -> bool:
-    """Check whether every alternative way of making a column's change has the same strength."""
+def other_ways(column: str) -> dict[str, list[str]]:
+    """Find the columns that make a column's change in other ways, by kind of choice; a way may lack the strength."""
     probe, strength = probe_columns()[column]
-    ways = (PROBES[key] for keys in probe.others.values() for key in keys)
-    return all(strength.key in {one.key for one in way.strengths} for way in ways)
+    ways: dict[str, list[str]] = {}
+    for kind, keys in probe.others.items():
+        steps_of = [(way, step) for way in map(PROBES.get, keys) if way is not None for step in way.strengths]
+        ways[kind] = [way.column(step.key) for way, step in steps_of if strength.key == (step.like or step.key)]
+    return ways
+
+
+def in_every_way(column: str) -> bool:
+    """Check whether every alternative way of making a column's change has a strength that is alike."""
+    probe = probe_columns()[column][0]
+    ways = other_ways(column)
+    return all(len(ways[kind]) == len(keys) for kind, keys in probe.others.items())
 
 
 @cache
@@ -289,7 +333,6 @@ def probe_pictures(
     columns: Iterable[str] | None = None,
     other: Pixels | None = None,
     same: Pixels | None = None,
-    means: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> dict[str, Pixels]:
     """Change one image in every way of the table, as the study `probes` does.
 
@@ -299,16 +342,14 @@ def probe_pictures(
         seed: of the study.
         columns: keys of `probe_columns`; all when None.
         other, same: uint8 (side, side, 3), donors, see `Batch`.
-        means: float32 (3,) each, mean colours of the class that was not predicted and of the predicted one.
 
     Returns:
         Column -> uint8 (side, side, 3), in the table's order; changes that need what is None are left out.
     """
-    given = {"nothing": True, "other": other is not None, "same": same is not None, "means": means is not None}
-    theirs, own = np.zeros((2, 1, 3), np.float32) if means is None else (mean[None] for mean in means)
+    given = {"nothing": True, "other": other is not None, "same": same is not None}
     lender, twin = (image if donor is None else donor for donor in (other, same))
     chance = Chance.of([name], side=len(image), seed=seed)
-    batch = Batch(image[None], lender[None], twin[None], theirs, own, chance)
+    batch = Batch(image[None], lender[None], twin[None], chance)
     wanted = probe_columns() if columns is None else {*columns}
     return {
         column: probe.edit(batch, strength.value)[0]

@@ -76,7 +76,7 @@ def without_seams(pixels: Pixels, block: int, orders: NDArray[np.integer] | None
     Args:
         pixels: uint8 (N, side, side, 3).
         block: side of a block in pixels.
-        orders: as in `shuffled`; None leaves the blocks in place, which is the control: the same cuts and joins.
+        orders: as in `shuffled`; None leaves the blocks in place.
     """
     blocks = (pixels if orders is None else shuffled(pixels, block, orders)).astype(np.float32)
     side = pixels.shape[1]

@@ -12,7 +12,6 @@ from core.perturbations.registry import probe_pictures
 from core.runs.run import Run
 
 Pixels = NDArray[np.uint8]
-MEANS = ["red", "green", "blue"]
 
 
 class Donors(NamedTuple):
@@ -60,14 +59,6 @@ def choose_donors(run: Run, rows: NDArray[np.intp], *, seed: int = 0) -> Donors:
     return Donors(chosen[0], chosen[1])
 
 
-def class_means(run: Run) -> NDArray[np.float32]:
-    """float32 (2, 3), the mean red, green and blue of the images of each class, FAKE first, by their true label."""
-    table = run.predictions
-    overall = table[MEANS].mean()
-    means = [table.loc[table["label"] == name, MEANS].mean().fillna(overall) for name in ("FAKE", "REAL")]
-    return np.stack(means).astype(np.float32)
-
-
 class ProbeExample(NamedTuple):
     """An image under every probe.
 
@@ -99,7 +90,5 @@ def probe_example(run: Run, row: int, get: Callable[[int], Pixels | None], *, se
         return None
     chosen = (int(donor[0]) for donor in choose_donors(run, np.array([row]), seed=seed))
     other, same = (get(position) if position >= 0 else None for position in chosen)
-    real, means = run.predictions["predicted"].iloc[row] == "REAL", class_means(run)
-    own = (means[int(not real)], means[int(real)])
     name = str(run.predictions["id"].iloc[row])
-    return ProbeExample(image, other, probe_pictures(image, name=name, seed=seed, other=other, same=same, means=own))
+    return ProbeExample(image, other, probe_pictures(image, name=name, seed=seed, other=other, same=same))

@@ -17,9 +17,9 @@ from core.findings.paired import strongest_first
 from core.perturbations.flips import short_margins, short_sizes, summarise_flips
 from core.perturbations.photometric import rms
 from core.perturbations.probe import FAMILIES, Batch, Chance, size_column
-from core.perturbations.registry import OTHER_WAYS, PROBES, in_every_way, probe_columns
+from core.perturbations.registry import OTHER_WAYS, PROBES, in_every_way, other_ways, probe_columns
 from core.runs.run import Run
-from core.studies.donors import choose_donors, class_means
+from core.studies.donors import choose_donors
 from core.studies.flips import FlipRate, compare_flips, flip_rates, read_flips, strengths_in
 from core.studies.groups import VERDICTS, with_predictions
 from core.studies.study import Context, Parameters, Rows, Study
@@ -33,7 +33,7 @@ QUESTIONS = {
     "blocks": "Do {} verdicts rest on spatial layout?",
     "place": "Do {} verdicts rest on one place?",
     "colour": "Do {} verdicts rest on colour?",
-    "light": "Does a change of light flip {} verdicts?",
+    "light": "Do {} verdicts rest on brightness?",
     "compression": "Do compression and sharpening flip {} verdicts?",
     "geometry": "Does another orientation flip {} verdicts?",
     "levels": "Do the finest grey levels flip {} verdicts?",
@@ -43,12 +43,12 @@ QUESTIONS = {
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the margin of each image under each strength of each probe, and the size of the change."""
     seed, run, pixels = parameters["seed"], context.run, context.pixels[rows]
-    donors, means = choose_donors(run, rows, seed=seed), class_means(run)
+    donors = choose_donors(run, rows, seed=seed)
     # an image without a donor is its own, and those results are dropped
     other, same = (np.asarray(context.pixels[np.where(chosen < 0, rows, chosen)]) for chosen in donors)
-    verdict, ids = (run.predictions["predicted"] == "REAL").to_numpy(int)[rows], run.predictions["id"].to_numpy()[rows]
+    ids = run.predictions["id"].to_numpy()[rows]
     chance = Chance.of(list(ids.astype(str)), side=pixels.shape[1], seed=seed)
-    batch = Batch(pixels, other, same, means[1 - verdict], means[verdict], chance)
+    batch = Batch(pixels, other, same, chance)
     lacking = {"other": donors.other < 0, "same": donors.same < 0}
     table: dict[str, NDArray[Any]] = {"id": ids}
     for column, (probe, strength) in probe_columns().items():
@@ -95,14 +95,13 @@ def answering_rate(rates: Sequence[FlipRate]) -> FlipRate:
     That is the one that certainly flips most beyond its strongest control; where none does, or none has a control, the
     one that flips most. Where some strengths are made in every other way too, only those are considered.
     """
-    fair = [rate for rate in rates if rate.contrast.difference is not None and not rate.strength.excess]
+    fair = [rate for rate in rates if rate.contrast.difference is not None]
     in_all_ways = [rate for rate in fair if in_every_way(rate.column)]
     fair = in_all_ways or fair
     certain = [rate for rate in fair if _low(rate) > 0]
     if certain:
         return max(certain, key=_low)
-    most = fair or [rate for rate in rates if not rate.strength.excess]
-    return max(most, key=lambda rate: rate.contrast.measure.value)
+    return max(fair or rates, key=lambda rate: rate.contrast.measure.value)
 
 
 def _low(rate: FlipRate) -> float:
@@ -111,14 +110,14 @@ def _low(rate: FlipRate) -> float:
 
 def _contrasts(rows: pd.DataFrame, column: str) -> tuple[Contrast, ...]:
     """Compare a change with each control, and in each other way of making it or with each fill."""
-    probe, strength = probe_columns()[column]
+    probe, _ = probe_columns()[column]
     against = [compare_flips(rows, column, (key,)) for key in probe.controls]
     against = [contrast for contrast in against if contrast.control is not None]
     contrasts = list(strongest_first(against)) or [compare_flips(rows, column, ())]
-    for kind, keys in probe.others.items():
-        for way in (PROBES[key] for key in keys):
-            if strength.key in {step.key for step in strengths_in(rows, way)}:
-                other = way.column(strength.key)
+    for kind, columns in other_ways(column).items():
+        for other in columns:
+            way, step = probe_columns()[other]
+            if step in strengths_in(rows, way):
                 contrasts.append(compare_flips(rows, other, way.controls, kind=kind, value=way.way))
     if probe.strengths_are:
         for step in strengths_in(rows, probe):
@@ -133,7 +132,7 @@ DERIVED = {
     "turned_by": "Kind of that change, the probe that flips it while its controls do not; none where none does",
     "turned_size": "Size of the smallest flip, root mean square in grey levels, 0 to 255",
     "turned_families": "Kinds of probes that flip it while their controls do not, 0 to 9",
-    "detail_radius": "Mildest low-pass that flips it, radius of the spectrum, 8 to 14; none where none does",
+    "detail_radius": "Mildest low-pass that flips it, radius of the spectrum, 2 to 14; none where none does",
     "detail_both_ways": "Fine detail decides, both ways: removed or replaced, it flips; lent to the other class, "
     "that flips",
 }
@@ -151,7 +150,7 @@ STUDY = Study(
     question="Which named small change flips the verdict?",
     columns=DERIVED | MARGINS | SIZES,
     control="each probe has its own: as much energy taken from or put into other rings, a donor of the same class, "
-    "the class's own mean colour, the seams without shuffling, as large a square or as wide a frame covered elsewhere",
+    "the seams without shuffling, as large a square or as wide a frame covered elsewhere",
     compute=compute,
     conclude=conclude,
     parameters={"seed": 0},

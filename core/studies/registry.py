@@ -17,7 +17,7 @@ from core.studies.study import Study, StudyError
 # which they are best made
 STUDIES: dict[str, str] = {
     "probes": "core.studies.probes:STUDY",
-    "rings": "core.studies.rings:STUDY",
+    "bands": "core.studies.bands:STUDY",
     "neighbours": "core.studies.neighbours:STUDY",
     "transfer": "core.studies.out_of_distribution:STUDY",
     "deliveries": "core.studies.deliveries:STUDY",

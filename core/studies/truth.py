@@ -1,13 +1,15 @@
 """How near is each explanation to the exact map, where there is one: of detectors that add up scores of small patches?
 
-Two truths are compared over the cells of a grid, since they answer different questions: the mean score of the patches
-that see a cell, weighted by overlap, and how far the margin falls when the cell is covered. What the exact map sums up
-to in a cell would be no truth: pixels near the border lie in fewer patches, so that the middle alone would be near it.
-Methods are tried under each fill, baseline or layer that they offer. The controls were declared before looking: the
-truth of another image of the same cell of the confusion matrix, and a random order. Edges and centre are baselines.
+Three truths are compared over the cells of a grid, since they answer different questions: the mean score of the patches
+that see a cell, weighted by overlap; what the exact map sums up to in it, which is what the map shows; and how far the
+margin falls when the cell is covered. Pixels near the border lie in fewer patches, so the middle alone is near the sum,
+and so is the sum of any other image. Methods are tried under each fill, baseline or layer that they offer. The controls
+were declared before looking: the truth of another image of the same cell of the confusion matrix, and a random order.
+Edges and centre are baselines.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -35,10 +37,13 @@ Values = NDArray[np.float64]
 CONTROLS = {"other": "another image's exact map", "random": "random order"}
 BASELINES = {"edges": "edges first", "centre": "middle first"}
 # the first truth of a cell; the others are the effects of covering it with a fill
-SCORES = "exact"
-TRUTHS = {SCORES: "mean score of the patches that see it"} | {fill: f"effect of covering it ({fill})" for fill in FILLS}
+SCORES, SUM = "exact", "sum"
+TRUTHS: dict[str, str] = {
+    SCORES: "mean score of the patches that see it",
+    SUM: "sum of the exact map in it",
+} | {fill: f"effect of covering it ({fill})" for fill in FILLS}
 # setting that is varied -> kind of choice
-KINDS = {"fill": "fill", "sigma": "baseline", "layer": "layer"}
+KINDS = {"fill": "fill", "baseline": "baseline", "sigma": "baseline", "layer": "layer"}
 # layers of a detector of patches whose Grad-CAM is the patches' scores by construction, "" for the detector's own
 STRETCHED, NOTE = ("", "scores"), "the patches' scores, stretched"
 
@@ -70,23 +75,25 @@ class Variant(NamedTuple):
     def columns(self) -> dict[str, str]:
         """Column -> plain description."""
         name = f"{self.explainer.title}{self.title and f', {self.kind} {self.title}'}"
-        return _describe(self.key, name, (SCORES, self.fill))
+        return _describe(self.key, name, (SCORES, SUM, self.fill))
 
 
 def variants(explainer: AnyExplainer, *, layers: Iterable[str] = (), seed: int = 0) -> list[Variant]:
     """List an explainer's fills, baselines or layers, its default first."""
     own, name = settings_of(explainer, seed), explainer.name
-    setting = next((setting for setting in describe(explainer.settings) if setting.name in KINDS), None)
-    if setting is None:
-        return [Variant(explainer, name, "", "", own, "mean")]
-    listed, kind = [], KINDS[setting.name]
-    for value in dict.fromkeys((getattr(own, setting.name), *(setting.choices or setting.offers or layers))):
-        settings, title = own.changed(**{setting.name: value}), setting.told(value) or "last"
-        if explainer is KEPT and value in STRETCHED:
-            title += f" ({NOTE})"
-        fill: Fill = getattr(settings, "fill", "blur" if kind == "baseline" else "mean")
-        listed.append(Variant(explainer, name if settings == own else f"{name}_{value}", kind, title, settings, fill))
-    return listed
+    listed: dict[str, Variant] = {}
+    # what is listed last begins the titles of what it has in common with the default
+    for setting in reversed([setting for setting in describe(explainer.settings) if setting.name in KINDS]):
+        kind = KINDS[setting.name]
+        for value in dict.fromkeys((getattr(own, setting.name), *(setting.choices or setting.offers or layers))):
+            settings = own.changed(**{setting.name: value})
+            title = setting.told(value) or "last"
+            if explainer is KEPT and value in STRETCHED:
+                title += f" ({NOTE})"
+            fill: Fill = getattr(settings, "fill", getattr(settings, "baseline", "mean"))
+            key = name if settings == own else f"{name}_{value}"
+            listed.setdefault(key, Variant(explainer, key, kind, title, settings, fill))
+    return list(listed.values()) or [Variant(explainer, name, "", "", own, "mean")]
 
 
 def column_of(key: str, truth: str) -> str:
@@ -138,7 +145,8 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     keep = ~np.eye(size + 1, size, -1, dtype=bool)
     for at, row in enumerate(rows):
         sign = cells.signs[row]
-        truths = {SCORES: sign * patch_means(exact[at], coverage, squares)}
+        sums, other_sums = sign * segment_values(np.stack([exact[at], exact[len(rows) + at]]), squares)
+        truths = {SCORES: sign * patch_means(exact[at], coverage, squares), SUM: sums}
         for fill in FILLS:
             margins = detector.margins(mask_batch(pixels[at], squares, keep=keep, fill=fill, seed=seed))
             truths[fill] = sign * (margins[0] - margins[1:])
@@ -146,10 +154,12 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         orders = dict(zip(BASELINES, segment_values(maps, squares), strict=True))
         orders["other"] = sign * patch_means(exact[len(rows) + at], coverage, squares)
         orders["random"] = np.random.default_rng((seed, row)).random(size)
-        compared = [(key, values, tuple(TRUTHS)) for key, values in orders.items()]
+        compared = [(key, values, tuple(truth for truth in TRUTHS if (key, truth) != ("other", SUM)))
+                    for key, values in orders.items()]  # fmt: skip
+        compared.append(("other", other_sums, (SUM,)))
         for variant, passes in zip(tried, explained, strict=True):
             values = sign * segment_values(passes[at].values[None], squares)[0]
-            compared.append((variant.key, values, (SCORES, variant.fill)))
+            compared.append((variant.key, values, (SCORES, SUM, variant.fill)))
         records.append({
             column_of(key, truth): rank_correlation(values, truths[truth])
             for key, values, against in compared
@@ -164,7 +174,8 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """`exact-<method>-<verdict>` and `covered-...`: the rank correlation over the grid's cells beside the controls'.
 
-    Choices are the method's fills, baselines or layers, and the controls; black is shown and not counted.
+    Choices are the method's fills, baselines or layers, the controls, and for `exact` the sum in a cell in place of the
+    mean; LIME's fill with black is shown and not counted.
     """
     for is_exact, (group, part, weights) in product((True, False), groups(table, run)):
         for name, title in methods_in(part, column_of("{}", SCORES)).items():
@@ -178,6 +189,9 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             for variant in tried:
                 truth = SCORES if is_exact else variant.fill
                 contrasts += strongest_first(_against_controls(part, weights, variant, truth))
+            if is_exact and column_of(name, SUM) in part:
+                by_sum = strongest_first(_against_controls(part, weights, tried[0], SUM))[0]
+                contrasts.append(replace(by_sum, kind="truth", value=TRUTHS[SUM]))
             truth = SCORES if is_exact else tried[0].fill
             beside = {text: mean_of(part[column_of(key, truth)], weights) for key, text in BASELINES.items()}
             key = SCORES if is_exact else "covered"
@@ -215,7 +229,7 @@ def nearness(findings: Iterable[Finding]) -> pd.DataFrame:
         if not finding.key.startswith(f"{SCORES}-") or finding.control is None:
             continue
         column = f"{finding.group} verdicts"
-        for contrast in finding.contrasts:
+        for contrast in (contrast for contrast in finding.contrasts if contrast.kind != "truth"):
             varied = ""
             if contrast.kind == "fill":
                 # black stands without a control

@@ -29,7 +29,10 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     if groups:
         network = f"A network of {groups} ResNet-18s side by side"
     if arch.startswith("patch:"):
-        network = f"A network whose score is the mean of scores of {arch.removeprefix('patch:')}-pixel patches"
+        network = (
+            f"A network whose score is the mean of scores of {arch.removeprefix('patch:')}-pixel patches (none reaches "
+            "the last row and column)"
+        )
     # Markdown, not HTML
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(

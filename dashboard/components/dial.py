@@ -46,12 +46,9 @@ class Experiment(NamedTuple):
 
     @property
     def columns(self) -> dict[str, list[str]]:
-        """The study's column of each strength, weakest first, and those of its controls at this strength.
-
-        Strengths that change more than what is tested are left out.
-        """
+        """The study's column of each strength, weakest first, and those of its controls at this strength."""
         probe = PROBES[self.probe]
-        strengths = [strength.key for strength in probe.strengths if not strength.excess]
+        strengths = [strength.key for strength in probe.strengths]
         return {probe.column(key): [PROBES[control].column(key) for control in probe.controls] for key in strengths}
 
 

@@ -13,8 +13,9 @@ from core.findings.contrast import Finding
 from core.images.labels import other_class
 from core.images.palette import CLASS_COLOURS
 from core.perturbations.probe import FAMILIES, Probe
-from core.perturbations.registry import PROBES
+from core.perturbations.registry import PROBES, in_every_way
 from core.runs.filter import Filter
+from core.studies.bands import cell_flips
 from core.studies.flips import FlipRate, rates_table
 from core.studies.groups import VERDICTS
 from core.studies.neighbours import among_training
@@ -54,10 +55,11 @@ GROUPS = {
 }  # fmt: skip
 # study -> its question, how it was measured, and terms of the glossary
 PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "rings": (
-        "How much does each fineness of detail give?",
-        "Exact Shapley values: all 256 combinations of eight rings of the spectrum are judged.",
-        ("Spectrum", "Margin"),
+    "bands": (
+        "Does it need fine detail, medium detail, or one relative to the other?",
+        "Fine detail: waves of 1.4 to 4 pixels. Medium: 4 to 8 pixels. Each is left, halved or absent. Tables: share "
+        "of FAKE verdicts that flip; down fine, across medium detail.",
+        ("Spectrum", "Control"),
     ),
     "deliveries": (
         "Which verdicts survive saving, resizing and sharing?",
@@ -81,9 +83,9 @@ def draw(opened: Opened) -> None:
         st.subheader("Every experiment", anchor=False)
         finding_table(probes.findings)
         draw_experiments(opened, probes)
+    beneath = {"neighbours": partial(draw_neighbours, opened), "bands": partial(draw_cells, opened)}
     for name, part in PARTS.items():
-        beneath = partial(draw_neighbours, opened) if name == "neighbours" else None
-        draw_study(opened, name, *part, beneath=beneath)
+        draw_study(opened, name, *part, beneath=beneath.get(name))
 
 
 def draw_strips(opened: Opened, probes: StudyResult) -> None:
@@ -167,8 +169,8 @@ def draw_experiments(opened: Opened, probes: StudyResult) -> None:
 def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
     """Draw the pictures of a change, how verdicts follow as it grows, and which images it flips."""
     probe = PROBES[setting.value]
-    # the strongest that changes no more than what is tested
-    default = [strength.key for strength in probe.strengths if not strength.excess][-1]
+    # the strongest that was tried in every way
+    default = [step.key for step in probe.strengths if in_every_way(probe.column(step.key))][-1]
     strength = Setting("strength", default, {step.key: step.at(opened.run.side).told for step in probe.strengths})
     setting.linked(
         st.selectbox,
@@ -264,6 +266,16 @@ def _group_rows(rates: Sequence[FlipRate]) -> pd.DataFrame:
         rows.append({"value": rate.group, "rate": share.value, "low": share.low, "high": share.high,
                      "images": share.n, "expected": expected})  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def draw_cells(opened: Opened, answer: StudyResult) -> None:
+    """Draw how many FAKE verdicts flip in each cell of the study `bands`, a table for each kind of absence."""
+    tables = cell_flips(opened.run, answer.table, "FAKE")
+    with st.grid(3, min_column_width=260, gap="medium") as grid:
+        for words, shares in tables.items():
+            with grid.cell():
+                st.markdown(f"**Absent detail: {words}**")
+                st.table(shares.map(partial(percent, digits=0)))
 
 
 def draw_neighbours(opened: Opened, answer: StudyResult) -> None:

@@ -33,7 +33,7 @@ from tests.conftest import textured
 
 IMAGE = textured(1, fine=True, seed=9)
 PREDICT = PredictRequest()
-RINGS = ExplainRequest("rings", ExplainerSettings())
+EXACT = ExplainRequest("exact", ExplainerSettings())
 NOBODY = Identity("weights", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
 
 
@@ -161,9 +161,9 @@ def test_a_visitor_who_leaves_frees_the_thread(script: Script) -> None:
     worker = Worker(lease=0.3)
     try:
         worker.ask("gone", "slot", request(lime(1)), IMAGE)
-        script.gate(RINGS)
-        done(worker, "here", RINGS)
-        assert {settings for settings, _ in script.log} == {RINGS}
+        script.gate(EXACT)
+        done(worker, "here", EXACT)
+        assert {settings for settings, _ in script.log} == {EXACT}
         assert not worker._jobs
     finally:
         worker.close()

@@ -55,4 +55,7 @@ def test_the_exact_map_adds_up_to_the_margin(field: int) -> None:
                 score / scores[number].size / field**2
             )
         np.testing.assert_allclose(found.map, expected, atol=1e-6)
+        # no patch reaches the last row and column
+        assert (found.map[-1] == 0).all()
+        assert (found.map[:, -1] == 0).all()
     assert spread_scores(np.ones((2, 2)), side=8, field=5, stride=2).sum() == pytest.approx(1)

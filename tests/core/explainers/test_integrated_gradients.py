@@ -35,9 +35,12 @@ def baselines(pixels: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
     return np.rint(smooth).astype(np.uint8)
 
 
-@pytest.mark.parametrize(("target", "sign"), [("margin", 1), ("REAL", 1), ("FAKE", -1)])
+@pytest.mark.parametrize(
+    ("target", "sign", "start"),
+    [("margin", 1, "blur"), ("margin", 1, "black"), ("REAL", 1, "blur"), ("FAKE", -1, "blur")],
+)
 def test_the_map_is_captums_on_the_plain_network(
-    detector: Detector, six: NDArray[np.uint8], target: str, sign: int
+    detector: Detector, six: NDArray[np.uint8], target: str, sign: int, start: str
 ) -> None:
     network, label = detector.network, FAKE if target == "FAKE" else REAL
 
@@ -46,8 +49,9 @@ def test_the_map_is_captums_on_the_plain_network(
         return logits[:, REAL] - logits[:, FAKE]
 
     captum = IntegratedGradients(margin if target == "margin" else network)
-    ours = explain(detector, six, target=target, steps=8)
-    for image, baseline, found in zip(six, baselines(six, 2), ours, strict=True):
+    ours = explain(detector, six, target=target, steps=8, baseline=start)
+    starts = baselines(six, 2) if start == "blur" else np.zeros_like(six)
+    for image, baseline, found in zip(six, starts, ours, strict=True):
         expected = captum.attribute(
             detector.inputs(image[None]),
             baselines=detector.inputs(baseline[None]),

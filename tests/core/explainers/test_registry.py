@@ -106,7 +106,7 @@ def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained
 
 def test_a_method_that_needs_more_than_a_detector_offers_says_so() -> None:
     black_box = SimpleNamespace(side=32, capabilities=frozenset({Capability.PREDICTIONS}), layers={}, target_layer="")
-    assert {one.name for one in explainers(black_box)} == {"lime", "lime_grid", "rings"}
+    assert {one.name for one in explainers(black_box)} == {"lime", "lime_grid"}
     assert GRADCAM.unavailable(black_box).startswith("Grad-CAM needs gradients and layers")
     assert LIME.unavailable(black_box) == ""
     assert {one.name for one in explainers(black_box, with_map=True)} == {"lime", "lime_grid"}

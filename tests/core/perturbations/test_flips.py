@@ -20,12 +20,8 @@ from core.perturbations.probe import size_column
 from core.perturbations.registry import probe_columns
 
 COLUMNS = list(probe_columns())
-# what a conclusion may rest on: no control, no changed donor, nothing that changes more than what is tested
-OWN = {
-    column: probe
-    for column, (probe, strength) in probe_columns().items()
-    if not (probe.is_control or probe.key == "lend" or (probe.key == "lowpass" and strength.value < 8))
-}
+# what a conclusion may rest on: no control, no changed donor
+OWN = {column: probe for column, (probe, _) in probe_columns().items() if not (probe.is_control or probe.key == "lend")}
 
 
 def controls_of(column: str) -> list[str]:

@@ -38,12 +38,15 @@ def test_saturation_and_contrast_are_pillows(pixels: NDArray[np.uint8], factor: 
 
 
 @pytest.mark.parametrize("share", [0.5, 1])
-def test_a_tint_moves_the_mean_of_each_channel(pixels: NDArray[np.uint8], share: float) -> None:
-    soft, means = (60 + pixels // 2).astype(np.uint8), np.random.default_rng(0).uniform(100, 150, (len(pixels), 3))
-    shift = share * (means - soft.mean(axis=(1, 2)))
-    close(
-        photometric.tinted(soft, means, share), np.clip(np.rint(soft + shift[:, None, None]), 0, 255).astype(np.uint8)
-    )
+def test_brightness_and_chroma_move_alone_and_together_the_whole_mean(pixels: NDArray[np.uint8], share: float) -> None:
+    soft = (60 + pixels // 2).astype(np.uint8)
+    donors = np.roll(soft, 1, axis=0)
+    weights = [0.299, 0.587, 0.114]
+    shift = share * (donors.mean(axis=(1, 2)) - soft.mean(axis=(1, 2)))[:, None, None]
+    grey = (shift @ weights)[..., None]
+    expected = {photometric.with_brightness: grey, photometric.with_chroma: shift - grey}
+    for change, by in expected.items():
+        close(change(soft, donors, share), np.clip(np.rint(soft + by), 0, 255).astype(np.uint8))
 
 
 @pytest.mark.parametrize("sigma", [0.5, 1, 2])

@@ -4,21 +4,20 @@ import hashlib
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from scipy import fft
 
 from core.perturbations import frequency, photometric, spatial
 from core.perturbations.frequency import ring
 from core.perturbations.photometric import rms
-from core.perturbations.probe import BLOCKS, Batch, Chance, Probe, Strength, block_side, inline, radii, steps
-from core.perturbations.registry import PROBES, in_every_way, probe_columns, probe_pictures
+from core.perturbations.probe import BLOCKS, Batch, Chance, Strength, block_side, inline, radii, steps
+from core.perturbations.registry import PROBES, in_every_way, other_ways, probe_columns, probe_pictures
 
-# only these change as much as their probe: a shuffled picture cannot be matched, nor can places or class means
-MATCHED = [
-    (key, control)
+# the energy of their change is matched image by image; that of other controls is alike on average
+MATCHED = {
+    key
     for key, probe in PROBES.items()
-    for control in probe.controls
-    if probe.family in ("detail", "transplant") and control != "transplant_same"
-]
+    if probe.is_control and probe.family in ("detail", "transplant") and probe.needs != "same"
+}
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +26,52 @@ def batch() -> Batch:
     generator = np.random.default_rng(3)
     coarse = generator.uniform(100, 150, (18, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
     pixels = np.rint(coarse + generator.normal(0, 4, (18, 32, 32, 3))).astype(np.uint8)
-    means = generator.uniform(100, 150, (2, 6, 3)).astype(np.float32)
-    return Batch(pixels[:6], pixels[6:12], pixels[12:], *means, Chance.of(list("abcdef"), side=32, seed=5))
+    return Batch(pixels[:6], pixels[6:12], pixels[12:], Chance.of(list("abcdef"), side=32, seed=5))
 
 
-def sizes(batch: Batch, probe: Probe) -> dict[str, NDArray[np.float32]]:
-    return {one.key: rms(probe.edit(batch, one.value), batch.pixels) for one in probe.strengths if not one.excess}
+@pytest.fixture(scope="module")
+def natural() -> Batch:
+    """Sixteen images with the spectrum of photographs, amplitudes that fall with frequency, and their donors."""
+    generator = np.random.default_rng(0)
+    waves = np.fft.fftfreq(32) * 32
+    radius = np.maximum(np.hypot(waves[:, None], waves), 1)
+    noise = np.fft.fft2(generator.standard_normal((48, 32, 32)))
+    shading = np.fft.ifft2(noise / radius**1.2).real
+    shading /= shading.std(axis=(1, 2), keepdims=True)
+    pixels = 128 + 30 * shading[..., None] + generator.uniform(-30, 30, (48, 1, 1, 3))
+    pixels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return Batch(pixels[:16], pixels[16:32], pixels[32:], Chance.of(list("abcdefghijklmnop"), side=32))
 
 
-@pytest.mark.parametrize(("key", "control"), MATCHED)
-def test_a_control_changes_as_much_as_its_probe(batch: Batch, key: str, control: str) -> None:
-    own, other = sizes(batch, PROBES[key]), sizes(batch, PROBES[control])
-    assert own.keys() == other.keys()
-    for strength, size in own.items():
-        np.testing.assert_allclose(other[strength], size, rtol=0.05, err_msg=strength)
+@pytest.mark.parametrize(("key", "control"), [(key, control) for key in PROBES for control in PROBES[key].controls])
+def test_a_control_acts_and_is_not_its_probe(batch: Batch, natural: Batch, key: str, control: str) -> None:
+    probe, other = PROBES[key], PROBES[control]
+    assert other.is_control or probe.family == "place"
+    assert [step.key for step in probe.strengths] == [step.key for step in other.strengths]
+    for step in probe.strengths:
+        own, theirs = probe.edit(natural, step.value), other.edit(natural, step.value)
+        sizes = np.median(rms(own, natural.pixels)), np.median(rms(theirs, natural.pixels))
+        assert 0.5 < sizes[1] / sizes[0] < 2, step.key
+        # as far apart as two changes that share a part
+        assert np.median(rms(own, theirs)) > 0.25 * sizes[0], step.key
+        if control in MATCHED and step.value >= 8:
+            changes = (rms(of.edit(batch, step.value), batch.pixels) for of in (other, probe))
+            np.testing.assert_allclose(*changes, rtol=0.05, err_msg=step.key)
+
+
+def test_a_blur_leaves_next_to_nothing_of_what_the_low_pass_like_it_removes(natural: Batch) -> None:
+    alike = {"lowpass_8": "blur_2", "lowpass_12": "blur_1"}
+    for lowpass, blur in alike.items():
+        assert other_ways(lowpass)["change"][1:] == [blur]
+        probe, strength = probe_columns()[blur]
+        # by cosine transforms, in which the picture has no seam at its border
+        waves = np.arange(32) / 2
+        fine = np.hypot(waves[:, None], waves) > probe_columns()[lowpass][1].value
+        pictures = probe.edit(natural, strength.value), natural.pixels
+        left, all_of_it = (
+            (fft.dctn(values.astype(float), axes=(1, 2))[:, fine] ** 2).sum(axis=(1, 2)) for values in pictures
+        )
+        assert (left < 0.01 * all_of_it).all()
 
 
 @pytest.mark.parametrize("side", [32, 15])
@@ -63,6 +94,7 @@ def test_each_change_is_the_one_that_its_column_names(batch: Batch) -> None:
     pixels, other, same, chance = batch.pixels, batch.other, batch.same, batch.chance
     spectra, theirs, twins = map(frequency.spectra_of, (pixels, other, same))
     fine, grey = ring(10, side=32), chance.normal[..., None]
+    blurred = ((photometric.blurred(pixels, 1).astype(float) - pixels) ** 2).sum(axis=(1, 2, 3))
     amount, texture = frequency.energy(spectra, fine), frequency.scrambled(spectra, chance.normal)
     centre, corner = np.zeros((2, 32, 32), bool)
     centre[8:24, 8:24] = corner[:16, 16:] = True
@@ -81,14 +113,16 @@ def test_each_change_is_the_one_that_its_column_names(batch: Batch) -> None:
         "transplant_10": frequency.transplanted(spectra, theirs, fine),
         "transplant_same_10": frequency.transplanted(spectra, twins, fine),
         "lend_10": frequency.transplanted(theirs, spectra, fine),
-        "tint_half": photometric.tinted(pixels, batch.other_means, 0.5),
-        "tint_control_full": photometric.tinted(pixels, batch.same_means, 1), "brighter_16": pixels + np.uint8(16),
+        "blur_grey_1": frequency.patterned_elsewhere(spectra, ring(8, side=32), grey, blurred),
+        "chroma_full": photometric.with_chroma(pixels, other, 1),
+        "brightness_same_full": photometric.with_brightness(pixels, same, 1), "brighter_16": pixels + np.uint8(16),
         "shuffle_blend_8": spatial.without_seams(pixels, 8, chance.orders[4]),
-        "shuffle_blend_stay_8": spatial.without_seams(pixels, 8),
+        "shuffle_blend_turn_8": spatial.without_seams(spatial.rotated_in_blocks(pixels, 8), 8),
         "shuffle_4": spatial.shuffled(pixels, 4, chance.orders[8]),
         "shuffle_turn_4": spatial.rotated_in_blocks(pixels, 4), "shuffle_fade_16": fade(pixels, 16, chance.orders[2]),
         "shuffle_fade_turn_16": fade(pixels, 16), "hide_centre_flat": spatial.hidden(pixels, centre),
         "hide_top_right_texture": spatial.hidden(pixels, corner, texture),
+        "hide_left_flat": spatial.hidden(pixels, np.roll(centre, -8, axis=1)),
         "hide_border_flat": spatial.hidden(pixels, depth < 2),
         "hide_frame_32_flat": spatial.hidden(pixels, (depth > 0) & (depth < 3)),
         "shift_1": spatial.shifted(pixels, 1), "turn_270": np.rot90(pixels, 3, axes=(1, 2)),
@@ -97,18 +131,18 @@ def test_each_change_is_the_one_that_its_column_names(batch: Batch) -> None:
         probe, strength = probe_columns()[column]
         np.testing.assert_array_equal(probe.edit(batch, strength.value), after, err_msg=column)
     # one image alone, with what it lacks left out
-    given = {"other": other[1], "same": same[1], "means": (batch.other_means[1], batch.same_means[1])}
-    alone = probe_pictures(pixels[1], name="b", seed=5, **given)  # type: ignore[arg-type]
+    given = {"other": other[1], "same": same[1]}
+    alone = probe_pictures(pixels[1], name="b", seed=5, **given)
     assert list(alone) == list(probe_columns())
     for column, after in expected.items():
         difference = np.abs(alone[column].astype(int) - after[1])
         assert difference.max() <= 1
-    assert list(probe_pictures(pixels[1], name="b", columns=["blur_1", "tint_half", "turn_90"])) == [
+    assert list(probe_pictures(pixels[1], name="b", columns=["blur_1", "chroma_full", "turn_90"])) == [
         "blur_1",
         "turn_90",
     ]
     for need in given:
-        lacking = probe_pictures(pixels[1], name="b", **{**given, need: None})  # type: ignore[arg-type]
+        lacking = probe_pictures(pixels[1], name="b", **{**given, need: None})
         assert {probe_columns()[column][0].needs for column in alone.keys() - lacking.keys()} == {need}
 
 
@@ -120,4 +154,5 @@ def test_strengths_are_labelled_for_the_size_of_the_image() -> None:
     assert radii((2.5,), "under {} px") == (Strength("2.5", "radius 2.5", 2.5, "under 12.8 px"),)
     assert inline("Recompressing as JPEG") == "recompressing as JPEG"
     every_way = {column for column in probe_columns() if in_every_way(column)}
-    assert {"lowpass_12", "shuffle_blend_8", "blur_1"} <= every_way <= probe_columns().keys() - {"lowpass_14"}
+    assert {"lowpass_12", "shuffle_blend_8", "blur_1"} <= every_way
+    assert not every_way & {"lowpass_14", "lowpass_10", "lowpass_4"}

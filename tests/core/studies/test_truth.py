@@ -26,7 +26,7 @@ from core.studies import explanations
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context, StudyError
-from core.studies.truth import CONTROLS, compute, conclude, make_study, nearness
+from core.studies.truth import CONTROLS, SUM, TRUTHS, compute, conclude, make_study, nearness
 from tests.conftest import make_patch, make_set, textured
 from tests.core.trust_cues import write_source
 
@@ -102,11 +102,18 @@ def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source: Source, tab
     weights = {name: tensor.double() for name, tensor in context.detector.network.state_dict().items()}
     squares = np.arange(16).reshape(4, 4).repeat(8, axis=0).repeat(8, axis=1)
 
-    def truth(scores: NDArray[np.float64], regions: NDArray[np.integer]) -> NDArray[np.float64]:
-        """The mean score of the patches, weighted by the pixels that each has in the region."""
-        shares = [
+    def shares_of(regions: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+        """How many pixels each patch has in each region."""
+        return [
             np.bincount(regions[y : y + FIELD, x : x + FIELD].ravel(), minlength=regions.max() + 1) for y, x in CORNERS
         ]
+
+    def sums(scores: NDArray[np.float64], regions: NDArray[np.integer]) -> NDArray[np.float64]:
+        return np.asarray(scores @ np.array(shares_of(regions)))
+
+    def truth(scores: NDArray[np.float64], regions: NDArray[np.integer]) -> NDArray[np.float64]:
+        """The mean score of the patches, weighted by the pixels that each has in the region."""
+        shares = shares_of(regions)
         return np.average(np.repeat(scores[:, None], len(shares[0]), axis=1), axis=0, weights=shares)
 
     for number, row in enumerate(ROWS):
@@ -117,6 +124,11 @@ def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source: Source, tab
         edges = ndimage.mean(ndimage.sobel(luma, axis=0) ** 2 + ndimage.sobel(luma, axis=1) ** 2, squares, range(16))
         assert computed["edges_cells_exact_rank"] == pytest.approx(spearmanr(edges, sign * exact)[0], abs=1e-6)
         assert computed["right_cells_exact_rank"] > 0.85
+        # the planted map is the exact one, and the cells of its sum are those of the truth
+        assert computed["right_cells_sum_rank"] == pytest.approx(1)
+        assert computed["edges_cells_sum_rank"] == pytest.approx(
+            spearmanr(edges, sign * sums(scores, squares))[0], abs=1e-6
+        )
         covered = [image * (squares != cell)[..., None] for cell in range(16)]
         effect = scores.mean() - [patch_scores(weights, version).mean() for version in covered]
         assert computed["edges_cells_black_rank"] == pytest.approx(spearmanr(edges, sign * effect)[0], abs=1e-6)
@@ -129,7 +141,8 @@ def test_its_findings(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer_of(found["exact-right-FAKE"]).word == "yes"
     assert answer_of(found["exact-wrong-REAL"]).word == "no"
     assert found["exact-right-REAL"].measure.value > 0.9
-    assert {contrast.value for contrast in found["exact-right-REAL"].contrasts} == set(CONTROLS.values())
+    values = {contrast.value for contrast in found["exact-right-REAL"].contrasts}
+    assert values == {*CONTROLS.values(), TRUTHS[SUM]}
     near = nearness(result.findings)
     controls = [f"control: {name}" for name in CONTROLS.values()]
     assert near.index[[0, -1]].tolist() == ["right", "wrong"]

@@ -1,0 +1,337 @@
+"""Which band of detail does a verdict need: fine, medium, or fine relative to medium?
+
+Fine detail are waves of under 4 pixels, down to 1.4 in the corners of the spectrum; medium detail are waves of 4 to 8.
+Each is left, halved or absent, which makes nine cells, and what is absent is tried in three ways. With the spectrum F
+of the image and the gain g (0, 1/2 or 1) of each wave's amplitude, a cell has the spectrum
+
+- removed: g F. The energy falls with g squared.
+- scrambled: F u / abs(u), with u = g + sqrt(1 - g^2) exp(i phi) and the phases phi of white noise, shared by the
+  channels. Every amplitude stays, and the phase is the mean of the image's own and a random one, weighted by g and
+  sqrt(1 - g^2) (weighted mean phase: Dakin et al. 2002, Current Biology 12, R476).
+- swapped: g F + sqrt(1 - g^2) D, with the spectrum D of an image of the same verdict. Since two images' waves are
+  uncorrelated, the energy goes over from the one to the other and does not fall in between.
+
+The controls change as much energy by a random grey pattern in another band: in coarse detail, which no cell touches, or
+in the band that is left. Fine detail is needed relative to medium detail if fewer verdicts flip where medium detail is
+absent too, which no change alone explains: it is the larger one. An interaction of the two effects would not show that,
+since verdicts that have flipped cannot flip again.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.findings.contrast import Contrast, Finding
+from core.findings.paired import compare_means, compare_shares, mean_of, strongest_first
+from core.perturbations.flips import short_margins
+from core.perturbations.frequency import (
+    Ring,
+    Spectra,
+    energy,
+    images_of,
+    patterned_elsewhere,
+    random_phases,
+    ring,
+    spectra_of,
+    transplanted,
+)
+from core.perturbations.probe import Chance, Pixels
+from core.runs.run import Run
+from core.studies.donors import choose_donors
+from core.studies.groups import groups
+from core.studies.study import Context, Parameters, Rows, Study
+
+# radii of the spectrum at which bands end, see `core.perturbations.frequency`
+MEDIUM_FROM = 4
+FINE_FROM = 8
+BANDS = {
+    "fine": "fine detail (waves of 1.4 to 4 pixels)",
+    "medium": "medium detail (waves of 4 to 8 pixels)",
+    "coarse": "coarse detail (waves of 8 pixels and more)",
+}
+REMOVED, SCRAMBLED, SWAPPED = "removed", "scrambled", "swapped"
+ABSENCES = {
+    REMOVED: "removed",
+    SCRAMBLED: "its phases scrambled",
+    SWAPPED: "that of another image of the same verdict",
+}
+# key of a level -> gain, and in words
+LEVELS = {"0": (0.0, "absent"), "half": (0.5, "half there"), "1": (1.0, "left")}
+CELLS = tuple(cell for cell in product(LEVELS, LEVELS) if cell != ("1", "1"))
+# band that is absent -> bands in which its controls add a pattern, the coarse first
+ELSEWHERE = {"fine": ("coarse", "medium"), "medium": ("coarse", "fine")}
+# a coarse pattern as large as the change of medium detail, in a picture without fine detail
+WITHOUT_FINE = "medium_by_coarse_without_fine"
+# what is swapped in, beside the cell `swapped_0_1`
+SWAPS = {
+    "other_fine": "fine detail of an image of the other verdict",
+    "other_rest": "all but fine detail of an image of the other verdict",
+    "same_rest": "all but fine detail of another image of the same verdict",
+}
+QUESTIONS = {
+    "fine": "Do {} verdicts need fine detail?",
+    "medium": "Do {} verdicts need medium detail?",
+    "relative": "Do {} verdicts need fine detail relative to medium detail?",
+    "class-fine": "Do {} verdicts rest on the fine detail of their class?",
+    "class-rest": "Do {} verdicts rest on the medium and coarse detail of their class?",
+}
+# finding of flips -> what flips
+SUBJECTS = {
+    "fine": "removing fine detail",
+    "medium": "removing medium detail",
+    "relative": "removing fine detail alone",
+}
+Values = NDArray[np.float64]
+
+
+def cell_column(absence: str, fine: str, medium: str) -> str:
+    """Name the column of a cell: `removed_0_half` has no fine and half of the medium detail."""
+    return f"{absence}_{fine}_{medium}"
+
+
+def control_column(absence: str, band: str, elsewhere: str) -> str:
+    """Name the column of a control of the cell in which one band is absent."""
+    return f"{absence}_{band}_by_{elsewhere}"
+
+
+def _columns() -> dict[str, str]:
+    columns = {}
+    for absence, words in ABSENCES.items():
+        for fine, medium in CELLS:
+            levels = f"{BANDS['fine']} {LEVELS[fine][1]}, {BANDS['medium']} {LEVELS[medium][1]}"
+            columns[cell_column(absence, fine, medium)] = f"Margin with {levels}; absent detail is {words}"
+        for band, elsewhere in ELSEWHERE.items():
+            for other in elsewhere:
+                size = f"as large as the change where {BANDS[band]} is {words}"
+                columns[control_column(absence, band, other)] = f"Margin with a grey pattern in {BANDS[other]}, {size}"
+        columns[f"{absence}_{WITHOUT_FINE}"] = (
+            f"Margin with {BANDS['fine']} absent, {words}, and a grey pattern in {BANDS['coarse']}, as large as the "
+            "change where medium detail is absent too"
+        )
+    return columns | {f"swap_{swap}": f"Margin with {words}" for swap, words in SWAPS.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Originals:
+    """N images and what stands in for their absent detail.
+
+    Attributes:
+        own: spectra of the images.
+        same, other: spectra of their donors with the same and with the other verdict.
+        noise: float32 (N, side, side), white noise.
+    """
+
+    own: Spectra
+    same: Spectra
+    other: Spectra
+    noise: NDArray[np.float32]
+
+    @property
+    def bands(self) -> dict[str, Ring]:
+        """The frequencies of each of `BANDS`."""
+        side = self.own.shape[1]
+        return {
+            "fine": ring(FINE_FROM, side=side),
+            "medium": ring(MEDIUM_FROM, FINE_FROM, side=side),
+            "coarse": ring(0, MEDIUM_FROM, side=side),
+        }
+
+    def cell(self, absence: str, fine: float, medium: float) -> Spectra:
+        """Return the spectra of a cell, see the module.
+
+        Args:
+            absence: one of `ABSENCES`.
+            fine, medium: gains of the bands, 0 to 1.
+        """
+        bands = self.bands
+        gains = np.ones((*bands["fine"].shape, 1), np.float32)
+        gains[bands["fine"]] = fine
+        gains[bands["medium"]] = medium
+        rest = np.sqrt(1 - gains**2)
+        if absence == REMOVED:
+            return np.asarray(self.own * gains, np.complex64)
+        if absence == SWAPPED:
+            return np.asarray(self.own * gains + self.same * rest, np.complex64)
+        turned = gains + rest * random_phases(self.noise)
+        return np.asarray(self.own * turned / np.abs(turned), np.complex64)
+
+    def patterned(self, spectra: Spectra, band: str, amount: NDArray[np.float64]) -> Pixels:
+        """Add a grey pattern of so much energy, float64 (N,), to a band of spectra."""
+        return patterned_elsewhere(spectra, ~self.bands[band], self.noise[..., None], amount)
+
+    def versions(self) -> Iterator[tuple[str, Pixels]]:
+        """Yield each column with its pictures, uint8 (N, side, side, 3)."""
+        everywhere = ring(0, side=self.own.shape[1])
+        for absence in ABSENCES:
+            for fine, medium in CELLS:
+                spectra = self.cell(absence, LEVELS[fine][0], LEVELS[medium][0])
+                yield cell_column(absence, fine, medium), images_of(spectra)
+            without = {"fine": self.cell(absence, 0, 1), "medium": self.cell(absence, 1, 0)}
+            amounts = {band: energy(spectra - self.own, everywhere) for band, spectra in without.items()}
+            for band, elsewhere in ELSEWHERE.items():
+                for other in elsewhere:
+                    yield control_column(absence, band, other), self.patterned(self.own, other, amounts[band])
+            yield f"{absence}_{WITHOUT_FINE}", self.patterned(without["fine"], "coarse", amounts["medium"])
+        fine_ring = self.bands["fine"]
+        yield "swap_other_fine", transplanted(self.own, self.other, fine_ring)
+        yield "swap_other_rest", transplanted(self.other, self.own, fine_ring)
+        yield "swap_same_rest", transplanted(self.same, self.own, fine_ring)
+
+
+def originals(context: Context, rows: Rows, *, seed: int) -> tuple[Originals, Mapping[str, NDArray[np.bool_]]]:
+    """Read images and their donors.
+
+    Returns:
+        The images, and bool (N,), which of them lack a donor, by "same" and "other"; those are their own donors.
+    """
+    donors = choose_donors(context.run, rows, seed=seed)._asdict()
+    ids = context.run.predictions["id"].astype(str).tolist()
+    lacking = {name: chosen < 0 for name, chosen in donors.items()}
+    spectra = {
+        name: spectra_of(np.asarray(context.pixels[np.where(chosen < 0, rows, chosen)]))
+        for name, chosen in donors.items()
+    }
+    own = np.asarray(context.pixels[rows])
+    chance = Chance.of([ids[row] for row in rows], side=own.shape[1], seed=seed)
+    return Originals(spectra_of(own), spectra["same"], spectra["other"], chance.normal), lacking
+
+
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
+    """Compute the margins of each image's cells, controls and swaps; NaN where it lacks the donor."""
+    images, lacking = originals(context, rows, seed=parameters["seed"])
+    table = {"id": context.run.predictions["id"].to_numpy()[rows]}
+    nothing = np.zeros(len(rows), bool)
+    for column, pictures in images.versions():
+        margins = short_margins(context.detector.margins(pictures))
+        first, second = column.split("_")[:2]
+        lacks = lacking["same"] if first == SWAPPED else lacking.get(second, nothing)
+        table[column] = np.where(lacks, np.nan, margins).astype(np.float16)
+    return pd.DataFrame(table)
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
+    """Conclude `fine-`, `medium-`, `relative-`, `class-fine-` and `class-rest-<verdict>`.
+
+    The first three are of flips under the absence "removed", and the other absences are choices. The last two are of
+    margins: how far a swap with the other class moves them, beside the same swap within the class.
+    """
+    for verdict, part, weights in groups(table, run):
+        margins = Margins(part, weights, 1 if verdict == "REAL" else -1)
+        for name, subject in SUBJECTS.items():
+            contrasts = margins.contrasts(name)
+            question = QUESTIONS[name].format(verdict)
+            yield Finding(f"{name}-{verdict}", question, "flip_rate", contrasts, group=verdict, subject=subject)
+        within = {"class-fine": cell_column(SWAPPED, "0", "1"), "class-rest": "swap_same_rest"}
+        for name, same in within.items():
+            contrast = margins.swap(f"swap_other_{name.removeprefix('class-')}", same)
+            question = QUESTIONS[name].format(verdict)
+            yield Finding(f"{name}-{verdict}", question, "margin_effect", (contrast,), group=verdict)
+
+
+@dataclass(frozen=True, eq=False)
+class Margins:
+    """The rows of one verdict.
+
+    Attributes:
+        rows: of the study's table, with `margin`.
+        weights: (N,), how many images each stands for.
+        sign: 1 for REAL verdicts, -1 for FAKE ones.
+    """
+
+    rows: pd.DataFrame
+    weights: NDArray[np.float32]
+    sign: int
+
+    def towards(self, column: str) -> Values:
+        """Return margins towards the verdict, NaN where there is no donor."""
+        return np.asarray(self.sign * self.rows[column].to_numpy(np.float64))
+
+    def flips(self, column: str) -> Values:
+        """Return 1 where a verdict flips and 0 where not, NaN where there is no donor."""
+        after = self.towards(column)
+        return np.where(np.isnan(after), np.nan, after <= 0)
+
+    def contrasts(self, name: str) -> tuple[Contrast, ...]:
+        """Compare under each absence with each control, and of the choices keep the strongest."""
+        first, *others = ABSENCES
+        compare = self._relative if name == "relative" else self._absent
+        main = strongest_first(compare(name, first, "control"))
+        return (*main, *(strongest_first(compare(name, absence, "absence"))[0] for absence in others))
+
+    def swap(self, other: str, same: str) -> Contrast:
+        """Compare how far two swaps move the margin away from the verdict."""
+        before = self.towards("margin")
+        moved = [before - self.towards(column) for column in (other, same)]
+        known = np.isfinite(moved).all(axis=0)
+        own, control = (values[known] for values in moved)
+        return compare_means(
+            "control", "within the class", own, control, self.weights[known], control="the same swap within the class"
+        )
+
+    def _absent(self, band: str, absence: str, kind: str) -> list[Contrast]:
+        """Compare the flips where a band is absent with those where as much changes elsewhere."""
+        cell = cell_column(absence, "0", "1") if band == "fine" else cell_column(absence, "1", "0")
+        contrasts = []
+        for other in ELSEWHERE[band]:
+            control = f"as large a pattern in {other} detail"
+            value = control if kind == "control" else ABSENCES[absence]
+            contrasts.append(self._compare(kind, value, cell, control_column(absence, band, other), control))
+        return contrasts
+
+    def _relative(self, _name: str, absence: str, kind: str) -> list[Contrast]:
+        """Compare the flips without fine detail, alone or under a coarse pattern, with those without both."""
+        both = cell_column(absence, "0", "0")
+        alone = {
+            "fine detail alone": cell_column(absence, "0", "1"),
+            "as large a coarse pattern in place of medium detail": f"{absence}_{WITHOUT_FINE}",
+        }
+        contrasts = []
+        for words, column in alone.items():
+            value = words if kind == "control" else ABSENCES[absence]
+            contrasts.append(self._compare(kind, value, column, both, "removing medium detail too"))
+        return contrasts
+
+    def _compare(self, kind: str, value: str, own: str, other: str, control: str) -> Contrast:
+        first, second = self.flips(own), self.flips(other)
+        known = np.isfinite(first + second)
+        return compare_shares(kind, value, first[known] > 0, second[known] > 0, self.weights[known], control=control)
+
+
+def cell_flips(run: Run, table: pd.DataFrame, verdict: str) -> dict[str, pd.DataFrame]:
+    """Estimate the share of verdicts that flip in each cell.
+
+    Returns:
+        Absence, in words -> shares, 0 to 1: a row a level of fine, a column a level of medium detail, all of it first.
+    """
+    tables = {}
+    levels = list(reversed(LEVELS))
+    for group, part, weights in groups(table, run):
+        if group != verdict:
+            continue
+        margins = Margins(part, weights, 1 if verdict == "REAL" else -1)
+        for absence, words in ABSENCES.items():
+            shares = pd.DataFrame(0.0, levels, levels)
+            for fine, medium in CELLS:
+                flips = margins.flips(cell_column(absence, fine, medium))
+                known = np.isfinite(flips)
+                shares.loc[fine, medium] = mean_of(flips[known], weights[known]).value
+            names = [LEVELS[level][1] for level in levels]
+            tables[words] = shares.set_axis(names, axis=0).set_axis(names, axis=1)
+    return tables
+
+
+STUDY = Study(
+    name="bands",
+    title="Bands of detail",
+    question="Does a verdict need fine detail, medium detail, or fine relative to medium detail?",
+    columns=_columns(),
+    control="A random grey pattern in another band, as large as the change; for swaps, the same swap within the class.",
+    compute=compute,
+    conclude=conclude,
+    parameters={"seed": 0},
+    shard=64,
+)
