@@ -61,7 +61,8 @@ def main(options: argparse.Namespace) -> None:
             print(to_json(findings) if options.json else findings_markdown(findings))
         else:
             next_ = f"{PROGRAM} study {quote(options.run)} --recommended"
-            print(f"{options.run} has no such finding yet.\nNext: {next_}")
+            lacking = "such finding" if options.study else "findings"
+            print(f"{options.run} has no {lacking} yet.\nNext: {next_}")
 
 
 def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
