@@ -89,6 +89,7 @@ def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
         assert text in page.text
     assert run.manifest["detector_sha256"] in page.text
     assert run.manifest["set_fingerprint"] in page.text
+    assert ["Trained on", "made-train"] in page.rows
     # the ROC curve
     assert len(page.images) == 1
     assert "script" not in page.tags
