@@ -1,4 +1,4 @@
-"""Explain one image: print its verdict or, with `--json`, its judgement; `--out` writes explanations to files."""
+"""Judge one image and print the answer, with `--json` all that it rests on; `--out` writes explanations to files."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ from core.images.provenance import read_claims
 from core.report.explanation import html_of
 from core.runs.folders import find_detectors, find_named, find_runs
 from core.storage import read_bytes, write_bytes_atomically
-from core.studies.judgement import find_threshold, judge_picture
+from core.studies.judgement import OUT_OF_SCOPE, find_threshold, judge, judge_picture, versions
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @command(f"{PROGRAM} explain", parse)
 def main(options: argparse.Namespace) -> None:
-    """Print the verdict on an image or its judgement, or write the explanations that the command line asks for."""
+    """Print the judgement of an image, and write the explanations that the command line asks for."""
     if options.list:
         print(_list_methods())
         return
@@ -46,15 +46,19 @@ def main(options: argparse.Namespace) -> None:
     data = read_bytes(options.image, limit=MAX_BYTES)
     picture = decode(data)
     ready = prepare_pixels(picture, detector.preprocessing)
+    folder = find_named(options.detector, find_detectors(), "detector")
+    threshold = find_threshold(detector.identity, find_runs((folder.parents[1], *homes())).values())
     if options.json:
-        folder = find_named(options.detector, find_detectors(), "detector")
-        threshold = find_threshold(detector.identity, find_runs((folder.parents[1], *homes())).values())
         about = {"file": options.image.name, "pixels": [ready.width, ready.height], "detector": detector.name}
         about |= judge_picture(detector, picture, threshold)
         claims = [asdict(claim) for claim in read_claims(data)]
         print(json.dumps({**about, "provenance": claims}, indent=1, allow_nan=False))
     else:
-        print(f"{options.image.name}: {_verdict(ready, detector, options.resampling)}")
+        margins = detector.margins(versions(ready))
+        judgement = judge(ready, threshold, margins)
+        print(f"{options.image.name}: {judgement.answer}. {judgement.sentence}")
+        nothing = ", from which nothing follows" if judgement.answer == OUT_OF_SCOPE else ""
+        print(f"Raw output{nothing}: {_verdict(ready, detector, margins, options.resampling)}")
     if options.out is None:
         return
     refusals = [method.unavailable(detector) for method in methods]
@@ -130,9 +134,9 @@ def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return image
 
 
-def _verdict(ready: Prepared, detector: "Detector", resampling: str | None) -> str:
-    """Write the verdict on an image, and under how many resampling filters it is the other."""
-    margins = detector.margins(ready.pixels)
+def _verdict(ready: Prepared, detector: "Detector", margins: NDArray[np.floating], resampling: str | None) -> str:
+    """Write the verdict on an image by the margins of its `versions`, and under how many filters it is the other."""
+    margins = margins[: len(ready.filters)]
     margin = float(margins[ready.filters.index(resampling or ready.usual)] if ready.resized else margins[0])
     others = int(((margins > 0) != (margin > 0)).sum())
     verdict = verdict_of(margin)

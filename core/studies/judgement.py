@@ -38,6 +38,7 @@ MOST_REAL, LEAST_FAKE = 0.01, 0.5
 # crops of each photograph
 CROPS = 100
 BATCH = 64
+OUT_OF_SCOPE = "Out of scope"
 # answer, or why a picture is out of scope -> what is said
 SENTENCES = {
     "FAKE-like": "It carries the signs that this detector knows.",
@@ -135,7 +136,7 @@ def judge(ready: Prepared, threshold: Threshold | None, margins: Sequence[float]
     """
     scope = scope_of(ready, threshold)
     if scope != "in scope" or threshold is None:
-        return Judgement("Out of scope", scope, SENTENCES[scope].format(side=ready.preprocessing.size))
+        return Judgement(OUT_OF_SCOPE, scope, SENTENCES[scope].format(side=ready.preprocessing.size))
     answer = "FAKE-like" if max(margins) < threshold.margin else "Nothing found"
     return Judgement(answer, scope, SENTENCES[answer])
 
@@ -294,6 +295,7 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
     margin = float(margins[ready.filters.index(ready.usual)])
     return {
         "answer": judgement.answer,
+        "scope": judgement.scope,
         "sentence": judgement.sentence,
         "raw": {
             "verdict": verdict_of(margin),

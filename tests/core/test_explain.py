@@ -1,4 +1,4 @@
-"""`python -m core explain IMAGE --json`: how a picture is read."""
+"""`python -m core explain IMAGE`: how a picture is read."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from core.images.preprocessing import prepare_pixels
 from tests.conftest import make_detector, textured
 
 
-def test_without_options_the_verdict_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verdict_is_counted_under_every_filter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = textured(1, fine=True, seed=3)[0].repeat(3, axis=0).repeat(3, axis=1)
     (tmp_path / "picture.png").write_bytes(encode_png(picture))
     assert explain.main([str(tmp_path / "picture.png"), "--detector", "paper", "--device", "cpu"]) == 0
@@ -25,9 +25,10 @@ def test_without_options_the_verdict_is_a_line(tmp_path: Path, capsys: pytest.Ca
     others = sum((margin > 0) != (own > 0) for margin in margins.values())
     opposite = "FAKE" if own > 0 else "REAL"
     (p_real,) = detector.p_real(own[None])
-    verdict = f"picture.png: {'REAL' if own > 0 else 'FAKE'}, margin {own:+.2f} (logits; above 0 is REAL)"
-    line = f"{verdict}, p_real {p_real:.3f}, {opposite} under {others} of 6 filters"
-    assert capsys.readouterr().out.startswith(line)
+    verdict = f"{'REAL' if own > 0 else 'FAKE'}, margin {own:+.2f} (logits; above 0 is REAL), p_real {p_real:.3f}"
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("picture.png: Out of scope. ")
+    assert second.endswith(f"{verdict}, {opposite} under {others} of 6 filters")
 
 
 @pytest.mark.parametrize(

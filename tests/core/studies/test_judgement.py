@@ -133,18 +133,23 @@ def test_a_threshold_follows_its_detector_and_is_refused_once_it_was_edited(
         assert re.search(f"{re.escape(str(path))} .+ make it again: .* judgement --run .+", capsys.readouterr().err)
 
 
-def test_the_judgement_as_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_judgement_in_a_line_and_as_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pixels = textured(1, fine=True, seed=3)[0]
     detector = load_detector(home / "detectors/other")
     for name, picture in (("own", pixels), ("large", pixels.repeat(4, axis=0).repeat(4, axis=1))):
         path = home / f"{name}.png"
         path.write_bytes(encode_png(picture))
         capsys.readouterr()
-        assert explain.main([str(path), "--detector", str(home / "detectors/other"), "--device", "cpu", "--json"]) == 0
+        words = [str(path), "--detector", str(home / "detectors/other"), "--device", "cpu"]
+        assert explain.main([*words, "--json"]) == 0
         shown = json.loads(capsys.readouterr().out)
+        assert explain.main(words) == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith(f"{name}.png: {shown['answer']}. {shown['sentence']}\nRaw output")
+        assert f"{shown['raw']['verdict']}, margin {shown['raw']['margin']:+.2f}" in printed
         if name == "own":
             assert shown["answer"] == ("FAKE-like" if scores(detector, pixels[None])[0] < -1 else "Nothing found")
             assert shown["raw"]["margin"] == pytest.approx(float(detector.margins(pixels[None])[0]), abs=1e-5)
         else:
-            assert shown["answer"] == "Out of scope"
+            assert (shown["answer"], shown["scope"]) == ("Out of scope", "shrunk")
             assert len(shown["raw"]["filters"]) > 1
