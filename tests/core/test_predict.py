@@ -1,3 +1,4 @@
+import json
 import shutil
 from html import unescape
 from pathlib import Path
@@ -74,6 +75,19 @@ def test_a_pass_that_was_stopped_goes_on_where_it_was(
     for name in ("maps", "features"):
         np.testing.assert_array_equal(getattr(run, name), getattr(whole, name))
     assert list((cache_dir() / "passes").iterdir()) == []
+
+
+def test_pictures_that_were_resized_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, size in enumerate([(32, 32), (60, 40), (40, 60), (20, 90)]):
+        for label in ("REAL", "FAKE"):
+            (tmp_path / "set" / label).mkdir(parents=True, exist_ok=True)
+            Image.effect_noise(size, 60).save(tmp_path / "set" / label / f"{number}.png")
+    save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
+    command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu"]
+    assert predict.main(command) == 0
+    assert "4 of 8 were shrunk and 2 of 8 were enlarged" in capsys.readouterr().out
+    assert predict.main([*command, "--replace", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["resized"] == {"shrunk": 4, "enlarged": 2}
 
 
 def test_leaks_are_looked_for_where_the_training_images_are(cifake: Path, tmp_path: Path) -> None:
