@@ -22,6 +22,7 @@ from dashboard.components.experiments import draw_flips, experiments
 from dashboard.components.explanations import View, draw_explanations, draw_stored
 from dashboard.components.filters import is_filtered, short_label, value_name
 from dashboard.components.glossary import explain
+from dashboard.components.original import original_of
 from dashboard.components.picture import plain_picture
 from dashboard.components.plain import plain, with_code
 from dashboard.components.probing import last_changes
@@ -49,6 +50,7 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
     sized = [name for name, detector in known.items() if detector.about.side == opened.run.side]
     beside = Setting("beside", "", choices=("", *(name for name in sized if own is None or name != own.name)))
     asked = [detector for detector in (own, known.get(beside.value)) if detector is not None]
+    original = original_of(opened.run, row)
     # side by side where there is room
     beside_it = st.container(horizontal=True, gap="medium")
     with beside_it.container(width=176):
@@ -57,6 +59,12 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
         elif opened.run.maps is not None:
             none = np.zeros((opened.run.side, opened.run.side, 3), np.uint8)
             draw_stored(stored_map(opened.run, row, none), alone=True)
+        if original is not None:
+            st.caption(f"What the detector saw: {opened.run.side} x {opened.run.side} pixels")
+    if original is not None:
+        with beside_it.container(width=176):
+            st.image(original, alt=f"{found['name']}, the original", width="stretch")
+            st.caption(f"The original: {found['width']:,.0f} x {found['height']:,.0f} pixels")
     with beside_it.container(width="stretch"):
         _draw_verdict(opened.table.iloc[[row]], wanted)
         _draw_way(opened, wanted, location)

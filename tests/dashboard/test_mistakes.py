@@ -1,16 +1,20 @@
 """The page Mistakes: what flips an image, the sheet, the image that is open, and images that are there twice."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
+from PIL import Image
 
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.images.labels import LABELS
+from core.images.loading import load_image_set
 from core.perturbations.flips import flipping, tabulate_changes
 from core.perturbations.photometric import rms
 from core.perturbations.registry import probe_pictures
@@ -23,6 +27,7 @@ from dashboard import library
 from dashboard.components import probing
 from dashboard.components.downloads import report_file
 from dashboard.components.experiments import SHOWN, telling_changes
+from dashboard.components.original import original_of
 from tests.conftest import textured
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.studies import add_studies
@@ -94,3 +99,29 @@ def test_only_what_has_a_label_is_called_wrong(open_page: Open, home: Path, labe
         assert not re.search(r"\bnan\b", html)
         assert bool(re.search('class="[^"]* wrong"', html)) == labelled
     assert ("Error rate" in report) == labelled
+
+
+def test_the_original_stands_beside_what_the_detector_saw_where_it_had_another_size(
+    open_page: Open, home: Path, tmp_path: Path
+) -> None:
+    for number, size in enumerate([(32, 32), (300, 200)]):
+        for label in ("REAL", "FAKE"):
+            (tmp_path / "own" / label).mkdir(parents=True, exist_ok=True)
+            Image.effect_noise(size, 50 + number).save(tmp_path / "own" / label / f"{number}.png")
+    detector = load_detector(home / "detectors/tiny", device="cpu")
+    images = load_image_set(tmp_path / "own", "test", fit=detector.preprocessing)
+    run = read_run(write_run(home, detector, images, ship_images=True))
+    ids = run.predictions.set_index("name")["id"]
+
+    def shown(name: str) -> bool:
+        app = open_page("mistakes", run=run.name, id=ids[name])
+        assert not app.exception
+        return "The original: 300 x 200 pixels" in words(app)
+
+    assert [shown(name) for name in ("REAL/0.png", "REAL/1.png", "FAKE/1.png")] == [False, True, True]
+    original = original_of(run, int(np.flatnonzero(run.predictions["name"] == "FAKE/1.png")[0]))
+    np.testing.assert_array_equal(original, np.asarray(Image.open(tmp_path / "own/FAKE/1.png").convert("RGB")))
+    # a file that has changed is not that of the run
+    shutil.copy(tmp_path / "own/REAL/0.png", tmp_path / "own/REAL/1.png")
+    st.cache_data.clear()
+    assert not shown("REAL/1.png")
