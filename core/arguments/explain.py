@@ -1,4 +1,4 @@
-"""Explain one image: print its verdict or, with `--json`, its judgement; `--out` writes explanations to files.
+"""Judge one image and print the answer, with `--json` all that it rests on; `--out` writes explanations to files.
 
 python -m core explain picture.jpg
 python -m core explain picture.jpg --method lime --set fill=black --out explained
@@ -18,7 +18,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = parser_of("explain", __doc__)
     add = parser.add_argument
     add("image", type=Path, nargs="?", help="an image file: PNG, JPEG, WebP, GIF, AVIF, HEIC, BMP or TIFF")
-    add("--out", type=Path, help="the folder to write explanations to; without it, the verdict is printed")
+    add("--out", type=Path, help="the folder to write explanations to; without it, the answer is printed")
     add("--json", action="store_true", help="print the judgement and its deliveries as JSON")
     help_ = "a method of --list, as often as wanted; default: gradcam and lime"
     add("--method", action="append", metavar="NAME", help=help_)
