@@ -133,6 +133,18 @@ def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(
         assert read_folder(tmp_path / "t", "thing")["name"] == "x"
 
 
+def test_a_table_is_read_in_part_and_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    numbers = pa.table({"a": np.arange(1000), "b": np.arange(1000)})
+    pq.write_table(numbers, file, write_page_checksum=True, use_dictionary=False, compression="none")
+    assert read_table(file, columns=["b"]).column_names == ["b"]
+    data = bytearray(file.read_bytes())
+    data[500] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(OSError, match="checksum"):
+        read_table(file)
+
+
 def test_the_cache_is_where_it_is_set_or_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path))
     assert cache_dir() == tmp_path
