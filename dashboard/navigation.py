@@ -46,7 +46,7 @@ OLD: dict[str, tuple[str, dict[str, str]]] = {
     "patterns": ("reads", {"tab": "Patterns"}),
     "trust": ("maps", {}),
     "game": ("play", {}),
-    "guide": ("start", {"step": "1"}),
+    "guide": ("start", {"stage": "1"}),
     "glossary": ("help", {}),
 }
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
 from core.runs.metrics import is_fresh
-from core.runs.rows import evenly
 
 # images of one game
 ROUND = 10
@@ -56,12 +55,6 @@ def choose_other(table: pd.DataFrame, pictured: NDArray[np.bool_], row: int) -> 
     same = usable & (table["category"].astype(object) == table["category"].iloc[row]).to_numpy(bool)
     rows = np.flatnonzero(same if same.any() else usable)
     return int(rows[np.argmax(table["margin"].to_numpy()[rows])]) if len(rows) else None
-
-
-def choose_fakes(table: pd.DataFrame, pictured: NDArray[np.bool_], *, count: int = 6) -> NDArray[np.intp]:
-    """Choose FAKE images called FAKE, evenly from the most to the least confident: intp positions."""
-    rows = np.flatnonzero(pictured & is_fresh(table) & recognised(table, "FAKE"))
-    return evenly(rows[np.argsort(table["margin"].to_numpy()[rows], kind="stable")], count)
 
 
 def recognised(table: pd.DataFrame, name: str) -> NDArray[np.bool_]:

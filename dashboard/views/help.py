@@ -1,4 +1,4 @@
-"""Help: how to read the dial, the story's door, and every term in plain words."""
+"""Help: how to read the dial, the door to the stage, and every term in plain words."""
 
 import streamlit as st
 
@@ -13,8 +13,8 @@ FIND = Setting("find", "")
 
 draw_title("Help")
 opened = library.current()
-params = {"run": opened.run.name, "step": "1"}
-st.page_link(script_of("start"), label="The story in five steps", icon=":material/arrow_forward:", query_params=params)
+params = {"run": opened.run.name, "stage": "1"}
+st.page_link(script_of("start"), label="On stage: six beats", icon=":material/slideshow:", query_params=params)
 if not FIND.value and (first := first_picture(opened)):
     st.subheader("How to read it", anchor=False)
     st.markdown(

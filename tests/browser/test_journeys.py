@@ -221,28 +221,44 @@ def test_from_a_cell_to_a_slide_by_keyboard(page: Page, address: str, accused: i
         assert (slide.format, slide.size) == ("PNG", (1920, 1080))
 
 
-STEPS = 5
+BEATS = 6
 
 
 @pytest.mark.slow
-def test_the_story_by_the_next_key_alone_and_the_dial_by_keys(page: Page, address: str) -> None:
-    visit(page, f"{address}/?run={RUN}&step=1")
-    for number in range(1, STEPS + 1):
-        expect(page.get_by_text(f"Step {number} of {STEPS}")).to_be_visible(timeout=PATIENCE)
-        assert f"step={number}" in page.url
-        if number < STEPS:
-            page.keyboard.press("ArrowRight")
-    visit(page, f"{address}/?run={RUN}&step=2")
+def test_the_stage_by_one_key_alone(page: Page, address: str) -> None:
+    visit(page, f"{address}/?run={RUN}&stage")
+    dialog = page.locator("dialog[open]")
+    expect(dialog).to_be_visible(timeout=PATIENCE)
+    page.keyboard.press("a")
+    expect(dialog).to_contain_text("1 hand")
+    current = dialog.locator("[aria-current=step]")
+    beats = dialog.locator(".dot").count()
+    for _ in range(2 * BEATS):
+        page.keyboard.press("Space")
+    expect(current).to_have_attribute("aria-label", f"Beat {beats} of {beats}")
+    page.wait_for_url(re.compile(f"stage={BEATS}"), timeout=PATIENCE)
+    expect(dialog.locator(".notes")).to_have_count(0)
+    page.keyboard.press("n")
+    expect(dialog.locator(".notes")).to_be_visible()
+    # each beat has an address, and Esc leads back to the page
+    visit(page, page.url)
+    expect(current).to_have_attribute("aria-label", f"Beat {beats} of {beats}", timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0, timeout=PATIENCE)
+    expect(page.get_by_role("button", name="On stage")).to_be_visible()
+    page.wait_for_url(re.compile(r"^(?!.*stage)"), timeout=PATIENCE)
+
+
+@pytest.mark.slow
+def test_the_dial_by_keys(page: Page, address: str) -> None:
+    visit(page, f"{address}/?run={RUN}")
     changed = page.locator(".dial figure").nth(1)
     tab_to(page, "slider", "Strength")
     page.keyboard.press("Home")
     expect(changed).to_contain_text("not changed yet")
     expect(changed).to_contain_text("FAKE")
     page.keyboard.press("End")
-    # the arrows are the slider's: the story stays where it is
     page.keyboard.press("ArrowLeft")
-    settle(page)
-    expect(page.get_by_text(f"Step 2 of {STEPS}")).to_be_visible()
     page.wait_for_url(re.compile("change=lowpass_"), timeout=PATIENCE)
     # another experiment, and the address that a colleague opens
     page.get_by_role("radio", name="Turn").check(force=True)

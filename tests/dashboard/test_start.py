@@ -1,4 +1,4 @@
-"""The page Start, its story, and the dial."""
+"""The page Start, the stage over it, and the dial."""
 
 import time
 from pathlib import Path
@@ -15,23 +15,54 @@ from core.perturbations.registry import probe_pictures
 from core.runs.run import read_run
 from core.runs.showcase import choose_picture
 from core.studies.store import read_study, study_path
-from dashboard.components import dial
+from dashboard.components import dial, stage
 from dashboard.components.dial import COLUMNS
 from dashboard.components.story import SHOWN
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 
 RUN = "tiny@seen-test"
-STEPS = 5
+BEATS = ["vote", "frames", "shares", "vote", "own", "trust"]
 
 
-@pytest.mark.parametrize("step", range(STEPS + 1))
 @pytest.mark.parametrize("run", [RUN, "tiny@blind-test"])
-def test_every_step_opens_with_and_without_pictures(open_page: Open, run: str, step: int) -> None:
-    app = open_page("start", run=run, step=str(step))
+def test_start_opens_with_and_without_pictures(open_page: Open, run: str) -> None:
+    app = open_page("start", run=run, stage="3")
     assert not app.exception
     assert (app.title[0].value == "No picture to show yet") == (run != RUN)
-    assert (app.button(key="story.begin") is not None) if run == RUN and not step else True
+    assert bool(app.button(key="stage.begin")) if run == RUN else not app.button
+
+
+@pytest.mark.parametrize("studied", [True, False])
+@pytest.mark.parametrize("address", [{"stage": ""}, {"stage": "4"}, {"step": "2"}, {}])
+def test_the_stage_has_the_beats_that_the_run_has_data_for(
+    address: dict[str, str], studied: bool, open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(stage, "_mount", lambda *, data, **_: sent.append(data))
+    if studied:
+        add_studies(home, "probes")
+        st.cache_resource.clear()
+    app = open_page("start", run=RUN, **address)
+    assert not app.exception
+    if not address:
+        assert not sent
+        app.button(key="stage.begin").click().run()
+    data = sent[-1]
+    assert data["at"] == int(address.get("stage") or 1)
+    missing = () if studied else ("frames", "shares")
+    assert [beat["kind"] for beat in data["beats"]] == [kind for kind in BEATS if kind not in missing]
+    for beat in data["beats"]:
+        if beat["kind"] == "vote":
+            assert beat["answer"] in [picture["letter"] for picture in beat["pictures"]] == ["A", "B"]
+    if studied:
+        run = read_run(home / "runs" / RUN)
+        findings = read_study(study_path(run.path, "probes"), run).table.set_index("id")
+        fake = run.predictions.loc[run.predictions["predicted"] == "FAKE", "id"]
+        flips = (findings.loc[fake, stage.COLUMN] > 0).mean()
+        bars = {bar["kind"]: bar["share"] for bar in data["beats"][2]["bars"]}
+        assert bars["FAKE"] == pytest.approx(flips)
+        assert data["beats"][1]["frames"][0]["verdict"] == "FAKE"
 
 
 @pytest.mark.parametrize("studied", [False, True])

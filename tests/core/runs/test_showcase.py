@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.runs.showcase import choose_fakes, choose_other, choose_picture, draw_round
+from core.runs.showcase import choose_other, choose_picture, draw_round
 
 # of a change -> of its controls
 STRENGTHS = {"weak": ["weak_control", "weak_other"], "strong": ["strong_control"]}
@@ -47,7 +47,6 @@ def test_the_picture_is_the_one_that_flips_most_clearly_while_its_control_stays(
     assert choose_picture(table, np.zeros(6, bool), margins, STRENGTHS) is None
     assert choose_other(table, all_pictured, 1) == 5
     assert choose_other(planted(category=["cat"] * 5 + ["dog"]), all_pictured, 1) == 5
-    assert sorted(choose_fakes(table, all_pictured)) == [1, 2, 3, 4]
 
 
 def made_table(n: int = 200) -> pd.DataFrame:

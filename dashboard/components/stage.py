@@ -1,0 +1,191 @@
+"""The stage: six beats for an audience, on the whole screen, moved by one key.
+
+Streamlit lacks a modal that fills the screen, and keys that answer before the server does.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.explainers.cam import stored_map
+from core.explainers.drawing import Style, draw_explanation
+from core.explainers.explanation import shuffled
+from core.images.encoding import SMOOTH, thumbnail_url
+from core.images.labels import verdict_of
+from core.perturbations.registry import PROBES, probe_columns
+from core.runs.showcase import choose_other
+from dashboard import library
+from dashboard.components.component import component
+from dashboard.components.dial import measured_flips, short_percent, strongest_control
+from dashboard.components.probing import stored_changes, strength_words
+from dashboard.components.requests import Subject
+from dashboard.components.story import SHOWN
+from dashboard.library import Opened
+from dashboard.state import Setting, put
+
+BEATS = 6
+# 0 is the page without the stage
+STAGE = Setting("stage", 0, kind=int, low=0, high=BEATS)
+# the parameter of the story that was here before
+OLD = "step"
+# the strength that the audience sees, the strongest that changes no more than fine detail
+COLUMN = PROBES[SHOWN.probe].column("8")
+# pixels along a side of a map
+SIDE = 512
+LETTERS = "AB"
+Beat = dict[str, Any]
+_mount = component(__file__, "stage")
+
+
+def is_open() -> bool:
+    """Check whether the address asks for the stage, by `?stage`, one of its beats, or a step of the story of before."""
+    return STAGE.name in st.query_params or OLD in st.query_params
+
+
+def draw_stage(opened: Opened, row: int) -> None:
+    """Draw the stage over the page, at the beat in the address.
+
+    Args:
+        opened: the run.
+        row: of a FAKE image that is called FAKE, with a picture.
+    """
+    beats = [vote(opened, row), flip(opened, row), shares(opened), maps(opened, row), own_picture(), trust()]
+    data = {
+        "id": f"{opened.run.name} {row}",
+        "beats": [{"number": number, **beat} for number, beat in enumerate(beats, start=1) if beat is not None],
+        "at": max(1, STAGE.value),
+    }
+
+    @st.fragment
+    def mount() -> None:
+        # once it was left, the page beneath is all there is
+        if is_open():
+            _mount(key="stage", data=data, on_at_change=_follow)
+
+    mount()
+
+
+def _follow() -> None:
+    """Write the beat that the browser shows to the address."""
+    at = st.session_state["stage"].at
+    STAGE.set(at if at in range(BEATS + 1) else 0)
+    put(OLD, None)
+
+
+def vote(opened: Opened, row: int) -> Beat | None:
+    """Which of two pictures is the photograph?"""
+    other = choose_other(opened.judged, library.pictures(opened).where >= 0, row)
+    images = [] if other is None else [library.pictures(opened).get(at) for at in (row, other)]
+    pictures = [_url(image) for image in images if image is not None]
+    if len(pictures) < len(LETTERS):
+        return None
+    return {
+        "kind": "vote",
+        "title": "Which one did a camera take?",
+        "reveal": "The photograph",
+        "notes": "Ask for hands. Press A or B once for each; the next key tells.",
+        **_lettered(pictures, right=1, seed=row),
+    }
+
+
+def flip(opened: Opened, row: int) -> Beat | None:
+    """One picture, without its fine detail, and after its strongest control."""
+    stored = stored_changes(opened, row)
+    if stored is None:
+        return None
+    changes = stored[0]
+    control = strongest_control(COLUMN, measured_flips(opened.origin)[1])
+    captions = {"": "The picture", COLUMN: f"Without detail {strength_words(COLUMN, opened.run.side)}"}
+    if control is not None:
+        captions[control] = f"Control: {probe_columns()[control][0].inline}"
+    frames = [
+        {
+            "caption": caption,
+            "source": _url(changes.loc[column, "picture"]),
+            "verdict": verdict_of(changes.loc[column, "margin"]),
+        }
+        for column, caption in captions.items()
+    ]
+    return {
+        "kind": "frames",
+        "title": "Same picture to you. The opposite verdict.",
+        "frames": frames,
+        "notes": "The middle picture lost what you cannot see. The last one was changed as much, and keeps its detail.",
+    }
+
+
+def shares(opened: Opened) -> Beat | None:
+    """The share of all FAKE verdicts that flip, beside the strongest control."""
+    contrast = measured_flips(opened.origin)[1].get((COLUMN, "FAKE"))
+    if contrast is None or contrast.control is None:
+        return None
+    bars = [
+        ("flip without fine detail", contrast.measure.value, "FAKE"),
+        (f"flip after the strongest control, {contrast.control.name}", contrast.control.measure.value, "control"),
+    ]
+    return {
+        "kind": "shares",
+        "title": "Do all FAKE verdicts do this?",
+        "of": f"Of {contrast.n:,} FAKE verdicts",
+        "bars": [
+            {"name": name, "share": share, "text": short_percent(share), "kind": kind} for name, share, kind in bars
+        ],
+        "notes": "One picture is an anecdote. The control is what makes the difference a reason.",
+    }
+
+
+def maps(opened: Opened, row: int) -> Beat | None:
+    """A map beside one of the same values in random places."""
+    image = library.pictures(opened).get(row)
+    if opened.run.maps is None or image is None:
+        return None
+    own = stored_map(opened.run, row, image)
+    style = Style(smooth=True, scale=opened.map_scale)
+    drawn = [
+        draw_explanation(explanation, style=style) for explanation in (own, shuffled(own, seed=Subject(image, "").seed))
+    ]
+    return {
+        "kind": "vote",
+        "title": "Would a map have told you? One of these is random.",
+        "reveal": "The detector's map",
+        "notes": "Hands again. Both look like an explanation; only an experiment tells them apart.",
+        **_lettered([thumbnail_url(picture[..., :3], SIDE) for picture in drawn], right=0, seed=row + 1),
+    }
+
+
+def own_picture() -> Beat:
+    """The audience's own picture, on the page for it."""
+    return {
+        "kind": "own",
+        "title": "Now your own picture",
+        "page": "try_picture",
+        "notes": "Open the address in another tab, or leave the stage with Esc.",
+    }
+
+
+def trust() -> Beat:
+    """What to take away."""
+    return {
+        "kind": "trust",
+        "title": "So trust this, and not that.",
+        "trust": [
+            "A change that flips the verdict, while an equal change does not",
+            "What a signed file says of itself",
+        ],
+        "doubt": ["A heatmap alone", "A verdict on a kind of picture that the detector never saw"],
+        "notes": "Ask which of the two they would have believed ten minutes ago.",
+    }
+
+
+def _lettered(sources: Sequence[str], *, right: int, seed: int) -> Beat:
+    """Letter two pictures in an order that the row decides; the right one is not always the same letter."""
+    order = np.random.default_rng(seed).permutation(len(sources)).tolist()
+    pictures = [{"letter": letter, "source": sources[at]} for letter, at in zip(LETTERS, order, strict=True)]
+    return {"pictures": pictures, "answer": LETTERS[order.index(right)]}
+
+
+def _url(image: NDArray[np.uint8]) -> str:
+    return thumbnail_url(image, SMOOTH)
