@@ -104,10 +104,18 @@ def draw_maps(shown: Opened, field: int | None) -> None:
         st.info("Maps need a detector with layers, and its pictures.", icon=":material/hide_image:")
         return
     row = int(rows[(PICTURE.value - 1) % len(rows)])
-    image, own = pictures.get(row), np.asarray(run.maps[row], np.float32)
+    if pictures.get(row) is not None:
+        picture_grid(map_cells(shown, pictures.stamp, row, field), columns=4, least=150)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
+def map_cells(shown: Opened, stamp: str, row: int, field: int | None) -> list[Cell]:  # noqa: ARG001 - the key
+    """Draw the cells of `draw_maps` of a run with maps, for the picture of a row."""
+    run, image = shown.run, library.pictures(shown).get(row)
     if image is None:
-        return
-    other = np.asarray(run.maps[Cells(run).others(row, 1)[0]], np.float32) if len(run) > 1 else own[::-1]
+        return []
+    own = np.asarray(run.needed_maps[row], np.float32)
+    other = np.asarray(run.needed_maps[Cells(run).others(row, 1)[0]], np.float32) if len(run) > 1 else own[::-1]
     verdict, scale = str(shown.judged["predicted"].iloc[row]), common_scale([own, other])
     cells = [Cell(image, f"The picture, called {verdict}", CLASS_WORDS[verdict], verdict)]
     if field is None:
@@ -118,7 +126,7 @@ def draw_maps(shown: Opened, field: int | None) -> None:
         # the exact map's values are of single pixels
         drawn = draw_overlay(image, values, SIDE, Style(scale=scale if values.shape == own.shape else None))[..., :3]
         cells.append(Cell(drawn, f"{name.capitalize()}, {KEPT.title}", name))
-    picture_grid(cells, columns=4, least=150)
+    return cells
 
 
 def draw_answers(findings: Sequence[Finding]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.detectors.detector import Detector
+from core.explainers import drawing
 from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.lime.regions import LIME, LimeSettings
@@ -19,6 +20,7 @@ from core.images.palette import CLASS_COLOURS, rgb
 from dashboard.components import picture
 from dashboard.components.picture import Cell
 from tests.conftest import textured
+from tests.dashboard.conftest import Open
 
 IMAGES = textured(2, fine=True, seed=11)
 
@@ -75,3 +77,14 @@ def test_a_picture_is_drawn_once_for_an_answer_and_a_style(
         np.testing.assert_array_equal(pixels_of(data["source"]), draw_explanation(result, picture.SIZE, style=style))
         assert (data["rgb"] == "") == blind
         assert (data["legend"]["outline"] is not None) == (style.drawing == "outline")
+
+
+def test_maps_of_a_page_are_drawn_once(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    draw = drawing.draw_overlay
+    monkeypatch.setattr(drawing, "draw_overlay", lambda *args, **options: drawn.append(args) or draw(*args, **options))
+    counts = []
+    for _ in range(2):
+        assert not open_page("maps", run="tiny@seen-test").exception
+        counts.append(len(drawn))
+    assert counts[0] == counts[1] > 0
