@@ -91,3 +91,17 @@ def test_new_weights_follow_the_seed_and_leave_the_global_generator() -> None:
     assert weights_sha256(network) == weights_sha256(twin) != before
     # what no module initialises is as wide as it was
     assert 0.5 < float(network.token.detach().std()) / float(torch.linspace(-3, 3, 50).std()) < 1.5
+
+
+def test_parts_are_randomised_from_the_output_down_each_by_numbers_of_its_own() -> None:
+    layers = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 2))
+    detector = FlatDetector(nn.Sequential(*layers), Preprocessing(16), Classes())
+    assert detector.levels == ("4", "3", "2")
+    original, down, further = (
+        [layer.weight for layer in one.network if isinstance(layer, nn.Linear)]
+        for one in (detector, detector.randomised("3", seed=1), detector.randomised("2", seed=1))
+    )
+    assert [torch.equal(*pair) for pair in zip(original, down, strict=True)] == [True, False, False]
+    # what lies above does not depend on how far down it goes
+    assert [torch.equal(*pair) for pair in zip(down, further, strict=True)] == [False, True, True]
+    assert not torch.equal(further[0], further[1])
