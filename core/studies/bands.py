@@ -1,7 +1,7 @@
 """Which band of detail does a verdict need: fine, medium, or fine relative to medium?
 
 Fine detail are waves of under 4 pixels, down to 1.4 in the corners of the spectrum; medium detail are waves of 4 to 8.
-Each is left, halved or absent, which makes nine cells, and what is absent is tried in three ways. With the spectrum F
+Each is kept, halved or absent, which makes nine cells, and what is absent is tried in three ways. With the spectrum F
 of the image and the gain g (0, 1/2 or 1) of each wave's amplitude, a cell has the spectrum
 
 - removed: g F. The energy falls with g squared.
@@ -12,7 +12,7 @@ of the image and the gain g (0, 1/2 or 1) of each wave's amplitude, a cell has t
   uncorrelated, the energy goes over from the one to the other and does not fall in between.
 
 The controls change as much energy by a random grey pattern in another band: in coarse detail, which no cell touches, or
-in the band that is left. Fine detail is needed relative to medium detail if fewer verdicts flip where medium detail is
+in the band that is kept. Fine detail is needed relative to medium detail if fewer verdicts flip where medium detail is
 absent too, which no change alone explains: it is the larger one. An interaction of the two effects would not show that,
 since verdicts that have flipped cannot flip again.
 """
@@ -60,7 +60,7 @@ ABSENCES = {
     SWAPPED: "that of another image of the same verdict",
 }
 # key of a level -> gain, and in words
-LEVELS = {"0": (0.0, "absent"), "half": (0.5, "half there"), "1": (1.0, "left")}
+LEVELS = {"0": (0.0, "absent"), "half": (0.5, "halved"), "1": (1.0, "kept")}
 CELLS = tuple(cell for cell in product(LEVELS, LEVELS) if cell != ("1", "1"))
 # band that is absent -> bands in which its controls add a pattern, the coarse first
 ELSEWHERE = {"fine": ("coarse", "medium"), "medium": ("coarse", "fine")}
@@ -229,7 +229,8 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
         for name, same in within.items():
             contrast = margins.swap(f"swap_other_{name.removeprefix('class-')}", same)
             question = QUESTIONS[name].format(verdict)
-            yield Finding(f"{name}-{verdict}", question, "margin_effect", (contrast,), group=verdict)
+            swapped = "swapping with the other class"
+            yield Finding(f"{name}-{verdict}", question, "margin_effect", (contrast,), group=verdict, subject=swapped)
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,7 +321,8 @@ def cell_flips(run: Run, table: pd.DataFrame, verdict: str) -> dict[str, pd.Data
                 known = np.isfinite(flips)
                 shares.loc[fine, medium] = mean_of(flips[known], weights[known]).value
             names = [LEVELS[level][1] for level in levels]
-            tables[words] = shares.set_axis(names, axis=0).set_axis(names, axis=1)
+            rows = [f"fine {name}" for name in names]
+            tables[words] = shares.set_axis(rows, axis=0).set_axis([f"medium {name}" for name in names], axis=1)
     return tables
 
 

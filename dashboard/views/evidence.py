@@ -57,8 +57,8 @@ GROUPS = {
 PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "bands": (
         "Does it need fine detail, medium detail, or one relative to the other?",
-        "Fine detail: waves of 1.4 to 4 pixels. Medium: 4 to 8 pixels. Each is left, halved or absent. Tables: share "
-        "of FAKE verdicts that flip; down fine, across medium detail.",
+        "Fine detail: waves of 1.4 to 4 pixels. Medium: 4 to 8 pixels. Each is kept, halved or absent. Tables: share "
+        "of FAKE verdicts that flip.",
         ("Spectrum", "Control"),
     ),
     "deliveries": (
@@ -271,7 +271,7 @@ def _group_rows(rates: Sequence[FlipRate]) -> pd.DataFrame:
 def draw_cells(opened: Opened, answer: StudyResult) -> None:
     """Draw how many FAKE verdicts flip in each cell of the study `bands`, a table for each kind of absence."""
     tables = cell_flips(opened.run, answer.table, "FAKE")
-    with st.grid(3, min_column_width=260, gap="medium") as grid:
+    with st.grid(3, min_column_width=220, gap="small") as grid:
         for words, shares in tables.items():
             with grid.cell():
                 st.markdown(f"**Absent detail: {words}**")

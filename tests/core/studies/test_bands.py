@@ -94,7 +94,7 @@ def test_planted_answers(context: Context) -> None:
         assert (swaps[0].measure.value, swaps[0].control.measure.value) == pytest.approx((5, 1), abs=0.1)  # type: ignore[union-attr]
     assert len(findings) == 10
     cells = cell_flips(run, table, "FAKE")
-    assert cells["removed"].loc["absent", "left"] == 1
+    assert cells["removed"].loc["fine absent", "medium kept"] == 1
     assert cells["removed"].to_numpy().sum() == 1
     # an image without donors has neither swap
     gaps = table.assign(swapped_0_1=np.nan, swap_other_fine=np.nan)
