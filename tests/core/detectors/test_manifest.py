@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.detectors import identity
-from core.detectors.identity import find_maker, identify
+from core.detectors.identity import find_maker, hash_weights, identify
 from core.detectors.manifest import Capability, Classes, check_detector_name, describe
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
@@ -116,3 +116,17 @@ def test_a_name_that_no_folder_can_have_is_refused(name: str) -> None:
     check_detector_name("my detector-2")
     with pytest.raises(ValueError, match="a detector cannot be named"):
         check_detector_name(name)
+
+
+def test_a_hash_of_weights_is_of_their_names_and_float32_values() -> None:
+    values = np.arange(3, dtype=np.float16)
+    given = (
+        ("a", values),
+        ("a", values.astype(np.float32)),
+        ("b", values),
+        ("a", values + 1),
+        ("a", values.astype(np.uint8)),
+    )
+    hashes = [hash_weights([pair]) for pair in given]
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes)) == 4
