@@ -59,7 +59,7 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
         elif opened.run.maps is not None:
             none = np.zeros((opened.run.side, opened.run.side, 3), np.uint8)
             draw_stored(stored_map(opened.run, row, none), alone=True)
-        if original is not None:
+        if original is not None and image is not None:
             st.caption(f"What the detector saw: {opened.run.side} x {opened.run.side} pixels")
     if original is not None:
         with beside_it.container(width=176):
