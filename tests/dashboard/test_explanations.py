@@ -120,6 +120,25 @@ def test_who_waits_behind_others_looks_less_often(monkeypatch: pytest.MonkeyPatc
     assert seconds[0] < seconds[1] < seconds[2] < seconds[3] == seconds[4] < LEASE / 4
 
 
+def test_the_map_of_the_settings_before_is_dimmed_and_that_of_another_picture_is_not_shown(
+    tiny_detector: Detector, pixels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dimmed: list[bool] = []
+    monkeypatch.setattr(explanations, "explained_picture", lambda *_, dim=False, **__: dimmed.append(dim))
+    monkeypatch.setattr(st, "session_state", {})
+    found, detector = GRADCAM.explain_fully(tiny_detector, pixels[0]), SimpleNamespace(name="tiny")
+    for image, status, expected in (
+        (pixels[0], JobStatus("waiting"), []),
+        (pixels[0], JobStatus("done", found, 1.0), [False]),
+        (pixels[0], JobStatus("waiting"), [True]),
+        (pixels[1], JobStatus("waiting"), []),
+    ):
+        dimmed.clear()
+        view = View(Subject(image, "a.png"), [detector])  # type: ignore[list-item]
+        explanations._draw_one(view, detector, GRADCAM, status, DEFAULT)  # type: ignore[arg-type]
+        assert dimmed == expected
+
+
 def test_what_is_mostly_undecided_agrees_with_nothing(tiny_detector: Detector, pixels: NDArray[np.uint8]) -> None:
     cam = GRADCAM.explain_fully(tiny_detector, pixels[0])
     lime = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))

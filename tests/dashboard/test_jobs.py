@@ -141,11 +141,14 @@ def test_stop_keeps_what_there_is_and_go_on_begins_again(worker: Worker, script:
     worker.stop("me", slot)
     status = worker.ask("me", slot, request(lime()), IMAGE)
     assert (status.state, status.answer) == ("stopped", (lime(), 1))
-    # the other visitor still waits for it
+    # the other visitor still waits for it, also once the thread has looked who does
+    script.gate(PREDICT)
+    done(worker, "third", PREDICT)
+    assert worker.ask("you", "slot", request(lime()), IMAGE).answer == (lime(), 1)
     script.gate(lime(), 3)
     worker.go_on("me", slot)
     assert done(worker, "me", lime()).answer == (lime(), 4)
-    assert len(script.log) == 4
+    assert [step for settings, step in script.log if settings == lime()] == [1, 2, 3, 4]
 
 
 def test_new_settings_drop_the_request_before(worker: Worker, script: Script) -> None:

@@ -1,11 +1,14 @@
 """Studies that are made by a press of a button on the page that lacks them."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import making
 from dashboard.components import study
 from dashboard.making import Maker, the_maker
 from tests.dashboard.conftest import Open
@@ -49,6 +52,27 @@ def test_cancel_ends_it_and_an_error_is_shown(open_page: Open, home: Path, monke
     wait_for(the_maker())
     assert "the detector tiny that made tiny@seen-test is not here" in the_maker().problem
     assert any("tiny@seen-test" in error.value for error in app.run().error)
+
+
+def test_one_command_runs_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path))
+    began, status = list[str](), list[int]()
+
+    def begin(command: list[str], **_: object) -> SimpleNamespace:
+        began.append(command[-1])
+        # whoever asks meanwhile has time to
+        time.sleep(0.05)
+        return SimpleNamespace(poll=lambda: status[-1] if status else None, terminate=lambda: None)
+
+    monkeypatch.setattr(making, "subprocess", SimpleNamespace(Popen=begin, DEVNULL=None, STDOUT=None))
+    maker = Maker()
+    with ThreadPoolExecutor(8) as visitors:
+        list(visitors.map(maker.start, [(f"study {number}",) for number in range(8)]))
+    assert maker.words == (*began,)
+    assert len(began) == 1
+    status.append(0)
+    maker.start(("another",))
+    assert began[1:] == ["another"]
 
 
 @pytest.mark.parametrize(("run", "is_local"), [("tiny@seen-test", False), ("tiny@blind-test", True)])

@@ -2,21 +2,30 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 
 from core.detectors.storage import load_detector
+from core.findings.contrast import Measure
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
 from core.perturbations.registry import probe_pictures
 from core.runs.run import read_run
 from core.runs.showcase import choose_picture
 from core.studies.store import read_study, study_path
+<<<<<<< HEAD
 from dashboard.components import dial, stage
+=======
+from dashboard import library
+from dashboard.components import dial
+>>>>>>> be7bdab6 (Tests: a stop is one visitor's, one command at a time, the dial's shares are of the detector that is asked, an old map is dimmed)
 from dashboard.components.dial import COLUMNS
+from dashboard.components.requests import Subject
 from dashboard.components.story import SHOWN
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
@@ -107,3 +116,27 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
             flips = (margins.loc[run.predictions["id"], stop["column"]] > 0).to_numpy() != real
             shares = {bar["kind"]: bar["share"] for bar in stop["shares"]}
             assert (shares["FAKE"], shares["REAL"]) == pytest.approx((flips[~real].mean(), flips[real].mean()))
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_the_dial_shows_shares_of_the_detector_that_is_asked_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch, is_own: bool
+) -> None:
+    sent: list[dict[str, Any]] = []
+    flips = SimpleNamespace(measure=Measure(0.5), control=None)
+    changes = pd.DataFrame(
+        {"picture": None, "margin": -1.0, "p_real": 0.1, "controlled": True, "size": 1.0},
+        index=["", *dial.probe_columns()],
+    )
+    monkeypatch.setattr(st, "query_params", {})
+    monkeypatch.setattr(st, "fragment", lambda part: part)
+    monkeypatch.setattr(dial, "_mount", lambda *, data, **_: sent.append(data))
+    monkeypatch.setattr(dial, "_thumbnail", lambda *_, **__: "")
+    monkeypatch.setattr(dial, "measured_flips", lambda _opened: (9, {(column, "FAKE"): flips for column in COLUMNS}))
+    monkeypatch.setattr(dial, "follow_changes", lambda *given, **_: given[4](changes))
+    asked = SimpleNamespace(identity=SimpleNamespace(made=lambda _manifest: is_own))
+    opened = library.open_run(home / "runs" / RUN)
+    dial.draw_dial(Subject(np.zeros((32, 32, 3), np.uint8), "a.png"), asked, opened)  # type: ignore[arg-type]
+    (data,) = sent
+    assert bool(data["of"]) == is_own
+    assert all(bool(stop["shares"]) == is_own for experiment in data["experiments"] for stop in experiment["stops"])
