@@ -18,12 +18,8 @@ from core.perturbations.registry import probe_pictures
 from core.runs.run import read_run
 from core.runs.showcase import choose_picture
 from core.studies.store import read_study, study_path
-<<<<<<< HEAD
-from dashboard.components import dial, stage
-=======
 from dashboard import library
-from dashboard.components import dial
->>>>>>> be7bdab6 (Tests: a stop is one visitor's, one command at a time, the dial's shares are of the detector that is asked, an old map is dimmed)
+from dashboard.components import dial, stage
 from dashboard.components.dial import COLUMNS
 from dashboard.components.requests import Subject
 from dashboard.components.story import SHOWN
