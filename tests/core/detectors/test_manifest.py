@@ -18,6 +18,7 @@ from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
 from core.storage import MANIFEST, SEAL, ContractError
 from tests.conftest import make_detector, textured
+from tests.damage import reseal
 
 OLD = {
     "arch": "resnet18-cifar",
@@ -130,3 +131,11 @@ def test_a_hash_of_weights_is_of_their_names_and_float32_values() -> None:
     hashes = [hash_weights([pair]) for pair in given]
     assert hashes[0] == hashes[1]
     assert len(set(hashes)) == 4
+
+
+def test_weights_that_a_manifest_claims_are_those_that_are_there(tmp_path: Path) -> None:
+    save_detector(tmp_path / "d", make_detector(), model_card="")
+    reseal(tmp_path / "d", weights_sha256="0" * 64)
+    for read in (identify, load_detector):
+        with pytest.raises(ContractError, match="claims other weights"):
+            read(tmp_path / "d")

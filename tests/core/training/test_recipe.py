@@ -2,6 +2,7 @@ from collections import Counter
 from dataclasses import fields, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from core.arguments import train as arguments
 from core.storage import read_manifest
 from core.training.recipe import (
+    FILTERS,
     RECIPES,
     Recipe,
     architecture_of,
@@ -112,6 +114,19 @@ def test_a_share_of_the_images_is_masked_in_whole_cells_of_a_grid() -> None:
 def test_settings_are_those_of_manifests_that_were_written_before() -> None:
     shipped = read_manifest(Path(__file__).parents[3] / "assets/detectors/swift", "detector")
     assert RECIPES["swift"].settings() == shipped["recipe"]
+
+
+def test_every_filter_makes_pictures_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    filters, interpolate = Counter[str](), torch.nn.functional.interpolate
+
+    def note(pixels: torch.Tensor, *, mode: str, **more: Any) -> torch.Tensor:
+        # what makes them large again states no antialiasing
+        filters[mode] += len(pixels) if "antialias" in more else 0
+        return interpolate(pixels, mode=mode, **more)
+
+    monkeypatch.setattr(torch.nn.functional, "interpolate", note)
+    without_fine_detail(torch.rand(256, 3, 16, 16) * 255, torch.Generator().manual_seed(0))
+    assert {name for name, number in filters.items() if number > 20} == set(FILTERS)
 
 
 def test_fine_detail_is_lost_and_shading_stays() -> None:
