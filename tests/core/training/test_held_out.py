@@ -140,6 +140,8 @@ def test_what_cannot_be_joined_is_a_sentence(make: Make, images: ImageSet, monke
 
 
 def test_temperature_agrees_with_logistic_regression() -> None:
+    # no temperature fits verdicts that are all right
+    assert fit_temperature(np.array([2, -3], np.float32), np.array([REAL, 1 - REAL])) == 1
     generator = np.random.default_rng(0)
     margins = generator.normal(0, 6, 4000).astype(np.float32)
     labels = (generator.random(4000) < expit(margins / 2.5)).astype(int)
