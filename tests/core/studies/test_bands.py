@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from core.findings.answer import answer_of
 from core.findings.contrast import find
+from core.perturbations.bands import ABSENCES, ELSEWHERE, cell_column, control_column
 from core.perturbations.photometric import rms
-from core.studies.bands import ABSENCES, ELSEWHERE, STUDY, cell_column, cell_flips, conclude, control_column, originals
+from core.studies.bands import STUDY, cell_flips, conclude, originals
 from core.studies.donors import choose_donors
 from core.studies.registry import conclude_study
 from core.studies.study import WEIGHT, Context
