@@ -72,6 +72,8 @@ def test_detectors_of_older_versions_open(tmp_path: Path) -> None:
     found = load_detector(tmp_path / "oldest", device="cpu")
     np.testing.assert_array_equal(found.margins(images), detector.margins(images))
     assert found.identity == detector.identity == identify(tmp_path / "oldest").identity
+    # as the runs of then state it
+    assert found.identity.rest == ""
     run = {"detector_sha256": detector.sha256, "temperature": 1.5}
     assert find_maker(run, {"oldest": identify(tmp_path / "oldest")}) == "oldest"
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.special import logit, logsumexp
 from torch import Tensor, nn
 
-from core.detectors.detector import Detector
+from core.detectors.detector import Detector, grouped
 from core.detectors.layers import reinitialise, weights_sha256
 from core.detectors.manifest import Classes
 from core.images.preprocessing import Preprocessing
@@ -79,6 +79,21 @@ def test_the_margin_is_logsumexp_of_real_less_that_of_fake(
     scores = detector.scores(detector.inputs(images).requires_grad_(True))
     np.testing.assert_allclose(scores.detach().numpy(), detector.logits(images), atol=1e-4)
     assert scores.requires_grad
+
+
+@pytest.mark.parametrize("threshold", [None, 0.7])
+@pytest.mark.parametrize(
+    ("names", "fake"), [(("a",), ("a",)), (("a",), ()), (("a", "b"), ("b",)), (("a", "b", "c", "d"), ("b", "d"))]
+)
+def test_probabilities_become_their_logits(
+    names: tuple[str, ...], fake: tuple[str, ...], threshold: float | None
+) -> None:
+    shares = np.random.default_rng(0).dirichlet(np.ones(max(2, len(names))), 9)[:, : len(names)]
+    real = shares[:, ~np.isin(names, fake)].sum(axis=1) if len(names) > 1 or not fake else 1 - shares[:, 0]
+    scores = grouped(torch.from_numpy(shares), Classes(names, fake, "probabilities", threshold)).numpy()
+    # above it FAKE is called, or the one class
+    moved = logit(threshold or 0.5) * (1 if fake else -1)
+    np.testing.assert_allclose(scores[:, 1] - scores[:, 0], logit(real) + moved, atol=1e-5)
 
 
 def test_new_weights_follow_the_seed_and_leave_the_global_generator() -> None:

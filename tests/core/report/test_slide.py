@@ -38,6 +38,7 @@ class Recorded(ImageDraw.ImageDraw):
     def keep(self, xy: tuple[float, float], text: str, fill: str, font: Any) -> None:
         Recorded.texts.append((text, xy, fill))
         assert xy[0] + self.textlength(text, font=font) <= SIZE[0], "it ends on the slide"
+        assert font.size >= 18, "it is legible"
         assert xy[1] < SIZE[1]
 
 

@@ -10,7 +10,6 @@ def make_graph(
     *,
     side: int | str = 48,
     outputs: int = 1,
-    end: str = "",
     batch: int | str = "n",
     last: bool = False,
     seed: int = 0,
@@ -24,7 +23,6 @@ def make_graph(
     Args:
         side: pixels along each side of its input; a word for any.
         outputs: scores an image.
-        end: "Sigmoid", "Softmax" or "Squeeze" after the linear layer; "" for none.
         batch: images that it takes at once; a word for any number.
         last: channels come last.
         seed: of its weights.
@@ -46,13 +44,10 @@ def make_graph(
         helper.make_node(operator, ["conv"], ["relu"]),
         helper.make_node("GlobalAveragePool", ["relu"], ["mean"]),
         helper.make_node("Flatten", ["mean"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "weight", "bias"], ["linear" if end else "y"]),
+        helper.make_node("Gemm", ["flat", "weight", "bias"], ["y"]),
     ]
-    if end:
-        nodes.append(helper.make_node(end, ["linear"], ["y"]))
     shape: list[Any] = [batch, side, side, 3] if last else [batch, 3, side, side]
-    # what is squeezed has another shape for one image than for several
-    given = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None if end == "Squeeze" else [batch, outputs])]
+    given = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, outputs])]
     if extra:
         given.append(helper.make_tensor_value_info("flat", TensorProto.FLOAT, [batch, 6]))
     graph = helper.make_graph(

@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from scipy.special import logit
 
 from core.detectors.adding import add, build_from
 from core.detectors.identity import identify
@@ -52,26 +51,6 @@ def test_it_gives_the_logits_of_onnxruntime(tmp_path: Path, last: bool, batch: A
     np.testing.assert_allclose(margins(detector), expected[:, 0], rtol=1e-4, atol=1e-4)
     assert (tmp_path / "d" / "model.onnx").read_bytes() == data
     assert not (tmp_path / "d" / "weights.safetensors").exists()
-
-
-@pytest.mark.parametrize(
-    ("outputs", "end", "classes", "fake"),
-    [
-        (1, "Sigmoid", ("generated",), ("generated",)),
-        (2, "Softmax", ("generated", "photo"), ("generated",)),
-        (4, "Softmax", ("a", "b", "c", "d"), ("b", "d")),
-    ],
-)
-def test_probabilities_become_their_logits(
-    tmp_path: Path, outputs: int, end: str, classes: tuple[str, ...], fake: tuple[str, ...]
-) -> None:
-    data = make_graph(outputs=outputs, end=end)
-    detector = add(tmp_path / "d", request_of(tmp_path, data, classes=classes, fake=fake, outputs="probabilities"))
-    shares = computed(data, detector).astype(np.float64)
-    is_real = np.array([name not in fake for name in classes])
-    real = shares[:, is_real].sum(axis=1) if len(classes) > 1 or not fake else 1 - shares[:, 0]
-    np.testing.assert_allclose(margins(detector), logit(real), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(detector.p_real(margins(detector)), real, atol=1e-4)
 
 
 def test_what_is_stored_answers_and_copies_do_too(tmp_path: Path) -> None:

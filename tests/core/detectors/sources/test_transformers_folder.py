@@ -32,6 +32,8 @@ def write_vit(folder: Path, **names: Any) -> Any:
 
 def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path: Path) -> None:
     model = write_vit(tmp_path / "folder")
+    config = json.loads((tmp_path / "folder" / "config.json").read_text())
+    (tmp_path / "folder" / "config.json").write_text(json.dumps({**config, "_name_or_path": "/home/somebody"}))
     detector = add(tmp_path / "detectors" / "d", Request(str(tmp_path / "folder")))
     for backend, off in (("pil", 1e-5), ("torchvision", 0.05)):
         # its other backend resizes to pixels that differ by a grey level here and there
@@ -45,7 +47,9 @@ def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path: Path) -> Non
         assert np.ptp(expected) > 0.1
     assert detector.target_layer == "model.vit.layers.1.layernorm_before.places"
     assert (detector.classes.names, detector.classes.fake) == (("Fake", "Real"), ("Fake",))
-    assert "transformers" in (tmp_path / "detectors" / "d" / "manifest.json").read_text()
+    manifest = (tmp_path / "detectors" / "d" / "manifest.json").read_text()
+    assert "transformers" in manifest
+    assert "somebody" not in manifest
 
 
 def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +97,7 @@ def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path: Path
         (transformers.ViTImageProcessor(size={"height": 64, "width": 64}), ("none", 64, 64)),
         (transformers.CLIPImageProcessor(size={"shortest_edge": 64}, crop_size=56), ("after_floor", 56, 64)),
         (transformers.ConvNextImageProcessor(size={"shortest_edge": 384}, crop_pct=0.875), ("none", 384, 384)),
+        (transformers.ViTImageProcessor(size={"height": 64, "width": 64}, do_normalize=False), ("none", 64, 64)),
         # what cannot be expressed is asked for
         (transformers.LevitImageProcessor(size={"shortest_edge": 64}), (None, None, None)),
         (transformers.ViTImageProcessor(do_resize=False), (None, None, None)),
