@@ -1,0 +1,22 @@
+"""Model cards: what their manifests say, as the cards that ship do."""
+
+import re
+
+import pytest
+
+from core.homes import ROOT
+from core.storage import read_manifest
+from core.training.model_card import model_card
+
+ASSETS = ROOT / "assets"
+
+
+@pytest.mark.parametrize("name", ["masked", "patch", "strong"])
+def test_a_card_holds_the_numbers_of_its_manifests(name: str) -> None:
+    folder = ASSETS / "detectors" / name
+    run = read_manifest(ASSETS / "runs" / f"{name}@cifake-test", "run")
+    card = model_card(read_manifest(folder, "detector"), run)
+    shipped = (folder / "README.md").read_text(encoding="utf-8")
+    # the card of a joined one is of an older form
+    pattern = r"\d\.\d{4}\b" if name == "strong" else r"`.+?`|[\d.]+|\|.*|fitted on the held-out|mean of scores"
+    assert re.findall(pattern, card) == re.findall(pattern, shipped)
