@@ -3,12 +3,16 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 from typing import Any
 
+import numpy as np
 import pytest
 
+from core.runs.filter import Filter
+from core.runs.metrics import confusion_at
 from core.storage import MANIFEST, SEAL, ContractError
 from dashboard import catalogue, library
 from dashboard.components.performance import facts_of
@@ -66,3 +70,35 @@ def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypa
         tables = list(pool.map(lambda opened: opened.table, runs * 2))
     assert sorted(read) == sorted(opened.run.name for opened in runs)
     assert [table is opened.judged for table, opened in zip(tables, runs * 2, strict=True)] == [True] * 4
+
+
+@pytest.mark.usefixtures("home")
+def test_counts_are_of_what_the_other_filters_find() -> None:
+    opened = library.open_run(catalogue.runs()["tiny@seen-test"])
+    table = opened.table
+    wanted = Filter(sort="-p_real", page=2).choosing("category", ["cat"]).choosing("label", ["REAL"])
+    is_cat, is_real = table["category"] == "cat", table["label"] == "REAL"
+    np.testing.assert_array_equal(library.counts(opened, wanted), confusion_at(table[is_cat]))
+    assert library.choice_counts(opened, wanted, "category") == dict(table["category"][is_real].value_counts())
+    assert library.choice_counts(opened, wanted, "label") == dict(table["label"][is_cat].value_counts())
+    rows = library.matching(opened, wanted)
+    assert set(rows) == set(np.flatnonzero(is_cat & is_real))
+    assert table["p_real"].iloc[rows].is_monotonic_decreasing
+    library.tags().add(list(table["id"].iloc[rows[:2]]), "odd")
+    tagged = replace(wanted, tag="odd")
+    assert set(library.matching(opened, tagged)) == set(rows[:2])
+    assert library.tag_counts(opened, tagged, ["odd", "none"]) == {"odd": 2, "none": 0}
+
+
+@pytest.mark.usefixtures("home")
+def test_images_to_begin_with_are_of_both_classes_and_hold_the_one_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(library.st, "session_state", {"run": "tiny@seen-test"})
+    opened = library.open_run(catalogue.runs()["tiny@seen-test"])
+    for held in (*opened.judged["id"][[0, 1, 59]], "nowhere"):
+        found, chosen = library.samples(held)
+        labels = found.judged["label"].iloc[chosen]
+        assert min(labels.value_counts()) >= library.SAMPLES // 2 - 1
+        assert len(set(chosen)) == len(chosen) <= library.SAMPLES
+        assert found.row_of(held) in chosen or held == "nowhere"
