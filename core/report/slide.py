@@ -70,7 +70,7 @@ def draw_slide(
         if explanation.has_picture:
             y = _paste_map(slide, draw, explanation, drawn, x=x, y=y, side=side)
         else:
-            _write(draw, explanation.diagnostics.sentence, (x, y), 22, INK, columns=side // 10, lines=12)
+            y = _write(draw, explanation.diagnostics.sentence, (x, y), 22, INK, columns=side // 10, lines=12)
         _write(draw, settings, (x, y), 20, QUIET, columns=side // 10, lines=8)
     footer = [f"{title}. Detector: {first.provenance.detector}.".removeprefix(". "), *notes]
     _write(draw, " ".join(footer), (MARGIN, SIZE[1] - 120), 22, QUIET, columns=150, lines=3)
@@ -102,10 +102,11 @@ def _paste_map(
 
 def _write(
     draw: ImageDraw.ImageDraw, text: str, at: tuple[int, int], size: int, colour: str, *, columns: int, lines: int
-) -> None:
-    """Write a text in lines of at most so many letters."""
+) -> int:
+    """Write a text in lines of at most so many letters; return where what is beneath it begins."""
     written = "\n".join(wrap(one_direction(text), columns)[:lines])
     draw.multiline_text(at, written, fill=colour, font=_font(size), spacing=6)
+    return round(draw.multiline_textbbox(at, written, font=_font(size), spacing=6)[3]) + 14
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -102,3 +102,12 @@ def test_images_to_begin_with_are_of_both_classes_and_hold_the_one_that_is_asked
         assert min(labels.value_counts()) >= library.SAMPLES // 2 - 1
         assert len(set(chosen)) == len(chosen) <= library.SAMPLES
         assert found.row_of(held) in chosen or held == "nowhere"
+
+
+@pytest.mark.usefixtures("home")
+def test_the_run_is_the_addresss_else_the_sessions_else_one_with_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    blind, seen = "tiny@blind-test", "tiny@seen-test"
+    for address, session, chosen in ((blind, seen, blind), ("gone", blind, blind), (None, None, seen)):
+        monkeypatch.setattr(library.st, "query_params", {"run": address})
+        monkeypatch.setattr(library.st, "session_state", {"run": session})
+        assert library.choose_run() == chosen

@@ -82,6 +82,7 @@ def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(
         ("other", str(tmp_path / "none.onnx"), "cannot be used"),
     ):
         assert sentence in said_by([name, source, *out], capsys)
+    assert "has weights of its own" in said_by(["other", graph, "--weights", graph, *out], capsys)
 
 
 def test_adding_reports_every_step_before_it_is_done(graph: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import Style, bar_colours, draw_explanation, scale_of
-from core.explainers.explanation import Explanation, shuffled
+from core.explainers.explanation import Diagnostics, Explanation, shuffled
 from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
 from core.findings.numbers import percent
 from core.images.encoding import enlarged
@@ -32,8 +32,8 @@ class Recorded(ImageDraw.ImageDraw):
         super().text(xy, text, fill=fill, **options)
 
     def multiline_text(self, xy: Any, text: str, fill: Any = None, **options: Any) -> None:
-        for line in text.splitlines():
-            self.keep(xy, line, fill, options["font"])
+        for number, line in enumerate(text.splitlines()):
+            self.keep((xy[0], xy[1] + 20 * number), line, fill, options["font"])
 
     def keep(self, xy: tuple[float, float], text: str, fill: str, font: Any) -> None:
         Recorded.texts.append((text, xy, fill))
@@ -104,3 +104,19 @@ def test_a_slide(made: list[Explanation], monkeypatch: pytest.MonkeyPatch, margi
         assert {f"{-scale:.2g} {low}", f"{high} {scale:+.2g}"} <= beneath
         assert ("Hatched: undecided" in beneath) == (explanation.undecided is not None)
     assert ("Hatched: undecided", UNDECIDED) in [(text, colour) for text, _, colour in texts]
+
+
+def test_an_explanation_without_a_map_is_its_sentence_above_its_settings(
+    made: list[Explanation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slide.ImageDraw, "Draw", Recorded)
+    Recorded.texts = []
+    bare = replace(made[0], values=None, diagnostics=Diagnostics(" ".join(["Nothing is in a place."] * 9)))
+    draw_slide([(bare, Style("paper")), (made[1], Style("paper"))])
+    ((x, top),) = (at for text, at, _ in Recorded.texts if text == GRADCAM.title)
+    heights = {
+        colour: [at[1] for _, at, own in Recorded.texts if at[0] == x and own == colour]
+        for colour in (slide.INK, slide.QUIET)
+    }
+    assert top < heights[slide.INK][1]
+    assert max(heights[slide.INK]) < min(heights[slide.QUIET])
