@@ -60,6 +60,14 @@ def test_a_value_is_written_unless_it_is_the_default(setting: Setting, value: ob
     assert setting.text_of(value) == text
 
 
+def test_what_a_widget_holds_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(st, "query_params", {"b": "z"})
+    for value, written in (("y", {"a": "y", "b": "z"}), ("x", {"b": "z"})):
+        monkeypatch.setattr(st, "session_state", {"url.a": value})
+        Setting("a", "x", choices=("x", "y")).store()
+        assert st.query_params == written
+
+
 def test_several_parameters_are_one_step_and_none_where_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     params = Params({"run": "r", "open": "a", "seed": "7", "of": "FAKE"})
     monkeypatch.setattr(st, "query_params", params)

@@ -205,12 +205,12 @@ def test_a_message_that_no_browser_sends_ends_its_connection_only(server: str) -
 
 @pytest.mark.parametrize(("states", "at_once"), [(0, BURST), (2 * ENTRIES, BURST // 3)])
 def test_messages_beyond_a_pace_wait(monkeypatch: pytest.MonkeyPatch, states: int, at_once: int) -> None:
-    request, arrived, waited = BackMsg(app_heartbeat=True), [], []
+    request, arrived, waited, clock = BackMsg(app_heartbeat=True), [], [], [1000.0]
     for _ in range(states):
         request.rerun_script.widget_states.widgets.add()
 
     async def serve(_scope: Any, receive: Any, _send: Any) -> None:
-        while not waited:
+        while len(waited) < 3 and len(arrived) < 2 * BURST:
             arrived.append(await receive())
 
     async def receive() -> dict[str, Any]:
@@ -218,12 +218,46 @@ def test_messages_beyond_a_pace_wait(monkeypatch: pytest.MonkeyPatch, states: in
 
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
+        clock[0] += seconds
 
     monkeypatch.setattr(guard, "asyncio", SimpleNamespace(sleep=sleep))
-    monkeypatch.setattr(guard, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr(guard, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     asyncio.run(guard.Guard(serve)({"type": "websocket", "headers": []}, receive, receive))
-    assert len(arrived) == at_once + 1
-    assert waited == [pytest.approx((1 + states // ENTRIES) / RATE)]
+    assert len(arrived) == at_once + 3
+    assert waited == [pytest.approx((1 + states // ENTRIES) / RATE)] * 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "origin", "data", "answers"),
+    [
+        ("http", ELSEWHERE, b"", ["http.response.start"]),
+        ("websocket", ELSEWHERE, b"", ["websocket.close"]),
+        ("websocket", "http://localhost", b"", ["websocket.close", "websocket.disconnect"]),
+        ("websocket", "http://localhost", BackMsg(clear_cache=True).SerializeToString(), ["websocket.disconnect"]),
+    ],
+)
+def test_what_other_sites_and_no_browsers_send_does_not_reach_the_app(
+    kind: str, origin: str, data: bytes, answers: list[str]
+) -> None:
+    seen: list[Any] = []
+    messages = iter([{"type": "websocket.receive", "bytes": data}, {"type": "websocket.disconnect"}])
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        assert (b"origin", ELSEWHERE.encode()) not in scope["headers"]
+        await (send({"type": "http.response.start", "headers": []}) if kind == "http" else send(await receive()))
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        seen.append(message)
+
+    scope = {"type": kind, "headers": [(b"host", b"here"), (b"origin", origin.encode())]}
+    asyncio.run(guard.Guard(serve)(scope, receive, send))
+    assert [message["type"] for message in seen] == answers
+    if kind == "http":
+        given = {name.decode(): value.decode() for name, value in seen[0]["headers"]}
+        assert given == {name.lower(): value for name, value in guard.HEADERS.items()}
 
 
 def test_the_address_of_a_file_stays_good_whoever_draws_pages(server: str) -> None:
