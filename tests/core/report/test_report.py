@@ -99,7 +99,7 @@ def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
         rate = (of_category["label"].astype(str) != of_category["predicted"].astype(str)).mean()
         assert f"{name}{len(of_category)}{percent(rate)} (" in page.text.replace("\n", "")
     assert "Training" not in Page(report_of(run, detector={"name": "tiny"})).text
-    nothing = dict.fromkeys(("all", "clean"), {"images": 0})
+    nothing = {"all": {"images": 0}, "clean": {"images": 0}}
     empty = replace(run, manifest=run.manifest | {"metrics": nothing}, predictions=run.predictions[:0])
     assert run.name in Page(report_of(empty)).text
 
