@@ -36,7 +36,9 @@ from core.training.recipe import RECIPES, Recipe, fitted
 
 
 @command(
-    TYPED.removeprefix("python "), parse, stopped="the same command with --resume goes on after the last finished epoch"
+    TYPED.removeprefix("python ") if TYPED == "python train.py" else TYPED,
+    parse,
+    stopped="the same command with --resume goes on after the last finished epoch",
 )
 def main(options: argparse.Namespace) -> None:
     """Load the images, train or join, test, and write the detector and its run."""

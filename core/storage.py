@@ -67,7 +67,7 @@ def check_file(path: Path, *, limit: int | None = None) -> None:
         raise OSError(0, "it is no regular file", str(path))
     if status.st_size > limit:
         size, most = (f"{-(-size // MB):,} MB" for size in (status.st_size, limit))
-        raise OSError(0, f"it has {size}, and at most {most} of such a file are read", str(path))
+        raise OSError(0, f"it has {size}, and at most {most} of such a file are read: save it smaller", str(path))
 
 
 def read_bytes(path: Path, *, limit: int | None = None) -> bytes:

@@ -10,7 +10,7 @@ from core.runs.metrics import error_by, means_by_source, result_table
 from core.runs.rows import judged_table
 from core.runs.run import Run
 from core.runs.shortcuts import find_shortcuts
-from core.runs.warnings import doubts_about, warnings_of
+from core.runs.warnings import count_resized, doubts_about, warnings_of
 
 
 def print_run(run: Run, *, detector: Path | None = None, as_json: bool = False) -> None:
@@ -31,31 +31,16 @@ def print_run(run: Run, *, detector: Path | None = None, as_json: bool = False) 
         return
     # the paper's accuracy is on CIFAKE
     print(result_table(metrics, beside_paper=detector is not None and run.manifest["set"].startswith("cifake")))
-    counts = [f"{number:,} of {len(run):,} were {change}" for change, number in count_resized(run).items() if number]
-    if counts:
-        print(f"\nPictures of other sizes: {' and '.join(counts)} to the detector's size.")
     if run.classes:
         _print_by_source(run)
     for warning in warnings_of(run):
         print(f"\nWarning: {warning}")
     folder = run.path.parents[1]
     name = quote(run.name if folder in homes() else str(run.path))
-    print(f"\nShow it: {dashboard_command(folder)}\nNext: {PROGRAM} study {name} --recommended")
+    print(f"\nShow it: {dashboard_command(folder)}")
+    if not run.scores_only:
+        print(f"Next: {PROGRAM} study {name} --recommended")
     print(f"Written: {' and '.join(written.values())}")
-
-
-def count_resized(run: Run) -> dict[str, int]:
-    """Count the pictures that were shrunk and those that were enlarged for the detector, by their files' sizes."""
-    counts = {"shrunk": 0, "enlarged": 0}
-    # of scores, a picture is only shown; runs of earlier versions lack the sizes
-    if run.scores_only or "width" not in run.predictions:
-        return counts
-    sizes = run.predictions[["height", "width"]].dropna().astype(int).value_counts()
-    for (height, width), number in sizes.items():
-        if run.preprocessing.resamples(height, width):
-            change = "enlarged" if run.preprocessing.enlarges(height, width) else "shrunk"
-            counts[change] += int(number)
-    return counts
 
 
 def _print_by_source(run: Run) -> None:

@@ -25,10 +25,30 @@ def warnings_of(run: Run) -> list[str]:
 
 
 def doubts_about(run: Run) -> list[str]:
-    """Say where a run's numbers are less than they seem: chance, few images, noisy or saturated margins."""
+    """Say where a run's numbers are less than they seem: resized pictures, chance, few images, noise, equal margins."""
     if not len(run):
         return []
-    return [*_about_accuracy(run), *_about_margins(run)]
+    return [*_about_sizes(run), *_about_accuracy(run), *_about_margins(run)]
+
+
+def count_resized(run: Run) -> dict[str, int]:
+    """Count the pictures that were shrunk and those that were enlarged for the detector, by their files' sizes."""
+    counts = {"shrunk": 0, "enlarged": 0}
+    # of scores, a picture is only shown; runs of earlier versions lack the sizes
+    if "width" not in run.predictions or run.scores_only:
+        return counts
+    sizes = run.predictions[["height", "width"]].dropna().astype(int).value_counts()
+    for (height, width), number in sizes.items():
+        if run.preprocessing.resamples(height, width):
+            change = "enlarged" if run.preprocessing.enlarges(height, width) else "shrunk"
+            counts[change] += int(number)
+    return counts
+
+
+def _about_sizes(run: Run) -> list[str]:
+    """Say how many pictures the detector did not see at their own size."""
+    counts = [f"{number:,} of {len(run):,} were {change}" for change, number in count_resized(run).items() if number]
+    return [f"Pictures of other sizes: {' and '.join(counts)} to the detector's size."] if counts else []
 
 
 def _about_accuracy(run: Run) -> list[str]:

@@ -85,7 +85,8 @@ def test_pictures_that_were_resized_are_counted(tmp_path: Path, capsys: pytest.C
     save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
     command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu"]
     assert predict.main(command) == 0
-    assert "4 of 8 were shrunk and 2 of 8 were enlarged" in capsys.readouterr().out
+    sentence = "4 of 8 were shrunk and 2 of 8 were enlarged"
+    assert f"Warning: Pictures of other sizes: {sentence}" in capsys.readouterr().out
     assert predict.main([*command, "--replace", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["resized"] == {"shrunk": 4, "enlarged": 2}
 
