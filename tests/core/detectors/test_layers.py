@@ -89,3 +89,9 @@ def test_channels_that_come_last_are_read_as_places() -> None:
     assert find_layers(network, image) == (2, {"patches": (6, 4, 4), "norm.places": (6, 4, 4)})
     with torch.no_grad():
         assert torch.equal(network(image), before)
+
+
+@pytest.mark.parametrize(("side", "layers"), [(7, {"0": (2, 4, 4)}), (2, {"0": (2, 4, 4), "1": (2, 2, 2)})])
+def test_a_pooling_that_enlarges_has_no_places_of_its_own(side: int, layers: dict[str, tuple[int, ...]]) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 2, 3, stride=8), nn.AdaptiveAvgPool2d(side), nn.Flatten())
+    assert find_layers(network, torch.zeros(1, 3, 32, 32)) == (2 * side**2, layers)
