@@ -34,8 +34,8 @@ FAULT = "TELLTALE_FAULT"
 ORIGINAL = "_mutmut_orig"
 # what each fault changes, in the copy
 CHANGES = "changes.json"
-# copied, and all else of the tree linked to
-COPIED = ("core", "dashboard", "tests", "train.py", "pyproject.toml")
+# copied, what faults may write to, too; all else of the tree is linked to
+COPIED = ("core", "dashboard", "tests", "assets", "train.py", "pyproject.toml")
 # test files that import a module, at most, the shortest first, beside its own
 MOST = 8
 # seconds of tests that try one fault, as they take without one
