@@ -184,7 +184,10 @@ def study_files(
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.get("parameters", {}).items())
     of = f"{about['images']:,} of {about['of']:,} images" if "of" in about else f"{len(answer.table):,} rows"
     made = str(about.get("created", "")).partition("T")[0]
-    st.caption(plain(f"{of}; control: {about.get('control', '')} Settings: {settings or 'none'}. Made {made}."))
+    precision = f" Computed in {about['precision']}." if "precision" in about else ""
+    st.caption(
+        plain(f"{of}; control: {about.get('control', '')} Settings: {settings or 'none'}. Made {made}.{precision}")
+    )
     name, table = f"{opened.run.name}-{name}", answer.table
     with st.container(horizontal=True, gap="small"):
         if summary is not None:
