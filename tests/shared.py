@@ -1,9 +1,12 @@
-"""What several files of tests only read and takes long to make: made once, whichever worker asks first."""
+"""What several files of tests share: what takes long to make, once for all workers; and coroutines run to their end."""
 
+import asyncio
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -27,3 +30,9 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(folder)
             whole.touch()
     return folder
+
+
+def run_to_its_end(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine returns; run in a thread of its own, as a browser of this worker may have a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()

@@ -52,13 +52,14 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
         for sent in DELIVERIES
         if sent.name != UNCHANGED and sent.name in table and table[sent.name].notna().all()
     }
-    if len(titles) < 2 or table.empty:
+    if not titles or table.empty:
         return
     rows = with_predictions(table, run)
     confidence = 1 - LEVEL / len(titles)
     for group in CLASSES:
         own = rows[rows["predicted"] == group]
-        if len(own):
+        # a single one has no others
+        if len(own) and len(titles) > 1:
             yield _flips(own, group, titles, confidence)
     for group in CLASSES:
         own = rows[rows["label"] == group]

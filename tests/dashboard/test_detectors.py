@@ -102,7 +102,7 @@ def test_each_part_of_a_comparison_opens_on_demand(two: Path, open_page: Open) -
         }))  # fmt: skip
     table = app.run().dataframe[-1].value
     assert len(table)
-    assert {"tiny", "tiny, status", "twin", "twin, status"} < set(table)
+    assert {"tiny", "tiny, answer", "twin", "twin, answer"} < set(table)
 
 
 def add_study(run: Run, name: str, table: pd.DataFrame) -> None:

@@ -1,6 +1,5 @@
 """Files that pages offer, apart from any page."""
 
-import asyncio
 import gc
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,12 +9,13 @@ import streamlit as st
 from starlette.responses import Response
 
 from dashboard import files
+from tests.shared import run_to_its_end
 
 
 def fetched(address: str) -> Response:
     """The answer to a browser that asks for an address."""
     request = SimpleNamespace(path_params={"secret": address.rpartition("/")[2]})
-    return asyncio.run(files.send(request))  # type: ignore[arg-type]
+    return run_to_its_end(files.send(request))  # type: ignore[arg-type]
 
 
 def test_a_file_is_given_as_long_as_its_session_offers_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from dashboard import guard
 from dashboard.components.uploads import MAX_UPLOAD
 from dashboard.guard import BURST, ENTRIES, MAX_ENTRIES, MAX_NAME, MAX_NAMES, RATE
 from tests.server import running_server
+from tests.shared import run_to_its_end
 from tests.visitor import Visitor, ask_http, in_a_thread, open_socket, xsrf_token
 
 INSIDE = "what only the log may hold"
@@ -222,7 +223,7 @@ def test_messages_beyond_a_pace_wait(monkeypatch: pytest.MonkeyPatch, states: in
 
     monkeypatch.setattr(guard, "asyncio", SimpleNamespace(sleep=sleep))
     monkeypatch.setattr(guard, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    asyncio.run(guard.Guard(serve)({"type": "websocket", "headers": []}, receive, receive))
+    run_to_its_end(guard.Guard(serve)({"type": "websocket", "headers": []}, receive, receive))
     assert len(arrived) == at_once + 3
     assert waited == [pytest.approx((1 + states // ENTRIES) / RATE)] * 3
 
@@ -253,7 +254,7 @@ def test_what_other_sites_and_no_browsers_send_does_not_reach_the_app(
         seen.append(message)
 
     scope = {"type": kind, "headers": [(b"host", b"here"), (b"origin", origin.encode())]}
-    asyncio.run(guard.Guard(serve)(scope, receive, send))
+    run_to_its_end(guard.Guard(serve)(scope, receive, send))
     assert [message["type"] for message in seen] == answers
     if kind == "http":
         given = {name.decode(): value.decode() for name, value in seen[0]["headers"]}
