@@ -61,13 +61,13 @@ KEY = "explanations"
 STUDY = "faithfulness"
 # what was measured of such maps -> a sentence, worst first
 CHECKED: dict[Word | None, str] = {
-    "no": "These do no better than random maps.",
+    "no": "No better than random maps.",
     "not shown": "Not shown to beat random maps.",
-    "depends": "Whether these beat random maps depends on the check.",
-    "in part": "These beat random maps in some checks.",
+    "depends": "Not always better than random.",
+    "in part": "Not always better than random.",
     "no control": "Nobody has checked such maps.",
     None: "Nobody has checked such maps.",
-    "yes": "These beat random maps.",
+    "yes": "Better than random maps.",
 }
 
 

@@ -42,13 +42,8 @@ from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
 from dashboard.state import Setting
 
-# family -> what its strip of pictures shows, in the order of the page
-STRIPS = {
-    "detail": "Fine detail removed",
-    "blocks": "Parts shuffled",
-    "geometry": "Turned",
-    "colour": "Colour shifted",
-}
+# families with a strip of pictures, in the order of the page
+STRIPS = ("detail", "blocks", "geometry", "colour")
 OWN = [probe for probe in PROBES.values() if not probe.is_control]
 GROUPS = {
     "category": "What it shows", "cell": "Right and wrong verdicts", "source": "Generator", "seen": "Seen or unseen",
@@ -91,15 +86,15 @@ def draw(opened: Opened) -> None:
 def draw_strips(opened: Opened, probes: StudyResult) -> None:
     """Draw a picture, the same changed, and its control, for the strongest experiment of each family."""
     with st.grid(2, min_column_width=440, gap="medium") as grid:
-        for family, title in STRIPS.items():
+        for family in STRIPS:
             own = [one for one in (probes.finding(f"{family}-{verdict}") for verdict in VERDICTS) if one is not None]
             if own:
                 strongest = max(own, key=_effect)
                 with grid.cell():
-                    draw_strip(opened, strongest, title)
+                    draw_strip(opened, strongest)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Other pictures", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
-        st.caption("Bars: share of verdicts that flip. Control: another change, as large.")
+        st.caption("Bars: share that flips. Control: the strongest, as large.")
 
 
 def _effect(finding: Finding) -> float:
@@ -107,16 +102,16 @@ def _effect(finding: Finding) -> float:
     return (finding.difference or finding.measure).value
 
 
-def draw_strip(opened: Opened, finding: Finding, title: str) -> None:
+def draw_strip(opened: Opened, finding: Finding) -> None:
     """Draw one experiment: three pictures framed in their verdicts, and the shares that flip."""
     probe, verdict, control = PROBES[finding.details["probe"]], str(finding.group), finding.control
     steps = {step.at(opened.run.side).told: step.key for step in probe.strengths}
-    st.markdown(f"**{title}.** {plain(finding.question)} **{str(answer_of(finding)).capitalize()}.**")
+    st.markdown(f"{plain(finding.question)} **{str(answer_of(finding)).capitalize()}.**")
     controls = [PROBES[key] for key in probe.controls if control is not None and PROBES[key].inline == control.name]
     draw_pictures(opened, [probe, *controls], steps[finding.details["strength"]], verdict, columns=3)
     bars = [Bar(f"{verdict} that flip", finding.measure.value, CLASS_COLOURS[verdict])]
     if control is not None:
-        bars.append(Bar("strongest control", control.measure.value))
+        bars.append(Bar("control", control.measure.value))
     draw_bars(bars)
 
 

@@ -127,7 +127,7 @@ class Predicting:
         save_detector(folder / "out" / "detectors" / "tiny", make_detector(), model_card="")
 
     def do(self, folder: Path, report: Report) -> str:
-        if (folder / "out" / "runs" / "tiny@cifake-test").exists():
+        if self._run(folder).exists():
             return ""
         full_pass, read_batch = ResNetDetector.full_pass, loading.image_statistics
         begun: dict[str, Any] = {}
@@ -154,8 +154,12 @@ class Predicting:
         words = ["tiny", "--data", folder / "cifake", "--out", folder / "out", "--device", "cpu"]
         return call(predict.main, words, lambda _: None)
 
+    def _run(self, folder: Path) -> Path:
+        # a set is named by its folder
+        return folder / "out" / "runs" / "tiny@images-test"
+
     def result(self, folder: Path) -> Any:
-        run = read_run(folder / "out" / "runs" / "tiny@cifake-test")
+        run = read_run(self._run(folder))
         return run.predictions["margin"].tolist(), run.needed_maps.tolist()
 
 
