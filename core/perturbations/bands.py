@@ -22,6 +22,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from core.lazy import lazy_property
 from core.perturbations.frequency import (
     Ring,
     Spectra,
@@ -88,7 +89,7 @@ class Originals:
     other: Spectra
     noise: NDArray[np.float32]
 
-    @property
+    @lazy_property
     def bands(self) -> dict[str, Ring]:
         """The frequencies of each of `BANDS`."""
         side = self.own.shape[1]
