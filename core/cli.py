@@ -19,13 +19,13 @@ COMMANDS: dict[str, tuple[Parse, str, str]] = {
     "train": (train.parse, "train:main", "train a detector, test it once, and make its run"),
     "predict": (predict.parse, "core.predict:main", "make a run: a detector on an image set"),
     "study": (study.parse, "core.studies.command:main", "ask a study of a run"),
-    "cues": (cues.parse, "core.studies.cues:main", "train on versions of an image set that keep one thing only"),
+    "cues": (cues.parse, "core.cues.cues:main", "train on versions of an image set that keep one thing only"),
     "judgement": (
         judgement.parse,
-        "core.studies.judgement:main",
+        "core.answers.judgement:main",
         "measure how far verdicts on uploads can be believed",
     ),
-    "findings": (findings.parse, "core.studies.conclusions:main", "print what the studies of a run found"),
+    "findings": (findings.parse, "core.commands.findings:main", "print what the studies of a run found"),
     "report": (report.parse, "core.report.page:main", "write a run as one HTML page"),
     "runs": (runs.parse, "core.manage:runs", "make a run from a table of scores; list, rename or remove runs"),
     "detectors": (

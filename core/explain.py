@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.answers.judgement import OUT_OF_SCOPE, find_threshold, judge, judge_picture, versions
 from core.arguments.explain import parse
 from core.console import PROGRAM, command
 from core.explainers.drawing import Style, draw_explanation, npz_of
@@ -28,7 +29,6 @@ from core.images.provenance import read_claims
 from core.report.explanation import html_of
 from core.runs.folders import find_detectors, find_named, find_runs
 from core.storage import read_bytes, write_bytes_atomically
-from core.studies.judgement import OUT_OF_SCOPE, find_threshold, judge, judge_picture, versions
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

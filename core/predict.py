@@ -19,7 +19,7 @@ from core.runs.run import read_run
 from core.runs.summary import print_run
 from core.runs.writing import write_run
 from core.storage import is_plain_name
-from core.studies.neighbours import find_training_set
+from core.studies.questions.neighbours import find_training_set
 from core.studies.ray_engine import engine_of
 
 # what is left after Ctrl-C

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.answers.judgement import Threshold, find_threshold, read_threshold
 from core.console import PROGRAM
 from core.detectors.identity import Identity
 from core.images.image_set import ImageSet
@@ -29,7 +30,6 @@ from core.studies.columns import (
     study_columns,
     versus_table,
 )
-from core.studies.judgement import Threshold, find_threshold, read_threshold
 from core.studies.store import StudyResult, find_studies, read_study, study_path
 from dashboard.catalogue import runs
 from dashboard.components.plain import with_code

@@ -16,22 +16,22 @@ from core.studies.study import Study, StudyError
 # name -> `module:ATTRIBUTE` of a study, or of what makes it from the explainers that are registered; in the order in
 # which they are best made
 STUDIES: dict[str, str] = {
-    "probes": "core.studies.probes:STUDY",
-    "bands": "core.studies.bands:STUDY",
-    "neighbours": "core.studies.neighbours:STUDY",
-    "transfer": "core.studies.out_of_distribution:STUDY",
-    "deliveries": "core.studies.deliveries:STUDY",
-    "faithfulness": "core.studies.faithfulness:make_study",
-    "agreement": "core.studies.agreement:make_study",
-    "one_colour": "core.studies.single_sign:STUDY",
-    "certainty": "core.studies.certainty:make_study",
-    "stability": "core.studies.stability:make_study",
-    "sanity": "core.studies.randomisation:make_study",
-    "truth": "core.studies.truth:make_study",
-    "clusters": "core.studies.clusters:STUDY",
-    "audit": "core.studies.audit:STUDY",
-    "duplicates": "core.studies.copies:DUPLICATES",
-    "files": "core.studies.copies:FILES",
+    "probes": "core.studies.questions.probes:STUDY",
+    "bands": "core.studies.questions.bands:STUDY",
+    "neighbours": "core.studies.questions.neighbours:STUDY",
+    "transfer": "core.studies.questions.out_of_distribution:STUDY",
+    "deliveries": "core.studies.questions.deliveries:STUDY",
+    "faithfulness": "core.studies.questions.faithfulness:make_study",
+    "agreement": "core.studies.questions.agreement:make_study",
+    "one_colour": "core.studies.questions.single_sign:STUDY",
+    "certainty": "core.studies.questions.certainty:make_study",
+    "stability": "core.studies.questions.stability:make_study",
+    "sanity": "core.studies.questions.randomisation:make_study",
+    "truth": "core.studies.questions.truth:make_study",
+    "clusters": "core.studies.questions.clusters:STUDY",
+    "audit": "core.studies.questions.audit:STUDY",
+    "duplicates": "core.studies.questions.copies:DUPLICATES",
+    "files": "core.studies.questions.copies:FILES",
 }
 # study -> version of its values, raised whenever they change; 1 if it is not listed
 VERSIONS: dict[str, int] = {}

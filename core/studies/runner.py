@@ -32,8 +32,8 @@ from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
 from core.shards import Engine, Report, compute_shards, run_locally
 from core.storage import cache_dir, read_manifest
-from core.studies.groups import choose_rows
 from core.studies.registry import VERSIONS
+from core.studies.shared.groups import choose_rows
 from core.studies.store import OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
 

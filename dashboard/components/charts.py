@@ -9,11 +9,11 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.answers.comparison import Pair
 from core.explainers.explanation import SIDES, Explanation, Parts
 from core.findings.numbers import plus
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, CURVE, FAKE, GREY, PAIR, REAL, rgb
-from core.studies.comparison import Pair
 from dashboard.components.component import component, nothing
 from dashboard.components.plain import figure_text, plain
 from dashboard.components.words import coloured, percent

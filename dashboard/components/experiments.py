@@ -15,7 +15,7 @@ from core.perturbations.flips import flipping, headline, own_columns
 from core.perturbations.probe import FAMILIES
 from core.perturbations.registry import PROBES, probe_columns
 from core.runs.nearest import find_nearest
-from core.studies.neighbours import NAMED, OWN
+from core.studies.questions.neighbours import NAMED, OWN
 from dashboard import library
 from dashboard.components.downloads import csv_button
 from dashboard.components.explanations import View, draw_explanation

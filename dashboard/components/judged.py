@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.answers.judgement import Judgement, Threshold, judge, versions
 from core.console import PROGRAM
 from core.detectors.identity import DetectorHandle
 from core.findings.numbers import plus
@@ -16,7 +17,6 @@ from core.images.labels import verdict_of
 from core.images.preprocessing import Prepared, settle
 from core.images.provenance import read_claims, summarise
 from core.perturbations.delivery import DELIVERIES, Delivered, deliver
-from core.studies.judgement import Judgement, Threshold, judge, versions
 from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import code, plain
 from dashboard.components.requests import any_busy, ask, follow, poll, waiting

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.answers.comparison import Pair, by, columns_of, conclude, outcome_rates, pair_of, side_by_side
 from core.console import PROGRAM
 from core.detectors.identity import DetectorHandle
 from core.findings.answer import certain_side
@@ -22,7 +23,6 @@ from core.runs.metrics import calibration
 from core.runs.rows import at_threshold
 from core.runs.run import Run, distinct_names
 from core.storage import ContractError, read_bytes, read_manifest
-from core.studies.comparison import Pair, by, columns_of, conclude, outcome_rates, pair_of, side_by_side
 from core.studies.store import find_studies
 from core.studies.study import StudyError
 from dashboard import catalogue, library, state

@@ -15,7 +15,7 @@ from core.runs.metrics import HALF
 from core.runs.pictures import Pictures
 from core.runs.rows import at_threshold
 from core.runs.tags import TagError
-from core.studies.differences import Difference, columns_of, differing
+from core.studies.shared.differences import Difference, columns_of, differing
 from dashboard import library, state
 from dashboard.components.component import opens_all
 from dashboard.components.filters import full_label

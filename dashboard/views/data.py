@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from plotly.graph_objects import Figure
 
 from core.console import PROGRAM
+from core.cues.cues import BOUND, conclude, find_results, read_results
 from core.findings.contrast import Finding
 from core.homes import homes
 from core.images.labels import CLASSES, other_class
@@ -18,9 +19,8 @@ from core.images.palette import CLASS_COLOURS
 from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
 from core.storage import ContractError
-from core.studies.audit import TITLES, has_both, histogram
-from core.studies.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
-from core.studies.cues import BOUND, conclude, find_results, read_results
+from core.studies.questions.audit import TITLES, has_both, histogram
+from core.studies.questions.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
 from core.studies.store import StudyResult, study_path
 from dashboard import datasets, library, state
 from dashboard.components import charts
@@ -284,7 +284,7 @@ def draw_pair(
 
     Args:
         opened: the run.
-        pair: a row of `core.studies.copies.copy_pairs`.
+        pair: a row of `core.studies.questions.copies.copy_pairs`.
         row: where the image stands in the run.
         training: pixels of training images by identity; None where the copies are in the run itself.
     """

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.answers.comparison import right_elsewhere
 from core.console import PROGRAM
 from core.detectors.known import known_rows
 from core.storage import MANIFEST, ContractError
-from core.studies.comparison import right_elsewhere
 from core.studies.store import study_path
 from dashboard import catalogue, library, state
 from dashboard.components import performance

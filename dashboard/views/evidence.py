@@ -15,10 +15,10 @@ from core.images.palette import CLASS_COLOURS
 from core.perturbations.probe import FAMILIES, Probe
 from core.perturbations.registry import PROBES, in_every_way
 from core.runs.filter import Filter
-from core.studies.bands import cell_flips
-from core.studies.flips import FlipRate, rates_table
-from core.studies.groups import VERDICTS
-from core.studies.neighbours import among_training
+from core.studies.questions.bands import cell_flips
+from core.studies.questions.neighbours import among_training
+from core.studies.shared.flips import FlipRate, rates_table
+from core.studies.shared.groups import VERDICTS
 from core.studies.store import StudyResult
 from dashboard import state
 from dashboard.components import charts

@@ -18,11 +18,11 @@ from core.images.palette import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
 from core.perturbations.masking import Fill
 from core.runs.rows import evenly
-from core.studies.faithfulness import CONTROLS, FILLS, ORDERS, mean_curves, under_fill
-from core.studies.groups import By, Cells
-from core.studies.randomisation import OTHER, sanity_summary
+from core.studies.questions.faithfulness import CONTROLS, FILLS, ORDERS, mean_curves, under_fill
+from core.studies.questions.randomisation import OTHER, sanity_summary
+from core.studies.questions.truth import nearness
+from core.studies.shared.groups import By, Cells
 from core.studies.store import StudyResult
-from core.studies.truth import nearness
 from dashboard import catalogue, library
 from dashboard.components import charts
 from dashboard.components.charts import Line, line_figure

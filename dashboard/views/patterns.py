@@ -14,8 +14,8 @@ from core.images.palette import CLASS_COLOURS, GREY
 from core.runs.filter import Area, Filter
 from core.runs.pictures import Pictures
 from core.runs.rows import evenly
-from core.studies.cluster_cards import outline, read_cards
-from core.studies.groups import VERDICTS
+from core.studies.shared.cluster_cards import outline, read_cards
+from core.studies.shared.groups import VERDICTS
 from core.studies.store import StudyResult
 from dashboard import library, state
 from dashboard.components.charts import new_figure, rate_chart

@@ -20,8 +20,8 @@ from core.images.image_set import ImageSet
 from core.images.labels import CLASSES, FAKE, REAL
 from core.runs.run import Run
 from core.runs.writing import write_run
-from core.studies.explanations import Pass, explain_all
 from core.studies.runner import Source
+from core.studies.shared.explanations import Pass, explain_all
 
 SIDE = 8
 PLACES = 16

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from core.detectors.resnet import LEVELS
 from core.storage import MANIFEST
-from core.studies.explanations import judged
-from core.studies.randomisation import columns_of
+from core.studies.questions.randomisation import columns_of
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
+from core.studies.shared.explanations import judged
 from core.studies.store import study_path
 from core.studies.study import Context
 

@@ -18,7 +18,7 @@ from core.runs.filter import Area
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
-from core.studies.faithfulness import under_fill
+from core.studies.questions.faithfulness import under_fill
 from core.studies.store import read_study, study_path
 from dashboard.views.patterns import clicked_row, drawn_area
 from tests.conftest import make_patch

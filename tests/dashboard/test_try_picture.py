@@ -8,19 +8,19 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.answers.judgement import scores, threshold_path, write_threshold
 from core.detectors.storage import load_detector, save_detector
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels
 from core.perturbations.delivery import deliver
-from core.studies.judgement import scores, threshold_path, write_threshold
 from dashboard import library
 from dashboard.components import uploads
 from dashboard.components.uploads import sound_place
 from dashboard.components.words import CLASS_WORDS
 from tests.conftest import make_detector
+from tests.core.answers.test_judgement import threshold
 from tests.core.images.origin_files import WEBUI, png, saved
-from tests.core.studies.test_judgement import threshold
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 

@@ -18,9 +18,9 @@ from core.findings.contrast import Contrast, Finding, Measure
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.runs.run import Run
-from core.studies import explanations
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
+from core.studies.shared import explanations
 from core.studies.study import Context, Study
 from tests.conftest import make_detector, make_set, textured
 from tests.core.trust_cues import patch_detector, patch_images, write_source

@@ -11,9 +11,9 @@ import pandas as pd
 from core.perturbations.probe import size_column
 from core.perturbations.registry import probe_columns
 from core.runs.run import Run
-from core.studies.probes import compute, derive
+from core.studies.questions.probes import compute, derive
 from core.studies.study import Context
-from tests.core.cues import CUES, mean_colour
+from tests.core.cue_detectors import CUES, mean_colour
 
 PARAMETERS = {"seed": 0}
 

@@ -8,8 +8,8 @@ from core.findings.answer import answer_of
 from core.findings.contrast import Finding
 from core.perturbations.probe import FAMILIES
 from core.perturbations.registry import PROBES
-from core.studies.probes import conclude
-from tests.core.cues import CUES
+from core.studies.questions.probes import conclude
+from tests.core.cue_detectors import CUES
 from tests.core.studies.counted import PARAMETERS, asked_of, counted
 
 VERDICTS = ("FAKE", "REAL")

@@ -16,9 +16,9 @@ from core.runs.folders import find_runs
 from core.runs.run import Run, read_run
 from core.storage import MANIFEST, cache_dir, only_writer, sealed
 from core.studies.command import main
-from core.studies.groups import with_predictions
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, find_source, run_study
+from core.studies.shared.groups import with_predictions
 from core.studies.store import find_stored, read_study, study_path, write_study
 from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import BRIGHTNESS, brightness

@@ -1,0 +1,1 @@
+"""Answers from runs and studies: the judgement of one picture, two detectors compared, a card a cluster."""

@@ -1,0 +1,299 @@
+"""Two runs on the same images: which is right more often, do they err alike, and what do their studies say? No torch.
+
+The first run is what a finding measures and the second its control, so that "above its control" reads as "the first is
+better". A difference of accuracies is claimed only where it also holds without repeats and the leaks that are known.
+Of studies, the findings of both stand side by side: nothing is claimed about their difference.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.console import PROGRAM
+from core.findings.answer import with_least
+from core.findings.contrast import Contrast, Control, Finding, Measure
+from core.findings.intervals import Hits, weighted_share
+from core.findings.numbers import percent
+from core.findings.paired import compare_apart, compare_means, compare_shares, share_of
+from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
+from core.findings.table import findings_text
+from core.images.labels import CLASSES
+from core.lazy import lazy_property
+from core.perturbations.delivery import DELIVERIES
+from core.runs.metrics import is_right, largest
+from core.runs.run import Run, distinct_names, same_images
+from core.studies.questions.out_of_distribution import GROUPS
+from core.studies.shared.groups import with_predictions
+from core.studies.store import StudyResult
+from core.studies.study import WEIGHT, StudyError
+
+STUDY = "comparison"
+BOTH_WRONG = "both wrong"
+
+# good detectors differ in few images: half a point is a tenth or more of the errors of either
+LEAST = 0.005
+ACCURACY = "Is the first right more often than the second?"
+RECALL = {
+    "REAL": "Does the first recognise more REAL images than the second?",
+    "FAKE": "Does the first recognise more FAKE images than the second?",
+}
+TOGETHER = "Do they err together more often than independent detectors would?"
+SEPARATES = "Does the first separate the classes better than the second?"
+EASY = "Do they find the same images easy?"
+OVERCONFIDENT = "Is the first more overconfident than the second?"
+ON_THESE = "Is the first right more often than the second on these?"
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two runs on the same images; rows are those of the first, in its order.
+
+    Attributes:
+        first, second: the runs.
+        rows: of the second, a row for each of the first's, in its order.
+    """
+
+    first: Run
+    second: Run
+    rows: pd.DataFrame
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Names of both detectors, or of both runs where the detectors have the same name."""
+        first, second = distinct_names([self.first, self.second])
+        return first, second
+
+    @lazy_property
+    def right(self) -> tuple[Hits, Hits]:
+        """bool (N,) for each run, True where its prediction is right."""
+        return is_right(self.first.predictions), is_right(self.rows)
+
+    def both(self, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return a column of numbers of each run, float64 (N,)."""
+        return self.first.predictions[column].to_numpy(np.float64), self.rows[column].to_numpy(np.float64)
+
+    @lazy_property
+    def clean(self) -> Hits:
+        """bool (N,), True where neither detector is known to be trained on the file and it repeats no other."""
+        rows = self.first.predictions
+        return ~np.asarray(rows["in_train"] | self.rows["in_train"] | rows["is_repeat"], bool)
+
+
+def pair_of(first: Run, second: Run) -> Pair:
+    """Bring two runs together.
+
+    Raises:
+        StudyError: they are the same run, or on different images; the message says what to do.
+    """
+    if first.path.resolve() == second.path.resolve():
+        raise StudyError(f"{first.name} cannot be compared with itself; name another run on {first.manifest['set']}")
+    if not same_images(first, second):
+        raise StudyError(
+            f"{first.name} and {second.name} are runs on different images, and two detectors are compared on the same "
+            f"ones; make a run of one on the other's set with `{PROGRAM} predict`"
+        )
+    if not len(first):
+        raise StudyError(f"{first.name} holds no image, so there is nothing to compare")
+    if not first.classes:
+        raise StudyError(f"the images of {first.name} have no labels, so neither detector is known to be right")
+    positions = pd.Index(second.predictions["id"]).get_indexer(pd.Index(first.predictions["id"]))
+    if (positions < 0).any() or len(first) != len(second):
+        raise StudyError(f"{first.name} and {second.name} name their images differently; write one of them again")
+    rows = second.predictions.iloc[positions].reset_index(drop=True)
+    # of a file that a list names under both labels the ids say which was read first, no more
+    if (rows["label"].astype(str).to_numpy() != first.predictions["label"].astype(str).to_numpy()).any():
+        raise StudyError(f"{first.name} and {second.name} label some images differently; make one of them again")
+    return Pair(first, second, rows)
+
+
+def conclude(pair: Pair) -> list[Finding]:
+    """Compare accuracy, recalls, shared errors, AUROC, margins and calibration."""
+    first, other = pair.names
+    is_real = pair.first.is_real
+    margins = pair.both("margin")
+    classes = {label: is_real == (label == "REAL") for label in CLASSES}
+    findings = [_compared(pair, "accuracy", ACCURACY, np.ones(len(is_real), bool))]
+    findings += [
+        _compared(pair, f"recall-{label}", RECALL[label], chosen, group=label) for label, chosen in classes.items()
+    ]
+    findings.append(_both_wrong(pair))
+    areas = [replace(auroc(scores, is_real), low=np.nan, high=np.nan) for scores in margins]
+    difference = difference_of_aurocs(*margins, is_real)
+    separation = Contrast("control", other, areas[0], Control(other, areas[1]), difference)
+    findings.append(_finding("auroc", SEPARATES, "auroc", separation))
+    for label, chosen in classes.items():
+        rank = rank_correlation(*(values[chosen] for values in margins))
+        # 0 is what margins that know nothing of each other have
+        unrelated = Control("unrelated margins", Measure(0.0))
+        contrast = compare_apart("control", unrelated.name, rank, unrelated)
+        findings.append(
+            with_least(Finding(f"margins-{label}", EASY, "rank_correlation", (contrast,), group=label), 0.0)
+        )
+    excess = [np.maximum(p, 1 - p) - right for p, right in zip(pair.both("p_real"), pair.right, strict=True)]
+    contrast = compare_means("control", other, excess[0], excess[1], None, control=other)
+    findings.append(_finding("confidence", OVERCONFIDENT, "overconfidence", contrast, subject=f"of {first}"))
+    return [replace(finding, study=STUDY) for finding in findings if finding.measure.known]
+
+
+def _finding(key: str, question: str, quantity: str, *contrasts: Contrast, **about: Any) -> Finding:
+    return Finding(key, question, quantity, contrasts, least=LEAST, **about)
+
+
+def _compared(
+    pair: Pair,
+    key: str,
+    question: str,
+    chosen: Hits,
+    *,
+    group: str | None = None,
+    confidence: float = 0.95,
+    value: str = "",
+) -> Finding:
+    """Compare the shares of right predictions on the chosen rows, and on those without leaks and repeats."""
+    subsets = {"all": chosen}
+    clean = chosen & pair.clean
+    if clean.sum() < chosen.sum():
+        checked = pair.first.leaks_checked and pair.second.leaks_checked
+        subsets["without leaks and repeats" if checked else "without repeats and known leaks"] = clean
+    contrasts = []
+    for name, rows in subsets.items():
+        first, second = (right[rows] for right in pair.right)
+        contrasts.append(
+            compare_shares("images", name, first, second, None, control=pair.names[1], confidence=confidence)
+        )
+    quantity = "accuracy" if group is None else "recall"
+    about = {"group": group, "details": {"value": value}, "subject": value.replace("_", " ")}
+    return _finding(key, question, quantity, *contrasts, **about)
+
+
+def _both_wrong(pair: Pair) -> Finding:
+    """Compare the share that both get wrong with what it would be if they erred independently within each class."""
+    rates = outcome_rates(pair)
+    images = len(pair.first.is_real)
+    both = rates[rates["outcome"] == BOTH_WRONG]
+    expected = float((both["expected"] * both["images"]).sum()) / images
+    control = Control("errors that were independent within each class", Measure(expected, n=images))
+    share = weighted_share(~(pair.right[0] | pair.right[1]))
+    return _finding("both_wrong", TOGETHER, "both_wrong", compare_apart("control", control.name, share, control))
+
+
+def outcome_rates(pair: Pair) -> pd.DataFrame:
+    """Estimate the share of each class that only the first, only the second, and both get wrong.
+
+    Returns:
+        Columns `label`, `outcome` ("only first wrong", "only second wrong", "both wrong"), `images` (of the class),
+        `wrong`, `rate`, `low`, `high` (0 to 1), and `expected`: the share that both would get wrong if their errors
+        were independent, NaN for the others.
+    """
+    rows = []
+    for label in CLASSES:
+        chosen = pair.first.is_real == (label == "REAL")
+        first, second = (~right[chosen] for right in pair.right)
+        outcomes = {"only first wrong": first & ~second, "only second wrong": second & ~first}
+        for outcome, wrong in {**outcomes, BOTH_WRONG: first & second}.items() if chosen.any() else ():
+            expected = first.mean() * second.mean() if outcome == BOTH_WRONG else np.nan
+            share = weighted_share(wrong)
+            ends = (share.value, share.low, share.high)
+            rows.append((label, outcome, len(wrong), int(wrong.sum()), *ends, expected))
+    return pd.DataFrame(rows, columns=["label", "outcome", "images", "wrong", "rate", "low", "high", "expected"])
+
+
+def columns_of(pair: Pair) -> list[str]:
+    """Return the columns by whose values a comparison can be broken down: those in which images differ."""
+    values = {name: _values(pair, name) for name in ("category", "source", "seen")}
+    return [name for name, own in values.items() if own is not None and own.nunique() > 1]
+
+
+def _values(pair: Pair, column: str) -> pd.Series | None:
+    return pair.first.seen if column == "seen" else pair.first.predictions.get(column)
+
+
+def by(pair: Pair, column: str) -> list[Finding]:
+    """Compare the accuracies on each value of a column, largest difference first.
+
+    Intervals are simultaneous: all of them hold together with 95% confidence (Bonferroni), so that the largest of many
+    differences is no more likely to be due to chance than a single one.
+
+    Args:
+        pair: of runs.
+        column: "category", "source", or "seen" by the first detector.
+    """
+    values = pd.Series(_values(pair, column), dtype=object)
+    kept = largest(values.groupby(values).size().rename_axis("value").reset_index(name="images"))["value"]
+    confidence = 1 - 0.05 / max(1, len(kept))
+    findings = [
+        _compared(
+            pair, f"{column}-{name}", ON_THESE, (values == name).to_numpy(), confidence=confidence, value=str(name)
+        )
+        for name in kept
+    ]
+    findings.sort(key=lambda finding: -abs(0.0 if finding.difference is None else finding.difference.value))
+    return [replace(finding, study=STUDY) for finding in findings]
+
+
+def side_by_side(names: Sequence[str], studies: Sequence[Mapping[str, StudyResult]]) -> pd.DataFrame:
+    """Lay out the findings that the studies of two runs share, as text; those that differ in their answer first.
+
+    Args:
+        names: of the two.
+        studies: of each, by name; findings are joined by study and key.
+
+    Returns:
+        Columns `Question`, `Of`, `Group`, and effect and answer of each, `<name>` and `<name>, answer`.
+
+    Raises:
+        ContractError: the findings of a study cannot be read.
+    """
+    tables = []
+    for name, results in zip(names, studies, strict=True):
+        found = {(study, finding.key): finding for study, result in results.items() for finding in result.findings}
+        table = findings_text(found.values()).rename(columns={"Effect": name, "Answer": f"{name}, answer"})
+        tables.append(table.set_index(pd.MultiIndex.from_tuples(list(found), names=["study", "key"])))
+    own, other = ([name, f"{name}, answer"] for name in names)
+    both = tables[0][["Question", "Of", "Group", *own]].join(tables[1][other], how="inner")
+    alike = both[own[1]] == both[other[1]]
+    return both.loc[alike.sort_values(kind="stable").index].reset_index(drop=True)
+
+
+def right_elsewhere(run: Run, studies: Mapping[str, StudyResult]) -> dict[str, Measure]:
+    """Measure the shares that are right after each delivery and on other pictures, 0 to 1.
+
+    Args:
+        run: a run.
+        studies: of it, by name.
+
+    Returns:
+        Name of the delivery, or key of the finding of the study `transfer` -> the share with its own interval.
+
+    Raises:
+        ContractError: the findings of a study cannot be read.
+    """
+    shares = {}
+    if (deliveries := studies.get("deliveries")) is not None:
+        table = with_predictions(deliveries.table, run)
+        for delivery in DELIVERIES:
+            if delivery.name in table and table[delivery.name].notna().all():
+                right = (table[delivery.name] > 0) == (table["label"] == "REAL")
+                shares[delivery.name] = share_of(right, table[WEIGHT].to_numpy(np.float64))
+    if (transfer := studies.get("transfer")) is not None:
+        for key, _ in GROUPS.values():
+            if (finding := transfer.finding(key)) is not None and finding.measure.known:
+                wrong = finding.measure
+                shares[key] = replace(wrong, value=1 - wrong.value, low=1 - wrong.high, high=1 - wrong.low)
+    return shares
+
+
+def elsewhere(runs: Mapping[str, tuple[Run, Mapping[str, StudyResult]]]) -> pd.DataFrame:
+    """Lay out `right_elsewhere` of runs by name, with their studies, as text: a column a run that was measured."""
+    titles = {delivery.name: delivery.title for delivery in DELIVERIES}
+    titles |= {key: subject.format(imitates="CIFAR-10") for key, subject in GROUPS.values()}
+    columns = {
+        f"`{name}` right": {titles[key]: percent(share.value) for key, share in shares.items()}
+        for name, run in runs.items()
+        if (shares := right_elsewhere(*run))
+    }
+    return pd.DataFrame(columns, dtype=object).fillna("").rename_axis("images").reset_index()

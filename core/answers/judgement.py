@@ -1,0 +1,327 @@
+"""Judge one picture: FAKE-like, nothing found, or out of scope, by one threshold on the margin.
+
+In scope are pictures that arrive at the detector's own size. Such a picture is FAKE-like if its margin lies below the
+threshold, as it is and after every saving in `SAVINGS`. The threshold is set on images that the detector held out of
+its training, and lies beside a run of the detector in `studies/judgement.json`, with how often it is right.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt
+
+from core.arguments.judgement import parse
+from core.console import PROGRAM, command, quote
+from core.detectors.identity import Identity
+from core.images.labels import CLASSES, REAL, ClassName, verdict_of
+from core.images.out_of_distribution import crop_photographs
+from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
+from core.perturbations.delivery import DELIVERIES, deliver
+from core.runs.run import Run, read_run
+from core.storage import SEAL, ContractError, parse_json, read_bytes, read_manifest, sealed, write_bytes_atomically
+from core.studies.store import read_study, study_path
+from core.studies.study import StudyError
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+FILE = "judgement.json"
+MAX_BYTES = 2**20
+SAVINGS = ("jpeg_95", "jpeg_85", "jpeg_75", "webp_80")
+# of REAL images, at most so many may be FAKE-like, and of FAKE images at least so many must be
+MOST_REAL, LEAST_FAKE = 0.01, 0.5
+# crops of each photograph
+CROPS = 100
+BATCH = 64
+OUT_OF_SCOPE = "Out of scope"
+# answer, or why a picture is out of scope -> what is said
+SENTENCES = {
+    "FAKE-like": "It carries the signs that this detector knows.",
+    "Nothing found": "No sign that this detector knows. That does not make it a photograph: pictures by other "
+    "generators look like this to it too.",
+    "shrunk": "Your picture was shrunk to {side} x {side}; the fine detail that this detector reads is gone.",
+    "enlarged": "Your picture was enlarged to {side} x {side}; enlarging changes what the detector reads.",
+    "cut": "Your picture was cut to {side} x {side}; the detector sees only a part of it.",
+    "unmeasured": "How far this detector can be trusted has not been measured.",
+    "weak": "On its own test images this detector is wrong too often to answer.",
+}
+
+
+class Count(BaseModel, frozen=True):
+    """How many of some images were FAKE-like: `hits` of `images`, which come from as many independent `sources`."""
+
+    hits: NonNegativeInt
+    images: NonNegativeInt
+    sources: NonNegativeInt
+
+
+class Threshold(BaseModel, frozen=True):
+    """A detector's threshold, with what it does on images whose class is known.
+
+    Attributes:
+        detector: fingerprint of the detector.
+        run: name that the run beside which it lies had then.
+        margin: at most 0; below it, a picture is FAKE-like.
+        held_out, test: counts by class, of the images that the threshold was set on and of the run's own.
+        photographs: counts of squares cut from ordinary photographs and shrunk.
+        savings: names of the post-processing that a picture must survive.
+        made: sets and versions that it was set with.
+    """
+
+    version: Literal[2] = 2
+    detector: str
+    run: str
+    margin: FiniteFloat = Field(le=0)
+    held_out: dict[ClassName, Count]
+    test: dict[ClassName, Count]
+    photographs: Count
+    savings: tuple[str, ...]
+    made: dict[str, Any]
+
+    @property
+    def useful(self) -> bool:
+        """True if it finds enough of the FAKE test images and accuses few enough of the REAL ones."""
+        fake, real = (self.test[name].hits / max(1, self.test[name].images) for name in CLASSES)
+        return fake >= LEAST_FAKE and real <= MOST_REAL
+
+
+class Judgement(NamedTuple):
+    """What can be said of a picture.
+
+    Attributes:
+        answer: "FAKE-like", "Nothing found" or "Out of scope".
+        scope: "in scope", or a key of `SENTENCES`.
+        sentence: the answer's fixed text, or the one reason.
+    """
+
+    answer: str
+    scope: str
+    sentence: str
+
+
+def scope_of(ready: Prepared, threshold: Threshold | None) -> str:
+    """Return "in scope" for a picture at the detector's own size, or the one reason why it is not."""
+    if ready.resized:
+        return "enlarged" if ready.preprocessing.enlarges(ready.height, ready.width, ready.location) else "shrunk"
+    if not ready.whole:
+        return "cut"
+    if threshold is None:
+        return "unmeasured"
+    return "in scope" if threshold.useful else "weak"
+
+
+def versions(ready: Prepared) -> NDArray[np.uint8]:
+    """Return what a detector is asked of a picture, uint8 (K, S, S, 3): under each filter, or whole and saved."""
+    return np.concatenate([ready.pixels, saved(ready.pixels[0], ready.preprocessing)]) if ready.whole else ready.pixels
+
+
+def saved(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Return an image of the detector's own size, uint8 (S, S, 3), after each of `SAVINGS`: uint8 (4, S, S, 3)."""
+    savings = [delivery for delivery in DELIVERIES if delivery.name in SAVINGS]
+    return np.stack([version.pixels for version in deliver(image, preprocessing.fitted, among=savings)])
+
+
+def judge(ready: Prepared, threshold: Threshold | None, margins: Sequence[float] | NDArray[np.floating]) -> Judgement:
+    """Judge a picture.
+
+    Args:
+        ready: the picture as the detector sees it.
+        threshold: of the detector; None where nobody has set one.
+        margins: of its `versions`.
+    """
+    scope = scope_of(ready, threshold)
+    if scope != "in scope" or threshold is None:
+        return Judgement(OUT_OF_SCOPE, scope, SENTENCES[scope].format(side=ready.preprocessing.size))
+    answer = "FAKE-like" if max(margins) < threshold.margin else "Nothing found"
+    return Judgement(answer, scope, SENTENCES[answer])
+
+
+def scores(detector: "Detector", pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the largest margin of each picture, as it is and after every saving; pixels are uint8 (N, S, S, 3)."""
+    found = []
+    for start in range(0, len(pixels), BATCH):
+        batch = np.asarray(pixels[start : start + BATCH])
+        after_saving = [saved(image, detector.preprocessing) for image in batch]
+        margins = detector.margins(np.concatenate([batch, *after_saving]))
+        own, after = margins[: len(batch)], margins[len(batch) :].reshape(len(batch), -1)
+        found.append(np.maximum(own, after.max(axis=1)))
+    return np.concatenate(found) if found else np.zeros(0, np.float32)
+
+
+def find_margin(real: NDArray[np.floating]) -> float:
+    """Return the highest threshold, at most 0, below which few enough scores of held-out REAL images lie.
+
+    Few enough is half of `MOST_REAL`, as other images of the same kind may be somewhat harder.
+
+    Raises:
+        StudyError: there are too few images to tell.
+    """
+    allowed = int(MOST_REAL / 2 * len(real))
+    if not allowed:
+        raise StudyError(f"{len(real)} held-out REAL images are too few to set a threshold; hold out more of them")
+    # as many scores as are allowed lie below the next one
+    return min(0.0, float(np.sort(real)[allowed]))
+
+
+def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:
+    """Set a detector's threshold.
+
+    Args:
+        run: of the detector, with the study `deliveries` of all its images, which gives the counts on its test set.
+        detector: that made it.
+        data: where the images are that the detector was trained on, of which it has held some out.
+
+    Raises:
+        StudyError, DatasetError, ContractError: what is missing, in one sentence.
+    """
+    from core.images.loading import reading_bar  # noqa: PLC0415 - torch
+    from core.studies.questions.neighbours import find_training_set  # noqa: PLC0415
+    from core.training.held_out import validation_split  # noqa: PLC0415
+
+    deliveries = read_study(study_path(run.path, "deliveries"), run).table.set_index("id")
+    if len(deliveries) < len(run) or not set(SAVINGS) <= set(deliveries):
+        raise StudyError(
+            f"{run.name} lacks the study deliveries of all its images; "
+            f"{PROGRAM} study deliveries --run {quote(run.name)} makes it"
+        )
+    recipe = detector.manifest.get("recipe", {})
+    with reading_bar("train") as progress:
+        training = find_training_set(detector, data, progress=progress)
+    if training is None or not recipe.get("validation"):
+        raise StudyError(f"{data} holds no images that {detector.name} held out of its training; name them with --data")
+    digests = training.rows["sha256"].to_numpy()
+    held = validation_split(digests, training.labels, recipe["validation"], seed=recipe["seed"])
+    held_out, labels = scores(detector, training.pixels[np.flatnonzero(held)]), training.labels[held]
+    margin = find_margin(held_out[labels == REAL])
+    test = deliveries.loc[run.predictions["id"], list(SAVINGS)].assign(own=run.predictions["margin"].to_numpy())
+    photographs = crop_photographs(detector.preprocessing, crops=CROPS)
+    squares = [source.pixels[detector.preprocessing.interpolation] for source in photographs]
+    hits = sum(int((scores(detector, images) < margin).sum()) for images in squares)
+    return Threshold(
+        detector=detector.identity.fingerprint,
+        run=run.name,
+        margin=margin,
+        held_out=_counts(held_out, labels, margin),
+        test=_counts(test.max(axis=1, skipna=False).to_numpy(), run.is_real, margin),
+        photographs=Count(hits=hits, images=sum(map(len, squares)), sources=len(squares)),
+        savings=SAVINGS,
+        made={"held out of": training.name},
+    )
+
+
+def _counts(found: NDArray[np.floating], labels: NDArray[Any], margin: float) -> dict[ClassName, Count]:
+    classes = {name: found[labels == label] for label, name in enumerate(CLASSES)}
+    return {
+        name: Count(hits=int((own < margin).sum()), images=len(own), sources=len(own)) for name, own in classes.items()
+    }
+
+
+def threshold_path(run: Path) -> Path:
+    """Return where the threshold of a run's detector lies."""
+    return run / "studies" / FILE
+
+
+def write_threshold(run: Path, threshold: Threshold) -> Path:
+    """Write a sealed threshold beside a run, in place of an older one.
+
+    Raises:
+        WriteError: the disk is full or read-only.
+    """
+    path = threshold_path(run)
+    text = json.dumps(sealed(threshold.model_dump(mode="json")), indent=1) + "\n"
+    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+    return path
+
+
+def read_threshold(run: Path) -> Threshold | None:
+    """Read the threshold beside a run, whatever the run is called now; None where there is none.
+
+    Raises:
+        ContractError: the file is not as `write_threshold` wrote it; those of versions before the seal are not either.
+    """
+    path = threshold_path(run)
+    try:
+        content = parse_json(read_bytes(path, limit=MAX_BYTES))
+        if content.get(SEAL) == sealed(content)[SEAL]:
+            return Threshold.model_validate(content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError, RecursionError):
+        # no file, no JSON, or no object of a threshold's fields
+        pass
+    again = f"{PROGRAM} judgement --run {quote(str(run))} --data TRAINING-IMAGES"
+    raise ContractError(f"{path} is no threshold with a seal that fits; make it again: {again}")
+
+
+def find_threshold(detector: Identity, runs: Iterable[Path]) -> Threshold | None:
+    """Find the threshold of a detector beside one of its runs.
+
+    Args:
+        detector: whose.
+        runs: folders of runs, those to prefer first.
+
+    Raises:
+        ContractError: the one beside a run of this detector is damaged, was edited, or has no seal.
+    """
+    for run in runs:
+        try:
+            threshold = read_threshold(run)
+        except ContractError:
+            if detector.made(read_manifest(run, "run")):
+                raise
+            continue
+        if threshold is not None and threshold.detector == detector.fingerprint:
+            return threshold
+    return None
+
+
+def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: Threshold | None) -> dict[str, Any]:
+    """Judge a picture with everything that the answer rests on, as plain JSON.
+
+    Args:
+        detector: that is asked of the picture under every filter and after every delivery.
+        picture: uint8 (height, width, 3).
+        threshold: of the detector.
+    """
+    ready = prepare_pixels(picture, detector.preprocessing)
+    asked, delivered = versions(ready), list(deliver(picture, detector.preprocessing))
+    margins = detector.margins(np.concatenate([asked, np.stack([version.pixels for version in delivered])]))
+    judgement = judge(ready, threshold, margins[: len(asked)])
+    margin = float(margins[ready.filters.index(ready.usual)])
+    return {
+        "answer": judgement.answer,
+        "scope": judgement.scope,
+        "sentence": judgement.sentence,
+        "raw": {
+            "verdict": verdict_of(margin),
+            "margin": margin,
+            "p_real": float(detector.p_real(np.array([margin], np.float32))[0]),
+            "filters": dict(zip(ready.filters, map(float, margins), strict=False)),
+        },
+        "deliveries": [
+            {"name": one.delivery.name, "margin": value, "verdict": verdict_of(value), "fits": one.fits}
+            for one, value in zip(delivered, map(float, margins[len(asked) :]), strict=True)
+        ],
+    }
+
+
+@command(f"{PROGRAM} judgement", parse)
+def main(options: argparse.Namespace) -> None:
+    """Write the threshold that the command line asks for."""
+    from core.detectors.storage import load_detector  # noqa: PLC0415 - torch
+    from core.studies.runner import find_source  # noqa: PLC0415
+
+    source = find_source(
+        options.run, data=options.data, fake_classes=options.fake_classes.split(","), device=options.device
+    )
+    if source.detector is None:
+        raise StudyError(f"{source.run} has scores alone and no detector to judge by; name another run")
+    run, detector = read_run(source.run), load_detector(source.detector, device=source.device)
+    threshold = calibrate(run, detector, source.data)
+    path = write_threshold(run.path, threshold)
+    print(f"{path.read_text(encoding='utf-8')}Written: {path}")

@@ -1,0 +1,1 @@
+"""Cues: networks trained on versions of an image set that keep one thing only."""

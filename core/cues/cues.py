@@ -1,0 +1,301 @@
+"""Cues: how much of REAL against FAKE is in each property of an image set alone?
+
+A small network is trained on each of `VERSIONS`, which keep one cue, and tested on all of them. The results are one
+sealed table, `cues/<set>.parquet`, a row for each network and version it was tested on. Reading it needs no torch.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from core.arguments.cues import parse
+from core.console import PROGRAM, command, show_progress
+from core.cues.versions import EDITION, EVERYTHING, LABELS, VERSIONS, make_version, mean_amplitude
+from core.findings.answer import answer_of, with_least
+from core.findings.contrast import Control, Finding, Measure
+from core.findings.numbers import percent
+from core.findings.paired import compare_apart, strongest_first
+from core.findings.table import markdown
+from core.homes import homes
+from core.images.image_set import DataPath, DatasetError, ImageSet
+from core.images.labels import REAL
+from core.runs.metrics import wilson_interval
+from core.runs.writing import library_versions
+from core.storage import ContractError, is_plain_name, only_writer, plain_json
+from core.studies.store import StudyResult, read_sealed, write_sealed
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+    from core.training.recipe import Recipe
+
+SCHEMA = 1
+FOLDER = "cues"
+BOUND = "A lower bound: what one small network, trained by one recipe, reads from each cue; others may read more."
+# test images on which a network is tested on other versions than its own
+ACROSS = 4000
+COLUMNS = ["trained", "tested", "seed", "images_fake", "images_real", "right_fake", "right_real", "seconds"]
+# by version; of all others
+QUESTIONS = {
+    LABELS: "Are networks right more often than by guessing if they had nothing to learn?",
+    EVERYTHING: "Are small networks that see everything right more often than by guessing?",
+}
+ENOUGH_ALONE = "Is this cue enough to tell REAL from FAKE?"
+
+
+def read_results(path: Path) -> StudyResult:
+    """Read and verify a file of results.
+
+    Returns:
+        Its table, a row for each network and version it was tested on: the versions that it was `trained` and `tested`
+        on; `seed` of weights, order and augmentation; test images of each class, and how many of them it was right on;
+        and the `seconds` that training and tests of this network took. It says of itself: `set`, `set_fingerprint`,
+        `training_set`, `training_fingerprint`, `training_images`, `of_fingerprint` (of the whole test set), `limit`,
+        `recipe`, `edition` and `across`.
+
+    Raises:
+        ContractError: not such a file, or changed since it was written; the message names it.
+    """
+    again = f"restore it or make it again with `{PROGRAM} cues --data DATA`"
+    try:
+        table, about, intact = read_sealed(path)
+    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
+        raise ContractError(f"{path} is no readable study of cues ({type(error).__name__}); {again}") from None
+    if not intact:
+        raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
+    if about.get("study") != FOLDER or about.get("schema") != SCHEMA or list(table) != COLUMNS:
+        raise ContractError(f"{path} is no study of cues, or of another version; {again}")
+    return StudyResult(path, table, about)
+
+
+def find_results(folders: Iterable[Path] | None = None) -> dict[str, Path]:
+    """Find the files of results by the name of their image set, a user's own first."""
+    files: dict[str, Path] = {}
+    for folder in folders or homes():
+        for path in sorted((folder / FOLDER).glob("[!.]*.parquet")):
+            if is_plain_name(path.stem):
+                files.setdefault(path.stem, path)
+    return files
+
+
+def accuracies(results: StudyResult) -> pd.DataFrame:
+    """Estimate the accuracy of networks trained on each version and tested on each.
+
+    The intervals combine two independent errors, whose half-widths add in quadrature: over images, Wilson's interval of
+    the mean share, since all networks are tested on the same images; over seeds, Student's interval with the variance
+    between seeds pooled over the versions, since three seeds say little of their own variance. That of `LABELS`, whose
+    seeds shuffle labels too, is its own. Networks tested on other versions than their own have no interval.
+
+    Returns:
+        Index `trained`, `tested`; columns `value`, `low`, `high` (0 to 1), `images`, `networks`.
+    """
+    rows = results.table
+    images = rows["images_fake"] + rows["images_real"]
+    grouped = rows.assign(images=images, share=(rows["right_fake"] + rows["right_real"]) / images).groupby(
+        ["trained", "tested"]
+    )
+    cells = grouped.agg(value=("share", np.mean), images=("images", "first"), networks=("share", "size"))
+    cells = cells.assign(low=np.nan, high=np.nan, variance=grouped["share"].var().fillna(0))
+    trained, tested = (cells.index.get_level_values(level) for level in ("trained", "tested"))
+    for chosen in ((trained == tested) & (trained != LABELS), (trained == tested) & (trained == LABELS)):
+        own = cells[chosen]
+        freedom = int((own["networks"] - 1).sum())
+        variance = (own["variance"] * (own["networks"] - 1)).sum() / max(1, freedom)
+        seeds = float(stdtrit(freedom, 0.975)) * np.sqrt(variance / own["networks"]) if freedom else 0.0
+        ends = wilson_interval((own["value"] * own["images"]).to_numpy(), own["images"].to_numpy())
+        cells.loc[chosen, "low"] = (own["value"] - np.hypot(ends.low - own["value"], seeds)).clip(lower=0)
+        cells.loc[chosen, "high"] = (own["value"] + np.hypot(ends.high - own["value"], seeds)).clip(upper=1)
+    return cells
+
+
+def conclude(results: StudyResult) -> list[Finding]:
+    """Conclude about each version that networks were trained on, the best cue first, controls at the end.
+
+    A cue's controls are networks that were trained on shuffled labels, and guessing the larger class.
+    """
+    cells = accuracies(results)
+    measures = {
+        pair: Measure(float(cell["value"]), float(cell["low"]), float(cell["high"]), int(cell["images"]))
+        for pair, cell in cells.iterrows()
+    }
+    own = {key: measures[key, key] for key in VERSIONS if (key, key) in measures}
+    whole = results.table[results.table["trained"] == results.table["tested"]]
+    classes = whole[["images_fake", "images_real"]].sum()
+    guessing = Control("guessing", Measure(float(classes.max() / max(1, classes.sum()))))
+    findings = []
+    for key, measure in own.items():
+        contrasts = [compare_apart("control", guessing.name, measure, guessing)]
+        if LABELS in own and key != LABELS:
+            shuffled = Control("shuffled labels", own[LABELS])
+            contrasts.append(compare_apart("control", shuffled.name, measure, shuffled))
+        crossed = {"read_by_everything": (EVERYTHING, key), "reads_everything": (key, EVERYTHING)}
+        version = VERSIONS[key]
+        details: dict[str, Any] = {"title": version.title, "keeps": version.keeps, "version": key}
+        details |= {"is_control": key in QUESTIONS, "seeds": int(cells.loc[(key, key), "networks"])}
+        finding = Finding(
+            f"cue-{key}", QUESTIONS.get(key, ENOUGH_ALONE), "cue_accuracy", strongest_first(contrasts),
+            subject=version.title, details=details, study=FOLDER,
+            beside={name: measures[pair] for name, pair in crossed.items() if pair in measures},
+        )  # fmt: skip
+        findings.append(with_least(finding, 0.0))
+    findings.sort(key=lambda finding: (finding.details["is_control"], -finding.measure.value))
+    return findings
+
+
+def markdown_table(results: StudyResult) -> str:
+    """Write the accuracy from every cue as a Markdown table, the best cue first, under `BOUND`."""
+    rows = []
+    for finding in conclude(results):
+        control = "" if finding.control is None else percent(finding.control.measure.value)
+        cue = f"{finding.details['title']}: {finding.details['keeps']}"
+        rows.append((cue, percent(finding.measure.value), control, answer_of(finding).word))
+    table = pd.DataFrame(rows, columns=["what is kept", "accuracy", "control", "enough?"])
+    return f"{BOUND}\n\n{markdown(table)}"
+
+
+def run(
+    train: ImageSet,
+    test: ImageSet,
+    *,
+    folder: Path,
+    versions: Sequence[str] = tuple(VERSIONS),
+    seeds: int = 3,
+    limit: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+    report: Callable[[str], None] = print,
+    progress: Callable[..., None] | None = None,
+) -> Path:
+    """Train and test the networks that a file does not hold yet, one after the other, and keep each at once.
+
+    Args:
+        train, test: image sets of one side.
+        folder: that gets the file, named after the test set.
+        versions: keys of `VERSIONS`; networks are tested on all of these.
+        seeds: number of networks for each version; each version gets one before any gets a second.
+        limit: training images; a fifth as many test images. None for all.
+        changes: of the recipe: the paper's network, narrow, chosen before any version was tried.
+        report: called with a line for each network.
+        progress: called with (steps done, all steps, what is being done) of a training.
+
+    Returns:
+        The file.
+
+    Raises:
+        DatasetError: the sets differ in size.
+        ContractError: the file there is of other images or settings.
+        TakenError: another process is writing it.
+    """
+    from core.training.recipe import Recipe  # noqa: PLC0415 - torch
+
+    if train.side != test.side:
+        raise DatasetError(
+            f"the training images have {train.side} pixels a side and the test images {test.side}; resize one of them"
+        )
+    of_fingerprint = test.fingerprint
+    if limit is not None:
+        train, test = train.limited(limit), test.limited(max(2, limit // 5))
+    recipe = replace(Recipe(name="cues", width=16, epochs=6, validation=0.0, average=0.995), **(changes or {}))
+    about = plain_json({
+        "study": FOLDER, "schema": SCHEMA,
+        "set": test.name, "set_fingerprint": test.fingerprint, "of_fingerprint": of_fingerprint,
+        "training_set": train.name, "training_fingerprint": train.fingerprint, "training_images": len(train),
+        "limit": limit, "recipe": recipe.settings(), "edition": EDITION, "across": ACROSS,
+    })  # fmt: skip
+    path, few = folder / f"{test.name}.parquet", test.limited(ACROSS)
+    with only_writer(path):
+        results = read_results(path) if path.is_file() else StudyResult(path, pd.DataFrame(columns=COLUMNS), about)
+        if differing := [key for key in about if results.about.get(key) != about[key]]:
+            raise ContractError(
+                f"{path} was made with another {differing[0].replace('_', ' ')}; name another folder with --out, or "
+                "delete it"
+            )
+        networks = [(version, seed) for seed in range(seeds) for version in versions]
+        trained = set(zip(results.table["trained"], results.table["seed"], strict=True))
+        missing = [network for network in networks if network not in trained]
+        if missing:
+            report(f"{len(missing)} networks to train on {len(train):,} images each")
+        amplitude = mean_amplitude(train.pixels)
+        rows: list[dict[Any, Any]] = results.table.to_dict("records")
+        for version, seed in missing:
+            start = time.perf_counter()
+            detector = _trained(train, version, replace(recipe, seed=seed), amplitude, progress)
+            # its own version first; nothing else is tested on shuffled labels, nor such a network elsewhere
+            others = [] if version == LABELS else [other for other in versions if other not in (version, LABELS)]
+            tests = [(version, test), *((other, few) for other in others)]
+            made = [
+                {"trained": version, "tested": tested, "seed": seed, **_counts(detector, tested, images, amplitude)}
+                for tested, images in tests
+            ]
+            seconds = time.perf_counter() - start
+            rows += [row | {"seconds": seconds} for row in made]
+            created = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "libraries": library_versions()}
+            write_sealed(path, pd.DataFrame(rows)[COLUMNS], {**about, **created})
+            right = (made[0]["right_fake"] + made[0]["right_real"]) / len(test)
+            report(f"{version}, seed {seed}: {right:.1%} in {seconds:.0f} s")
+    return path
+
+
+def _pixels(name: str, images: ImageSet, amplitude: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return make_version(VERSIONS[name], images.pixels, images.rows["sha256"].to_numpy(), amplitude)
+
+
+def _trained(
+    images: ImageSet,
+    name: str,
+    recipe: "Recipe",
+    amplitude: NDArray[np.float32],
+    progress: Callable[..., None] | None,
+) -> "Detector":
+    """Train a network on a version of the images."""
+    from core.detectors.detector import pick_device  # noqa: PLC0415 - torch
+    from core.training.fit import Training  # noqa: PLC0415
+
+    if name == LABELS:
+        labels = np.random.default_rng(recipe.seed).permutation(images.labels)
+        images = replace(images, rows=images.rows.assign(label=labels))
+    training = Training(recipe, replace(images, pixels=_pixels(name, images, amplitude)), pick_device("auto"))
+    while training.epoch < recipe.epochs:
+        training.run_epoch(progress)
+    return training.finish()
+
+
+def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: NDArray[np.float32]) -> dict[str, Any]:
+    """Count the images of each class, and those that a network is right on."""
+    is_real = images.labels == REAL
+    right = (detector.margins(_pixels(tested, images, amplitude)) > 0) == is_real
+    counts: dict[str, Any] = {}
+    for name, chosen in (("fake", ~is_real), ("real", is_real)):
+        counts |= {f"images_{name}": int(chosen.sum()), f"right_{name}": int(right[chosen].sum())}
+    return counts
+
+
+@command(f"{PROGRAM} cues", parse)
+def main(options: argparse.Namespace) -> None:
+    """Train and test the networks that the command line asks for."""
+    # pages import this module
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from core.images.loading import load_with_bar  # noqa: PLC0415
+
+    versions = options.versions or list(VERSIONS)
+    if unknown := [name for name in versions if name not in VERSIONS]:
+        raise ValueError(f"there is no version {unknown[0]!r}; there are {', '.join(VERSIONS)}")
+    data = DataPath(options.data, options.fake_classes.split(","))
+    train, test = (load_with_bar(data, split, skip_bad=options.skip_bad).needing_both() for split in ("train", "test"))
+    with show_progress("training", unit="steps") as progress:
+        try:
+            path = run(
+                train, test, folder=options.out / FOLDER, versions=versions, seeds=options.seeds,
+                limit=options.limit, report=tqdm.write, progress=progress,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("finished networks are kept, the same command goes on") from None
+    print(f"Written: {path}")

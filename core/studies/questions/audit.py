@@ -1,0 +1,320 @@
+"""The study `audit`: which shortcuts the data offer, and whether the detector relies on them.
+
+Each image statistic is given its best chance: a rule that may use it in any way, fitted to the training images (or,
+where they are not available, cross-fitted on the run's own) and tested on the run's. It is compared with the same rule
+after shuffling the labels, two logistic regressions on a few numbers, and the network itself.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.findings.contrast import Contrast, Control, Finding, Measure
+from core.findings.paired import compare_apart
+from core.findings.separation import BINS, Classifier, auroc, bin_log_odds, cross_fit, strata_of, within_strata
+from core.images.labels import CLASSES
+from core.images.statistics import LUMA, STATISTICS, frequency_radius
+from core.runs.run import Run
+from core.studies.questions.copies import Images, compressions, find_copies, nearest_copies, own_images, training_images
+from core.studies.study import Context, Study, StudyError
+
+Row: TypeAlias = dict[str, Any]
+# of the run's own images, and of the training images
+Pair: TypeAlias = Sequence[NDArray[Any]]
+ENDS = ("", "_low", "_high")
+# images of each class that a statistic needs
+MIN_IN_CLASS = 10
+RINGS = 16
+# of a histogram; what lies beyond the tails is counted in the outermost bins
+HISTOGRAM_BINS, TAILS = 28, 0.005
+SHUFFLED = "shuffled labels"
+QUARTILES = {"lower": 0.25, "median": 0.5, "upper": 0.75}
+# statistic -> title for a heading; numbers are those of `STATISTICS`
+TITLES = {name: name.replace("_", " ").capitalize() for name in STATISTICS} | {
+    "file_bytes": "File size",
+    "compression": "Compression",
+    "category": "What the image shows",
+}
+COLUMNS = {
+    "kind": "fact (image statistic), ring (of the radial spectrum), leak (copies of training images), baseline "
+    "(logistic regression), or network (the detector)",
+    "name": "of the fact, ring or baseline",
+    "images": "how many images it rests on",
+    "count": "of copies: how many images",
+    "other_class": "of copies: how many of them copy an image of the other class",
+    "values": "of a fact in words: how many values there are",
+    "accuracy": "share of right verdicts by this alone, 0 to 1",
+    **{f"{part}_{side}": "quartile of a ring's power over a class" for side in ("real", "fake") for part in QUARTILES},
+    "direct": "of a number: how often a REAL image has the higher value than a FAKE one, 0 to 1",
+    "auroc": "how often a REAL image looks more REAL than a FAKE one by this alone, used in the best way, 0 to 1",
+    "shuffled": "the same after labels were shuffled: the control, about 0.5",
+    "matched_auroc": "the detector's AUROC among images that are alike in the fact, or that have no copy, 0 to 1",
+}
+ESTIMATED = ("direct", "auroc", "shuffled", "matched_auroc")
+COLUMNS |= {name + end: "an end of its 95 % interval" for name in ESTIMATED for end in ENDS[1:]}
+
+STATISTIC = "Does this image statistic alone tell REAL from FAKE?"
+REMEMBERING = "Does remembering the training images tell REAL from FAKE?"
+REGRESSION = "Does logistic regression tell REAL from FAKE?"
+LEANS = "Does the detector do worse where this statistic cannot help?"
+RING = "Which ring of the spectrum differs most between the classes?"
+# of a run of one class or without labels
+FOLLOWS = "Do REAL and FAKE verdicts differ in this image statistic?"
+BASELINES = {"spectrum": "of the spectrum", "facts": "of image statistics"}
+
+
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Measure a row a statistic, ring and baseline, one for copies of training images, and one for the network.
+
+    Where the run's images are of one class or have no labels, only how far the statistics tell its verdicts apart.
+
+    Raises:
+        StudyError: `rows` are not the whole run, or it has fewer than two images of a class, or of a verdict.
+    """
+    if len(rows) < len(context.run):
+        raise StudyError("the audit is of a whole set, because a copy may be anywhere in it; leave --images out")
+    own, training, seed = own_images(context), training_images(context), int(parameters["seed"])
+    margins, real = context.run.predictions["margin"].to_numpy(np.float64), context.run.is_real
+    if not (both := has_both(context.run)):
+        real, training = context.run.predicted_real, Images(training.rows[:0], training.pixels[:0])
+        own = Images(own.rows.assign(is_real=real), own.pixels)
+    if min(real.sum(), (~real).sum()) < 2:
+        raise StudyError(f"{real.sum()} of {len(real)} images are REAL; ask the audit of a set with both classes")
+    network = _estimate("auroc", auroc(margins, real)) | {"accuracy": ((margins > 0) == real).mean()}
+    table: list[Row] = [{"kind": "network", "name": "network", "images": len(real), **network}]
+    if len(training.rows):
+        table.append(_leak_row(context, own, training, margins, seed))
+    context.report(0.6, "how files were compressed")
+    statistics, learned = (
+        part.rows.assign(compression=compressions(context, split, part.rows))
+        for part, split in ((own, context.run.split), (training, "train"))
+    )
+    for number, name in enumerate(TITLES):
+        context.report(0.75 + 0.01 * number, name)
+        table += _statistic_rows(name, statistics, margins, learned, seed)
+    if not both:
+        return pd.DataFrame(table).reindex(columns=list(COLUMNS))
+    context.report(0.85, "spectra")
+    spectra = [radial_spectrum(part.pixels) for part in (own, training)]
+    for ring, powers in enumerate(spectra[0].astype(np.float64).T, start=1):
+        row: Row = {"kind": "ring", "name": str(ring), "images": len(powers)} | _estimate("direct", auroc(powers, real))
+        for side, chosen in (("real", real), ("fake", ~real)):
+            row |= {f"{part}_{side}": np.quantile(powers[chosen], share) for part, share in QUARTILES.items()}
+        table.append(row)
+    facts = [part.rows[list(STATISTICS)].to_numpy(float) for part in (own, training)]
+    labels = [real, training.rows["is_real"].to_numpy(bool)]
+    for name, features in (("spectrum", spectra), ("facts", facts)):
+        table.append({"kind": "baseline", "name": name} | _separation(regression_scores, features, labels, seed))
+    return pd.DataFrame(table).reindex(columns=list(COLUMNS))
+
+
+def has_both(run: Run) -> bool:
+    """Check whether a run's images are of both classes."""
+    return len(run.classes) == len(CLASSES)
+
+
+def _estimate(name: str, measure: Measure) -> dict[str, float]:
+    """Spread a measure over three columns."""
+    return dict(zip([name + end for end in ENDS], (measure.value, measure.low, measure.high), strict=True))
+
+
+def _separation(classifier: Classifier, features: Pair, labels: Pair, seed: int) -> Row:
+    """Measure how well a classifier separates the classes, and the same after the labels were shuffled."""
+    generator = np.random.default_rng(seed)
+    shuffled = [own[generator.permutation(len(own))] for own in labels]
+    scores, control = (
+        cross_fit(classifier, features[0], own, features[1], training, seed=seed)
+        for own, training in (labels, shuffled)
+    )
+    row: Row = {"images": len(scores), "accuracy": ((scores > 0) == labels[0]).mean()}
+    return row | _estimate("auroc", auroc(scores, labels[0])) | _estimate("shuffled", auroc(control, shuffled[0]))
+
+
+def _statistic_rows(
+    name: str, images: pd.DataFrame, margins: NDArray[np.float64], training: pd.DataFrame, seed: int
+) -> list[Row]:
+    """Measure how well a statistic alone separates the classes, and the detector among images matched on it.
+
+    Args:
+        name: a column of `images`.
+        images: `is_real` and statistics, a row an image; images that lack the statistic are left out.
+        margins: (N,) of the detector.
+        training: the same columns of the training images, to which the rule is fitted.
+        seed: of folds and of shuffling.
+
+    Returns:
+        A row of the audit, none where fewer than ten images of a class have the statistic.
+    """
+    known = images[name].notna().to_numpy()
+    values, real, margins = images[name][known], images["is_real"].to_numpy(bool)[known], margins[known]
+    if min(real.sum(), (~real).sum()) < MIN_IN_CLASS:
+        return []
+    learned = training[training[name].notna()]
+    bins = np.split(strata_of(pd.concat([values, learned[name]])), [len(values)])
+    row: Row = {"kind": "fact", "name": name, "values": values.nunique()}
+    if name in STATISTICS:
+        row = {"kind": "fact", "name": name} | _estimate("direct", auroc(values.to_numpy(), real))
+    row |= _separation(bin_log_odds, bins, [real, learned["is_real"].to_numpy(bool)], seed)
+    return [row | _estimate("matched_auroc", within_strata(margins, real, strata_of(values)))]
+
+
+def radial_spectrum(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> NDArray[np.float32]:
+    """Compute log10(1 + mean luma power) in 16 rings, at 1 to 16 cycles per 32 pixels; the last includes the corners.
+
+    Args:
+        pixels: uint8 (N, side, side, 3).
+        chunk: images of 32 x 32 pixels at a time, of larger ones fewer; bounds the memory.
+
+    Returns:
+        float32 (N, 16).
+    """
+    side = pixels.shape[1]
+    ring = np.clip(np.rint(frequency_radius(side) * 2 * RINGS / side), 0, RINGS).astype(int).ravel()
+    share = np.zeros((side * side, RINGS + 1), np.float32)
+    share[np.arange(side * side), ring] = 1
+    share /= np.maximum(share.sum(axis=0), 1)
+    spectra = np.zeros((len(pixels), RINGS), np.float32)
+    chunk = max(1, min(chunk, chunk * 32**2 // side**2))
+    for start in range(0, len(pixels), chunk):
+        luma = np.asarray(pixels[start : start + chunk], np.float32) @ LUMA
+        power = np.square(np.abs(np.fft.fft2(luma))).astype(np.float32).reshape(len(luma), -1)
+        # a power of 1 is far below the rounding of pixels
+        spectra[start : start + chunk] = np.log10(power @ share + 1)[:, 1:]
+    return spectra
+
+
+def regression_scores(
+    training: NDArray[Any], is_real: NDArray[np.bool_], features: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Score images by a logistic regression on standardised features.
+
+    Args:
+        training: (M, F), of the images that it is fitted to.
+        is_real: bool (M,), both classes.
+        features: (N, F), of the images to score.
+
+    Returns:
+        float64 (N,), log odds of REAL.
+    """
+    # imported here: pages read what is stored
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(training, is_real)
+    return np.asarray(model.decision_function(features))
+
+
+def _leak_row(context: Context, own: Images, training: Images, margins: NDArray[np.float64], seed: int) -> Row:
+    """Measure how well remembering the training images, and nothing else, separates the classes of the run's images.
+
+    An image with a copy or near copy there scores +1 (REAL) or -1 (FAKE) by the class of the nearest, or by the
+    class that is not its own where it has equal copies of both; all others 0.
+    """
+    images, pairs = find_copies(own, training, context.report)
+    classes, real = nearest_copies(images, pairs, ~images["is_own"].to_numpy())["class"], context.run.is_real
+    is_copy, other = classes.notna().to_numpy(), (classes == "other").to_numpy()
+    scores = np.where(is_copy, np.where(real != other, 1, -1), 0)
+    fresh = within_strata(margins[~is_copy], real[~is_copy], np.zeros((~is_copy).sum(), np.intp))
+    row: Row = {"kind": "leak", "name": "leak", "images": len(real), "count": is_copy.sum(), "other_class": other.sum()}
+    row |= _estimate("auroc", auroc(scores, real)) | _estimate("matched_auroc", fresh)
+    return row | _estimate("shuffled", auroc(scores, np.random.default_rng(seed).permutation(real)))
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> Iterator[Finding]:
+    """Findings `fact.<name>` and `leak`, worst first; `baseline.<name>`, `lean.<name>`, `ring`; or `follow.<name>`."""
+    rows = {kind: part.to_dict("records") for kind, part in table.groupby("kind")}
+    # those that certainly separate the classes best first
+    alone = sorted(rows.get("leak", []) + rows.get("fact", []), key=lambda row: -row["auroc_low"])
+    if not has_both(run):
+        for row in alone:
+            yield replace(_cue(row), key=f"follow.{row['name']}", question=FOLLOWS)
+        return
+    for row in alone:
+        yield _cue(row)
+    for row in rows["baseline"]:
+        name = str(row["name"])
+        contrast = compare_apart("control", SHUFFLED, _measure(row, "auroc"), _shuffled(row))
+        yield Finding(f"baseline.{name}", REGRESSION, "cue_auroc", (contrast,), subject=BASELINES.get(name, ""))
+    everything = Control("all images", _measure(rows["network"][0], "auroc"))
+    for row in alone:
+        # how the detector does where a statistic, or a copy, cannot help it. Matched pairs are fewer than the images,
+        # and the file does not say how many
+        matched = replace(_measure(row, "matched_auroc"), n=0)
+        contrast = compare_apart("control", everything.name, matched, everything)
+        yield Finding(f"lean.{row['name']}", LEANS, "matched_auroc", (contrast,), yes="below", subject=_subject(row))
+    strongest = max(rows["ring"], key=lambda row: abs(row["direct"] - 0.5))
+    measured = Contrast("ring", str(strongest["name"]), _measure(strongest, "direct"))
+    yield Finding("ring", RING, "ring_auroc", (measured,), details={"ring": int(strongest["name"])})
+
+
+def _measure(row: Row, name: str) -> Measure:
+    value, low, high = (float(row[name + end]) for end in ENDS)
+    return Measure(value, low, high, int(row["images"]))
+
+
+def _shuffled(row: Row) -> Control:
+    return Control(SHUFFLED, _measure(row, "shuffled"))
+
+
+def _subject(row: Row) -> str:
+    return "copies in the training set" if row["kind"] == "leak" else TITLES[row["name"]]
+
+
+def _cue(row: Row) -> Finding:
+    """Conclude how well a statistic, or remembering the training images, separates the classes alone."""
+    measure = _measure(row, "auroc")
+    contrasts = [compare_apart("rule", f"{BINS} fitted bins", measure, _shuffled(row))]
+    if row["kind"] == "leak":
+        details = {name: int(row[name]) for name in ("count", "other_class")}
+        return Finding("leak", REMEMBERING, "cue_auroc", tuple(contrasts), subject=_subject(row), details=details)
+    if row["values"] == 1:
+        contrasts = [Contrast("rule", "all images are alike", Measure(0.5, 0.5, 0.5, measure.n))]
+    elif row["name"] in STATISTICS:
+        ranked = _measure(row, "direct")
+        if ranked.value < 0.5:
+            ranked = Measure(1 - ranked.value, 1 - ranked.high, 1 - ranked.low, ranked.n)
+        contrasts.append(compare_apart("rule", "rank", ranked, Control("guessing", Measure(0.5))))
+    return Finding(f"fact.{row['name']}", STATISTIC, "cue_auroc", tuple(contrasts), subject=_subject(row))
+
+
+def histogram(values: pd.Series, is_real: NDArray[np.bool_]) -> pd.DataFrame:
+    """Compute the distribution of a statistic over each class.
+
+    Args:
+        values: (N,) numbers or names; images that lack one are left out.
+        is_real: bool (N,).
+
+    Returns:
+        `real` and `fake`, the share of each class, 0 to 1, that lies in each bin; for numbers with the bin's ends `low`
+        and `high`, for names with `value`, the commonest first.
+    """
+    sides = {"real": values[is_real].dropna(), "fake": values[~is_real].dropna()}
+    if not pd.api.types.is_numeric_dtype(values):
+        counted = {side: part.astype(str).value_counts(normalize=True) for side, part in sides.items()}
+        shares = pd.DataFrame(counted).fillna(0.0).rename_axis("value")
+        return shares.sort_values(["real", "fake"], key=lambda _: -shares.sum(axis=1), kind="stable").reset_index()
+    low, high = values.quantile([TAILS, 1 - TAILS]).fillna(0.0)
+    edges = np.linspace(low, high if high > low else low + 1, HISTOGRAM_BINS + 1)
+    columns = {
+        side: np.histogram(part.clip(edges[0], edges[-1]), edges)[0] / max(1, len(part)) for side, part in sides.items()
+    }
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], **columns})
+
+
+STUDY = Study(
+    name="audit",
+    title="Audit of the data",
+    question="What could be learned from this data that is not the point, and does the detector lean on it?",
+    columns=COLUMNS,
+    control="the same rules and regressions after the labels were shuffled",
+    compute=compute,
+    conclude=conclude,
+    parameters={"seed": 0},
+    whole=True,
+    needs=(),
+)

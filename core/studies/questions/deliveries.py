@@ -1,0 +1,115 @@
+"""The study `deliveries`: the margin of every image after each kind of saving, resizing and sharing."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.findings.contrast import Finding
+from core.findings.paired import compare_shares, share_of
+from core.images.labels import CLASSES
+from core.perturbations.delivery import DELIVERIES, deliver
+from core.runs.run import Run
+from core.studies.shared.groups import with_predictions
+from core.studies.study import WEIGHT, Context, Parameters, Rows, Study
+
+# changes no pixel, so it is neither counted nor a control
+UNCHANGED = "png"
+LEVEL = 0.05
+ONE = "Does one delivery flip many more {} verdicts than all others together?"
+WORSE = {
+    "FAKE": "Does saving, resizing or sharing hide generated images?",
+    "REAL": "Does saving, resizing or sharing make photographs look generated?",
+}
+
+
+def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFrame:
+    """Compute each image's margin after each delivery that leaves the detector enough pixels, else NaN."""
+    # the images have been made to fit already
+    pixels, preprocessing = context.pixels[rows], context.detector.preprocessing.fitted
+    table = pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows]})
+    for delivery in (delivery for delivery in DELIVERIES if context.wants(delivery.name)):
+        sent = [version for image in pixels for version in deliver(image, preprocessing, among=[delivery])]
+        fits, margins = np.array([version.fits for version in sent]), np.full(len(rows), np.nan, np.float32)
+        if fits.any():
+            margins[fits] = context.detector.margins(np.stack([version.pixels for version in sent if version.fits]))
+        table[delivery.name] = margins
+    return table
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
+    """Conclude, for each class: `flips_<verdict>` of its verdicts, and `errors_<label>` of its images.
+
+    `flips` measures the share of verdicts that the worst delivery flips, beside those that any of the others does;
+    `errors` the error rate after the delivery with the most errors, beside that on the images as they are. Intervals
+    are corrected for choosing the worst of so many (Bonferroni).
+    """
+    # a file lacks the deliveries that were added after it
+    titles = {
+        sent.name: sent.title
+        for sent in DELIVERIES
+        if sent.name != UNCHANGED and sent.name in table and table[sent.name].notna().all()
+    }
+    if not titles or table.empty:
+        return
+    rows = with_predictions(table, run)
+    confidence = 1 - LEVEL / len(titles)
+    for group in CLASSES:
+        own = rows[rows["predicted"] == group]
+        # a single one has no others
+        if len(own) and len(titles) > 1:
+            yield _flips(own, group, titles, confidence)
+    for group in CLASSES:
+        own = rows[rows["label"] == group]
+        if len(own):
+            yield _errors(own, group, titles, confidence)
+
+
+def _flips(rows: pd.DataFrame, verdict: str, titles: Mapping[str, str], confidence: float) -> Finding:
+    """Compare the delivery that flips most verdicts with all others together."""
+    weights = rows[WEIGHT].to_numpy(np.float64)
+    flipped = (rows[list(titles)] > 0) != (verdict == "REAL")
+    worst, about = _about_worst(flipped, weights, titles)
+    others = flipped.drop(columns=worst).any(axis=1)
+    name = "any other delivery"
+    contrast = compare_shares("control", name, flipped[worst], others, weights, control=name, confidence=confidence)
+    question = ONE.format(verdict)
+    return Finding(f"flips_{verdict.lower()}", question, "flip_rate", (contrast,), group=verdict, **about)
+
+
+def _errors(rows: pd.DataFrame, label: str, titles: Mapping[str, str], confidence: float) -> Finding:
+    """Compare the error rate after the worst delivery with that on the images as they are."""
+    weights = rows[WEIGHT].to_numpy(np.float64)
+    wrong = (rows[list(titles)] > 0) != (label == "REAL")
+    worst, about = _about_worst(wrong, weights, titles)
+    before = rows["predicted"] != label
+    name = "the images as they are"
+    contrast = compare_shares("control", name, wrong[worst], before, weights, control=name, confidence=confidence)
+    return Finding(f"errors_{label.lower()}", WORSE[label], "error_rate", (contrast,), group=label, **about)
+
+
+def _about_worst(
+    outcomes: pd.DataFrame, weights: NDArray[np.float64], titles: Mapping[str, str]
+) -> tuple[str, dict[str, Any]]:
+    """Find the delivery after which an outcome is most frequent; returns its name, and what a finding says beside."""
+    rates = {name: share_of(outcomes[name], weights) for name in titles}
+    worst = max(rates, key=lambda name: rates[name].value)
+    beside = {titles[name]: rate for name, rate in rates.items()}
+    return worst, {"subject": titles[worst], "beside": beside, "details": {"worst_name": titles[worst]}}
+
+
+STUDY = Study(
+    name="deliveries",
+    title="Deliveries",
+    question="Which predictions survive saving, resizing and sharing?",
+    columns={
+        delivery.name: f"margin after the delivery {delivery.title}; none where it leaves fewer pixels of the resized "
+        "image than the detector reads"
+        for delivery in DELIVERIES
+    },
+    control="Of flips by the delivery that flips most, those by any other; of errors, those on the images as they are.",
+    compute=compute,
+    conclude=conclude,
+)

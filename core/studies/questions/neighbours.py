@@ -1,0 +1,238 @@
+"""The study `neighbours`: the nearest training images of each image by pooled features, and their labels."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.findings.contrast import Contrast, Control, Finding
+from core.findings.numbers import percent
+from core.findings.paired import compare_apart, compare_shares, share_of, strongest_first
+from core.images.image_set import DatasetError, ImageSet, Progress, split_of
+from core.images.labels import CLASSES, REAL
+from core.images.loading import load_image_set
+from core.runs.nearest import find_nearest, halved
+from core.runs.run import Run
+from core.studies.shared.groups import with_predictions
+from core.studies.study import WEIGHT, Context, Study, StudyError
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+OWN = "the run's own images"
+# of the nearest that the table names
+NAMED = 5
+# errors about which something can be concluded
+ENOUGH = 20
+PIXELS = "raw pixels"
+SHUFFLED = "random labels"
+
+AGREE = {
+    "FAKE": "Do FAKE verdicts lie among generated training images?",
+    "REAL": "Do REAL verdicts lie among photographs of the training set?",
+}
+TRUTH = "Do the detector's features tell the true class better than raw pixels?"
+ERRORS = "Do misclassified images lie among training images of the wrong class?"
+# errors are few: two points double the error rate of a good detector
+LEAST_ERRORS = 0.02
+FAR = "Does the detector err more often far from its training images?"
+
+
+class Searched(NamedTuple):
+    """The images among which neighbours are searched, and the features of the run's own.
+
+    Attributes:
+        name: of the set, for instance "cifake-train", or `OWN`.
+        rows: a row an image, with `id`, `sha256`, `is_real` and `called_real`, the detector's prediction.
+        pixels: uint8 (N, side, side, 3).
+        features: (N, C), the detector's pooled features.
+        own: (M, C), features of the run's images.
+    """
+
+    name: str
+    rows: pd.DataFrame
+    pixels: NDArray[np.uint8]
+    features: NDArray[np.floating]
+    own: NDArray[np.floating]
+
+
+@lru_cache(maxsize=1)
+def searched(context: Context) -> Searched:
+    """Compute the features of the training images; return the run's own images where those are not available."""
+    run, detector = context.run, context.detector
+    own = detector.full_pass(context.pixels).features if run.features is None else np.asarray(run.features)
+    if own is None:
+        raise StudyError(f"{detector.name} has no layer whose features could be compared; ask another detector")
+    images = find_training_set(
+        detector, context.data, progress=lambda done, of: context.report(0.0, f"reading {done:,} of {of:,}")
+    )
+    if images is None:
+        rows = run.predictions[["id", "sha256"]].assign(is_real=run.is_real, called_real=run.predicted_real)
+        return Searched(OWN, rows, context.pixels, halved(own), own)
+    seen = detector.full_pass(
+        images.pixels,
+        progress=lambda done, of: context.report(0.0, f"features of the training images, {percent(done / of, 0)}"),
+    )
+    assert seen.features is not None  # noqa: S101 - the run's images have some
+    rows = images.rows[["id", "sha256"]].assign(is_real=images.labels == REAL, called_real=seen.margins > 0)
+    return Searched(images.name, rows, images.pixels, halved(seen.features), own)
+
+
+def is_sample(manifest: Mapping[str, Any]) -> bool:
+    """Check whether a detector was trained on the sample, which is small and always available."""
+    return str(manifest.get("training_set", "")).startswith("sample-")
+
+
+def find_training_set(detector: "Detector", data: str | None, *, progress: Progress | None = None) -> ImageSet | None:
+    """Read the images that a detector was trained on; None where `data` cannot be read or holds others.
+
+    Args:
+        detector: files of another size than it takes are made to fit.
+        data: where CIFAKE is; the sample is found without.
+        progress: called with (files read, files) where they are read for the first time.
+    """
+    wanted = detector.manifest.get("training_set_fingerprint")
+    source = "sample" if is_sample(detector.manifest) else data
+    if wanted is None or source is None:
+        return None
+    # trained with --limit: the same draw gives the same images, whatever they are called by now
+    limited = re.search(r"-train-(\d+)$", str(detector.manifest.get("training_set", "")))
+    limit = int(limited[1]) if limited else None
+    fit = detector.preprocessing
+    try:
+        images = load_image_set(source, "train", fit=fit, skip_bad=True, limit=limit, progress=progress)
+    except DatasetError:
+        return None
+    return images if images.fingerprint == wanted else None
+
+
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """One row an image: labels and distances of its neighbours, and the same by raw pixels."""
+    base, k, predictions = searched(context), int(parameters["k"]), context.run.predictions.iloc[rows]
+    own, predicted = base.own[rows], context.run.predicted_real[rows]
+    # equal files have one code: neither a file nor its exact copy is its own neighbour
+    codes, _ = pd.factorize(pd.concat([predictions["sha256"], base.rows["sha256"]], ignore_index=True))
+    own_codes, base_codes = np.split(codes, [len(rows)])
+    near = find_nearest(own, base.features, max(k, NAMED), query_codes=own_codes, base_codes=base_codes)
+    by_pixels = find_nearest(context.pixels[rows], base.pixels, k, query_codes=own_codes, base_codes=base_codes)
+    # the nearest image that the detector calls the other class
+    called = 1 * base.rows["called_real"].to_numpy()
+    other = find_nearest(own, base.features, 1, query_codes=1 * predicted, base_codes=called)
+    is_real = base.rows["is_real"].to_numpy(bool)
+    shuffled = np.random.default_rng(int(parameters["seed"])).permutation(is_real)
+    says, shares = _majority(near.rows[:, :k], is_real)
+    # where there is none, rows are -1
+    classes, ids = np.array(CLASSES, object), np.array([*base.rows["id"], None], object)
+    table = {
+        "id": predictions["id"].to_numpy(),
+        "fake_share": (1 - shares).astype(np.float32),
+        "distance": near.distances[:, 0],
+        "distance_other": other.distances[:, 0],
+        "neighbours_say": classes[1 * says],
+        "agrees": says == predicted,
+        "pixels_say": classes[1 * _majority(by_pixels.rows, is_real)[0]],
+        "shuffled_say": classes[1 * _majority(near.rows[:, :k], shuffled)[0]],
+        **{f"near_{n + 1}": ids[near.rows[:, n]] for n in range(NAMED)},
+        "near_other": ids[other.rows[:, 0]],
+        "among": base.name,
+        "candidates": np.full(len(rows), len(base.rows), np.int32),
+    }
+    return pd.DataFrame(table).replace(np.inf, np.nan)
+
+
+def _majority(rows: NDArray[np.intp], labels: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return whether most neighbours are REAL, and the share that is; where they are even, the nearest decides."""
+    there = rows >= 0
+    real = labels[rows] & there
+    shares = real.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    return np.where(shares == 0.5, real[:, 0], shares > 0.5), shares
+
+
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> Iterator[Finding]:
+    """For each verdict how often neighbours share it, then how often they are right, and where they err.
+
+    Images without neighbours, of a set of copies, say nothing.
+    """
+    table = with_predictions(table[table["near_1"].notna()], run)
+    if table.empty:
+        return
+    candidates = int(table["candidates"].iloc[0])
+    training = among_training(table)
+    # an image is no neighbour of its own
+    k = min(int(parameters["k"]), candidates - (not training))
+    details = {"k": k, "candidates": candidates, "training": training}
+    for verdict in CLASSES:
+        own = table[table["predicted"] == verdict]
+        if len(own):
+            yield _agreement(own, verdict, details)
+    if not run.classes:
+        return
+    label = table["label"]
+    weights = table[WEIGHT].to_numpy(float)
+    truth = compare_shares(
+        "control", PIXELS, table["neighbours_say"] == label, table["pixels_say"] == label, weights, control=PIXELS
+    )
+    beside = {"detector": share_of(table["predicted"] == label, weights)}
+    yield Finding("truth", TRUTH, "label_agreement", (truth,), beside=beside, details=details)
+    wrong = (table["predicted"] != label).to_numpy()
+    if wrong.sum() < ENOUGH:
+        return
+    with_verdict = (table["neighbours_say"] == table["predicted"]).to_numpy()
+    errors = Contrast("images", "errors", share_of(with_verdict[wrong], weights[wrong]))
+    yield Finding("errors", ERRORS, "label_agreement", (errors,))
+    # the tenth of the images that is least like anything
+    distance = table["distance"].to_numpy(np.float64)
+    order = np.argsort(distance)
+    reached = np.cumsum(weights[order]) / weights.sum()
+    far = distance > distance[order][np.searchsorted(reached, 0.9)]
+    if far.any():
+        control = Control("the other images", share_of(wrong[~far], weights[~far]))
+        contrast = compare_apart("control", control.name, share_of(wrong[far], weights[far]), control)
+        yield Finding("far", FAR, "error_rate", (contrast,), least=LEAST_ERRORS)
+
+
+def _agreement(rows: pd.DataFrame, verdict: str, details: Mapping[str, Any]) -> Finding:
+    """Compare how often the nearest images have a verdict's class with the same by raw pixels and random labels."""
+    weights = rows[WEIGHT].to_numpy(float)
+    own = rows["neighbours_say"] == verdict
+    contrasts = [
+        compare_shares("control", name, own, rows[f"{column}_say"] == verdict, weights, control=name)
+        for name, column in ((PIXELS, "pixels"), (SHUFFLED, "shuffled"))
+    ]
+    key = f"agree_{verdict.lower()}"
+    return Finding(key, AGREE[verdict], "label_agreement", strongest_first(contrasts), group=verdict, details=details)
+
+
+def among_training(table: pd.DataFrame) -> bool:
+    """Check whether training images were searched, from a table of one row or more."""
+    return split_of(str(table["among"].iloc[0])) == "train"
+
+
+STUDY = Study(
+    name="neighbours",
+    title="Neighbours",
+    question="Which training images is each image most like to the detector, and do their labels say what it says?",
+    columns={
+        "fake_share": "FAKE among the nearest, share of the `k` nearest images by pooled features, 0 to 1",
+        "distance": "distance to the nearest, 1 - cosine of pooled features, 0 (the same) to 2",
+        "distance_other": "distance to the other verdict, to the nearest image that the detector calls the other class",
+        "neighbours_say": "label of most of the nearest, where they are even that of the very nearest",
+        "agrees": "neighbours agree with the verdict, whether `neighbours_say` is the verdict",
+        "pixels_say": "the same for the nearest by raw pixels",
+        "shuffled_say": "the same with the labels dealt anew at random",
+        **{f"near_{n}": f"id of number {n} of the nearest" for n in range(1, NAMED + 1)},
+        "near_other": "id of the nearest of the other verdict, the image that `distance_other` goes to",
+        "among": "the set that was searched",
+        "candidates": "how many images it has",
+    },
+    control="The same search on raw pixels, and the same neighbours with their labels dealt anew at random.",
+    compute=compute,
+    conclude=conclude,
+    parameters={"k": 10, "seed": 0},
+    explore=("fake_share", "distance", "distance_other", "agrees"),
+    shard=1000,
+)

@@ -1,0 +1,177 @@
+"""Does an explanation depend on what the detector has learned? Randomisation from the top down (Adebayo et al. 2018).
+
+The classifier's weights are re-initialised at random, then also those of the part before it, and so on down to the
+first. A map that stays the same shows the image and not the detector. Correlations are absolute values, since a random
+classifier may swap the classes and otherwise leave the map as it was; chance is therefore well above 0. The control
+measures it: the same correlation with the random detector's maps of other images, over this image's own regions where
+the method has any.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.explainers.deletion import edge_map
+from core.explainers.explainer import AnyExplainer
+from core.findings.contrast import Finding
+from core.findings.intervals import Values, weighted_mean
+from core.findings.paired import compare_means, mean_of
+from core.runs.run import Run
+from core.studies.shared.explanations import (
+    CHEAP,
+    cost_of,
+    describe_all,
+    explain_all,
+    mean_rank,
+    method_of,
+    methods_in,
+    on_grid,
+    settings_of,
+    table_by_method,
+)
+from core.studies.shared.groups import Cells, groups
+from core.studies.study import Context, Parameters, Rows, Study, StudyError
+
+# maps are compared on so many cells along a side, unless they have fewer values
+CELLS = 8
+# columns of every method besides those of the detector's levels
+OTHER, EDGES = "other", "edges"
+CONTROL = "what the same random detector makes of other images"
+
+REMAINS = "Does anything of the map remain when the weights are random?"
+
+
+def _describe(explainer: AnyExplainer) -> dict[str, str]:
+    name, itself = explainer.name, f"size of the rank correlation of {explainer.title} with"
+    return {
+        f"{name}_{OTHER}": f"{itself} that of other images of the cell by the detector that is random throughout, over "
+        "the same regions where it has such, mean, 0 to 1",
+        f"{name}_{EDGES}": f"{itself} edges, 0 to 1",
+    }
+
+
+def columns_of(explainer: AnyExplainer, levels: tuple[str, ...]) -> list[str]:
+    """Return a method's columns for a detector with these levels, from the output down."""
+    return [f"{explainer.name}_{level}" for level in (*levels_for(explainer, levels), OTHER, EDGES)]
+
+
+def levels_for(explainer: AnyExplainer, levels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the levels that an explainer is computed at: all, or the first two and the last of a costly one."""
+    return levels if cost_of(explainer) <= CHEAP else tuple(dict.fromkeys((*levels[:2], levels[-1])))
+
+
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
+    """Correlate each explanation of each image with that by random detectors, which images take in turn."""
+    detector, levels, cells = context.detector, context.detector.levels, Cells(context.run)
+    if not levels:
+        raise StudyError(f"{detector.name} has no weights that can be randomised; use another detector")
+    if parameters["networks"] < 1:
+        raise StudyError(f"networks must be at least 1, not {parameters['networks']}")
+    network, images = np.asarray(rows % parameters["networks"], np.int16), context.pixels[rows]
+
+    def correlate(explainer: AnyExplainer) -> dict[str, NDArray[np.float64]]:
+        name, settings = explainer.name, settings_of(explainer, parameters["lime_seed"])
+        explained = explain_all(detector, images, explainer, settings, stored=context.run.needed_maps[rows])
+        own = [_compared_values(once.values) for once in explained]
+        values = {column: np.full(len(rows), np.nan) for column in columns_of(explainer, levels)}
+        for number in np.unique(network).tolist():
+            mine = np.flatnonzero(network == number)
+            for level in levels_for(explainer, levels):
+                random = detector.randomised(level, seed=parameters["seed"] + number)
+                for at, after in zip(mine, explain_all(random, images[mine], explainer, settings), strict=True):
+                    values[f"{name}_{level}"][at] = mean_rank(own[at], [_compared_values(after.values)], signed=False)
+            # the last level is random throughout
+            for at in mine:
+                others = context.pixels[cells.others(int(rows[at]), parameters["others"], seed=parameters["seed"])]
+                if cost_of(explainer) <= CHEAP:
+                    maps = [after.values for after in explain_all(random, others, explainer, settings)]
+                else:
+                    # over this image's regions: maps over the same few regions correlate more by chance
+                    regions = explained[at].regions if explained[at].regions.size else None
+                    few = others[: parameters["lime_others"]]
+                    maps = [explainer.explain_fully(random, image, settings, regions=regions).map for image in few]
+                values[f"{name}_{OTHER}"][at] = mean_rank(own[at], list(map(_compared_values, maps)), signed=False)
+        edges = [on_grid(edge_map(image), _cells(of.values)) for image, of in zip(images, explained, strict=True)]
+        ranks = [mean_rank(of, [edge], signed=False) for of, edge in zip(own, edges, strict=True)]
+        return values | {f"{name}_{EDGES}": np.array(ranks)}
+
+    table = table_by_method(context, rows, lambda explainer: columns_of(explainer, levels), correlate)
+    table.insert(1, "network", network)
+    return table
+
+
+def _compared_values(values: Values) -> Values:
+    """Return a map's own values where these are few, else their means over a grid."""
+    return on_grid(values, _cells(values))
+
+
+def _cells(values: Values) -> tuple[int, ...]:
+    """Return the cells that a map is compared over: its own where they are few, or a grid no finer than they are."""
+    height, width = values.shape
+    return values.shape if values.size <= CELLS**2 else (min(CELLS, height), min(CELLS, width))
+
+
+def levels_of(table: pd.DataFrame, method: str) -> list[str]:
+    """Return the parts of the detector that were made random for a method, from the output down."""
+    # also of those that are no longer registered
+    names = [name.removesuffix(f"_{OTHER}") for name in table if name.endswith(f"_{OTHER}")]
+    columns = [name.removeprefix(f"{method}_") for name in table.columns if method_of(name, names) == method]
+    return [name for name in columns if name not in (OTHER, EDGES)]
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
+    """`<method>-<verdict>`: what is left of an explanation once the classifier, and once everything, is random."""
+    for group, part, weights in groups(table, run):
+        # images share a random detector, and with it its luck
+        shared = part["network"].to_numpy()
+        for method, title in methods_in(table, f"{{}}_{OTHER}").items():
+            levels = levels_of(table, method)
+            last = part[f"{method}_{levels[-1]}"]
+            other = part[f"{method}_{OTHER}"]
+            contrast = compare_means("control", CONTROL, last, other, weights, control=CONTROL, clusters=shared)
+            beside = {
+                "classifier": mean_of(part[f"{method}_{levels[0]}"], weights, shared),
+                "edges": mean_of(part[f"{method}_{EDGES}"], weights, shared),
+            }
+            yield Finding(
+                f"{method}-{group}", REMAINS, "residual_correlation", (contrast,), group=group, subject=title,
+                beside=beside,
+            )  # fmt: skip
+
+
+def sanity_summary(table: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Estimate how far maps change as weights are randomised from the top down.
+
+    Returns:
+        `group`, `method` (an explainer's name), `level` (the lowest part that is random; `OTHER` is the control,
+        another image's map where all is random), and the mean rank correlation with the trained detector's map, with
+        its interval.
+    """
+    rows = []
+    for group, part, weights in groups(table, run):
+        shared = part["network"].to_numpy()
+        for method in methods_in(table, f"{{}}_{OTHER}"):
+            for level in (*levels_of(table, method), OTHER):
+                values = part[f"{method}_{level}"].to_numpy(np.float64)
+                mean = weighted_mean(values, weights, clusters=shared)
+                rows.append({"group": group, "method": method, "level": level, **mean.as_columns()})
+    return pd.DataFrame(rows)
+
+
+def make_study() -> Study:
+    """Declare the study for the explainers that are registered."""
+    return Study(
+        name="sanity",
+        title="Randomisation test",
+        question="Does an explanation change when what the detector has learned is replaced by chance?",
+        columns={"network": "which of the random detectors it was compared with, counted from 0"}
+        | describe_all(_describe),
+        needs=("detector", "maps"),
+        control="What the same random detector makes of other images of the cell, and the image's edges.",
+        compute=compute,
+        conclude=conclude,
+        parameters={"networks": 10, "others": 20, "lime_others": 4, "lime_seed": 0, "seed": 0},
+        shard=48,
+    )

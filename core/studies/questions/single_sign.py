@@ -1,0 +1,80 @@
+"""How often does LIME show one sign only? The paper's first complaint, under its settings and under ours."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.findings.contrast import Contrast, Finding
+from core.findings.paired import compare_shares, share_of
+from core.runs.run import Run
+from core.studies.shared.explanations import explain_all
+from core.studies.shared.groups import groups
+from core.studies.study import Context, Parameters, Rows, Study
+
+COLUMNS = {
+    "paper_segments": "segments under the paper's settings",
+    "paper_one_sign": "paper's settings: every weight has one sign, so the map has one colour",
+    "paper_against": "paper's settings: every weight is against the verdict, the paper's 'uniformly red'",
+    "ours_against": "our settings: every weight is against the verdict",
+    "ours_shown_one": "our settings: what is decided has one colour, or nothing is decided",
+    "ours_cause": "our settings: why it shows one colour, empty where it shows both",
+}
+
+PAPER = "How often is LIME one colour under the paper's settings?"
+OURS = "Are one-colour maps rarer with other settings than with the paper's?"
+
+
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
+    """Count the signs of each image's LIME weights under both settings."""
+    seed, signs = parameters["lime_seed"], np.where(context.run.predicted_real[rows], 1, -1)
+    paper, ours = (
+        explain_all(context.detector, context.pixels[rows], LIME, settings)
+        for settings in (LimeSettings.paper(seed=seed), LimeSettings(seed=seed))
+    )
+    return pd.DataFrame(
+        {
+            "id": context.run.predictions["id"].to_numpy()[rows],
+            "paper_segments": np.array([len(lime.weights) for lime in paper], np.int16),
+            "paper_one_sign": [not (lime.weights.min() < 0 < lime.weights.max()) for lime in paper],
+            "paper_against": [(sign * lime.weights < 0).all() for sign, lime in zip(signs, paper, strict=True)],
+            "ours_against": [(sign * lime.weights < 0).all() for sign, lime in zip(signs, ours, strict=True)],
+            "ours_shown_one": [bool(lime.one_colour) for lime in ours],
+            "ours_cause": [lime.one_colour for lime in ours],
+        }
+    )
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
+    """`paper-<verdict>` and `ours-<verdict>`: single-sign maps under both settings, and those all against."""
+    for group, part, weights in groups(table, run):
+        paper = part["paper_one_sign"]
+        beside = {
+            "against": share_of(part["paper_against"], weights),
+            "few": share_of(part["paper_segments"] <= 2, weights),
+        }
+        alone = Contrast("settings", "the paper's", share_of(paper, weights))
+        yield Finding(f"paper-{group}", PAPER, "one_colour", (alone,), group=group, subject=LIME.title, beside=beside)
+        contrast = compare_shares(
+            "control", "the paper's settings", part["ours_shown_one"], paper, weights, control="the paper's settings"
+        )
+        beside = {"against": share_of(part["ours_against"], weights)}
+        yield Finding(
+            f"ours-{group}", OURS, "one_colour", (contrast,), yes="below", group=group, subject=LIME.title,
+            beside=beside,
+        )  # fmt: skip
+
+
+STUDY = Study(
+    name="one_colour",
+    title="Single-sign maps",
+    question="How often does LIME show one sign only, under the paper's settings and under ours?",
+    columns=COLUMNS,
+    control="The paper's own settings (quickshift, 1,000 coin-flip samples, probability) on the same images.",
+    compute=compute,
+    conclude=conclude,
+    parameters={"lime_seed": 0},
+    explore=("paper_one_sign", "ours_shown_one", "ours_cause"),
+    shard=32,
+)

@@ -1,0 +1,263 @@
+"""How near is each explanation to the exact map, where there is one: of detectors that add up scores of small patches?
+
+Three truths are compared over the cells of a grid, since they answer different questions: the mean score of the patches
+that see a cell, weighted by overlap; what the exact map sums up to in it, which is what the map shows; and how far the
+margin falls when the cell is covered. Pixels near the border lie in fewer patches, so the middle alone is near the sum,
+and so is the sum of any other image. Methods are tried under each fill, baseline or layer that they offer. The controls
+were declared before looking: the truth of another image of the same cell of the confusion matrix, and a random order.
+Edges and centre are baselines.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.explainers.agreement import rank_correlation, segment_values
+from core.explainers.cam import KEPT
+from core.explainers.deletion import centre_map, edge_map
+from core.explainers.exact import EXACT, spread_scores
+from core.explainers.explainer import AnyExplainer
+from core.explainers.lime.segmentation import grid
+from core.explainers.settings import ExplainerSettings, describe
+from core.findings.contrast import Contrast, Finding
+from core.findings.paired import compare_means, mean_of, strongest_first
+from core.perturbations.masking import FILLS, Fill, mask_batch
+from core.runs.run import Run
+from core.studies.questions.certainty import NOT_COUNTED
+from core.studies.shared.explanations import explain_all, judged, methods_in, settings_of
+from core.studies.shared.groups import Cells, groups
+from core.studies.study import Context, Parameters, Rows, Study, StudyError
+
+Values = NDArray[np.float64]
+CONTROLS = {"other": "another image's exact map", "random": "random order"}
+BASELINES = {"edges": "edges first", "centre": "middle first"}
+# the first truth of a cell; the others are the effects of covering it with a fill
+SCORES, SUM = "exact", "sum"
+TRUTHS: dict[str, str] = {
+    SCORES: "mean score of the patches that see it",
+    SUM: "sum of the exact map in it",
+} | {fill: f"effect of covering it ({fill})" for fill in FILLS}
+# setting that is varied -> kind of choice
+KINDS = {"fill": "fill", "baseline": "baseline", "sigma": "baseline", "layer": "layer"}
+# layers of a detector of patches whose Grad-CAM is the patches' scores by construction, "" for the detector's own
+STRETCHED, NOTE = ("", "scores"), "the patches' scores, stretched"
+
+NEAR = {
+    SCORES: "Is the map nearer to the truth than its controls?",
+    "covered": "Is the map nearer to the true effect of covering than its controls?",
+}
+
+
+class Variant(NamedTuple):
+    """An explainer with one of its fills, baselines or layers.
+
+    Attributes:
+        explainer: the method.
+        key: begins its columns; the explainer's name for the default.
+        kind, title: of the choice, "" where there is none.
+        settings: of the explainer.
+        fill: with which cells are covered where the truth is the effect of that.
+    """
+
+    explainer: AnyExplainer
+    key: str
+    kind: str
+    title: str
+    settings: ExplainerSettings
+    fill: Fill
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column -> plain description."""
+        name = f"{self.explainer.title}{self.title and f', {self.kind} {self.title}'}"
+        return _describe(self.key, name, (SCORES, SUM, self.fill))
+
+
+def variants(explainer: AnyExplainer, *, layers: Iterable[str] = (), seed: int = 0) -> list[Variant]:
+    """List an explainer's fills, baselines or layers, its default first."""
+    own, name = settings_of(explainer, seed), explainer.name
+    listed: dict[str, Variant] = {}
+    # what is listed last begins the titles of what it has in common with the default
+    for setting in reversed([setting for setting in describe(explainer.settings) if setting.name in KINDS]):
+        kind = KINDS[setting.name]
+        for value in dict.fromkeys((getattr(own, setting.name), *(setting.choices or setting.offers or layers))):
+            settings = own.changed(**{setting.name: value})
+            title = setting.told(value) or "last"
+            if explainer is KEPT and value in STRETCHED:
+                title += f" ({NOTE})"
+            fill: Fill = getattr(settings, "fill", getattr(settings, "baseline", "mean"))
+            key = name if settings == own else f"{name}_{value}"
+            listed.setdefault(key, Variant(explainer, key, kind, title, settings, fill))
+    return list(listed.values()) or [Variant(explainer, name, "", "", own, "mean")]
+
+
+def column_of(key: str, truth: str) -> str:
+    """Name the column of the rank correlation of a variant, control or baseline with one of `TRUTHS`."""
+    return f"{key}_cells_{truth}_rank"
+
+
+def _describe(key: str, title: str, truths: Iterable[str]) -> dict[str, str]:
+    over = "over the cells of a grid, -1 to 1"
+    return {column_of(key, truth): f"rank correlation of {title} with the {TRUTHS[truth]}, {over}" for truth in truths}
+
+
+def patch_means(exact: NDArray[np.floating], coverage: NDArray[np.floating], regions: NDArray[np.integer]) -> Values:
+    """Compute the mean score of the patches that see each region, weighted by overlap; 0 where none does.
+
+    Args:
+        exact: float (side, side), the exact map.
+        coverage: float (side, side), the exact map where every score is 1.
+        regions: integers (side, side) from 0 to S - 1.
+
+    Returns:
+        float64 (S,).
+    """
+    own, covered = segment_values(np.stack([exact, coverage]), regions)
+    return np.asarray(np.divide(own, covered, out=np.zeros_like(own), where=covered > 0))
+
+
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
+    """Compare each image's explanations, controls and baselines with both truths, over the cells of a grid."""
+    detector, seed = context.detector, parameters["seed"]
+    if EXACT.unavailable(detector):
+        raise StudyError(
+            f"the study truth needs a detector that adds up small patches, not {detector.name}; name another"
+        )
+    network: Any = detector.network
+    count = (detector.side - network.field) // network.stride + 1
+    ones = np.ones((count, count))
+    coverage = spread_scores(ones, side=detector.side, field=network.field, stride=network.stride)
+    cells, pixels = Cells(context.run), context.pixels[rows]
+    others = context.pixels[[cells.others(int(row), 1, seed=seed)[0] for row in rows]]
+    exact = [one.map for one in EXACT.explain_batch(detector, np.concatenate([pixels, others]), EXACT.settings())]
+    layers = [layer for layer in detector.layers if layer != detector.target_layer]
+    named = [own for explainer in judged().values() for own in variants(explainer, layers=layers, seed=seed)]
+    tried = [own for own in named if not own.explainer.unavailable(detector) and context.wants(*own.columns)]
+    explained = [explain_all(detector, pixels, own.explainer, own.settings) for own in tried]
+    squares = grid(detector.side, detector.side, rows=parameters["cells"], columns=parameters["cells"])
+    size, records = parameters["cells"] ** 2, []
+    # the image as it is, then with each cell covered
+    keep = ~np.eye(size + 1, size, -1, dtype=bool)
+    for at, row in enumerate(rows):
+        sign = cells.signs[row]
+        sums, other_sums = sign * segment_values(np.stack([exact[at], exact[len(rows) + at]]), squares)
+        truths = {SCORES: sign * patch_means(exact[at], coverage, squares), SUM: sums}
+        for fill in FILLS:
+            margins = detector.margins(mask_batch(pixels[at], squares, keep=keep, fill=fill, seed=seed))
+            truths[fill] = sign * (margins[0] - margins[1:])
+        maps = np.stack([edge_map(pixels[at]), centre_map(*squares.shape)])
+        orders = dict(zip(BASELINES, segment_values(maps, squares), strict=True))
+        orders["other"] = sign * patch_means(exact[len(rows) + at], coverage, squares)
+        orders["random"] = np.random.default_rng((seed, row)).random(size)
+        compared = [(key, values, tuple(truth for truth in TRUTHS if (key, truth) != ("other", SUM)))
+                    for key, values in orders.items()]  # fmt: skip
+        compared.append(("other", other_sums, (SUM,)))
+        for variant, passes in zip(tried, explained, strict=True):
+            values = sign * segment_values(passes[at].values[None], squares)[0]
+            compared.append((variant.key, values, (SCORES, SUM, variant.fill)))
+        records.append({
+            column_of(key, truth): rank_correlation(values, truths[truth])
+            for key, values, against in compared
+            for truth in against
+        })  # fmt: skip
+    columns = dict.fromkeys((*make_study().columns, *(column for own in named for column in own.columns)))
+    table = pd.DataFrame(records).reindex(columns=list(columns)).astype(np.float32)
+    table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
+    return table
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
+    """`exact-<method>-<verdict>` and `covered-...`: the rank correlation over the grid's cells beside the controls'.
+
+    Choices are the method's fills, baselines or layers, the controls, and for `exact` the sum in a cell in place of the
+    mean; LIME's fill with black is shown and not counted.
+    """
+    for is_exact, (group, part, weights) in product((True, False), groups(table, run)):
+        for name, title in methods_in(part, column_of("{}", SCORES)).items():
+            # further layers are only in the columns of detectors that have them
+            own = (column.removeprefix(f"{name}_") for column in part if column.startswith(f"{name}_"))
+            layers = [column.partition("_cells_")[0] for column in own]
+            tried = [
+                variant for variant in variants(judged()[name], layers=layers) if column_of(variant.key, SCORES) in part
+            ]
+            contrasts: list[Contrast] = []
+            for variant in tried:
+                truth = SCORES if is_exact else variant.fill
+                contrasts += strongest_first(_against_controls(part, weights, variant, truth))
+            if is_exact and column_of(name, SUM) in part:
+                by_sum = strongest_first(_against_controls(part, weights, tried[0], SUM))[0]
+                contrasts.append(replace(by_sum, kind="truth", value=TRUTHS[SUM]))
+            truth = SCORES if is_exact else tried[0].fill
+            beside = {text: mean_of(part[column_of(key, truth)], weights) for key, text in BASELINES.items()}
+            key = SCORES if is_exact else "covered"
+            subject = title if is_exact else f"{title}, by covering"
+            yield Finding(
+                f"{key}-{name}-{group}", NEAR[key], "rank_correlation", tuple(contrasts), group=group,
+                subject=subject, beside=beside,
+            )  # fmt: skip
+
+
+def _against_controls(part: pd.DataFrame, weights: Values, variant: Variant, truth: str) -> list[Contrast]:
+    """Compare one variant of a method with each control, by their correlation with one truth."""
+    own = part[column_of(variant.key, truth)]
+    kind = variant.kind or "control"
+    if getattr(variant.settings, "fill", "") == NOT_COUNTED:
+        return [Contrast(kind, variant.title, mean_of(own, weights))]
+    contrasts = []
+    for control, text in CONTROLS.items():
+        value = f"{variant.title}, {text}" if variant.title else text
+        contrasts.append(compare_means(kind, value, own, part[column_of(control, truth)], weights, control=text))
+    return contrasts
+
+
+def nearness(findings: Iterable[Finding]) -> pd.DataFrame:
+    """Lay out how near maps are to the exact map, the nearest first.
+
+    Args:
+        findings: from `conclude`.
+
+    Returns:
+        Rank correlations: a row a method, a method and fill, or the control; a column a prediction. The index is `map`.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    for finding in findings:
+        if not finding.key.startswith(f"{SCORES}-") or finding.control is None:
+            continue
+        column = f"{finding.group} verdicts"
+        for contrast in (contrast for contrast in finding.contrasts if contrast.kind != "truth"):
+            varied = ""
+            if contrast.kind == "fill":
+                # black stands without a control
+                varied = contrast.value if contrast.control is None else contrast.value.rpartition(", ")[0]
+            name = f"{finding.subject}, {varied}" if varied else finding.subject
+            rows.setdefault(name, {}).setdefault(column, contrast.measure.value)
+            if contrast.control is not None:
+                rows.setdefault(f"control: {contrast.control.name}", {})[column] = contrast.control.measure.value
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("map")
+    return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
+
+
+def make_study() -> Study:
+    """Declare the study for the explainers that are registered."""
+    columns: dict[str, str] = {}
+    for key, title in (CONTROLS | BASELINES).items():
+        columns |= _describe(key, title, TRUTHS)
+    for variant in (variant for explainer in judged().values() for variant in variants(explainer)):
+        columns |= variant.columns
+    return Study(
+        name="truth",
+        title="Known truth",
+        question="How near is each explanation to the exact map of a detector that adds up small patches?",
+        columns=columns,
+        needs=("detector", "maps"),
+        control="The truth of another image of the same cell, and a random order of the cells.",
+        compute=compute,
+        conclude=conclude,
+        parameters={"cells": 4, "seed": 0},
+        shard=16,
+    )

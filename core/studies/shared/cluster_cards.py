@@ -1,0 +1,121 @@
+"""A card for each cluster of the study `clusters`: size, errors, typical members, and how it differs from others.
+
+Needs no torch.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, QhullError
+
+from core.findings.intervals import weighted_share
+from core.images.labels import CLASSES
+from core.runs.pictures import Pictures
+from core.runs.run import Run
+from core.studies.shared.differences import columns_of, differing
+from core.studies.shared.groups import cell_weights
+
+SPACES = {"features": "the detector's features", "maps": "margin maps"}
+MEMBERS = 12
+# share of a cluster's images that its outline is around
+CORE = 0.9
+MOST_DIFFERENCES = 4
+# smallest effect size that a card shows: a medium one (Cohen 1988)
+MEDIUM = 0.5
+# what anybody sees who looks at the images
+VISIBLE = ("category", "brightness", "contrast", "greyness", "fine_detail")
+
+
+def outline(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute the convex hull of the `CORE` of a cluster's points that is nearest to their median.
+
+    Args:
+        points: float64 (N, 2).
+
+    Returns:
+        float64 (K, 2), its corners in order; the points themselves where they are fewer than three, or on one line.
+    """
+    distances = np.linalg.norm(points - np.median(points, axis=0), axis=1)
+    core = points[distances <= np.quantile(distances, CORE)]
+    with suppress(QhullError):
+        core = core[ConvexHull(core).vertices]
+    return np.asarray(core)
+
+
+def read_cards(
+    table: pd.DataFrame,
+    run: Run,
+    space: str,
+    *,
+    compared: bool = False,
+    pictures: Pictures | None = None,
+) -> pd.DataFrame:
+    """Describe the clusters of one space, the largest first.
+
+    Args:
+        table: of the study `clusters`.
+        run: that it was asked of.
+        space: a key of `SPACES`.
+        compared: True to find out what sets clusters apart, of images, verdicts and what studies offer for browsing.
+        pictures: the run's, for mean images.
+
+    Returns:
+        A row a cluster: `number`, 0 is the largest; `verdict` of all its images; how many `images` and `errors`, and
+        the `share` of the run that they stand for; `error_rate` with a 95% interval, `low` and `high`;
+        `verdict_error_rate`, of all images of that verdict; `strict_low` and `strict_high`, which hold with 95%
+        confidence over all clusters of the verdict; `members`, ids of the most typical, and `wrong`, of those called
+        wrongly, the surest first; `apart`, a tuple of `Difference` to other images of that verdict, what a person can
+        see first; `mean_map`, float32 (h, w), positive for REAL; `mean_image`, uint8 (side, side, 3), or None where
+        its pictures are not available.
+    """
+    labels, distances = (table[f"{space}_{name}"].to_numpy() for name in ("cluster", "distance"))
+    positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])
+    rows = run.predictions.iloc[positions].reset_index(drop=True)
+    predicted, wrong = run.predicted_real[positions], (run.is_real != run.predicted_real)[positions]
+    weights = cell_weights(run, positions)
+    columns = list(columns_of(run, positions, weights)) if compared else []
+    cards = []
+    for number in np.unique(labels):
+        inside = labels == number
+        mine = np.flatnonzero(inside)
+        peers, own = predicted == predicted[mine[0]], weights[mine]
+        rate = weighted_share(wrong[mine], own)
+        # the worst of many clusters lies above by chance more often than a single one (Bonferroni)
+        strict = weighted_share(wrong[mine], own, confidence=1 - 0.05 / len(np.unique(labels[peers])))
+        typical = rows["id"].iloc[mine[np.argsort(distances[mine], kind="stable")]]
+        surest = rows[inside & wrong].sort_values("margin", key=lambda margin: -margin.abs(), kind="stable")["id"]
+        apart = differing(columns, inside, peers & ~inside, MEDIUM)
+        cards.append({
+            "number": int(number),
+            "verdict": CLASSES[int(predicted[mine[0]])],
+            "images": len(mine),
+            "share": own.sum() / weights.sum(),
+            "errors": len(surest),
+            "error_rate": rate.value,
+            "low": rate.low,
+            "high": rate.high,
+            "verdict_error_rate": np.average(wrong[peers], weights=weights[peers]),
+            "strict_low": strict.low,
+            "strict_high": strict.high,
+            "members": typical.head(MEMBERS).tolist(),
+            "wrong": surest.head(MEMBERS).tolist(),
+            "apart": tuple(sorted(apart, key=lambda one: one.column not in VISIBLE)[:MOST_DIFFERENCES]),
+            "mean_map": np.average(np.asarray(run.needed_maps[positions[mine]], np.float32), axis=0, weights=own),
+            "mean_image": None if pictures is None else _mean_image(pictures, positions[mine], own),
+        })  # fmt: skip
+    return pd.DataFrame(cards)
+
+
+def _mean_image(
+    pictures: Pictures, positions: NDArray[np.intp], weights: NDArray[np.float64]
+) -> NDArray[np.uint8] | None:
+    total: Any = 0.0
+    for row, weight in zip(positions.tolist(), weights / weights.sum(), strict=True):
+        if (image := pictures.get(row)) is None:
+            # it is missing, or its file has changed
+            return None
+        total = total + weight * image
+    return np.asarray(np.rint(total), np.uint8)

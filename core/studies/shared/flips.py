@@ -1,0 +1,198 @@
+"""Flip rates of the probes over a test set, beside those of their controls. Needs no torch.
+
+Rates are given by verdict, because a change pushes towards one class: a rate pooled over both verdicts would hide that.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from core.findings.contrast import Contrast, Control, Measure
+from core.findings.intervals import weighted_lead, weighted_mean, weighted_share
+from core.findings.paired import strongest_first
+from core.images.labels import UNLABELLED, other_class
+from core.perturbations.flips import flip_values
+from core.perturbations.probe import Probe, Strength, size_column
+from core.perturbations.registry import PROBES, probe_columns
+from core.runs.metrics import MOST_GROUPS
+from core.runs.run import Run
+from core.studies.shared.donors import choose_donors
+from core.studies.shared.groups import VERDICTS
+from core.studies.study import WEIGHT
+
+By = Literal["verdict", "cell", "category", "source", "seen"]
+
+
+@dataclass(frozen=True)
+class FlipRate:
+    """How often one strength of a probe flips the verdicts of one group.
+
+    Attributes:
+        verdict: of the images.
+        group: within the verdict; "all" where it is not divided.
+        column: of the probe's strength.
+        contrast: the share that flips, beside its strongest control.
+        shift: mean change of the margin.
+        size: mean root mean square of the change, grey levels 0 to 255.
+    """
+
+    verdict: str
+    group: str
+    column: str
+    contrast: Contrast
+    shift: Measure
+    size: float
+
+    @property
+    def probe(self) -> Probe:
+        """The probe."""
+        return probe_columns()[self.column][0]
+
+    @property
+    def strength(self) -> Strength:
+        """Its strength."""
+        return probe_columns()[self.column][1]
+
+    @property
+    def flipped(self) -> str:
+        """The verdict that flips: the other one where the probe changes a donor."""
+        return other_class(self.verdict) if self.probe.changes_donor else self.verdict
+
+
+def read_flips(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    """Join the study's table with the run's predictions of the same images.
+
+    Args:
+        run: whose study it is.
+        table: `StudyResult.table`.
+        parameters: the study's, `StudyResult.about["parameters"]`.
+
+    Returns:
+        The table, and `verdict`, `cell` (the true class), `category`, and `source` and `seen` where they are
+        known ("unknown" for an image that has none), and `margin`,
+        `donor_margin` before any change (NaN without a donor).
+    """
+    where = pd.Index(run.predictions["id"]).get_indexer(table["id"])
+    rows = run.predictions.iloc[where].reset_index(drop=True)
+    donors = choose_donors(run, where, seed=int((parameters or {}).get("seed", 0))).other
+    margins = run.predictions["margin"].to_numpy(np.float64)
+    groups = {name: rows[name].astype(object) for name in ("category", "source") if name in rows}
+    if (seen := run.seen) is not None:
+        groups["seen"] = seen.iloc[where].reset_index(drop=True).astype(object)
+    added = {
+        "verdict": rows["predicted"].astype(str).astype("category"),
+        "cell": rows["label"].astype(object).fillna(UNLABELLED),
+        **{name: values.where(values.notna(), "unknown") for name, values in groups.items()},
+        "margin": margins[where],
+        "donor_margin": np.where(donors >= 0, margins[donors], np.nan),
+    }
+    return pd.concat([table.reset_index(drop=True), pd.DataFrame(added)], axis=1)
+
+
+def strengths_in(rows: pd.DataFrame, probe: Probe) -> list[Strength]:
+    """List the strengths of a probe that a table holds with their controls; an older file may lack some."""
+    keys = (probe.key, *probe.controls)
+    return [step for step in probe.strengths if all(PROBES[key].column(step.key) in rows for key in keys)]
+
+
+def compare_flips(
+    rows: pd.DataFrame, column: str, controls: Sequence[str], *, kind: str = "control", value: str = ""
+) -> Contrast:
+    """Compare how often a change flips the verdict with the strongest of some controls.
+
+    Args:
+        rows: from `read_flips`, of one verdict.
+        column: of the change.
+        controls: keys of probes; those that the table lacks, or that could not be made, are left out.
+        kind, value: of the choice; the control's name where `value` is "".
+    """
+    _, strength = probe_columns()[column]
+    weights = rows[WEIGHT].to_numpy(np.float64)
+    real = (rows["verdict"] == "REAL").to_numpy()
+    flips = flip_values(rows[column], real, column)
+    made = np.isfinite(flips)
+    share = weighted_share(flips[made] > 0, weights[made])
+    contrasts = []
+    for key in controls:
+        name = PROBES[key].column(strength.key)
+        if name not in rows:
+            continue
+        others = flip_values(rows[name], real, name)
+        both = np.isfinite(flips) & np.isfinite(others)
+        if both.any():
+            control = Control(PROBES[key].inline, weighted_share(others[both] > 0, weights[both]))
+            difference = weighted_lead(flips[both] - others[both], weights[both])
+            contrasts.append(Contrast(kind, value or control.name, share, control, difference))
+    return next(iter(strongest_first(contrasts)), Contrast(kind, value, share))
+
+
+def flip_rates(rows: pd.DataFrame, *, by: By = "verdict", probes: Sequence[str] | None = None) -> list[FlipRate]:
+    """Compute how often each strength of each probe flips verdicts, and how far it moves margins.
+
+    Args:
+        rows: from `read_flips`.
+        by: groups within a verdict: "verdict" for none, "cell" for the true class, or a column, for the largest.
+        probes: keys; all of them, controls included, when None.
+
+    Returns:
+        One for each verdict, group, probe and strength with images.
+    """
+    groups = pd.Series("all", rows.index) if by == "verdict" else rows[by]
+    # of as many images, the first by name
+    largest = groups.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:MOST_GROUPS]
+    columns = [
+        PROBES[key].column(strength.key) for key in probes or PROBES for strength in strengths_in(rows, PROBES[key])
+    ]
+    rates = []
+    for verdict in VERDICTS:
+        for group in sorted(largest):
+            own = rows[(rows["verdict"] == verdict) & (groups == group)]
+            if own.empty:
+                continue
+            rates += [_rate(own, verdict, str(group), column) for column in columns]
+    return [rate for rate in rates if rate.contrast.n]
+
+
+def _rate(rows: pd.DataFrame, verdict: str, group: str, column: str) -> FlipRate:
+    probe, _ = probe_columns()[column]
+    weights = rows[WEIGHT].to_numpy(np.float64)
+    after = rows[column].to_numpy(np.float64)
+    before = rows["donor_margin" if probe.changes_donor else "margin"]
+    sizes = np.where(np.isfinite(after), rows[size_column(column)].to_numpy(np.float64), np.nan)
+    return FlipRate(
+        verdict,
+        group,
+        column,
+        compare_flips(rows, column, probe.controls),
+        weighted_mean(after - before, weights),
+        weighted_mean(sizes, weights).value,
+    )
+
+
+def rates_table(rates: Sequence[FlipRate], *, side: int) -> pd.DataFrame:
+    """Lay flip rates out for a file: a row each, shares 0 to 1 with the ends of their 95 % intervals.
+
+    Args:
+        rates: from `flip_rates`.
+        side: of the images in pixels, for the labels of strengths.
+    """
+    records = []
+    for rate in rates:
+        contrast = rate.contrast
+        share, control = contrast.measure, contrast.control
+        record: dict[str, Any] = {
+            "verdict": rate.verdict, "group": rate.group, "flipped": rate.flipped, "change": rate.probe.title,
+            "strength": rate.strength.at(side).label, "images": share.n, "share": share.value, "share_low": share.low,
+            "share_high": share.high, "shift_margin": rate.shift.value, "size_grey_levels": rate.size,
+        }  # fmt: skip
+        if control is not None and contrast.difference is not None:
+            difference = contrast.difference
+            record |= {
+                "control": control.name, "control_share": control.measure.value, "difference": difference.value,
+                "difference_low": difference.low, "difference_high": difference.high,
+            }  # fmt: skip
+        records.append(record)
+    return pd.DataFrame(records)

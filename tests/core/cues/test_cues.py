@@ -1,0 +1,140 @@
+"""The study of cues on sets whose only cue is known, its cells by a second implementation, and its file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from scipy.stats import t as student
+from statsmodels.stats.proportion import proportion_confint
+
+from core.cues.cues import (
+    COLUMNS,
+    FOLDER,
+    SCHEMA,
+    accuracies,
+    conclude,
+    find_results,
+    markdown_table,
+    read_results,
+    run,
+)
+from core.cues.versions import VERSIONS
+from core.findings.contrast import find
+from core.homes import ROOT
+from core.images.image_set import ImageSet
+from core.storage import ContractError
+from core.studies.store import StudyResult, write_sealed
+from tests.core.studies.planted import by_colour, by_detail
+
+RECIPE = {"width": 4, "epochs": 4, "batch_size": 32, "learning_rate": 0.1, "average": 0.9}
+# version -> right answers of 1,000 FAKE and 1,000 REAL images by three networks
+RIGHT = {"everything": (950, 952, 954), "labels": (500, 490, 510), "high-4": (940, 941, 930), "grey": (700, 720, 690)}
+
+
+def made(path: Path, of_fingerprint: str = "1") -> StudyResult:
+    """A file with some numbers, about a test set with this fingerprint."""
+    rows = [
+        [trained, tested, seed, 1000, 1000, right if trained == tested else 500, right, 1.0]
+        for trained, rights in RIGHT.items()
+        for seed, right in enumerate(rights)
+        for tested in RIGHT
+        if trained != "labels" or tested == "labels"
+    ]
+    about = {
+        "study": FOLDER, "schema": SCHEMA, "set": "made-test", "set_fingerprint": "1", "of_fingerprint": of_fingerprint,
+        "training_set": "made-train", "training_images": 9, "limit": None,
+    }  # fmt: skip
+    write_sealed(path, pd.DataFrame(rows, columns=COLUMNS), about)
+    return read_results(path)
+
+
+def study(folder: Path, train: ImageSet, test: ImageSet, *names: str, seeds: int = 1, **options):  # type: ignore[no-untyped-def]
+    """Run the study on some versions."""
+    given = {"versions": names, "seeds": seeds, "changes": RECIPE, "report": lambda _line: None}
+    return read_results(run(train, test, folder=folder, **given, **options))
+
+
+@pytest.fixture(scope="module")
+def detail(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    sets = by_detail(240, "train", seed=1), by_detail(200, "test", seed=2)
+    return sets, study(tmp_path_factory.mktemp("detail"), *sets, "everything", "labels", "low-8", "high-8", "colour")
+
+
+def test_the_planted_cue_gets_all_and_the_others_are_at_chance(detail, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    value = accuracies(detail[1])["value"]
+    assert value[("high-8", "high-8")] > 0.97
+    assert value[("everything", "everything")] > 0.97
+    for name in ("low-8", "colour"):
+        # five standard errors
+        assert value[(name, name)] == pytest.approx(0.5, abs=0.18)
+    # nothing else is tested on shuffled labels, nor are networks trained on them tested elsewhere
+    assert {cell for cell in value.index if "labels" in cell} == {("labels", "labels")}
+    sets = by_colour(240, "train", seed=1), by_colour(200, "test", seed=2)
+    value = accuracies(study(tmp_path, *sets, "colour", "grey"))["value"]
+    assert value[("colour", "colour")] > 0.97
+    assert value[("grey", "grey")] == pytest.approx(0.5, abs=0.18)
+
+
+def test_numbers_of_findings_and_table(tmp_path: Path) -> None:
+    results = made(tmp_path / "made-test.parquet")
+    grey = find(conclude(results), "cue-grey")
+    # over images Wilson's interval, over seeds Student's with the variance of three versions pooled; not of the labels'
+    shares = np.array([[(950 + k) / 1000 for k in (0, 2, 4)], [0.94, 0.941, 0.93], [0.70, 0.72, 0.69]])
+    seeds = student.ppf(0.975, 6) * np.sqrt(shares.var(axis=1, ddof=1).mean() / 3)
+    low, high = proportion_confint(0.7033333 * 2000, 2000, method="wilson")
+    expected = 0.7033333 - np.hypot(0.7033333 - low, seeds), 0.7033333 + np.hypot(high - 0.7033333, seeds)
+    assert (grey.measure.low, grey.measure.high) == pytest.approx(expected, abs=1e-6)
+    labels = find(conclude(results), "cue-labels")
+    assert labels.measure.high - 0.5 == pytest.approx(np.hypot(0.0219, student.ppf(0.975, 2) * 0.01 / 3**0.5), abs=1e-3)
+    assert grey.details["seeds"] == 3
+    assert grey.beside["reads_everything"].value == pytest.approx((500 + 703.33) / 2000, abs=1e-4)
+    assert "| high-pass 4: wavelengths under 8 pixels | 93.7% |" in markdown_table(results)
+    # four of five are FAKE where a network is tested on its own version, and as many of each on others
+    same = results.table["trained"] == results.table["tested"]
+    table = results.table.assign(images_fake=np.where(same, 1600, 1000), images_real=np.where(same, 400, 1000))
+    grey = find(conclude(replace(results, table=table)), "cue-grey")
+    (guessing,) = (contrast for contrast in grey.contrasts if contrast.value == "guessing")
+    assert guessing.control.measure.value == pytest.approx(0.8)
+
+
+def test_finished_networks_are_kept_and_other_settings_refused(tmp_path: Path) -> None:
+    sets = by_colour(90, "train", seed=1), by_colour(40, "test", seed=2)
+    first = study(tmp_path, *sets, "grey")
+    seconds = first.table["seconds"].to_list()
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study(tmp_path, *sets, "grey", "colour", seeds=2, progress=stop)
+    assert read_results(first.path).table["seconds"].to_list() == seconds
+    both = study(tmp_path, *sets, "grey", "colour")
+    assert set(zip(both.table["trained"], both.table["seed"], strict=True)) == {("grey", 0), ("colour", 0)}
+    assert both.table["seconds"].to_list()[: len(seconds)] == seconds
+    with pytest.raises(ContractError, match="was made with another"):
+        study(tmp_path, by_colour(66, "train", seed=1), sets[1], "grey")
+
+
+def test_a_changed_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / FOLDER / "made-test.parquet"
+    path.parent.mkdir()
+    made(path)
+    assert find_results((tmp_path,)) == {"made-test": path}
+    table = pq.read_table(path)
+    changed = type(table).from_pandas(table.to_pandas().assign(right_real=1000), preserve_index=False)
+    pq.write_table(changed.replace_schema_metadata(table.schema.metadata), path)
+    with pytest.raises(ContractError, match="sha256 differs"):
+        read_results(path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(ContractError, match="no readable study of cues"):
+        read_results(path)
+
+
+def test_the_shipped_file_has_every_version() -> None:
+    results = read_results(find_results((ROOT / "assets",))["cifake-test"])
+    networks = set(zip(results.table["trained"], results.table["seed"], strict=True))
+    assert networks == {(version, seed) for version in VERSIONS for seed in range(3)}
+    assert len(conclude(results)) == len(VERSIONS)

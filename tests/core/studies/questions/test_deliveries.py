@@ -1,0 +1,77 @@
+"""The study of deliveries: margins against the detector's own, and shares against a count by hand."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from core.detectors.resnet import ResNetDetector
+from core.findings.answer import answer_of
+from core.findings.contrast import Finding
+from core.perturbations.delivery import DELIVERIES, jpeg
+from core.studies.questions.deliveries import STUDY, compute, conclude
+from core.studies.study import Context
+from tests.core.studies.pairs import made_run
+
+FITTING = ["jpeg_95", "jpeg_85", "jpeg_75", "jpeg_50", "webp_80", "png", "screenshot", "messenger"]
+MARGINS = np.repeat([-1.0, 1.0], 5)
+
+
+def conclusions(table: pd.DataFrame, real: NDArray[Any] = MARGINS > 0, times: int = 1) -> dict[str, Finding]:
+    table = pd.concat([table] * times, ignore_index=True).assign(id=[f"test-{n}" for n in range(10 * times)])
+    findings = conclude(made_run("d", np.tile(MARGINS, times), np.tile(real, times)), table, {})
+    return {finding.key: finding for finding in findings}
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """Ten images: JPEG 50 flips three of five FAKE verdicts, a screenshot one more, and nothing flips a REAL one."""
+    table = pd.DataFrame({"id": [f"test-{number}" for number in range(10)], "weight": 1.0})
+    for delivery in DELIVERIES:
+        table[delivery.name] = MARGINS if delivery.name in FITTING else np.nan
+    table.loc[:2, "jpeg_50"] = 1.0
+    # a margin of 0 is FAKE
+    table.loc[3:4, "screenshot"] = [1.0, 0.0]
+    return table
+
+
+def test_each_column_is_the_margin_after_its_delivery(tiny_detector: ResNetDetector, pixels: NDArray[np.uint8]) -> None:
+    rows = np.array([1, 4, 20])
+    run = made_run("d", tiny_detector.margins(pixels), np.arange(len(pixels)) > 11)
+    table = compute(Context(run, tiny_detector, pixels), rows, {})
+    assert list(table) == ["id", *STUDY.columns]
+    np.testing.assert_allclose(table["png"], tiny_detector.margins(pixels[rows]), atol=1e-5)
+    after = np.stack([jpeg(image, 50) for image in pixels[rows]])
+    np.testing.assert_allclose(table["jpeg_50"], tiny_detector.margins(after), atol=1e-5)
+    assert [name for name in STUDY.columns if table[name].notna().all()] == FITTING
+    assert list(compute(Context(run, tiny_detector, pixels, missing=frozenset({"png"})), rows, {})) == ["id", "png"]
+
+
+def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
+    # one photograph is called FAKE and one generated image REAL
+    findings = conclusions(table, np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 0], bool))
+    rates = {
+        key: (finding.measure.value, finding.control.measure.value)
+        for key, finding in findings.items()
+        if finding.control
+    }
+    # of five verdicts JPEG 50 flips three and a screenshot another; of the generated images one is wrong
+    # anyway, and three more after JPEG 50
+    assert rates == {
+        "flips_fake": pytest.approx((0.6, 0.2)), "errors_fake": pytest.approx((0.8, 0.2)),
+        "flips_real": (0, 0), "errors_real": pytest.approx((0.2, 0.2)),
+    }  # fmt: skip
+    assert findings["errors_fake"].details["worst_name"] == "JPEG 50"
+    assert len(findings["flips_fake"].beside) == len(FITTING) - 1
+
+
+def test_the_interval_of_the_worst_delivery_is_corrected_for_their_number(table: pd.DataFrame) -> None:
+    errors = conclusions(table, times=40)["errors_fake"]
+    assert answer_of(errors).word == "yes"
+    leads = np.tile([1, 1, 1, 0, 0], 40)
+    # Bonferroni over seven deliveries
+    half = student.ppf(1 - 0.05 / 7 / 2, 199) * leads.std(ddof=1) / np.sqrt(200)
+    assert (errors.difference.low, errors.difference.high) == pytest.approx((0.6 - half, 0.6 + half))

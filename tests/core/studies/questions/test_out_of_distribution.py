@@ -1,0 +1,175 @@
+"""Images of other sources, on made archives and photographs: rates, and intervals over clusters."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.detectors.storage import load_detector
+from core.findings.intervals import clustered_share
+from core.images.decoding import RESAMPLING
+from core.images.encoding import encode_png
+from core.images.image_set import DatasetError
+from core.images.out_of_distribution import AS_DRAWN, SourceImages, as_cifake, read_generators
+from core.images.preprocessing import Preprocessing
+from core.runs.metrics import confidence_of, wilson_interval
+from core.runs.run import read_run
+from core.studies.questions import out_of_distribution
+from core.studies.questions.out_of_distribution import (
+    AS_CIFAKE,
+    AS_IT_IS,
+    BUT_CRUDEST,
+    EVERY_FILTER,
+    IMITATIONS,
+    LARGE,
+    OWN,
+    PHOTOGRAPHS,
+    STUDY,
+)
+from core.studies.runner import Source, run_study
+from core.studies.store import StudyResult, read_study
+from core.studies.study import StudyError
+from tests.conftest import textured
+from tests.core.findings.planted import numbers
+from tests.core.images.test_out_of_distribution import write_archive
+
+SIZES = {"dcgan": 4, "ddpm": 6, "gan": 9, "vae": 5, "wgan": 3}
+
+
+@pytest.fixture
+def generators(tmp_path: Path) -> Path:
+    """Five made archives; one has a damaged file."""
+    folder = tmp_path / "generators"
+    folder.mkdir()
+    for seed, (name, count) in enumerate(SIZES.items()):
+        images = textured(count, fine=bool(seed % 2), seed=20 + seed)
+        files = {f"{n}.png": encode_png(image) for n, image in enumerate(images)}
+        write_archive(folder / f"{name}.tar.xz", files | ({"x.png": b"broken"} if name == "vae" else {}))
+    return folder
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Two made generators of 3 and 5 pictures larger than the detector's side."""
+    folder = tmp_path / "large"
+    for seed, (name, count) in enumerate({"stable_diffusion_v1": 3, "dit": 5}.items()):
+        (folder / name).mkdir(parents=True)
+        images = textured(count, fine=True, seed=60 + seed).repeat(3, axis=1).repeat(3, axis=2)
+        for number, image in enumerate(images):
+            (folder / name / f"{number}.png").write_bytes(encode_png(image))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def photographs(monkeypatch: pytest.MonkeyPatch) -> list[SourceImages]:
+    """Three made photographs of 4, 6 and 2 squares, another under each filter."""
+    made = [
+        SourceImages(
+            f"photo{seed}",
+            {
+                name: textured(count, fine=bool((seed + number) % 2), seed=40 + seed)
+                for number, name in enumerate(RESAMPLING)
+            },
+        )
+        for seed, count in enumerate((4, 6, 2))
+    ]
+    monkeypatch.setattr(out_of_distribution, "crop_photographs", lambda *_, **__: made)
+    return made
+
+
+def result_of(source: Source, **parameters: object) -> StudyResult:
+    return read_study(run_study(STUDY.with_parameters(parameters), source), read_run(source.run))
+
+
+def rows_of(table: pd.DataFrame, kind: str, encoding: str = AS_CIFAKE) -> pd.DataFrame:
+    return table[(table["kind"] == kind) & (table["encoding"] == encoding)]
+
+
+def test_each_generator_is_counted_both_ways_saved(source: Source, generators: Path) -> None:
+    result = result_of(source, imitations=str(generators))
+    detector = load_detector(source.detector)
+    for encoding in (AS_IT_IS, AS_CIFAKE):
+        rows, calls = rows_of(result.table, IMITATIONS, encoding).set_index("source"), []
+        for images in read_generators(generators, Preprocessing(32)):
+            pixels, row = images.pixels[AS_DRAWN], rows.loc[images.name]
+            margins = detector.margins(as_cifake(pixels) if encoding == AS_CIFAKE else pixels)
+            calls.append(margins > 0)
+            low, high = map(float, wilson_interval(int(calls[-1].sum()), len(margins)))
+            assert (row["images"], row["called_real"]) == (SIZES[images.name], calls[-1].sum())
+            assert (row["low"], row["high"]) == pytest.approx((low, high))
+            confidence = confidence_of(detector.p_real(margins))
+            assert row["confidence"] == pytest.approx(confidence.mean(), abs=1e-5)
+            assert row["sure"] == pytest.approx((confidence >= 0.95).mean())
+            assert (row["skipped"], row["fingerprint"]) == (int(images.name == "vae"), images.fingerprint)
+        # generators are the independent samples, not their pictures
+        clusters = np.repeat(range(5), list(map(len, calls)))
+        whole = rows.loc["all"]
+        assert (whole["images"], whole["clusters"]) == (27, 5)
+        np.testing.assert_allclose(
+            whole[["share_real", "low", "high"]].astype(float),
+            numbers(clustered_share(np.concatenate(calls), clusters))[:3],
+        )
+    # where the generators lie is not stored
+    assert result.about["parameters"] == {"crops": 100, "imitates": "CIFAR-10"}
+    assert str(generators).encode() not in result.path.read_bytes()
+
+
+def test_filters_are_compared_on_the_same_squares(source: Source, photographs: list[SourceImages]) -> None:
+    result = result_of(source)
+    rows = rows_of(result.table, PHOTOGRAPHS)
+    alone, whole = rows[rows["source"] != "all"], rows[rows["source"] == "all"].set_index("filter")
+    detector = load_detector(source.detector)
+    calls = {}
+    for name in RESAMPLING:
+        calls[name] = detector.margins(as_cifake(np.concatenate([one.pixels[name] for one in photographs]))) > 0
+        assert (whole.loc[name, "called_real"], whole.loc[name, "clusters"]) == (calls[name].sum(), 3)
+        _, low, high, _ = numbers(clustered_share(calls[name], np.repeat(range(3), (4, 6, 2))))
+        assert (whole.loc[name, "low"], whole.loc[name, "high"]) == pytest.approx((low, high))
+        each = alone[alone["filter"] == name]
+        assert [*each["called_real"]] == [part.sum() for part in np.split(calls[name], [4, 10])]
+        # crops of one photograph say nothing of others
+        assert (each[["clusters", "low", "high"]] == [1, 0, 1]).all(axis=None)
+    stacked = np.stack(list(calls.values()))
+    depends = stacked.any(axis=0) & ~stacked.all(axis=0)
+    every = whole.loc[EVERY_FILTER]
+    assert every["depends"] == pytest.approx(depends.mean())
+    assert every["called_real"] == stacked.all(axis=0).sum()
+    assert every["images"] == 12
+    measure = result.finding("filters_photographs").measure
+    assert (measure.value, measure.n, measure.sources) == (pytest.approx(depends.mean()), 12, 3)
+
+
+def test_pictures_drawn_large_are_their_own_group_under_every_filter(
+    source: Source, generators: Path, large: Path
+) -> None:
+    result = result_of(source, imitations=str(generators), large=str(large))
+    detector, sources = load_detector(source.detector), read_generators(large, Preprocessing(32), large=True)
+    clusters = np.repeat(range(2), list(map(len, sources)))
+    finding, decides = result.finding("large"), result.finding("filters_large")
+    calls = {}
+    for name in RESAMPLING:
+        calls[name] = np.concatenate([detector.margins(as_cifake(one.pixels[name])) > 0 for one in sources])
+        measure = finding.choice("filter", name).measure
+        # two generators are the independent samples, not their eight pictures: too few for an interval
+        assert measure.value == pytest.approx(clustered_share(calls[name], clusters).value)
+        assert (measure.has_interval, measure.n, measure.sources) == (False, 8, 2)
+    assert finding.measure.value == pytest.approx(calls["bicubic"].mean())
+    each = {choice.value: choice for choice in finding.choices if choice.kind == "generator"}
+    assert each["Stable Diffusion 1"].measure.value == pytest.approx(calls["bicubic"][clusters == 1].mean())
+    # each is measured better than what all generators do, so alone none bears a claim
+    assert all(choice.control is None for choice in each.values())
+    for name, names in {EVERY_FILTER: [*calls], BUT_CRUDEST: [name for name in calls if name != "nearest"]}.items():
+        some = np.stack([calls[filter_] for filter_ in names])
+        expected = (some.any(axis=0) & ~some.all(axis=0)).mean()
+        assert decides.choice("filters", name).measure.value == pytest.approx(expected)
+    # no rate is over both groups
+    assert not any(finding.measure.n == 35 for finding in result.findings)
+    assert set(result.table["kind"]) == {OWN, IMITATIONS, LARGE, PHOTOGRAPHS}
+
+
+def test_what_cannot_be_measured_is_refused(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is no folder"):
+        result_of(source, large=str(tmp_path / "nowhere"))
+    with pytest.raises(StudyError, match="leave --images out"):
+        run_study(STUDY, source, images=20)

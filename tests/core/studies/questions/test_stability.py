@@ -1,0 +1,76 @@
+"""Stability: 1 for what does not depend on the seed or the noise, and each number against scipy."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.studies.questions import stability
+from core.studies.questions.stability import add_noise, compute, make_study
+from core.studies.runner import Source
+from core.studies.shared.groups import Cells
+from tests.core.trust_cues import explain_lime_by
+
+pytestmark = pytest.mark.usefixtures("two_methods")
+PARAMETERS = {**make_study().parameters, "others": 5, "lime_others": 3}
+
+
+def by_image(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """An explanation that has no seed: float64 (64,), the mean red of each cell."""
+    return np.asarray(image[..., 0].reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel(), np.float64)
+
+
+def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explain_lime_by(monkeypatch, stability, lambda _detector, image, _settings: by_image(image))
+    table = compute(source.open(), np.arange(12), PARAMETERS)
+    assert list(table.columns) == ["id", *make_study().columns]
+    # where the regions are the same for all images, keeping them changes nothing
+    np.testing.assert_array_equal(table["lime_kept"], table["lime_noise"])
+    np.testing.assert_allclose(table["lime_seed"], 1, atol=1e-6)
+    assert table["lime_noise"].between(0.9, 1, inclusive="left").all()
+    assert table["lime_other"].abs().max() < 0.6
+    explain_lime_by(
+        monkeypatch,
+        stability,
+        lambda _detector, image, settings: np.random.default_rng((settings.seed, int(image.sum()))).normal(size=64),
+    )
+    random = compute(source.open(), np.arange(40), PARAMETERS)
+    assert random[["lime_seed", "lime_noise", "lime_other"]].mean().abs().max() < 0.12
+
+
+def test_every_number_is_scipys(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    explain_lime_by(monkeypatch, stability, lambda _detector, image, _settings: by_image(image))
+    rows, context = np.array([4, 41]), source.open()
+    table, cells = compute(context, rows, PARAMETERS), Cells(context.run)
+    for at, row in enumerate(rows.tolist()):
+        image, computed = context.pixels[row], table.loc[at]
+        after = add_noise(image, seed=(0, row))
+        mates = [by_image(context.pixels[mate]) for mate in cells.references(row, 3)]
+        ranks = [spearmanr(by_image(image), other)[0] for other in (by_image(after), *mates)]
+        assert computed["lime_noise"] == pytest.approx(ranks[0], abs=1e-5)
+        assert computed["lime_other"] == pytest.approx(np.mean(ranks[1:]), abs=1e-5)
+        passed = context.detector.full_pass(np.stack([image, after]))
+        before, again = passed.maps.reshape(2, -1)
+        others = np.asarray(context.run.maps, np.float32)[cells.others(row, 5)].reshape(5, -1)
+        assert computed["gradcam_noise"] == pytest.approx(spearmanr(before, again)[0], abs=0.02)
+        assert computed["gradcam_other"] == pytest.approx(
+            np.mean([spearmanr(before, other)[0] for other in others]), abs=0.02
+        )
+        assert computed["noise_turns"] == ((passed.margins[0] > 0) != (passed.margins[1] > 0))
+
+
+def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_computed(patched: Source) -> None:
+    context, row = patched.open(), 9
+    table = compute(replace(context, missing=frozenset({"lime_kept"})), np.array([row, 12]), PARAMETERS)
+    assert list(table.columns) == ["id", "lime_kept", "noise_turns"]
+    image, settings = np.asarray(context.pixels[row]), LimeSettings()
+    before = LIME.explain_fully(context.detector, image, settings)
+    after = LIME.explain_fully(context.detector, add_noise(image, seed=(0, row)), settings, regions=before.regions)
+    np.testing.assert_array_equal(after.regions, before.regions)
+    cells = [explanation.map.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for explanation in (before, after)]
+    assert table["lime_kept"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)
