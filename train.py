@@ -28,7 +28,7 @@ from core.runs.run import read_run
 from core.runs.summary import print_run
 from core.runs.warnings import warnings_of
 from core.runs.writing import library_versions, write_run
-from core.storage import only_writer, refuse_taken
+from core.storage.atomic import only_writer, refuse_taken
 from core.training.fit import checkpoint_file, fit
 from core.training.held_out import join
 from core.training.model_card import model_card

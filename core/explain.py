@@ -28,7 +28,8 @@ from core.images.preprocessing import Prepared, prepare_pixels
 from core.images.provenance import read_claims
 from core.report.explanation import html_of
 from core.runs.folders import find_detectors, find_named, find_runs
-from core.storage import read_bytes, write_bytes_atomically
+from core.storage.atomic import write_bytes_atomically
+from core.storage.limits import read_bytes
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

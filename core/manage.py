@@ -16,7 +16,9 @@ from core.images.sources import remembered
 from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.run import check_manifest
 from core.scores import main as add_scores
-from core.storage import ContractError, is_plain_name, read_manifest, refuse_taken, sibling
+from core.storage.atomic import refuse_taken, sibling
+from core.storage.limits import ContractError, is_plain_name
+from core.storage.seals import read_manifest
 
 FIND: dict[str, Callable[[tuple[Path, ...]], dict[str, Path]]] = {"run": find_runs, "detector": find_detectors}
 

@@ -18,7 +18,7 @@ from core.runs.passes import PassWork, pass_in_shards, remove_shards
 from core.runs.run import read_run
 from core.runs.summary import print_run
 from core.runs.writing import write_run
-from core.storage import is_plain_name
+from core.storage.limits import is_plain_name
 from core.studies.questions.neighbours import find_training_set
 from core.studies.ray_engine import engine_of
 

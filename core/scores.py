@@ -19,7 +19,7 @@ from core.images.tables import PATH, column_of
 from core.runs.run import read_run
 from core.runs.summary import print_run
 from core.runs.writing import write_scores
-from core.storage import open_file, printable, read_table
+from core.storage.limits import open_file, printable, read_table
 
 # runs are of single precision; the difference of two scores is, too
 LARGEST = np.finfo(np.float32).max / 4

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from core.storage import Bounded
+from core.storage.memory import Bounded
 from dashboard.visitors import for_visitors
 
 # of the session: the files that its page offers, by the keys of their buttons; far more than one page has

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from core.detectors.identity import Identity
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings
-from core.storage import Bounded
+from core.storage.memory import Bounded
 from dashboard.visitors import for_visitors
 
 if TYPE_CHECKING:

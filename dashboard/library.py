@@ -15,13 +15,15 @@ from core.answers.judgement import Threshold, find_threshold, read_threshold
 from core.console import PROGRAM
 from core.detectors.identity import Identity
 from core.images.image_set import ImageSet
-from core.lazy import lazy_property
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures, find_pictures
 from core.runs.rows import Extent, cells, count_choices, evenly, extents_of, find_rows, judged_table
 from core.runs.run import Run, read_run, same_images
 from core.runs.tags import Tags
-from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
+from core.storage.atomic import cache_dir
+from core.storage.limits import MANIFEST, ContractError
+from core.storage.memory import lazy_property
+from core.storage.seals import read_manifest
 from core.studies.columns import (
     StudyColumn,
     browse_table,

@@ -9,7 +9,7 @@ import threading
 import streamlit as st
 
 from core.homes import ROOT
-from core.storage import cache_dir
+from core.storage.atomic import cache_dir
 
 
 class Maker:

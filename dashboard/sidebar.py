@@ -7,7 +7,8 @@ import streamlit as st
 from core.console import one_direction
 from core.detectors.manifest import OLD_SIDE
 from core.images.image_set import DataPath
-from core.storage import ContractError, read_manifest
+from core.storage.limits import ContractError
+from core.storage.seals import read_manifest
 from dashboard import catalogue, datasets, library, state
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from core.homes import ROOT, homes
-from core.storage import cache_dir
+from core.storage.atomic import cache_dir
 
 # an absolute path with a folder in it, as Unix or Windows writes it, and its last name
 ABSOLUTE = re.compile(r"(?:(?<![\w.])/|\b[A-Za-z]:[\\/])(?:[^\s'\"/\\]+[\\/])+(?P<name>[^\s'\"/\\;,)]*)")

@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.storage import MANIFEST, sealed, sha256_of
+from core.storage.limits import MANIFEST, sha256_of
+from core.storage.seals import sealed
 
 Damage = Callable[[Path], object]
 

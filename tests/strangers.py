@@ -12,7 +12,7 @@ from core.homes import ROOT
 from core.images.labels import CLASSES
 from core.runs.run import read_run
 from core.runs.tags import Tags
-from core.storage import MANIFEST
+from core.storage.limits import MANIFEST
 from core.studies.store import read_study, write_study
 from tests import damage as d
 

@@ -16,7 +16,8 @@ from core.runs.folders import find_detectors, find_runs
 from core.runs.metrics import metrics
 from core.runs.pictures import find_pictures
 from core.runs.run import read_run
-from core.storage import MANIFEST, SEAL, ContractError, read_manifest, sealed
+from core.storage.limits import MANIFEST, ContractError
+from core.storage.seals import SEAL, read_manifest, sealed
 
 SHIPPED = (ROOT / "assets",)
 RUNS = find_runs(SHIPPED)
@@ -30,7 +31,7 @@ def test_what_ships_is_sealed_and_refused_without_its_seal(folder: Path, monkeyp
     manifest = json.loads(text)
     assert text == json.dumps(sealed(manifest), indent=1) + "\n"
     del manifest[SEAL]
-    monkeypatch.setattr("core.storage.read_bytes", lambda _: json.dumps(manifest).encode())
+    monkeypatch.setattr("core.storage.seals.read_bytes", lambda _: json.dumps(manifest).encode())
     with pytest.raises(ContractError, match="has lost its seal"):
         read_manifest(folder, kind)
 

@@ -14,7 +14,7 @@ from core.images.cifake import FINGERPRINTS
 from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.warnings import warnings_of
-from core.storage import WriteError, cache_dir
+from core.storage.atomic import WriteError, cache_dir
 from core.training import held_out
 from tests.core.any_detector import write_set
 

@@ -25,7 +25,8 @@ from safetensors.torch import load_file
 from assets.sample.crops import Crop, choose_crops, encode_jpeg
 from assets.sample.generator import build_generator, build_scheduler, to_inputs
 from assets.sample.settings import ARCHIVE, MANIFEST, PHOTOGRAPHS, SETTINGS, Settings
-from core.storage import cache_dir, sha256_of
+from core.storage.atomic import cache_dir
+from core.storage.limits import sha256_of
 
 
 @dataclass(frozen=True)

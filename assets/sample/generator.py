@@ -27,7 +27,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from assets.sample.settings import SETTINGS, Settings
 from core.images.decoding import decode
-from core.storage import cache_dir, write_bytes_atomically
+from core.storage.atomic import cache_dir, write_bytes_atomically
 
 
 def build_generator(settings: Settings = SETTINGS) -> UNet2DModel:

@@ -22,10 +22,10 @@ from core.findings.paired import compare_apart, compare_means, compare_shares, s
 from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
 from core.findings.table import findings_text
 from core.images.labels import CLASSES
-from core.lazy import lazy_property
 from core.perturbations.delivery import DELIVERIES
 from core.runs.metrics import is_right, largest
 from core.runs.run import Run, distinct_names, same_images
+from core.storage.memory import lazy_property
 from core.studies.questions.out_of_distribution import GROUPS
 from core.studies.shared.groups import with_predictions
 from core.studies.store import StudyResult

@@ -23,7 +23,9 @@ from core.images.out_of_distribution import crop_photographs
 from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
 from core.perturbations.delivery import DELIVERIES, deliver
 from core.runs.run import Run, read_run
-from core.storage import SEAL, ContractError, parse_json, read_bytes, read_manifest, sealed, write_bytes_atomically
+from core.storage.atomic import write_bytes_atomically
+from core.storage.limits import ContractError, parse_json, read_bytes
+from core.storage.seals import SEAL, read_manifest, sealed
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
 

@@ -25,7 +25,7 @@ from core.homes import SHIPPED
 from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
-from core.storage import write_bytes_atomically
+from core.storage.atomic import write_bytes_atomically
 from core.studies.registry import STUDIES, find_study
 from core.studies.store import StudyResult, find_studies
 from core.studies.study import StudyError

@@ -30,7 +30,8 @@ from core.images.image_set import DataPath, DatasetError, ImageSet
 from core.images.labels import REAL
 from core.runs.metrics import wilson_interval
 from core.runs.writing import library_versions
-from core.storage import ContractError, is_plain_name, only_writer, plain_json
+from core.storage.atomic import only_writer
+from core.storage.limits import ContractError, is_plain_name, plain_json
 from core.studies.store import StudyResult, read_sealed, write_sealed
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from core.homes import home
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
-from core.storage import first_line, printable, refuse_taken
+from core.storage.atomic import refuse_taken
+from core.storage.limits import first_line, printable
 
 SCALE = 1 / 255
 # whose rounding of crops -> the crop of the other

@@ -29,7 +29,7 @@ from core.detectors.layers import (
 from core.detectors.manifest import About, Capability, Classes
 from core.images.labels import FAKE, REAL
 from core.images.preprocessing import Preprocessing
-from core.storage import first_line
+from core.storage.limits import first_line
 
 Progress = Callable[[int, int], None]
 CPU = torch.device("cpu")

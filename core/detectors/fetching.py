@@ -17,7 +17,8 @@ from core.images.download import download, sender_of
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED
-from core.storage import cache_dir, only_writer, printable, sha256_of, write_bytes_atomically
+from core.storage.atomic import cache_dir, only_writer, write_bytes_atomically
+from core.storage.limits import printable, sha256_of
 
 # images that are resized at once, and how far an accuracy may be from the stated one
 CHUNK, CLOSE = 100, 0.002

@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from core.detectors.manifest import About, describe
-from core.storage import MANIFEST, MB, ContractError, read_manifest, read_sealed
+from core.storage.limits import MANIFEST, MB, ContractError
+from core.storage.seals import read_manifest, read_sealed
 
 WEIGHTS = "weights.safetensors"
 # pictures whose margins the manifest holds

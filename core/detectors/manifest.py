@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from core.choices import Outputs
 from core.console import sentence_of
 from core.images.preprocessing import SIDES, Preprocessing
-from core.storage import MANIFEST, ContractError, is_plain_name
+from core.storage.limits import MANIFEST, ContractError, is_plain_name
 
 STRICT = ConfigDict(strict=True)
 Side = Annotated[int, Field(gt=0, le=SIDES[-1])]

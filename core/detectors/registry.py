@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from core.choices import Outputs
 from core.detectors.detector import Detector
-from core.storage import LIMITS, printable, read_bytes
+from core.storage.limits import LIMITS, printable, read_bytes
 
 # name -> the module that defines it as `KIND`, or module:NAME; it is imported when it is needed
 KINDS: dict[str, str] = {
@@ -154,7 +154,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
     Raises:
         SourceError: the file is of another kind, or holds anything but tensors.
-        OSError: it cannot be read, see `core.storage.read_bytes`.
+        OSError: it cannot be read, see `read_bytes`.
     """
     suffix = path.suffix.lower()
     if suffix not in (".safetensors", ".pth", ".pt", ".bin"):

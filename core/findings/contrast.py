@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, TypeAdapter
 
-from core.storage import plain_json
+from core.storage.limits import plain_json
 
 # with fewer independent sources there is no interval
 FEWEST_SOURCES = 5

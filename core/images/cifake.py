@@ -28,7 +28,9 @@ from core.images.image_set import DatasetError, Progress, Split, fingerprint_of
 from core.images.labels import CLASSES, REAL
 from core.images.layout import Entry
 from core.images.statistics import STATISTICS
-from core.storage import ContractError, cache_dir, read_manifest, read_sealed, write_bytes_atomically
+from core.storage.atomic import cache_dir, write_bytes_atomically
+from core.storage.limits import ContractError
+from core.storage.seals import read_manifest, read_sealed
 
 KIND = "shipped image set"
 ARCHIVE = "images.tar.xz"

@@ -19,8 +19,8 @@ from typing import IO, Any, BinaryIO, NamedTuple
 
 from core.images.decoding import MAX_BYTES, ImageError, PassingError
 from core.images.image_set import DatasetError
-from core.lazy import lazy_property
-from core.storage import LIMITS, open_file, printable, read_bytes
+from core.storage.limits import LIMITS, open_file, printable, read_bytes
+from core.storage.memory import lazy_property
 
 TABLES = (".csv", ".tsv", ".parquet")
 # bytes of a table within an archive

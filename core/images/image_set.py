@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
-from core.storage import printable
+from core.storage.limits import printable
 
 # the number in brackets in a CIFAKE file name counts CIFAR-10's classes from 1; without one it is the first
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

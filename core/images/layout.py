@@ -6,7 +6,7 @@ from typing import NamedTuple
 from core.images.files import Files
 from core.images.image_set import DatasetError
 from core.images.labels import ClassName
-from core.storage import printable
+from core.storage.limits import printable
 
 # folders and values that name a split; "val" serves as test where there is no test
 SPLITS = {

@@ -38,17 +38,9 @@ from core.images.layout import Entry
 from core.images.preprocessing import Preprocessing
 from core.images.sources import LayoutSource, Source, open_source, remember
 from core.images.statistics import FILE_FACTS, STATISTICS, image_statistics
-from core.storage import (
-    ContractError,
-    cache_dir,
-    is_text,
-    open_file,
-    printable,
-    read_folder,
-    read_manifest,
-    write_bytes_atomically,
-    write_folder,
-)
+from core.storage.atomic import cache_dir, write_bytes_atomically
+from core.storage.limits import ContractError, is_text, open_file, printable
+from core.storage.seals import read_folder, read_manifest, write_folder
 
 KIND = "image cache"
 VERSION = 5

@@ -25,7 +25,7 @@ from PIL import ExifTags, Image
 
 from core.images.decoding import exif_of, open_image
 from core.images.shrinking import without_pixels
-from core.storage import printable
+from core.storage.limits import printable
 
 ROOT = Path(__file__).parents[2]
 # most characters of untrusted text in a sentence and in the details below it, and of a text that is parsed

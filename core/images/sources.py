@@ -14,7 +14,8 @@ from core.images.folders import image_folder, real_fake, sources, unlabelled
 from core.images.image_set import DataPath, DatasetError, Progress, Split
 from core.images.layout import Entry, Layout, some
 from core.images.tables import parquet, path_tables
-from core.storage import cache_dir, is_plain_name, parse_json, read_bytes, write_bytes_atomically
+from core.storage.atomic import cache_dir, write_bytes_atomically
+from core.storage.limits import is_plain_name, parse_json, read_bytes
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
 # CIFAKE's test set, by the name of its folder in assets/

@@ -23,7 +23,7 @@ from core.images.files import Files, Listed, refusing_damage
 from core.images.image_set import DatasetError
 from core.images.labels import UNLABELLED, other_class
 from core.images.layout import SPLITS, Entry, Pictures, classes_of, from_files, is_picture, some, source_name
-from core.storage import parse_json
+from core.storage.limits import parse_json
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 PATH = (

@@ -22,7 +22,6 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from core.lazy import lazy_property
 from core.perturbations.frequency import (
     Ring,
     Spectra,
@@ -34,6 +33,7 @@ from core.perturbations.frequency import (
     transplanted,
 )
 from core.perturbations.probe import Pixels
+from core.storage.memory import lazy_property
 
 # radii of the spectrum at which bands end, see `core.perturbations.frequency`
 MEDIUM_FROM = 4

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.lazy import lazy_property
 from core.perturbations import frequency
 from core.perturbations.frequency import Spectra, scrambled, spectra_of
+from core.storage.memory import lazy_property
 
 Pixels = NDArray[np.uint8]
 # numbers of shuffled blocks along a side

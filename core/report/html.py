@@ -20,7 +20,7 @@ from core.images.palette import CLASS_COLOURS
 from core.runs.metrics import largest
 from core.runs.run import Run
 from core.runs.warnings import warnings_of
-from core.storage import sha256_of
+from core.storage.limits import sha256_of
 from core.studies.store import StudyResult
 
 INK, GREY, PALE = "#1d2026", "#5b616b", "#e3e5e9"

@@ -19,7 +19,8 @@ from core.runs.folders import find_detectors
 from core.runs.metrics import calibration, class_scores, confusion_at, error_by, means_by_source, sweep, wilson_interval
 from core.runs.rows import judged_table
 from core.runs.run import Run, open_run
-from core.storage import ContractError, write_bytes_atomically
+from core.storage.atomic import write_bytes_atomically
+from core.storage.limits import ContractError
 from core.studies.store import StudyResult, find_studies
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last

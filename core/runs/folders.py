@@ -7,7 +7,8 @@ from pathlib import Path
 
 from core.console import PROGRAM, join
 from core.homes import SHIPPED, home, homes
-from core.storage import MANIFEST, ContractError, is_plain_name, restore_all
+from core.storage.atomic import restore_all
+from core.storage.limits import MANIFEST, ContractError, is_plain_name
 
 
 def find_runs(parents: tuple[Path, ...] | None = None) -> dict[str, Path]:

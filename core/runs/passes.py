@@ -16,8 +16,8 @@ from core.detectors.storage import load_detector
 from core.images.image_set import DatasetError, ImageSet
 from core.images.loading import load_image_set
 from core.runs.writing import library_versions
-from core.shards import Engine, Report, compute_shards, run_locally
-from core.storage import cache_dir
+from core.storage.atomic import cache_dir
+from core.storage.shards import Engine, Report, compute_shards, run_locally
 
 # the fewest images of a shard
 SHARD = 128

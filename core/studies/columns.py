@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from core.runs.filter import OUTCOMES
 from core.runs.rows import judged_table
 from core.runs.run import Run
-from core.storage import is_text, open_file, parse_json, read_table
+from core.storage.limits import is_text, open_file, parse_json, read_table
 from core.studies.store import KEY, foreign_key, is_current
 
 MAX_CHOICES = 64

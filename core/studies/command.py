@@ -11,7 +11,7 @@ from core.console import PROGRAM, command, print_rows, show_progress
 from core.findings.answer import answer_of
 from core.findings.contrast import Finding, to_json
 from core.runs.run import Run, open_run
-from core.storage import only_writer
+from core.storage.atomic import only_writer
 from core.studies.ray_engine import engine_of
 from core.studies.recommended import plan, rows_of
 from core.studies.registry import STUDIES, find_study

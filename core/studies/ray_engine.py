@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from core.homes import ROOT
 from core.images.image_set import DatasetError
-from core.shards import Engine, Report, Shards, Work, run_locally
-from core.storage import ContractError, cache_dir
+from core.storage.atomic import cache_dir
+from core.storage.limits import ContractError
+from core.storage.shards import Engine, Report, Shards, Work, run_locally
 from core.studies.study import StudyError
 
 INSTALL = "Ray is not installed; give `pip install 'ray[data]'`, or leave --engine ray out to compute in this process"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.runs.run import Run
-from core.storage import ContractError
+from core.storage.limits import ContractError
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, check_needs
 from core.studies.store import read_study, study_path

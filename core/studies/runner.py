@@ -30,8 +30,9 @@ from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
-from core.shards import Engine, Report, compute_shards, run_locally
-from core.storage import cache_dir, read_manifest
+from core.storage.atomic import cache_dir
+from core.storage.seals import read_manifest
+from core.storage.shards import Engine, Report, compute_shards, run_locally
 from core.studies.registry import VERSIONS
 from core.studies.shared.groups import choose_rows
 from core.studies.store import OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study

@@ -21,9 +21,10 @@ from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from core.console import PROGRAM, quote
 from core.findings.contrast import Finding, find, read_findings
-from core.lazy import lazy_property
 from core.runs.run import Run
-from core.storage import ContractError, is_text, parse_json, plain_json, read_table, write_bytes_atomically
+from core.storage.atomic import write_bytes_atomically
+from core.storage.limits import ContractError, is_text, parse_json, plain_json, read_table
+from core.storage.memory import lazy_property
 from core.studies.registry import STUDIES, VERSIONS, conclude_study, find_study
 from core.studies.study import WEIGHT, Study
 

@@ -23,7 +23,8 @@ from core.detectors.registry import find_kind, load_weights
 from core.detectors.resnet import round_to_float16
 from core.images.image_set import ImageSet
 from core.images.preprocessing import Preprocessing
-from core.storage import cache_dir, first_line, only_writer, write_bytes_atomically
+from core.storage.atomic import cache_dir, only_writer, write_bytes_atomically
+from core.storage.limits import first_line
 from core.training.held_out import channel_statistics, fit_temperature, split_of, validation_split
 from core.training.recipe import Recipe, architecture_of, augment, autocast, build_for, learning_rate, precision_on
 

@@ -33,7 +33,7 @@ from core.images.labels import ClassName
 from core.report.comparing import compared
 from core.report.explanation import html_of
 from core.report.slide import draw_slide
-from core.storage import ContractError
+from core.storage.limits import ContractError
 from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.agreement import draw as draw_agreement

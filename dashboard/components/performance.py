@@ -22,7 +22,8 @@ from core.runs.filter import Filter
 from core.runs.metrics import calibration
 from core.runs.rows import at_threshold
 from core.runs.run import Run, distinct_names
-from core.storage import ContractError, read_bytes, read_manifest
+from core.storage.limits import ContractError, read_bytes
+from core.storage.seals import read_manifest
 from core.studies.store import find_studies
 from core.studies.study import StudyError
 from dashboard import catalogue, library, state

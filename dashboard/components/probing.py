@@ -14,7 +14,7 @@ from core.perturbations.photometric import rms
 from core.perturbations.probe import size_column
 from core.perturbations.registry import PROBES, probe_columns, probe_pictures
 from core.runs.rows import evenly
-from core.storage import ContractError
+from core.storage.limits import ContractError
 from core.studies.shared.donors import probe_example
 from core.studies.shared.flips import By, FlipRate, flip_rates, read_flips
 from core.studies.store import StudyResult

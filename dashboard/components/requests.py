@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.detectors.identity import DetectorHandle
 from core.images.decoding import pixels_sha256
-from core.lazy import lazy_property
+from core.storage.memory import lazy_property
 from dashboard.components.plain import with_code
 from dashboard.jobs import ExplainRequest, JobStatus, MarginsRequest, PredictRequest, Request, Worker
 

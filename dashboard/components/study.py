@@ -13,7 +13,7 @@ from core.detectors.manifest import OLD_SIDE
 from core.findings.answer import answer_of
 from core.findings.contrast import Finding
 from core.images.sources import remembered
-from core.storage import ContractError
+from core.storage.limits import ContractError
 from core.studies.registry import STUDIES, find_study
 from core.studies.store import StudyResult, study_path
 from core.studies.study import ENOUGH, StudyError

@@ -19,7 +19,7 @@ from core.images.decoding import ImageError, PassingError, decode
 from core.images.encoding import data_url
 from core.images.labels import ClassName
 from core.images.preprocessing import Location, Prepared, Preprocessing, prepare_pixels, preview
-from core.storage import Bounded
+from core.storage.memory import Bounded
 from dashboard.components.component import component, nothing
 
 _mount = component(__file__, "crop")

@@ -18,7 +18,7 @@ from core.images.labels import CLASSES, other_class
 from core.images.palette import CLASS_COLOURS
 from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
-from core.storage import ContractError
+from core.storage.limits import ContractError
 from core.studies.questions.audit import TITLES, has_both, histogram
 from core.studies.questions.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
 from core.studies.store import StudyResult, study_path

@@ -11,7 +11,7 @@ import streamlit as st
 from core.answers.comparison import right_elsewhere
 from core.console import PROGRAM
 from core.detectors.known import known_rows
-from core.storage import MANIFEST, ContractError
+from core.storage.limits import MANIFEST, ContractError
 from core.studies.store import study_path
 from dashboard import catalogue, library, state
 from dashboard.components import performance

@@ -14,7 +14,7 @@ from safetensors.torch import save
 
 from core.detectors.storage import load_detector
 from core.runs.run import read_run
-from core.storage import MANIFEST, ContractError
+from core.storage.limits import MANIFEST, ContractError
 from core.studies.store import read_study
 from tests import damage as d
 from tests.home import make_home

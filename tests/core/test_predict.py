@@ -23,7 +23,7 @@ from core.runs.run import read_run
 from core.runs.shortcuts import HEADLINE, find_shortcuts
 from core.runs.warnings import warnings_of
 from core.runs.writing import write_run
-from core.storage import cache_dir
+from core.storage.atomic import cache_dir
 from core.studies.columns import browse_table
 from tests.conftest import make_detector
 from tests.core.images.made import write

@@ -11,24 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core import storage
-from core.storage import (
+from core.storage import seals
+from core.storage.atomic import (
     ABANDONED,
-    SCHEMA,
-    SEAL,
-    ContractError,
     TakenError,
     WriteError,
     cache_dir,
     only_writer,
-    read_array,
-    read_folder,
-    read_table,
     restore_all,
-    sealed,
     write_bytes_atomically,
-    write_folder,
 )
+from core.storage.limits import ContractError, read_array, read_table
+from core.storage.seals import SCHEMA, SEAL, read_folder, sealed, write_folder
 
 
 def write(path: Path, text: str = "hello", **options: bool) -> None:
@@ -82,7 +76,7 @@ def test_the_oldest_folders_need_no_seal_unless_they_ship(tmp_path: Path, monkey
     write(tmp_path / "t")
     _unseal(tmp_path / "t", schema=1)
     assert read_folder(tmp_path / "t", "thing")["name"] == "x"
-    monkeypatch.setattr(storage, "SHIPPED", tmp_path)
+    monkeypatch.setattr(seals, "SHIPPED", tmp_path)
     with pytest.raises(ContractError, match="has lost its seal"):
         read_folder(tmp_path / "t", "thing")
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.resnet import LEVELS
-from core.storage import MANIFEST
+from core.storage.limits import MANIFEST
 from core.studies.questions.randomisation import columns_of
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study

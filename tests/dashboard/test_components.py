@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.images.decoding import ImageError, decode
 from core.images.encoding import encode_png
-from core.storage import Bounded
+from core.storage.memory import Bounded
 from dashboard.components import uploads
 from dashboard.components.charts import clicked_value
 

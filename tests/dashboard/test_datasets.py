@@ -17,7 +17,7 @@ from core.images.image_set import DataPath
 from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.storage import cache_dir
+from core.storage.atomic import cache_dir
 from dashboard import datasets, sidebar
 from dashboard.datasets import Attaching, DatasetRegistry
 from tests.conftest import make_detector

@@ -13,7 +13,8 @@ import pytest
 
 from core.runs.filter import Filter
 from core.runs.metrics import confusion_at
-from core.storage import MANIFEST, SEAL, ContractError
+from core.storage.limits import MANIFEST, ContractError
+from core.storage.seals import SEAL
 from dashboard import catalogue, library
 from dashboard.components.performance import facts_of
 

@@ -16,7 +16,7 @@ from core.images.preprocessing import Preprocessing
 from core.report.page import gather
 from core.runs.folders import find_detectors, find_named
 from core.runs.run import read_run
-from core.storage import MANIFEST
+from core.storage.limits import MANIFEST
 from core.studies.runner import Source, StudyError
 from dashboard import catalogue
 from dashboard.jobs import Prediction, PredictRequest, Request, Worker

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from core.detectors.detector import Detector
 from core.detectors.known import find_known
 from core.detectors.registry import Brought, Kind, Request, SourceError, load_weights, read_tensors
-from core.storage import printable
+from core.storage.limits import printable
 
 
 class Gradient(nn.Module):

@@ -10,7 +10,7 @@ from torch import nn
 
 from core.detectors.registry import Brought, Kind, Request, SourceError, load_weights, read_tensors, require
 from core.images.preprocessing import SIDES
-from core.storage import first_line
+from core.storage.limits import first_line
 
 # timm's `crop_mode` -> `Preprocessing.crop`
 CROPS = {"center": "after", "squash": "none"}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from core.detectors.detector import CPU, Detector
 from core.detectors.manifest import Capability
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, require
-from core.storage import first_line, printable, read_bytes
+from core.storage.limits import first_line, printable, read_bytes
 
 # onnxruntime's names of the numbers that an input may take
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}

@@ -24,7 +24,8 @@ from core.detectors.manifest import Capability
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, load_weights, read_tensors
 from core.images.encoding import encode_png
 from core.images.preprocessing import SIDES
-from core.storage import cache_dir, first_line, read_bytes, write_bytes_atomically
+from core.storage.atomic import cache_dir, write_bytes_atomically
+from core.storage.limits import first_line, read_bytes
 
 FILE = "code.py"
 # hashes of the files that may run, with commas between them

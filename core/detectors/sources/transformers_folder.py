@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from core.detectors.registry import Brought, Kind, Request, SourceError, require
 from core.images.preprocessing import Preprocessing
-from core.storage import first_line, parse_json, printable, read_bytes
+from core.storage.limits import first_line, parse_json, printable, read_bytes
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 MISFITS = ("missing_keys", "unexpected_keys", "mismatched_keys")

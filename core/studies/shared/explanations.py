@@ -25,7 +25,8 @@ from core.explainers.registry import explainers
 from core.explainers.settings import ExplainerSettings
 from core.findings.intervals import Values
 from core.images.decoding import pixels_sha256
-from core.storage import cache_dir, open_file, write_bytes_atomically
+from core.storage.atomic import cache_dir, write_bytes_atomically
+from core.storage.limits import open_file
 from core.studies.study import Context
 
 if TYPE_CHECKING:

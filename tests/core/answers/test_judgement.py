@@ -23,7 +23,7 @@ from core.answers.judgement import (
 from core.detectors.storage import load_detector, save_detector
 from core.images.encoding import encode_png
 from core.images.preprocessing import Preprocessing, prepare_pixels
-from core.storage import SEAL, sealed
+from core.storage.seals import SEAL, sealed
 from core.studies.study import StudyError
 from tests.conftest import make_detector, textured
 

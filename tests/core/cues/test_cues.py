@@ -25,7 +25,7 @@ from core.cues.versions import VERSIONS
 from core.findings.contrast import find
 from core.homes import ROOT
 from core.images.image_set import ImageSet
-from core.storage import ContractError
+from core.storage.limits import ContractError
 from core.studies.store import StudyResult, write_sealed
 from tests.core.studies.planted import by_colour, by_detail
 

@@ -16,7 +16,7 @@ from core.detectors.adding import build_from, check_outputs, complete
 from core.detectors.registry import Brought, Request
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
-from core.storage import MANIFEST, ContractError
+from core.storage.limits import MANIFEST, ContractError
 from tests.core.any_detector import write_set
 from tests.core.detectors.sources.graphs import make_graph
 from tests.core.detectors.sources.made import SAID

@@ -26,7 +26,8 @@ from core.detectors.storage import load_detector
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
-from core.storage import cache_dir, only_writer, sha256_of
+from core.storage.atomic import cache_dir, only_writer
+from core.storage.limits import sha256_of
 from tests.core.detectors.sources.graphs import make_graph
 from tests.core.detectors.sources.made import SAID
 from tests.core.images.github import Server

@@ -16,7 +16,8 @@ from core.detectors.identity import find_maker, hash_weights, identify
 from core.detectors.manifest import Capability, Classes, check_detector_name, describe
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
-from core.storage import MANIFEST, SEAL, ContractError
+from core.storage.limits import MANIFEST, ContractError
+from core.storage.seals import SEAL
 from tests.conftest import make_detector, textured
 from tests.damage import reseal
 

@@ -14,7 +14,9 @@ from core.images.cifake import ARCHIVE, FINGERPRINTS, KIND, TABLE, fetch_cifake
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set, load_with_bar, read_files
 from core.images.sources import SHIPPED_FOLDER
-from core.storage import MANIFEST, cache_dir, write_folder
+from core.storage.atomic import cache_dir
+from core.storage.limits import MANIFEST
+from core.storage.seals import write_folder
 from tests.conftest import write_shipped
 from tests.core.images.github import Serve, files_of, serve, tar_gz, zipped
 from tests.damage import flip_bit

@@ -18,7 +18,7 @@ from core.images.image_set import DatasetError, ImageSet, is_cifake
 from core.images.labels import REAL
 from core.images.loading import check_image_set, load_image_set, load_with_bar
 from core.images.preprocessing import Preprocessing
-from core.storage import cache_dir
+from core.storage.atomic import cache_dir
 from tests.conftest import jpeg, textured
 from tests.faults import faulty, in_child, small_disk
 

@@ -17,7 +17,8 @@ from core.images.preprocessing import SIDES, Preprocessing
 from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.runs.run import Run, distinct_names, read_run, same_images
 from core.runs.writing import write_run
-from core.storage import MANIFEST, SEAL, ContractError, sealed, sha256_of
+from core.storage.limits import MANIFEST, ContractError, sha256_of
+from core.storage.seals import SEAL, sealed
 from tests.conftest import make_detector
 
 ROOT = Path(__file__).parents[3]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core import predict
 from core.detectors.storage import save_detector
 from core.runs.run import read_run
-from core.storage import cache_dir
+from core.storage.atomic import cache_dir
 from core.studies.command import main
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import find_study

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from core.homes import ROOT
 from core.runs.folders import find_runs
 from core.runs.run import Run, read_run
-from core.storage import MANIFEST, cache_dir, only_writer, sealed
+from core.storage.atomic import cache_dir, only_writer
+from core.storage.limits import MANIFEST
+from core.storage.seals import sealed
 from core.studies.command import main
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, find_source, run_study

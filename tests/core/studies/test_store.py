@@ -13,7 +13,7 @@ import pytest
 
 from core.findings.contrast import Finding
 from core.runs.run import Run, read_run
-from core.storage import ContractError
+from core.storage.limits import ContractError
 from core.studies.registry import STUDIES
 from core.studies.runner import Source, run_study
 from core.studies.store import SCHEMA, conclude_again, find_studies, read_study, write_sealed, write_study

@@ -11,7 +11,7 @@ import torch
 from core.detectors.detector import Detector
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.storage import TakenError, only_writer
+from core.storage.atomic import TakenError, only_writer
 from core.training.fit import AVERAGE_EVERY, Training, TrainingInterrupted, checkpoint_file, fit
 from core.training.held_out import fit_temperature
 from core.training.recipe import Recipe, augment, learning_rate

@@ -20,7 +20,7 @@ from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.images.loading import load_image_set
-from core.storage import ContractError
+from core.storage.limits import ContractError
 from core.training import held_out
 from core.training.held_out import fit_temperature, fit_weights, join, pack, validation_split
 from tests.conftest import make_detector

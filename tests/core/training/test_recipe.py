@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.arguments import train as arguments
-from core.storage import read_manifest
+from core.storage.seals import read_manifest
 from core.training.recipe import (
     FILTERS,
     RECIPES,

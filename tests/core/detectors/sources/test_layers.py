@@ -11,7 +11,8 @@ from core.detectors.manifest import About, Classes
 from core.detectors.sources.layers import MAX_LAYERS, LayersDetector, build
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
-from core.storage import ContractError, write_folder
+from core.storage.limits import ContractError
+from core.storage.seals import write_folder
 
 CONV = ["conv", 3, 4, 3, 1, 1]
 REST = [["relu"], ["mean", 1], ["flatten"], ["linear", 4, 1]]

@@ -13,7 +13,7 @@ from core.detectors.detector import Detector
 from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME, Lime, LimeSettings
 from core.runs.run import read_run
-from core.storage import cache_dir
+from core.storage.atomic import cache_dir
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.shared.explanations import Pass, explain_all, judged, method_of, methods_in

@@ -1,10 +1,13 @@
-"""Properties that are computed when they are first read, and kept."""
+"""Values kept in memory: properties that are computed once, and a dictionary of bounded length."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class lazy_property(Generic[T]):
@@ -26,3 +29,21 @@ class lazy_property(Generic[T]):
                 kept[self._name] = self._compute(instance)
         value: T = kept[self._name]
         return value
+
+
+class Bounded(OrderedDict[K, V]):
+    """A dictionary that keeps only its most recently set items.
+
+    Args:
+        most: maximum number of items; setting one more drops the one that was set longest ago.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def __setitem__(self, key: K, value: V) -> None:
+        super().__setitem__(key, value)
+        self.move_to_end(key)
+        while len(self) > self.most:
+            self.popitem(last=False)

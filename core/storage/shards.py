@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.storage import open_file, write_bytes_atomically
+from core.storage.atomic import write_bytes_atomically
+from core.storage.limits import open_file
 
 # called with (share done, what is being done)
 Report = Callable[[float, str], None]
