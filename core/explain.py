@@ -26,7 +26,7 @@ from core.images.labels import other_class, verdict_of
 from core.images.palette import Palette
 from core.images.preprocessing import Prepared, prepare_pixels
 from core.images.provenance import read_claims
-from core.report.explanation import html_of
+from core.report.explanation_page import html_of
 from core.runs.folders import find_detectors, find_named, find_runs
 from core.storage.atomic import write_bytes_atomically
 from core.storage.limits import read_bytes

@@ -69,7 +69,8 @@ def activation_maps(
     """
     if cancel is not None and cancel():
         raise Cancelled
-    inputs, network = detector.inputs(pixels), detector.network
+    inputs = detector.inputs(pixels)
+    network = detector.network
     with HOOKS:
         # before torchcam's own hook, so that the graph of gradients begins at this output and nothing below is recorded
         watched = network.get_submodule(layer)

@@ -92,17 +92,21 @@ def agreement(
     Raises:
         ValueError: a map that is not finite, or segments that are not numbered from 0 without gaps.
     """
-    own, other = segment_values(first[None], segments), segment_values(second[None], segments)
-    rank, overlap = float(_rank(own, other)[0]), float(_overlap(own, other)[0])
+    own = segment_values(first[None], segments)
+    other = segment_values(second[None], segments)
+    rank = float(_rank(own, other)[0])
+    overlap = float(_overlap(own, other)[0])
     expected = _top_size(own.shape[1]) / own.shape[1]
     if others is None or len(others) == 0:
         return Agreement(rank, overlap, expected, np.nan, np.nan, 0)
     rest = segment_values(others, segments)
-    ranks, overlaps = _rank(own, rest), _overlap(own, rest)
+    ranks = _rank(own, rest)
+    overlaps = _overlap(own, rest)
     # a map that is the same everywhere agrees with nothing
     rank_share = _share(np.nan_to_num(ranks, nan=-1.0), rank) if np.isfinite(rank) else np.nan
     mean_rank = float(np.nanmean(ranks)) if np.isfinite(ranks).any() else np.nan
-    overlap_share, mean_overlap = _share(overlaps, overlap), float(overlaps.mean())
+    overlap_share = _share(overlaps, overlap)
+    mean_overlap = float(overlaps.mean())
     return Agreement(rank, overlap, expected, rank_share, overlap_share, len(rest), mean_rank, mean_overlap)
 
 

@@ -1,4 +1,7 @@
-"""Class activation maps as explainers: Grad-CAM and its relatives, each one entry of the registry."""
+"""Class activation maps as explainers: Grad-CAM and its relatives, of feature maps and of a transformer's tokens.
+
+The maths is torchcam's (https://github.com/frgfm/torch-cam), see `core.explainers.activation`.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -8,9 +11,9 @@ from numpy.typing import NDArray
 
 from core.detectors.manifest import Capability
 from core.explainers.explainer import BatchExplainer, Cancel, Pixels, check_finite, check_target
-from core.explainers.explanation import Explanation, Provenance, map_diagnostics
+from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import ExplainerSettings, ExplanationError, Target, one_side, setting
-from core.runs.run import Run
+from core.images.labels import ClassName
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -28,11 +31,29 @@ class CamSettings(ExplainerSettings):
     target: Target = setting("margin")
 
 
+class TokenSettings(ExplainerSettings):
+    """Settings of a map of patch tokens.
+
+    Attributes:
+        target: "margin" is REAL less FAKE, a class's name its score alone.
+    """
+
+    target: Target = setting("margin")
+
+
 class Cam(BatchExplainer[CamSettings]):
     """One of torchcam's methods.
 
-    For the margin, GradCAM, XGradCAM and LayerCAM give evidence for REAL minus evidence for FAKE. All other maps show
-    one class only: torchcam's maps of a class score end in a ReLU, and GradCAMpp weighs only evidence for its target.
+    With the activations A (C, h, w) of a layer and the gradient G of the target at it, a map (h, w) is
+
+    - Grad-CAM: the sum over channels of mean(G) A (Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391).
+    - Layer-CAM: of relu(G) A, position by position (Jiang et al. 2021, https://doi.org/10.1109/TIP.2021.3089943).
+    - XGrad-CAM: of A times sum(G A) / sum(A) over positions (Fu et al. 2020, https://arxiv.org/abs/2008.02312).
+    - Grad-CAM++: of A times sum(a relu(G)), with a = G^2 / (2 G^2 + sum(A) G^3) (Chattopadhay et al. 2018,
+      https://arxiv.org/abs/1710.11063).
+
+    For the margin, the first three give evidence for REAL minus evidence for FAKE. All other maps show one class only:
+    torchcam's maps of a class score end in a ReLU, and Grad-CAM++ weighs only evidence for its target.
 
     Args:
         name, title, sentence: see `Explainer`.
@@ -40,6 +61,17 @@ class Cam(BatchExplainer[CamSettings]):
         signed: True if its maps of the margin show evidence for both classes.
         own: True to take the margin's map on the detector's own target layer from the detector's full pass, which gives
             Grad-CAM's times the number of positions and, for some detectors, costs one forward pass.
+
+    Example:
+        >>> import numpy as np
+        >>> from core.detectors.storage import load_detector
+        >>> from core.homes import SHIPPED
+        >>> detector = load_detector(SHIPPED / "detectors/sample", device="cpu")
+        >>> image = np.full((32, 32, 3), 128, np.uint8)
+        >>> GRADCAM.explain_fully(detector, image).map.shape
+        (4, 4)
+        >>> LAYERCAM.explain_fully(detector, image, CamSettings(layer="layer2", target="FAKE")).one_sided
+        'FAKE'
     """
 
     settings = CamSettings
@@ -47,8 +79,12 @@ class Cam(BatchExplainer[CamSettings]):
     libraries = ("torch", "torchcam")
 
     def __init__(self, name: str, title: str, sentence: str, *, method: str, signed: bool, own: bool = False) -> None:
-        self.name, self.title, self.sentence = name, title, sentence
-        self.method, self.signed, self.own = method, signed, own
+        self.name = name
+        self.title = title
+        self.sentence = sentence
+        self.method = method
+        self.signed = signed
+        self.own = own
 
     def explain_part(
         self, detector: "Detector", pixels: Pixels, settings: CamSettings, cancel: Cancel | None
@@ -57,27 +93,25 @@ class Cam(BatchExplainer[CamSettings]):
         from core.explainers.activation import activation_maps  # noqa: PLC0415 - torch
 
         check_target(detector, settings.target)
-        layer, target = settings.layer or detector.target_layer, settings.target
+        target = settings.target
+        layer = settings.layer or detector.target_layer
         if layer not in detector.layers:
             raise ExplanationError(f"layer must be one of {', '.join(detector.layers)}, not {layer!r}")
         signed = self.signed and target == "margin"
-        only = None if signed else one_side(target)
         if self.own and layer == detector.target_layer and target == "margin":
             full = detector.full_pass(pixels)
-            margins, maps = full.margins, full.needed_maps
+            margins = full.margins
             check_finite(detector, margins)
+            maps = full.needed_maps
         else:
             margins = detector.margins(pixels)
             check_finite(detector, margins)
             how: dict[str, Any] = {"layer": layer, "method": self.method, "target": target, "signed": signed}
             maps = activation_maps(detector, pixels, cancel=cancel, **how)
-            # what speaks for FAKE is negative
-            maps = -maps if target == "FAKE" else maps
-        unit = ("margin" if target == "margin" else "logit") if self.signed else "activation"
-        for margin, values in zip(margins, maps, strict=True):
-            diagnostics = map_diagnostics(values, one_sided=only)
-            fields = {"margin": float(margin), "values": values, "diagnostics": diagnostics}
-            yield fields | {"unit": unit, "one_sided": only}
+        unit = "activation"
+        if self.signed:
+            unit = "margin" if target == "margin" else "logit"
+        yield from _fields(margins, maps, unit=unit, one_sided=None if signed else one_side(target))
 
     def cost(self, settings: CamSettings) -> int:
         """See `Explainer.cost`: the margin, the pass under hooks, and two backward passes for a signed map."""
@@ -91,6 +125,73 @@ class Cam(BatchExplainer[CamSettings]):
             "there. Each place has seen more of the image than the square that is coloured: read it as a direction, "
             "not as an outline."
         )
+
+
+class TokenCam(BatchExplainer[TokenSettings]):
+    """torchcam's Layer-CAM of the norms of all blocks, reshaped to the grid of patches, averaged; no attention is read.
+
+    With the tokens T (patches, D) after a norm and the gradient G of the target there, a patch's value is the sum of
+    relu(G) T over D, averaged over all norms (Jiang et al. 2021, https://doi.org/10.1109/TIP.2021.3089943). Where only
+    the last norm is read, as by the other methods, a patch has already exchanged what it shows with others.
+
+    Example:
+        >>> TOKENS.cost(TokenSettings())
+        6
+    """
+
+    name = "tokens"
+    title = "Patch-token CAM"
+    sentence = "What each patch of a vision transformer contributes to the score, on average over its blocks."
+    settings = TokenSettings
+    needs = frozenset({Capability.PATCH_TOKENS, Capability.GRADIENTS})
+    libraries = ("torch", "torchcam")
+
+    def explain_part(
+        self, detector: "Detector", pixels: Pixels, settings: TokenSettings, cancel: Cancel | None
+    ) -> Iterator[dict[str, Any]]:
+        """See `BatchExplainer.explain_part`."""
+        from core.explainers.activation import token_maps  # noqa: PLC0415 - torch
+
+        check_target(detector, settings.target)
+        maps = token_maps(detector, pixels, target=settings.target, cancel=cancel)
+        margins = detector.margins(pixels)
+        check_finite(detector, margins)
+        if settings.target == "margin":
+            yield from _fields(margins, maps, unit="margin", one_sided=None)
+        else:
+            yield from _fields(margins, maps, unit="logit", one_sided=one_side(settings.target))
+
+    def batch_size(self, detector: "Detector", settings: TokenSettings) -> int:  # noqa: ARG002
+        """See `BatchExplainer.batch_size`: the gradients of all blocks are kept."""
+        return 16
+
+    def cost(self, settings: TokenSettings) -> int:
+        """See `Explainer.cost`: the margin, the pass under hooks, and a backward pass for each side."""
+        return 2 + (4 if settings.target == "margin" else 2)
+
+    def reading(self, explanation: Explanation) -> str:
+        """See `Explainer.reading`."""
+        height, width = explanation.map.shape
+        return (
+            f"{height} x {width} patches, coloured by the class that their tokens speak for, averaged over all blocks. "
+            "In later blocks a token holds something of other patches too: read it as a direction, not as an outline."
+        )
+
+
+def _fields(
+    margins: NDArray[np.floating], maps: NDArray[np.floating], *, unit: str, one_sided: ClassName | None
+) -> Iterator[dict[str, Any]]:
+    """Yield what `BatchExplainer.explain_part` does, of maps (N, h, w) that grow with the evidence for the target."""
+    for margin, evidence in zip(margins, maps, strict=True):
+        # what speaks for FAKE is negative
+        values = -evidence if one_sided == "FAKE" else evidence
+        yield {
+            "margin": float(margin),
+            "values": values,
+            "diagnostics": map_diagnostics(values, one_sided=one_sided),
+            "unit": unit,
+            "one_sided": one_sided,
+        }
 
 
 GRADCAM = Cam(
@@ -122,6 +223,7 @@ GRADCAMPP = Cam(
     method="GradCAMpp",
     signed=False,
 )
+TOKENS = TokenCam()
 # the explainer whose maps runs keep
 KEPT = GRADCAM
 
@@ -129,26 +231,3 @@ KEPT = GRADCAM
 def is_kept_kind(explanation: Explanation) -> bool:
     """Check whether an explanation is of the kind that runs keep: the same method and settings."""
     return (explanation.method, explanation.settings) == (KEPT.name, KEPT.settings())
-
-
-def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> Explanation:
-    """The margin map of one row: what Grad-CAM with its default settings gives, to float16.
-
-    Args:
-        run: with its maps.
-        row: a position in its predictions.
-        image: uint8 (side, side, 3), the row's picture.
-    """
-    found = run.predictions.iloc[row]
-    values = np.asarray(run.needed_maps[row], np.float32)
-    return Explanation(
-        image=image,
-        margin=float(found["margin"]),
-        p_real=float(found["p_real"]),
-        provenance=Provenance(run.manifest["detector"], run.manifest["detector_sha256"], 0.0, run.manifest["versions"]),
-        method=KEPT.name,
-        settings=KEPT.settings(),
-        unit="margin",
-        diagnostics=map_diagnostics(values),
-        values=values,
-    )

@@ -27,7 +27,8 @@ SIZE = 384
 STEPS = 128
 HATCH = 8
 # levels of the grey picture under a map: in full black and white a tint would not be seen
-DARKEST, LIGHTEST = 36, 232
+DARKEST = 36
+LIGHTEST = 232
 # of the area, the part that an outline encloses
 STRONGEST = 0.25
 # share of full colour for parts that are not decided alike under every fill, whatever their weight
@@ -131,7 +132,8 @@ def draw_outline(image: Pixels, values: Values, size: int, style: Style = DEFAUL
     strength = np.abs(share)
     least = np.quantile(strength, 1 - STRONGEST)
     drawn = draw_image(image, size, pixels=style.pixels)
-    line, halo = max(1, size // 100), max(1, size // 200)
+    line = max(1, size // 100)
+    halo = max(1, size // 200)
     for end, positive in zip(ENDS[style.palette], (False, True), strict=True):
         inside = (strength >= least) & (strength > 0) & ((share > 0) == positive)
         # a white rim beside the line: one of the two shows on any background; all around the picture is outside
@@ -149,7 +151,9 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
     Raises:
         ExplanationError: its method gives no map.
     """
-    image, values, regions = explanation.image, explanation.tinted, explanation.regions
+    image = explanation.image
+    values = explanation.tinted
+    regions = explanation.regions
     scale = scale_of(explanation, style)
     style = replace(style, scale=scale, smooth=style.smooth and regions is None)
     # smaller than the image it would leave out values
@@ -168,7 +172,8 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
     if regions is not None:
         # a thin line where regions meet, grey enough for light and dark ground
         large = _nearest(regions, size)
-        down, right = np.diff(large, axis=0, prepend=large[:1]), np.diff(large, axis=1, prepend=large[:, :1])
+        down = np.diff(large, axis=0, prepend=large[:1])
+        right = np.diff(large, axis=1, prepend=large[:, :1])
         edge = (down != 0) | (right != 0)
         drawn[edge, :3] = drawn[edge, :3] // 3 + np.uint8(80)
     return drawn

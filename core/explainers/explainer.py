@@ -252,7 +252,8 @@ class BatchExplainer(Explainer[S]):
         check_pixels(detector, pixels)
         size = self.batch_size(detector, settings)
         for start in range(0, len(pixels), size):
-            part, began = pixels[start : start + size], time.perf_counter()
+            part = pixels[start : start + size]
+            began = time.perf_counter()
             try:
                 explained = list(self.explain_part(detector, part, settings, cancel))
             except Cancelled:

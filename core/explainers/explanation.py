@@ -175,7 +175,8 @@ def shuffled(explanation: Explanation, *, seed: int) -> Explanation:
     Raises:
         ExplanationError: it has no map.
     """
-    chance, parts = np.random.default_rng(seed), explanation.parts
+    chance = np.random.default_rng(seed)
+    parts = explanation.parts
     if parts is not None and parts.regions is not None:
         values = chance.permutation(np.where(parts.decisions == 0, 0, parts.weights))[parts.regions]
     else:
@@ -198,7 +199,8 @@ def map_diagnostics(values: NDArray[np.floating], *, one_sided: ClassName | None
     if largest == 0:
         return Diagnostics("The map is zero everywhere: nothing in it speaks for the target.", "zero", {"spread": 0.0})
     spread = float(np.ptp(values)) / largest
-    flat, one_signed = spread < FLAT, bool((values >= 0).all() or (values <= 0).all())
+    flat = spread < FLAT
+    one_signed = bool((values >= 0).all() or (values <= 0).all())
     sentences = ["The map is almost the same everywhere, so it points at no place."] * flat
     if one_sided is not None:
         sentences.append(f"This method shows only what speaks for {one_sided}, never what speaks against it.")

@@ -130,7 +130,8 @@ def _attributions(
             # a network may write into what it is given
             return _towards_real(own.scores(inputs.clone()), settings.target)
 
-    size, starts = max(_at_once(detector), len(pixels)), own.inputs(baseline)
+    size = max(_at_once(detector), len(pixels))
+    starts = own.inputs(baseline)
     how = {"n_steps": settings.steps, "method": "gausslegendre", "internal_batch_size": size}
     made = captum.attr.IntegratedGradients(score).attribute(own.inputs(pixels), baselines=starts, **how)
     values: NDArray[np.float32] = made.sum(dim=1).detach().float().cpu().numpy()

@@ -13,7 +13,7 @@ EXPLAINERS: dict[str, str | AnyExplainer] = {
     "layercam": "core.explainers.cam:LAYERCAM",
     "xgradcam": "core.explainers.cam:XGRADCAM",
     "gradcampp": "core.explainers.cam:GRADCAMPP",
-    "tokens": "core.explainers.tokens:TOKENS",
+    "tokens": "core.explainers.cam:TOKENS",
     "lime": "core.explainers.lime.regions:LIME",
     "lime_grid": "core.explainers.lime.regions:LIME_GRID",
     "integrated_gradients": "core.explainers.integrated_gradients:INTEGRATED_GRADIENTS",

@@ -44,7 +44,8 @@ class ExplainerSettings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            name, value = str(error.errors()[0]["loc"][0]), error.errors()[0]["input"]
+            name = str(error.errors()[0]["loc"][0])
+            value = error.errors()[0]["input"]
             fields = {one.name: one for one in describe(type(self))}
             if name not in fields:
                 raise ExplanationError(f"there is no setting {name!r}; these are known: {', '.join(fields)}") from None
@@ -133,7 +134,8 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
     described = []
     for name, info in settings.model_fields.items():
         limits = {type(limit): limit for limit in info.metadata}
-        low, high = limits.get(Ge), limits.get(Le)
+        low = limits.get(Ge)
+        high = limits.get(Le)
         own = (SHOWN[kind.__name__][name] for kind in settings.__mro__ if name in SHOWN.get(kind.__name__, ()))
         shown: dict[str, Any] = {"choices": get_args(info.annotation)} | next(own, {})
         shown.update(info.json_schema_extra)  # type: ignore[arg-type]
@@ -143,7 +145,8 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
             sizes |= {layer: size for layer, size in offers.layers.items() if layer != offers.target_layer}
             names = {layer: f"{layer or offers.target_layer} ({size[0]} x {size[1]})" for layer, size in sizes.items()}
             shown |= {"choices": tuple(names), "names": names}
-        kind, ends = type(info.default), (low and low.ge, high and high.le)
+        kind = type(info.default)
+        ends = (low and low.ge, high and high.le)
         described.append(SettingField(name=name, kind=kind, default=info.default, low=ends[0], high=ends[1], **shown))
     return tuple(described)
 

@@ -154,7 +154,8 @@ def fetch_cifake(*, downloading: Progress | None = None, checking: Progress | No
         DatasetError: the server cannot be reached, refuses, or has sent something that is not CIFAKE; or the cache
             cannot be written.
     """
-    path, url = fetched_path(), os.environ.get(ADDRESS) or URL
+    path = fetched_path()
+    url = os.environ.get(ADDRESS) or URL
     sender = sender_of(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -151,7 +151,8 @@ def open_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Iterator[Image.
 
 def _check_kind(image: Image.Image) -> None:
     """Refuse TIFFs of several pages or of more than 16 bits, and ways of packing that are not read."""
-    kind, packing = str(image.format), image.info.get("compression")
+    kind = str(image.format)
+    packing = image.info.get("compression")
     if kind == "TIFF" and getattr(image, "is_animated", False):
         raise ImageError("The file has several pages; save the one that is meant as a file of its own.")
     if packing not in PACKINGS.get(kind, (packing,)) or (kind == "TIFF" and image.mode in ("I", "F")):
@@ -223,7 +224,8 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 def _strip_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         # 16-bit greys are scaled to 0..255; Pillow would clip them
-        values, clear = np.asarray(image), image.info.get("transparency")
+        values = np.asarray(image)
+        clear = image.info.get("transparency")
         grey = np.clip(values / 257.0, 0, 255).astype(np.uint8)
         return Image.fromarray(np.where(values == clear, np.uint8(255), grey)).convert("RGB")
     if "A" in image.getbands() or "transparency" in image.info:

@@ -39,7 +39,8 @@ def download(
     import requests  # noqa: PLC0415 - only a download needs the network
     import urllib3  # noqa: PLC0415
 
-    sender, headers = sender_of(url), {"User-Agent": "telltale"}
+    sender = sender_of(url)
+    headers = {"User-Agent": "telltale"}
     if there := target.stat().st_size if target.exists() else 0:
         headers["Range"] = f"bytes={there}-"
     try:

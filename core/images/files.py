@@ -26,7 +26,8 @@ TABLES = (".csv", ".tsv", ".parquet")
 # bytes of a table within an archive
 MAX_TABLE = 2**30
 # a .tar may unpack to MOST_TIMES x its size + MOST_ANYWAY bytes; images hardly compress, so more is a bomb
-MOST_TIMES, MOST_ANYWAY = 100, 2**30
+MOST_TIMES = 100
+MOST_ANYWAY = 2**30
 # first bytes of a file -> what unpacks it
 PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"BZh": bz2.open}
 
@@ -76,7 +77,9 @@ class Files:
         file: BinaryIO | None = None,
         in_order: bool = False,
     ) -> None:
-        self.path, self._unpack, self._file = path, unpack, file
+        self.path = path
+        self._unpack = unpack
+        self._file = file
         self._root = path if path.is_dir() else path.parent
         self._members: dict[str, tuple[Listed, Any]] = {}
         for listed, where in members:
@@ -206,7 +209,9 @@ class _Bounded:
     """A decompressed stream that raises EOFError on reads too long or too far in for an archive of images."""
 
     def __init__(self, stream: IO[bytes], most: int) -> None:
-        self.stream, self.most, self.tell = stream, most, stream.tell
+        self.stream = stream
+        self.most = most
+        self.tell = stream.tell
 
     def read(self, size: int) -> bytes:
         self.seek(self.tell(), size)

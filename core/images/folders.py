@@ -105,10 +105,8 @@ def _pictures(files: Files, folders: Iterable[ClassFolder]) -> Pictures:
 
     def entries() -> Iterator[tuple[str, Entry]]:
         for folder in folders:
-            source, category = (
-                source_name("".join(folder.before[:1])),
-                source_name("/".join([*folder.before[1:], *folder.after])),
-            )
+            source = source_name("".join(folder.before[:1]))
+            category = source_name("/".join([*folder.before[1:], *folder.after]))
             for listed in folder.pictures:
                 yield folder.split, Entry(*listed, label=folder.label, source=source, category=category)
 
@@ -143,7 +141,8 @@ def _class_folders(files: Files, classes: Mapping[str, ClassName]) -> tuple[list
     # folders that all pictures are in, whatever their split, do not distinguish the classes
     shared = _count_shared([names for _, names, _ in folders])
     result: list[ClassFolder] = []
-    outside, mixed = [], []
+    outside = []
+    mixed = []
     for split, names, pictures in folders:
         at = [position for position, name in enumerate(names) if name.lower() in classes]
         if len({classes[names[position].lower()] for position in at if position >= shared}) > 1:

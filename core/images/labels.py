@@ -6,7 +6,8 @@ Label 2 is that of an image whose class nobody has stated; in a set either all i
 from typing import Literal
 
 ClassName = Literal["FAKE", "REAL"]
-FAKE, REAL = 0, 1
+FAKE = 0
+REAL = 1
 CLASSES: tuple[ClassName, ClassName] = ("FAKE", "REAL")
 UNLABELLED = "unlabelled"
 LABELS = (*CLASSES, UNLABELLED)

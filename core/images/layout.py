@@ -20,7 +20,8 @@ WORDS: dict[str, ClassName] = {
 }
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".heic", ".heif", ".avif")
 # names that a message lists, and characters of a source
-NAMED, MAX_SOURCE = 6, 80
+NAMED = 6
+MAX_SOURCE = 80
 
 
 class Entry(NamedTuple):

@@ -44,11 +44,13 @@ from core.storage.seals import read_folder, read_manifest, write_folder
 
 KIND = "image cache"
 VERSION = 5
-PIXELS, ROWS = "images.pixels", "rows.parquet"
+PIXELS = "images.pixels"
+ROWS = "rows.parquet"
 # of a set's rows, before its source, where that is known, and its statistics
 COLUMNS = ["id", "name", "label", "category", "sha256", "is_repeat"]
 # bytes of pixels that are hashed whenever a cache is opened, and that are read at once
-SMALL, BATCH = 2**29, 2**26
+SMALL = 2**29
+BATCH = 2**26
 # pixels of the images whose statistics are computed at once
 AT_ONCE = 4096 * 32 * 32
 # seconds between two calls of `progress`
@@ -57,7 +59,8 @@ PAUSE = 0.2
 MAX_SIDE = 1024
 # files whose sizes are measured to find the side of a set; if a share of NEARLY_ALL has one size, the others count as
 # mistakes, not as images to be resized
-MEASURED, NEARLY_ALL = 99, 0.9
+MEASURED = 99
+NEARLY_ALL = 0.9
 # removed from a set's name before it becomes part of a run's: odd characters, and words that name other sets
 UNNAMED = re.compile(r"[^\w .()+\u0080-\U0010ffff-]|-train|^(cifake|sample)", re.IGNORECASE)
 MAX_NAME = 60
@@ -224,7 +227,8 @@ def _batches(
     Raises:
         DatasetError: a file cannot be read now, but perhaps later.
     """
-    step, reported = max(1, BATCH // max(1, side**2 * 3)), time.monotonic()
+    step = max(1, BATCH // max(1, side**2 * 3))
+    reported = time.monotonic()
     # only in CIFAKE's layout, whose entries have no label, do file names give the category
     categories = categories_of([entry.name for entry in entries])
     for start in range(done, len(entries), step):
@@ -235,7 +239,8 @@ def _batches(
             try:
                 data, pixels[len(rows)] = _decode(source, entry, fit, side)
                 category = (entry.category or None) if entry.label else categories[number]
-                digest, label = hashlib.sha256(data).hexdigest(), LABELS.index(entry.class_name)
+                digest = hashlib.sha256(data).hexdigest()
+                label = LABELS.index(entry.class_name)
                 rows.append((entry.name, label, category, entry.source or None, digest, len(data), *file_facts(data)))
             except PassingError as error:
                 raise DatasetError(f"{split}/{printable(entry.name)} {error}; try again.") from None
@@ -320,7 +325,8 @@ def _read(
         table = pd.concat(tables, ignore_index=True)
         table.attrs = {}
         hashes = table["sha256"]
-        occurrence, ids = hashes.groupby(hashes).cumcount(), f"{split}-" + hashes.str[:16]
+        occurrence = hashes.groupby(hashes).cumcount()
+        ids = f"{split}-" + hashes.str[:16]
         # a repeated file has the hash of the first; a count keeps the ids unique
         table["id"] = ids.where(occurrence == 0, ids + "~" + occurrence.astype(str))
         table["is_repeat"] = (occurrence > 0).to_numpy()

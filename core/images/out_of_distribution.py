@@ -25,7 +25,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 # in place of a filter's name: pictures of the detector's size, which no filter has changed
 AS_DRAWN = "as drawn"
 # of CIFAKE's own JPEG files
-QUALITY, SUBSAMPLING = 75, "4:2:0"
+QUALITY = 75
+SUBSAMPLING = "4:2:0"
 # prefix of an archive's name -> the generator, as it is usually spelled
 NAMES = {
     "began": "BEGAN",
@@ -102,7 +103,8 @@ def read_generators(folder: Path, preprocessing: Preprocessing, *, large: bool =
         if path.is_dir() or path.name.endswith((".tar.xz", ".tar"))
     ]
     if not any(map(len, sources)):
-        side, resize = preprocessing.size, preprocessing.resize
+        side = preprocessing.size
+        resize = preprocessing.resize
         size = f"larger than {resize} x {resize} pixels" if large else f"of {side} x {side} pixels"
         raise DatasetError(f"{folder} holds no images {size}; name another folder of generators.")
     return [source for source in sources if len(source)]
@@ -121,7 +123,8 @@ def _collect(path: Path, preprocessing: Preprocessing, large: bool) -> SourceIma
             except ImageError:
                 skipped += 1
                 continue
-            digest, is_shrunk = pixels_sha256(image), min(image.shape[:2]) > preprocessing.resize
+            digest = pixels_sha256(image)
+            is_shrunk = min(image.shape[:2]) > preprocessing.resize
             if not (is_shrunk if large else image.shape == (side, side, 3)):
                 skipped += 1
             elif digest in images:
@@ -151,7 +154,8 @@ def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | N
         split: only photographs of the sample's "train" or "test"; all when None.
     """
     manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    sides, sources = manifest["settings"]["sides"], []
+    sides = manifest["settings"]["sides"]
+    sources = []
     for name, about in manifest["photographs"].items():
         images = [image for image in manifest["images"] if image["photograph"] == name and "/REAL/" in image["file"]]
         of_side = [[image["box"] for image in images if image["box"][2] == side] for side in sides]

@@ -11,11 +11,15 @@ MAX_EXIF_PARTS = 4
 # JPEG markers without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
 ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
 AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
-PNG, TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
+PNG = b"\x89PNG\r\n\x1a\n"
+TIFF = (b"II*\0", b"MM\0*")
 # tags of a TIFF directory, and their values that are no bytes or text: the offsets of 16,384 strips and their sizes
-MAX_TAGS, MAX_VALUES = 200, 40_000
+MAX_TAGS = 200
+MAX_VALUES = 40_000
 # tags that point to another directory (EXIF, GPS, interoperability), and the sides of a tile, at most so many pixels
-DIRECTORIES, TILE_SIDES, MAX_TILE = (0x8769, 0x8825, 0xA005), (322, 323), 1024
+DIRECTORIES = (0x8769, 0x8825, 0xA005)
+TILE_SIDES = (322, 323)
+MAX_TILE = 1024
 BYTES = (1, 2, 6, 7)
 
 
@@ -32,7 +36,8 @@ def count_scans(data: bytes) -> int:
 
 
 def _walk_png(data: bytes) -> int:
-    start, packed = 8, 0
+    start = 8
+    packed = 0
     for _ in range(MAX_PARTS):
         kind = data[start + 4 : start + 8]
         if start + 8 > len(data) or kind == b"IEND":
@@ -43,7 +48,9 @@ def _walk_png(data: bytes) -> int:
 
 
 def _walk_jpeg(data: bytes) -> int:
-    start, scans, exif = 2, 0, 0
+    start = 2
+    scans = 0
+    exif = 0
     for _ in range(MAX_PARTS):
         marker = data[start : start + 2]
         if start + 4 > len(data) or marker == b"\xff\xd9":

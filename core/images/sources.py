@@ -45,7 +45,8 @@ class LayoutSource:
     """
 
     def __init__(self, path: Path, fake: tuple[str, ...] = ()) -> None:
-        self.path, self.fake = path, fake
+        self.path = path
+        self.fake = fake
         self._files = open_files(path)
         with ExitStack() as opened:
             opened.callback(self._files.close)
@@ -61,7 +62,8 @@ class LayoutSource:
                 raise DatasetError(
                     f"{path} is in no known layout: expected {'; '.join(LAYOUTS)}; found {self._contents()}."
                 )
-            self._read, self._splits = pictures.read, dict[str, list[Entry]]()
+            self._read = pictures.read
+            self._splits = dict[str, list[Entry]]()
             for split, entry in pictures.entries:
                 self._splits.setdefault(split, []).append(entry)
             # in the order of the archive

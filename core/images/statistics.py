@@ -65,7 +65,8 @@ def fine_detail(luma: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the share of each image's variance above half of the Nyquist frequency; 0 for a constant image."""
     power = np.abs(np.fft.fft2(luma)) ** 2
     power[:, 0, 0] = 0
-    distance, radius = frequency_radius(luma.shape[-1]), FINE_SHARE * luma.shape[-1] / 2
+    distance = frequency_radius(luma.shape[-1])
+    radius = FINE_SHARE * luma.shape[-1] / 2
     total = power.sum(axis=(1, 2))
     # below this the image is constant and its "spectrum" is rounding error
     fine = (power * (distance > radius)).sum(axis=(1, 2))

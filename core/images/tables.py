@@ -32,7 +32,8 @@ PATH = (
 LABEL = ("label", "labels", "class", "target", "ground_truth", "y")
 # columns of yes and no -> the class that yes means
 FLAGS = {**dict.fromkeys(("is_fake", "fake", "is_ai", "is_generated", "ai_generated"), "FAKE"), "is_real": "REAL"}
-YES, NO = ("1", "true", "yes"), ("0", "false", "no")
+YES = ("1", "true", "yes")
+NO = ("0", "false", "no")
 SOURCE = ("source", "generator", "model", "camera")
 SPLIT = ("split", "subset")
 IMAGE = ("image", "img", "picture", "bytes", "image_bytes", "jpg", "png")
@@ -106,7 +107,8 @@ def _entries_of(rows: pd.DataFrame, fake: tuple[str, ...], where: str) -> Iterat
     if unknown := {split for split in rows["split"] if split and split.lower() not in SPLITS}:
         raise DatasetError(f"{where} has the splits {some(unknown)}; expected {', '.join(sorted(SPLITS))}.")
     for row in rows.itertuples(index=False):
-        label, source = labels[row.label], source_name(row.source)
+        label = labels[row.label]
+        source = source_name(row.source)
         entry = Entry(row.name, row.size, row.stamp, label=label, source=source, path=row.path)
         yield SPLITS.get(row.split.lower(), ""), entry
 
@@ -149,8 +151,10 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
     Raises:
         DatasetError: a column or a listed file is missing.
     """
-    where, folder = f"{files.path}: {table}", PurePosixPath(table).parent
-    path, label = _needed(rows, PATH, where), column_of(rows, (*LABEL, *FLAGS))
+    where = f"{files.path}: {table}"
+    folder = PurePosixPath(table).parent
+    path = _needed(rows, PATH, where)
+    label = column_of(rows, (*LABEL, *FLAGS))
     names = rows[path].map(_text_of)
     listed = [files.look_up(str(folder / name)) if name else None for name in names]
     if missing := [name for name, file in zip(names, listed, strict=True) if file is None]:
@@ -200,7 +204,8 @@ class _ParquetReader:
 
     def _rows(self, opened: BinaryIO, table: Listed, where: str) -> pd.DataFrame:
         file = pq.ParquetFile(opened)
-        schema, groups = file.schema_arrow, [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
+        schema = file.schema_arrow
+        groups = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
         if any(group.num_rows > MAX_ROWS or group.total_byte_size > MAX_GROUP for group in groups):
             raise DatasetError(
                 f"{where} has a row group of more than {MAX_ROWS:,} rows or 2 GB; write it with smaller ones."
@@ -234,7 +239,8 @@ class _ParquetReader:
 
     def read(self, entry: Entry, limit: int) -> bytes:
         """Read the picture of a row, of at most so many bytes."""
-        name, row = entry.name.rpartition("/")[0], int(entry.path)
+        name = entry.name.rpartition("/")[0]
+        row = int(entry.path)
         column, starts = self.groups[name]
         group = bisect.bisect_right(starts, row) - 1
         with refusing_damage():
@@ -251,7 +257,8 @@ class _ParquetReader:
 
 def _unpacked(file: pq.ParquetFile, group: int, column: str) -> pa.ChunkedArray:
     """Read a column of a row group, which may unpack to more than its description says."""
-    parts, size = [], 0
+    parts = []
+    size = 0
     for batch in file.iter_batches(FEW, row_groups=[group], columns=[column]):
         parts.append(batch.column(0))
         size += batch.nbytes

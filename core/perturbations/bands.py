@@ -43,7 +43,9 @@ BANDS = {
     "medium": "medium detail (waves of 4 to 8 pixels)",
     "coarse": "coarse detail (waves of 8 pixels and more)",
 }
-REMOVED, SCRAMBLED, SWAPPED = "removed", "scrambled", "swapped"
+REMOVED = "removed"
+SCRAMBLED = "scrambled"
+SWAPPED = "swapped"
 ABSENCES = {
     REMOVED: "removed",
     SCRAMBLED: "its phases scrambled",

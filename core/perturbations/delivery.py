@@ -25,7 +25,8 @@ SHARE = 0.9
 SCREEN = (1920, 1080)
 ZOOM = 1.25
 # what messengers send unless asked for the original
-LONGEST, QUALITY = 1600, 80
+LONGEST = 1600
+QUALITY = 80
 # pixels of a picture that is delivered as it is
 MOST = 6_000_000
 # the longest side that a WebP can have
@@ -73,8 +74,10 @@ def scaled(picture: Picture, factor: float, filter_: str) -> Picture:
 def cropped(picture: Picture) -> Picture:
     """Keep the middle 90 % of the width and of the height of uint8 (height, width, 3)."""
     height, width = picture.shape[:2]
-    high, wide = max(1, round(SHARE * height)), max(1, round(SHARE * width))
-    top, left = (height - high) // 2, (width - wide) // 2
+    high = max(1, round(SHARE * height))
+    wide = max(1, round(SHARE * width))
+    top = (height - high) // 2
+    left = (width - wide) // 2
     return picture[top : top + high, left : left + wide]
 
 
@@ -161,7 +164,8 @@ def halved(picture: Picture) -> Picture:
     if 1 in picture.shape[:2]:
         # a line of pixels has no second row or column to average
         picture = np.repeat(picture, 2, axis=picture.shape.index(1))
-    height, width = picture.shape[0] // 2, picture.shape[1] // 2
+    height = picture.shape[0] // 2
+    width = picture.shape[1] // 2
     small = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, STRIP):
         strip = picture[2 * top : 2 * min(top + STRIP, height), : 2 * width]

@@ -66,7 +66,8 @@ def controlled_flips(flips: pd.DataFrame) -> pd.DataFrame:
     Args:
         flips: a column of `flip_values` for each strength. A flip whose controls could not be made is not controlled.
     """
-    clean, values = {}, {column: flips[column].to_numpy() for column in flips}
+    clean = {}
+    values = {column: flips[column].to_numpy() for column in flips}
     for column, (probe, strength) in probe_columns().items():
         if not (probe.is_control or probe.changes_donor):
             clean[column] = values[column] == 1

@@ -47,11 +47,14 @@ def _solved(gone: NDArray[np.bool_], degree: NDArray[np.float64], right: NDArray
     if not len(degree):
         return right
     first, second, weights = _pairs(*gone.shape)
-    flat, place = gone.ravel(), np.cumsum(gone) - 1
+    flat = gone.ravel()
+    place = np.cumsum(gone) - 1
     both = flat[first] & flat[second]
-    column, row = place[first[both]], place[second[both]]
+    column = place[first[both]]
+    row = place[second[both]]
     band = np.zeros((int((row - column).max(initial=0)) + 1, len(degree)))
-    band[0], band[row - column, column] = degree, -weights[both]
+    band[0] = degree
+    band[row - column, column] = -weights[both]
     return np.asarray(solveh_banded(band, right, lower=True, overwrite_ab=True, check_finite=False))
 
 

@@ -54,7 +54,8 @@ def _moved(blocks: NDArray[Any], orders: NDArray[np.integer]) -> NDArray[Any]:
         raise ValueError(
             f"orders must be {blocks.shape[:2]}, a permutation of the blocks of each image, not {orders.shape}"
         )
-    rows, moved = np.arange(len(blocks))[:, None], np.empty_like(blocks)
+    rows = np.arange(len(blocks))[:, None]
+    moved = np.empty_like(blocks)
     moved[rows, np.roll(orders, -1, axis=1)] = blocks[rows, orders]
     return moved
 
@@ -104,7 +105,8 @@ def cross_faded(pixels: Pixels, block: int, orders: NDArray[np.integer] | None =
         block: side of a block in pixels, from the middle of one fade to that of the next, at least 2.
         orders: as in `shuffled`; None rotates each block by 180 degrees in its own place, as `rotated_in_blocks` does.
     """
-    count, reach = pixels.shape[1] // block, max(1, block // 4)
+    count = pixels.shape[1] // block
+    reach = max(1, block // 4)
     ramp = (np.arange(2 * reach, dtype=np.float32) + 0.5) / (2 * reach)
     line = np.concatenate([ramp, np.ones(block - 2 * reach, np.float32), ramp[::-1]])
     weights = (line[:, None] * line)[..., None]
@@ -116,7 +118,8 @@ def cross_faded(pixels: Pixels, block: int, orders: NDArray[np.integer] | None =
     ]
     tiles = np.stack([padded[place] for place in places], axis=1)
     moved = tiles[:, :, ::-1, ::-1] if orders is None else _moved(tiles, orders)
-    total, weight = np.zeros_like(padded), np.zeros_like(padded[:1])
+    total = np.zeros_like(padded)
+    weight = np.zeros_like(padded[:1])
     for number, place in enumerate(places):
         total[place] += moved[:, number] * weights
         weight[place] += weights
@@ -152,7 +155,8 @@ def frame_mask(inset: float, *, side: int) -> NDArray[np.bool_]:
         side: of the image.
     """
     # an inset frame of a small image must not be its border
-    start, width = max(1, round(inset * side)) if inset else 0, max(1, round(side / 16))
+    start = max(1, round(inset * side)) if inset else 0
+    width = max(1, round(side / 16))
     away = np.minimum(np.arange(side), np.arange(side)[::-1])
     depth = np.minimum(away[:, None], away)
     return np.asarray((depth >= start) & (depth < start + width))

@@ -80,7 +80,8 @@ def _by_size(segments: NDArray[np.integer]) -> list[NDArray[np.intp]]:
 
 def _by_matrices(pixels: NDArray[np.intp], shape: tuple[int, ...], seed: int) -> tuple[Mapping, list[Mapping]]:
     """Shuffle and blur by float64 (segments, size, size): each pixel's weight in every other of its segment."""
-    kernels, width = _kernels(*shape, seed), shape[1]
+    kernels = _kernels(*shape, seed)
+    width = shape[1]
     places = pixels // width * (2 * width - 1) + pixels % width
     shuffle, *blurs = kernels[:, places[:, :, None] - places[:, None, :] + kernels.shape[1] // 2]
     return lambda values: shuffle @ values, [
@@ -133,7 +134,8 @@ def _kernels(height: int, width: int, seed: int) -> NDArray[np.float64]:
 
     The rows are for the phase shuffle, the finer and the coarser blur; offsets run from (1 - height, 1 - width) by row.
     """
-    down, right = np.arange(1 - height, height), np.arange(1 - width, width)
+    down = np.arange(1 - height, height)
+    right = np.arange(1 - width, width)
     shuffle = np.fft.irfft2(_phases(height, width, seed), s=(height, width))
     kernels = [shuffle[np.ix_(down % height, right % width)]]
     kernels += [np.outer(*(_bell(away, sigma) for away in (down, right))) for sigma in SIGMAS]
@@ -150,7 +152,8 @@ def _reach(sigma: float) -> int:
 
 def _octaves(values: NDArray[np.float64], blurs: list[Mapping]) -> list[NDArray[np.float64]]:
     """Split (segments, size, C) into fine, middle and coarse detail, blurring within each segment only."""
-    bands, rest = [], values
+    bands = []
+    rest = values
     for blur in blurs:
         smooth = blur(rest)
         bands.append(rest - smooth)

@@ -23,10 +23,16 @@ from core.runs.warnings import warnings_of
 from core.storage.limits import sha256_of
 from core.studies.store import StudyResult
 
-INK, GREY, PALE = "#1d2026", "#5b616b", "#e3e5e9"
+INK = "#1d2026"
+GREY = "#5b616b"
+PALE = "#e3e5e9"
 # pixels of a chart, and around its axes
-WIDTH, HEIGHT = 470, 330
-LEFT, RIGHT, TOP, BOTTOM = 62, 24, 28, 46
+WIDTH = 470
+HEIGHT = 330
+LEFT = 62
+RIGHT = 24
+TOP = 28
+BOTTOM = 46
 LIMITS = (
     "Differences within the 95% intervals may be chance.",
     "Explanations say what moves this detector's score, not what makes a picture real.",
@@ -130,7 +136,8 @@ def _in_a_line(values: Mapping[str, Any]) -> str:
 
 def curve_chart(curves: Sequence[Curve], across: str, up: str, *, alt: str, caption: str) -> Chart:
     """Draw curves of shares on two axes with these labels, both from 0 to 1; one point is a dot."""
-    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    right = WIDTH - RIGHT
+    bottom = HEIGHT - BOTTOM
 
     def at(x: float, y: float) -> tuple[float, float]:
         return LEFT + float(x) * (right - LEFT), bottom - float(y) * (bottom - TOP)

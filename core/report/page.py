@@ -44,8 +44,10 @@ def report_of(
         answers: the run's studies (`core.studies.store.find_studies`).
         problems: sentences about studies that could not be read.
     """
-    manifest, answers = run.manifest, answers or {}
-    overall, clean = manifest["metrics"]["all"], manifest["metrics"]["clean"]
+    manifest = run.manifest
+    answers = answers or {}
+    overall = manifest["metrics"]["all"]
+    clean = manifest["metrics"]["clean"]
     if not (images := overall["images"]):
         return page(f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], {}, {}, run)
     leaks = f"{manifest['leaked']:,}" if run.leaks_checked else "an unknown number"
@@ -83,7 +85,8 @@ def report_of(
 
 def gather(run: Run) -> dict[str, Any]:
     """Read what `report_of` takes besides the run: `detector`, `answers` and `problems`."""
-    (studies, problems), answers = find_studies(run), {}
+    (studies, problems) = find_studies(run)
+    answers = {}
     detectors, _ = identify_all(find_detectors((run.path.parents[1], *homes())))
     maker = find_maker(run.manifest, detectors)
     for name in sorted(studies, key=lambda name: (*ORDER, name).index(name)):
@@ -100,12 +103,14 @@ def gather(run: Run) -> dict[str, Any]:
 def _quality(run: Run) -> list[Block]:
     table = run.predictions
     counts = confusion_at(table)
-    scores, labelled = class_scores(counts), counts.sum(axis=1) > 0
+    scores = class_scores(counts)
+    labelled = counts.sum(axis=1) > 0
     defined = {"precision": labelled & (counts.sum(axis=0) > 0), "recall": labelled, "f1": labelled}
     written = scores.map("{:.3f}".format).where(pd.DataFrame(defined, index=scores.index), "none")
     blocks: list[Block] = [html.confusion_table(counts), written.rename_axis("class").reset_index()]
     if labelled.all():
-        recall, alarms = scores.loc["FAKE", "recall"], 1 - scores.loc["REAL", "recall"]
+        recall = scores.loc["FAKE", "recall"]
+        alarms = 1 - scores.loc["REAL", "recall"]
         swept = sweep(table)
         curves = [
             Curve("guessing", (0, 1), (0, 1), html.GREY, "2 4"),

@@ -46,7 +46,8 @@ def selection_report(
         other: name of the run whose verdicts the filter also knows; "" without one.
         pictures: their pixels; None for a report without pictures.
     """
-    rows, words = table.iloc[chosen], describe(wanted, other)
+    rows = table.iloc[chosen]
+    words = describe(wanted, other)
     title = f"{len(rows):,} image{'s' * (len(rows) != 1)} of {run.name}"
     if rows.empty:
         return page(title, ["No image fits this selection.", words], {}, {}, run)

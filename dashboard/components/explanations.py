@@ -31,7 +31,7 @@ from core.findings.numbers import plus
 from core.images.encoding import encode_png
 from core.images.labels import ClassName
 from core.report.comparing import compared
-from core.report.explanation import html_of
+from core.report.explanation_page import html_of
 from core.report.slide import draw_slide
 from core.storage.limits import ContractError
 from core.studies.store import StudyResult

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.explainers.cam import stored_map
+from core.explainers.stored import stored_map
 from core.findings.numbers import plus
 from core.images.statistics import FILE_FACTS, STATISTICS
 from core.runs.filter import Filter

@@ -10,9 +10,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.cam import stored_map
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.explanation import shuffled
+from core.explainers.stored import stored_map
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
 from core.perturbations.registry import PROBES, probe_columns

@@ -4,8 +4,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.cam import stored_map
 from core.explainers.drawing import Style
+from core.explainers.stored import stored_map
 from core.runs.metrics import wilson_interval
 from core.runs.showcase import ROUND, draw_round
 from dashboard import library, state

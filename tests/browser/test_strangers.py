@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from core.explainers.cam import stored_map
 from core.explainers.drawing import Style
-from core.report.explanation import html_of
+from core.explainers.stored import stored_map
+from core.report.explanation_page import html_of
 from core.report.page import gather, report_of
 from core.runs.run import read_run
 from dashboard.components.plain import JOINER

@@ -70,7 +70,8 @@ def fold(values: NDArray[np.float64], *, paired: bool) -> list[NDArray[np.float6
     """Split the values (..., n) of paired samples into even and odd parts (..., n / 2); others stay whole."""
     if not paired:
         return [values]
-    one, other = values[..., ::2] * np.sqrt(0.5), values[..., 1::2] * np.sqrt(0.5)
+    one = values[..., ::2] * np.sqrt(0.5)
+    other = values[..., 1::2] * np.sqrt(0.5)
     return [one + other, one - other]
 
 
@@ -115,7 +116,8 @@ Spectra = list[tuple[NDArray[np.float64], ...]]
 
 
 def _spectra(keep: NDArray[np.bool_]) -> Spectra:
-    paired, count = in_pairs(keep), keep.shape[1]
+    paired = in_pairs(keep)
+    count = keep.shape[1]
     differing = differences(keep, keep, paired=paired)
     choices = (covariances(differing, Process(*choice, 0), count, paired=paired) for choice in CHOICES)
     return [tuple(np.linalg.eigh(np.stack(part))) for part in zip(*choices, strict=True)]
@@ -180,8 +182,10 @@ def fit_imputed(samples: Samples, values: NDArray[np.float64], *, confidence: fl
         values: float (n,), the target in each.
         confidence: of the intervals.
     """
-    keep, centred = samples.keep, values - values.mean()
-    count, paired = keep.shape[1], in_pairs(keep)
+    keep = samples.keep
+    centred = values - values.mean()
+    count = keep.shape[1]
+    paired = in_pairs(keep)
     population, jackknife = (_small_population if count <= 128 else _large_population)(count)
     weights_of = jackknife.weights_of
     # tuned at each step on the first samples only, so the last fit does not depend on earlier steps
@@ -189,7 +193,9 @@ def fit_imputed(samples: Samples, values: NDArray[np.float64], *, confidence: fl
     process = tune(keep[:enough], centred[:enough])
     # the process's posterior: means of the population's values, how much the samples reduce each weight's prior
     # variance, and the samples' squared norm under the inverse covariance, on average n times the process's variance
-    means, reduced, size = [], np.zeros(count), 0.0
+    means = []
+    reduced = np.zeros(count)
+    size = 0.0
     for covariance, across, part, own in zip(
         covariances(differences(keep, keep, paired=paired), process, count, paired=paired),
         covariances(differences(population, keep, paired=paired), process, count, paired=paired),
@@ -208,7 +214,8 @@ def fit_imputed(samples: Samples, values: NDArray[np.float64], *, confidence: fl
     imputed = unfold(means)
     # the package's ridge of the imputed values, its matrix inverted once for all images with so many segments
     intercept, *rest = weights_of @ (values.mean() + imputed)
-    weights, proximity = np.array(rest), proximity_of(keep)
+    weights = np.array(rest)
+    proximity = proximity_of(keep)
     left = np.average((values - intercept - keep @ weights) ** 2, weights=proximity)
     whole = np.average((values - np.average(values, weights=proximity)) ** 2, weights=proximity)
     r2 = float(1 - left / whole) if whole > 0 else 0.0

@@ -31,7 +31,8 @@ BATCH = 128
 # as many as an image of 32 x 32 has pixels: the samples' design has a row and a column for each
 MOST_REGIONS = 1024
 # fewest and most segments filled one at a time to judge a fill; with fewer, a common direction may be chance
-MIN_PROBES, MAX_PROBES = 5, 24
+MIN_PROBES = 5
+MAX_PROBES = 24
 # the net movement, as a share of all movement, where one direction holds nine tenths of it
 ONE_WAY = 0.8
 ONE_COLOUR: dict[OneColour, str] = {
@@ -133,7 +134,8 @@ class RegionLime(Explainer[R]):
         weighed = partial(_weighed, detector, image, regions, cancel=cancel)
         last = None
         for step in weighed(settings, stepwise=stepwise):
-            values, undecided = step.parts.weights[regions], np.asarray(step.parts.decisions == 0)[regions]
+            values = step.parts.weights[regions]
+            undecided = np.asarray(step.parts.decisions == 0)[regions]
             last = self.explanation(
                 detector,
                 image,
@@ -158,7 +160,9 @@ class RegionLime(Explainer[R]):
             holds &= other.parts.decisions == last.parts.decisions
             if number <= len(others):
                 yield replace(last, done=number / (1 + len(others)))
-        diagnostics, decided, held = last.diagnostics, int(np.count_nonzero(last.parts.decisions)), int(holds.sum())
+        diagnostics = last.diagnostics
+        decided = int(np.count_nonzero(last.parts.decisions))
+        held = int(holds.sum())
         if decided:
             segments = f"{decided} decided segment{'s' if decided > 1 else ''}"
             sentence = f"{diagnostics.sentence} Of {segments}, {held} speak the same way under every fill."
@@ -219,7 +223,8 @@ def _weighed(
 
     masked = masker(image, regions, fill=settings.fill, seed=settings.seed)
     labels = tuple(f"segment {number}" for number in range(int(regions.max()) + 1))
-    state, fitted = RandomState(settings.seed), fit_samples
+    state = RandomState(settings.seed)
+    fitted = fit_samples
     if settings.sampling == "balanced":
         samples = balanced_samples(settings.n_samples, len(labels), state)
         # coin flips stay the package's to the last digit; where every combination is run there is nothing to impute
@@ -229,7 +234,8 @@ def _weighed(
         state.randint(0, high=1000)
         samples = random_samples(settings.n_samples, len(labels), state)
     first, inverse = distinct_rows(samples.keep)
-    steps, stop = [], FIRST_SAMPLES
+    steps = []
+    stop = FIRST_SAMPLES
     while stepwise and stop < len(samples) and first[-1] >= stop:
         steps.append(stop)
         stop *= 2
@@ -245,10 +251,12 @@ def _weighed(
         values, sign = target_values(logits[inverse[:stop]], settings.target)
         part = Samples(samples.keep[:stop], samples.clusters[:stop], samples.exhaustive and stop == len(samples))
         fit = fitted(part, values, confidence=settings.confidence)
-        least, weights = settings.least_share * abs(float(values[0])), sign * fit.weights
+        least = settings.least_share * abs(float(values[0]))
+        weights = sign * fit.weights
         named = (np.abs(weights) > fit.error) & (np.abs(weights) >= least)
         decisions = np.where(named, np.sign(weights), 0).astype(np.int8)
-        low, high = weights - fit.error, weights + fit.error
+        low = weights - fit.error
+        high = weights + fit.error
         numbers = {"samples": stop, "distinct": needed, "r2": fit.r2, "least_effect": least, "value": float(values[0])}
         parts = Parts(labels, weights, low, high, decisions, settings.confidence, regions)
         margin = float(logits[0, REAL] - logits[0, FAKE])
@@ -257,7 +265,8 @@ def _weighed(
 
 def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, step: Step) -> Diagnostics:
     """Say how much data an explanation rests on, and why its map shows one colour or none."""
-    decisions, regions = step.parts.decisions, step.parts.regions
+    decisions = step.parts.decisions
+    regions = step.parts.regions
     assert regions is not None  # noqa: S101 - of `_weighed`
 
     def score(pixels: Pixels) -> NDArray[np.float32]:
@@ -279,7 +288,8 @@ def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, 
         fills: tuple[Fill, Fill] = (settings.fill, "texture" if settings.fill != "texture" else "mean")
         own, other = _balances(score, image, regions, fills=fills, seed=settings.seed)
         cause = "fill" if abs(own) >= ONE_WAY and other * np.sign(own) < ONE_WAY else "one sign"
-    count, numbers = len(decisions), step.numbers
+    count = len(decisions)
+    numbers = step.numbers
     area = float(np.isin(regions, np.flatnonzero(decisions)).mean())
     sentence = (
         f"{count} segment{'s' if count > 1 else ''}, {numbers['distinct']} different versions of the image in "
@@ -379,4 +389,5 @@ class GridLime(RegionLime[GridSettings]):
         return grid(*image.shape[:2], rows=settings.cells, columns=settings.cells)
 
 
-LIME, LIME_GRID = Lime(), GridLime()
+LIME = Lime()
+LIME_GRID = GridLime()

@@ -52,5 +52,6 @@ def grid(height: int, width: int, *, rows: int, columns: int) -> NDArray[np.int3
         height, width: of the image.
         rows, columns: of rectangles, at most one for each pixel.
     """
-    down, right = np.arange(height) * rows // height, np.arange(width) * columns // width
+    down = np.arange(height) * rows // height
+    right = np.arange(width) * columns // width
     return np.add.outer(down * columns, right).astype(np.int32)

@@ -59,7 +59,8 @@ def fit_samples(samples: Samples, values: NDArray[np.float64], *, confidence: fl
         values: float (n,), the target in each sample.
         confidence: of the intervals, see `Jackknife`.
     """
-    data, distances = samples.keep.astype(np.int64), distances_of(samples.keep)
+    data = samples.keep.astype(np.int64)
+    distances = distances_of(samples.keep)
     intercept, pairs, r2, _ = LimeBase(kernel).explain_instance_with_data(
         data,
         values[:, None],

@@ -16,7 +16,7 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME
 from core.explainers.registry import explainers, find_explainer
 from core.explainers.settings import ExplanationError, describe, from_parameters
-from core.report.explanation import html_of
+from core.report.explanation_page import html_of
 from tests.conftest import make_detector, make_patch, textured
 from tests.core.any_detector import pictures
 from tests.core.detectors.plain import make_plain

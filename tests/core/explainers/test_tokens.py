@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from core.detectors.detector import Detector
 from core.detectors.manifest import Capability, Classes
 from core.detectors.sources.transformers_folder import Logits
+from core.explainers.cam import TOKENS, TokenSettings
 from core.explainers.registry import find_explainer
-from core.explainers.tokens import TOKENS, TokenSettings
 from core.images.preprocessing import Preprocessing
 from tests.conftest import make_detector
 from tests.core.any_detector import pictures

@@ -63,7 +63,8 @@ def html_of(
 
 
 def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
-    explainer, made = find_explainer(explanation.method), explanation.provenance
+    explainer = find_explainer(explanation.method)
+    made = explanation.provenance
     versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
     took = f"Took {made.seconds:.2f} seconds." if made.seconds else "Read from the run, which stores 16-bit numbers."
     with_versions = f"{settings_text(explanation.settings)}{f'. Computed with {versions}' if versions else ''}. {took}"

@@ -13,7 +13,7 @@ from core.findings.numbers import percent, plus
 from core.perturbations.flips import flipping, headline, tabulate_changes
 from core.perturbations.registry import probe_columns
 from core.report.comparing import compared
-from core.report.explanation import html_of
+from core.report.explanation_page import html_of
 from tests.core.report.test_report import REVERSED, Page
 
 SIDE = 16
