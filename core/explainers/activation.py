@@ -10,7 +10,6 @@ from torch import Tensor
 from torchcam import methods
 
 from core.detectors.layers import HOOKS, to_grid
-from core.explainers.explainer import Cancel, Cancelled
 from core.images.labels import CLASSES, FAKE, REAL
 
 if TYPE_CHECKING:
@@ -47,7 +46,6 @@ def activation_maps(
     method: str,
     target: str,
     signed: bool,
-    cancel: Cancel | None = None,
 ) -> NDArray[np.float32]:
     """Compute maps of N images at once, not normalised, larger where the evidence for the target is stronger.
 
@@ -59,16 +57,10 @@ def activation_maps(
         target: "margin", or the class whose score is explained.
         signed: for the margin only: True for evidence for REAL minus evidence for FAKE, False for torchcam's own maps,
             which end in a ReLU.
-        cancel: called before the pass; may use the detector itself.
 
     Returns:
         float32 (N, h, w), of the layer's size.
-
-    Raises:
-        Cancelled: `cancel` has answered True.
     """
-    if cancel is not None and cancel():
-        raise Cancelled
     inputs = detector.inputs(pixels)
     network = detector.network
     with HOOKS:
@@ -88,23 +80,16 @@ def activation_maps(
     return computed
 
 
-def token_maps(
-    detector: "Detector", pixels: NDArray[np.uint8], *, target: str, cancel: Cancel | None = None
-) -> NDArray[np.float32]:
+def token_maps(detector: "Detector", pixels: NDArray[np.uint8], *, target: str) -> NDArray[np.float32]:
     """Average Layer-CAM of a transformer's patch tokens over its blocks, for N images at once.
 
     Args:
         detector: with `tokens`.
-        pixels, target, cancel: as for `activation_maps`; of the margin, evidence for REAL minus evidence for FAKE.
+        pixels, target: as for `activation_maps`; of the margin, evidence for REAL minus evidence for FAKE.
 
     Returns:
         float32 (N, h, h), a value a patch.
-
-    Raises:
-        Cancelled: `cancel` has answered True.
     """
-    if cancel is not None and cancel():
-        raise Cancelled
     inputs = detector.inputs(pixels).requires_grad_(True)
     layers: list[Any] = list(detector.tokens)
     with HOOKS, torch.enable_grad(), methods.LayerCAM(detector.network, layers, reshape_transform=to_grid) as extractor:

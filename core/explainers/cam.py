@@ -87,7 +87,11 @@ class Cam(BatchExplainer[CamSettings]):
         self.own = own
 
     def explain_part(
-        self, detector: "Detector", pixels: Pixels, settings: CamSettings, cancel: Cancel | None
+        self,
+        detector: "Detector",
+        pixels: Pixels,
+        settings: CamSettings,
+        cancel: Cancel | None,  # noqa: ARG002
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
         from core.explainers.activation import activation_maps  # noqa: PLC0415 - torch
@@ -107,7 +111,7 @@ class Cam(BatchExplainer[CamSettings]):
             margins = detector.margins(pixels)
             check_finite(detector, margins)
             how: dict[str, Any] = {"layer": layer, "method": self.method, "target": target, "signed": signed}
-            maps = activation_maps(detector, pixels, cancel=cancel, **how)
+            maps = activation_maps(detector, pixels, **how)
         unit = "activation"
         if self.signed:
             unit = "margin" if target == "margin" else "logit"
@@ -147,13 +151,17 @@ class TokenCam(BatchExplainer[TokenSettings]):
     libraries = ("torch", "torchcam")
 
     def explain_part(
-        self, detector: "Detector", pixels: Pixels, settings: TokenSettings, cancel: Cancel | None
+        self,
+        detector: "Detector",
+        pixels: Pixels,
+        settings: TokenSettings,
+        cancel: Cancel | None,  # noqa: ARG002
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
         from core.explainers.activation import token_maps  # noqa: PLC0415 - torch
 
         check_target(detector, settings.target)
-        maps = token_maps(detector, pixels, target=settings.target, cancel=cancel)
+        maps = token_maps(detector, pixels, target=settings.target)
         margins = detector.margins(pixels)
         check_finite(detector, margins)
         if settings.target == "margin":

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.signal import convolve
 
 from core.detectors.manifest import Capability
-from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite
+from core.explainers.explainer import BatchExplainer, Cancel, Pixels, check_finite
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import ExplainerSettings
 
@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 
 class Exact(BatchExplainer[ExplainerSettings]):
-    """The explainer: each patch's share of the margin, spread evenly over the pixels of the patch; nothing is set."""
+    """Each patch's share of the margin, spread evenly over the pixels of the patch; there are no settings.
+
+    The margin is the mean of the scores of patches, as in BagNets (Brendel and Bethge 2019,
+    https://arxiv.org/abs/1904.00760), so a map (side, side) adds up to it: nothing is estimated.
+
+    Example:
+        >>> import numpy as np
+        >>> spread_scores(np.array([[4.0]]), side=2, field=2, stride=1)
+        array([[1., 1.],
+               [1., 1.]], dtype=float32)
+    """
 
     name = "exact"
     title = "Exact map"
@@ -32,14 +42,12 @@ class Exact(BatchExplainer[ExplainerSettings]):
         detector: "Detector",
         pixels: Pixels,
         settings: ExplainerSettings,  # noqa: ARG002 - there are none
-        cancel: Cancel | None,
+        cancel: Cancel | None,  # noqa: ARG002
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
         from core.detectors.patch import PatchDetector  # noqa: PLC0415 - torch
 
         assert isinstance(detector, PatchDetector)  # noqa: S101 - no other has such scores
-        if cancel is not None and cancel():
-            raise Cancelled
         scores = detector.patch_scores(pixels)
         check_finite(detector, scores)
         network = detector.network

@@ -230,7 +230,7 @@ class BatchExplainer(Explainer[S]):
             detector: what to explain.
             pixels: uint8 (N, side, side, 3), at most `batch_size` images.
             settings: how.
-            cancel: as for `Explainer.explain`.
+            cancel: as for `Explainer.explain`; it was called just before.
 
         Yields:
             For each image `margin` and the fields of `Explanation` that are the method's own.
@@ -255,6 +255,8 @@ class BatchExplainer(Explainer[S]):
             part = pixels[start : start + size]
             began = time.perf_counter()
             try:
+                if cancel is not None and cancel():
+                    return
                 explained = list(self.explain_part(detector, part, settings, cancel))
             except Cancelled:
                 return

@@ -49,7 +49,23 @@ class IntegratedGradientsSettings(ExplainerSettings):
 
 
 class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
-    """The explainer; see the module."""
+    """Integrated Gradients (Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365).
+
+    With the image x, the baseline b and the target F, the value of a pixel is the sum over its channels of
+    (x - b) times the mean of dF/dx on the straight line from b to x. All values add up to F(x) - F(b).
+
+    Example:
+        >>> import numpy as np
+        >>> from core.detectors.storage import load_detector
+        >>> from core.homes import SHIPPED
+        >>> detector = load_detector(SHIPPED / "detectors/sample", device="cpu")
+        >>> image = np.full((32, 32, 3), 128, np.uint8)
+        >>> settings = IntegratedGradientsSettings(steps=8, baseline="black")
+        >>> explanation = INTEGRATED_GRADIENTS.explain_fully(detector, image, settings)
+        >>> numbers = explanation.diagnostics.numbers
+        >>> bool(np.isclose(explanation.map.sum(), numbers["sum"], atol=1e-3))
+        True
+    """
 
     name = "integrated_gradients"
     title = "Integrated Gradients"

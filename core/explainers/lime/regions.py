@@ -342,7 +342,23 @@ class LimeSettings(RegionSettings):
 
 
 class Lime(RegionLime[LimeSettings]):
-    """LIME on segments that follow the image."""
+    """LIME on segments that follow the image (Ribeiro et al. 2016, https://arxiv.org/abs/1602.04938).
+
+    With z (n, S) saying which of S segments each of n samples keeps, f(z) the target in it and pi(z) its proximity to
+    the image, the weights w minimise the sum of pi(z) (f(z) - w0 - z w)^2 plus n / 1000 times the squared norm of w.
+    A map (side, side) shows each segment's weight, in the target's unit; positive speaks for REAL.
+
+    Example:
+        >>> import numpy as np
+        >>> from core.detectors.storage import load_detector
+        >>> from core.homes import SHIPPED
+        >>> detector = load_detector(SHIPPED / "detectors/sample", device="cpu")
+        >>> image = np.full((32, 32, 3), 128, np.uint8)
+        >>> image[:, 16:] = 200
+        >>> explanation = LIME.explain_fully(detector, image, LimeSettings(segmentation="grid", n_segments=4))
+        >>> explanation.parts.labels
+        ('segment 0', 'segment 1', 'segment 2', 'segment 3')
+    """
 
     name = "lime"
     title = "LIME"
@@ -375,7 +391,14 @@ class GridSettings(RegionSettings):
 
 
 class GridLime(RegionLime[GridSettings]):
-    """LIME on a regular grid; what is covered does not depend on the image."""
+    """LIME on a regular grid, the same for every image; formula as for `Lime` (https://arxiv.org/abs/1602.04938).
+
+    Example:
+        >>> import numpy as np
+        >>> LIME_GRID.cut(np.zeros((2, 4, 3), np.uint8), GridSettings(cells=2))
+        array([[0, 0, 1, 1],
+               [2, 2, 3, 3]], dtype=int32)
+    """
 
     name = "lime_grid"
     title = "LIME on a grid"

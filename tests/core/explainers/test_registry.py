@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +12,7 @@ from core.detectors.manifest import Capability
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import Style, draw_explanation, npz_of
 from core.explainers.explainer import AnyExplainer
-from core.explainers.lime.regions import LIME
+from core.explainers.lime.regions import LIME, LIME_GRID
 from core.explainers.registry import explainers, find_explainer
 from core.explainers.settings import ExplanationError, describe, from_parameters
 from core.report.explanation_page import html_of
@@ -36,7 +35,7 @@ def small(explainer: AnyExplainer) -> object:
 
 @pytest.mark.parametrize("kind", ["the paper's", "plain"])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_method_keeps_its_promises(name: str, kind: str, tmp_path: Path) -> None:
+def test_every_method_keeps_its_promises(name: str, kind: str) -> None:
     """Of the paper's network at 32 pixels, and of one that is not known, with one output, at 48."""
     if kind == "plain":
         detector, pixels = make_plain(), pictures(3, fine=True, seed=4)
@@ -65,16 +64,14 @@ def test_every_method_keeps_its_promises(name: str, kind: str, tmp_path: Path) -
         assert found.values is not None or found.parts is not None
         assert npz_of(found)
         assert explainer.title in html_of([(found, Style())], title="one")
-        assert len(explainer.reading(found)) > 50
+        assert explainer.reading(found)
     if explainer.has_map:
         np.testing.assert_allclose(last.map, batch[1].map, rtol=1e-3, atol=1e-5)
         assert np.isfinite(last.map).all()
         assert draw_explanation(last, 64).shape == (64, 64, 4)
         if last.one_sided == "REAL":
             assert last.map.min() >= 0
-    # the instant map is one pass: there is nothing to stop
-    if name != "gradcam":
-        assert list(explainer.explain_batch(detector, pixels, settings, cancel=lambda: True)) == []
+    assert list(explainer.explain_batch(detector, pixels, settings, cancel=lambda: True)) == []
     assert explainer.cost(settings) >= 1
 
 
@@ -106,10 +103,11 @@ def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained
 
 def test_a_method_that_needs_more_than_a_detector_offers_says_so() -> None:
     black_box = SimpleNamespace(side=32, capabilities=frozenset({Capability.PREDICTIONS}), layers={}, target_layer="")
-    assert {one.name for one in explainers(black_box)} == {"lime", "lime_grid"}
+    assert {LIME, LIME_GRID} <= set(explainers(black_box))
+    assert GRADCAM not in explainers(black_box)
     assert GRADCAM.unavailable(black_box).startswith("Grad-CAM needs gradients and layers")
     assert LIME.unavailable(black_box) == ""
-    assert {one.name for one in explainers(black_box, with_map=True)} == {"lime", "lime_grid"}
+    assert explainers(black_box, with_map=True) == explainers(black_box)
 
 
 def test_titles_and_settings_are_read_without_torch_or_the_libraries_behind_the_methods() -> None:
