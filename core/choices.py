@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-Crop = Literal["before", "before_fit", "after", "after_floor", "none"]
+Crop = Literal["before", "before_fit", "after", "after_floor", "none", "native"]
 Outputs = Literal["logits", "probabilities"]
 CROPS: tuple[Crop, ...] = get_args(Crop)
 OUTPUTS: tuple[Outputs, ...] = get_args(Outputs)

@@ -41,7 +41,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     option("--output-name", help="of an ONNX file with several outputs, the one with the scores")
     option("--size", type=int, help="pixels along each side of the network's input")
     option("--resize", type=int, help="length of the shorter side before the centre is cut out")
-    option("--crop", choices=CROPS, help="the central square, before or after resizing, or none: stretch")
+    option("--crop", choices=CROPS, help="the central square, before or after resizing; none stretches, native cuts")
     option("--resize-like", choices=("torchvision", "pillow"), help="whose crops, which differ by a pixel, to follow")
     option("--interpolation", choices=FILTERS, help="filter of the resizing")
     option("--mean", type=_three, help="one number or three, subtracted from values of 0..1")

@@ -38,7 +38,7 @@ LIKE: dict[str | None, dict[str, Crop]] = {
     "pillow": {"after": "after_floor", "before": "before_fit"},
 }
 # what sources begin with -> their kind
-PREFIXES = {"timm": "timm", "torchvision": "torchvision", "py": "python", "function": "function", "layers": "layers"}
+PREFIXES = {"py": "python", **{kind: kind for kind in ("timm", "torchvision", "function", "layers", "ferretnet")}}
 KERAS = (".h5", ".hdf5", ".keras")
 WEIGHTS_ALONE = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 # what a source or the user must state
@@ -344,9 +344,13 @@ def model_card(detector: Detector, found: dict[str, str]) -> str:
     """Write the card of a detector that others made, as Markdown; `found` are further rows, heading -> words."""
     preprocessing, classes = detector.preprocessing, detector.classes
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
-    crop = "stretched by" if preprocessing.crop == "none" else f"centre cut out {preprocessing.crop.partition('_')[0]}"
+    step = f"centre cut out {preprocessing.crop.partition('_')[0]} resizing to {preprocessing.resize}"
+    if preprocessing.crop == "none":
+        step = "stretched"
+    if preprocessing.native:
+        step = "the picture's own at its centre, without resizing"
     rows = {
-        "Input": f"{preprocessing.size} x {preprocessing.size} pixels; {crop} resizing to {preprocessing.resize}",
+        "Input": f"{preprocessing.size} x {preprocessing.size} pixels; {step}",
         "Interpolation": preprocessing.interpolation,
         "Mean and deviation": f"{mean} and {std}, of values in 0..1",
         "Outputs": f"{', '.join(classes.names)} ({classes.outputs})",

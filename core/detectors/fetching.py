@@ -55,8 +55,8 @@ def fetch(name: str, *, progress: Progress | None = None) -> Request:
             write_bytes_atomically(file, part.rename)
     request: dict[str, Any] = {"classes": known.classes, "fake": known.fake, "outputs": "logits"}
     request["preprocess"] = known.preprocess
-    if known.layers is not None:
-        return Request(f"layers:{name}", weights=file, **request)
+    if not known.encoder:
+        return Request(f"{known.kind}:{name}", weights=file, **request)
     model = file.with_suffix(".onnx")
     with zipfile.ZipFile(file) as packed:
         chained = chain_head(packed.read(known.encoder), json.loads(packed.read(known.head)))

@@ -22,7 +22,8 @@ class Known(BaseModel):
         sha256, bytes: of the file.
         accuracy: on CIFAKE's 20,000 test images; None for one that was not trained on CIFAKE.
         classes, fake, preprocess: as in `Request`.
-        layers: of its network, see `core.detectors.sources.layers`; None for an ONNX file.
+        kind: that reads the file of weights, a key of `core.detectors.registry.KINDS`, where there is no `encoder`.
+        layers: of its network, see `core.detectors.sources.layers`; None of another kind.
         encoder, head: the members of a .zip with an ONNX encoder, and with weights and bias of a linear head as JSON.
     """
 
@@ -38,6 +39,7 @@ class Known(BaseModel):
     classes: tuple[str, ...]
     fake: tuple[str, ...]
     preprocess: dict[str, Any]
+    kind: str = "layers"
     layers: list[list[Any]] | None = None
     encoder: str = ""
     head: str = ""

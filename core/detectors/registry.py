@@ -28,6 +28,7 @@ KINDS: dict[str, str] = {
     "python": "core.detectors.sources.python_code",
     "function": "core.detectors.sources.python_code:FUNCTION",
     "patch": "core.detectors.patch",
+    "ferretnet": "core.detectors.ferretnet",
     "layers": "core.detectors.sources.layers",
 }
 # where training scripts put the weights in a file that holds more
@@ -204,3 +205,18 @@ def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) 
         raise SourceError(
             f"{file} does not hold the weights of this network ({reason}); check its name and classes, or restore it"
         ) from None
+
+
+def load_in_order(network: nn.Module, request: Request) -> None:
+    """Load a request's weights into its network in the order of the layers, whatever their authors called them.
+
+    Raises:
+        SourceError: there are none, or they do not fit.
+    """
+    if request.weights is None:
+        raise SourceError(f"{request.source} does not say everything; say it with --weights")
+    tensors = read_tensors(request.weights)
+    names = list(network.state_dict())
+    if len(tensors) != len(names):
+        raise SourceError(f"{request.weights} holds {len(tensors)} tensors, and {request.source} has {len(names)}")
+    load_weights(network, dict(zip(names, tensors.values(), strict=True)), request.weights)

@@ -17,7 +17,6 @@ from core.choices import FILTERS
 from core.images.parts import TIFF, count_scans
 from core.images.shrinking import (
     STRIP,
-    WHOLE,
     factor_of,
     has_png_strips,
     heif_strips,
@@ -40,6 +39,7 @@ MAX_PIXELS = 110_000_000
 MAX_PROGRESSIVE = 26_500_000
 MAX_HEIC = 50_000_000
 MAX_COSTLY = 12_200_000
+MAX_OTHER = 20_000_000
 COSTLY = ("WEBP", "AVIF")
 MAX_SIDE = 16_384
 # pixels x scans of a progressive JPEG that can still be decoded in time
@@ -167,7 +167,7 @@ def _most_pixels(image: Image.Image, scans: int, data: bytes) -> int:
         return MAX_COSTLY
     if data.startswith(b"\xff\xd8"):
         return MAX_PROGRESSIVE if scans > 1 else MAX_PIXELS
-    return MAX_PIXELS if has_png_strips(data) else WHOLE
+    return MAX_PIXELS if has_png_strips(data) else MAX_OTHER
 
 
 def _check_size(image: Image.Image, scans: int, most: int) -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from core.console import show_progress
 from core.images.cifake import FINGERPRINTS, ShippedSource, fetched_path
-from core.images.decoding import MAX_BYTES, ImageError, PassingError, decode
+from core.images.decoding import MAX_BYTES, MAX_PIXELS, ImageError, PassingError, decode
 from core.images.encoding import file_facts
 from core.images.image_set import (
     DatasetError,
@@ -36,6 +36,7 @@ from core.images.image_set import (
 from core.images.labels import LABELS
 from core.images.layout import Entry
 from core.images.preprocessing import Preprocessing
+from core.images.shrinking import WHOLE
 from core.images.sources import LayoutSource, Source, open_source, remember
 from core.images.statistics import FILE_FACTS, STATISTICS, image_statistics
 from core.storage.atomic import cache_dir, write_bytes_atomically
@@ -269,7 +270,9 @@ def _decode(source: Source, entry: Entry, fit: Preprocessing | None, side: int) 
         raise ImageError("has a name that is no text; rename it")
     if fit is not None:
         data = source.read(entry, MAX_BYTES)
-        return data, fit.fit(decode(data))
+        # a larger one would be halved
+        most_pixels = WHOLE if fit.native else MAX_PIXELS
+        return data, fit.fit(decode(data, most_pixels=most_pixels))
     data = source.read(entry, MAX_BYTES)
     # the header alone refuses an image that is too large
     image = decode(data, most_pixels=MAX_SIDE**2)

@@ -49,7 +49,8 @@ class Preprocessing:
         crop: "before" crops the central square and resizes it, "before_fit" does the same but without rounding where
             it lies to a pixel (like Pillow's `ImageOps.fit`), "after" resizes and then crops the centre (like
             torchvision's `Resize` and `CenterCrop`), "after_floor" does the same but rounds the crop's offset down
-            (like transformers), "none" stretches the image to a square.
+            (like transformers), "none" stretches the image to a square, "native" takes a window of the image's own
+            pixels, without resizing, and black around an image that is smaller (like torchvision's `CenterCrop` alone).
         interpolation: a key of `RESAMPLING`.
         mean, std: per channel, of pixels scaled to 0..1, for normalisation.
     """
@@ -111,12 +112,25 @@ class Preprocessing:
         """The shorter side of an image / that of the part which `fit` keeps, at least 1."""
         return self.resize / self.size
 
+    @property
+    def native(self) -> bool:
+        """True where nothing is resized."""
+        return self.crop == "native"
+
+    def first_zoom(self, height: int, width: int) -> float:
+        """Return the zoom of a `Location` whose square is as large as the one that `fit` takes."""
+        return max(1.0, min(height, width) / self.size) if self.native else self.zoom
+
     def square(self, height: int, width: int, location: Location | None = None) -> int:
         """Return the side in image pixels of the square that becomes the input; the shorter side if `fit` stretches."""
+        if self.native:
+            return self.size
         return (Location(zoom=self.zoom) if location is None else location).side(height, width)
 
     def resamples(self, height: int, width: int, location: Location | None = None) -> bool:
         """Check whether an image of this size is resized, so that the interpolation matters."""
+        if self.native:
+            return False
         if location is not None:
             return self.square(height, width, location) != self.size
         if self.crop == "none":
@@ -124,7 +138,7 @@ class Preprocessing:
         return min(height, width) != self.resize
 
     def enlarges(self, height: int, width: int, location: Location | None = None) -> bool:
-        """Check whether the shorter side of an image, or of the chosen square, is enlarged to fill the input."""
+        """Check whether the shorter side of an image, or of the chosen square, is enlarged or padded for the input."""
         if location is not None:
             return self.square(height, width, location) < self.size
         return min(height, width) < self.resize
@@ -141,6 +155,8 @@ class Preprocessing:
         """
         if location is None:
             return self.fit(image)
+        if self.native:
+            return take_window(image, self.size, x=location.x, y=location.y)
         return resize(crop_square(image, *location), self.size, resampling=self.interpolation)
 
     def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -155,6 +171,8 @@ class Preprocessing:
         square = (self.size, self.size)
         if image.shape[:2] == square and self.resize == self.size:
             return image
+        if self.native:
+            return take_window(image, self.size)
         if self.crop == "before_fit":
             return np.asarray(ImageOps.fit(Image.fromarray(image), square, RESAMPLING[self.interpolation]))
         if self.crop == "before":
@@ -173,6 +191,28 @@ class Preprocessing:
         halve = math.floor if self.crop == "after_floor" else round
         left, top = (halve((side - self.size) / 2) for side in (wide, high))
         return np.asarray(resized)[top : top + self.size, left : left + self.size]
+
+
+def take_window(image: NDArray[np.uint8], side: int, *, x: float = 0.5, y: float = 0.5) -> NDArray[np.uint8]:
+    """Cut a square of an image's own pixels out, the image being laid on black where it is smaller.
+
+    Args:
+        image: uint8 (height, width, 3).
+        side: of the square in pixels.
+        x, y: position of the square, from 0 (at the left or top edge) to 1 (at the right or bottom edge).
+
+    Returns:
+        uint8 (side, side, 3).
+    """
+    height, width = image.shape[:2]
+    above = max(0, side - height) // 2
+    before = max(0, side - width) // 2
+    top = round(max(0, height - side) * y)
+    left = round(max(0, width - side) * x)
+    part = image[top : top + side, left : left + side]
+    window = np.zeros((side, side, 3), np.uint8)
+    window[above : above + len(part), before : before + part.shape[1]] = part
+    return window
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,6 +261,9 @@ class Prepared:
     def describe(self, name: str) -> str:
         """Describe how the image became the detector's input under the named filter; "" if it is unchanged."""
         side, height, width = self.preprocessing.size, self.height, self.width
+        if self.preprocessing.native and not self.whole:
+            window = f"The detector sees {side} x {side} of the image's own pixels, without resizing"
+            return f"{window}, black where the image is smaller." if min(height, width) < side else f"{window}."
         is_cut = not self.stretched and not self.preprocessing.square(height, width, self.location) == width == height
         resized = f"{'stretched' if self.stretched else 'resized'} to {side} x {side} ({name})" if self.resized else ""
         steps = ["cut to a square"] * is_cut + [resized] * self.resized

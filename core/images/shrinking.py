@@ -16,7 +16,7 @@ from PIL import Image
 from core.images.parts import PNG
 
 # pixels of a picture that is read as it is
-WHOLE = 20_000_000
+WHOLE = 24_500_000
 # rows at once, a multiple of every factor
 STRIP = 64
 # bytes of a pixel by the colour type of a PNG's header

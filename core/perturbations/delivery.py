@@ -15,6 +15,7 @@ from PIL import Image
 
 from core.images.decoding import RESAMPLING
 from core.images.preprocessing import Location, Preprocessing
+from core.images.shrinking import WHOLE
 
 Picture = NDArray[np.uint8]
 # the filters of browsers, editors and image libraries; "nearest" is for pixel art
@@ -27,7 +28,7 @@ ZOOM = 1.25
 # what messengers send unless asked for the original
 LONGEST = 1600
 QUALITY = 80
-# pixels of a picture that is delivered as it is
+# pixels of a picture that is delivered as it is, unless a detector reads its own pixels
 MOST = 6_000_000
 # the longest side that a WebP can have
 WEBP_SIDE = 16_383
@@ -139,7 +140,8 @@ def deliver(
     """Apply each delivery to the picture, independently of the others.
 
     Encoders take up to 20 bytes per pixel, so a picture of more than 6 million pixels, or longer than WebP allows, is
-    first halved, repeatedly if need be, by averaging 2 x 2 pixels as the delivery "50% box" does.
+    first halved, repeatedly if need be, by averaging 2 x 2 pixels as the delivery "50% box" does; of a detector that
+    reads a picture's own pixels, none that was decoded whole.
 
     Args:
         picture: uint8 (height, width, 3), the whole picture as it was decoded.
@@ -150,7 +152,8 @@ def deliver(
     """
     # where the original has to be enlarged too, no delivery is marked as too small
     enlarged = preprocessing.enlarges(picture.shape[0], picture.shape[1], location)
-    while picture.shape[0] * picture.shape[1] > MOST or max(picture.shape[:2]) > WEBP_SIDE:
+    most = WHOLE if preprocessing.native else MOST
+    while picture.shape[0] * picture.shape[1] > most or max(picture.shape[:2]) > WEBP_SIDE:
         picture = halved(picture)
     for delivery in among:
         if location is None or not delivery.crops:

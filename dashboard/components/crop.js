@@ -1,6 +1,6 @@
 // An image with a square that can be dragged, resized at its corner, and moved by keys.
 // data: {key, source, width, height, place: [x, y, zoom] or null for all of it, first: the place before it was moved,
-// most: zoom, alt}; sends `place` once a movement has ended, [] for the first
+// least, most: zoom, alt}; sends `place` once a movement has ended, [] for the first
 
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
 const SIZES = { "+": 1.1, "=": 1.1, "-": 1 / 1.1, _: 1 / 1.1 }
@@ -88,12 +88,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
     show()
   }
   const resize = (zoom, left, top) => {
-    movement.place[2] = clamp(zoom, 1, data.most)
+    movement.place[2] = clamp(zoom, data.least, data.most)
     put(left, top)
   }
   const begin = () => {
     movement.moving = true
-    movement.place ??= [0.5, 0.5, 1]
+    movement.place ??= [0.5, 0.5, data.least]
   }
   const putBack = () => {
     clearTimeout(movement.timer)
@@ -171,7 +171,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       put(left + move[0] * step, top + move[1] * step)
     } else {
       const before = side()
-      const after = shorter / clamp(movement.place[2] * size, 1, data.most)
+      const after = shorter / clamp(movement.place[2] * size, data.least, data.most)
       resize(movement.place[2] * size, left + (before - after) / 2, top + (before - after) / 2)
     }
     clearTimeout(movement.timer)

@@ -106,7 +106,10 @@ class Picture:
     def place(self, preprocessing: Preprocessing) -> Location | None:
         """Return where its square was put, None where nobody moved it."""
         place = st.session_state.get(PLACES, {}).get(self.key)
-        return place and sound_place(place, most=most_zoom(self.ready(preprocessing, moved=False)))
+        if place is None:
+            return None
+        ready = self.ready(preprocessing, moved=False)
+        return sound_place(place, most=most_zoom(ready), least=least_zoom(ready))
 
 
 def pictures_of(files: Sequence[UploadedFile]) -> dict[str, Picture]:
@@ -121,16 +124,20 @@ def draw_crop(picture: Picture, ready: Prepared) -> None:
 
     A movement is remembered, and draws the page again.
     """
-    width, height, preprocessing, most = ready.width, ready.height, ready.preprocessing, most_zoom(ready)
+    width = ready.width
+    height = ready.height
+    preprocessing = ready.preprocessing
+    most = most_zoom(ready)
+    least = least_zoom(ready)
 
     def keep() -> None:
-        place = sound_place(st.session_state[element].place, most=most)
+        place = sound_place(st.session_state[element].place, most=most, least=least)
         st.session_state.setdefault(PLACES, {})[picture.key] = place
 
     element = f"upload.crop.{picture.key}"
     # where the detector's own preprocessing stretches the image there is no square
     stretches = preprocessing.crop == "none" and width != height
-    first = None if stretches else list(Location(zoom=preprocessing.zoom))
+    first = None if stretches else list(Location(zoom=preprocessing.first_zoom(height, width)))
     seen = ", all of which" if ready.stretched else " with the square that"
     data = {
         "key": picture.key,
@@ -140,6 +147,7 @@ def draw_crop(picture: Picture, ready: Prepared) -> None:
         "place": first if ready.location is None else list(ready.location),
         "first": first,
         "most": most,
+        "least": least,
         "alt": f"{picture.name}{seen} the detector is shown",
     }
     moves = most > 1 or width != height or ready.location is not None
@@ -149,10 +157,15 @@ def draw_crop(picture: Picture, ready: Prepared) -> None:
 def most_zoom(ready: Prepared) -> float:
     """Return the zoom at which the square has the detector's own size, but no less than its preprocessing's."""
     steps = ready.preprocessing
-    return max(steps.zoom, min(ready.width, ready.height) / steps.size)
+    return max(steps.first_zoom(ready.height, ready.width), min(ready.width, ready.height) / steps.size)
 
 
-def sound_place(value: Any, *, most: float) -> Location | None:
+def least_zoom(ready: Prepared) -> float:
+    """Return the least zoom of the square: one of the picture's own pixels has one size only."""
+    return most_zoom(ready) if ready.preprocessing.native else 1.0
+
+
+def sound_place(value: Any, *, most: float, least: float = 1.0) -> Location | None:
     """Check a place sent by a browser and clip it to its limits; None for anything else."""
     try:
         x, y, zoom = (float(number) for number in value)
@@ -160,7 +173,7 @@ def sound_place(value: Any, *, most: float) -> Location | None:
         return None
     if not all(map(math.isfinite, (x, y, zoom))):
         return None
-    return Location(min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0), min(max(zoom, 1.0), most))
+    return Location(min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0), min(max(zoom, least), most))
 
 
 def in_turn(work: Callable[[], T]) -> T:

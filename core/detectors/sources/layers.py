@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from core.detectors.detector import Detector
 from core.detectors.known import find_known
-from core.detectors.registry import Brought, Kind, Request, SourceError, load_weights, read_tensors
+from core.detectors.registry import Brought, Kind, Request, load_in_order
 from core.storage.limits import printable
 
 
@@ -124,12 +124,7 @@ def read(request: Request) -> Brought:
     """Read the weights of a known detector in the order of its layers."""
     config = {"layers": find_known(request.source.partition(":")[2]).layers}
     network = build(config)
-    if request.weights is None:
-        raise SourceError(f"{request.source} does not say everything; say it with --weights")
-    tensors, own = read_tensors(request.weights), network.state_dict()
-    if len(tensors) != len(own):
-        raise SourceError(f"{request.weights} holds {len(tensors)} tensors, and {request.source} has {len(own)}")
-    load_weights(network, dict(zip(own, tensors.values(), strict=True)), request.weights)
+    load_in_order(network, request)
     return Brought(network, config)
 
 

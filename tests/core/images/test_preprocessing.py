@@ -45,6 +45,27 @@ def test_crop_then_resize_is_torchvisions_or_pillows(height: int, width: int) ->
     np.testing.assert_array_equal(Preprocessing(64, crop="before_fit").fit(image), np.asarray(fitted))
 
 
+@pytest.mark.parametrize(("height", "width"), [(100, 131), (64, 64), (63, 200), (40, 33)])
+def test_a_native_window_is_torchvisions_centre_crop_without_resizing(height: int, width: int) -> None:
+    image = picture(height, width)
+    steps = Preprocessing(64, crop="native")
+    ready = prepare_pixels(image, steps)
+    np.testing.assert_array_equal(ready.pixels, [np.asarray(v2.CenterCrop(64)(Image.fromarray(image)))])
+    assert not ready.resized
+    assert steps.enlarges(height, width) == (min(height, width) < 64)
+    assert ("black" in ready.describe("bicubic")) == (min(height, width) < 64)
+
+
+def test_a_native_window_is_moved_over_the_pictures_own_pixels() -> None:
+    image = picture(100, 200)
+    steps = Preprocessing(32, crop="native")
+    # whatever the zoom of the place is
+    for zoom in (1.0, steps.first_zoom(100, 200)):
+        moved = prepare_pixels(image, steps, Location(1.0, 0.25, zoom))
+        np.testing.assert_array_equal(moved.pixels, [image[17:49, 168:]])
+    assert Location(zoom=steps.first_zoom(100, 200)).side(100, 200) == 32
+
+
 def test_a_strip_loses_its_ends_before_it_is_resized(monkeypatch: pytest.MonkeyPatch) -> None:
     image = picture(50, 1000)
     # twice as large, so that no rounding moves anything
@@ -63,7 +84,7 @@ def test_a_strip_loses_its_ends_before_it_is_resized(monkeypatch: pytest.MonkeyP
         ({"size": 4}, "size must be 8 to 1024 pixels, not 4"),
         ({"size": True}, "whole numbers"),
         ({"resize": 72}, "resize cannot be 72"),
-        ({"crop": "middle"}, "crop must be one of before, before_fit, after, after_floor, none, not 'middle'"),
+        ({"crop": "middle"}, "crop must be one of before, before_fit, after, after_floor, none, native, not 'middle'"),
         ({"interpolation": "cubic"}, "interpolation must be one of"),
         ({"std": [1, 0, 1]}, "no std may be 0"),
         ({"mean": [0, float("nan"), 0]}, "finite"),

@@ -1,0 +1,180 @@
+"""FerretNet, a small network that reads what a picture's pixels keep from their neighbours.
+
+Liang et al. 2025, "FerretNet: Efficient Synthetic Image Detection via Local Pixel Dependencies", arXiv 2509.20890. It
+sees each pixel less the median of its neighbourhood. Its output is linear in the mean of its last layer's positions.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from core.detectors.detector import Detector, grouped, move_network
+from core.detectors.registry import Brought, Kind, Request, load_in_order
+
+# channels of the second convolution in the published small network
+WIDTH = 32
+
+
+def median_of_neighbours(values: Tensor) -> Tensor:
+    """Compute the median of each value's eight neighbours and a 0 in its own place; beyond the border there are 0s.
+
+    The columns of each window are sorted first, which its neighbours share; then the median of nine is that of the
+    greatest least, the middle middle and the least greatest of its columns (Smith 1996).
+
+    Args:
+        values: (N, C, H, W).
+
+    Returns:
+        (N, C, H, W).
+    """
+    padded = pad(values, (1, 1, 1, 1))
+    above = padded[:, :, :-2]
+    below = padded[:, :, 2:]
+    lower = torch.minimum(above, below)
+    upper = torch.maximum(above, below)
+    level = padded[:, :, 1:-1]
+    # of a window's left or right column
+    least = torch.minimum(lower, level)
+    middle = torch.maximum(lower, torch.minimum(upper, level))
+    greatest = torch.maximum(upper, level)
+    # of its central one, where 0 stands for the pixel itself
+    lower = lower[..., 1:-1]
+    upper = upper[..., 1:-1]
+    greatest_least = torch.maximum(torch.maximum(least[..., :-2], least[..., 2:]), lower.clamp(max=0))
+    least_greatest = torch.minimum(torch.minimum(greatest[..., :-2], greatest[..., 2:]), upper.clamp(min=0))
+    middle_middle = _median_of_three(middle[..., :-2], middle[..., 2:], torch.maximum(lower, upper.clamp(max=0)))
+    return _median_of_three(greatest_least, middle_middle, least_greatest)
+
+
+def _median_of_three(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+    return torch.maximum(torch.minimum(first, second), torch.minimum(torch.maximum(first, second), third))
+
+
+def convolve_and_norm(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """Make a 3 x 3 convolution with batch normalisation and ReLU."""
+    convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+class Block(nn.Module):
+    """Two separable convolutions with a shortcut; the first looks at near and at dilated neighbours."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        distances = (1, 2)
+        self.around = nn.ModuleList(
+            nn.Conv2d(inputs, outputs, 3, stride, padding=far, dilation=far, groups=inputs, bias=False)
+            for far in distances
+        )
+        self.mix = nn.Sequential(nn.Conv2d(outputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        self.depthwise = nn.Conv2d(outputs, outputs, 3, padding=1, groups=outputs, bias=False)
+        self.pointwise = nn.Sequential(nn.Conv2d(outputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (N, inputs, h, w) to (N, outputs, h / stride, w / stride)."""
+        around = sum(convolution(inputs) for convolution in self.around)
+        outputs = self.pointwise(self.depthwise(self.mix(around).relu()))
+        summed: Tensor = outputs + self.shortcut(inputs)
+        return summed.relu()
+
+
+class FerretNet(nn.Module):
+    """The network; with 32 channels, the published small one.
+
+    Args:
+        width: channels after the second convolution, even.
+    """
+
+    def __init__(self, width: int = WIDTH) -> None:
+        super().__init__()
+        self.first = convolve_and_norm(3, width // 2, 1)
+        self.second = convolve_and_norm(width // 2, width, 2)
+        blocks = [
+            Block(width, 2 * width, 2),
+            Block(2 * width, 2 * width, 1),
+            Block(2 * width, 4 * width, 2),
+            Block(4 * width, 4 * width, 1),
+        ]
+        self.blocks = nn.Sequential(*blocks)
+        self.last = nn.Conv2d(4 * width, 4 * width, 1, bias=False)
+        self.classifier = nn.Linear(4 * width, 1)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Map (N, 3, H, W) to the last layer's output (N, 4 * width, H / 8, W / 8)."""
+        residual = inputs - median_of_neighbours(inputs)
+        features: Tensor = self.last(self.blocks(self.second(self.first(residual))))
+        return features
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (N, 3, H, W) to logits (N, 1), above 0 for FAKE."""
+        logits: Tensor = self.classifier(self.features(inputs).mean(dim=(2, 3)))
+        return logits
+
+
+def fused(network: FerretNet) -> FerretNet:
+    """Copy a network in evaluation mode with fewer layers, for passes without gradients and hooks.
+
+    Batch normalisations are folded into convolutions, near and dilated ones added up to one of 5 x 5, and the last
+    convolution is joined with the classifier, so that `last` gives local scores (N, 1, h, w).
+    """
+    copy = deepcopy(network)
+    blocks = [block for block in copy.blocks if isinstance(block, Block)]
+    sequences = [module for block in blocks for module in (block.mix, block.pointwise, block.shortcut)]
+    for layers in (copy.first, copy.second, *sequences):
+        if isinstance(layers, nn.Sequential):
+            layers[0] = fuse_conv_bn_eval(layers[0], layers[1])  # type: ignore[type-var, arg-type]
+            layers[1] = nn.Identity()
+    for block in blocks:
+        near, dilated = (module for module in block.around if isinstance(module, nn.Conv2d))
+        both = nn.Conv2d(near.in_channels, near.out_channels, 5, near.stride[0], 2, groups=near.groups, bias=False)
+        weight = pad(near.weight, (1, 1, 1, 1))
+        weight[:, :, ::2, ::2] += dilated.weight
+        both.weight = nn.Parameter(weight)
+        block.around = nn.ModuleList([both])
+    scores = nn.Conv2d(copy.last.in_channels, 1, 1)
+    scores.weight = nn.Parameter((copy.classifier.weight @ copy.last.weight.flatten(1))[..., None, None])
+    scores.bias = copy.classifier.bias
+    copy.last = scores
+    copy.add_module("classifier", nn.Identity())
+    return copy.eval().requires_grad_(False)
+
+
+class FerretDetector(Detector):
+    """A detector with this network, which predicts with the fused copy."""
+
+    kind = "ferretnet"
+    channels_last = True
+    network: FerretNet
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._fused = fused(self.network)
+        move_network(self._fused, self.device, self.format)
+
+    def _forward(self, inputs: Tensor) -> Tensor:
+        return grouped(self._fused(inputs), self.classes)
+
+
+def build(config: Mapping[str, Any]) -> FerretNet:
+    """Build the network without memory for its weights: on torch's meta device."""
+    with torch.device("meta"):
+        return FerretNet(config["width"])
+
+
+def read(request: Request) -> Brought:
+    """Read the published weights."""
+    config = {"width": WIDTH}
+    network = build(config)
+    load_in_order(network, request)
+    return Brought(network, config)
+
+
+KIND = Kind("ferretnet", build=build, detector=FerretDetector, read=read)

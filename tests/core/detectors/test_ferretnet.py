@@ -1,0 +1,85 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import pad, unfold
+
+from core.detectors.adding import build_from
+from core.detectors.ferretnet import FerretDetector, FerretNet, fused, median_of_neighbours
+from core.detectors.fetching import fetch
+from core.detectors.known import find_known
+from core.detectors.manifest import Classes
+from core.detectors.storage import load_detector, save_detector
+from core.images.preprocessing import Preprocessing
+from core.storage.atomic import cache_dir
+
+# the folder of the published weights, where somebody has them
+PEERS = Path(os.environ.get("TELLTALE_PEERS", "none"), "ferretnet-s-median-3.pth")
+PREPROCESSING = Preprocessing(64, crop="native", mean=(0.5, 0.4, 0.4), std=(0.3, 0.2, 0.3))
+
+
+def make_network(width: int = 16) -> FerretNet:
+    """A random one with statistics of normalisation like those of a trained one."""
+    torch.manual_seed(0)
+    network = FerretNet(width)
+    network.train()
+    for _ in range(20):
+        network(torch.randn(4, 3, 64, 64))
+    return network.eval()
+
+
+def make_detector() -> FerretDetector:
+    """A random one that reads 64 x 64 pixels; its one output is high for FAKE."""
+    return FerretDetector(make_network(), PREPROCESSING, Classes(("FAKE",), ("FAKE",)), config={"width": 16})
+
+
+def make_pixels(count: int = 2, side: int = 64) -> np.ndarray:
+    """Noise, uint8 (count, side, side, 3)."""
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("levels", [3, 1000])
+def test_the_median_is_torchs_with_a_0_in_the_middle(levels: int) -> None:
+    # few levels, so that many are equal
+    values = torch.randint(-levels, levels, (2, 3, 9, 14)).float()
+    windows = unfold(pad(values, (1, 1, 1, 1)), 3).view(2, 3, 9, -1)
+    windows[:, :, 4] = 0
+    expected = windows.median(dim=2).values.view(values.shape)
+    torch.testing.assert_close(median_of_neighbours(values), expected, rtol=0, atol=0)
+
+
+def test_the_fused_copy_gives_the_same_logits_and_leaves_the_network_alone() -> None:
+    network = make_network()
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    inputs = torch.randn(2, 3, 72, 88)
+    with torch.no_grad():
+        expected = network(inputs)
+        torch.testing.assert_close(fused(network)(inputs), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(dict(network.state_dict()), state)
+    assert expected.std() > 1e-3
+
+
+def test_a_detector_survives_being_saved_and_its_output_is_fake(tmp_path: Path) -> None:
+    detector = make_detector()
+    pixels = make_pixels()
+    with torch.no_grad():
+        logits = detector.network(detector.inputs(pixels)).numpy()[:, 0]
+    np.testing.assert_allclose(detector.margins(pixels), -logits, atol=1e-5)
+    save_detector(tmp_path / "ferret", detector, model_card="")
+    np.testing.assert_array_equal(load_detector(tmp_path / "ferret").margins(pixels), detector.margins(pixels))
+
+
+@pytest.mark.skipif(not PEERS.exists(), reason="the published weights are not here")
+def test_the_published_weights_give_what_the_authors_code_gives() -> None:
+    known = find_known("ferretnet")
+    file = cache_dir() / "detectors" / f"{known.sha256}.pth"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(PEERS.read_bytes())
+    detector = build_from(fetch("ferretnet"))
+    noise = make_pixels(1, 256)[0]
+    ramp = np.linspace(0, 255, 256 * 256 * 3).reshape(256, 256, 3).astype(np.uint8)
+    margins = detector.margins(np.stack([noise, ramp, noise // 4 + ramp // 2]))
+    # by their code at the commit that is known
+    np.testing.assert_allclose(margins, [-32.23532867, -1.55883706, -14.32888317], rtol=1e-5)
