@@ -23,9 +23,11 @@ HEADLINES = {
 
 def own_columns() -> dict[str, Probe]:
     """Map the columns that support conclusions to their probes: no controls or changed donors."""
-    return {
-        column: probe for column, (probe, _) in probe_columns().items() if not (probe.is_control or probe.changes_donor)
-    }
+    columns = {}
+    for column, (probe, _) in probe_columns().items():
+        if not (probe.is_control or probe.changes_donor):
+            columns[column] = probe
+    return columns
 
 
 def short_sizes(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -40,7 +42,7 @@ def short_margins(margins: NDArray[np.float32]) -> NDArray[np.float16]:
     step = np.uint16(1 << (10 - MARGIN_BITS))
     bits = np.asarray(margins, np.float16).view(np.uint16)
     short = (bits + step // 2) & ~(step - np.uint16(1))
-    # a small number would become 0, which is no side of it
+    # rounding to zero would lose the sign
     lost = (np.asarray(margins) != 0) & ((short & np.uint16(0x7FFF)) == 0)
     return np.asarray(np.where(lost, short | step, short), np.uint16).view(np.float16)
 
@@ -66,15 +68,15 @@ def controlled_flips(flips: pd.DataFrame) -> pd.DataFrame:
     Args:
         flips: a column of `flip_values` for each strength. A flip whose controls could not be made is not controlled.
     """
-    clean = {}
-    values = {column: flips[column].to_numpy() for column in flips}
-    for column, (probe, strength) in probe_columns().items():
-        if not (probe.is_control or probe.changes_donor):
-            clean[column] = values[column] == 1
-            if probe.controls:
-                controls = np.stack([values[PROBES[key].column(strength.key)] for key in probe.controls])
-                clean[column] &= ~(controls == 1).any(axis=0) & (controls == 0).any(axis=0)
-    return pd.DataFrame(clean, index=flips.index)
+    controlled = {}
+    for column, probe in own_columns().items():
+        flipped = flips[column] == 1
+        if probe.controls:
+            strength = probe_columns()[column][1]
+            controls = flips[[PROBES[key].column(strength.key) for key in probe.controls]]
+            flipped &= ~(controls == 1).any(axis=1) & (controls == 0).any(axis=1)
+        controlled[column] = flipped
+    return pd.DataFrame(controlled, index=flips.index)
 
 
 def name_of_change(column: str) -> str:
@@ -104,8 +106,7 @@ def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDA
     names = np.array([*map(name_of_change, own), None], object)
     families = np.array([probe.family for probe in own.values()])
     count = sum(flags[:, families == family].any(axis=1).astype(np.int8) for family in dict.fromkeys(families))
-    lowpass = {column: step.value for column, (probe, step) in probe_columns().items() if probe.key == "lowpass"}
-    lowpass = {column: radius for column, radius in lowpass.items() if column in own}
+    lowpass = {PROBES["lowpass"].column(step.key): step.value for step in PROBES["lowpass"].strengths}
     finest = np.where(flips[list(lowpass)] == 1, list(lowpass.values()), -np.inf).max(axis=1)
     return pd.DataFrame(
         {
@@ -155,11 +156,10 @@ def tabulate_changes(
         none could be made.
     """
     columns = ["", *probe_columns()]
-    values = ({"": margin} | {**margins}, {"": 0.0} | {**sizes})
-    changes = pd.DataFrame(
-        {name: pd.Series(of, columns, float) for name, of in zip(("margin", "size"), values, strict=True)}
-    )
-    changes["size"] = short_sizes(changes["size"].to_numpy(np.float32))
+    changes = pd.DataFrame(index=columns)
+    changes["margin"] = pd.Series({"": margin, **margins}, dtype=float)
+    exact = pd.Series({"": 0.0, **sizes}, columns, float)
+    changes["size"] = short_sizes(exact.to_numpy(np.float32))
     real = np.array([margin > 0])
     flips = {column: flip_values([changes["margin"][column]], real, column) for column in columns[1:]}
     changes["flips"] = pd.Series({"": 0.0} | {column: float(value[0]) for column, value in flips.items()})
@@ -177,5 +177,7 @@ def headline(changes: pd.DataFrame) -> str:
     """Say in a sentence what `tabulate_changes` has of an image."""
     if detail_flips(changes[["flips"]].T)[0]:
         return HEADLINES["detail"]
+    if len(flipping(changes)):
+        return HEADLINES["controlled"]
     flips = (changes.loc[list(own_columns()), "flips"] == 1).any()
-    return HEADLINES["controlled" if len(flipping(changes)) else "uncontrolled" if flips else "nothing"]
+    return HEADLINES["uncontrolled" if flips else "nothing"]

@@ -42,7 +42,15 @@ def to_pixels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def ring(low: float, high: float = OUTERMOST, *, side: int) -> Ring:
-    """Select the frequencies above radius `low` and up to `high`, for images of this side; the mean is in no ring."""
+    """Select the frequencies above radius `low` and up to `high`, for images of this side; the mean is in no ring.
+
+    Example:
+        >>> ring(8, side=4).astype(int)
+        array([[0, 0, 1],
+               [0, 1, 1],
+               [1, 1, 1],
+               [0, 1, 1]])
+    """
     radius = frequency_radius(side)[:, : side // 2 + 1] * 2 * NYQUIST / side
     return np.asarray((radius > max(low, 0)) & (radius <= high))
 
@@ -67,6 +75,11 @@ def attenuated(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
     Args:
         spectra: from `spectra_of`.
         rings: from `ring`; removing radii above 12 is a low-pass, 0 to 4 a high-pass that keeps the mean.
+
+    Example:
+        >>> stripes = np.tile(np.uint8([[[90], [110]]]), (1, 4, 2, 3)).reshape(1, 4, 4, 3)
+        >>> attenuated(spectra_of(stripes), ring(8, side=4))[0, 0, :, 0]
+        array([100, 100, 100, 100], dtype=uint8)
     """
     return images_of(spectra * np.where(rings, 0, 1).astype(np.float32)[..., None])
 
@@ -122,6 +135,13 @@ def rephased(spectra: Spectra, rings: Ring, noise: NDArray[np.float32]) -> Spect
 
     Returns:
         Spectra like those given.
+
+    Example:
+        >>> pixels = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3)).astype(np.uint8)
+        >>> noise = np.random.default_rng(1).standard_normal((1, 8, 8)).astype(np.float32)
+        >>> before = spectra_of(pixels)
+        >>> bool(np.allclose(np.abs(rephased(before, ring(4, side=8), noise)), np.abs(before), rtol=1e-4))
+        True
     """
     return np.where(rings[..., None], spectra * random_phases(noise), spectra)
 

@@ -22,6 +22,9 @@ NOISE = 2.55
 def impute(image: NDArray[np.uint8], removed: NDArray[np.bool_], *, seed: int = 0) -> NDArray[np.uint8]:
     """Make N versions of one image, each with its own pixels removed and imputed from those that are left.
 
+    Noisy linear imputation (ROAD: Rong et al. 2022, https://arxiv.org/abs/2202.00449): every removed pixel is the
+    weighted mean of its eight neighbours, 1/6 for direct and 1/12 for diagonal ones, plus noise.
+
     Args:
         image: uint8 (height, width, 3).
         removed: bool (N, height, width). Where nothing is left, all is the image's mean colour.
@@ -144,6 +147,12 @@ def mask_batch(
 
     Raises:
         ValueError: as `fill_image`, or `keep` is not bool (N, S).
+
+    Example:
+        >>> image = np.full((1, 2, 3), 7, np.uint8)
+        >>> segments = np.array([[0, 1]])
+        >>> mask_batch(image, segments, keep=np.array([[True, False]]), fill="black")[0, 0, :, 0]
+        array([7, 0], dtype=uint8)
     """
     count = _check(image, segments)
     if keep.ndim != 2 or keep.shape[1] != count or keep.dtype != np.bool_:

@@ -17,13 +17,23 @@ Pixels = NDArray[np.uint8]
 
 
 def rounded(pixels: Pixels, step: int) -> Pixels:
-    """Round every value to the nearest multiple of `step` that does not exceed 255."""
+    """Round every value to the nearest multiple of `step` that does not exceed 255.
+
+    Example:
+        >>> rounded(np.uint8([1, 2, 3, 253, 255]), 4)
+        array([  0,   4,   4, 252, 252], dtype=uint8)
+    """
     values = np.minimum((np.arange(256) + step // 2) // step * step, 255 // step * step).astype(np.uint8)
     return values[pixels]
 
 
 def saturated(pixels: Pixels, factor: float) -> Pixels:
-    """Scale colour by `factor` and keep each pixel's luma: 0 is grey, 1 the image itself (Pillow's `Color`)."""
+    """Scale colour by `factor` and keep each pixel's luma: 0 is grey, 1 the image itself (Pillow's `Color`).
+
+    Example:
+        >>> saturated(np.full((1, 1, 1, 3), (200, 100, 0), np.uint8), 0)[0, 0, 0]
+        array([118, 118, 118], dtype=uint8)
+    """
     matrix = factor * np.eye(3) + (1 - factor) * np.outer(np.ones(3), LUMA)
     flat = pixels.reshape(-1, 3).astype(np.float32)
     return to_pixels(flat @ matrix.T.astype(np.float32)).reshape(pixels.shape)
@@ -35,6 +45,10 @@ def with_brightness(pixels: Pixels, donors: Pixels, share: float) -> Pixels:
     Args:
         pixels, donors: uint8 (N, side, side, 3).
         share: of the way, 0 to 1.
+
+    Example:
+        >>> with_brightness(np.full((1, 2, 2, 3), 10, np.uint8), np.full((1, 2, 2, 3), 30, np.uint8), 0.5)[0, 0, 0]
+        array([20, 20, 20], dtype=uint8)
     """
     luma = _mean_difference(pixels, donors) @ LUMA
     return to_pixels(pixels + (share * luma).astype(np.float32)[:, None, None, None])
@@ -56,7 +70,12 @@ def _mean_difference(pixels: Pixels, donors: Pixels) -> NDArray[np.float32]:
 
 
 def contrasted(pixels: Pixels, factor: float) -> Pixels:
-    """Scale contrast by `factor` about each image's mean luma (Pillow's `Contrast`)."""
+    """Scale contrast by `factor` about each image's mean luma (Pillow's `Contrast`).
+
+    Example:
+        >>> contrasted(np.repeat(np.uint8([[[[90], [110]]]]), 3, axis=3), 0.5)[0, 0, :, 0]
+        array([ 95, 105], dtype=uint8)
+    """
     middle = np.rint(pixels.mean(axis=(1, 2), dtype=np.float32) @ LUMA)[:, None, None, None]
     return to_pixels((pixels - middle) * np.float32(factor) + middle)
 
@@ -92,6 +111,11 @@ def compressed(pixels: Pixels, quality: int) -> Pixels:
 
 
 def rms(changed: Pixels, original: Pixels) -> NDArray[np.float32]:
-    """Measure the size of a change: float32 (N,), root mean square difference of all values, in grey levels."""
+    """Measure the size of a change: float32 (N,), root mean square difference of all values, in grey levels.
+
+    Example:
+        >>> rms(np.full((1, 2, 2, 3), 5, np.uint8), np.full((1, 2, 2, 3), 2, np.uint8))
+        array([3.], dtype=float32)
+    """
     difference = np.subtract(changed, original, dtype=np.float32).reshape(len(changed), -1)
     return np.asarray(np.sqrt(np.einsum("nk,nk->n", difference, difference) / difference.shape[1]), np.float32)

@@ -5,21 +5,23 @@ same way and about as much, except for that property, so a flip that a control c
 torch.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.perturbations import frequency, photometric, spatial
-from core.perturbations.frequency import Ring, attenuated, ring
+from core.perturbations.frequency import Ring, Spectra, attenuated, ring
 from core.perturbations.probe import (
     BLOCKS,
     LABELLED,
     Batch,
     Chance,
     Edit,
+    Needs,
     Pixels,
     Probe,
     Strength,
@@ -65,8 +67,40 @@ def _above(batch: Batch, radius: float) -> Ring:
     return ring(radius, side=batch.side)
 
 
+def _below(batch: Batch, radius: float) -> Ring:
+    return ring(0, radius, side=batch.side)
+
+
 def _band(batch: Batch, value: float) -> Ring:
-    return ring(*tuple(BANDS.values())[int(value)], side=batch.side)
+    low, high = list(BANDS.values())[int(value)]
+    return ring(low, high, side=batch.side)
+
+
+def _on_pixels(change: Callable[[Pixels, Any], Pixels]) -> Edit:
+    """Make an edit of a change of the pictures alone."""
+    return lambda batch, value: change(batch.pixels, value)
+
+
+def _towards(donor: Needs, change: Callable[[Pixels, Pixels, float], Pixels]) -> Edit:
+    """Make an edit of a change that moves the pictures towards those of a donor."""
+    return lambda batch, share: change(batch.pixels, batch.same if donor == "same" else batch.other, share)
+
+
+def _on_spectra(change: Callable[[Spectra, Ring], Pixels], rings: Callable[[Batch, float], Ring] = _above) -> Edit:
+    """Make an edit of a change of rings of the spectra, by default of all beyond a radius."""
+    return lambda batch, value: change(batch.spectra, rings(batch, value))
+
+
+def _on_blocks(change: Callable[[Pixels, int], Pixels]) -> Edit:
+    """Make an edit of a change of each block in its own place."""
+    return lambda batch, parts: change(batch.pixels, block_side(batch.side, int(parts)))
+
+
+def _on_order(change: Callable[[Pixels, int, NDArray[np.int64]], Pixels]) -> Edit:
+    """Make an edit of a change that moves blocks."""
+    return lambda batch, parts: change(
+        batch.pixels, block_side(batch.side, int(parts)), batch.chance.orders[int(parts)]
+    )
 
 
 def _colours(batch: Batch) -> NDArray[np.float32]:
@@ -78,7 +112,7 @@ def _pattern(batch: Batch, radius: float, noise: NDArray[np.float32]) -> Pixels:
     return frequency.patterned_elsewhere(batch.spectra, rings, noise, frequency.energy(batch.spectra, rings))
 
 
-def _rephased(batch: Batch, radius: float) -> frequency.Spectra:
+def _rephased(batch: Batch, radius: float) -> Spectra:
     return frequency.rephased(batch.spectra, _above(batch, radius), batch.chance.normal)
 
 
@@ -93,13 +127,8 @@ def _blur_energy(batch: Batch, sigma: float) -> NDArray[np.float64]:
     return np.asarray((change**2).sum(axis=(1, 2, 3)))
 
 
-def _cut(batch: Batch, parts: float) -> tuple[Pixels, int]:
-    """The pictures and the side of their blocks."""
-    return batch.pixels, block_side(batch.side, int(parts))
-
-
-def _order(batch: Batch, parts: float) -> NDArray[np.int64]:
-    return batch.chance.orders[int(parts)]
+def _turned_without_seams(pixels: Pixels, block: int) -> Pixels:
+    return spatial.without_seams(spatial.rotated_in_blocks(pixels, block), block)
 
 
 def _hide(batch: Batch, mask: NDArray[np.bool_], fill: float) -> Pixels:
@@ -131,16 +160,15 @@ _HALF = Strength("50", "half", 0.5)
 _TABLE = (
     Probe(
         "levels", "levels", "Reducing grey levels", "Every value is rounded to a multiple of a step.",
-        steps((2, 4, 8, 16), "steps of {}"), lambda batch, step: photometric.rounded(batch.pixels, int(step)),
+        steps((2, 4, 8, 16), "steps of {}"), _on_pixels(photometric.rounded),
     ),
     *_with_controls(
         Probe(
             "lowpass", "detail", "Removing fine detail", "All detail finer than a radius of the spectrum is removed.",
-            _CUTOFFS, lambda batch, radius: attenuated(batch.spectra, _above(batch, radius)),
+            _CUTOFFS, _on_spectra(attenuated),
             way="removed", others={"change": ("rephase", "blur")},
         ),
-        ("control", "Removing as much coarse detail",
-         lambda batch, radius: frequency.attenuated_elsewhere(batch.spectra, _above(batch, radius))),
+        ("control", "Removing as much coarse detail", _on_spectra(frequency.attenuated_elsewhere)),
         ("pattern", "Adding a coarse pattern", lambda batch, radius: _pattern(batch, radius, _colours(batch))),
         ("grey", "Adding a coarse grey pattern",
          lambda batch, radius: _pattern(batch, radius, batch.chance.normal[..., None])),
@@ -156,7 +184,7 @@ _TABLE = (
     *_with_controls(
         Probe(
             "blur", "detail", "Blurring", "A Gaussian blur.",
-            _BLURS, lambda batch, sigma: photometric.blurred(batch.pixels, sigma), way="blurred",
+            _BLURS, _on_pixels(photometric.blurred), way="blurred",
         ),
         ("control", "Fading coarse detail as much",
          lambda batch, sigma: frequency.attenuated_elsewhere(
@@ -169,15 +197,14 @@ _TABLE = (
         "highpass", "detail", "Removing coarse shading",
         "The mean stays; all shading coarser than a radius is removed.",
         radii((1, 2, 4), "wavelengths of {} pixels and more"),
-        lambda batch, radius: attenuated(batch.spectra, ring(0, radius, side=batch.side)), beside=True,
+        _on_spectra(attenuated, _below), beside=True,
     ),
     *_with_controls(
         Probe(
             "ring", "detail", "Removing one ring of the spectrum", "Detail of one range of fineness is removed.",
-            _RINGS, lambda batch, band: attenuated(batch.spectra, _band(batch, band)), beside=True,
+            _RINGS, _on_spectra(attenuated, _band), beside=True,
         ),
-        ("control", "Removing as much from other rings",
-         lambda batch, band: frequency.attenuated_elsewhere(batch.spectra, _band(batch, band))),
+        ("control", "Removing as much from other rings", _on_spectra(frequency.attenuated_elsewhere, _band)),
     ),
     *_with_controls(
         Probe(
@@ -200,25 +227,25 @@ _TABLE = (
     ),
     Probe(
         "fade", "colour", "Fading colour", "Colour fades towards grey; brightness stays.",
-        (_HALF, Strength("grey", "grey", 0.0)), lambda batch, factor: photometric.saturated(batch.pixels, factor),
+        (_HALF, Strength("grey", "grey", 0.0)), _on_pixels(photometric.saturated),
     ),
     *_with_controls(
         Probe(
             "chroma", "colour", "Moving the mean chroma to that of the other class",
             "The mean colour moves to that of an image of the other verdict; brightness stays.", _FULL,
-            lambda batch, share: photometric.with_chroma(batch.pixels, batch.other, share), needs="other",
+            _towards("other", photometric.with_chroma), needs="other",
         ),
         ("same", "Moving the mean chroma to that of another image of its class",
-         lambda batch, share: photometric.with_chroma(batch.pixels, batch.same, share)),
+         _towards("same", photometric.with_chroma)),
     ),
     *_with_controls(
         Probe(
             "brightness", "light", "Moving the mean brightness to that of the other class",
             "The mean brightness moves to that of an image of the other verdict; colour stays.", _FULL,
-            lambda batch, share: photometric.with_brightness(batch.pixels, batch.other, share), needs="other",
+            _towards("other", photometric.with_brightness), needs="other",
         ),
         ("same", "Moving the mean brightness to that of another image of its class",
-         lambda batch, share: photometric.with_brightness(batch.pixels, batch.same, share)),
+         _towards("same", photometric.with_brightness)),
     ),
     Probe(
         "brighter", "light", "Brightening", "Grey levels are added to every value.",
@@ -226,49 +253,47 @@ _TABLE = (
     ),
     Probe(
         "flatter", "light", "Reducing contrast", "Contrast about the mean is halved.", (_HALF,),
-        lambda batch, factor: photometric.contrasted(batch.pixels, factor),
+        _on_pixels(photometric.contrasted),
     ),
     Probe(
         "harder", "light", "Raising contrast", "Contrast about the mean grows by half.",
         (Strength("150", "half as much again", 1.5),),
-        lambda batch, factor: photometric.contrasted(batch.pixels, factor),
+        _on_pixels(photometric.contrasted),
     ),
     Probe(
         "jpeg", "compression", "Recompressing as JPEG", "The picture is compressed once more as a JPEG and unpacked.",
         steps((95, 75, 50, 30), "quality {}"),
-        lambda batch, quality: photometric.compressed(batch.pixels, int(quality)),
+        _on_pixels(photometric.compressed),
     ),
     Probe(
         "sharpen", "compression", "Sharpening", "The difference from a blurred copy is added.",
         (Strength("50", "half of it", 0.5), Strength("100", "all of it", 1.0)),
-        lambda batch, amount: photometric.sharpened(batch.pixels, amount),
+        _on_pixels(photometric.sharpened),
     ),
     *_with_controls(
         Probe(
             "shuffle_blend", "blocks", "Shuffling blocks without seams",
             "Square blocks change places and are joined so that no seam shows.",
-            _SIDES, lambda batch, parts: spatial.without_seams(*_cut(batch, parts), _order(batch, parts)),
+            _SIDES, _on_order(spatial.without_seams),
             way="blended", others={"seam": ("shuffle", "shuffle_fade")},
         ),
-        ("turn", "Turning blocks in place without seams",
-         lambda batch, parts: spatial.without_seams(
-             spatial.rotated_in_blocks(*_cut(batch, parts)), _cut(batch, parts)[1])),
+        ("turn", "Turning blocks in place without seams", _on_blocks(_turned_without_seams)),
     ),
     *_with_controls(
         Probe(
             "shuffle", "blocks", "Shuffling blocks", "Square blocks change places, and hard seams stay between them.",
-            _SIDES, lambda batch, parts: spatial.shuffled(*_cut(batch, parts), _order(batch, parts)), way="hard",
+            _SIDES, _on_order(spatial.shuffled), way="hard",
         ),
-        ("turn", "Turning blocks in place", lambda batch, parts: spatial.rotated_in_blocks(*_cut(batch, parts))),
+        ("turn", "Turning blocks in place", _on_blocks(spatial.rotated_in_blocks)),
     ),
     *_with_controls(
         Probe(
             "shuffle_fade", "blocks", "Shuffling blocks with cross-fades",
             "Square blocks change places and fade into each other.",
-            _SIDES, lambda batch, parts: spatial.cross_faded(*_cut(batch, parts), _order(batch, parts)),
+            _SIDES, _on_order(spatial.cross_faded),
             way="cross-faded",
         ),
-        ("turn", "Cross-fading blocks in place", lambda batch, parts: spatial.cross_faded(*_cut(batch, parts))),
+        ("turn", "Cross-fading blocks in place", _on_blocks(spatial.cross_faded)),
     ),
     *(
         Probe(
@@ -288,12 +313,12 @@ _TABLE = (
     ),
     Probe(
         "shift", "geometry", "Shifting", "The picture moves to the right.",
-        steps((1,), "{} pixels"), lambda batch, by: spatial.shifted(batch.pixels, int(by)),
+        steps((1,), "{} pixels"), _on_pixels(spatial.shifted),
     ),
     Probe(
         "turn", "geometry", "Rotating", "The picture is turned.",
         tuple(Strength(f"{90 * quarters}", f"{90 * quarters}°", quarters) for quarters in (1, 2, 3)),
-        lambda batch, quarters: spatial.rotated(batch.pixels, int(quarters)), strengths_are="angle",
+        _on_pixels(spatial.rotated), strengths_are="angle",
     ),
 )  # fmt: skip
 
@@ -305,10 +330,10 @@ OTHER_WAYS = frozenset(key for probe in PROBES.values() for keys in probe.others
 def other_ways(column: str) -> dict[str, list[str]]:
     """Find the columns that make a column's change in other ways, by kind of choice; a way may lack the strength."""
     probe, strength = probe_columns()[column]
-    ways: dict[str, list[str]] = {}
+    ways: dict[str, list[str]] = {kind: [] for kind in probe.others}
     for kind, keys in probe.others.items():
-        steps_of = [(way, step) for way in map(PROBES.get, keys) if way is not None for step in way.strengths]
-        ways[kind] = [way.column(step.key) for way, step in steps_of if strength.key == (step.like or step.key)]
+        for way in map(PROBES.__getitem__, keys):
+            ways[kind] += [way.column(step.key) for step in way.strengths if strength.key == (step.like or step.key)]
     return ways
 
 
@@ -346,13 +371,15 @@ def probe_pictures(
     Returns:
         Column -> uint8 (side, side, 3), in the table's order; changes that need what is None are left out.
     """
-    given = {"nothing": True, "other": other is not None, "same": same is not None}
-    lender, twin = (image if donor is None else donor for donor in (other, same))
+    donors = {"nothing": image, "other": other, "same": same}
     chance = Chance.of([name], side=len(image), seed=seed)
+    # where a donor is missing nothing that needs it is made
+    lender = image if other is None else other
+    twin = image if same is None else same
     batch = Batch(image[None], lender[None], twin[None], chance)
     wanted = probe_columns() if columns is None else {*columns}
-    return {
-        column: probe.edit(batch, strength.value)[0]
-        for column, (probe, strength) in probe_columns().items()
-        if column in wanted and given[probe.needs]
-    }
+    pictures = {}
+    for column, (probe, strength) in probe_columns().items():
+        if column in wanted and donors[probe.needs] is not None:
+            pictures[column] = probe.edit(batch, strength.value)[0]
+    return pictures

@@ -44,6 +44,12 @@ def shuffled(pixels: Pixels, block: int, orders: NDArray[np.integer]) -> Pixels:
 
     Raises:
         ValueError: `orders` is not (N, B).
+
+    Example:
+        >>> pixels = np.repeat(np.uint8([[[[1], [2]], [[3], [4]]]]), 3, axis=3)
+        >>> shuffled(pixels, 1, np.array([[0, 1, 2, 3]]))[0, :, :, 0]
+        array([[4, 1],
+               [2, 3]], dtype=uint8)
     """
     return image_of(_moved(blocks_of(pixels, block), orders), pixels)
 
@@ -64,15 +70,22 @@ def rotated_in_blocks(pixels: Pixels, block: int) -> Pixels:
     """Rotate each block by 180 degrees in its own place, which gives the seams of `shuffled` on all four sides.
 
     (Mirrored blocks would still fit those above and below.)
+
+    Example:
+        >>> pixels = np.repeat(np.uint8([[[[1], [2]], [[3], [4]]]]), 3, axis=3)
+        >>> rotated_in_blocks(pixels, 2)[0, :, :, 0]
+        array([[4, 3],
+               [2, 1]], dtype=uint8)
     """
     return image_of(blocks_of(pixels, block)[:, :, ::-1, ::-1], pixels)
 
 
 def without_seams(pixels: Pixels, block: int, orders: NDArray[np.integer] | None = None) -> Pixels:
-    """Cut into blocks, shuffle them, and join them so that no seam shows (Perez et al. 2003, *Poisson Image Editing*).
+    """Cut into blocks, shuffle them, and join them so that no seam shows (Pérez et al. 2003).
 
-    Gradients within blocks are kept and those across cuts become zero. The image with the original's mean whose
-    gradients are closest to these in least squares solves a Poisson equation, here by cosine transforms.
+    Poisson image editing (https://doi.org/10.1145/882262.882269): gradients within blocks are kept and those across
+    cuts become zero. The image with the original's mean whose gradients are closest to these in least squares solves a
+    Poisson equation, here by cosine transforms.
 
     Args:
         pixels: uint8 (N, side, side, 3).
@@ -130,7 +143,12 @@ def cross_faded(pixels: Pixels, block: int, orders: NDArray[np.integer] | None =
 
 
 def shifted(pixels: Pixels, by: int) -> Pixels:
-    """Shift the image by `by` pixels to the right and repeat the left column."""
+    """Shift the image by `by` pixels to the right and repeat the left column.
+
+    Example:
+        >>> shifted(np.repeat(np.uint8([[[[1], [2], [3]]]]), 3, axis=3), 1)[0, 0, :, 0]
+        array([1, 1, 2], dtype=uint8)
+    """
     return np.concatenate([pixels[:, :, :1].repeat(by, axis=2), pixels[:, :, : pixels.shape[2] - by]], axis=2)
 
 
@@ -140,7 +158,15 @@ def rotated(pixels: Pixels, quarters: int) -> Pixels:
 
 
 def place_mask(eighths: tuple[int, int, int, int], *, side: int) -> NDArray[np.bool_]:
-    """Return bool (side, side), True in an area: its top, bottom, left and right, in eighths of the side."""
+    """Return bool (side, side), True in an area: its top, bottom, left and right, in eighths of the side.
+
+    Example:
+        >>> place_mask((0, 4, 4, 8), side=4).astype(int)
+        array([[0, 0, 1, 1],
+               [0, 0, 1, 1],
+               [0, 0, 0, 0],
+               [0, 0, 0, 0]])
+    """
     mask = np.zeros((side, side), bool)
     top, bottom, left, right = (side * eighth // 8 for eighth in eighths)
     mask[top:bottom, left:right] = True
@@ -170,6 +196,11 @@ def hidden(pixels: Pixels, masks: NDArray[np.bool_], textures: NDArray[np.float3
         masks: bool (side, side) or (N, side, side), True where covered; at least one pixel per image.
         textures: float32 like `pixels`, the cover, see `core.perturbations.frequency.scrambled`; it is scaled to the
             mean and contrast of the covered area. None covers with that area's mean colour.
+
+    Example:
+        >>> pixels = np.repeat(np.uint8([[[[1], [3], [9]]]]), 3, axis=3)
+        >>> hidden(pixels, np.array([[True, True, False]]))[0, 0, :, 0]
+        array([2, 2, 9], dtype=uint8)
     """
     where = np.broadcast_to(masks, pixels.shape[:3])
     area = where.sum(axis=(1, 2), dtype=np.float32)[:, None]
