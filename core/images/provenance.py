@@ -63,7 +63,18 @@ GENERATORS = re.compile(
 # the last line of what Stable Diffusion WebUI writes is a list of settings
 SETTING = re.compile(r"([A-Z][A-Za-z ]{0,40}): (\"[^\"]{0,200}\"|[^,\n]{0,200})(?:,|$)", re.MULTILINE)
 # names of a PNG's texts, and of comments
-KEYWORDS = ("parameters", "prompt", "workflow", "comment", "invokeai_metadata", "sd-metadata", "software")
+KEYWORDS = (
+    "parameters",
+    "prompt",
+    "workflow",
+    "comment",
+    "invokeai_metadata",
+    "sd-metadata",
+    "software",
+    "description",
+)
+# Midjourney ends its description so
+JOB = re.compile(r"Job ID: [0-9a-f]{8}-[0-9a-f-]{27}\b")
 # names that a text, or its JSON, has -> the program that wrote it, and the names under which its model stands
 PROGRAMS: tuple[tuple[set[str], str, tuple[str, ...]], ...] = (
     ({"invokeai_metadata"}, "InvokeAI", ("model_name", "name")),
@@ -85,12 +96,18 @@ class Claim:
         sentence: one sentence, which may quote the file.
         detail: the file's own text at more length, at most `LONG` characters; "" where there is none.
         suggests: what kind of picture it speaks for, "" where neither.
+        signed: True if a signature that fits the file covers it.
     """
 
     kind: str
     sentence: str
     detail: str = ""
     suggests: Suggests = ""
+    signed: bool = False
+
+
+# what stands behind the claims of a file that say what made it
+Weight = Literal["signed", "claimed", "absent"]
 
 
 def read_claims(data: bytes) -> list[Claim]:
@@ -124,14 +141,26 @@ def read_claims(data: bytes) -> list[Claim]:
         if name:
             suggests = "generated" if GENERATORS.search(name) else ""
             claims.append(Claim("Software", f"Written by {_quote(name)}.", suggests=suggests))
+    if credit := xmp.get("Credit", ""):
+        suggests = "generated" if GENERATORS.search(credit) else ""
+        claims.append(Claim("Credit", f"Its credit line says {_quote(credit)}.", suggests=suggests))
     if animated:
         claims.append(Claim("How it was read", f"It has several {kind} pictures; only the first is judged."))
     return claims
 
 
+def weigh(claims: list[Claim]) -> Weight:
+    """Return what stands behind the claims that say what made a picture: a signature, somebody's word, or nothing."""
+    telling = [claim for claim in claims if claim.suggests]
+    if any(claim.signed for claim in telling):
+        return "signed"
+    return "claimed" if telling else "absent"
+
+
 def summarise(claims: list[Claim]) -> str:
-    """Return in a sentence what the claims together speak for."""
-    suggested = {claim.suggests for claim in claims} - {""}
+    """Return in a sentence what the claims together speak for; where some are signed, those alone."""
+    is_signed = weigh(claims) == "signed"
+    suggested = {claim.suggests for claim in claims if claim.suggests and claim.signed >= is_signed}
     if len(suggested) == 2:
         return "The file says both that a camera took it and that a generator made it."
     if suggested:
@@ -155,6 +184,8 @@ def _settings(texts: Iterable[tuple[str, str]]) -> list[Claim]:
 
 def _generator(keyword: str, text: str) -> tuple[str, str]:
     """Return the program that wrote a text, "" for none, and the model that it names."""
+    if keyword == "description" and JOB.search(text):
+        return "Midjourney", ""
     if keyword in ("parameters", "comment") and "Steps: " in text:
         settings = dict(SETTING.findall(text[text.rfind("Steps: ") :]))
         if "Sampler" in settings or "Seed" in settings:
@@ -188,7 +219,9 @@ def read_credentials(data: bytes, mime: str) -> list[Claim]:
     except subprocess.CalledProcessError as error:
         damaged = [Claim(kind, "They cannot be read: they are damaged, or too large.")]
         return [] if b"ManifestNotFound" in error.stderr else damaged
-    return [Claim(kind, sentence, suggests=suggests) for sentence, suggests in json.loads(done.stdout)]
+    stated = json.loads(done.stdout)
+    signed = stated["signed"]
+    return [Claim(kind, sentence, suggests=suggests, signed=signed) for sentence, suggests in stated["says"]]
 
 
 def _source_type(code: str) -> tuple[str, Suggests]:
@@ -242,7 +275,10 @@ def _quote(text: str) -> str:
 
 
 def _print_credentials(mime: str) -> None:
-    """Print [sentence, what it suggests] of what the Content Credentials of the file on standard input say, as JSON."""
+    """Print as JSON what the Content Credentials of the file on standard input say.
+
+    `signed` is true where the signature is valid; `says` holds [sentence, what it suggests] for each claim.
+    """
     with contextlib.suppress(ImportError, ValueError, OSError):
         # not on every system
         import resource  # noqa: PLC0415
@@ -265,7 +301,7 @@ def _print_credentials(mime: str) -> None:
         by = f" with {_quote(agent)}" if agent else ""
         suggests = "generated" if not meaning and GENERATORS.search(agent) else suggests
         claims[f"It says: {_quote(action['action'].removeprefix('c2pa.'))}{by}{meaning}."] = suggests
-    print(json.dumps(list(claims.items())))
+    print(json.dumps({"signed": store["validation_state"] in VALIDITY, "says": list(claims.items())}))
 
 
 if __name__ == "__main__":

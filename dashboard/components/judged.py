@@ -15,18 +15,43 @@ from core.findings.numbers import plus
 from core.images.decoding import ImageError, may_be_transparent
 from core.images.labels import verdict_of
 from core.images.preprocessing import Prepared, settle
-from core.images.provenance import read_claims, summarise
+from core.images.provenance import read_claims, summarise, weigh
 from core.perturbations.delivery import DELIVERIES, Delivered, deliver
-from dashboard.components.picture import Cell, picture_strip
+from dashboard.components.picture import Cell, picture_grid, picture_strip
 from dashboard.components.plain import code, plain
 from dashboard.components.requests import any_busy, ask, follow, poll, waiting
-from dashboard.components.uploads import Picture, in_turn, remembered
+from dashboard.components.uploads import Picture, draw_crop, in_turn, remembered
 from dashboard.components.words import CLASS_WORDS, coloured, percent
 from dashboard.jobs import JobStatus, PredictRequest
 from dashboard.library import threshold_of
 
 # icons of Material
-SYMBOLS = {"FAKE-like": "smart_toy", "Nothing found": "search_off", "Out of scope": "help"}
+SYMBOLS = {"FAKE-like": "smart_toy", "Nothing found": "search_off"}
+# why a picture is out of scope -> the headline, and the sentence beneath it
+HEADLINES = {
+    "shrunk": "No answer: this detector cannot see your picture",
+    "enlarged": "No answer: your picture is too small",
+    "cut": "No answer: this detector sees only a part of it",
+    "unmeasured": "No answer: this detector has not been tested",
+    "weak": "No answer: this detector is wrong too often",
+}
+REASONS = {
+    "shrunk": "Shrinking it decides the answer, not what is in it.",
+    "enlarged": "Enlarging it decides the answer, not what is in it.",
+    "cut": "What it says of a part is no answer on the whole.",
+    "unmeasured": "Nobody has measured yet how far it can be trusted.",
+    "weak": "On its own test images it fails too often to be believed.",
+}
+SO_WHAT = (
+    "Nothing follows from it, not even where all six agree: if somebody shows you such a word, ask how the picture "
+    "was resized."
+)
+# what stands behind what a file says -> colour of its badge, and the words
+WEIGHTS = {
+    "signed": ("green", "signed"),
+    "claimed": ("gray", "claimed: anyone can write this"),
+    "absent": ("gray", "absent"),
+}
 
 
 def look(ready: Prepared, detector: DetectorHandle, *, slot: str = "upload") -> JobStatus:
@@ -39,10 +64,8 @@ def judged(ready: Prepared, threshold: Threshold | None, now: JobStatus) -> Judg
     return None if now.answer is None else judge(ready, threshold, now.answer.margins)
 
 
-def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> None:
-    """Draw the answer, its reason and what bears it out: counts, or the verdict under each resampling filter."""
-    # a poll opens no file
-    threshold = threshold_of(detector.identity)
+def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle, threshold: Threshold) -> None:
+    """Draw the answer on a picture in scope, its reason, and how often such answers are right."""
 
     def show(now: JobStatus) -> None:
         judgement = judged(ready, threshold, now)
@@ -51,28 +74,80 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> 
                 st.markdown("### Asking the detector")
                 st.caption(waiting(now) or "The first time takes a few seconds, while it is being read.")
             return
-        whose, label = ("Example: ", f" In truth: {CLASS_WORDS[picture.label]}.") if picture.label else ("", "")
-        st.markdown(f"### :material/{SYMBOLS[judgement.answer]}: {whose}{coloured(judgement.answer)}")
+        whose = ""
+        label = ""
+        if picture.label:
+            whose = "Example: "
+            label = f" In truth: {CLASS_WORDS[picture.label]}."
+        st.header(f":material/{SYMBOLS[judgement.answer]}: {whose}{coloured(judgement.answer)}", anchor=False)
         st.markdown(judgement.sentence + label)
-        if judgement.scope == "in scope" and threshold is not None:
-            fake, real, photographs = threshold.test["FAKE"], threshold.test["REAL"], threshold.photographs
-            shares = (percent(those.hits / max(1, those.images)) for those in (fake, real, photographs))
-            st.caption(
-                "FAKE-like in tests: {} of generated, {} of real, {} of shrunk photographs.".format(*shares),
-                help=f"Of {fake.images:,} and {real.images:,} test images of this detector; and of "
-                f"{photographs.images:,} squares of {photographs.sources} photographs that were shrunk to its size, as "
-                "somebody may have done with yours.",
-            )
-        if judgement.scope == "unmeasured":
-            make = code(f"{PROGRAM} judgement --run RUN --data DATA")
-            st.caption(f"{make} measures it: a run of {plain(detector.name)}, and the images that it was trained on.")
+        fake, real, photographs = threshold.test["FAKE"], threshold.test["REAL"], threshold.photographs
+        shares = [percent(count.hits / max(1, count.images)) for count in (fake, real, photographs)]
+        st.caption(
+            "FAKE-like in tests: {} of generated, {} of real, {} of shrunk photographs.".format(*shares),
+            help=f"Of {fake.images:,} and {real.images:,} test images of this detector; and of "
+            f"{photographs.images:,} squares of {photographs.sources} photographs that were shrunk to its size, as "
+            "somebody may have done with yours.",
+        )
+
+    follow(lambda: look(ready, detector), show, slot="upload")
+
+
+def draw_no_answer(
+    picture: Picture, ready: Prepared, detector: DetectorHandle, scope: str, data: bytes | None = None
+) -> None:
+    """Draw that there is no answer, and why: the picture whole, what its file says, and what shrinking it decides.
+
+    Args:
+        picture: that is out of scope.
+        ready: as the detector would see it.
+        detector: that cannot answer.
+        scope: the reason, a key of `HEADLINES`.
+        data: bytes of the picture's file; None of an example.
+    """
+    side = ready.preprocessing.size
+    st.title(HEADLINES[scope], anchor=False)
+    sizes = f"It knows pictures of {side} \N{MULTIPLICATION SIGN} {side} pixels."
+    own = f"This one has {ready.width:,} \N{MULTIPLICATION SIGN} {ready.height:,}."
+    st.markdown(f":gray[{sizes} {own} {REASONS[scope]}]")
+    left, right = st.columns([6, 7], gap="large")
+    with left:
+        if ready.whole:
+            picture_strip([Cell(ready.pixels[0], picture.name)], width=320)
+        else:
+            draw_crop(picture, ready)
+        if data is not None:
+            with st.container(border=True):
+                st.subheader("What the file itself says", anchor=False)
+                draw_file_says(picture, data)
+    with right:
         if ready.resized:
-            drawn = zip(ready.filters, ready.pixels, map(verdict_of, now.answer.margins), strict=True)
-            cells = [
-                Cell(pixels, f"Resized with {name}: {verdict}", f"{name} {CLASS_WORDS[verdict]}", verdict)
-                for name, pixels, verdict in drawn
-            ]
-            picture_strip(cells, width=84)
+            draw_filters(ready, detector)
+        if scope == "unmeasured":
+            make = code(f"{PROGRAM} judgement --run RUN --data DATA")
+            st.caption(f"{make} tests it: a run of {plain(detector.name)}, and the images that it was trained on.")
+
+
+def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
+    """Draw one picture resized in six ways, with what the detector would say of each, and that nothing follows."""
+    verb = "enlarge" if ready.preprocessing.enlarges(ready.height, ready.width, ready.location) else "shrink"
+
+    def show(now: JobStatus) -> None:
+        verdicts = ["" for _ in ready.filters]
+        if now.answer is not None:
+            verdicts = [verdict_of(float(margin)) for margin in now.answer.margins[: len(ready.filters)]]
+        words = [CLASS_WORDS.get(verdict, "\N{HORIZONTAL ELLIPSIS}") for verdict in verdicts]
+        captions = [f"{name}: {word}" for name, word in zip(ready.filters, words, strict=True)]
+        cells = [
+            Cell(pixels, f"Resized with {name}", caption)
+            for name, pixels, caption in zip(ready.filters, ready.pixels, captions, strict=True)
+        ]
+        counts = [f"{verdicts.count(name)} {CLASS_WORDS[name]}" for name in ("FAKE", "REAL")]
+        outcome = "" if now.answer is None else f": {', '.join(counts)}"
+        st.subheader(f"One picture, six ways to {verb} it{outcome}", anchor=False)
+        picture_grid(cells, columns=3, least=96)
+        with st.container(border=True):
+            st.markdown(f"Asking the detector. {waiting(now)}" if now.busy else SO_WHAT)
 
     follow(lambda: look(ready, detector), show, slot="upload")
 
@@ -171,7 +246,8 @@ def draw_file_says(picture: Picture, data: bytes) -> None:
     """Draw what the bytes of an upload's file say of where it came from."""
     # Content Credentials take a process of their own
     claims = remembered((picture.key, "says"), lambda: in_turn(lambda: read_claims(data)))
-    st.markdown(f"**{summarise(claims)}**")
+    colour, weight = WEIGHTS[weigh(claims)]
+    st.markdown(f"**{summarise(claims)}** :{colour}-badge[{weight}]")
     st.markdown("\n".join(f"- {plain(claim.kind)}: {plain(claim.sentence)}" for claim in claims))
     for claim in claims:
         if claim.detail:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.answers.judgement import scope_of
 from core.console import PROGRAM
 from core.images.decoding import RESAMPLING, ImageError
 from core.images.encoding import data_url
@@ -26,10 +27,12 @@ from dashboard.components.plain import plain, with_code
 from dashboard.components.probing import last_changes
 from dashboard.components.requests import Subject
 from dashboard.components.study import draw_limits
-from dashboard.components.uploads import MAX_FILES, MAX_OWN, MAX_UPLOAD, Picture, draw_crop, pictures_of
+from dashboard.components.uploads import MAX_FILES, MAX_OWN, MAX_UPLOAD, Picture, pictures_of
 from dashboard.components.words import draw_title
 from dashboard.library import Opened
 from dashboard.state import Setting
+
+SAYS = "Read on this server and sent nowhere. Anyone can change what a file says about itself."
 
 
 def draw_table(pictures: dict[str, Picture]) -> None:
@@ -157,9 +160,10 @@ if files:
         picture.ready(preprocessing)
         state.put("sample", None)
     except ImageError as error:
+        # never above the answer on an example
         st.error(f"{plain(picture.name)}: {plain(error)}")
-        # the examples stay
-        picture = None
+        draw_limits(detector)
+        st.stop()
 # the answer comes first, on a phone too
 answer, examples = st.container(), st.container()
 if picture is None:
@@ -172,24 +176,9 @@ if picture is None:
 
 ready = picture.ready(preprocessing)
 subject = Subject(ready.seen(FILTER.value), picture.name)
-with answer:
-    # what is seen whole stands beneath, in the dial
-    left, right = [st.container()] * 2 if ready.whole else st.columns([1, 3])
-    if not ready.whole:
-        with left:
-            draw_crop(picture, ready)
-    with right:
-        judged.draw_answer(picture, ready, detector)
-        if ready.resized:
-            help_ = explain("Resampling filter")
-            FILTER.choose("Shown below", st.selectbox, options=list(ready.filters), help=help_, width=330)
-    # how sure it is would be taken for the answer
-    draw_dial(subject, detector, origin, row, key="upload.dial", sure=False)
-# what an address asks for is open
-for part, asks in (("experiments", "evidence"), ("others", "others")):
-    if st.query_params.get(asks, "off") != "off":
-        st.session_state.setdefault(f"fold_{part}", True)
-SAYS = "Read on this server and sent nowhere. Anyone can change what a file says about itself."
+threshold = library.threshold_of(detector.identity)
+scope = scope_of(ready, threshold)
+data = files[picture.key].getvalue() if picture.key in files else None
 parts: dict[str, tuple[str, str, Callable[[], None]]] = {
     "maps": ("Maps and their settings", "", partial(draw_maps, picture)),
     "experiments": ("What else flips it?", "", partial(experiments, subject, detector, origin, row)),
@@ -197,9 +186,25 @@ parts: dict[str, tuple[str, str, Callable[[], None]]] = {
     "others": ("What do other detectors say?", "", partial(judged.draw_others, picture, known)),
     "raw": ("Raw output", "Out of scope, nothing follows from it.", partial(judged.draw_raw, ready, detector)),
 }
-if picture.key in files:
-    data = files[picture.key].getvalue()
-    parts["file"] = ("What does the file say?", SAYS, partial(judged.draw_file_says, picture, data))
+# how sure it is would be taken for the answer
+dial = partial(draw_dial, subject, detector, origin, row, key="upload.dial", sure=False)
+with answer:
+    if scope == "in scope" and threshold is not None:
+        judged.draw_answer(picture, ready, detector, threshold)
+        dial()
+        if data is not None:
+            parts["file"] = ("What does the file say?", SAYS, partial(judged.draw_file_says, picture, data))
+    else:
+        judged.draw_no_answer(picture, ready, detector, scope, data)
+        st.caption("What it computes all the same, to try things out: no answer on your picture.")
+        if ready.resized:
+            help_ = explain("Resampling filter")
+            FILTER.choose("Shown below", st.selectbox, options=list(ready.filters), help=help_, width=330)
+        parts = {"dial": ("Change it step by step", "", dial), **parts}
+# what an address asks for is open
+for part, asks in (("experiments", "evidence"), ("others", "others")):
+    if st.query_params.get(asks, "off") != "off":
+        st.session_state.setdefault(f"fold_{part}", True)
 for name, (question, explained, draw) in parts.items():
     with fold(name, question, explained=explained) as is_open:
         if is_open:

@@ -44,7 +44,7 @@ ODD = ("nan..nan", "9" * 400, "../../etc/passwd\0", "features:nan,1;2,3;4,5", "\
 
 def words(app: AppTest) -> str:
     """Everything that is written on a page."""
-    kinds = ("title", "markdown", "caption", "info", "error", "warning", "subheader")
+    kinds = ("title", "header", "markdown", "caption", "info", "error", "warning", "subheader")
     said = [element.value for kind in kinds for element in getattr(app, kind)]
     return "\n".join([*said, *(part.label for part in app.expander)])
 

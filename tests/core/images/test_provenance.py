@@ -11,7 +11,7 @@ import pytest
 
 from core.images import provenance
 from core.images.decoding import ImageError
-from core.images.provenance import Claim, read_claims, summarise
+from core.images.provenance import Claim, read_claims, summarise, weigh
 from tests.core.images.origin_files import WEBUI, XMP, exif, png, saved, segment
 from tests.core.images.signing import sign
 from tests.corpus import chunk
@@ -116,6 +116,27 @@ def test_content_credentials(kind: str, tmp_path: Path, monkeypatch: pytest.Monk
     assert "“Test Signer, Tests”; the signature is valid; whether the signer is" in signature.sentence
     assert action.suggests == "generated"
     assert "“Made-up Generator 3”, made by a generative model" in action.sentence
+
+
+def test_what_stands_behind_a_claim() -> None:
+    signed = sign(saved("JPEG"), "image/jpeg")
+    assert [weigh(read_claims(data)) for data in (signed, png({"parameters": WEBUI}), saved("PNG"))] == [
+        "signed",
+        "claimed",
+        "absent",
+    ]
+    forged = signed.replace(b"Generator 3", b"Generator 4")
+    assert weigh(read_claims(forged)) == "claimed"
+
+
+def test_marks_of_services() -> None:
+    described = "a fox --v 6 Job ID: 12345678-1234-1234-1234-123456789abc"
+    (midjourney,) = claims(png({"Description": described}), "Generator settings")
+    assert midjourney.suggests == "generated"
+    assert read_claims(png({"Description": "a fox"})) == []
+    credit = "<x:xmpmeta xmlns:x='adobe:ns:meta/' xmlns:p='urn:p'><p:Credit>Made with Google AI</p:Credit></x:xmpmeta>"
+    (google,) = claims(saved("JPEG", xmp=credit.encode()), "Credit")
+    assert google.suggests == "generated"
 
 
 def test_forged_credentials() -> None:
