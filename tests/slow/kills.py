@@ -37,7 +37,7 @@ from core.detectors import detector as detecting
 from core.detectors.detector import Pass
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector, save_detector
-from core.images import loading
+from core.images import cache
 from core.runs import passes as passing
 from core.runs.run import read_run
 from core.studies import registry, study
@@ -129,7 +129,7 @@ class Predicting:
     def do(self, folder: Path, report: Report) -> str:
         if self._run(folder).exists():
             return ""
-        full_pass, read_batch = ResNetDetector.full_pass, loading.image_statistics
+        full_pass, read_batch = ResNetDetector.full_pass, cache.image_statistics
         begun: dict[str, Any] = {}
 
         def begins(what: str, pixels: NDArray[np.uint8]) -> None:
@@ -147,8 +147,8 @@ class Predicting:
             return read_batch(pixels, **more)
 
         ResNetDetector.full_pass = passes  # type: ignore[method-assign]
-        loading.image_statistics = reads  # type: ignore[attr-defined]
-        loading.BATCH = 6 * 32 * 32 * 3
+        cache.image_statistics = reads  # type: ignore[attr-defined]
+        cache.BATCH = 6 * 32 * 32 * 3
         detecting.batch_size = passing.batch_size = lambda *_: 6  # type: ignore[attr-defined]
         passing.SHARD = 6
         words = ["tiny", "--data", folder / "cifake", "--out", folder / "out", "--device", "cpu"]

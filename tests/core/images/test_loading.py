@@ -13,7 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from core.images import files, loading
+from core.images import cache, files
 from core.images.image_set import DatasetError, ImageSet, is_cifake
 from core.images.labels import REAL
 from core.images.loading import check_image_set, load_image_set, load_with_bar
@@ -63,7 +63,7 @@ def test_rows_are_those_of_the_files(cifake: Path) -> None:
 def test_a_second_start_decodes_nothing_until_a_file_has_changed(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = load_image_set(cifake, "test")
     with monkeypatch.context() as patched:
-        patched.setattr(loading, "decode", lambda data, **_: pytest.fail("decoded again"))
+        patched.setattr(cache, "decode", lambda data, **_: pytest.fail("decoded again"))
         again = load_image_set(cifake, "test")
         assert isinstance(again.pixels, np.memmap)
         same(again, before)
@@ -74,8 +74,8 @@ def test_a_second_start_decodes_nothing_until_a_file_has_changed(cifake: Path, m
 def test_a_set_of_many_batches_is_what_it_is_in_one(
     cifake: Path, expected: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "BATCH", 5 * 32 * 32 * 3)
-    monkeypatch.setattr(loading, "SMALL", 0)
+    monkeypatch.setattr(cache, "BATCH", 5 * 32 * 32 * 3)
+    monkeypatch.setattr(cache, "SMALL", 0)
     reports: list[tuple[int, int]] = []
     same(load_image_set(cifake, "test", progress=lambda *at: reports.append(at)), expected)
     assert reports[-1] == (IMAGES, IMAGES)
@@ -108,13 +108,13 @@ def test_a_progress_that_raises_stops_the_reading_and_leaves_no_cache(cifake: Pa
 
 
 @pytest.mark.parametrize(
-    ("damaged", "first"), [(None, 11), ("000001.parquet", 6), ("000000.parquet", 1), (loading.PIXELS, 1)]
+    ("damaged", "first"), [(None, 11), ("000001.parquet", 6), ("000000.parquet", 1), (cache.PIXELS, 1)]
 )
 def test_a_reading_that_was_stopped_goes_on_where_it_was(
     cifake: Path, monkeypatch: pytest.MonkeyPatch, damaged: str | None, first: int
 ) -> None:
-    monkeypatch.setattr(loading, "BATCH", 5 * 32 * 32 * 3)
-    monkeypatch.setattr(loading, "PAUSE", -1)
+    monkeypatch.setattr(cache, "BATCH", 5 * 32 * 32 * 3)
+    monkeypatch.setattr(cache, "PAUSE", -1)
     files = sorted((cifake / "test/FAKE").iterdir())
     for file in (files[1], files[6]):
         file.write_bytes(b"no image")
@@ -143,10 +143,10 @@ def test_a_damaged_cache_is_made_again(
     cifake: Path, expected: ImageSet, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # of a large one only the size is checked
-    monkeypatch.setattr(loading, "SMALL", 0 if damage == "cut" else loading.SMALL)
+    monkeypatch.setattr(cache, "SMALL", 0 if damage == "cut" else cache.SMALL)
     load_image_set(cifake, "test")
-    (cache,) = caches()
-    pixels = cache / loading.PIXELS
+    (folder,) = caches()
+    pixels = folder / cache.PIXELS
     if damage == "changed":
         with pixels.open("r+b") as file:
             file.seek(200)
@@ -154,7 +154,7 @@ def test_a_damaged_cache_is_made_again(
     elif damage == "cut":
         pixels.write_bytes(pixels.read_bytes()[:-1])
     elif damage in ("rows", "manifest"):
-        file = cache / (loading.ROWS if damage == "rows" else "manifest.json")
+        file = folder / (cache.ROWS if damage == "rows" else "manifest.json")
         file.write_bytes(file.read_bytes()[:-20])
     else:
         pixels.unlink()
@@ -244,8 +244,8 @@ def test_a_limit_reads_the_files_that_limited_takes_and_no_others(
 ) -> None:
     whole = load_image_set(cifake, "train")
     read: list[bytes] = []
-    decode = loading.decode
-    monkeypatch.setattr(loading, "decode", lambda data, **how: read.append(data) or decode(data, **how))
+    decode = cache.decode
+    monkeypatch.setattr(cache, "decode", lambda data, **how: read.append(data) or decode(data, **how))
     shutil.rmtree(cache_dir() / "images")
     few = load_image_set(cifake, "train", limit=20)
     same(few, whole.limited(20))
