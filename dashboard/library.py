@@ -325,6 +325,18 @@ def study_by(detector: Identity, name: str) -> StudyResult | None:
     return next((study for study in studies if study is not None), None)
 
 
+def runs_beside(opened: Opened) -> list[str]:
+    """Return the names of the other runs on the same images, by their manifests."""
+    names = []
+    for name, path in runs().items():
+        # the sidebar says why one cannot be read
+        with suppress(ContractError):
+            fingerprint = read_manifest(path, "run").get("set_fingerprint")
+            if path != opened.run.path and fingerprint == opened.run.manifest["set_fingerprint"]:
+                names.append(name)
+    return names
+
+
 def runs_by(detector: Identity) -> Iterator[Opened]:
     """Open the runs by a detector that can be read, this session's first."""
     own = st.session_state.get("run", "")

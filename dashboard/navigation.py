@@ -39,7 +39,7 @@ OLD: dict[str, tuple[str, dict[str, str]]] = {
     "overview": ("detectors", {"open": "numbers.errors.calibration"}),
     "compare": ("detectors", {"open": "compare"}),
     "explore": ("mistakes", {}),
-    "inspect": ("mistakes", {}),
+    "inspect": ("mistakes", {"view": "case"}),
     "upload": ("try_picture", {"open": "maps"}),
     "evidence": ("reads", {}),
     "data": ("reads", {"tab": "Data"}),

@@ -1,5 +1,6 @@
 """Flips: which probes change a verdict, and whether fine detail decides it, for one image or a whole test set."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -7,18 +8,25 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from core.images.labels import ClassName, verdict_of
 from core.perturbations.probe import Probe, size_column
 from core.perturbations.registry import PROBES, probe_columns
 
 # precision of stored sizes and margins: enough to compare them, and the study's file is a third smaller
 SIZE_DIGITS = 2
 MARGIN_BITS = 7
-HEADLINES = {
-    "detail": "Fine detail decides this verdict.",
-    "controlled": "A small change flips this verdict.",
-    "uncontrolled": "Only changes whose controls flip it too flip this verdict.",
-    "nothing": "No change that was tried flips this verdict.",
+NOTHING = "Nothing that we tried flips it."
+# (label, verdict after the change) -> what a flip comes to; the label is None where it is unknown
+OUTCOMES: dict[tuple[ClassName | None, ClassName], str] = {
+    ("FAKE", "FAKE"): "it is caught",
+    ("REAL", "REAL"): "it is cleared",
+    ("FAKE", "REAL"): "it passes as REAL",
+    ("REAL", "FAKE"): "it is called FAKE",
+    (None, "REAL"): "it is called REAL",
+    (None, "FAKE"): "it is called FAKE",
 }
+# strengths of one digit, in words
+DIGITS = dict(enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], start=1))
 
 
 def own_columns() -> dict[str, Probe]:
@@ -173,11 +181,28 @@ def flipping(changes: pd.DataFrame) -> pd.DataFrame:
     return own[own["controlled"]].sort_values("size", kind="stable")
 
 
-def headline(changes: pd.DataFrame) -> str:
-    """Say in a sentence what `tabulate_changes` has of an image."""
-    if detail_flips(changes[["flips"]].T)[0]:
-        return HEADLINES["detail"]
-    if len(flipping(changes)):
-        return HEADLINES["controlled"]
-    flips = (changes.loc[list(own_columns()), "flips"] == 1).any()
-    return HEADLINES["uncontrolled" if flips else "nothing"]
+def reason(changes: pd.DataFrame, *, side: int, label: ClassName | None = None) -> str:
+    """Say which change flips the verdict on an image: "Blur it by two pixels, and it is caught."
+
+    Args:
+        changes: from `tabulate_changes`; named is the smallest change that flips the verdict while no control does.
+        side: of the image in pixels.
+        label: of the image; None if unknown.
+    """
+    flips = flipping(changes)
+    if flips.empty:
+        return NOTHING
+    column = str(flips.index[0])
+    outcome = OUTCOMES[label, verdict_of(flips["margin"].iloc[0])]
+    return f"{_in_words(probe_columns()[column][0].imperative.format(strength_words(column, side)))}, and {outcome}."
+
+
+def strength_words(column: str, side: int) -> str:
+    """Write a change's strength for people: "under 4 pixels"."""
+    strength = probe_columns()[column][1]
+    return strength.waves.removeprefix("wavelengths ") or strength.at(side).label
+
+
+def _in_words(text: str) -> str:
+    """Write a distance or a side of one digit as a word."""
+    return re.sub(r"(?<=by |of )[1-9](?= pixels?$)", lambda digit: DIGITS[int(digit[0])], text)

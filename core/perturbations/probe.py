@@ -169,6 +169,8 @@ class Probe:
         family: a key of `FAMILIES`.
         title: what is done to the image, for a heading or a bar: "Removing fine detail".
         sentence: what is done to the image; "" for a control.
+        imperative: how a reader does it, where "{}" stands for the strength: "Blur it by {}"; "" for a control.
+        result: the changed image, in two words: "blurred".
         strengths: weakest first; for bands, finest first; for fills, in any order.
         edit: makes it.
         controls: keys of its controls, which have the same strengths and change the image in the same way and about as
@@ -190,6 +192,8 @@ class Probe:
     sentence: str
     strengths: tuple[Strength, ...]
     edit: Edit
+    imperative: str = ""
+    result: str = ""
     controls: tuple[str, ...] = ()
     way: str = ""
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

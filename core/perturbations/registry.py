@@ -148,7 +148,7 @@ def _with_controls(probe: Probe, *controls: tuple[str, str, Edit]) -> tuple[Prob
 
     The control "same" makes the probe's change with the donor of the same verdict.
     """
-    alike = replace(probe, is_control=True, sentence="", way="", others={}, beside=False)
+    alike = replace(probe, is_control=True, sentence="", imperative="", result="", way="", others={}, beside=False)
     made = []
     for suffix, title, edit in controls:
         needs = "same" if suffix == "same" else probe.needs
@@ -161,12 +161,14 @@ _TABLE = (
     Probe(
         "levels", "levels", "Reducing grey levels", "Every value is rounded to a multiple of a step.",
         steps((2, 4, 8, 16), "steps of {}"), _on_pixels(photometric.rounded),
+        imperative="Round its grey levels to {}", result="fewer greys",
     ),
     *_with_controls(
         Probe(
             "lowpass", "detail", "Removing fine detail", "All detail finer than a radius of the spectrum is removed.",
             _CUTOFFS, _on_spectra(attenuated),
             way="removed", others={"change": ("rephase", "blur")},
+            imperative="Remove its detail {}", result="detail removed",
         ),
         ("control", "Removing as much coarse detail", _on_spectra(frequency.attenuated_elsewhere)),
         ("pattern", "Adding a coarse pattern", lambda batch, radius: _pattern(batch, radius, _colours(batch))),
@@ -178,6 +180,7 @@ _TABLE = (
             "rephase", "detail", "Scrambling fine detail",
             "All detail finer than a radius gets random phases: its energy stays, its arrangement goes.",
             _SWAPS, lambda batch, radius: frequency.images_of(_rephased(batch, radius)), way="its phases randomised",
+            imperative="Scramble its detail {}", result="detail scrambled",
         ),
         ("pattern", "Adding as much of a coarse pattern", _rephased_pattern),
     ),
@@ -185,6 +188,7 @@ _TABLE = (
         Probe(
             "blur", "detail", "Blurring", "A Gaussian blur.",
             _BLURS, _on_pixels(photometric.blurred), way="blurred",
+            imperative="Blur it by {}", result="blurred",
         ),
         ("control", "Fading coarse detail as much",
          lambda batch, sigma: frequency.attenuated_elsewhere(
@@ -198,11 +202,13 @@ _TABLE = (
         "The mean stays; all shading coarser than a radius is removed.",
         radii((1, 2, 4), "wavelengths of {} pixels and more"),
         _on_spectra(attenuated, _below), beside=True,
+        imperative="Remove its shading {}", result="shading removed",
     ),
     *_with_controls(
         Probe(
             "ring", "detail", "Removing one ring of the spectrum", "Detail of one range of fineness is removed.",
             _RINGS, _on_spectra(attenuated, _band), beside=True,
+            imperative="Remove its detail {}", result="ring removed",
         ),
         ("control", "Removing as much from other rings", _on_spectra(frequency.attenuated_elsewhere, _band)),
     ),
@@ -212,6 +218,7 @@ _TABLE = (
             "All detail finer than a radius is replaced by that of an image of the other verdict.", _SWAPS,
             lambda batch, radius: frequency.transplanted(batch.spectra, batch.other_spectra, _above(batch, radius)),
             needs="other",
+            imperative="Swap in another picture's detail {}", result="detail swapped",
         ),
         ("same", "Swapping in fine detail of the same class",
          lambda batch, radius: frequency.transplanted(batch.spectra, batch.same_spectra, _above(batch, radius))),
@@ -228,12 +235,14 @@ _TABLE = (
     Probe(
         "fade", "colour", "Fading colour", "Colour fades towards grey; brightness stays.",
         (_HALF, Strength("grey", "grey", 0.0)), _on_pixels(photometric.saturated),
+        imperative="Fade its colour to {}", result="colour faded",
     ),
     *_with_controls(
         Probe(
             "chroma", "colour", "Moving the mean chroma to that of the other class",
             "The mean colour moves to that of an image of the other verdict; brightness stays.", _FULL,
             _towards("other", photometric.with_chroma), needs="other",
+            imperative="Give it the mean colour of the other class", result="colour moved",
         ),
         ("same", "Moving the mean chroma to that of another image of its class",
          _towards("same", photometric.with_chroma)),
@@ -243,6 +252,7 @@ _TABLE = (
             "brightness", "light", "Moving the mean brightness to that of the other class",
             "The mean brightness moves to that of an image of the other verdict; colour stays.", _FULL,
             _towards("other", photometric.with_brightness), needs="other",
+            imperative="Give it the mean brightness of the other class", result="brightness moved",
         ),
         ("same", "Moving the mean brightness to that of another image of its class",
          _towards("same", photometric.with_brightness)),
@@ -250,25 +260,30 @@ _TABLE = (
     Probe(
         "brighter", "light", "Brightening", "Grey levels are added to every value.",
         steps((16, 48), "{} levels"), lambda batch, by: frequency.to_pixels(batch.pixels + np.float32(by)),
+        imperative="Brighten it by {}", result="brighter",
     ),
     Probe(
         "flatter", "light", "Reducing contrast", "Contrast about the mean is halved.", (_HALF,),
         _on_pixels(photometric.contrasted),
+        imperative="Halve its contrast", result="less contrast",
     ),
     Probe(
         "harder", "light", "Raising contrast", "Contrast about the mean grows by half.",
         (Strength("150", "half as much again", 1.5),),
         _on_pixels(photometric.contrasted),
+        imperative="Raise its contrast by half", result="more contrast",
     ),
     Probe(
         "jpeg", "compression", "Recompressing as JPEG", "The picture is compressed once more as a JPEG and unpacked.",
         steps((95, 75, 50, 30), "quality {}"),
         _on_pixels(photometric.compressed),
+        imperative="Save it as a JPEG of {}", result="JPEG",
     ),
     Probe(
         "sharpen", "compression", "Sharpening", "The difference from a blurred copy is added.",
         (Strength("50", "half of it", 0.5), Strength("100", "all of it", 1.0)),
         _on_pixels(photometric.sharpened),
+        imperative="Sharpen it", result="sharpened",
     ),
     *_with_controls(
         Probe(
@@ -276,6 +291,7 @@ _TABLE = (
             "Square blocks change places and are joined so that no seam shows.",
             _SIDES, _on_order(spatial.without_seams),
             way="blended", others={"seam": ("shuffle", "shuffle_fade")},
+            imperative="Shuffle its blocks of {}", result="blocks shuffled",
         ),
         ("turn", "Turning blocks in place without seams", _on_blocks(_turned_without_seams)),
     ),
@@ -283,6 +299,7 @@ _TABLE = (
         Probe(
             "shuffle", "blocks", "Shuffling blocks", "Square blocks change places, and hard seams stay between them.",
             _SIDES, _on_order(spatial.shuffled), way="hard",
+            imperative="Shuffle its blocks of {}", result="blocks shuffled",
         ),
         ("turn", "Turning blocks in place", _on_blocks(spatial.rotated_in_blocks)),
     ),
@@ -292,20 +309,22 @@ _TABLE = (
             "Square blocks change places and fade into each other.",
             _SIDES, _on_order(spatial.cross_faded),
             way="cross-faded",
+            imperative="Shuffle its blocks of {}", result="blocks shuffled",
         ),
         ("turn", "Cross-fading blocks in place", _on_blocks(spatial.cross_faded)),
     ),
     *(
         Probe(
             f"hide_{place}", "place", f"Hiding {name}", f"A quarter of the picture, {name}, is covered.",
-            _FILLS, partial(_hide_area, area), tuple(f"hide_{other}" for other in _SQUARES if other != place),
-            strengths_are="fill",
+            _FILLS, partial(_hide_area, area), f"Cover {name}", f"{place.replace('_', ' ')} covered",
+            controls=tuple(f"hide_{other}" for other in _SQUARES if other != place), strengths_are="fill",
         )
         for place, (area, name) in _SQUARES.items()
     ),
     Probe(
         "hide_border", "place", "Hiding the border", "A frame a sixteenth as wide as the picture is covered.",
-        _FILLS, partial(_hide_frame, 0), tuple(f"hide_{name}" for name in _FURTHER), strengths_are="fill",
+        _FILLS, partial(_hide_frame, 0), "Cover its border", "border covered",
+        controls=tuple(f"hide_{name}" for name in _FURTHER), strengths_are="fill",
     ),
     *(
         Probe(f"hide_{key}", "place", f"Hiding {name}", "", _FILLS, partial(_hide_frame, inset), is_control=True)
@@ -314,11 +333,13 @@ _TABLE = (
     Probe(
         "shift", "geometry", "Shifting", "The picture moves to the right.",
         steps((1,), "{} pixels"), _on_pixels(spatial.shifted),
+        imperative="Move it by {}", result="moved",
     ),
     Probe(
         "turn", "geometry", "Rotating", "The picture is turned.",
         tuple(Strength(f"{90 * quarters}", f"{90 * quarters}°", quarters) for quarters in (1, 2, 3)),
         _on_pixels(spatial.rotated), strengths_are="angle",
+        imperative="Turn it by {}", result="turned",
     ),
 )  # fmt: skip
 

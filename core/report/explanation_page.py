@@ -15,7 +15,7 @@ from core.findings.numbers import percent, plus
 from core.images.encoding import data_url
 from core.images.labels import ClassName, verdict_of
 from core.images.palette import CLASS_COLOURS, END_LABELS, UNDECIDED
-from core.perturbations.flips import flipping, headline
+from core.perturbations.flips import flipping, reason
 from core.perturbations.registry import PROBES, probe_columns
 from core.report.html import render
 
@@ -51,7 +51,7 @@ def html_of(
         label=label,
         measured=measured or {},
         agreement=agreement,
-        probes=None if probes is None else _probes(first, probes),
+        probes=None if probes is None else _probes(first, probes, label),
         colours=CLASS_COLOURS,
         undecided_colour=UNDECIDED,
         confidence=percent(max(first.p_real, 1 - first.p_real)),
@@ -82,7 +82,7 @@ def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
     return panel
 
 
-def _probes(first: Explanation, changes: pd.DataFrame) -> dict[str, Any]:
+def _probes(first: Explanation, changes: pd.DataFrame, label: ClassName | None) -> dict[str, Any]:
     """Collect the conclusion, and every change that flips the verdict unlike its controls."""
     rows: list[tuple[str, str]] = []
     for column, change in flipping(changes).iterrows():
@@ -92,7 +92,7 @@ def _probes(first: Explanation, changes: pd.DataFrame) -> dict[str, Any]:
         amount = f"{first.margin:+.2f} to {change['margin']:+.2f}, a change of {change['size']:.2g} grey levels"
         became = f"the verdict is now {verdict_of(change['margin'])}{unlike} (margin {amount})"
         rows.append((f"{probe.title}, {strength.at(len(first.image)).told}", became))
-    return {"sentence": headline(changes), "rows": rows}
+    return {"sentence": reason(changes, side=len(first.image), label=label), "rows": rows}
 
 
 def _parts(parts: Parts) -> pd.DataFrame:

@@ -1,42 +1,92 @@
-"""One picture for a slide: an image, its verdict, and its maps with their scales and settings, 1920 x 1080 pixels."""
+"""One picture for a slide: the reason for a verdict, the image before and after, and its maps, 1920 x 1080 pixels."""
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from textwrap import wrap
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from core.console import one_direction
-from core.explainers.drawing import Style, bar_colours, draw_explanation, scale_of
+from core.explainers.drawing import Style, draw_explanation
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
 from core.explainers.settings import settings_text
 from core.findings.numbers import percent
 from core.images.encoding import enlarged
 from core.images.labels import ClassName
-from core.images.palette import CLASS_COLOURS, END_LABELS, UNDECIDED
+from core.images.palette import CLASS_COLOURS, END_LABELS
 
 SIZE = (1920, 1080)
-MARGIN, GAP, TOP, PICTURE = 80, 32, 230, 540
-INK, QUIET = "#1b1f27", "#5b626e"
+MARGIN = 80
+GAP = 40
+# top and side of the pictures, and of the maps beneath them
+TOP, PICTURE = 230, 470
+MAPS_TOP, MAP = 800, 170
+INK = "#1b1f27"
+QUIET = "#5b626e"
+# the app's font, by the names of its files on Windows, Linux and macOS: regular, bold
+FONTS = (
+    ("segoeui.ttf", "segoeuib.ttf"),
+    ("Roboto-Regular.ttf", "Roboto-Bold.ttf"),
+    ("LiberationSans-Regular.ttf", "LiberationSans-Bold.ttf"),
+    ("Arial.ttf", "Arial Bold.ttf"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """An image of a slide.
+
+    Attributes:
+        image: uint8 (side, side, 3).
+        verdict: on it.
+        words: what was done to it.
+    """
+
+    image: NDArray[np.uint8]
+    verdict: ClassName
+    words: str
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """What a slide tells of an image.
+
+    Attributes:
+        headline: the change that flips the verdict, or that none does.
+        sides: the image, and after that change.
+        note: what its control does, and how often it flips such verdicts.
+    """
+
+    headline: str
+    sides: Sequence[Side]
+    note: str = ""
 
 
 def draw_slide(
     explanations: Sequence[tuple[Explanation, Style]],
+    story: Story | None = None,
     *,
     random: Sequence[Explanation] = (),
     label: ClassName | None = None,
     title: str = "",
     notes: Sequence[str] = (),
+    address: str = "",
 ) -> bytes:
     """Draw a slide of one image.
 
     Args:
         explanations: of the image by one detector, one to three, each with its style; complete.
+        story: what flips the verdict; without it the headline is the verdict.
         random: a map that knows nothing, for comparison, drawn like the first explanation with a picture.
         label: the image's class; None if unknown.
         title: of the image.
         notes: sentences that must be read with it.
+        address: where the page is.
 
     Returns:
         A PNG file.
@@ -44,71 +94,90 @@ def draw_slide(
     slide = Image.new("RGB", SIZE, "white")
     draw = ImageDraw.Draw(slide)
     first = explanations[0][0]
-    sure = percent(max(first.p_real, 1 - first.p_real))
-    words = [("Called ", INK), (first.verdict, CLASS_COLOURS[first.verdict]), (f", {sure} sure.", INK)]
-    if label is not None:
-        words += [(" It is ", INK), (label, CLASS_COLOURS[label]), (".", INK)]
-    x = float(MARGIN)
-    for text, colour in words:
-        draw.text((x, 90), text, fill=colour, font=_font(72))
-        x += draw.textlength(text, font=_font(72))
-    # the image, framed in its verdict's colour
-    edge = 10
-    slide.paste(CLASS_COLOURS[first.verdict], (MARGIN, TOP, MARGIN + PICTURE, TOP + PICTURE))
-    picture = Image.fromarray(enlarged(first.image, PICTURE)).resize((PICTURE - 2 * edge, PICTURE - 2 * edge))
-    slide.paste(picture, (MARGIN + edge, TOP + edge))
-    shown = [(find_explainer(own.method).title, own, style, settings_text(own.settings)) for own, style in explanations]
-    style = next((style for own, style in explanations if own.has_picture), explanations[0][1])
-    shown += [
-        ("A random map", own, style, "The first map's values in random places, for comparison.") for own in random
-    ]
-    left = MARGIN + PICTURE + 2 * GAP
-    side = min(400, (SIZE[0] - MARGIN - left - GAP * (len(shown) - 1)) // len(shown))
-    for number, (name, explanation, drawn, settings) in enumerate(shown):
-        x, y = left + number * (side + GAP), TOP + 50
-        draw.text((x, TOP - 6), name, fill=INK, font=_font(34))
-        if explanation.has_picture:
-            y = _paste_map(slide, draw, explanation, drawn, x=x, y=y, side=side)
-        else:
-            y = _write(draw, explanation.diagnostics.sentence, (x, y), 22, INK, columns=side // 10, lines=12)
-        _write(draw, settings, (x, y), 20, QUIET, columns=side // 10, lines=8)
-    footer = [f"{title}. Detector: {first.provenance.detector}.".removeprefix(". "), *notes]
-    _write(draw, " ".join(footer), (MARGIN, SIZE[1] - 120), 22, QUIET, columns=150, lines=3)
+    verdict = f"Called {first.verdict}, {percent(max(first.p_real, 1 - first.p_real))} sure."
+    if story is None:
+        story = Story(verdict, [Side(first.image, first.verdict, "")])
+    _write(draw, story.headline, (MARGIN, 64), 64, INK, columns=52, lines=2, bold=True)
+    x = MARGIN
+    for side in story.sides:
+        _paste_picture(slide, draw, side, x)
+        x += PICTURE + GAP
+    truth = "" if label is None else f" It is {label}."
+    y = _write(draw, verdict + truth, (x + GAP, TOP), 38, INK, columns=(SIZE[0] - MARGIN - x) // 22, lines=3)
+    _write(draw, story.note, (x + GAP, y + 16), 30, QUIET, columns=(SIZE[0] - MARGIN - x) // 18, lines=9)
+    _paste_maps(slide, draw, explanations, random)
+    footer = [f"{title}. Detector: {first.provenance.detector}.".removeprefix(". "), *notes, address]
+    _write(draw, " ".join(footer), (MARGIN, SIZE[1] - 84), 20, QUIET, columns=165, lines=3)
     file = io.BytesIO()
     slide.save(file, format="PNG")
     return file.getvalue()
 
 
-def _paste_map(
-    slide: Image.Image, draw: ImageDraw.ImageDraw, explanation: Explanation, style: Style, *, x: int, y: int, side: int
-) -> int:
-    """Paste a map and its scale at a position, `side` pixels wide; return where what is beneath it begins."""
-    drawn = Image.fromarray(draw_explanation(explanation, max(side, 256), style=style)).convert("RGB")
-    slide.paste(drawn.resize((side, side)), (x, y))
-    y += side + 14
-    colours, scale, (low, high) = bar_colours(style.palette), scale_of(explanation, style), END_LABELS[style.palette]
-    width = side / len(colours)
-    for number, colour in enumerate(colours):
-        draw.rectangle((x + number * width, y, x + (number + 1) * width, y + 16), fill=colour)
-    font, right = _font(18), f"{high} {scale:+.2g}"
-    draw.text((x, y + 22), f"{-scale:.2g} {low}", fill=QUIET, font=font)
-    draw.text((x + side - draw.textlength(right, font=font), y + 46), right, fill=QUIET, font=font)
-    y += 80
-    if explanation.undecided is not None and explanation.undecided.any():
-        draw.text((x, y), "Hatched: undecided", fill=UNDECIDED, font=font)
-        y += 28
-    return y
+def _paste_picture(slide: Image.Image, draw: ImageDraw.ImageDraw, side: Side, x: int) -> None:
+    """Paste an image with its verdict on it, and what was done to it beneath."""
+    slide.paste(Image.fromarray(enlarged(side.image, PICTURE)).resize((PICTURE, PICTURE)), (x, TOP))
+    font = _font(36, bold=True)
+    width = draw.textlength(side.verdict, font=font)
+    corner = (x + 16, TOP + PICTURE - 74)
+    draw.rounded_rectangle((*corner, corner[0] + width + 36, corner[1] + 58), 10, fill=CLASS_COLOURS[side.verdict])
+    draw.text((corner[0] + 18, corner[1] + 6), side.verdict, fill="white", font=font)
+    _write(draw, side.words, (x, TOP + PICTURE + 12), 28, QUIET, columns=34, lines=1)
+
+
+def _paste_maps(
+    slide: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    explanations: Sequence[tuple[Explanation, Style]],
+    random: Sequence[Explanation],
+) -> None:
+    """Paste the maps in a row, each beside its method and settings."""
+    shown = [
+        (find_explainer(explanation.method).title, explanation, style, settings_text(explanation.settings))
+        for explanation, style in explanations
+    ]
+    pictured = [style for explanation, style in explanations if explanation.has_picture]
+    for explanation in random:
+        shown.append(("A random map", explanation, pictured[0], "The first map's values in random places."))
+    width = (SIZE[0] - 2 * MARGIN) // len(shown)
+    for number, (name, explanation, style, settings) in enumerate(shown):
+        x = MARGIN + number * width
+        words = settings
+        if explanation.has_picture:
+            drawn = Image.fromarray(draw_explanation(explanation, max(MAP, 256), style=style)).convert("RGB")
+            slide.paste(drawn.resize((MAP, MAP)), (x, MAPS_TOP))
+            low, high = END_LABELS[style.palette]
+            words = f"{low} to {high}. {settings}"
+        else:
+            words = explanation.diagnostics.sentence
+        at = (x + MAP + 20, MAPS_TOP - 4)
+        y = _write(draw, name, at, 28, INK, columns=20, lines=1, bold=True)
+        _write(draw, words, (at[0], y), 18, QUIET, columns=(width - MAP - 40) // 9, lines=5)
 
 
 def _write(
-    draw: ImageDraw.ImageDraw, text: str, at: tuple[int, int], size: int, colour: str, *, columns: int, lines: int
+    draw: ImageDraw.ImageDraw,
+    text: str,
+    at: tuple[int, int],
+    size: int,
+    colour: str,
+    *,
+    columns: int,
+    lines: int,
+    bold: bool = False,
 ) -> int:
     """Write a text in lines of at most so many letters; return where what is beneath it begins."""
+    font = _font(size, bold=bold)
     written = "\n".join(wrap(one_direction(text), columns)[:lines])
-    draw.multiline_text(at, written, fill=colour, font=_font(size), spacing=6)
-    return round(draw.multiline_textbbox(at, written, font=_font(size), spacing=6)[3]) + 14
+    draw.multiline_text(at, written, fill=colour, font=font, spacing=8)
+    return round(draw.multiline_textbbox(at, written, font=font, spacing=8)[3]) + 14
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    # Pillow's own, so that the slide is the same on every machine
+@cache
+def _font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the app's font, or Pillow's own where this machine has none of the app's."""
+    for names in FONTS:
+        try:
+            return ImageFont.truetype(names[bold], size)
+        except OSError:
+            continue
     return ImageFont.load_default(size)

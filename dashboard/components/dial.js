@@ -87,7 +87,7 @@ export default function ({ data, parentElement, setStateValue }) {
     const at = (stop) => `calc(var(--thumb) / 2 + (100% - var(--thumb)) * ${Math.min(1, Math.max(0, stop / last))})`
     rail.style.setProperty("--track", `linear-gradient(to right, ${inks.map((ink, stop) => `${ink} ${stop ? at(stop - 0.5) : "0%"} ${stop < last ? at(stop + 0.5) : "100%"}`).join(",")})`)
     const first = firstFlip(data, experiment)
-    mark.textContent = first ? "▲ flips here" : ""
+    mark.textContent = first ? "▲\nflips here" : ""
     mark.style.left = at(first - 0.5)
     const bars = shown.shares.map((bar) => (stop ? bar : { ...bar, share: 0, text: "0%" }))
     shares.replaceChildren(

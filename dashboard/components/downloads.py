@@ -43,7 +43,7 @@ def file_button(
         mime: its type.
         key: of the button.
         icon: name of a Material symbol.
-        type: "secondary" or "tertiary".
+        type: "primary", "secondary" or "tertiary".
         help: shown where the pointer rests.
         disabled: there is no file yet.
     """
@@ -52,7 +52,13 @@ def file_button(
         files.withdraw(key)
     else:
         url = files.offer(key, make, name=file_name, mime=mime)
-    data = {"label": label, "icon": icon, "kind": type, "help": help, "name": file_name, "url": url}
+    data = {"label": label, "icon": icon, "kind": type, "help": help, "name": file_name, "url": url, "text": None}
+    _mount(key=key, data=data, width="content")
+
+
+def copy_button(label: str, text: str, *, key: str, icon: str, help: str) -> None:
+    """Draw a button that copies a text to the clipboard, which Streamlit lacks; see `file_button`."""
+    data = {"label": label, "icon": icon, "kind": "secondary", "help": help, "name": "", "url": None, "text": text}
     _mount(key=key, data=data, width="content")
 
 

@@ -1,4 +1,4 @@
-"""Experiments on one image: what flips the verdict, as a strip and as a table, what speaks for it, what it is like."""
+"""Experiments on one image: what flips the verdict, as a table, what speaks for it, what it is like."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from core.detectors.identity import DetectorHandle
 from core.explainers.registry import explainers
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import CLASSES, verdict_of
-from core.perturbations.flips import flipping, headline, own_columns
+from core.perturbations.flips import reason
 from core.perturbations.probe import FAMILIES
 from core.perturbations.registry import PROBES, probe_columns
 from core.runs.nearest import find_nearest
@@ -22,7 +22,7 @@ from dashboard.components.explanations import View, draw_explanation
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import plain
-from dashboard.components.probing import change_words, changed_cell, follow_changes
+from dashboard.components.probing import follow_changes
 from dashboard.components.requests import Subject, ask, follow
 from dashboard.components.study import readable
 from dashboard.components.words import CLASS_WORDS, coloured, percent
@@ -34,8 +34,6 @@ from dashboard.state import Setting, shows_pixels
 BEFORE, AFTER = {"turns": "What flips the verdict"}, {"alike": "Similar images"}
 # in alphabetical order, which is that of the table
 STATES = ("flips", "flips, as its control does", "stays")
-# pictures of the strip; of those, changes that flip the verdict
-SHOWN, MOST_FLIPS = 5, 3
 
 
 def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row: int | None = None) -> None:
@@ -63,58 +61,8 @@ def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row:
         similar_images(subject, detector, by, own)
 
 
-def draw_flips(subject: Subject, detector: DetectorHandle, opened: Opened, row: int) -> None:
-    """Draw the smallest change that flips the verdict, and five telling changes framed in their verdicts.
-
-    Args:
-        subject: the image.
-        detector: who is asked.
-        opened: the run on the page.
-        row: where the image stands in it.
-    """
-    st.markdown("#### What flips it?", help=explain("Probe", "Control"))
-    follow_changes(subject, detector, opened, row, partial(_draw_strip, subject), slot="flips")
-
-
-def _draw_strip(subject: Subject, changes: pd.DataFrame) -> None:
-    side = len(subject.image)
-    flips = flipping(changes).index
-    smallest = f"Smallest change: **{change_words(flips[0], side)}**." if len(flips) else ""
-    st.markdown(smallest or headline(changes))
-    cells = []
-    for column in telling_changes(changes):
-        kind = "Control: " if probe_columns()[column][0].is_control else ""
-        words = f"{kind}{change_words(column, side)}"
-        cells.append(changed_cell(changes, column, words[:1].upper() + words[1:]))
-    picture_strip(cells, width=85)
-
-
-def telling_changes(changes: pd.DataFrame) -> list[str]:
-    """Choose the changes to show: the smallest flips of several kinds, the control of the first, and large ones that
-    flip nothing.
-
-    Args:
-        changes: from `tabulate_changes`, with pictures; those without are left out.
-
-    Returns:
-        At most `SHOWN` columns, those that flip the verdict first.
-    """
-    drawn = changes[changes["picture"].notna()].drop(index="", errors="ignore")
-    drawn = drawn.assign(family=[probe_columns()[str(column)][0].family for column in drawn.index])
-    flips = drawn.loc[flipping(changes).index.intersection(drawn.index, sort=False)].drop_duplicates("family")
-    flips = flips[:MOST_FLIPS]
-    controls: list[str] = []
-    for column in flips.index[:1]:
-        probe, strength = probe_columns()[column]
-        controls = [control for key in probe.controls if (control := PROBES[key].column(strength.key)) in drawn.index]
-    stays = drawn[drawn.index.isin(list(own_columns())) & (drawn["flips"] == 0)]
-    stays = stays.assign(again=stays["family"].isin(flips["family"]))
-    stays = stays.sort_values(["again", "size"], ascending=[True, False], kind="stable").drop_duplicates("family")
-    return [*flips.index, *controls[:1], *stays.index][:SHOWN]
-
-
 def _draw_table(subject: Subject, changes: pd.DataFrame) -> None:
-    st.markdown(coloured(headline(changes)), help=explain("Probe", "Control"))
+    st.markdown(coloured(reason(changes, side=len(subject.image))), help=explain("Probe", "Control"))
     made = changes[changes["margin"].notna()]
     rows = []
     for column, (probe, strength) in probe_columns().items():

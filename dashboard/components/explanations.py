@@ -4,7 +4,7 @@ One fragment draws all of it from the settings in the address, so that nothing o
 without saying so.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,9 +37,10 @@ from core.storage.limits import ContractError
 from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.agreement import draw as draw_agreement
+from dashboard.components.case import Case
 from dashboard.components.charts import draw_parts, parts_table
 from dashboard.components.component import key_of, opens_all
-from dashboard.components.downloads import csv_button, file_button
+from dashboard.components.downloads import copy_button, csv_button, file_button
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.picture import explained_picture
 from dashboard.components.plain import plain
@@ -52,7 +53,7 @@ from dashboard.components.requests import (
     pace,
     poll,
 )
-from dashboard.components.settings import chosen_methods, draw_drawing, draw_settings, request_of, style_now
+from dashboard.components.settings import chosen_methods, draw_settings, draw_strip, request_of, style_now
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.jobs import ExplainRequest, JobStatus
 from dashboard.navigation import script_of
@@ -83,7 +84,10 @@ class View:
         others: float32 (M, h, w), maps of other images of the kind that runs store, to compare chance with; or None.
         whose: what those images are.
         notes: sentences that must be read with a saved page.
-        probes: returns what flips the verdict, where that is known, for a saved page.
+        probes: returns what flips the verdict, where that is known, for what is saved.
+        thing: what the image shows: "bird".
+        measured: returns how often each change flips such verdicts, in sentences.
+        address: that shows this view; "" where there is none to share.
         study: what was measured of the first detector's maps; `draw_explanations` finds it.
     """
 
@@ -95,6 +99,9 @@ class View:
     whose: str = ""
     notes: Sequence[str] = ()
     probes: Callable[[], pd.DataFrame | None] = lambda: None
+    thing: str = "picture"
+    measured: Callable[[pd.DataFrame], Mapping[str, str]] = lambda changes: {}  # noqa: ARG005
+    address: str = ""
     study: StudyResult | None = None
 
     def status(self, detector: DetectorHandle, explainer: AnyExplainer) -> JobStatus | None:
@@ -144,13 +151,21 @@ def _draw(view: View) -> None:
     ]
     own = [status.answer if status is not None and status.state == "done" else None for status in by_detector[0]]
     made = [explanation for explanation in own if explanation is not None]
+    files = [
+        (status.answer, style)
+        for statuses in by_detector
+        for status, style in zip(statuses, styles, strict=True)
+        if status is not None and status.state == "done"
+    ]
+    with st.container(horizontal=True, gap="small"):
+        _draw_saving(view, list(zip(own, styles, strict=True)), files)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown("#### Where does it look?", help=explain("Margin map"), width="content")
+        st.markdown("### Where does it look?", help=explain("Margin map"), width="content")
         _draw_checked(view.study, made)
     for detector, statuses in zip(view.detectors, by_detector, strict=True):
         if len(view.detectors) > 1:
             _draw_verdict(detector, statuses)
-        with st.grid(len(methods) + 1, min_column_width=150, gap="small") as grid:
+        with st.grid(len(methods) + 1, min_column_width=150, gap="medium") as grid:
             for explainer, status, style in zip(methods, statuses, styles, strict=True):
                 with grid.cell():
                     st.markdown(f"**{explainer.title}**")
@@ -161,24 +176,14 @@ def _draw(view: View) -> None:
                         draw(status)
                     else:
                         poll(status, ask, draw, busy=True, seconds=pace(status))
-                    if detector is first:
-                        draw_settings(explainer, first.about)
             with grid.cell():
                 if real := next(iter(_answers(statuses, True)), None):
                     st.markdown("**A random map**", help="A map that knows nothing, for comparison: the values of the "
                                 "first map in random places.")  # fmt: skip
                     fake, key = shuffled(real, seed=view.subject.seed), key_of("random", detector.name)
                     explained_picture(fake, key=key, style=style_now(), title="A random map")
-    with st.container(horizontal=True, gap="small"):
-        files = [
-            (status.answer, style)
-            for statuses in by_detector
-            for status, style in zip(statuses, styles, strict=True)
-            if status is not None and status.state == "done"
-        ]
-        _draw_saving(view, list(zip(own, styles, strict=True)), files)
-        with st.popover("Methods and colours", icon=":material/palette:"):
-            draw_drawing(first.about)
+    # beneath the maps, so that no setting covers one
+    draw_strip(methods, first.about)
     _draw_more(view, made, whole=None not in own)
 
 
@@ -297,13 +302,20 @@ def _draw_saving(
         agreement = [f"{titles}: {sentence}" for titles, sentence in lines]
         return html_of(whole, measured=measured, agreement=agreement, probes=probes, **about).encode()
 
-    help = waits or "The picture, its maps and their settings as a picture of 1920 x 1080 pixels."
-    slide, name = partial(draw_slide, whole, random=rest, **about), f"{stem}-slide.png"
-    options: dict[str, Any] = {"icon": "slideshow", "disabled": not ready, "help": help}
+    help = waits or "The reason, both pictures and the maps as a picture of 1920 x 1080 pixels."
+    story = None
+    if probes is not None:
+        story = Case(view.subject, probes, view.label, view.thing, view.measured(probes)).story()
+    slide = partial(draw_slide, whole, story, random=rest, address=view.address, **about)
+    name = f"{stem}-slide.png"
+    options: dict[str, Any] = {"icon": "slideshow", "disabled": not ready, "help": help, "type": "primary"}
     file_button("Save as a slide", slide, file_name=name, mime="image/png", key="slide", **options)
+    if view.address:
+        help = "Copies the address that opens this very view, settings and all."
+        copy_button("Share", view.address, key="share", icon="link", help=help)
     with st.popover("Files", icon=":material/download:"):
         help = waits or "One self-contained page with the image, its explanations and how far to trust them."
-        options |= {"icon": "article", "help": help, "mime": "text/html"}
+        options |= {"icon": "article", "help": help, "mime": "text/html", "type": "secondary"}
         file_button("Whole explanation as a page", page, file_name=f"{stem}-explained.html", key="page.file", **options)
         for explanation, style in files:
             detector = explanation.provenance.detector

@@ -1,8 +1,11 @@
 // Images as buttons, where they are selectable with a box each.
 // data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags, twice}], picked: [id], most: how many can be,
-//   selectable, tile, judged: badges are verdicts, not truths, captions, current: the id that the page is about}
+//   selectable, tile, judged: badges are verdicts, not truths, captions, current: the id that the page is about, strip: beside it}
 
 const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
+const WALK = { ArrowRight: 1, ArrowLeft: -1, n: 1, p: -1, N: 1, P: -1 }
+// elements that have a use for these keys themselves
+const BUSY = "input, textarea, select, [contenteditable], [role=application], [role=radiogroup], [role=tablist], [role=listbox]"
 const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -12,6 +15,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.setAttribute("aria-label", `Images. Arrow keys go from one to the next, Enter opens${selects}.`)
   root.style.setProperty("--tile", `${data.tile}px`)
   root.classList.toggle("crisp", data.crisp)
+  root.classList.toggle("strip", data.strip)
   // so many columns that a page of 24, 48 or 96 fills its last row
   const fit = () => {
     const gap = 14
@@ -83,6 +87,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }
     open.onfocus = () => stopAt(open)
     open.onclick = () => setTriggerValue("open", tile.id)
+    open.append(make("span", `letter ${tile.said}`, tile.said[0]))
     if (tile.twice) open.append(make("span", "twice", "twice"))
     const caption = make("div", "caption")
     caption.append(make("span", `chip ${tile.said}`, tile.said), make("span", "", tile.sure))
@@ -106,6 +111,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const step = { ...KEYS, ArrowDown: columns, ArrowUp: -columns }[event.key]
     if (step !== undefined) {
       event.preventDefault()
+      event.stopPropagation()
       tiles[Math.min(tiles.length - 1, Math.max(0, at + step))].focus()
     } else if (event.key === " " && data.selectable) {
       // or the button would take it for a click
@@ -141,4 +147,21 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   stopAt(find(stop) || find(data.current) || root.querySelector(".open"))
   if (focused) find(focused, onBox ? "input" : ".open")?.focus({ preventScroll: true })
+
+  const walk = (event) => {
+    const step = WALK[event.key]
+    if (!step || event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return
+    if (event.composedPath().some((element) => element.matches?.(BUSY))) return
+    event.preventDefault()
+    setTriggerValue("walk", step)
+  }
+  document.removeEventListener("keydown", root.walk)
+  root.walk = walk
+  if (!data.strip) return
+  document.addEventListener("keydown", walk)
+  const current = find(data.current)
+  if (current) {
+    root.scrollTo(current.offsetParent.offsetLeft - root.clientWidth / 2, current.offsetParent.offsetTop - root.clientHeight / 2)
+  }
+  return () => document.removeEventListener("keydown", walk)
 }

@@ -1,4 +1,7 @@
-"""A grid of images: bordered by their verdict, each a button; and a sheet of them with the reason for each."""
+"""A grid of images: bordered by their verdict, each a button; and a sheet of them with the reason for each.
+
+Streamlit lacks pictures that are buttons, a grid of them that the arrow keys move in, and their selection.
+"""
 
 import html
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +29,7 @@ _mount = component(__file__, "grid")
 COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name", "sha256"]
 # pictures that are kept
 MOST = 512
-TILES = {"small": 80, "medium": 90, "large": 172}
+TILES = {"small": 80, "medium": 110, "large": 172}
 # pixels that a tile's picture has at most, for screens with two a CSS pixel
 FINEST = 2 * TILES["large"]
 
@@ -49,6 +52,7 @@ def image_grid(
     captions: bool = True,
     current: str | None = None,
     notes: Mapping[str, str] | None = None,
+    on_walk: Callable[[], None] | None = None,
 ) -> str | None:
     """Draw images.
 
@@ -70,6 +74,8 @@ def image_grid(
         captions: write prediction, certainty, label and category under each.
         current: id of the image that the page is about, which is highlighted.
         notes: a word on each id, in the place of its category.
+        on_walk: draws a filmstrip beside the image that is open; called before the rerun that the keys for the image
+            before and after cause, `.walk` of its state is -1 or 1.
 
     Returns:
         The id that was just opened, or None.
@@ -118,8 +124,15 @@ def image_grid(
         "captions": captions,
         "current": current,
         "crisp": shows_pixels(),
+        "strip": on_walk is not None,
     }
-    result = _mount(key=key, data=data, on_open_change=on_open, on_pick_change=on_pick or nothing)
+    result = _mount(
+        key=key,
+        data=data,
+        on_open_change=on_open,
+        on_pick_change=on_pick or nothing,
+        on_walk_change=on_walk or nothing,
+    )
     return one_of(result.open, opened.rows)
 
 

@@ -7,160 +7,207 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.detectors.identity import DetectorHandle
 from core.explainers.stored import stored_map
-from core.findings.numbers import plus
+from core.images.labels import ClassName
 from core.images.statistics import FILE_FACTS, STATISTICS
+from core.perturbations.flips import flipping, reason
+from core.perturbations.registry import probe_columns
 from core.runs.filter import Filter
 from core.runs.metrics import HALF, predicted_real
-from core.runs.rows import Location
 from core.runs.tags import TagError
-from dashboard import catalogue, library, state
+from dashboard import catalogue, library
 from dashboard.components.agreement import other_maps
+from dashboard.components.case import Case, draw_case
 from dashboard.components.component import fold, key_of, opens_all
 from dashboard.components.dial import CHANGE, draw_dial
-from dashboard.components.experiments import draw_flips, experiments
+from dashboard.components.experiments import experiments
 from dashboard.components.explanations import View, draw_explanations, draw_stored
-from dashboard.components.filters import is_filtered, short_label, value_name
+from dashboard.components.filters import short_label, value_name
 from dashboard.components.glossary import explain
 from dashboard.components.original import original_of
-from dashboard.components.picture import plain_picture
 from dashboard.components.plain import plain, with_code
-from dashboard.components.probing import last_changes
+from dashboard.components.probing import follow_changes, last_changes, probes_of, rates_of, stored_changes
 from dashboard.components.requests import Subject
-from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.components.words import CLASS_WORDS, draw_title, percent
 from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors
 
+# the image that was opened by a press, which gets the keyboard's focus
+PRESSED = "mistakes.pressed"
 
-def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> None:
-    """Draw all that is to be seen and done with one image.
+
+def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
+    """Draw the case of one image, its maps, and all else that can be asked about it.
 
     Args:
         opened: the run.
         wanted: the filter.
         row: the image's position in the run.
-        location: its place among the images that the filter finds.
     """
-    found, image = opened.table.iloc[row], library.pictures(opened).get(row)
-    verdict, known = found["predicted"], catalogue.detectors()
-    own = catalogue.maker(opened.run)
-    # a second detector gets the very same pixels, so its input size must be equal
-    sized = [name for name, detector in known.items() if detector.about.side == opened.run.side]
-    beside = Setting("beside", "", choices=("", *(name for name in sized if own is None or name != own.name)))
-    asked = [detector for detector in (own, known.get(beside.value)) if detector is not None]
-    original = original_of(opened.run, row)
-    # side by side where there is room
-    beside_it = st.container(horizontal=True, gap="medium")
-    with beside_it.container(width=176):
-        if image is not None:
-            plain_picture(image, key="image", alt=f"{found['name']}, called {verdict}.", edge=verdict, hint=False)
-        elif opened.run.maps is not None:
-            none = np.zeros((opened.run.side, opened.run.side, 3), np.uint8)
-            draw_stored(stored_map(opened.run, row, none), alone=True)
-        if original is not None and image is not None:
-            st.caption(f"What the detector saw: {opened.run.side} x {opened.run.side} pixels")
-    if original is not None:
-        with beside_it.container(width=176):
-            st.image(original, alt=f"{found['name']}, the original", width="stretch")
-            st.caption(f"The original: {found['width']:,.0f} x {found['height']:,.0f} pixels")
-    with beside_it.container(width="stretch"):
-        _draw_verdict(opened.table.iloc[[row]], wanted)
-        _draw_way(opened, wanted, location)
-        with st.container(horizontal=True, gap="small"):
-            with st.popover("Tag", icon=":material/sell:", type="tertiary"):
-                st.caption(plain(found["name"]))
-                draw_about(opened, row, unfolded=image is None)
-            with st.popover("Share", icon=":material/link:", type="tertiary"):
-                st.caption("This address opens the same view, settings and all.")
-                query = urlencode(st.query_params.to_dict() | {"id": str(found["id"])})
-                st.code(f"{(st.context.url or '').partition('?')[0]}?{query}", language=None, wrap_lines=True)
-            if asked and len(beside.choices or ()) > 1:
-                with st.popover("Compare", icon=":material/compare_arrows:", type="tertiary"):
-                    beside.choose("Another detector beside it", st.selectbox, format_func=lambda name: name or "none")
+    image = library.pictures(opened).get(row)
+    values = opened.table.iloc[row]
+    label = values["label"] if values["label"] in CLASS_WORDS else None
+    detectors = _detectors(opened)
+    made_by = catalogue.maker(opened.run)
+    title = st.empty()
+    if image is None or stored_changes(opened, row) is None:
+        with title.container():
+            draw_title(f"Called {values['predicted']}, {percent(float(values['confidence']))} sure.")
     if image is None:
         st.info(f"This image's picture is not available. {how_to_get_pictures()}", icon=":material/hide_image:")
-    else:
-        stored = None if opened.run.maps is None else stored_map(opened.run, row, image)
-        if not asked and stored is not None:
+        if opened.run.maps is not None:
+            draw_stored(
+                stored_map(opened.run, row, np.zeros((opened.run.side, opened.run.side, 3), np.uint8)), alone=True
+            )
+        draw_about(opened, row, unfolded=True)
+        return
+    subject = Subject(image, values["name"])
+    thing = values["category"].replace("_", " ") if isinstance(values["category"], str) else "picture"
+
+    def draw(changes: pd.DataFrame) -> None:
+        case = Case(subject, changes, label, thing, _measured(opened, values["predicted"], changes) if made_by else {})
+        with title.container():
+            draw_title(case.headline)
+        draw_case(case, focus=st.session_state.get(PRESSED) == values["id"])
+
+    follow_changes(subject, made_by, opened, row, draw, slot="flips")
+    _draw_notes(opened.table.iloc[[row]], wanted)
+    _draw_original(opened, row)
+    stored = None if opened.run.maps is None else stored_map(opened.run, row, image)
+    if not detectors:
+        if stored is not None:
             draw_stored(stored, alone=False)
-        if own is None:
-            here = "Of this detector only scores are here" if opened.run.scores_only else "Its detector is not here"
-            st.caption(f"{here}, so nothing new can be asked of it.")
-            for sentence in catalogue.refused_detectors().values():
-                st.error(with_code(sentence))
-        if asked:
-            subject = Subject(image, found["name"])
-            label = found["label"] if opened.run.classes else None
-            others = other_maps(opened, verdict=verdict, label=label, row=row) if own else None
-            _draw_why(opened, row, View(
-                subject,
-                asked,
-                stored if own else None,
-                label,
-                others,
-                whose=f"other images that are {f'{label} and ' if label else ''}called {verdict}",
-                probes=lambda: last_changes(subject, asked[0]),
-            ))  # fmt: skip
+        here = "Of this detector only scores are here" if opened.run.scores_only else "Its detector is not here"
+        st.caption(f"{here}, so nothing new can be asked of it.")
+        for sentence in catalogue.refused_detectors().values():
+            st.error(with_code(sentence))
+        draw_about(opened, row)
+        return
+    verdict = values["predicted"]
+    view = View(
+        subject,
+        detectors,
+        stored if made_by else None,
+        label,
+        other_maps(opened, verdict=verdict, label=label, row=row) if made_by else None,
+        whose=f"other images that are {f'{label} and ' if label else ''}called {verdict}",
+        probes=lambda: last_changes(subject, detectors[0]),
+        thing=thing,
+        measured=lambda changes: _measured(opened, verdict, changes),
+        address=address_of(str(values["id"])),
+    )
+    draw_explanations(view)
+    _draw_further(opened, row, view)
 
 
-def _draw_verdict(row: pd.DataFrame, wanted: Filter) -> None:
-    found = row.iloc[0]
-    truth = f" It is {CLASS_WORDS[found['label']]}." if found["label"] in CLASS_WORDS else ""
-    called = CLASS_WORDS[str(found["predicted"])]
-    st.markdown(f"### Called {called}, {percent(float(found['confidence']))} sure.{truth}")
-    about = found["category"].replace("_", " ") if isinstance(found["category"], str) else found["name"]
-    st.caption(plain(about), help=explain("Margin", "Confidence", also=f"Its margin is {plus(found['margin'])}."))
+def address_of(id_: str) -> str:
+    """Return the address of the page with an image open, settings and all."""
+    query = urlencode(st.query_params.to_dict() | {"id": id_})
+    return f"{(st.context.url or '').partition('?')[0]}?{query}"
+
+
+def _detectors(opened: Opened) -> list[DetectorHandle]:
+    """Return who explains an image: the run's detector, where it is here, and the one in the address beside it."""
+    made_by = catalogue.maker(opened.run)
+    beside = catalogue.detectors().get(_beside(opened).value)
+    return [detector for detector in (made_by, beside) if detector is not None]
+
+
+def _beside(opened: Opened) -> Setting:
+    """Return the choice of a detector beside the run's: it gets the very same pixels, so its input must be as large."""
+    made_by = catalogue.maker(opened.run)
+    sized = [name for name, detector in catalogue.detectors().items() if detector.about.side == opened.run.side]
+    return Setting("beside", "", choices=("", *(name for name in sized if made_by is None or name != made_by.name)))
+
+
+def _measured(opened: Opened, verdict: str, changes: pd.DataFrame) -> dict[str, str]:
+    """Say how often each change that flips an image flips such verdicts in the run, and its strongest control."""
+    study = probes_of(opened.origin)
+    if study is None:
+        return {}
+    columns = flipping(changes).index
+    sentences = {}
+    for probe in dict.fromkeys(probe_columns()[column][0].key for column in columns):
+        for rate in rates_of(opened.origin, study, "verdict", (probe,)):
+            if rate.verdict == verdict:
+                contrast = rate.contrast
+                text = f"Of {contrast.n:,} {verdict} verdicts {percent(contrast.measure.value, 0)} flip like this"
+                if contrast.control is not None:
+                    text += f", {percent(contrast.control.measure.value, 0)} after its strongest control"
+                sentences[rate.column] = f"{text}."
+    return sentences
+
+
+def _draw_notes(row: pd.DataFrame, wanted: Filter) -> None:
+    """Draw what must be known of an image's file and of its verdict at the filter's threshold."""
     notes = []
-    if found["in_train"]:
+    if row["in_train"].iloc[0]:
         notes.append("This very file was in the detector's training set.")
-    if found["is_repeat"]:
+    if row["is_repeat"].iloc[0]:
         notes.append("It is a copy of an earlier file.")
     if wanted.threshold != HALF:
-        called = "REAL" if predicted_real(row, wanted.threshold)[0] else "FAKE"
-        notes.append(f"At the threshold of {percent(wanted.threshold, 0)} that you came with it is called {called}.")
+        verdict = "REAL" if predicted_real(row, wanted.threshold)[0] else "FAKE"
+        notes.append(f"At the threshold of {percent(wanted.threshold, 0)} that you came with it is called {verdict}.")
     if notes:
         st.caption(" ".join(notes))
 
 
-def _draw_way(opened: Opened, wanted: Filter, location: Location) -> None:
-    """Draw the way to the images before and after this one."""
-
-    def move(to: int, number: int) -> None:
-        page = 1 + (number - 1) // wanted.per_page
-        state.put_all({"id": str(opened.table["id"].iloc[to]), "page": str(page) if page > 1 else None})
-
-    number = location.number or 0
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for label, icon, to, step in (
-            ("Previous", "chevron_left", location.before, -1), ("Next", "chevron_right", location.after, 1)
-        ):  # fmt: skip
-            st.button(
-                label, icon=f":material/{icon}:", key=f"image.{label.lower()}", on_click=move, args=(to, number + step),
-                disabled=to is None, shortcut=label[0],
-            )  # fmt: skip
-        if not number:
-            st.caption(f"not among the {location.of:,} that the filter finds", width="content")
-        elif is_filtered(wanted):
-            # of a whole run the number would be taken for one of its mistakes
-            st.caption(f"{number:,} of {location.of:,}", width="content")
+def _draw_original(opened: Opened, row: int) -> None:
+    """Draw the file's own picture, where the detector saw it resized."""
+    original = original_of(opened.run, row)
+    if original is None:
+        return
+    values = opened.table.iloc[row]
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.image(original, alt=f"{values['name']}, the original", width=120)
+        side = opened.run.side
+        st.caption(
+            f"The original: {values['width']:,.0f} x {values['height']:,.0f} pixels. "
+            f"What the detector saw: {side} x {side} pixels."
+        )
 
 
-def _draw_why(opened: Opened, row: int, view: View) -> None:
-    """Draw what flips the verdict, the maps, and further experiments."""
-    draw_flips(view.subject, view.detectors[0], opened, row)
-    if CHANGE.value:
-        st.session_state.setdefault("fold_dial", True)
+def _draw_further(opened: Opened, row: int, view: View) -> None:
+    """Draw what other detectors say, the dial, further experiments, and what is known of the image, each folded."""
+    for name, parameter in (("dial", CHANGE.name), ("experiments", "evidence"), ("others", "beside")):
+        if parameter in st.query_params:
+            st.session_state.setdefault(f"fold_{name}", True)
+    with fold("others", "Other detectors", "what they say of this picture, and what flips each") as is_open:
+        if is_open:
+            _draw_others(opened, str(opened.rows[row]), view.label)
     with fold("dial", "Change it bit by bit") as is_open:
         if is_open:
             draw_dial(view.subject, view.detectors[0], opened, row)
-    draw_explanations(view)
-    if "evidence" in st.query_params:
-        st.session_state.setdefault("fold_experiments", True)
     with fold("experiments", "More experiments on this image") as is_open:
         if is_open:
             experiments(view.subject, view.detectors[0], opened, row)
+    with fold("about", "About this image", "statistics, studies, tags and note") as is_open:
+        if is_open:
+            st.caption(plain(view.subject.name), help=explain("Margin", "Confidence"))
+            draw_about(opened, row)
+
+
+def _draw_others(opened: Opened, id_: str, label: ClassName | None) -> None:
+    """Draw what the other runs on the same images have of one of them, and the choice of a detector to set beside."""
+    for name in library.runs_beside(opened):
+        other = library.open_run(catalogue.runs()[name])
+        row = other.row_of(id_)
+        if row is None:
+            continue
+        values = other.judged.iloc[row]
+        verdict = CLASS_WORDS[values["predicted"]]
+        sure = percent(float(values["confidence"]))
+        sentence = f"**{plain(other.run.manifest['detector'])}** says {verdict}, {sure} sure."
+        stored = stored_changes(other, row)
+        if stored is not None:
+            sentence += f" {reason(stored[0], side=other.run.side, label=label)}"
+        st.markdown(sentence)
+    beside = _beside(opened)
+    if len(beside.choices or ()) > 1:
+        beside.choose("Set its maps beside these", st.selectbox, format_func=lambda name: name or "none", width=280)
 
 
 def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:

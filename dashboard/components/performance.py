@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,6 @@ from core.runs.metrics import calibration
 from core.runs.rows import at_threshold
 from core.runs.run import Run, distinct_names
 from core.storage.limits import ContractError, read_bytes
-from core.storage.seals import read_manifest
 from core.studies.store import find_studies
 from core.studies.study import StudyError
 from dashboard import catalogue, library, state
@@ -241,7 +239,7 @@ def facts_of(run: Run) -> dict[str, str]:
 
 def draw_comparison(opened: Opened) -> None:
     """Draw the choice of another run on the same images, and both runs side by side."""
-    names = _others(opened)
+    names = library.runs_beside(opened)
     if not names or opened.judged.empty:
         make = code(f"{PROGRAM} predict DETECTOR --data DATA")
         st.info(f"There is no other run on these images. Make one with {make} and reload this page.")
@@ -283,18 +281,6 @@ def _draw_pair(opened: Opened, other: Opened) -> None:
         )
         narrow = {name: st.column_config.Column(width=190) for name in ("Question", "Of")}
         st.dataframe(table, hide_index=True, column_config=narrow, alt="Effects and answers of both detectors")
-
-
-def _others(opened: Opened) -> list[str]:
-    """Return the names of the other runs on the same images, by their manifests."""
-    found = []
-    for name, path in catalogue.runs().items():
-        # the sidebar says why one cannot be read
-        with suppress(ContractError):
-            fingerprint = read_manifest(path, "run").get("set_fingerprint")
-            if path != opened.run.path and fingerprint == opened.run.manifest["set_fingerprint"]:
-                found.append(name)
-    return found
 
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing", hash_funcs=BY_STAMP)

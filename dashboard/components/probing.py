@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.detectors.identity import DetectorHandle
 from core.images.labels import verdict_of
 from core.perturbations.flips import flip_values, name_of_change, tabulate_changes
+from core.perturbations.flips import strength_words as strength_words
 from core.perturbations.photometric import rms
 from core.perturbations.probe import size_column
 from core.perturbations.registry import PROBES, probe_columns, probe_pictures
@@ -145,12 +146,6 @@ def last_changes(subject: Subject, detector: DetectorHandle) -> pd.DataFrame | N
 def change_words(column: str, side: int) -> str:
     """Write a change for people: "blurring, 2 pixels"."""
     return WORDS.get(column) or f"{probe_columns()[column][0].inline}, {strength_words(column, side)}"
-
-
-def strength_words(column: str, side: int) -> str:
-    """Write a change's strength for people: "under 4 pixels"."""
-    strength = probe_columns()[column][1]
-    return strength.waves.removeprefix("wavelengths ") or strength.at(side).label
 
 
 def changed_cell(changes: pd.DataFrame, column: str, name: str) -> Cell:

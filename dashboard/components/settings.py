@@ -4,7 +4,7 @@ Choices and widgets come from the registry of explainers and from the metadata o
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -62,7 +62,59 @@ def parameter(explainer: AnyExplainer, field: SettingField) -> Setting:
     return Setting(name, field.default, field.choices or None, kind=field.kind, low=low, high=high)
 
 
-def draw_drawing(offers: Offers) -> None:
+def draw_strip(methods: Sequence[AnyExplainer], offers: Offers) -> None:
+    """Draw the settings of methods that stand side by side: their numbers in a row, all else folded beneath it."""
+    with st.grid(len(methods), min_column_width=220, gap="medium") as grid:
+        for explainer in methods:
+            for field in _in_sight(explainer, offers):
+                with grid.cell():
+                    _draw_setting(explainer, field, request_of(explainer, offers).settings.model_dump())
+    rest = st.expander("All settings, methods and colours", icon=":material/tune:", key="settings.all")
+    with rest, st.grid(len(methods) + 1, min_column_width=220, gap="medium") as grid:
+        for explainer in methods:
+            with grid.cell():
+                st.markdown(f"**{explainer.title}**")
+                _draw_rest(explainer, offers)
+        with grid.cell():
+            st.markdown("**Every map**")
+            _draw_drawing(offers)
+
+
+def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:
+    """Draw the settings of a method that stands alone."""
+    for field in _in_sight(explainer, offers):
+        _draw_setting(explainer, field, request_of(explainer, offers).settings.model_dump())
+    with st.popover("Settings", icon=":material/tune:"):
+        _draw_rest(explainer, offers)
+
+
+def _in_sight(explainer: AnyExplainer, offers: Offers) -> list[SettingField]:
+    """Return the settings that a reader changes first: how the image is cut, then how often it is asked."""
+    fields = [field for field in describe(explainer.settings, offers) if field.offers and not field.advanced]
+    return fields[::-1]
+
+
+def _draw_rest(explainer: AnyExplainer, offers: Offers) -> None:
+    """Draw a method's presets, and the settings that are not in sight."""
+    settings = request_of(explainer, offers).settings
+    if explainer.presets:
+        key = f"{explainer.name}.preset"
+        names = {"": "adjustable"} | {name: preset.title for name, preset in explainer.presets.items()}
+        matching = (name for name, preset in explainer.presets.items() if preset.matches(settings))
+        st.session_state[key] = next(matching, "")
+        about = "\n\n".join(
+            f"**{preset.title.capitalize()}.** {preset.sentence}" for preset in explainer.presets.values()
+        )
+        how: dict[str, Any] = {"key": key, "required": True, "on_change": _apply_preset, "help": about}
+        st.segmented_control("Settings", list(names), format_func=names.__getitem__, args=(explainer, key), **how)
+    in_sight = _in_sight(explainer, offers)
+    for field in describe(explainer.settings, offers):
+        if field not in in_sight:
+            _draw_setting(explainer, field, settings.model_dump())
+    st.caption(f"At most about {explainer.cost(settings):,} forward passes of the detector.")
+
+
+def _draw_drawing(offers: Offers) -> None:
     """Draw the choice of methods, and the controls of how all maps are drawn."""
     offered = {method.name: method for method in explainers(offers, with_map=True)}
     st.session_state["methods.chosen"] = [method.name for method in chosen_methods(offers)]
@@ -91,29 +143,6 @@ def draw_drawing(offers: Offers) -> None:
     OPACITY.linked(st.slider, "Opacity of the maps", disabled=DRAWING.value != "overlay", **shown)
     help = "“As they are” shows a map's true resolution, such as 4 x 4. Regions keep their edges either way."
     SMOOTH.choose("Interpolation", help=help)
-
-
-def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:
-    """Draw the widgets of a method's settings: its numbers in sight, all others in a popover."""
-    settings, fields = request_of(explainer, offers).settings, describe(explainer.settings, offers)
-    values = settings.model_dump()
-    in_sight = [field for field in fields if field.offers and not field.advanced]
-    # what a reader changes first: how the image is cut, then how often it is asked
-    for field in reversed(in_sight):
-        _draw_setting(explainer, field, values)
-    with st.popover("Settings", icon=":material/tune:"):
-        if explainer.presets:
-            key = f"{explainer.name}.preset"
-            names = {"": "adjustable"} | {name: preset.title for name, preset in explainer.presets.items()}
-            matching = (name for name, preset in explainer.presets.items() if preset.matches(settings))
-            st.session_state[key] = next(matching, "")
-            about = "\n\n".join(f"**{one.title.capitalize()}.** {one.sentence}" for one in explainer.presets.values())
-            how: dict[str, Any] = {"key": key, "required": True, "on_change": _apply_preset, "help": about}
-            st.segmented_control("Settings", list(names), format_func=names.__getitem__, args=(explainer, key), **how)
-        for field in fields:
-            if field not in in_sight:
-                _draw_setting(explainer, field, values)
-        st.caption(f"At most about {explainer.cost(settings):,} forward passes of the detector.")
 
 
 def _apply_preset(explainer: AnyExplainer, key: str) -> None:

@@ -1,4 +1,4 @@
-"""Mistakes: which images the detector gets wrong, and what flips each of them."""
+"""Mistakes: which images the detector gets wrong, and the case of each of them: what flips it."""
 
 from dataclasses import replace
 
@@ -28,8 +28,8 @@ from dashboard.components.filters import (
 )
 from dashboard.components.glossary import explain
 from dashboard.components.grid import TILES, draw_sheet, image_grid
-from dashboard.components.opened_image import draw_image
-from dashboard.components.plain import with_code
+from dashboard.components.opened_image import PRESSED, draw_image
+from dashboard.components.plain import plain, with_code
 from dashboard.components.selection import draw_group_differences
 from dashboard.components.words import heading, percent
 from dashboard.datasets import how_to_get_pictures
@@ -39,7 +39,9 @@ from dashboard.visitors import for_visitors
 MAPS = Setting("maps", "off", choices=("off", "on"))
 CAPTIONS = Setting("captions", "off", choices=("off", "on"))
 TILE = Setting("tile", "medium", choices=tuple(TILES))
-VIEW = Setting("view", "grid", choices=("grid", "sheet"))
+VIEW = Setting("view", "grid", choices=("grid", "case", "sheet"))
+# parameters of an address that are about an open image
+ABOUT_IMAGE = frozenset({"id", "evidence", "methods", "beside", "change"})
 # the one cell that is shown -> the page's title, after the number of images in it
 TITLES = {
     ("FAKE", "REAL"): "generated pictures passed as REAL",
@@ -74,9 +76,37 @@ def take_click() -> None:
     # what a browser sends may be anything
     grid = st.session_state["mistakes.grid"]
     if id_ := one_of(grid.open, opened.rows):
-        state.put("id", id_)
+        open_image(id_)
     if isinstance(grid.pick, list):
         state.put("pick", ",".join([id_ for id_ in grid.pick if one_of(id_, opened.rows)][: selection.MOST]))
+
+
+def open_image(id_: str) -> None:
+    """Open an image, and move the keyboard's focus to it."""
+    st.session_state[PRESSED] = id_
+    state.put("id", id_)
+
+
+def walk(step: int) -> None:
+    """Open the image before (-1) or after (1) the open one, and the page of the grid that it is on."""
+    to = location.before if step < 0 else location.after
+    if to is not None:
+        number = (location.number or 0) + step
+        page = 1 + (number - 1) // wanted.per_page
+        state.put("page", str(page) if page > 1 else None)
+        open_image(str(table["id"].iloc[to]))
+
+
+def take_walk() -> None:
+    """Follow the keys for the image before and after."""
+    step = st.session_state["mistakes.grid"].walk
+    if step in (-1, 1):
+        walk(step)
+
+
+def close_image() -> None:
+    """Show the grid again."""
+    state.put_all(dict.fromkeys([*ABOUT_IMAGE, VIEW.name]))
 
 
 def found_rows() -> pd.DataFrame:
@@ -135,11 +165,8 @@ def draw_files() -> None:
     csv_button("Tags", tags.frame, "tags.csv", key="mistakes.tags", icon="sell", help=help, disabled=tags.empty)
 
 
-def draw_grid(current: int | None) -> None:
-    """Draw the images of this page, and the way to the others."""
-    if not len(positions):
-        st.info("No image fits all of these filters. Remove one, or show all.", icon=":material/filter_alt_off:")
-        return
+def draw_grid(current: str | None = None) -> None:
+    """Draw the images of this page; beside the open one, whose id is `current`, as a filmstrip."""
     image_grid(
         opened,
         shown,
@@ -150,12 +177,17 @@ def draw_grid(current: int | None) -> None:
         threshold=wanted.threshold,
         maps=opened.run.maps is not None and MAPS.value == "on",
         size=TILE.value,
-        captions=CAPTIONS.value == "on",
+        captions=CAPTIONS.value == "on" and current is None,
         on_open=take_click,
         on_pick=take_click,
         most=selection.MOST,
-        current=None if current is None else str(table["id"].iloc[current]),
+        current=current,
+        on_walk=None if current is None else take_walk,
     )
+
+
+def draw_pages() -> None:
+    """Draw the way to the other pages of the grid, and what must be known of its images."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption(f"{len(positions):,} of {len(table):,} images", width="content")
         count = pages(len(positions), wanted.per_page)
@@ -171,40 +203,76 @@ def draw_grid(current: int | None) -> None:
         st.caption(f"{len(table) - pictures.found:,} pictures are not available. {how_to_get_pictures()}")
 
 
-def draw_images(current: int | None) -> None:
+def draw_images() -> None:
     """Draw the filters and the images."""
-    if opened.run.classes:
-        draw_matrix(opened, wanted)
-    draw_choice(opened, wanted, "category", counted=False)
-    draw_controls()
+    left, right = st.columns([2, 3], gap="large", vertical_alignment="center")
+    with left:
+        if opened.run.classes:
+            draw_matrix(opened, wanted)
+    with right:
+        draw_choice(opened, wanted, "category", counted=False)
+        draw_controls()
     draw_active(opened, wanted)
     if tags.problem:
         st.warning(with_code(for_visitors(tags.problem)))
     selection.draw(picked)
-    draw_grid(current)
+    if len(positions):
+        draw_grid()
+        draw_pages()
+    else:
+        st.info("No image fits all of these filters. Remove one, or show all.", icon=":material/filter_alt_off:")
     draw_group_differences(opened, wanted, positions)
 
 
-def draw_open_image(row: int | None) -> None:
-    """Draw the image that is open."""
-    if asked and opened.row_of(asked) is None:
-        st.info("The image in this address is not in this run; showing another one.", icon=":material/link_off:")
-    if sentence := catalogue.refused_detectors().get(st.query_params.get("beside", "")):
-        st.info(f"The detector in this address cannot be asked: {with_code(sentence)}", icon=":material/link_off:")
-    if row is not None:
-        draw_image(opened, wanted, row, location_of(positions, row))
+def draw_step(label: str, step: int, to: int | None, keys: str) -> None:
+    """Draw a button for the image before or after the open one."""
+    icon = ":material/arrow_back:" if step < 0 else ":material/arrow_forward:"
+    st.button(
+        label, icon=icon, key=f"image.{label.lower()}", type="tertiary", on_click=walk, args=(step,),
+        disabled=to is None, help=f"{label}; or press {keys}.",
+    )  # fmt: skip
+
+
+def draw_filmstrip(id_: str) -> None:
+    """Draw the way back to the grid, the steps through what the filter finds, and those images."""
+    st.button("All pictures", icon=":material/grid_view:", key="case.close", on_click=close_image)
+    order = orders[wanted.sort].partition(",")[0].lower()
+    at = f"{location.number:,} of {location.of:,}" if location.number else f"not among the {location.of:,} found"
+    st.markdown(f"**{title()}**  \n:gray[{plain(order)}, {at}]")
+    with st.container(horizontal=True, gap="small"):
+        draw_step("Previous", -1, location.before, "P or the left arrow key")
+        draw_step("Next", 1, location.after, "N or the right arrow key")
+    draw_grid(id_)
+
+
+def draw_open_image(row: int) -> None:
+    """Draw the image that is open beside the filmstrip."""
+    strip, case = st.columns([1, 4], gap="medium")
+    with strip:
+        draw_filmstrip(str(table["id"].iloc[row]))
+    with case:
+        if asked and opened.row_of(asked) is None:
+            st.info("The image in this address is not in this run; showing another one.", icon=":material/link_off:")
+        if sentence := catalogue.refused_detectors().get(st.query_params.get("beside", "")):
+            st.info(f"The detector in this address cannot be asked: {with_code(sentence)}", icon=":material/link_off:")
+        draw_image(opened, wanted, row)
 
 
 asked = st.query_params.get("id", "")
 row = opened.row_of(asked)
 if row is None and len(positions):
     row = int(shown[0])
+is_case = VIEW.value == "case" or bool(ABOUT_IMAGE.intersection(st.query_params))
+if is_case and row is not None:
+    location = location_of(positions, row)
+    draw_open_image(row)
+    st.stop()
 what = "Choose a cell, then a picture. Dashed: wrong."
-frames = "A frame has the colour of the verdict; a dashed one is wrong."
+frames = "A frame has the colour of the verdict, and its letter; a dashed one is wrong."
 if not opened.run.classes:
     # without labels there is no matrix, and nothing can be wrong
     what = "Choose a picture."
-    frames = "A frame has the colour of the verdict."
+    frames = "A frame has the colour of the verdict, and its letter."
 if VIEW.value == "sheet":
     what = "Each with what flips it first."
 heading(title(), what, help=explain("Confusion matrix", also=frames) if opened.run.classes else frames)
@@ -215,12 +283,6 @@ elif VIEW.value == "sheet":
     chosen = np.array([opened.row_of(id_) for id_ in picked], np.intp) if picked else shown
     draw_sheet(opened, chosen, threshold=wanted.threshold)
 else:
-    # below 640 px an image that the address names stands above the others
-    with st.container(key="image_first" if asked else "images_first"):
-        left, right = st.columns([17, 18], gap="large")
-        with left:
-            draw_images(row)
-        with right:
-            draw_open_image(row)
+    draw_images()
     if picked:
         selection.draw_comparison(opened, wanted, picked, pictures)

@@ -41,7 +41,7 @@ def opened(made: dict[str, Source], monkeypatch: pytest.MonkeyPatch, run: str, p
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("run", [PLAIN, SCORES, TABLE])
 def test_every_page(made: dict[str, Source], monkeypatch: pytest.MonkeyPatch, run: str, page: str) -> None:
-    app = opened(made, monkeypatch, run, page, **{"lime.n_samples": "64"})
+    app = opened(made, monkeypatch, run, page, view="case", **{"lime.n_samples": "64"})
     assert not app.exception
     assert not app.error or run != PLAIN
     assert "could not be computed" not in words(app)

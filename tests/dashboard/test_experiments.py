@@ -11,7 +11,7 @@ from sklearn.metrics.pairwise import cosine_distances
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
-from core.perturbations.flips import headline, tabulate_changes
+from core.perturbations.flips import reason, tabulate_changes
 from core.perturbations.photometric import rms
 from core.perturbations.registry import probe_columns, probe_pictures
 from core.runs.filter import Filter
@@ -51,7 +51,7 @@ def test_without_a_study_the_open_image_is_changed_live(open_page: Open, home: P
     expected = probed(home, run, row, str(run.predictions["id"][row]))
     app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="turns"))
     assert not app.exception
-    assert coloured(headline(expected)) in words(app)
+    assert coloured(reason(expected, side=run.side)) in words(app)
     rows = next(element.value for element in app.dataframe if "change" in element.value)
     own = [column for column in expected.index[expected["margin"].notna()] if not probe_columns()[column][0].is_control]
     np.testing.assert_allclose(sorted(rows["margin"]), sorted(expected["margin"][own]), atol=1e-5)
@@ -91,10 +91,10 @@ def test_upload_experiments_on_what_was_chosen_and_saves_it(
     app = settled(app)
     assert not app.exception
     id_ = str(run.predictions["id"][row])
-    sentence = headline(probed(home, run, row, id_))
+    sentence = reason(probed(home, run, row, id_), side=run.side)
     assert coloured(sentence) in words(app)
     app.run()
     page = unescape(app.session_state[OWN]["page.file"].make().decode())
     assert f'<b class="{run.predictions["label"].iloc[row]}">' in page
-    assert sentence in page
+    assert sentence.partition(",")[0] in page
     assert re.search("FAKE-like|Nothing found|Out of scope", page)

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
-from core.images.labels import LABELS
+from core.images.labels import LABELS, verdict_of
 from core.images.loading import load_image_set
-from core.perturbations.flips import flipping, tabulate_changes
+from core.perturbations.flips import NOTHING, flipping, tabulate_changes
 from core.perturbations.photometric import rms
 from core.perturbations.registry import probe_pictures
 from core.runs.filter import Filter
@@ -25,9 +26,10 @@ from core.studies.columns import browse_table
 from core.studies.store import read_study, study_path
 from dashboard import library
 from dashboard.components import probing
+from dashboard.components.case import Case
 from dashboard.components.downloads import report_file
-from dashboard.components.experiments import SHOWN, telling_changes
 from dashboard.components.original import original_of
+from dashboard.components.requests import Subject
 from tests.conftest import textured
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.studies import add_studies
@@ -36,21 +38,32 @@ from tests.dashboard.test_pages import words
 RUN = "tiny@seen-test"
 
 
-@pytest.mark.parametrize("number", range(4))
-def test_the_strip_shows_the_smallest_flips_and_then_what_flips_nothing(tiny_detector: Detector, number: int) -> None:
-    image = textured(4, fine=number % 2 == 0, seed=number)[number]
+def changes_of(detector: Detector, image: NDArray[np.uint8]) -> pd.DataFrame:
+    """What each change that needs no other image does to a detector's verdict, with the changed pictures."""
     pictures = probe_pictures(image, name="a")
-    margins = dict(zip(pictures, tiny_detector.margins(np.stack([*pictures.values()])), strict=True))
+    margins = dict(zip(pictures, detector.margins(np.stack([*pictures.values()])), strict=True))
     sizes = {column: float(rms(picture[None], image[None])[0]) for column, picture in pictures.items()}
-    changes = tabulate_changes(margins, sizes, float(tiny_detector.margins(image[None])[0]))
-    shown = telling_changes(changes.assign(picture=pd.Series(pictures)))
-    assert 0 < len(shown) <= SHOWN
-    assert len(set(shown)) == len(shown)
-    assert set(shown) <= set(pictures)
+    changes = tabulate_changes(margins, sizes, float(detector.margins(image[None])[0]))
+    return changes.assign(picture=pd.Series(pictures))
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_case_shows_the_smallest_flips_and_then_what_flips_nothing(tiny_detector: Detector, number: int) -> None:
+    image = textured(4, fine=number % 2 == 0, seed=number)[number]
+    changes = changes_of(tiny_detector, image)
+    case = Case(Subject(image, "a"), changes, label="FAKE")
+    shown = case.chosen()
     flips = [column for column in shown if changes["controlled"][column]]
+    assert 0 < len(shown) == len(set(shown))
     assert shown[: len(flips)] == flips
     assert [*flipping(changes).index[:1]] == flips[:1]
     assert changes["size"][flips].is_monotonic_increasing
+    assert (changes["flips"][shown[len(flips) :]] == 0).all()
+    # the headline and the slide are about the first of them
+    assert (case.headline == NOTHING) == (not flips)
+    before, after = case.story().sides
+    assert (before.verdict, after.verdict) == (case.verdict, verdict_of(changes["margin"][shown[0]]))
+    np.testing.assert_array_equal(after.image, changes["picture"][shown[0]])
 
 
 def test_what_the_study_has_of_an_image_is_not_asked_again(
@@ -70,12 +83,13 @@ def test_what_the_study_has_of_an_image_is_not_asked_again(
         if isinstance(title := smallest[id_], str):
             clean = table["change"][table["verdict"] == "flips"]
             assert clean.str.lower().str.endswith(title.partition(",")[0].lower()).any()
-            assert "Smallest change: " in words(app)
+            assert app.title[0].value != NOTHING
 
 
 def test_a_filter_keeps_the_settings_of_maps_and_lets_go_of_the_image(open_page: Open, home: Path) -> None:
     id_ = str(browse_table(read_run(home / "runs" / RUN))["id"][7])
     app = open_page("mistakes", run=RUN, id=id_, said="FAKE", **{"lime.n_samples": "64"})
+    app.button(key="case.close").click().run()
     app.pills(key="filter.category").set_value(["cat"]).run()
     assert dict(app.query_params) == {"run": RUN, "said": "FAKE", "category": "cat", "lime.n_samples": "64"}
 

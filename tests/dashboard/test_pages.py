@@ -178,11 +178,11 @@ def grids(app: AppTest) -> dict[str, Any]:
 
 
 def test_the_open_image_keeps_tags_and_notes(open_page: Open) -> None:
-    app = open_page("mistakes", run="tiny@seen-test")
+    app = open_page("mistakes", run="tiny@seen-test", view="case", open="about")
     app.text_area[0].set_value("ringing at the edge").run()
     app.multiselect(key="inspect.tags").set_value(["halo"]).run()
     assert not app.exception
-    again = open_page("mistakes", run="tiny@seen-test")
+    again = open_page("mistakes", run="tiny@seen-test", view="case", open="about")
     assert again.text_area[0].value == "ringing at the edge"
     assert again.multiselect(key="inspect.tags").value == ["halo"]
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from core.perturbations.flips import (
-    HEADLINES,
+    NOTHING,
     controlled_flips,
     flip_values,
     flipping,
-    headline,
+    reason,
     short_margins,
     summarise_flips,
     tabulate_changes,
@@ -64,7 +64,7 @@ def test_flips_are_those_found_change_by_change(*, called_real: bool) -> None:
     )
     summary = summarise_flips(margins, sizes.rename(columns=size_column), np.full(n, called_real))
     flags = controlled_flips(pd.DataFrame({c: flip_values(margins[c], np.full(n, called_real), c) for c in COLUMNS}))
-    headlines = set()
+    reasons = set()
     for row in range(n):
         missing = np.isnan(values[row])
         flipped = {
@@ -95,11 +95,12 @@ def test_flips_are_those_found_change_by_change(*, called_real: bool) -> None:
         np.testing.assert_allclose(own["size"], list(rounded.values()), rtol=1e-6)
         np.testing.assert_allclose(changes["p_real"], 1 / (1 + np.exp(-changes["margin"] / 2)))
         assert flipping(changes).index.tolist() == clean
-        some = "uncontrolled" if any(flipped[name] for name in OWN) else "nothing"
-        kind = "detail" if is_decided(flipped) else "controlled" if clean else some
-        assert headline(changes) == HEADLINES[kind]
-        headlines.add(kind)
-    assert headlines == HEADLINES.keys()
+        words = reason(changes, side=32)
+        assert (words == NOTHING) == (not clean)
+        if probe and step:
+            assert words.startswith(probe.imperative.partition(" {")[0])
+            reasons.add(words.rpartition(", and ")[2])
+    assert len(reasons) == 1
 
 
 def test_margins_are_shortened_to_less_than_half_a_percent_and_keep_their_sign() -> None:

@@ -10,7 +10,7 @@ from core.explainers.drawing import Style
 from core.explainers.explanation import Diagnostics, Explanation, Parts, Provenance
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.numbers import percent, plus
-from core.perturbations.flips import flipping, headline, tabulate_changes
+from core.perturbations.flips import flipping, reason, tabulate_changes
 from core.perturbations.registry import probe_columns
 from core.report.comparing import compared
 from core.report.explanation_page import html_of
@@ -73,7 +73,7 @@ def test_a_page_says_what_its_explanations_hold() -> None:
     assert rows["part 3"][1:4] == ["22", plus(2.0), f"{plus(1.875)} to {plus(2.125)}"]
     assert rows["part 1"][3] == "unknown: too few samples"
     # every change that flips it unlike its controls, the smallest first
-    assert headline(changes) in page.text
+    assert reason(changes, side=len(cam.image), label="REAL") in page.text
     flips = flipping(changes)
     assert len(flips) > 1
     became = [row[1] for row in page.rows if "the verdict is now REAL" in row[-1]]

@@ -1,4 +1,4 @@
-"""The slide: what it says, in which colours, and where its picture and maps stand."""
+"""The slide: what it says, and where its pictures and maps stand."""
 
 import io
 from dataclasses import replace
@@ -9,114 +9,98 @@ import pytest
 from PIL import Image, ImageDraw
 
 from core.explainers.cam import GRADCAM
-from core.explainers.drawing import Style, bar_colours, draw_explanation, scale_of
+from core.explainers.drawing import Style, draw_explanation
 from core.explainers.explanation import Diagnostics, Explanation, shuffled
 from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
-from core.findings.numbers import percent
 from core.images.encoding import enlarged
-from core.images.palette import CLASS_COLOURS, END_LABELS, UNDECIDED, rgb
 from core.report import slide
-from core.report.slide import GAP, MARGIN, PICTURE, SIZE, TOP, draw_slide
+from core.report.slide import GAP, MAP, MAPS_TOP, MARGIN, PICTURE, SIZE, TOP, Side, Story, draw_slide
 from tests.conftest import make_detector, textured
 
 REVERSED = "\N{RIGHT-TO-LEFT OVERRIDE}"
 
 
 class Recorded(ImageDraw.ImageDraw):
-    """Draws, and keeps each text with its corner and colour."""
+    """Draws, and keeps each line of text with its corner."""
 
-    texts: list[tuple[str, tuple[float, float], str]]
+    texts: list[tuple[str, tuple[float, float]]]
 
-    def text(self, xy: Any, text: str, fill: Any = None, **options: Any) -> None:
-        self.keep(xy, text, fill, options["font"])
-        super().text(xy, text, fill=fill, **options)
+    def text(self, xy: Any, text: str, **options: Any) -> None:
+        self.keep(xy, text, options["font"])
+        super().text(xy, text, **options)
 
-    def multiline_text(self, xy: Any, text: str, fill: Any = None, **options: Any) -> None:
-        for number, line in enumerate(text.splitlines()):
-            self.keep((xy[0], xy[1] + 20 * number), line, fill, options["font"])
+    def multiline_text(self, xy: Any, text: str, **options: Any) -> None:
+        for line in text.splitlines():
+            self.keep(xy, line, options["font"])
 
-    def keep(self, xy: tuple[float, float], text: str, fill: str, font: Any) -> None:
-        Recorded.texts.append((text, xy, fill))
+    def keep(self, xy: tuple[float, float], text: str, font: Any) -> None:
+        Recorded.texts.append((text, xy))
         assert xy[0] + self.textlength(text, font=font) <= SIZE[0], "it ends on the slide"
         assert font.size >= 18, "it is legible"
         assert xy[1] < SIZE[1]
 
 
 @pytest.fixture
-def made() -> list[Explanation]:
-    """Two explanations of an image, of which the first leaves a corner undecided."""
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Explanation]:
+    """Two explanations of an image; what is drawn is recorded."""
+    monkeypatch.setattr(slide.ImageDraw, "Draw", Recorded)
+    Recorded.texts = []
     detector = make_detector()
     image = textured(1, fine=True, seed=3)[0]
-    first, second = (next(iter(method.explain_batch(detector, image[None], method.settings(**few))))
-                     for method, few in ((GRADCAM, {}), (INTEGRATED_GRADIENTS, {"steps": 4})))  # fmt: skip
-    return [replace(first, undecided=np.indices(first.map.shape).sum(axis=0) < 2), second]
+    few: tuple[dict[str, Any], ...] = ({}, {"steps": 4})
+    methods = (GRADCAM, INTEGRATED_GRADIENTS)
+    return [
+        next(iter(method.explain_batch(detector, image[None], method.settings(**some))))
+        for method, some in zip(methods, few, strict=True)
+    ]
 
 
-@pytest.mark.parametrize(("margin", "label"), [(1.5, "REAL"), (-1.5, "REAL"), (-1.5, None)])
-def test_a_slide(made: list[Explanation], monkeypatch: pytest.MonkeyPatch, margin: float, label: Any) -> None:
-    monkeypatch.setattr(slide.ImageDraw, "Draw", Recorded)
-    Recorded.texts = []
-    maps = [replace(own, margin=margin, p_real=0.9 if margin > 0 else 0.1) for own in made]
+def test_a_slide_tells_the_reason_and_shows_both_pictures_and_the_maps(made: list[Explanation]) -> None:
     style = Style("paper")
-    random = shuffled(maps[0], seed=1)
+    random = shuffled(made[0], seed=1)
+    other = textured(1, fine=False, seed=4)[0]
+    sides = [Side(made[0].image, "FAKE", "as it is"), Side(other, "REAL", "blurring, 2 pixels")]
     file = draw_slide(
-        [(own, style) for own in maps],
+        [(explanation, style) for explanation in made],
+        Story("Blur it, and it passes.", sides, "Its control leaves it. Of 90 verdicts 61% flip."),
         random=[random],
-        label=label,
+        label="FAKE",
         title=f"a {REVERSED}title",
         notes=("First.", "Second."),
+        address="http://here/mistakes?id=a",
     )
-    drawn = np.asarray(Image.open(io.BytesIO(file)).convert("RGB")).astype(int)
-    verdict = "REAL" if margin > 0 else "FAKE"
-    texts = Recorded.texts
-    said = [("Called ", slide.INK), (verdict, CLASS_COLOURS[verdict]), (f", {percent(0.9)} sure.", slide.INK)]
-    said += [(" It is ", slide.INK), ("REAL", CLASS_COLOURS["REAL"]), (".", slide.INK)] * (label is not None)
-    assert [(text, colour) for text, _, colour in texts[: len(said)]] == said
-    written = " ".join(text for text, _, _ in texts)
-    for text in ("a title. Detector: ", "First. Second.", "A random map", GRADCAM.title, INTEGRATED_GRADIENTS.title):
+    drawn = np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
+    written = " ".join(text for text, _ in Recorded.texts)
+    for text in (
+        *("Blur it, and it passes.", "as it is", "blurring, 2 pixels", "61%", "a title. Detector: ", "First. Second."),
+        *("http://here/mistakes?id=a", "A random map", GRADCAM.title, INTEGRATED_GRADIENTS.title),
+    ):
         assert text in written
-    # the picture in its frame, on white
-    frame = drawn[TOP : TOP + PICTURE, MARGIN : MARGIN + PICTURE]
-    assert (frame[[0, 9, -1, -10]] == rgb(CLASS_COLOURS[verdict])).all()
-    assert (frame[:, [0, 9, -1, -10]] == rgb(CLASS_COLOURS[verdict])).all()
-    inner = (PICTURE - 20, PICTURE - 20)
-    np.testing.assert_array_equal(
-        frame[10:-10, 10:-10], Image.fromarray(enlarged(made[0].image, PICTURE)).resize(inner)
-    )
-    assert (drawn[[TOP - 1, TOP + PICTURE], MARGIN : MARGIN + PICTURE] == 255).all()
-    # each map beneath its title, side by side, with its scale beneath it
-    places = {text: at for text, at, _ in texts}
-    titles = (GRADCAM.title, INTEGRATED_GRADIENTS.title, "A random map")
-    lefts = [int(places[title][0]) for title in titles]
-    side = lefts[1] - lefts[0] - GAP
-    assert lefts[0] >= MARGIN + PICTURE + GAP
-    assert lefts[2] + side <= SIZE[0] - MARGIN
-    for left, explanation in zip(lefts, [*maps, random], strict=True):
-        top = TOP + 50
-        expected = Image.fromarray(draw_explanation(explanation, max(side, 256), style=style)).convert("RGB")
-        np.testing.assert_array_equal(drawn[top : top + side, left : left + side], expected.resize((side, side)))
-        colours = bar_colours("paper")
-        bar = drawn[top + side + 14 + 8, left : left + side]
-        assert (bar[[1, -2]] == [rgb(colours[0]), rgb(colours[-1])]).all()
-        scale = scale_of(explanation, style)
-        low, high = END_LABELS["paper"]
-        beneath = {text for text, at, _ in texts if at[1] > top + side and left <= at[0] < left + side}
-        assert {f"{-scale:.2g} {low}", f"{high} {scale:+.2g}"} <= beneath
-        assert ("Hatched: undecided" in beneath) == (explanation.undecided is not None)
-    assert ("Hatched: undecided", UNDECIDED) in [(text, colour) for text, _, colour in texts]
+    # each picture carries its verdict in its lower corner, and is itself above it
+    for number, side in enumerate(sides):
+        x = MARGIN + number * (PICTURE + GAP)
+        assert any(text == side.verdict and x <= at[0] < x + PICTURE for text, at in Recorded.texts)
+        picture = Image.fromarray(enlarged(side.image, PICTURE)).resize((PICTURE, PICTURE))
+        half = PICTURE // 2
+        np.testing.assert_array_equal(drawn[TOP : TOP + half, x : x + PICTURE], np.asarray(picture)[:half])
+    # each map stands left of its name
+    for name, explanation in (
+        (GRADCAM.title, made[0]),
+        (INTEGRATED_GRADIENTS.title, made[1]),
+        ("A random map", random),
+    ):
+        [right] = [at[0] for text, at in Recorded.texts if text == name]
+        left = int(right) - MAP - 20
+        expected = Image.fromarray(draw_explanation(explanation, max(MAP, 256), style=style)).convert("RGB")
+        np.testing.assert_array_equal(drawn[MAPS_TOP : MAPS_TOP + MAP, left : left + MAP], expected.resize((MAP, MAP)))
 
 
-def test_an_explanation_without_a_map_is_its_sentence_above_its_settings(
-    made: list[Explanation], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(slide.ImageDraw, "Draw", Recorded)
-    Recorded.texts = []
-    bare = replace(made[0], values=None, diagnostics=Diagnostics(" ".join(["Nothing is in a place."] * 9)))
-    draw_slide([(bare, Style("paper")), (made[1], Style("paper"))])
-    ((x, top),) = (at for text, at, _ in Recorded.texts if text == GRADCAM.title)
-    heights = {
-        colour: [at[1] for _, at, own in Recorded.texts if at[0] == x and own == colour]
-        for colour in (slide.INK, slide.QUIET)
-    }
-    assert top < heights[slide.INK][1]
-    assert max(heights[slide.INK]) < min(heights[slide.QUIET])
+@pytest.mark.parametrize("label", ["REAL", None])
+def test_without_a_story_the_verdict_is_the_headline(made: list[Explanation], label: Any) -> None:
+    bare = replace(made[0], values=None, diagnostics=Diagnostics(" ".join(["Nothing is in a place."] * 3)))
+    draw_slide([(bare, Style("paper")), (made[1], Style("paper"))], label=label)
+    headline = Recorded.texts[0][0]
+    assert headline.startswith(f"Called {bare.verdict}")
+    written = [text for text, _ in Recorded.texts]
+    assert any("Nothing is in a place." in text for text in written)
+    assert any("It is REAL." in text for text in written) == (label is not None)

@@ -1,0 +1,116 @@
+// A picture before and after a change, with a divider, and the changes to choose from.
+// data: {id, crisp, focus, headline, kind, before: frame, changes: [{...frame, name, result, flips, note}]}, frame: {source, verdict, sure}
+
+const MIDDLE = 50
+
+const verdict = (frame) => make("b", frame.verdict, frame.verdict)
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1)
+
+const layer = (className, frame) => {
+  const box = make("div", `layer ${className}`)
+  const image = make("img", "")
+  image.src = frame.source
+  image.alt = ""
+  image.draggable = false
+  box.append(image, make("span", `badge ${frame.verdict}`, frame.verdict))
+  return box
+}
+
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector(".case")
+  const drawn = `${data.id} ${data.crisp} ${data.changes.length}`
+  if (root.drawn === drawn) return
+  const state = root.shown === data.id ? root.state : { at: 0, split: MIDDLE }
+  const isOther = root.shown !== data.id
+  Object.assign(root, { drawn, shown: data.id, state })
+  root.classList.toggle("crisp", data.crisp)
+
+  const sentence = make("p", "sentence")
+  const picture = make("div", "frame")
+  picture.tabIndex = -1
+  picture.setAttribute("role", "group")
+  const rail = make("input", "rail")
+  Object.assign(rail, { type: "range", min: 0, max: 100, step: 1 })
+  const line = make("div", "line")
+  line.append(make("span", "knob", "↔"))
+  const caption = make("p", "quiet")
+  const note = make("p", "quiet")
+  const left = make("div", "left")
+  left.append(picture, caption, note)
+  const right = make("div", "right")
+  const said = make("div", "spoken")
+  said.setAttribute("role", "status")
+
+  const place = () => {
+    const change = data.changes[state.at]
+    picture.style.setProperty("--split", `${state.split}%`)
+    rail.value = state.split
+    if (!change) return
+    const shares = [`${state.split}% as it is, called ${data.before.verdict}`, `the rest ${change.result}, called ${change.verdict}`]
+    rail.setAttribute("aria-valuetext", shares.join("; "))
+  }
+
+  const show = () => {
+    const change = data.changes[state.at]
+    const parts = [layer("before", data.before)]
+    sentence.replaceChildren(`${data.kind}. As it is, the detector calls it `, verdict(data.before), `, ${data.before.sure} sure.`)
+    picture.setAttribute("aria-label", `${data.kind}, called ${data.before.verdict}`)
+    if (change) {
+      const calls = change.flips ? "it calls it " : "it still calls it "
+      sentence.append(` ${capital(change.result)}, ${calls}`, verdict(change), `, ${change.sure} sure.`)
+      parts.push(layer("after", change), line, rail)
+      rail.setAttribute("aria-label", `Divider between the picture as it is and ${change.name}`)
+      caption.textContent = `Drag: as it is / ${change.name}`
+      note.textContent = change.note
+    }
+    picture.replaceChildren(...parts)
+    right.querySelectorAll("button").forEach((button, at) => button.setAttribute("aria-pressed", String(at === state.at)))
+    place()
+  }
+
+  const list = (title, changes) => {
+    if (!changes.length) return
+    const box = make("section", "")
+    box.append(title)
+    const row = make("div", "row")
+    for (const change of changes) {
+      const button = make("button", "change")
+      button.type = "button"
+      button.title = change.name
+      const image = make("img", change.flips ? change.verdict : "")
+      image.src = change.source
+      image.alt = ""
+      button.append(image, make("span", "", change.result))
+      if (change.flips) button.append(verdict(change))
+      button.onclick = () => {
+        state.at = data.changes.indexOf(change)
+        show()
+      }
+      row.append(button)
+    }
+    box.append(row)
+    right.append(box)
+  }
+  list(make("h3", "", "These change the verdict"), data.changes.filter((change) => change.flips))
+  const stay = make("h3", "", "These leave it ")
+  stay.append(verdict(data.before))
+  list(stay, data.changes.filter((change) => !change.flips))
+
+  rail.oninput = () => {
+    state.split = Number(rail.value)
+    place()
+  }
+  // the page's own keys are not meant by those that move the divider
+  rail.onkeydown = (event) => event.key.startsWith("Arrow") && event.stopPropagation()
+
+  const body = make("div", "body")
+  body.append(left, right)
+  root.replaceChildren(sentence, body, said)
+  show()
+  if (isOther && data.focus) {
+    picture.focus()
+    // read after it has come onto the page
+    setTimeout(() => (said.textContent = `Called ${data.before.verdict}, ${data.before.sure} sure. ${data.headline}`), 100)
+  }
+}
