@@ -26,10 +26,20 @@ from core.detectors.layers import (
     token_norms,
     weights_sha256,
 )
+from core.detectors.local import (
+    Fields,
+    LinearHead,
+    WholeScores,
+    find_fields,
+    find_linear_head,
+    head_scores,
+    score_whole,
+)
 from core.detectors.manifest import About, Capability, Classes
 from core.images.labels import FAKE, REAL
 from core.images.preprocessing import Preprocessing
 from core.storage.limits import first_line
+from core.storage.memory import lazy_property
 
 Progress = Callable[[int, int], None]
 CPU = torch.device("cpu")
@@ -249,12 +259,32 @@ class Detector:
         """Predictions, gradients, and layers where its network has any with positions."""
         able = {Capability.PREDICTIONS, Capability.GRADIENTS}
         able |= {Capability.LAYERS} if self.layers else set()
+        able |= {Capability.PATCH_SCORES} if self.fields else set()
         return frozenset(able | {Capability.PATCH_TOKENS} if len(self.tokens) > 1 else able)
 
     @property
     def bias(self) -> float | None:
         """The margin minus the mean of its map, the same for every image; None if that difference is not constant."""
         return None
+
+    @lazy_property
+    def head(self) -> LinearHead | None:
+        """The linear function of the last layer's mean that its margin is; None where it is none."""
+        layer = next(reversed(self.layers), "")
+        if not layer:
+            return None
+        images = np.random.default_rng(0).integers(0, 256, (2, self.side, self.side, 3)).astype(np.uint8)
+        # of another brightness and contrast
+        images[1] //= 4
+        return find_linear_head(self.network, layer, self._margins, self.inputs(images))
+
+    @lazy_property
+    def fields(self) -> Fields | None:
+        """What its local scores see; None where there are none, or where one sees as much as the whole picture."""
+        if self.head is None:
+            return None
+        with torch.inference_mode():
+            return find_fields(self._local_scores, self.inputs(np.zeros((1, self.side, self.side, 3), np.uint8)))
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -319,6 +349,41 @@ class Detector:
         parts = [self._forward(batch) for batch in self._batches(pixels, progress)]
         return torch.cat(parts).float().cpu().numpy() if parts else np.zeros((0, 2), np.float32)
 
+    def local_scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute float32 (N, h, w) scores of positions, positive for REAL, whose mean is the margin.
+
+        Args:
+            pixels: uint8 (N, S, S, 3).
+
+        Raises:
+            ValueError: the margin is no such mean, or `pixels` has another shape or dtype.
+        """
+        if self.head is None:
+            raise ValueError(f"the margin of {self.name} is no mean of local scores")
+        return torch.cat([self._local_scores(batch) for batch in self._batches(pixels)]).cpu().numpy()
+
+    def score_whole(self, picture: NDArray[np.uint8]) -> Iterator[WholeScores]:
+        """Score a whole picture of any size at its own pixels, tile by tile.
+
+        Args:
+            picture: uint8 (height, width, 3); a smaller one than the input is padded first.
+
+        Raises:
+            ValueError: it has no local scores that see less than its input, or takes no other size.
+        """
+        fields = self.fields
+        if fields is None:
+            raise ValueError(f"{self.name} has no scores of parts of a picture")
+
+        def scores(part: NDArray[np.uint8]) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                return self._local_scores(self.inputs(part[None]))[0].cpu().numpy()
+
+        if min(picture.shape[:2]) < self.side:
+            yield WholeScores(scores(self.preprocessing.fit(picture)), 1.0)
+            return
+        yield from score_whole(scores, fields, picture)
+
     def full_pass(self, pixels: NDArray[np.uint8], *, progress: Progress | None = None) -> Pass:
         """Compute logits and, if there are layers, pooled features and gradient-based maps at the target layer."""
         if not self.layers:
@@ -337,6 +402,16 @@ class Detector:
         """Turn float32 (N,) margins into calibrated probabilities of REAL, 0..1."""
         scaled = np.asarray(margins, np.float64) / self.temperature
         return (0.5 * (1 + np.tanh(scaled / 2))).astype(np.float32)
+
+    def _margins(self, inputs: Tensor) -> Tensor:
+        """Compute differentiable (N,) margins."""
+        scores = self.scores(inputs)
+        return scores[:, REAL] - scores[:, FAKE]
+
+    def _local_scores(self, inputs: Tensor) -> Tensor:
+        """Compute (N, h, w), whose mean is the margin, without gradients."""
+        assert self.head is not None  # noqa: S101 - the callers have checked
+        return head_scores(self.network, self.head, self._margins, inputs)
 
     def _forward(self, inputs: Tensor) -> Tensor:
         """Compute (N, 2) `scores` the fastest way, without gradients."""

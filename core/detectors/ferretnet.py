@@ -159,6 +159,10 @@ class FerretDetector(Detector):
         self._fused = fused(self.network)
         move_network(self._fused, self.device, self.format)
 
+    def _local_scores(self, inputs: Tensor) -> Tensor:
+        scores = self._fused.features(inputs)
+        return grouped(scores.permute(0, 2, 3, 1).reshape(-1, 1), self.classes).diff(dim=1).view(scores[:, 0].shape)
+
     def _forward(self, inputs: Tensor) -> Tensor:
         return grouped(self._fused(inputs), self.classes)
 

@@ -7,14 +7,13 @@ begin at even pixels and have odd sides, so that none reaches the last row and c
 
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.detectors.detector import Detector
-from core.detectors.manifest import Capability
+from core.detectors.local import Fields
 from core.detectors.registry import Kind
+from core.storage.memory import lazy_property
 
 # sides of the patches that can be trained, in pixels
 FIELDS = (5, 9, 13, 17)
@@ -65,28 +64,19 @@ class PatchDetector(Detector):
     def __init__(self, *arguments: Any, target_layer: str | None = None, **settings: Any) -> None:
         super().__init__(*arguments, target_layer=target_layer or FEATURES, **settings)
 
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """Those of any network, and the scores of patches."""
-        return super().capabilities | {Capability.PATCH_SCORES}
+    @lazy_property
+    def fields(self) -> Fields:
+        """The patches, none of which reaches beyond the picture."""
+        return Fields(self.network.field, STRIDE, 0)
 
     @property
     def bias(self) -> float | None:
         """The bias of all scores: the margin minus the mean of a margin map."""
         return float(self.network.scores.bias) if self.target_layer == FEATURES else None  # type: ignore[arg-type]
 
-    def patch_scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute the scores of all patches of N images, positive for REAL; their mean is the margin.
-
-        Args:
-            pixels: uint8 (N, S, S, 3).
-
-        Returns:
-            float32 (N, h, w); the patch of score (i, j) has its upper left pixel at (2 i, 2 j).
-        """
+    def _local_scores(self, inputs: Tensor) -> Tensor:
         sign = 1 if self.classes.fake_outputs == (0,) else -1
-        parts = [self.network.scores(self.network.features(batch)) for batch in self._batches(pixels)]
-        scores: NDArray[np.float32] = torch.cat(parts)[:, 0].float().cpu().numpy()
+        scores: Tensor = self.network.scores(self.network.features(inputs))[:, 0].float()
         return sign * scores
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core.detectors.detector import Detector, grouped, move_network
-from core.detectors.manifest import OLD_CAPABILITIES, OLD_SIDE, Capability, Classes
+from core.detectors.manifest import OLD_SIDE, Capability, Classes
 from core.detectors.registry import Kind
 from core.images.preprocessing import Preprocessing
 
@@ -173,7 +173,7 @@ class ResNetDetector(Detector):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """Those of any network, and the instant map where the last stage is the target layer."""
-        return frozenset(OLD_CAPABILITIES) if self._instant else super().capabilities
+        return super().capabilities | {Capability.INSTANT_MAP} if self._instant else super().capabilities
 
     @property
     def bias(self) -> float | None:

@@ -1,6 +1,7 @@
 """The exact map of a detector whose margin is the mean of scores of small patches."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 
 
 class Exact(BatchExplainer[ExplainerSettings]):
-    """Each patch's share of the margin, spread evenly over the pixels of the patch; there are no settings.
+    """Each position's share of a margin that is the mean of local scores; nothing is estimated, and nothing is set.
 
-    The margin is the mean of the scores of patches, as in BagNets (Brendel and Bethge 2019,
-    https://arxiv.org/abs/1904.00760), so a map (side, side) adds up to it: nothing is estimated.
+    So it is in BagNets (Brendel and Bethge 2019, https://arxiv.org/abs/1904.00760), and wherever only a global average
+    and a linear layer follow the last layer with positions (class activation mapping, Zhou et al. 2016,
+    https://arxiv.org/abs/1512.04150). A map adds up to the margin. Where no position sees beyond the picture's border,
+    each share is spread evenly over the pixels that it sees (side, side); otherwise it is left at its position (h, w).
 
     Example:
         >>> import numpy as np
@@ -32,7 +35,7 @@ class Exact(BatchExplainer[ExplainerSettings]):
 
     name = "exact"
     title = "Exact map"
-    sentence = "What each patch of the image adds to the score: all of it, because this detector adds up small patches."
+    sentence = "What each part of the image adds to the score: all of it, because this detector adds up parts."
     settings = ExplainerSettings
     needs = frozenset({Capability.PATCH_SCORES})
     libraries = ("torch",)
@@ -45,26 +48,33 @@ class Exact(BatchExplainer[ExplainerSettings]):
         cancel: Cancel | None,  # noqa: ARG002
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
-        from core.detectors.patch import PatchDetector  # noqa: PLC0415 - torch
-
-        assert isinstance(detector, PatchDetector)  # noqa: S101 - no other has such scores
-        scores = detector.patch_scores(pixels)
+        scores = detector.local_scores(pixels)
         check_finite(detector, scores)
-        network = detector.network
+        fields = detector.fields
+        assert fields is not None  # noqa: S101 - it has the capability
         for own in scores:
-            values = spread_scores(own, side=detector.side, field=network.field, stride=network.stride)
+            values = np.asarray(own / own.size, np.float32)
+            if fields.start == 0:
+                values = spread_scores(own, side=detector.side, field=fields.size, stride=fields.step)
             diagnostics = map_diagnostics(values)
+            seen = {"field": fields.size, "step": fields.step}
+            diagnostics = replace(diagnostics, numbers={**diagnostics.numbers, **seen})
             yield {"margin": float(own.mean()), "values": values, "unit": "margin", "diagnostics": diagnostics}
 
     def cost(self, settings: ExplainerSettings) -> int:  # noqa: ARG002
         """See `Explainer.cost`."""
         return 1
 
-    def reading(self, explanation: Explanation) -> str:  # noqa: ARG002
+    def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""
+        numbers = explanation.diagnostics.numbers
+        seen = "Each patch's share is spread over its pixels"
+        if explanation.map.shape != explanation.image.shape[:2]:
+            seen = "Each part's share is drawn at its middle"
         return (
-            "This detector scores every small patch by itself, and its score is their mean. Each patch's share is "
-            "spread over its pixels, so that all pixels together make up the score exactly: nothing is estimated."
+            f"This detector's score is the mean of scores of {numbers['field']:g} x {numbers['field']:g} pixels, one "
+            f"every {numbers['step']:g}, each computed from these pixels alone. {seen}; all together make up the score "
+            "exactly: nothing is estimated."
         )
 
 

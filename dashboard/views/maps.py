@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.detectors.manifest import Capability, layer_words
+from core.detectors.manifest import layer_words
 from core.explainers.cam import KEPT
 from core.explainers.drawing import Style, common_scale, draw_overlay
 from core.explainers.exact import stored_exact_map
@@ -165,7 +165,7 @@ def known_truth() -> tuple[Opened, int] | None:
     maker = catalogue.maker(opened.run)
     found = sorted(catalogue.detectors().values(), key=lambda detector: detector != maker)
     for detector in found:
-        if Capability.PATCH_SCORES in detector.about.capabilities:
+        if detector.about.kind == "patch":
             for run in library.runs_by(detector.identity):
                 return run, int(detector.about.config["field"])
     return None

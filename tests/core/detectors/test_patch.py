@@ -30,7 +30,7 @@ def test_a_score_depends_on_its_own_patch_alone(field: int) -> None:
 def test_the_margin_is_the_mean_score_of_patches_cut_out_one_by_one(field: int) -> None:
     detector = make_patch(field)
     corners = [(y, x) for y in range(0, 32 - field + 1, 2) for x in range(0, 32 - field + 1, 2)]
-    for image, margin, scores in zip(PIXELS, detector.margins(PIXELS), detector.patch_scores(PIXELS), strict=True):
+    for image, margin, scores in zip(PIXELS, detector.margins(PIXELS), detector.local_scores(PIXELS), strict=True):
         patches = np.stack([image[y : y + field, x : x + field] for y, x in corners])
         with torch.no_grad():
             alone = detector.network(detector.inputs(patches))
@@ -46,7 +46,7 @@ def test_the_margin_is_the_mean_score_of_patches_cut_out_one_by_one(field: int) 
 @pytest.mark.parametrize("field", FIELDS)
 def test_the_exact_map_adds_up_to_the_margin(field: int) -> None:
     detector = make_patch(field)
-    scores = detector.patch_scores(PIXELS)
+    scores = detector.local_scores(PIXELS)
     for number, found in enumerate(EXACT.explain_batch(detector, PIXELS, EXACT.settings())):
         assert found.map.sum() == pytest.approx(float(detector.margins(PIXELS)[number]), abs=1e-4)
         expected = np.zeros((32, 32))

@@ -1,0 +1,132 @@
+"""Local scores: their mean is the margin, each depends on its own field alone, and tiles change nothing."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from core.detectors.detector import Detector
+from core.detectors.ferretnet import FerretDetector
+from core.detectors.local import Fields
+from core.detectors.manifest import Capability, Classes
+from core.explainers.exact import EXACT
+from core.explainers.registry import explainers
+from core.images.preprocessing import Preprocessing
+from tests.conftest import make_patch
+from tests.core.detectors.plain import make_plain
+from tests.core.detectors.test_ferretnet import make_network
+
+
+class Around(nn.Module):
+    """Features whose mean is scored, and a path around them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(3, 2, 3)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """(N, 3, S, S) to (N, 2)."""
+        return self.features(inputs).mean((2, 3)) + inputs.amax((2, 3))[:, :2] * torch.tensor([1.0, 2.0])
+
+
+@cache
+def make(name: str) -> Detector:
+    """A random detector: a name of those below."""
+    torch.manual_seed(0)
+    if name == "ferretnet":
+        steps = Preprocessing(160, crop="native")
+        return FerretDetector(make_network(), steps, Classes(("FAKE",), ("FAKE",)))
+    if name.startswith("patch"):
+        patch = make_patch(int(name[5:]))
+        # as any network
+        return Detector(patch.network, patch.preprocessing, patch.classes)
+    network = torchvision.models.resnet18(num_classes=2) if name == "resnet18" else Around()
+    return Detector(network, Preprocessing(96), Classes())
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """uint8 (height, width, 3)."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+FIELDS = {
+    "ferretnet": Fields(127, 8, -63),
+    **{f"patch{size}": Fields(size, 2, 0) for size in (5, 9, 13, 17)},
+    "resnet18": None,
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_the_mean_of_local_scores_is_the_margin_and_fields_are_those_of_the_layers(name: str) -> None:
+    detector = make(name)
+    pixels = np.stack([noise(detector.side, detector.side, seed) for seed in (0, 1)])
+    scores = detector.local_scores(pixels)
+    np.testing.assert_allclose(scores.mean((1, 2)), detector.margins(pixels), atol=1e-4)
+    assert np.ptp(scores[0]) > 1e-3
+    assert detector.fields == FIELDS[name]
+    # a field of 435 pixels is larger than the picture
+    offered = FIELDS[name] is not None
+    assert (Capability.PATCH_SCORES in detector.capabilities) == offered
+    assert (EXACT in explainers(detector)) == offered
+    if offered:
+        exact = EXACT.explain_fully(detector, pixels[0])
+        assert exact.map.sum() == pytest.approx(exact.margin, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["ferretnet", "patch9"])
+def test_nothing_outside_of_a_field_changes_its_score(name: str) -> None:
+    detector = make(name)
+    fields = FIELDS[name]
+    before = noise(detector.side, detector.side)
+    row, column = 2, 7
+    inside = np.zeros(before.shape, bool)
+    top, left = (max(0, fields.start + fields.step * position) for position in (row, column))
+    bottom, right = (fields.start + fields.step * position + fields.size for position in (row, column))
+    inside[top:bottom, left:right] = True
+    other = noise(detector.side, detector.side, seed=1)
+    pixels = np.stack([before, np.where(inside, before, other), np.where(inside, other, before)])
+    scores = detector.local_scores(pixels)[:, row, column]
+    assert scores[1] == pytest.approx(scores[0], abs=1e-5)
+    assert abs(scores[2] - scores[0]) > 1e-4
+    assert not inside.all()
+
+
+@pytest.mark.parametrize("detector", [make_plain(), make("around")], ids=["a curved head", "a path around"])
+def test_a_margin_that_is_no_mean_has_no_local_scores(detector: Detector) -> None:
+    assert detector.fields is None
+    with pytest.raises(ValueError, match="no mean of local scores"):
+        detector.local_scores(noise(detector.side, detector.side)[None])
+    with pytest.raises(ValueError, match="no scores of parts"):
+        next(detector.score_whole(noise(100, 100)))
+
+
+@pytest.mark.parametrize("name", ["ferretnet", "patch9"])
+@pytest.mark.parametrize(("height", "width"), [(203, 331), (176, 400), (161, 167)])
+def test_a_picture_in_tiles_has_the_scores_of_the_whole(
+    name: str, height: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.detectors.local.TILE", 64)
+    detector = make(name)
+    picture = noise(height, width)
+    shares = []
+    for whole in detector.score_whole(picture):
+        shares.append(whole.done)
+        assert np.isfinite(whole.margin)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1 != shares[0]
+    with torch.no_grad():
+        logits = detector.network(detector.inputs(picture[None]))[0].tolist()
+    # one output scores FAKE
+    margin = -logits[0] if len(logits) == 1 else logits[1] - logits[0]
+    assert whole.margin == pytest.approx(margin, abs=1e-4)
+
+
+def test_a_picture_smaller_than_the_window_is_scored_as_it_is_padded() -> None:
+    detector = make("ferretnet")
+    picture = noise(90, 200)
+    (whole,) = detector.score_whole(picture)
+    expected = detector.local_scores(detector.preprocessing.fit(picture)[None])[0]
+    np.testing.assert_allclose(whole.scores, expected, atol=1e-5)
