@@ -54,7 +54,9 @@ class Agreement:
     @property
     def beyond_chance(self) -> bool | None:
         """True where `rank_share` is at most `LEVEL`, so the agreement is this image's own; None if that is unknown."""
-        return self.rank_share <= LEVEL if enough(self.others) and np.isfinite(self.rank_share) else None
+        if not enough(self.others) or not np.isfinite(self.rank_share):
+            return None
+        return self.rank_share <= LEVEL
 
 
 def agreement_of(first: Explanation, second: Explanation, *, others: Values | None = None) -> Agreement:
@@ -73,7 +75,8 @@ def agreement_of(first: Explanation, second: Explanation, *, others: Values | No
     if regions is None:
         regions = grid(*first.image.shape[:2], rows=CELLS, columns=CELLS)
     # the class whose foremost places are compared: the verdict, or the only one that one of the maps can show
-    sign = 1 if (first.one_sided or second.one_sided or first.verdict) == "REAL" else -1
+    shown = first.one_sided or second.one_sided or first.verdict
+    sign = 1 if shown == "REAL" else -1
     signed = None if others is None else sign * others
     return agreement(sign * first.map, sign * second.map, segments=regions, others=signed)
 

@@ -72,8 +72,13 @@ DEFAULT = Style()
 def draw_image(image: Pixels, size: int, *, pixels: bool = False) -> Pixels:
     """Draw a square uint8 image as opaque RGBA (size, size, 4): smooth, or with every pixel a crisp rectangle."""
     large = enlarged(image, size, pixels=pixels)
-    large = _nearest(image, size) if len(large) > size else large
-    return np.dstack([large, np.full((size, size), 255, np.uint8)])
+    if len(large) > size:
+        large = _nearest(image, size)
+    return _opaque(large)
+
+
+def _opaque(colours: Pixels) -> Pixels:
+    return np.dstack([colours, np.full(colours.shape[:2], 255, np.uint8)])
 
 
 def draw_map(
@@ -91,7 +96,7 @@ def draw_map(
         uint8 RGBA (size, size, 4).
     """
     colours = _colours(style.palette)[np.rint((_share(values, size, style) + 1) * STEPS).astype(int)]
-    drawn = np.dstack([colours, np.full((size, size), 255, np.uint8)])
+    drawn = _opaque(colours)
     if undecided is None:
         return drawn
     drawn[_nearest(undecided, size), :3] = rgb(NEUTRAL)
@@ -161,8 +166,9 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
     # an outline is drawn around what is strongest, and a tint is no strength
     if explanation.light is not None and style.drawing != "outline":
         values = np.where(explanation.light, LIGHT * scale * np.sign(values), values)
-    # the paper's colours stand for and against the verdict
-    values = -values if style.palette == "paper" and explanation.verdict == "FAKE" else values
+    if style.palette == "paper" and explanation.verdict == "FAKE":
+        # its colours stand for and against the verdict
+        values = -values
     if style.drawing == "outline":
         return draw_outline(image, values, size, style)
     if style.drawing == "overlay":
@@ -204,8 +210,10 @@ def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:
     # the probability of the likelier class as LIME explains it is without the temperature
     likelier = float(0.5 * (1 + np.tanh(abs(explanation.margin) / 2)))
     size = {"margin": abs(explanation.margin), "probability": likelier}.get(explanation.unit, 0.0)
-    least = size / (explanation.map.size if explanation.parts is None else len(explanation.parts.weights))
-    return max(common_scale([explanation.tinted]), 0.0 if style.palette == "paper" else least)
+    least = 0.0
+    if style.palette != "paper":
+        least = size / (explanation.map.size if explanation.parts is None else len(explanation.parts.weights))
+    return max(common_scale([explanation.tinted]), least)
 
 
 def bar_colours(palette: Palette) -> tuple[str, ...]:
@@ -220,9 +228,10 @@ def npz_of(explanation: Explanation) -> bytes:
         ValueError: a number in it is not finite where JSON has to hold it.
     """
     arrays: dict[str, Any] = {key: getattr(explanation, key) for key in ("image", "values", "undecided")}
-    if (parts := explanation.parts) is not None:
-        weights = ("weights", "low", "high", "decisions", "regions", "holds")
-        arrays |= {key: getattr(parts, key) for key in weights} | {"labels": np.array(parts.labels)}
+    parts = explanation.parts
+    if parts is not None:
+        arrays |= {key: getattr(parts, key) for key in ("weights", "low", "high", "decisions", "regions", "holds")}
+        arrays["labels"] = np.array(parts.labels)
     names = ("method", "verdict", "margin", "p_real", "unit", "one_sided", "done")
     about = {key: getattr(explanation, key) for key in names} | {
         "title": find_explainer(explanation.method).title,

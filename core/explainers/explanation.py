@@ -76,8 +76,10 @@ class Parts:
 
     def reading(self, number: int) -> str:
         """Say what a part speaks for and, where that was asked, whether it does so under every fill."""
-        held = "" if self.holds is None or not self.decisions[number] else HELD[bool(self.holds[number])]
-        return SIDES[int(self.decisions[number])] + held
+        side = SIDES[int(self.decisions[number])]
+        if self.holds is None or not self.decisions[number]:
+            return side
+        return side + HELD[bool(self.holds[number])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +145,9 @@ class Explanation:
     @property
     def tinted(self) -> NDArray[np.floating]:
         """float (h, w): the map as far as it is decided, 0 elsewhere."""
-        return self.map if self.undecided is None else np.where(self.undecided, 0, self.map)
+        if self.undecided is None:
+            return self.map
+        return np.where(self.undecided, 0, self.map)
 
     @property
     def light(self) -> NDArray[np.bool_] | None:
@@ -154,7 +158,7 @@ class Explanation:
 
     @property
     def has_picture(self) -> bool:
-        """Whether there is a map, and anything decided in it."""
+        """True where there is a map, and anything decided in it."""
         return self.values is not None and (self.undecided is None or not self.undecided.all())
 
     def _repr_png_(self) -> bytes | None:
@@ -201,11 +205,19 @@ def map_diagnostics(values: NDArray[np.floating], *, one_sided: ClassName | None
     spread = float(np.ptp(values)) / largest
     flat = spread < FLAT
     one_signed = bool((values >= 0).all() or (values <= 0).all())
-    sentences = ["The map is almost the same everywhere, so it points at no place."] * flat
+    sentences = []
+    if flat:
+        sentences.append("The map is almost the same everywhere, so it points at no place.")
     if one_sided is not None:
         sentences.append(f"This method shows only what speaks for {one_sided}, never what speaks against it.")
     elif one_signed:
         side = "REAL" if values.max() > 0 else "FAKE"
         sentences.append(f"Every position speaks for {side}; the map shows only where it does so more.")
-    cause: OneColour = "flat" if flat else "one-sided" if one_sided else "one sign" if one_signed else ""
+    cause: OneColour = ""
+    if flat:
+        cause = "flat"
+    elif one_sided:
+        cause = "one-sided"
+    elif one_signed:
+        cause = "one sign"
     return Diagnostics(" ".join(sentences), cause, {"spread": spread})

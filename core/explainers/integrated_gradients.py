@@ -94,11 +94,14 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
         unit = "margin" if settings.target == "margin" else "logit"
         for margin, values, gained in zip(margins, maps, gains.tolist(), strict=True):
             own = map_diagnostics(values)
-            total, moved = (float(part.sum(dtype=np.float64)) for part in (values, np.abs(values)))
+            total = float(values.sum(dtype=np.float64))
+            moved = float(np.abs(values).sum(dtype=np.float64))
             gap = abs(total - gained)
             # relative to the sum of absolute values, because the gain itself can be close to 0
-            far = f"The values add up to {total:+.3g} where the score moves {gained:+.3g} (above 0: towards REAL)"
-            sentence = f"{own.sentence} {far}: take more steps.".strip() if gap > GAP * moved else own.sentence
+            sentence = own.sentence
+            if gap > GAP * moved:
+                far = f"The values add up to {total:+.3g} where the score moves {gained:+.3g} (above 0: towards REAL)"
+                sentence = f"{sentence} {far}: take more steps.".strip()
             numbers = {**own.numbers, "sum": total, "gained": gained, "gap": gap, "moved": moved}
             diagnostics = replace(own, sentence=sentence, numbers=numbers)
             yield {"margin": float(margin), "values": values, "unit": unit, "diagnostics": diagnostics}
@@ -110,9 +113,10 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
     def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""
         settings: Any = explanation.settings
-        start, end = (
-            ("black", "black") if settings.baseline == "black" else ("a blurred copy of itself", "its blurred copy")
-        )
+        start = end = "black"
+        if settings.baseline == "blur":
+            start = "a blurred copy of itself"
+            end = "its blurred copy"
         return (
             f"The image is faded in from {start}, and each pixel is credited with what its own change adds to the "
             "score on the way. Blue and orange say which class that is for; all pixels together make up how much more "

@@ -44,12 +44,12 @@ class ExplainerSettings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            name = str(error.errors()[0]["loc"][0])
-            value = error.errors()[0]["input"]
-            fields = {one.name: one for one in describe(type(self))}
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            fields = {field.name: field for field in describe(type(self))}
             if name not in fields:
                 raise ExplanationError(f"there is no setting {name!r}; these are known: {', '.join(fields)}") from None
-            raise ExplanationError(f"{name} must be {fields[name].limits}, not {value!r}") from None
+            raise ExplanationError(f"{name} must be {fields[name].limits}, not {first['input']!r}") from None
 
     def changed(self, **values: Any) -> Self:
         """Copy the settings with other values.
@@ -105,7 +105,9 @@ class SettingField:
             return "one of " + ", ".join(map(str, self.choices))
         if self.low is None:
             return "a layer of the detector" if self.of_layers else "any"
-        return f"at least {self.low:g}" if self.high is None else f"from {_number(self.low)} to {_number(self.high)}"
+        if self.high is None:
+            return f"at least {self.low:g}"
+        return f"from {_number(self.low)} to {_number(self.high)}"
 
     def text(self, value: Any) -> str:
         """Write a value as a URL or a command line has it."""

@@ -103,11 +103,11 @@ class ShippedSource:
         if not self._contents:
             # once, front to back: a solid archive is slow to read in any other order
             with self._sealed(ARCHIVE) as packed, tarfile.open(fileobj=packed, mode="r|xz") as members:
-                contents = {
-                    match[1]: members.extractfile(member).read()  # type: ignore[union-attr]
-                    for member in members
-                    if member.isreg() and (match := SHIPPED_MEMBER.fullmatch(member.name))
-                }
+                contents = {}
+                for member in members:
+                    match = SHIPPED_MEMBER.fullmatch(member.name)
+                    if match and member.isreg():
+                        contents[match[1]] = members.extractfile(member).read()  # type: ignore[union-attr]
                 if contents.keys() != set(self.statistics.index):
                     raise DatasetError(f"{self.folder / ARCHIVE} holds other files than {TABLE} names; restore both.")
             self._contents = contents
@@ -178,9 +178,9 @@ def _repack(archive: Path, target: Path, sender: str, progress: Progress | None)
     rows: list[tuple[str, str, int]] = []
     try:
         with closing(open_files(archive)) as files, zipfile.ZipFile(target, "w") as packed:
-            members = [(listed, match) for listed in files.listing if (match := MEMBER.fullmatch(listed.name))]
-            for listed, match in members:
-                content = files.read(listed.name, limit=MAX_FILE_BYTES)
+            members = list(filter(None, (MEMBER.fullmatch(listed.name) for listed in files.listing)))
+            for match in members:
+                content = files.read(match[0], limit=MAX_FILE_BYTES)
                 rows.append((match[2], hashlib.sha256(content).hexdigest(), int(match[3] == CLASSES[REAL])))
                 packed.writestr(zipfile.ZipInfo(match[1], WRITTEN_AT), content)
                 if progress and (len(rows) % STEP == 0 or len(rows) == len(members)):

@@ -87,7 +87,8 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
             # a HEIC is opened at its primary picture, whose size was checked; its first may be another one
             image.seek(0)
         factor = factor_of(image.size)
-        if factor > 1 and (strips := STRIPS.get(str(image.format))):
+        strips = STRIPS.get(str(image.format))
+        if factor > 1 and strips:
             pixels = reduced(strips(data), image.size, factor, _strip_to_rgb)
             # of a PNG, Pillow reads EXIF with all pixels
             with Image.open(io.BytesIO(without_pixels(data)), formats=FORMATS) as parts:
@@ -116,7 +117,8 @@ def open_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Iterator[Image.
     """
     if not data:
         raise ImageError("The file is empty; choose another image.")
-    most_bytes = MAX_PARSED_BYTES if data[4:8] == b"ftyp" or data[:4] == b"GIF8" else MAX_BYTES
+    is_parsed = data[4:8] == b"ftyp" or data.startswith(b"GIF8")
+    most_bytes = MAX_PARSED_BYTES if is_parsed else MAX_BYTES
     if len(data) > most_bytes:
         raise ImageError(f"The file has more than {most_bytes >> 20} MB, and no more is read; save it smaller.")
     scans = count_scans(data)

@@ -41,7 +41,8 @@ def download(
 
     sender = sender_of(url)
     headers = {"User-Agent": "telltale"}
-    if there := target.stat().st_size if target.exists() else 0:
+    there = target.stat().st_size if target.exists() else 0
+    if there:
         headers["Range"] = f"bytes={there}-"
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:

@@ -183,7 +183,7 @@ def _open_tar(path: Path, file: BinaryIO, begins: bytes) -> Files:
 
     def members() -> Iterator[tuple[Listed, int]]:
         with tarfile.open(fileobj=bounded, mode="r:") as tar:  # type: ignore[call-overload]
-            while (info := tar.next()) is not None:
+            for info in iter(tar.next, None):
                 # otherwise it remembers all of them
                 tar.members.clear()
                 if info.size < 0:
@@ -193,7 +193,8 @@ def _open_tar(path: Path, file: BinaryIO, begins: bytes) -> Files:
 
     def unpack(offset: int, size: int) -> bytes:
         bounded.seek(offset)
-        if len(content := stream.read(size)) < size:
+        content = stream.read(size)
+        if len(content) < size:
             raise EOFError("the .tar ends before it")
         return content
 

@@ -1,6 +1,6 @@
 """Layouts in which a folder names the class; other folders name split, source and category."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -43,7 +43,10 @@ def real_fake(files: Files, _: tuple[str, ...]) -> Pictures | None:
             return Entry(f"{parent}/{file}", listed.size, listed.stamp, path=listed.name)
         return Entry(*listed, label=folder.label, category="/".join(folder.after))
 
-    return from_files(files, ((folder.split, entry(folder, file)) for folder in folders for file in folder.pictures))
+    entries: list[tuple[str, Entry]] = []
+    for folder in folders:
+        entries += [(folder.split, entry(folder, listed)) for listed in folder.pictures]
+    return from_files(files, entries)
 
 
 def sources(files: Files, _: tuple[str, ...]) -> Pictures | None:
@@ -72,45 +75,54 @@ def image_folder(files: Files, fake: tuple[str, ...]) -> Pictures | None:
     folders = _folders(files) if fake else []
     if not folders:
         return None
-    depths = {at for _, names, _ in folders for at, name in enumerate(names) if name in fake}
+    depths: set[int] = set()
+    for _, names, _ in folders:
+        depths.update(depth for depth, name in enumerate(names) if name in fake)
     if len(depths) > 1:
         raise DatasetError(
             f"{files.path} has folders named {some(fake)} at more than one depth; give the FAKE classes other names."
         )
     depth = next(iter(depths), 0)
-    if shallow := [listed.name for _, names, pictures in folders if len(names) <= depth for listed in pictures]:
+    shallow: list[str] = []
+    for _, names, pictures in folders:
+        if len(names) <= depth:
+            shallow += [listed.name for listed in pictures]
+    if shallow:
         raise DatasetError(
             f"{files.path} is read as {{class}}/, and {len(shallow):,} pictures are in no such folder: {some(shallow)}"
             "; move them out of it."
         )
     labels = classes_of({names[depth] for _, names, _ in folders}, fake, str(files.path))
-    return _pictures(files, (
-        ClassFolder(pictures, split, labels[names[depth]], names[depth : depth + 1], names[depth + 1 :])
-        for split, names, pictures in folders
-    ))  # fmt: skip
+    class_folders = []
+    for split, names, pictures in folders:
+        name = names[depth]
+        class_folders.append(ClassFolder(pictures, split, labels[name], [name], names[depth + 1 :]))
+    return _pictures(files, class_folders)
 
 
 def unlabelled(files: Files, _: tuple[str, ...]) -> Pictures | None:
     """Pictures of which nothing says what they are; the outermost folder that they do not share is the source."""
     folders = _folders(files)
+    if not folders:
+        return None
     shared = _count_shared([names for _, names, _ in folders])
-    return _pictures(files, (
-        ClassFolder(pictures, split, UNLABELLED, names[shared : shared + 1], names[shared + 1 :])
-        for split, names, pictures in folders
-    )) if folders else None  # fmt: skip
+    class_folders = []
+    for split, names, pictures in folders:
+        own = names[shared:]
+        class_folders.append(ClassFolder(pictures, split, UNLABELLED, own[:1], own[1:]))
+    return _pictures(files, class_folders)
 
 
 def _pictures(files: Files, folders: Iterable[ClassFolder]) -> Pictures:
     """Return the pictures of folders: the first folder before the class is the source, others the category."""
-
-    def entries() -> Iterator[tuple[str, Entry]]:
-        for folder in folders:
-            source = source_name("".join(folder.before[:1]))
-            category = source_name("/".join([*folder.before[1:], *folder.after]))
-            for listed in folder.pictures:
-                yield folder.split, Entry(*listed, label=folder.label, source=source, category=category)
-
-    return from_files(files, entries())
+    entries: list[tuple[str, Entry]] = []
+    for folder in folders:
+        source = source_name("".join(folder.before[:1]))
+        category = source_name("/".join([*folder.before[1:], *folder.after]))
+        for listed in folder.pictures:
+            entry = Entry(*listed, label=folder.label, source=source, category=category)
+            entries.append((folder.split, entry))
+    return from_files(files, entries)
 
 
 def _folders(files: Files) -> list[Folder]:

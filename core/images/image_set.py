@@ -34,7 +34,7 @@ class DataPath(str):
     def __new__(cls, path: str, fake_classes: Iterable[str] = ()) -> "DataPath":
         """Create the path; class names are stripped, and blank ones dropped."""
         made = super().__new__(cls, path)
-        made.fake_classes = tuple(name for given in fake_classes if (name := given.strip()))
+        made.fake_classes = tuple(filter(None, map(str.strip, fake_classes)))
         return made
 
 
@@ -85,7 +85,8 @@ class ImageSet:
         Raises:
             DatasetError: it has images of one class only, or none has a label.
         """
-        if missing := [name for label, name in enumerate(CLASSES) if not (self.labels == label).any()]:
+        missing = [name for label, name in enumerate(CLASSES) if label not in self.labels]
+        if missing:
             raise DatasetError(
                 f"{self.name} has no {' and no '.join(missing)} images, and both classes are needed; "
                 "where folders or labels do not say what is FAKE, name it with --fake-classes A,B."
@@ -137,12 +138,13 @@ def categories_of(names: Sequence[str]) -> list[str | None]:
     matches = [CIFAKE_NAME.fullmatch(stem) for stem in stems]
     # of the numbered files alone: one of another name takes no category from the others
     numbered = is_cifake(name for name, match in zip(names, matches, strict=True) if match)
-    return [
-        (CIFAR10[int(match[1] or 1) - 1] if numbered else None)
-        if match
-        else printable(stem.rpartition("-")[0]).strip() or None
-        for stem, match in zip(stems, matches, strict=True)
-    ]
+    categories: list[str | None] = []
+    for stem, match in zip(stems, matches, strict=True):
+        if match is None:
+            categories.append(printable(stem.rpartition("-")[0]).strip() or None)
+        else:
+            categories.append(CIFAR10[int(match[1] or 1) - 1] if numbered else None)
+    return categories
 
 
 def fingerprint_of(split: str, rows: pd.DataFrame) -> str:

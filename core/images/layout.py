@@ -88,16 +88,20 @@ def classes_of(names: Collection[str], fake: tuple[str, ...], where: str) -> dic
     Raises:
         DatasetError: a given FAKE class is not in `names`, or a name is not in `WORDS`.
     """
-    if missing := sorted(set(fake) - set(names)):
+    missing = sorted(set(fake) - set(names))
+    if missing:
         raise DatasetError(
             f"{where} has no class {some(missing)}, which --fake-classes names; its classes are {some(names)}."
         )
-    if not fake and (unclear := sorted(name for name in names if name.lower() not in WORDS)):
+    if fake:
+        return {name: "FAKE" if name in fake else "REAL" for name in names}
+    unclear = sorted(name for name in names if name.lower() not in WORDS)
+    if unclear:
         raise DatasetError(
             f"{where} has the classes {some(names)}, and {some(unclear)} does not say whether it is REAL or FAKE; name "
             "those that are FAKE with --fake-classes A,B."
         )
-    return {name: ("FAKE" if name in fake else "REAL") if fake else WORDS[name.lower()] for name in names}
+    return {name: WORDS[name.lower()] for name in names}
 
 
 def some(names: Iterable[str]) -> str:

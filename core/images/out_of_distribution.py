@@ -158,9 +158,13 @@ def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | N
     sources = []
     for name, about in manifest["photographs"].items():
         images = [image for image in manifest["images"] if image["photograph"] == name and "/REAL/" in image["file"]]
-        of_side = [[image["box"] for image in images if image["box"][2] == side] for side in sides]
-        boxes = [box for boxes in of_side for box in boxes[: max(1, crops // len(sides))]]
-        photograph = read_photograph(about) if boxes and split in (None, about["split"]) else None
+        boxes: list[tuple[int, int, int]] = []
+        for side in sides:
+            of_side = [image["box"] for image in images if image["box"][2] == side]
+            boxes += of_side[: max(1, crops // len(sides))]
+        if not boxes or split not in (None, about["split"]):
+            continue
+        photograph = read_photograph(about)
         if photograph is not None:
             squares = [photograph[y : y + edge, x : x + edge] for x, y, edge in boxes]
             pixels = np.stack([_under_every_filter(square, preprocessing) for square in squares], axis=1)
@@ -176,7 +180,9 @@ def read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
         data = (Path(next(iter(package.submodule_search_locations or ()))) / about["path"]).read_bytes()  # type: ignore[union-attr]
     except (AttributeError, StopIteration, OSError):
         return None
-    return decode(data) if hashlib.sha256(data).hexdigest() == about["sha256"] else None
+    if hashlib.sha256(data).hexdigest() != about["sha256"]:
+        return None
+    return decode(data)
 
 
 def as_cifake(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -51,17 +51,11 @@ class LayoutSource:
         with ExitStack() as opened:
             opened.callback(self._files.close)
             for self._expects, layout in LAYOUTS.items():
-                if pictures := layout(self._files, fake):
+                pictures = layout(self._files, fake)
+                if pictures is not None:
                     break
             else:
-                if nested := [listed.name for listed in self._files.listing if listed.name.lower().endswith(ARCHIVES)]:
-                    raise DatasetError(
-                        f"{path} holds no pictures but {len(nested):,} archives ({some(nested)}), which are not opened "
-                        "within it; unpack them, or name one of them."
-                    )
-                raise DatasetError(
-                    f"{path} is in no known layout: expected {'; '.join(LAYOUTS)}; found {self._contents()}."
-                )
+                raise self._unknown()
             self._read = pictures.read
             self._splits = dict[str, list[Entry]]()
             for split, entry in pictures.entries:
@@ -95,6 +89,18 @@ class LayoutSource:
     def close(self) -> None:
         """Close the archive."""
         self._files.close()
+
+    def _unknown(self) -> DatasetError:
+        """Say what is there where no layout fits."""
+        nested = [listed.name for listed in self._files.listing if listed.name.lower().endswith(ARCHIVES)]
+        if nested:
+            return DatasetError(
+                f"{self.path} holds no pictures but {len(nested):,} archives ({some(nested)}), which are not opened "
+                "within it; unpack them, or name one of them."
+            )
+        return DatasetError(
+            f"{self.path} is in no known layout: expected {'; '.join(LAYOUTS)}; found {self._contents()}."
+        )
 
     def _contents(self) -> str:
         """List for messages the first two folder levels of a set, and the files outside any folder."""

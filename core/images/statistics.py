@@ -39,10 +39,10 @@ def image_statistics(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> pd.Data
     Returns:
         A float32 frame of N rows with the columns of `STATISTICS` except `file_bytes`, which pixels cannot tell.
     """
-    blocks = [_chunk_statistics(pixels[start : start + chunk]) for start in range(0, len(pixels), chunk)]
     columns = [name for name in STATISTICS if name != "file_bytes"]
-    values = np.concatenate(blocks) if blocks else np.zeros((0, len(columns)), np.float32)
-    return pd.DataFrame(values, columns=columns)
+    blocks = [np.zeros((0, len(columns)), np.float32)]
+    blocks += [_chunk_statistics(pixels[start : start + chunk]) for start in range(0, len(pixels), chunk)]
+    return pd.DataFrame(np.concatenate(blocks), columns=columns)
 
 
 def _chunk_statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

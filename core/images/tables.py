@@ -75,15 +75,19 @@ def path_tables(files: Files, fake: tuple[str, ...]) -> Pictures | None:
         raise DatasetError(
             f"{files.path} has {len(tables)} tables of paths ({some(tables)}); name the file of one of them instead."
         )
-    rows = [_listed_rows(files, name, table) for name, table in tables.items()]
-    return from_files(files, _entries_of(pd.concat(rows), fake, str(files.path))) if rows else None
+    if not tables:
+        return None
+    rows = pd.concat([_listed_rows(files, name, table) for name, table in tables.items()])
+    return from_files(files, _entries_of(rows, fake, str(files.path)))
 
 
 def parquet(files: Files, fake: tuple[str, ...]) -> Pictures | None:
     """Parquet with the images' bytes, as Hugging Face writes it: one row per image, with its label."""
     reader = _ParquetReader(files)
     rows = [reader.rows(listed) for listed in files.listing if listed.name.lower().endswith(".parquet")]
-    return Pictures(_entries_of(pd.concat(rows), fake, str(files.path)), reader.read) if rows else None
+    if not rows:
+        return None
+    return Pictures(_entries_of(pd.concat(rows), fake, str(files.path)), reader.read)
 
 
 def _entries_of(rows: pd.DataFrame, fake: tuple[str, ...], where: str) -> Iterator[tuple[str, Entry]]:
@@ -97,14 +101,16 @@ def _entries_of(rows: pd.DataFrame, fake: tuple[str, ...], where: str) -> Iterat
     Raises:
         DatasetError: labels are missing or do not say which class they are, or a split has an unknown name.
     """
-    labels: dict[str, str] = {UNLABELLED: UNLABELLED}
-    if not rows["label"].any():
+    blank = int((rows["label"] == "").sum())
+    if blank == len(rows):
         rows = rows.assign(label=UNLABELLED)
-    elif blank := int((rows["label"] == "").sum()):
+        labels = {UNLABELLED: UNLABELLED}
+    elif blank:
         raise DatasetError(f"{where} has no label in {blank:,} of its rows; give every row one, or take it out.")
     else:
         labels = {**classes_of(set(rows["label"]), fake, where)}
-    if unknown := {split for split in rows["split"] if split and split.lower() not in SPLITS}:
+    unknown = {split for split in rows["split"] if split and split.lower() not in SPLITS}
+    if unknown:
         raise DatasetError(f"{where} has the splits {some(unknown)}; expected {', '.join(sorted(SPLITS))}.")
     for row in rows.itertuples(index=False):
         label = labels[row.label]
@@ -120,7 +126,8 @@ def column_of(columns: Iterable[Any], names: Sequence[str]) -> str | None:
 
 
 def _needed(columns: Iterable[Any], names: Sequence[str], where: str) -> str:
-    if (column := column_of(columns, names)) is None:
+    column = column_of(columns, names)
+    if column is None:
         raise DatasetError(f"{where} has no column {' or '.join(names[:2])}; it has {some(map(str, columns))}.")
     return column
 
@@ -157,7 +164,8 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
     label = column_of(rows, (*LABEL, *FLAGS))
     names = rows[path].map(_text_of)
     listed = [files.look_up(str(folder / name)) if name else None for name in names]
-    if missing := [name for name, file in zip(names, listed, strict=True) if file is None]:
+    missing = [name for name, file in zip(names, listed, strict=True) if file is None]
+    if missing:
         raise DatasetError(
             f"{where} names {len(missing):,} pictures that are not there: {some(missing)}; paths are relative to it."
         )
@@ -172,7 +180,8 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
 def _unflagged(labels: pd.Series, column: str | None) -> pd.Series:
     """Write the labels of a column such as `is_fake` as the classes that they mean."""
     meant = FLAGS.get(str(column).strip().lower())
-    if meant is None or not set(lower := labels.str.lower()) <= {*YES, *NO}:
+    lower = labels.str.lower()
+    if meant is None or not set(lower) <= {*YES, *NO}:
         return labels
     return lower.isin(YES).map({True: meant, False: other_class(meant)})
 
@@ -215,7 +224,8 @@ class _ParquetReader:
             raise DatasetError(f"{where} has no column image with bytes; it has {some(schema.names)}.")
         self.groups[table.name] = image, np.cumsum([0, *(group.num_rows for group in groups)]).tolist()
         kind = schema.field(image).type
-        path = f"{image}.path" if pa.types.is_struct(kind) and kind.get_field_index("path") >= 0 else None
+        has_paths = pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
+        path = f"{image}.path" if has_paths else None
         source, split = (column_of(schema.names, names) for names in (SOURCE, SPLIT))
         label = column_of(schema.names, (*LABEL, *FLAGS))
         columns = {"label": label, "source": source, "split": split, "path": path}
@@ -224,7 +234,9 @@ class _ParquetReader:
         read = partial(pq.ParquetFile(opened, read_dictionary=given).read_row_group, columns=given)
         values = pa.concat_tables([read(number).flatten() for number in range(len(groups))]).to_pandas()
         classes = _class_names(schema, str(label))
-        shard = next((match[1] for part in reversed(table.name.split("/")) if (match := SHARD.match(part))), "")
+        # the innermost folder or file that names a split
+        matches = list(filter(None, map(SHARD.match, table.name.split("/"))))
+        shard = matches[-1][1] if matches else ""
         # the size of a row is not known here; that of its file is
         rows = pd.DataFrame({"size": 0, "stamp": (table.stamp << 40) + table.size, "split": shard}, values.index)
         for name, column in columns.items():

@@ -48,7 +48,8 @@ def report_of(
     answers = answers or {}
     overall = manifest["metrics"]["all"]
     clean = manifest["metrics"]["clean"]
-    if not (images := overall["images"]):
+    images = overall["images"]
+    if not images:
         return page(f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], {}, {}, run)
     leaks = f"{manifest['leaked']:,}" if run.leaks_checked else "an unknown number"
     lead = [f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}."]

@@ -125,7 +125,8 @@ class RegionLime(Explainer[R]):
             regions = self.cut(image, settings) if regions is None else np.asarray(regions, np.int32)
         except ValueError as error:
             raise ExplanationError(str(error)) from None
-        if (count := int(regions.max()) + 1) > MOST_REGIONS:
+        count = int(regions.max()) + 1
+        if count > MOST_REGIONS:
             raise ExplanationError(
                 f"{self.title} weighs at most {MOST_REGIONS:,} regions, not {count:,}; ask for fewer"
             )
@@ -287,7 +288,8 @@ def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, 
     else:
         fills: tuple[Fill, Fill] = (settings.fill, "texture" if settings.fill != "texture" else "mean")
         own, other = _balances(score, image, regions, fills=fills, seed=settings.seed)
-        cause = "fill" if abs(own) >= ONE_WAY and other * np.sign(own) < ONE_WAY else "one sign"
+        only_this_fill = abs(own) >= ONE_WAY and other * np.sign(own) < ONE_WAY
+        cause = "fill" if only_this_fill else "one sign"
     count = len(decisions)
     numbers = step.numbers
     area = float(np.isin(regions, np.flatnonzero(decisions)).mean())
