@@ -39,22 +39,29 @@ def one_direction(text: str) -> str:
     return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
 
 
-def starting(command: str) -> None:
+@contextmanager
+def importing(name: str) -> Iterator[None]:
     """Make Ctrl-C end this process with one sentence and exit status 130 while a command imports its libraries.
 
     KeyboardInterrupt is not enough: during import, libraries swallow it or turn it into another error.
 
     Args:
-        command: its name in that sentence.
+        name: of the command, in that sentence.
     """
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        os.write(2, f"\n{command}: stopped before it began; nothing has changed.\n".encode())
+        os.write(2, f"\n{name}: stopped before it began; nothing has changed.\n".encode())
         os._exit(130)
 
     # a background process may have been started with SIGINT ignored
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if usual:
         signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        if usual:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def command(
@@ -75,9 +82,6 @@ def command(
     def decorate(run: Callable[[Any], int | None]) -> Callable[[Any], int]:
         @functools.wraps(run)
         def main(arguments: Any = None) -> int:
-            if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, signal.default_int_handler):
-                # that of `starting`
-                signal.signal(signal.SIGINT, signal.default_int_handler)
             if isinstance(sys.stdout, TextIOWrapper):
                 sys.stdout.reconfigure(errors="backslashreplace")
             status = None
@@ -115,7 +119,7 @@ def sentence_of(error: Exception) -> str:
     if type(error).__name__ == "OutOfMemoryError":
         return "the GPU has too little free memory; end other programs that use it, or add --device cpu"
     if isinstance(error, OSError) and error.filename and type(error).__str__ is OSError.__str__:
-        return f"{error.filename} cannot be used ({error.strerror}); see to that first"
+        return f"{error.filename} cannot be used ({error.strerror}); check the file and its permissions"
     if isinstance(error, ValueError) and (found := getattr(error, "errors", None)):
         # pydantic's own, which takes a while to import
         first = found()[0]

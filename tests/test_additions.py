@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.explain import main
+from core.commands.explain import main
 from core.explainers.explainer import AnyExplainer
 from core.explainers.registry import EXPLAINERS, explainers
 from core.images import sources

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-import train
+from core.commands import train
 from core.detectors.storage import load_detector
 from core.images.cifake import FINGERPRINTS
 from core.images.loading import load_image_set
@@ -132,18 +132,20 @@ def test_what_is_wrong_is_found_before_training(
     assert "epoch 1" not in captured.out
 
 
-@pytest.mark.parametrize("step", ["fit", "write_run", "save_detector"])
+@pytest.mark.parametrize(
+    "step", ["core.training.fit.fit", "core.runs.writing.write_run", "core.detectors.storage.save_detector"]
+)
 def test_a_step_that_fails_is_made_up_by_resume(
     cifake: Path, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for error, status in ((KeyboardInterrupt(), 130), (WriteError(28, "No space left on device", "weights"), 2)):
         with monkeypatch.context() as patch:
-            patch.setattr(train, step, Mock(side_effect=error))
+            patch.setattr(step, Mock(side_effect=error))
             assert train.main([*command(cifake, tmp_path), *(["--resume"] if status == 2 else [])]) == status
         assert ("--resume" if status == 130 else "No space left") in capsys.readouterr().err
     assert not (tmp_path / "detectors/swift").exists()
     assert train.main(command(cifake, tmp_path, "--resume")) == 0
-    resumed = step != "fit"
+    resumed = step != "core.training.fit.fit"
     assert ("Continuing after epoch 2 of 2" in capsys.readouterr().out) == resumed
     run = read_run(tmp_path / "runs/swift@images-test")
     assert run.manifest["detector_sha256"] == load_detector(tmp_path / "detectors/swift", device="cpu").sha256

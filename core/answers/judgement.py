@@ -5,7 +5,6 @@ threshold, as it is and after every saving in `SAVINGS`. The threshold is set on
 its training, and lies beside a run of the detector in `studies/judgement.json`, with how often it is right.
 """
 
-import argparse
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt
 
-from core.arguments.judgement import parse
-from core.console import PROGRAM, command, quote
+from core.console import PROGRAM, quote
 from core.detectors.identity import Identity
 from core.images.labels import CLASSES, REAL, ClassName, verdict_of
 from core.images.out_of_distribution import crop_photographs
 from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
 from core.perturbations.delivery import DELIVERIES, deliver
-from core.runs.run import Run, read_run
-from core.storage.atomic import write_bytes_atomically
+from core.runs.run import Run
+from core.storage.atomic import write_text
 from core.storage.limits import ContractError, parse_json, read_bytes
 from core.storage.seals import SEAL, read_manifest, sealed
 from core.studies.store import read_study, study_path
@@ -182,7 +180,7 @@ def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:
         StudyError, DatasetError, ContractError: what is missing, in one sentence.
     """
     from core.images.loading import reading_bar  # noqa: PLC0415 - torch
-    from core.studies.questions.neighbours import find_training_set  # noqa: PLC0415
+    from core.runs.training_set import find_training_set  # noqa: PLC0415
     from core.training.held_out import validation_split  # noqa: PLC0415
 
     deliveries = read_study(study_path(run.path, "deliveries"), run).table.set_index("id")
@@ -236,7 +234,7 @@ def write_threshold(run: Path, threshold: Threshold) -> Path:
     """
     path = threshold_path(run)
     text = json.dumps(sealed(threshold.model_dump(mode="json")), indent=1) + "\n"
-    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+    write_text(path, text)
     return path
 
 
@@ -310,20 +308,3 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
             for one, value in zip(delivered, map(float, margins[len(asked) :]), strict=True)
         ],
     }
-
-
-@command(f"{PROGRAM} judgement", parse)
-def main(options: argparse.Namespace) -> None:
-    """Write the threshold that the command line asks for."""
-    from core.detectors.storage import load_detector  # noqa: PLC0415 - torch
-    from core.studies.runner import find_source  # noqa: PLC0415
-
-    source = find_source(
-        options.run, data=options.data, fake_classes=options.fake_classes.split(","), device=options.device
-    )
-    if source.detector is None:
-        raise StudyError(f"{source.run} has scores alone and no detector to judge by; name another run")
-    run, detector = read_run(source.run), load_detector(source.detector, device=source.device)
-    threshold = calibrate(run, detector, source.data)
-    path = write_threshold(run.path, threshold)
-    print(f"{path.read_text(encoding='utf-8')}Written: {path}")

@@ -4,7 +4,6 @@ A small network is trained on each of `VERSIONS`, which keep one cue, and tested
 sealed table, `cues/<set>.parquet`, a row for each network and version it was tested on. Reading it needs no torch.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from core.arguments.cues import parse
-from core.console import PROGRAM, command, show_progress
+from core.console import PROGRAM
 from core.cues.versions import EDITION, EVERYTHING, LABELS, VERSIONS, make_version, mean_amplitude
 from core.findings.answer import answer_of, with_least
 from core.findings.contrast import Control, Finding, Measure
@@ -26,7 +24,7 @@ from core.findings.numbers import percent
 from core.findings.paired import compare_apart, strongest_first
 from core.findings.table import markdown
 from core.homes import homes
-from core.images.image_set import DataPath, DatasetError, ImageSet
+from core.images.image_set import DatasetError, ImageSet
 from core.images.labels import REAL
 from core.runs.metrics import wilson_interval
 from core.runs.writing import library_versions
@@ -276,27 +274,3 @@ def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: NDAr
     for name, chosen in (("fake", ~is_real), ("real", is_real)):
         counts |= {f"images_{name}": int(chosen.sum()), f"right_{name}": int(right[chosen].sum())}
     return counts
-
-
-@command(f"{PROGRAM} cues", parse)
-def main(options: argparse.Namespace) -> None:
-    """Train and test the networks that the command line asks for."""
-    # pages import this module
-    from tqdm import tqdm  # noqa: PLC0415
-
-    from core.images.loading import load_with_bar  # noqa: PLC0415
-
-    versions = options.versions or list(VERSIONS)
-    if unknown := [name for name in versions if name not in VERSIONS]:
-        raise ValueError(f"there is no version {unknown[0]!r}; there are {', '.join(VERSIONS)}")
-    data = DataPath(options.data, options.fake_classes.split(","))
-    train, test = (load_with_bar(data, split, skip_bad=options.skip_bad).needing_both() for split in ("train", "test"))
-    with show_progress("training", unit="steps") as progress:
-        try:
-            path = run(
-                train, test, folder=options.out / FOLDER, versions=versions, seeds=options.seeds,
-                limit=options.limit, report=tqdm.write, progress=progress,
-            )  # fmt: skip
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt("finished networks are kept, the same command goes on") from None
-    print(f"Written: {path}")

@@ -1,11 +1,8 @@
 """Add a detector that others made."""
 
-import argparse
 import math
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +11,14 @@ import torch
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from core.arguments.detectors import parse
 from core.choices import Crop
-from core.console import PROGRAM, command, join, show_progress
 from core.detectors.detector import CPU, Detector, Progress, pick_device
-from core.detectors.fetching import check_accuracy, fetch
+from core.detectors.fetching import check_accuracy
 from core.detectors.known import find_known
-from core.detectors.manifest import About, Capability, Classes, check_detector_name
+from core.detectors.manifest import About, Capability, Classes
 from core.detectors.noise import measure_noise
 from core.detectors.registry import Brought, Kind, Request, SourceError, find_kind
 from core.detectors.storage import load_detector, reference_pictures, save_detector
-from core.homes import home
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
@@ -57,47 +51,6 @@ NOT_FOR = """
 - Deciding whether any picture from the world is real.
 - Evidence against a person.
 """
-
-
-@command(f"{PROGRAM} detectors", parse)
-def main(options: argparse.Namespace) -> None:
-    """Add the detector that the command line names, and print its model card."""
-    # before it becomes part of a path
-    check_detector_name(options.name)
-    path = options.out / "detectors" / options.name
-    if options.source is None:
-        known = find_known(options.name)
-        if not options.replace:
-            refuse_taken(path)
-        print(f"{known.title}, {known.page}\nLicence: {known.licence}", file=sys.stderr, flush=True)
-        with show_progress("downloading", unit="bytes") as progress:
-            request = fetch(options.name, progress=progress)
-        _add_and_print(options, path, request, known=options.name)
-        return
-    stated = {key: getattr(options, key) for key in ("size", "resize", "crop", "interpolation", "mean", "std")}
-    request = Request(
-        preprocess={key: value for key, value in stated.items() if value is not None},
-        **{field.name: getattr(options, field.name) for field in fields(Request) if field.name != "preprocess"},
-    )
-    _add_and_print(options, path, request)
-
-
-def _add_and_print(options: argparse.Namespace, path: Path, request: Request, *, known: str = "") -> None:
-    with show_progress("adding", unit="steps") as step, show_progress("checking") as progress:
-        add(
-            path,
-            request,
-            known=known,
-            data=options.check,
-            target_layer=options.target_layer,
-            temperature=options.temperature,
-            replace=options.replace,
-            progress=progress,
-            step=step,
-        )
-    print((path / "README.md").read_text(encoding="utf-8"))
-    out = [] if options.out == home() else ["--out", str(options.out)]
-    print(f"Next: {PROGRAM} {join(['predict', str(path), '--data', 'DATA', *out])}\nWritten: {path}")
 
 
 def add(

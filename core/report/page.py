@@ -1,14 +1,11 @@
-"""The report of a run as one HTML file, and the command that writes it."""
+"""The report of a run as one HTML file."""
 
-import argparse
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from core.arguments.report import parse
-from core.console import PROGRAM, command
 from core.detectors.identity import find_maker, identify_all
 from core.findings.numbers import percent
 from core.homes import homes
@@ -18,8 +15,7 @@ from core.report.html import Block, Curve, Sections, curve_chart, limits, page, 
 from core.runs.folders import find_detectors
 from core.runs.metrics import calibration, class_scores, confusion_at, error_by, means_by_source, sweep, wilson_interval
 from core.runs.rows import judged_table
-from core.runs.run import Run, open_run
-from core.storage.atomic import write_bytes_atomically
+from core.runs.run import Run
 from core.storage.limits import ContractError
 from core.studies.store import StudyResult, find_studies
 
@@ -131,12 +127,3 @@ def _quality(run: Run) -> list[Block]:
         rates = ["Pooled error rate", "Macro mean"]
         blocks.append(means.astype({"Number": str, "Images": str}).assign(**means[rates].map(percent)))
     return blocks + [html.rates_table(rates, column) for column, rates in groups.items() if len(rates)]
-
-
-@command(f"{PROGRAM} report", parse)
-def main(options: argparse.Namespace) -> None:
-    """Write the report that the command line asks for."""
-    run = open_run(options.run)
-    text = report_of(run, **gather(run))
-    write_bytes_atomically(options.out, lambda file: file.write_text(text, encoding="utf-8"))
-    print(f"Written to {options.out}")

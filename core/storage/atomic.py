@@ -76,6 +76,16 @@ def write_bytes_atomically(path: Path, write: Callable[[Path], object], *, durab
             temporary.unlink(missing_ok=True)
 
 
+def write_data(path: Path, data: bytes) -> None:
+    """Write bytes atomically; errors as for `write_bytes_atomically`."""
+    write_bytes_atomically(path, lambda file: file.write_bytes(data))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text atomically, as UTF-8; errors as for `write_bytes_atomically`."""
+    write_data(path, text.encode())
+
+
 def refuse_taken(path: Path) -> None:
     """Refuse to write over something; called before hours of work, too.
 

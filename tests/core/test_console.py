@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,43 @@ TYPED = [
 ]
 
 
-@pytest.mark.parametrize("words", TYPED)
-def test_arguments_are_read_before_any_library(words: str) -> None:
+# names of runs, detectors and files that are not there
+WRONG = [
+    "explain no.png",
+    "explain README.md --detector nobody",
+    "predict nobody --data sample",
+    "train --data sample --join nobody",
+    "study probes --run nobody",
+    "findings nobody",
+    "report nobody --out x.html",
+    "judgement --run nobody --data sample",
+    "runs remove nobody",
+    "runs add x no.csv --data sample",
+    "detectors rename nobody x",
+    "detectors add nobody",
+]
+NOT_FOR_ARGUMENTS = {"torch", "pandas", "numpy", "PIL", "pydantic", "scipy", "streamlit", "pyarrow"}
+
+
+@pytest.mark.parametrize(
+    ("words", "unread"),
+    [*((words, NOT_FOR_ARGUMENTS) for words in TYPED), *((f"-m core {words}", {"torch", "pandas"}) for words in WRONG)],
+)
+def test_what_is_typed_is_read_before_libraries(words: str, unread: set[str]) -> None:
     command = [sys.executable, "-X", "importtime", *words.split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == (0 if words.endswith("--help") else 2)
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
-    assert not imported & {"torch", "pandas", "numpy", "PIL", "pydantic", "scipy", "streamlit", "pyarrow"}
+    assert not imported & unread
+
+
+@pytest.mark.parametrize("noun", ["runs", "detectors"])
+def test_a_noun_offers_all_of_its_commands(noun: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([noun, "--help"], [noun, "foo"]):
+        with pytest.raises(SystemExit):
+            main(words)
+        offered = "".join(capsys.readouterr())
+        assert all(name in offered for name in ("add", "list", "rename", "remove"))
 
 
 @pytest.mark.parametrize(
@@ -67,13 +98,14 @@ def test_arguments_are_read_before_any_library(words: str) -> None:
 )
 def test_a_command_writes_to_the_home(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, *words = line.split()
-    assert COMMANDS[name][0](words).out == ROOT
+    parse = import_module(f"core.commands.{name}").parse
+    assert parse(words).out == ROOT
     monkeypatch.setenv("TELLTALE_HOME", str(tmp_path))
-    assert COMMANDS[name][0](words).out == tmp_path
+    assert parse(words).out == tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "command"), [("train.py", ["train.py"]), ("python -m core predict", ["-m", "core", "predict", "nobody"])]
+    ("name", "command"), [("train.py", ["train.py"]), ("python -m core predict", ["-m", "core", "predict", "swift"])]
 )
 def test_ctrl_c_while_libraries_are_read_is_a_sentence(name: str, command: list[str]) -> None:
     # a line on each library as soon as it is read shows when

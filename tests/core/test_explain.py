@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core import explain
+from core.commands.explain import main
 from core.detectors.storage import load_detector
+from core.explain import explain_image
 from core.images.decoding import ImageError
 from core.images.encoding import encode_png
 from core.images.preprocessing import prepare_pixels
@@ -17,7 +18,7 @@ from tests.conftest import make_detector, textured
 def test_the_verdict_is_counted_under_every_filter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = textured(1, fine=True, seed=3)[0].repeat(3, axis=0).repeat(3, axis=1)
     (tmp_path / "picture.png").write_bytes(encode_png(picture))
-    assert explain.main([str(tmp_path / "picture.png"), "--detector", "paper", "--device", "cpu"]) == 0
+    assert main([str(tmp_path / "picture.png"), "--detector", "paper", "--device", "cpu"]) == 0
     detector = load_detector(Path("assets/detectors/paper"), device="cpu")
     ready = prepare_pixels(picture, detector.preprocessing)
     margins = dict(zip(ready.filters, detector.margins(ready.pixels), strict=True))
@@ -43,4 +44,4 @@ def test_the_verdict_is_counted_under_every_filter(tmp_path: Path, capsys: pytes
 )
 def test_an_array_that_is_no_image_is_a_sentence(image: NDArray[np.generic], sentence: str) -> None:
     with pytest.raises(ImageError, match=sentence):
-        explain.explain_image(make_detector(), image, "gradcam")
+        explain_image(make_detector(), image, "gradcam")

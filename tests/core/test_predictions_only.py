@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import explain
+from core.commands import explain
 from core.detectors.adding import add, build_from
 from core.detectors.manifest import Capability
 from core.detectors.registry import Request

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.special import logit
 
-from core import scores
+from core.commands import runs
 from core.runs.run import read_run
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import find_source, run_study
@@ -36,7 +36,7 @@ def write_scores_home(home: Path) -> Path:
     data = write_set(home / "set")
     write_table(home, data)
     words = ["add", "theirs", str(home / "scores.csv"), "--data", str(data), "--out", str(home)]
-    assert scores.main(words) == 0
+    assert runs.main(words) == 0
     return home / "runs" / "theirs@set-test"
 
 
@@ -61,7 +61,7 @@ def test_its_margins_are_those_of_the_scores(
     table["path"] = table["path"].str.replace(str(data), r"C:\mine").str.replace("/", "\\")
     file = tmp_path / ("scores.csv" if "path" in columns else "scores.parquet")
     table[columns].to_csv(file) if file.suffix == ".csv" else table[columns].to_parquet(file)
-    assert scores.main(["add", "t", str(file), "--data", str(data), *options, "--out", str(tmp_path), "--json"]) == 0
+    assert runs.main(["add", "t", str(file), "--data", str(data), *options, "--out", str(tmp_path), "--json"]) == 0
     run = read_run(tmp_path / "runs" / "t@set-test")
     printed = json.loads(capsys.readouterr().out)
     assert (printed["run"], printed["metrics"]) == (str(run.path), run.manifest["metrics"]["all"])
@@ -94,13 +94,13 @@ def test_a_table_that_does_not_fit_is_refused(
     table, file = pd.read_csv(tmp_path / "scores.csv"), tmp_path / "scores.parquet"
     change(table[["path", "score"]]).to_parquet(file)  # type: ignore[operator]
     words = ["add", "theirs", str(file), "--data", str(tmp_path / "set"), *options, "--out", str(tmp_path), "--replace"]
-    assert scores.main(words) == 2
+    assert runs.main(words) == 2
     said = capsys.readouterr().err
     assert sentence in said
     assert len(said.splitlines()) == 1
     assert read_run(before.path).manifest == before.manifest
     if "no score for" in sentence:
-        assert scores.main([*words, "--skip-bad"]) == 0
+        assert runs.main([*words, "--skip-bad"]) == 0
         assert len(read_run(before.path)) == 37
 
 
@@ -131,7 +131,7 @@ def test_pictures_of_any_size_are_read_to_be_shown(
         "--out",
         str(tmp_path),
     ]
-    assert scores.main(words) == 0
+    assert runs.main(words) == 0
     assert read_run(tmp_path / "runs" / "t@set-test").side == side
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.report.page import main
+from core.commands.report import main
 from core.runs.filter import Filter
 from dashboard import library
 from dashboard.components.downloads import report_file

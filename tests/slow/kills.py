@@ -31,8 +31,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import train
-from core import predict
+from core.commands import predict, train
+from core.commands.study import main as make_study
 from core.detectors import detector as detecting
 from core.detectors.detector import Pass
 from core.detectors.resnet import ResNetDetector
@@ -41,7 +41,6 @@ from core.images import cache
 from core.runs import passes as passing
 from core.runs.run import read_run
 from core.studies import registry, study
-from core.studies.command import main as make_study
 from core.studies.store import read_study, study_path
 from tests.conftest import make_detector, write_cifake
 from tests.core.studies import conftest as studies

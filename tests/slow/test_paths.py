@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import train
-from core import explain, predict
+from core.commands import explain, predict, train
 from core.homes import ROOT
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set

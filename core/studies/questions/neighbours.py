@@ -1,6 +1,5 @@
 """The study `neighbours`: the nearest training images of each image by pooled features, and their labels."""
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,16 +11,16 @@ from numpy.typing import NDArray
 from core.findings.contrast import Contrast, Control, Finding
 from core.findings.numbers import percent
 from core.findings.paired import compare_apart, compare_shares, share_of, strongest_first
-from core.images.image_set import DatasetError, ImageSet, Progress, split_of
+from core.images.image_set import split_of
 from core.images.labels import CLASSES, REAL
-from core.images.loading import load_image_set
 from core.runs.nearest import find_nearest, halved
 from core.runs.run import Run
+from core.runs.training_set import find_training_set
 from core.studies.shared.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Study, StudyError
 
 if TYPE_CHECKING:
-    from core.detectors.detector import Detector
+    pass
 
 OWN = "the run's own images"
 # of the nearest that the table names
@@ -80,34 +79,6 @@ def searched(context: Context) -> Searched:
     assert seen.features is not None  # noqa: S101 - the run's images have some
     rows = images.rows[["id", "sha256"]].assign(is_real=images.labels == REAL, called_real=seen.margins > 0)
     return Searched(images.name, rows, images.pixels, halved(seen.features), own)
-
-
-def is_sample(manifest: Mapping[str, Any]) -> bool:
-    """Check whether a detector was trained on the sample, which is small and always available."""
-    return str(manifest.get("training_set", "")).startswith("sample-")
-
-
-def find_training_set(detector: "Detector", data: str | None, *, progress: Progress | None = None) -> ImageSet | None:
-    """Read the images that a detector was trained on; None where `data` cannot be read or holds others.
-
-    Args:
-        detector: files of another size than it takes are made to fit.
-        data: where CIFAKE is; the sample is found without.
-        progress: called with (files read, files) where they are read for the first time.
-    """
-    wanted = detector.manifest.get("training_set_fingerprint")
-    source = "sample" if is_sample(detector.manifest) else data
-    if wanted is None or source is None:
-        return None
-    # trained with --limit: the same draw gives the same images, whatever they are called by now
-    limited = re.search(r"-train-(\d+)$", str(detector.manifest.get("training_set", "")))
-    limit = int(limited[1]) if limited else None
-    fit = detector.preprocessing
-    try:
-        images = load_image_set(source, "train", fit=fit, skip_bad=True, limit=limit, progress=progress)
-    except DatasetError:
-        return None
-    return images if images.fingerprint == wanted else None
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:

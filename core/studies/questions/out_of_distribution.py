@@ -25,7 +25,7 @@ from core.images.out_of_distribution import (
 from core.images.preprocessing import Preprocessing
 from core.runs.metrics import confidence_of, wilson_interval
 from core.runs.run import Run
-from core.studies.questions.neighbours import is_sample
+from core.runs.training_set import is_sample
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
 # kinds of rows

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import cli, explain, predict
+from core import cli
 from core.answers.judgement import (
     Threshold,
     find_margin,
@@ -20,6 +20,7 @@ from core.answers.judgement import (
     threshold_path,
     write_threshold,
 )
+from core.commands import explain, predict
 from core.detectors.storage import load_detector, save_detector
 from core.images.encoding import encode_png
 from core.images.preprocessing import Preprocessing, prepare_pixels

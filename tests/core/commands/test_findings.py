@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from core.commands.findings import gather, main
+from core.commands.findings import main
 from core.findings.contrast import read_findings, to_json
 from core.homes import ROOT
+from core.report.results import gather
 from core.runs.run import read_run
 from core.studies.store import CONCLUDED, read_study, study_path
 

@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import mannwhitneyu
 from torch import nn
 
+from core.commands import detectors
 from core.console import PROGRAM
 from core.detectors import adding
 from core.detectors.adding import build_from, check_outputs, complete
@@ -37,7 +38,7 @@ def graph(tmp_path: Path) -> str:
 
 def said_by(arguments: list[str], capsys: pytest.CaptureFixture[str], *, status: int = 2) -> str:
     """What the command prints: one line on standard error where it fails."""
-    assert adding.main(["add", *arguments]) == status
+    assert detectors.main(["add", *arguments]) == status
     out, err = capsys.readouterr()
     # a slow machine shows its progress
     assert len([line for line in err.splitlines() if not line.endswith(" steps")]) == (1 if status else 0)
@@ -118,7 +119,7 @@ def test_pictures_with_known_answers_find_classes_the_wrong_way_round(
     given, printed = ["--outputs", "logits", "--check", data, "--out", str(tmp_path)], {}
     for name, classes in (("one", "FAKE,REAL"), ("other", "REAL,FAKE")):
         # pictures differ in their grain, which this network sees
-        status = adding.main(["add", name, graph, *FIELDS, "--classes", classes, *given])
+        status = detectors.main(["add", name, graph, *FIELDS, "--classes", classes, *given])
         printed[status] = capsys.readouterr()
     assert set(printed) == {0, 2}
     right, all_, accuracy, auroc, missed, fakes, accused, reals = map(

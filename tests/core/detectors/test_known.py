@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from core import cli
-from core.detectors import adding, fetching, known
+from core.commands import detectors
+from core.detectors import fetching, known
 from core.detectors.detector import Detector
 from core.detectors.fetching import chain_head
 from core.detectors.known import Known, known_detectors
@@ -102,7 +103,7 @@ def test_it_is_fetched_once_and_gives_what_its_authors_network_gives(
     command = ["add", "theirs", "--out", str(tmp_path)]
     with server.running() as address:
         publish(address)
-        assert adding.main(command) == 2
+        assert detectors.main(command) == 2
         said = capsys.readouterr().err
         assert "Licence: none whatever" in said.partition("broke off")[0]
         # what has arrived is not asked for again
@@ -111,18 +112,18 @@ def test_it_is_fetched_once_and_gives_what_its_authors_network_gives(
         server.cut = None
         file = part.with_suffix(".pth")
         with only_writer(file):
-            assert adding.main(command) == 2
+            assert detectors.main(command) == 2
             assert "is being written by another process" in capsys.readouterr().err
         assert server.requests == 1
-        assert adding.main(command) == 0, capsys.readouterr()
-        assert adding.main([*command, "--replace"]) == 0
+        assert detectors.main(command) == 0, capsys.readouterr()
+        assert detectors.main([*command, "--replace"]) == 0
         assert server.requests == 2
         # what has changed since is fetched again, and nothing where all of it is there
         for left in (part, file):
             whole = file.read_bytes()
             file.unlink()
             left.write_bytes(whole if left == part else whole[:-1] + b"x")
-            assert adding.main([*command, "--replace"]) == 0
+            assert detectors.main([*command, "--replace"]) == 0
             assert file.read_bytes() == whole
         assert server.requests == 4
     detector = load_detector(tmp_path / "detectors" / "theirs")
@@ -170,7 +171,7 @@ def test_what_is_not_the_known_detector_is_not_added(
     length = str(changes.pop("length", ""))
     with Server(publish.body, length=length).running() as address:  # type: ignore[attr-defined]
         publish(address, **changes)
-        assert adding.main(["add", "theirs", "--out", str(tmp_path)]) == 2
+        assert detectors.main(["add", "theirs", "--out", str(tmp_path)]) == 2
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "detectors").exists()
 
@@ -191,5 +192,5 @@ def test_they_are_listed_with_the_command_that_adds_them(capsys: pytest.CaptureF
     assert cli.main(["detectors", "list", "--known"]) == 0
     listed = capsys.readouterr().out
     assert all(f"detectors add {name}" in listed for name in known_detectors())
-    assert adding.main(["add", "nothing"]) == 2
+    assert detectors.main(["add", "nothing"]) == 2
     assert "no detector is known as 'nothing'" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.detectors import adding
+from core.commands import detectors
 from core.detectors.detector import Detector
 from core.detectors.manifest import Capability, Classes
 from core.detectors.noise import measure_noise
@@ -74,7 +74,7 @@ def test_a_noisy_detector_is_stored_and_opened(tmp_path: Path, capsys: pytest.Ca
     # another margin whenever it is asked
     (tmp_path / "net.py").write_text("import random\ndef p(path): return random.uniform(0.4, 0.5)\n")
     words = ["add", "noisy", f"function:{tmp_path / 'net.py'}:p", "--run-code", "--size", "32", "--out", str(tmp_path)]
-    assert adding.main(words) == 0
+    assert detectors.main(words) == 0
     assert "its margin is uncertain by 0." in capsys.readouterr().out
     for _ in range(3):
         detector = load_detector(tmp_path / "detectors" / "noisy")

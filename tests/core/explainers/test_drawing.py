@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from core.commands.explain import main
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
-from core.explain import main
 from core.explainers.drawing import (
     Style,
     draw_explanation,

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, precision_score
 
+from core.commands.report import main
 from core.findings.contrast import Contrast, Finding, Measure
 from core.findings.numbers import percent
 from core.findings.table import findings_text
 from core.images.labels import CLASSES
 from core.report.html import Curve, curve_chart
-from core.report.page import main, report_of
+from core.report.page import report_of
 from core.report.selection import TILES, selection_report
 from core.runs.filter import Area, Filter
 from core.runs.pictures import find_pictures

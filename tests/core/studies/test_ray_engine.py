@@ -14,11 +14,11 @@ import pytest
 import ray
 from numpy.typing import NDArray
 
-from core import predict
+from core.commands import predict
+from core.commands.study import main
 from core.detectors.storage import save_detector
 from core.runs.run import read_run
 from core.storage.atomic import cache_dir
-from core.studies.command import main
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study

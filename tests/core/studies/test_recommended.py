@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.commands.study import main
 from core.detectors.storage import load_detector
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies import recommended
-from core.studies.command import main
 from core.studies.recommended import plan, rows_of
 from core.studies.registry import STUDIES
 from core.studies.runner import Source, find_source

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from core.commands.study import main
 from core.homes import ROOT
 from core.runs.folders import find_runs
 from core.runs.run import Run, read_run
 from core.storage.atomic import cache_dir, only_writer
 from core.storage.limits import MANIFEST
 from core.storage.seals import sealed
-from core.studies.command import main
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, find_source, run_study
 from core.studies.shared.groups import with_predictions

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.arguments import train as arguments
+from core.commands import train as arguments
 from core.storage.seals import read_manifest
 from core.training.recipe import (
     FILTERS,

@@ -14,7 +14,7 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from core.detectors import adding
+from core.commands import detectors
 from core.detectors.adding import add, build_from
 from core.detectors.detector import Detector
 from core.detectors.registry import Request, SourceError
@@ -44,14 +44,14 @@ def added_as_suggested(folder: Path, request: Request, capsys: pytest.CaptureFix
         ",".join(request.classes or ()),
     ]
     words += ["--out", str(folder), *(["--fake-classes", ",".join(request.fake)] if request.fake else [])]
-    assert adding.main(words) == 2
+    assert detectors.main(words) == 2
     said = capsys.readouterr().err
     assert "does not say everything; say it with --size, --crop, --interpolation, --mean, --std;" in said
     for option, start in (("--weights", 3), ("--classes", 5)):
-        assert adding.main(words[:start] + words[start + 2 :]) == 2
+        assert detectors.main(words[:start] + words[start + 2 :]) == 2
         # only what has not been said
         assert capsys.readouterr().err.endswith(f"say it with {option}\n")
-    assert adding.main([*words, *said.partition("go with ")[2].split()]) == 0
+    assert detectors.main([*words, *said.partition("go with ")[2].split()]) == 0
     return load_detector(folder / "detectors" / "d")
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from core.detectors import adding
+from core.commands import detectors
 from core.detectors.adding import add, build_from
 from core.detectors.identity import identify
 from core.detectors.manifest import Capability
@@ -162,7 +162,7 @@ def test_a_function_of_files_scores_their_very_pixels(
 ) -> None:
     source = f"function:{functions}:{function}"
     words = ["add", "f", source, "--run-code", "--size", "48", *given, "--out", "."]
-    assert adding.main(words) == 0, capsys.readouterr()
+    assert detectors.main(words) == 0, capsys.readouterr()
     pixels = np.concatenate([pictures(6, fine=fine, seed=3) for fine in (False, True)])
     # pictures in which the channels differ
     pixels = (pixels * [1.0, 0.5, 0.2]).astype(np.uint8)
@@ -189,7 +189,7 @@ def test_a_function_that_cannot_be_used_is_refused(
     functions: Path, function: str, given: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = f"function:{functions}:{function}"
-    assert adding.main(["add", "f", source, "--run-code", *given, "--out", "."]) == 2
+    assert detectors.main(["add", "f", source, "--run-code", *given, "--out", "."]) == 2
     said = capsys.readouterr().err
     assert sentence in said
     assert len(said.splitlines()) == 1

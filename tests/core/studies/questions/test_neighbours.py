@@ -13,8 +13,9 @@ from scipy import stats
 
 from core.images.loading import load_image_set
 from core.runs.run import read_run
+from core.runs.training_set import find_training_set, is_sample
 from core.studies.questions import neighbours
-from core.studies.questions.neighbours import OWN, STUDY, conclude, find_training_set, is_sample, searched
+from core.studies.questions.neighbours import OWN, STUDY, conclude, searched
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from tests.conftest import write_cifake
@@ -87,7 +88,7 @@ def test_training_images_are_searched_where_they_are_available(tmp_path: Path, m
     # the attached set has none
     assert set(made_table(source)["among"]) == {OWN}
     searched.cache_clear()
-    monkeypatch.setattr(neighbours, "load_image_set", lambda *_, **__: train)
+    monkeypatch.setattr("core.runs.training_set.load_image_set", lambda *_, **__: train)
     table = made_table(source, k=6)
     assert (set(table["among"]), set(table["candidates"])) == ({"made-train"}, {40})
     assert set(table[[f"near_{n}" for n in range(1, 6)]].to_numpy(str).ravel()) <= set(train.rows["id"])

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from core import predict
+from core.commands import predict
 from core.detectors.detector import Pass
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core import predict
 from core.cli import main
+from core.commands import predict
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set

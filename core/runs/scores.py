@@ -1,6 +1,5 @@
-"""Make a run of a detector that is not here, from a table of its scores."""
+"""Tables of scores, from which a run is made of a detector that is not here."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +7,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from core.arguments.runs import parse
-from core.console import PROGRAM, command
 from core.detectors.detector import grouped
-from core.detectors.manifest import Classes, check_detector_name
+from core.detectors.manifest import Classes
 from core.images.image_set import DataPath, ImageSet
-from core.images.loading import common_side, load_with_bar, reading_bar
-from core.images.preprocessing import Preprocessing
+from core.images.loading import common_side, reading_bar
 from core.images.tables import PATH, column_of
-from core.runs.run import read_run
-from core.runs.summary import print_run
-from core.runs.writing import write_scores
 from core.storage.limits import open_file, printable, read_table
 
 # runs are of single precision; the difference of two scores is, too
@@ -26,23 +19,6 @@ LARGEST = np.finfo(np.float32).max / 4
 # pixels a side: no detector is asked about the images, which are read to be shown alone
 SHOWN = 256
 SCORE = ("score", "p_fake", "probability", "prob", "margin", "logit")
-
-
-@command(f"{PROGRAM} runs add", parse, stopped="no run was written")
-def main(options: argparse.Namespace) -> None:
-    """Write the run that the command line asks for."""
-    check_detector_name(options.name)
-    fake = (options.classes,) if options.classes == "FAKE" else ()
-    classes = Classes((options.classes,), fake, options.outputs, options.threshold)
-    table, data = read_scores(options.scores), DataPath(options.data, options.fake_classes.split(","))
-    fit = Preprocessing(options.size or shown_side(data))
-    images = load_with_bar(data, "test", fit=fit, skip_bad=options.skip_bad)
-    images, scores = join_scores(table, images, str(options.scores), skip_bad=options.skip_bad)
-    if options.outputs == "probabilities" and not (scores.min() >= 0 and scores.max() <= 1):
-        raise ValueError(f"{options.scores} has scores outside 0 to 1; say --outputs logits, perhaps with --threshold")
-    logits = grouped(torch.from_numpy(scores)[:, None], classes).numpy()
-    path = write_scores(options.out, options.name, images, logits, fit=fit, replace=options.replace)
-    print_run(read_run(path), as_json=options.json)
 
 
 def shown_side(data: DataPath) -> int:
@@ -118,3 +94,20 @@ def join_scores(
             "--skip-bad"
         )
     return (images.subset(np.flatnonzero(~np.isnan(scores))) if len(missing) else images), scores[~np.isnan(scores)]
+
+
+def logits_of(scores: NDArray[np.float64], classes: Classes, where: str) -> NDArray[np.floating]:
+    """Turn scores, (N,), into the logits of FAKE and REAL, (N, 2).
+
+    Args:
+        scores: of each image.
+        classes: what they are scores of.
+        where: the table's file, for messages.
+
+    Raises:
+        ValueError: probabilities lie outside 0 to 1.
+    """
+    if classes.outputs == "probabilities" and not (scores.min() >= 0 and scores.max() <= 1):
+        raise ValueError(f"{where} has scores outside 0 to 1; say --outputs logits, perhaps with --threshold")
+    logits: NDArray[np.floating] = grouped(torch.from_numpy(scores)[:, None], classes).numpy()
+    return logits

@@ -1,0 +1,88 @@
+"""Make a run of an existing detector on another image set.
+
+python -m core predict swift --data sample
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from functools import partial
+
+from core.commands.shared import TEST_DATA, add_device, add_engine, add_fake_classes, add_out, add_skip_bad
+from core.console import PROGRAM, command, importing, parser_of, show_progress
+from core.homes import homes
+
+NAME = f"{PROGRAM} predict"
+# what is left after Ctrl-C
+STOPPED = "no run was written; finished shards are kept, give the same command again"
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = parser_of("predict", __doc__)
+    parser.add_argument("detector", help="name of a detector, or its folder")
+    parser.add_argument("--data", required=True, help=TEST_DATA)
+    add_fake_classes(parser)
+    help_ = "generators that the detector was trained on; default: those that its training has named"
+    parser.add_argument("--seen", type=lambda text: text.split(","), metavar="A,B", help=help_)
+    parser.add_argument("--name", help="of the image set in the run's name; default: its folder's or file's own")
+    add_out(parser, "gets runs/")
+    add_device(parser)
+    add_engine(parser)
+    add_skip_bad(parser)
+    parser.add_argument("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
+    parser.add_argument("--json", action="store_true", help="print metrics, warning and the run's folder as JSON")
+    return parser.parse_args(arguments)
+
+
+@command(NAME, parse, stopped=STOPPED)
+def main(options: argparse.Namespace) -> None:
+    """Write the run that the command line asks for."""
+    with importing(NAME):
+        from core.runs.folders import find_detectors, find_named
+
+        # a wrong name is refused before the libraries that take seconds
+        folder = find_named(options.detector, find_detectors((options.out, *homes())), "detector")
+
+        from core.detectors.storage import load_detector
+        from core.images.image_set import DataPath, split_of
+        from core.images.loading import load_with_bar, reading_bar
+        from core.runs.passes import PassWork, pass_in_shards, remove_shards
+        from core.runs.run import read_run
+        from core.runs.summary import print_run
+        from core.runs.training_set import find_training_set
+        from core.runs.writing import write_run
+        from core.storage.limits import is_plain_name
+        from core.studies.ray_engine import engine_of
+
+    name = options.name
+    if name and (not is_plain_name(name) or "@" in name or split_of(name) == "train"):
+        raise ValueError(f"a set's name has no slash and no @ and does not end in -train, unlike {name!r}")
+    data = DataPath(options.data, options.fake_classes)
+    detector = load_detector(folder, device=options.device)
+    images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
+    images = replace(images, name=name or images.name)
+    absent = set(options.seen or ()).difference(images.rows.get("source", ()))
+    if absent:
+        raise ValueError(f"{images.name} has no source {', '.join(sorted(absent))}, which --seen names")
+    with reading_bar("train") as progress:
+        training = find_training_set(detector, data, progress=progress)
+    train_sha256 = None
+    if training is None:
+        print(f"{NAME}: the training images are missing, so leaks were not checked.", file=sys.stderr)
+    else:
+        train_sha256 = frozenset(training.rows["sha256"])
+    work = PassWork(folder, data, detector, images, skip_bad=options.skip_bad)
+    with show_progress("testing") as progress:
+        path = write_run(
+            options.out,
+            detector,
+            images,
+            train_sha256=train_sha256,
+            ship_images=options.data == "sample",
+            seen=options.seen or detector.manifest.get("training_sources"),
+            replace=options.replace,
+            run_pass=partial(pass_in_shards, work, detector, images, engine=engine_of(options), progress=progress),
+        )
+    remove_shards(detector, images)
+    print_run(read_run(path), as_json=options.json)

@@ -1,0 +1,39 @@
+"""Find the images that a detector was trained on."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from core.images.image_set import DatasetError, ImageSet, Progress
+from core.images.loading import load_image_set
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+
+def is_sample(manifest: Mapping[str, Any]) -> bool:
+    """Check whether a detector was trained on the sample, which is small and always available."""
+    return str(manifest.get("training_set", "")).startswith("sample-")
+
+
+def find_training_set(detector: "Detector", data: str | None, *, progress: Progress | None = None) -> ImageSet | None:
+    """Read the images that a detector was trained on; None where `data` cannot be read or holds others.
+
+    Args:
+        detector: files of another size than it takes are made to fit.
+        data: where CIFAKE is; the sample is found without.
+        progress: called with (files read, files) where they are read for the first time.
+    """
+    wanted = detector.manifest.get("training_set_fingerprint")
+    source = "sample" if is_sample(detector.manifest) else data
+    if wanted is None or source is None:
+        return None
+    # trained with --limit: the same draw gives the same images, whatever they are called by now
+    limited = re.search(r"-train-(\d+)$", str(detector.manifest.get("training_set", "")))
+    limit = int(limited[1]) if limited else None
+    fit = detector.preprocessing
+    try:
+        images = load_image_set(source, "train", fit=fit, skip_bad=True, limit=limit, progress=progress)
+    except DatasetError:
+        return None
+    return images if images.fingerprint == wanted else None
