@@ -1,16 +1,19 @@
 """The study `deliveries`: the margin of every image after each kind of saving, resizing and sharing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.detectors.detector import Detector
 from core.findings.contrast import Finding
 from core.findings.paired import compare_shares, share_of
+from core.images.decoding import decode
 from core.images.labels import CLASSES
-from core.perturbations.delivery import DELIVERIES, deliver
+from core.images.loading import read_files
+from core.perturbations.delivery import DELIVERIES, Delivered, deliver
 from core.runs.run import Run
 from core.studies.shared.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Parameters, Rows, Study
@@ -26,17 +29,37 @@ WORSE = {
 
 
 def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFrame:
-    """Compute each image's margin after each delivery that leaves the detector enough pixels, else NaN."""
+    """Compute each image's margin after each delivery that leaves the detector enough pixels, else NaN.
+
+    Where the detector reads a picture's own pixels, the file's whole picture is delivered.
+    """
+    wanted = [delivery for delivery in DELIVERIES if context.wants(delivery.name)]
+    detector = context.detector
+    chosen = context.run.predictions.iloc[rows]
+    table = pd.DataFrame({"id": chosen["id"].to_numpy()})
+    if detector.preprocessing.native and context.data is not None:
+        files = read_files(context.data, context.run.split, chosen["name"])
+        pictures = (decode(data) for data in files)
+        margins = [_margins(detector, deliver(own, detector.preprocessing, among=wanted)) for own in pictures]
+        columns = [delivery.name for delivery in wanted]
+        return pd.concat([table, pd.DataFrame(np.stack(margins), columns=columns)], axis=1)
     # the images have been made to fit already
-    pixels, preprocessing = context.pixels[rows], context.detector.preprocessing.fitted
-    table = pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows]})
-    for delivery in (delivery for delivery in DELIVERIES if context.wants(delivery.name)):
-        sent = [version for image in pixels for version in deliver(image, preprocessing, among=[delivery])]
-        fits, margins = np.array([version.fits for version in sent]), np.full(len(rows), np.nan, np.float32)
-        if fits.any():
-            margins[fits] = context.detector.margins(np.stack([version.pixels for version in sent if version.fits]))
-        table[delivery.name] = margins
+    pixels = context.pixels[rows]
+    fitted = detector.preprocessing.fitted
+    for delivery in wanted:
+        sent = [version for image in pixels for version in deliver(image, fitted, among=[delivery])]
+        table[delivery.name] = _margins(detector, sent)
     return table
+
+
+def _margins(detector: Detector, sent: Iterable[Delivered]) -> NDArray[np.float32]:
+    """Compute the margin of each delivered picture, NaN where too few pixels are left."""
+    sent = list(sent)
+    fits = np.array([version.fits for version in sent])
+    margins = np.full(len(sent), np.nan, np.float32)
+    if fits.any():
+        margins[fits] = detector.margins(np.stack([version.pixels for version in sent if version.fits]))
+    return margins
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:

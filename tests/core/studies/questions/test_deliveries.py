@@ -1,5 +1,6 @@
 """The study of deliveries: margins against the detector's own, and shares against a count by hand."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,18 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from core.detectors.detector import Detector
+from core.detectors.manifest import Classes
 from core.detectors.resnet import ResNetDetector
 from core.findings.answer import answer_of
 from core.findings.contrast import Finding
-from core.perturbations.delivery import DELIVERIES, jpeg
+from core.images.encoding import encode_png
+from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
+from core.perturbations.delivery import DELIVERIES, jpeg, scaled
 from core.studies.questions.deliveries import STUDY, compute, conclude
 from core.studies.study import Context
+from tests.conftest import make_patch, textured
 from tests.core.studies.pairs import made_run
 
 FITTING = ["jpeg_95", "jpeg_85", "jpeg_75", "jpeg_50", "webp_80", "png", "screenshot", "messenger"]
@@ -48,6 +55,32 @@ def test_each_column_is_the_margin_after_its_delivery(tiny_detector: ResNetDetec
     np.testing.assert_allclose(table["jpeg_50"], tiny_detector.margins(after), atol=1e-5)
     assert [name for name in STUDY.columns if table[name].notna().all()] == FITTING
     assert list(compute(Context(run, tiny_detector, pixels, missing=frozenset({"png"})), rows, {})) == ["id", "png"]
+
+
+def test_a_window_is_read_from_the_whole_delivered_picture(tmp_path: Path) -> None:
+    detector = Detector(
+        make_patch(9).network, Preprocessing(32, crop="native", mean=(0.5,) * 3, std=(0.2,) * 3), Classes()
+    )
+    pictures = list(textured(4, fine=True, side=96, seed=3))
+    pictures[2] = pictures[2][:50]
+    for number, picture in enumerate(pictures):
+        file = tmp_path / "test" / ("FAKE" if number % 2 else "REAL") / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encode_png(picture))
+    images = load_image_set(tmp_path, "test", fit=detector.preprocessing)
+    run = made_run("d", detector.margins(np.asarray(images.pixels)), images.labels > 0)
+    run.predictions["name"] = images.rows["name"]
+    context = Context(run, detector, images.pixels, str(tmp_path))
+    table = compute(context, np.arange(4), {}).set_index(images.rows["name"])
+    for number, picture in enumerate(pictures):
+        name = f"{'FAKE' if number % 2 else 'REAL'}/{number}.png"
+        sent = {"jpeg_75": jpeg(picture, 75), "scale_50_box": scaled(picture, 0.5, "box"), "png": picture}
+        for key, version in sent.items():
+            if min(version.shape[:2]) < 32:
+                assert np.isnan(table.loc[name, key])
+            else:
+                (expected,) = detector.margins(detector.preprocessing.fit(version)[None])
+                assert table.loc[name, key] == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
