@@ -47,6 +47,7 @@ QUANTITIES: dict[str, Quantity] = {
     "cue_auroc": Quantity("AUROC of a cue alone", "auroc"),
     "matched_auroc": Quantity("AUROC of the detector on matched images", "auroc"),
     "ring_auroc": Quantity("AUROC of a ring's power", "auroc"),
+    "part_auroc": Quantity("AUROC of a map's cells for the FAKE part", "auroc"),
     "called_real": Quantity("called REAL", "share"),
     "called_fake": Quantity("called FAKE", "share"),
     "filter_dependent": Quantity("verdicts that depend on the filter", "share"),

@@ -28,6 +28,7 @@ STUDIES: dict[str, str] = {
     "stability": "core.studies.questions.stability:make_study",
     "sanity": "core.studies.questions.randomisation:make_study",
     "truth": "core.studies.questions.truth:make_study",
+    "composite": "core.studies.questions.composite:STUDY",
     "clusters": "core.studies.questions.clusters:STUDY",
     "audit": "core.studies.questions.audit:STUDY",
     "duplicates": "core.studies.questions.copies:DUPLICATES",
