@@ -5,6 +5,7 @@ python -m core study faithfulness --images 1000 --engine ray
 python -m core study swift@cifake-test --recommended
 python -m core study probes --run swift@cifake-test --only-missing
 python -m core study probes --run swift@cifake-test --conclude
+python -m core study probes bands --run swift@cifake-test --conclude --trainings swift-s1@cifake-test
 python -m core study --list
 """
 
@@ -51,6 +52,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     what.add_argument("--recommended", action="store_true", help="all studies that pages read and the run lacks, of a "
                       "sample of its images, after a table of how long each will take")  # fmt: skip
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter of the study")
+    add("--trainings", nargs="+", default=[], metavar="RUN", help="with --conclude: runs of the same recipe from other "
+        "seeds; what their studies found is added as a choice, and stays")  # fmt: skip
     options = parser.parse_args(arguments)
     if options.recommended and options.study:
         if len(options.study) > 1 or options.set:
@@ -138,12 +141,13 @@ def _recommended(options: argparse.Namespace, run: "Run") -> "list[Study]":
 def _make(options: argparse.Namespace, study: "Study", run: "Run") -> "Sequence[Finding]":
     """Make one study, with a progress bar; returns its findings, which are printed unless JSON is."""
     from core.findings.answer import answer_of
+    from core.runs.run import open_run
     from core.studies.store import conclude_again, read_study, study_path
 
     path = study_path(run.path, study.name)
     if options.conclude:
         done = "Concluded again"
-        result = conclude_again(path, run)
+        result = conclude_again(path, run, [open_run(name) for name in options.trainings])
     else:
         done = _compute(options, study, run)
         result = read_study(path, run)

@@ -35,7 +35,7 @@ from core.storage.seals import read_manifest
 from core.storage.shards import Engine, Report, compute_shards, run_locally
 from core.studies.registry import VERSIONS
 from core.studies.shared.groups import choose_rows
-from core.studies.store import OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
+from core.studies.store import KEPT, OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
 
 FOLDER = ROOT / "data" / "cifake"
@@ -214,6 +214,7 @@ def run_study(
         "chosen_with_seed": seed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": library_versions(),
+        **{name: stored.about[name] for name in KEPT if stored is not None and name in stored.about},
     }
     if foreign_key(about, read_manifest(source.run, "run")):
         raise StudyError(

@@ -7,9 +7,9 @@ another run, or that another version wrote is refused.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ SCHEMA = 3
 RULE = 5
 # key of the stored findings among what a file says of itself
 CONCLUDED = "conclusions"
+# key of what runs of other trainings of the same recipe found: name of the detector -> findings
+TRAININGS = "trainings"
+# what a file says that stays when columns are added to it
+KEPT = (TRAININGS, "precision")
 # what a study's file and its run's manifest both say; older ones of either lack the last
 OF_RUN = ("detector_sha256", "set_fingerprint", "detector_fingerprint")
 
@@ -50,6 +54,7 @@ class About(BaseModel, strict=True):
     parameters: dict[str, Any] = {}
     explore: list[str] = []
     conclusions: dict[str, Any] = {}
+    trainings: dict[str, list[Any]] = {}
     images: NonNegativeInt = 0
     of: NonNegativeInt = 0
 
@@ -87,8 +92,11 @@ class StudyResult:
             command = f"{PROGRAM} study --conclude {self.about['study']} --run {quote(self.run.name)}"
             raise ContractError(f"{self.path} holds other findings than it may; run `{command}`") from error
 
-    def concluded(self) -> tuple[Finding, ...]:
-        """Conclude again from the values; nothing without a run.
+    def concluded(self, **given: Any) -> tuple[Finding, ...]:
+        """Conclude again from the values and from what other trainings found; nothing without a run.
+
+        Args:
+            given: parameters in addition to the file's.
 
         Raises:
             ContractError: the values lack what is concluded from.
@@ -97,7 +105,8 @@ class StudyResult:
             return ()
         name = str(self.about["study"])
         try:
-            return tuple(conclude_study(name, self.run, self.table, self.about["parameters"]))
+            findings = conclude_study(name, self.run, self.table, {**self.about["parameters"], **given})
+            return tuple(with_trainings(findings, self.about.get(TRAININGS, {})))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             lacks = f"has no column {error}" if isinstance(error, KeyError) else "holds values of another form"
             again = f"make it again with `{PROGRAM} study {name} --run {quote(self.run.name)}`"
@@ -106,6 +115,24 @@ class StudyResult:
     def finding(self, key: str) -> Finding | None:
         """The finding of this key, None where it has none."""
         return find(self.findings, key)
+
+
+def with_trainings(findings: Iterable[Finding], trainings: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:
+    """Add the same measure of other trainings to findings, as further choices.
+
+    Args:
+        findings: of a study.
+        trainings: name -> findings of the same study of another training's run, as JSON. Those of another measure, such
+            as another strength of a probe, are left out.
+    """
+    others = {name: read_findings(rows) for name, rows in trainings.items()}
+    for finding in findings:
+        same = []
+        for name, concluded in others.items():
+            other = find(concluded, finding.key)
+            if other is not None and other.details == finding.details:
+                same.append(replace(other.main, kind="training", value=name))
+        yield replace(finding, contrasts=(*finding.contrasts, *same))
 
 
 def study_path(run: Path, name: str) -> Path:
@@ -182,21 +209,41 @@ def is_current(study: str, about: Mapping[str, Any]) -> bool:
     return schema in range(1, SCHEMA + 1) and version == VERSIONS.get(study, 1)
 
 
-def conclude_again(path: Path, run: Run) -> StudyResult:
+def conclude_again(path: Path, run: Run, trainings: Sequence[Run] = ()) -> StudyResult:
     """Make the findings and derived columns of a study's file again; its other values stay.
 
+    Args:
+        path: its file.
+        run: that it was asked of.
+        trainings: runs of other trainings of the detector's recipe, on the same images and with the same study: what
+            they found is stored too, in addition to that of trainings before.
+
     Raises:
-        ContractError: the file cannot be read, or its values lack what is concluded from.
+        ContractError: a file cannot be read, or its values lack what is concluded from; a run is of other images.
     """
     result = read_study(path, run)
-    result.concluded()
+    findings = result.concluded()
     table, about = result.table, dict(result.about)
+    if trainings:
+        # a later conclusion needs neither these runs nor their studies
+        about[TRAININGS] = dict(about.get(TRAININGS, {}))
+        for other in trainings:
+            about[TRAININGS][str(other.manifest["detector"])] = _in_training(other, path.stem, run, findings)
     if path.stem in STUDIES and not (study := find_study(path.stem)).whole and not study.missing(table):
         table = with_derived(study, run, table)
         about["columns"] = dict(study.columns) | {WEIGHT: about["columns"].get(WEIGHT, "")}
         about["explore"] = list(study.explore)
     write_study(path, table, about, run)
     return read_study(path, run)
+
+
+def _in_training(other: Run, study: str, run: Run, findings: Sequence[Finding]) -> list[Any]:
+    """Conclude what another training's run found in the place of `findings`; only the main contrasts, as JSON."""
+    if other.manifest["set_fingerprint"] != run.manifest["set_fingerprint"] or other.path == run.path:
+        raise ContractError(f"{other.name} is no other training of {run.name}: name a run on the same images")
+    like = {finding.key: finding.details for finding in findings}
+    concluded = read_study(study_path(other.path, study), other).concluded(like=like)
+    return list(plain_json([replace(finding, contrasts=finding.contrasts[:1]) for finding in concluded]))
 
 
 def with_derived(study: Study, run: Run, table: pd.DataFrame) -> pd.DataFrame:

@@ -67,26 +67,35 @@ def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[Finding]:
-    """Conclude `<family>-<verdict>`."""
+    """Conclude `<family>-<verdict>`; the parameter `like` may name details of the probe that answers, by finding."""
     rows = read_flips(run, table, parameters)
+    like = parameters.get("like", {})
     answers = [
         rate
         for rate in flip_rates(rows, probes=[key for key in PROBES if key not in _NO_ANSWERS])
         if rate.contrast.measure.known
     ]
     for family, verdict in product(FAMILIES, VERDICTS):
+        key = f"{family}-{verdict}"
         candidates = [rate for rate in answers if (rate.probe.family, rate.verdict) == (family, verdict)]
+        if key in like:
+            candidates = [rate for rate in candidates if _details(rate, run) == like[key]]
         # a file may lack all that answer the family's question
         if not candidates:
             continue
         rate = answering_rate(candidates)
         own = rows[rows["verdict"] == verdict]
-        strength = rate.strength.at(run.side).told
+        details = _details(rate, run)
         yield Finding(
-            f"{family}-{verdict}", QUESTIONS[family].format(verdict), "flip_rate", _contrasts(own, rate.column),
-            group=verdict, subject=f"{rate.probe.inline} ({strength})",
-            details={"probe": rate.probe.key, "title": rate.probe.title, "strength": strength},
+            key, QUESTIONS[family].format(verdict), "flip_rate", _contrasts(own, rate.column),
+            group=verdict, subject=f"{rate.probe.inline} ({details['strength']})", details=details,
         )  # fmt: skip
+
+
+def _details(rate: FlipRate, run: Run) -> dict[str, str]:
+    """Name the probe and strength of a rate."""
+    strength = rate.strength.at(run.side).told
+    return {"probe": rate.probe.key, "title": rate.probe.title, "strength": strength}
 
 
 def answering_rate(rates: Sequence[FlipRate]) -> FlipRate:

@@ -1,5 +1,7 @@
 """The findings of the probes: yes where they survive every control and every other way of making the change."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ from core.findings.answer import answer_of
 from core.findings.contrast import Finding
 from core.perturbations.probe import FAMILIES
 from core.perturbations.registry import PROBES
-from core.studies.questions.probes import conclude
+from core.storage.limits import ContractError
+from core.studies.questions.probes import STUDY, conclude
+from core.studies.store import conclude_again, study_path, write_study
 from tests.core.cue_detectors import CUES
 from tests.core.studies.counted import PARAMETERS, asked_of, counted
 
@@ -94,3 +98,34 @@ def test_the_strength_that_certainly_flips_most_beyond_its_strongest_control_ans
     # without a control, what flips most
     saved = found({"jpeg_30": 0.2, "sharpen_100": 0.4}, tmp_path)["compression-FAKE"]
     assert (saved.measure.value, answer_of(saved).word) == (0.4, "no control")
+
+
+@pytest.mark.parametrize(("shares", "answer"), [((0.8, 0.9), "yes"), ((0.8, 0.0), "depends on training")])
+def test_other_trainings_are_a_choice_that_stays(shares: tuple[float, ...], answer: str, tmp_path: Path) -> None:
+    """Their number is that of the probe which answers in the main run, even where another would answer in theirs."""
+    runs = []
+    for number, share in enumerate((0.9, *shares)):
+        planted: Flipped = dict.fromkeys(("lowpass_8", "rephase_8", "blur_2"), share)
+        if number:
+            planted |= dict.fromkeys(("lowpass_12", "rephase_12", "blur_1"), 0.95)
+        run, table = counted({}, planted, tmp_path / str(number), images=400)
+        manifest = {"detector": f"seed-{number}", "set_fingerprint": "same"}
+        run = replace(run, path=tmp_path / str(number), manifest=manifest)
+        about = {"study": STUDY.name, "parameters": PARAMETERS, "precision": "bfloat16", **manifest}
+        write_study(study_path(run.path, STUDY.name), table, {**about, "columns": {}}, run)
+        runs.append(run)
+    main, *others = runs
+    path = study_path(main.path, STUDY.name)
+    conclude_again(path, main, others)
+    for other in others:
+        shutil.rmtree(other.path)
+    detail = conclude_again(path, main).finding("detail-FAKE")
+    assert detail is not None
+    trained = [contrast for contrast in detail.choices if contrast.kind == "training"]
+    assert [(contrast.value, contrast.measure.value) for contrast in trained] == [
+        ("seed-1", shares[0]),
+        ("seed-2", shares[1]),
+    ]
+    assert str(answer_of(detail)) == answer
+    with pytest.raises(ContractError, match="on the same images"):
+        conclude_again(path, main, [main])
