@@ -32,6 +32,11 @@ SET = "cifake-test"
 RUNS = tuple(f"{name}@{SET}" for name in ("swift", "strong", "robust", "paper", "masked", "patch", "patch17"))
 # the rows of README's table
 CHOSEN = ("probes.detail-FAKE", "transfer.imitations", "faithfulness.lime-FAKE", "agreement.rank-FAKE")
+# the claims whose spread over trainings of the same recipe is shown
+TRAINED = (
+    "probes.detail-FAKE", "probes.blocks-FAKE", "probes.place-FAKE", "probes.colour-FAKE", "bands.fine-FAKE",
+    "bands.relative-FAKE",
+)  # fmt: skip
 # studies whose findings are counts, or of one statistic each: only in the table of all
 COUNTS = ("audit", "duplicates", "files", "clusters", "neighbours")
 BLOCK = re.compile(r"(<!-- findings -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -127,6 +132,10 @@ def results() -> tuple[str, pd.DataFrame]:
         if findings and study not in COUNTS:
             declared = find_study(study)
             parts += [f"## {declared.title}", declared.question, markdown(across(findings))]
+    spread = trainings({name: studies for name, (_, studies) in by_detector.items()})
+    if len(spread):
+        text = "Effect against its strongest control, in the detector that ships and in others of the same recipe."
+        parts += ["## Other trainings", text, markdown(spread)]
     first, *rest = (run for run, _ in runs.values())
     pairs = {run.name: comparison.conclude(comparison.pair_of(first, run)) for run in rest}
     compared = {name.partition("@")[0]: findings for name, findings in pairs.items()}
@@ -162,6 +171,32 @@ def across(findings: Mapping[str, Sequence[Finding]]) -> pd.DataFrame:
             _otherwise(finding.key, answer, {name: findings[name] for name in others}),
         ))  # fmt: skip
     return pd.DataFrame(rows, columns=["question", "of", first, "control", "n", "answer", "otherwise"])
+
+
+def trainings(studies: Mapping[str, Mapping[str, StudyResult]]) -> pd.DataFrame:
+    """Lay out the main claims of detectors that were trained several times: effect against control in each.
+
+    Args:
+        studies: of each detector, by name.
+    """
+    rows = []
+    for name, of in studies.items():
+        for key in TRAINED:
+            study, _, finding_key = key.partition(".")
+            finding = None if study not in of else of[study].finding(finding_key)
+            others = [] if finding is None else [other for other in finding.choices if other.kind == "training"]
+            if finding is None or not others:
+                continue
+            texts = []
+            for contrast in (finding.main, *others):
+                text = _short(contrast.measure, finding.about.unit)
+                if contrast.control is not None:
+                    text += f" against {_short(contrast.control.measure, finding.about.unit)}"
+                texts.append(text)
+            row = {"claim": finding.question, "detector": name, "first": texts[0]}
+            row |= {f"training {number}": text for number, text in enumerate(texts[1:], 2)}
+            rows.append(row | {"answer": str(answer_of(finding))})
+    return pd.DataFrame(rows).fillna("")
 
 
 def _otherwise(key: str, answer: Word, findings: Mapping[str, Sequence[Finding]]) -> str:

@@ -199,6 +199,16 @@ def draw_truth(shown: Opened, *, field: int) -> None:
     )
 
 
+def draw_composites(result: StudyResult) -> None:
+    """Draw how often cells of the FAKE part are more orange than the rest, by method, beside the strongest control."""
+    bars = []
+    for finding in result.findings:
+        bars.append(Bar(finding.subject, finding.measure.value, CLASS_COLOURS["FAKE"]))
+        if finding.control is not None:
+            bars.append(Bar(finding.control.name, finding.control.measure.value))
+    draw_bars(bars)
+
+
 def draw_curves(result: StudyResult) -> None:
     """Draw deletion and insertion curves under one fill; controls are grey, baselines thin."""
     with st.container(horizontal=True, gap="medium"):
@@ -288,6 +298,18 @@ if (faithfulness := study_of(opened, "faithfulness")) is not None:
             study_files(opened, faithfulness, key="trust.faithfulness")
 if truth is not None:
     draw_truth(truth[0], field=truth[1])
+st.subheader("Half REAL, half FAKE", anchor=False)
+st.markdown("Two pictures joined in one: how often is the FAKE part more orange than the rest? 50% is chance.")
+if (composite := readable(opened, "composite")) is not None:
+    draw_composites(composite)
+draw_study(
+    opened,
+    "composite",
+    "Do maps find the FAKE part?",
+    "AUROC over 16 cells, averaged over a picture and its reverse, in which both parts change places. The controls: "
+    "two pictures of the same class, joined alike, and a random map. Choices are the seam and how the parts lie.",
+    ("AUROC", "Control", "Grad-CAM", "LIME"),
+)
 st.subheader("Other checks", anchor=False)
 for name, part in PARTS.items():
     draw_study(opened, name, *part, beneath=draw_randomised if name == "sanity" else None)

@@ -112,7 +112,9 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     partners = _partners(run, rows, seed=seed)
     masks = {layout: part_mask(layout, side) for layout in PARTS}
     cells = grid(side, side, rows=CELLS, columns=CELLS)
-    fake_cells = {layout: segment_values(mask[None], cells)[0] > 0.5 for layout, mask in masks.items()}
+    fake_cells = {
+        layout: segment_values(mask[None].astype(np.float32), cells)[0] > 0.5 for layout, mask in masks.items()
+    }
     for number in partners:
         chance = np.random.default_rng((seed, rows[number])).random((2, CELLS**2))
         table.loc[number, "random"] = _score(chance, fake_cells[layouts[number]])
