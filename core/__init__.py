@@ -11,6 +11,7 @@ from typing import Any
 NAMES = {
     "open_detector": "core.explain:open_detector",
     "explain_image": "core.explain:explain_image",
+    "draw": "core.explain:draw",
     "load_image_set": "core.images.loading:load_image_set",
     "write_run": "core.runs.writing:write_run",
     "open_run": "core.runs.run:open_run",

@@ -1,11 +1,13 @@
-"""Explain one image from a notebook: load a detector by its name, and explain a file or an array."""
+"""Explain one image from a notebook: load a detector by its name, explain a file or an array, and draw the result."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from core.explainers.drawing import draw_explanation
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplanationError
@@ -38,7 +40,7 @@ def open_detector(name: str | Path, *, device: str = "auto") -> "Detector":
 def explain_image(
     detector: "Detector", image: str | Path | NDArray[np.uint8], method: str = "lime", **settings: Any
 ) -> Explanation:
-    """Explain an image as the detector sees it; a notebook shows the result as a picture.
+    """Explain an image as the detector sees it; `draw` makes a picture of the result.
 
     Args:
         detector: from `open_detector`.
@@ -57,6 +59,15 @@ def explain_image(
     pixels = decode(read_bytes(Path(image), limit=MAX_BYTES)) if isinstance(image, str | Path) else _checked(image)
     ready = prepare_pixels(pixels, detector.preprocessing)
     return explainer.explain_fully(detector, ready.seen(ready.usual), explainer.settings(**settings))
+
+
+def draw(explanation: Explanation) -> Image.Image:
+    """Draw an explanation's map over its image; a notebook shows the result as a picture.
+
+    Raises:
+        ExplanationError: its method gives no map.
+    """
+    return Image.fromarray(draw_explanation(explanation))
 
 
 def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pkgutil import resolve_name
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.explainers.settings import ExplainerSettings, ExplanationError
-from core.images.encoding import encode_png
 from core.images.labels import ClassName, verdict_of
 
 # a part's decision in words, see `Parts`
@@ -160,12 +158,6 @@ class Explanation:
     def has_picture(self) -> bool:
         """True where there is a map, and anything decided in it."""
         return self.values is not None and (self.undecided is None or not self.undecided.all())
-
-    def _repr_png_(self) -> bytes | None:
-        """Draw the map over the image as a PNG, which notebooks show; None where it has no picture."""
-        # it imports this module
-        draw = resolve_name("core.explainers.drawing:draw_explanation")
-        return encode_png(draw(self)) if self.has_picture else None
 
     @property
     def regions(self) -> NDArray[np.int32] | None:
