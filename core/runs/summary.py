@@ -22,12 +22,15 @@ def print_run(run: Run, *, detector: Path | None = None, as_json: bool = False) 
         as_json: print JSON.
     """
     metrics = run.manifest["metrics"]["all"]
-    written = {"run": str(run.path)} if detector is None else {"detector": str(detector), "run": str(run.path)}
+    written = {"run": str(run.path)}
+    if detector is not None:
+        written = {"detector": str(detector), **written}
     if as_json:
         shortcuts = find_shortcuts(run.predictions).to_dict("records")
         resized = count_resized(run)
-        found = {"metrics": metrics, "resized": resized, "shortcuts": shortcuts, "doubts": doubts_about(run)}
-        print(json.dumps(written | found, indent=1))
+        doubts = doubts_about(run, resized)
+        about = {"metrics": metrics, "resized": resized, "shortcuts": shortcuts, "doubts": doubts}
+        print(json.dumps(written | about, indent=1))
         return
     # the paper's accuracy is on CIFAKE
     print(result_table(metrics, beside_paper=detector is not None and run.manifest["set"].startswith("cifake")))

@@ -1,5 +1,7 @@
 """Warnings of a run: what speaks against its numbers, the same in commands, on pages and in reports."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from core.runs.metrics import confusion_at, wilson_interval
@@ -21,14 +23,19 @@ def warnings_of(run: Run) -> list[str]:
         for name, fake, real, right in find_shortcuts(run.predictions).itertuples(index=False)
     ]
     headline = [" ".join([HEADLINE, *shortcuts])] if shortcuts else []
-    return headline + doubts_about(run)
+    return headline + doubts_about(run, count_resized(run))
 
 
-def doubts_about(run: Run) -> list[str]:
-    """Say where a run's numbers are less than they seem: resized pictures, chance, few images, noise, equal margins."""
+def doubts_about(run: Run, resized: Mapping[str, int]) -> list[str]:
+    """Say where a run's numbers are less than they seem: resized pictures, chance, few images, noise, equal margins.
+
+    Args:
+        run: the run.
+        resized: from `count_resized`.
+    """
     if not len(run):
         return []
-    return [*_about_sizes(run), *_about_accuracy(run), *_about_margins(run)]
+    return [*_about_sizes(run, resized), *_about_accuracy(run), *_about_margins(run)]
 
 
 def count_resized(run: Run) -> dict[str, int]:
@@ -45,10 +52,12 @@ def count_resized(run: Run) -> dict[str, int]:
     return counts
 
 
-def _about_sizes(run: Run) -> list[str]:
+def _about_sizes(run: Run, resized: Mapping[str, int]) -> list[str]:
     """Say how many pictures the detector did not see at their own size."""
-    counts = [f"{number:,} of {len(run):,} were {change}" for change, number in count_resized(run).items() if number]
-    return [f"Pictures of other sizes: {' and '.join(counts)} to the detector's size."] if counts else []
+    counts = [f"{number:,} of {len(run):,} were {change}" for change, number in resized.items() if number]
+    if not counts:
+        return []
+    return [f"Pictures of other sizes: {' and '.join(counts)} to the detector's size."]
 
 
 def _about_accuracy(run: Run) -> list[str]:

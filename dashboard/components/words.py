@@ -5,12 +5,14 @@ import re
 import streamlit as st
 
 from core.findings.numbers import unbroken_percent
-from core.runs.metrics import PAPER
 
 # said by a screen reader, and nowhere to be seen
 UNSEEN = "position: absolute; width: 1px; height: 1px; margin: 0; padding: 0; overflow: hidden; clip-path: inset(50%)"
 NO_BREAK = "\u00a0"
-THE_PAPER = f"{PAPER['author']}, [*{PAPER['title']}*]({PAPER['link']})"
+THE_PAPER = (
+    "David Blankenship, [*Applications of XAI for AI-Generated Image Discrimination*]"
+    "(https://github.com/General-Cow/XAI-For-AI-Image-Detection)"
+)
 percent = unbroken_percent
 CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
 
