@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Streamlit puts this file's folder on the path, not the repository's
 if (root := str(Path(__file__).parents[1])) not in sys.path:
@@ -25,6 +27,43 @@ from dashboard.guard import Guard, own_address
 
 # seconds between two lines on connections that cannot be accepted; asyncio would write thousands of tracebacks
 QUIET = 60.0
+STYLE = b"<style>" + Path(__file__).with_name("main.css").read_bytes() + b"</style>"
+
+
+class Styled:
+    """ASGI middleware that ends the page itself with `main.css`.
+
+    What a script sends comes after the first frames, which Streamlit draws without the sidebar: all of it would jump.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or serve one connection."""
+        headers = Headers(scope=scope)
+        if scope["type"] != "http" or scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
+            await self.app(scope, receive, send)
+            return
+        # what is added to must not be packed
+        scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"accept-encoding"]}
+        is_page = False
+
+        async def send_styled(message: Message) -> None:
+            nonlocal is_page
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(raw=message["headers"])
+                is_page = message["status"] == 200 and answer.get("content-type", "").startswith("text/html")
+                if is_page:
+                    # a browser that has kept the page without this must not be told that it is the same
+                    del answer["etag"]
+                    del answer["last-modified"]
+                    answer["content-length"] = str(int(answer["content-length"]) + len(STYLE))
+            elif is_page and not message.get("more_body"):
+                message = {**message, "body": message["body"] + STYLE}
+            await send(message)
+
+        await self.app(scope, receive, send_styled)
 
 
 def report_briefly() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
@@ -56,5 +95,8 @@ async def prepare(_app: st.App) -> AsyncIterator[None]:
 
 
 app = st.App(
-    Path(__file__).with_name("main.py"), lifespan=prepare, routes=[files.route()], middleware=[Middleware(Guard)]
+    Path(__file__).with_name("main.py"),
+    lifespan=prepare,
+    routes=[files.route()],
+    middleware=[Middleware(Guard), Middleware(Styled)],
 )

@@ -14,8 +14,6 @@ st.set_page_config(page_title="Telltale", page_icon=str(HERE / "icon.svg"), layo
 text = "#e6e9ee" if st.context.theme.type == "dark" else "#1b1f27"
 st.logo((HERE / "logo.svg").read_text("utf-8").format(text=text), size="large")
 
-st.html(HERE / "main.css")
-
 page = st.navigation(pages())
 # the page first: it tells tabs and history apart, and a screen reader what has changed
 st.set_page_config(page_title=f"{page.title} - Telltale")

@@ -6,8 +6,6 @@ import streamlit as st
 
 from core.findings.numbers import unbroken_percent
 
-# said by a screen reader, and nowhere to be seen
-UNSEEN = "position: absolute; width: 1px; height: 1px; margin: 0; padding: 0; overflow: hidden; clip-path: inset(50%)"
 NO_BREAK = "\u00a0"
 THE_PAPER = (
     "David Blankenship, [*Applications of XAI for AI-Generated Image Discrimination*]"
@@ -25,10 +23,10 @@ def heading(title: str, shows: str, *, help: str | None = None) -> None:
 
 def draw_title(title: str, *, help: str | None = None) -> None:
     """A page's title alone."""
-    with st.container(gap=None):
-        st.title(title, anchor=False, help=help)
-        # parts of a page are headings of the third level, and a screen reader misses the second
-        st.html(f'<h2 style="{UNSEEN}">What this page shows</h2>')
+    st.title(title, anchor=False, help=help)
+    # parts of a page are headings of the third level, and a screen reader misses the second
+    with st.container(key="unseen"):
+        st.header("What this page shows", anchor=False)
 
 
 def coloured(text: str) -> str:

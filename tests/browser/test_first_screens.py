@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
+from dashboard.navigation import PAGES
 from tests.browser.above_the_fold import LISTED, SIZES, address_of, count, shipped
+from tests.browser.first_paint import MOST_SHIFT, WATCH, measure
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 DESK, _, PHONE = SIZES
@@ -26,3 +28,10 @@ def test_the_first_screen_is_within_its_limits(page: Page, served: str, name: st
     assert phone.top is not None
     assert phone.top <= 0.75 * SIZES[PHONE]
     assert phone.overflow <= 0
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_jumps_while_a_page_is_drawn(page: Page, served: str, name: str, width: int) -> None:
+    page.add_init_script(WATCH)
+    assert measure(page, address_of(served, name), width).shift <= MOST_SHIFT
