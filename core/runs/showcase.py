@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from core.images.labels import CLASSES
 from core.runs.metrics import is_fresh
 
-# images of one game
+# images of one game, and those of them that the detector calls wrongly
 ROUND = 10
+WRONG = 2
 
 
 def choose_picture(
@@ -62,27 +63,33 @@ def recognised(table: pd.DataFrame, name: str) -> NDArray[np.bool_]:
     return np.asarray((table["label"] == name) & (table["predicted"] == name), bool)
 
 
-def draw_round(
+def draw_game(
     table: pd.DataFrame, pictured: NDArray[np.bool_], *, seed: int | Sequence[int]
 ) -> NDArray[np.intp] | None:
-    """Draw the images of one game: equal seeds give equal positions.
+    """Draw the images of one game, a fifth of them called wrongly: equal seeds give equal positions.
 
-    Each image is REAL or FAKE with equal chances, whatever the others are, so that counting does not reveal the last
-    ones. Repeats and files that the detector was trained on are left out.
+    Four verdicts of each class are right. The wrong ones are of one class, which differs between games, so that
+    counting does not reveal the last images. Repeats and files that the detector was trained on are left out.
 
     Args:
-        table: from `core.studies.columns.browse_table`.
+        table: from `core.runs.rows.judged_table`.
         pictured: bool (N,), which rows have a picture.
         seed: of the game, and of the image set, or all sets would have one key.
 
     Returns:
-        intp (ROUND,), or None where a class has fewer pictures.
+        intp (ROUND,), in the order in which they are shown; None where there are too few.
     """
     usable = pictured & is_fresh(table)
-    pools = [np.flatnonzero(usable & (table["label"] == name).to_numpy(bool)) for name in CLASSES]
-    if min(map(len, pools)) < ROUND:
-        return None
     generator = np.random.default_rng(seed)
-    sides = generator.integers(0, 2, ROUND)
-    shuffled = [generator.permutation(pool) for pool in pools]
-    return np.array([shuffled[side][number] for number, side in enumerate(sides)], np.intp)
+    right: list[NDArray[np.intp]] = []
+    wrong: list[NDArray[np.intp]] = []
+    for name in CLASSES:
+        mine = usable & (table["label"] == name).to_numpy(bool)
+        is_right = recognised(table, name)
+        right.append(generator.permutation(np.flatnonzero(mine & is_right))[: (ROUND - WRONG) // 2])
+        wrong.append(generator.permutation(np.flatnonzero(mine & ~is_right))[:WRONG])
+    enough = [rows for rows in wrong if len(rows) == WRONG]
+    if not enough or min(map(len, right)) < (ROUND - WRONG) // 2:
+        return None
+    chosen = np.concatenate([*right, enough[generator.integers(len(enough))]])
+    return generator.permutation(chosen)

@@ -29,6 +29,11 @@ def draw_title(title: str, *, help: str | None = None) -> None:
         st.header("What this page shows", anchor=False)
 
 
+def draw_verdict(text: str) -> None:
+    """Draw a verdict or an answer, in the one size that every page gives it."""
+    st.header(coloured(text), anchor=False)
+
+
 def coloured(text: str) -> str:
     """Set the names of the classes in their colours, in a sentence of ours."""
     return re.sub(r"\b(REAL|FAKE)\b", lambda found: CLASS_WORDS[found[1]], text)

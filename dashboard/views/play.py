@@ -1,60 +1,100 @@
-"""Play: REAL or FAKE? Ten images, then your score beside the detector's."""
+"""Play: REAL or FAKE? Ten images, alone and with help; then how often help misled the group."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.drawing import Style
+from core.answers.reliance import HELPS, Answers, AnswersError, assign_helps, measure_reliance
+from core.explainers.drawing import Style, draw_explanation
 from core.explainers.stored import stored_map
-from core.runs.metrics import wilson_interval
-from core.runs.showcase import ROUND, draw_round
+from core.findings.numbers import format_measure
+from core.perturbations.flips import flipping
+from core.runs.showcase import ROUND, draw_game
+from core.storage.atomic import cache_dir
 from dashboard import library, state
+from dashboard.components.dial import measured_flips, strongest_control
+from dashboard.components.downloads import csv_button
 from dashboard.components.glossary import explain
-from dashboard.components.grid import image_grid
-from dashboard.components.picture import explained_picture, plain_picture
+from dashboard.components.picture import Cell, picture_grid
+from dashboard.components.plain import plain
+from dashboard.components.probing import change_words, changed_cell, probes_of, stored_changes
 from dashboard.components.story import compare
-from dashboard.components.words import CLASS_WORDS, draw_title, percent
+from dashboard.components.words import CLASS_WORDS, draw_title, draw_verdict
 from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting
 
 GAME = Setting("game", 1, kind=int, low=1, high=9999)
+# pixels along a side of a map
+SIDE = 384
 
 opened = library.current()
 table, pictures = opened.judged, library.pictures(opened)
-has_maps = opened.run.maps is not None
 draw_title("REAL or FAKE?")
-# another set has other answers, and another detector on this one the same images
+# another set has other answers, and another detector other verdicts
 images = str(opened.run.manifest["set_fingerprint"])
-drawn = draw_round(table, pictures.where >= 0, seed=(GAME.value, int.from_bytes(images.encode()[:4])))
+drawn = draw_game(table, pictures.where >= 0, seed=(GAME.value, int.from_bytes(images.encode()[:4])))
 if drawn is None:
     few = "this run has fewer" if pictures.found == len(table) else f"not all are available. {how_to_get_pictures()}"
     st.info(
-        f"The game needs {ROUND} pictures of each class that the detector was not trained on, and {few} "
-        "Or choose another run, for instance one of the sample gallery.",
+        f"The game needs {ROUND} pictures that the detector was not trained on, a fifth of them called wrongly, and "
+        f"{few} Or choose another run, for instance one of the sample gallery.",
         icon=":material/hide_image:",
     )
     st.stop()
 
 rows: NDArray[np.intp] = drawn
-# answers belong to this session and these images, which change if pictures are attached meanwhile; nothing is stored.
+ids = [str(id_) for id_ in table["id"].iloc[rows]]
+labels = table["label"].astype(str).to_numpy()[rows]
+verdicts = table["predicted"].astype(str).to_numpy()[rows]
+store = Answers(cache_dir() / "play.sqlite")
+
+
+def begin_game() -> dict[str, Any]:
+    """Begin a game: the player's number, the help at each picture, what is answered, and how many are done with."""
+    player = None
+    place = int(np.random.default_rng().integers(len(HELPS)))
+    try:
+        player, place = store.begin(f"{opened.run.name} {GAME.value}")
+    except AnswersError as error:
+        # the game goes on, and counts for nobody
+        logging.getLogger(__name__).warning("%s", error)
+    has_data = {"map": opened.run.maps is not None, "flip": probes_of(opened) is not None}
+    helps = assign_helps(labels != verdicts, place, [name for name in HELPS if has_data.get(name, True)])
+    return {"player": player, "helps": helps, "choices": [], "done": 0}
+
+
 # Back, or a look at another run, leads to a game that has been begun
 games = st.session_state.setdefault("games", {})
-answers, seen = games.setdefault((images, GAME.value, tuple(table["id"].iloc[rows])), ([], []))
-labels = table["label"].astype(str).to_numpy()[rows]
-predictions = table["predicted"].astype(str).to_numpy()[rows]
+key = (opened.run.name, images, GAME.value, *ids)
+if key not in games:
+    games[key] = begin_game()
+game = games[key]
 
 
 # a quick second press arrives before the page is redrawn, so an answer names its image
-def give(number: int, answer: str) -> None:
+def give(number: int, choice: str) -> None:
     """Record the answer to an image, once."""
-    if len(answers) == number:
-        answers.append(answer)
+    if len(game["choices"]) != number:
+        return
+    game["choices"].append(choice)
+    if game["player"] is not None:
+        row = (game["player"], GAME.value, opened.run.name, ids[number], labels[number], verdicts[number])
+        names = ("player", "game", "run", "picture", "label", "verdict")
+        answer = dict(zip(names, row, strict=True)) | {"help": game["helps"][number], "choice": choice}
+        try:
+            store.add(answer)
+        except AnswersError as error:
+            logging.getLogger(__name__).warning("%s", error)
 
 
 def next_image() -> None:
     """Go on to the next image once this one is answered; a press on a button left from the image before counts."""
-    if len(seen) < len(answers):
-        seen.append(True)
+    game["done"] = min(len(game["choices"]), game["done"] + 1)
 
 
 def new_game() -> None:
@@ -62,80 +102,138 @@ def new_game() -> None:
     GAME.set(GAME.value % 9999 + 1)
 
 
-def picture(row: int) -> NDArray[np.uint8]:
-    """Return the picture of a row of this game."""
-    found = pictures.get(row)
-    if found is None:
-        st.error("The file of this picture has changed or is gone, so the game cannot go on.", icon=":material/error:")
-        st.button("Ten other images", key="game.other", on_click=new_game)
-        st.stop()
-    return found
+def map_cells(row: int) -> list[Cell]:
+    """The map of a row's score, where the run has maps."""
+    image = pictures.get(row)
+    if opened.run.maps is None or image is None:
+        return []
+    drawing = draw_explanation(stored_map(opened.run, row, image), SIDE, style=Style(scale=opened.map_scale))
+    return [Cell(drawing[..., :3], "Where its score comes from", "Map: where its score comes from")]
+
+
+def flip_cells(row: int) -> list[Cell]:
+    """The smallest change that flips a row's verdict while its controls do not, and its strongest control."""
+    stored = stored_changes(opened, row)
+    if stored is None or not len(flipping(stored[0])):
+        return []
+    changes = stored[0]
+    column = str(flipping(changes).index[0])
+    cells = [changed_cell(changes, column, f"After {change_words(column, opened.run.side)}")]
+    control = strongest_control(column, measured_flips(opened.origin)[1])
+    if control is not None and pd.notna(changes.loc[control, "margin"]):
+        cells.append(changed_cell(changes, control, "Control: changed as much"))
+    return cells
+
+
+def draw_help(number: int) -> None:
+    """Draw what the player may see beside a picture before the answer."""
+    help_ = game["helps"][number]
+    if help_ == "alone":
+        draw_verdict("Without help")
+        return
+    draw_verdict(f"The detector says {verdicts[number]}")
+    row = int(rows[number])
+    cells = {"map": map_cells, "flip": flip_cells}.get(help_, lambda _: [])(row)
+    if cells:
+        picture_grid(cells, columns=2, least=120)
+    elif help_ == "flip":
+        st.markdown("Nothing that we tried flips it.")
 
 
 def play(number: int) -> None:
     """Draw the current image with the question or, once answered, the result."""
-    answered, row = len(answers) > number, int(rows[number])
-    image = picture(row)
+    answered = len(game["choices"]) > number
+    image = pictures.get(int(rows[number]))
+    if image is None:
+        st.error("The file of this picture has changed or is gone, so the game cannot go on.", icon=":material/error:")
+        st.button("Ten other images", key="game.other", on_click=new_game)
+        return
     st.progress(number / ROUND, f"Image {number + 1} of {ROUND}")
-    left, right = st.columns([2, 3], gap="large")
-    with left, st.container(width=300):
-        plain_picture(
-            image, key=f"game.image.{number}", alt="Is this a photograph or generated?",
-            edge=labels[number] if answered else None,
-        )  # fmt: skip
+    left, right = st.columns(2, gap="large")
+    with left:
+        label = str(labels[number]) if answered else None
+        picture_grid([Cell(image, "Is this a photograph or generated?", "", label)], columns=1, least=100)
     with right:
-        if not answered:
-            st.markdown("### Did a camera take it, or a generator make it?")
-            st.caption("You against the detector; keys 1 and 2.")
-            with st.container(horizontal=True):
-                st.button("REAL: a camera", key="game.real", shortcut="1", on_click=give, args=(number, "REAL"))
-                st.button("FAKE: a generator", key="game.fake", shortcut="2", on_click=give, args=(number, "FAKE"))
+        if answered:
+            draw_result(number)
             return
-        st.subheader("Right." if answers[number] == labels[number] else "Wrong.", anchor=False)
-        sure = percent(float(table["confidence"].iloc[row]), 0)
-        judged = "right" if predictions[number] == labels[number] else "wrong"
-        st.markdown(
-            f"It is {CLASS_WORDS[labels[number]]}. You said {CLASS_WORDS[answers[number]]}, "
-            f"the detector {CLASS_WORDS[predictions[number]]}, {sure} sure: {judged}."
-        )
-        name = "See the score" if number == ROUND - 1 else "Next image"
-        st.button(name, key="game.next", type="primary", shortcut="N", on_click=next_image)
-        if has_maps:
-            st.caption("Where its score comes from, not what looks fake:", help=explain("Margin map"))
-            with st.container(width=260):
-                explained_picture(
-                    stored_map(opened.run, row, image),
-                    key=f"game.map.{number}",
-                    style=Style(smooth=True, scale=opened.map_scale),
-                )
+        draw_help(number)
+        st.markdown("Did a camera take it, or a generator make it?")
+        with st.container(horizontal=True):
+            st.button("REAL: a camera", key="game.real", shortcut="1", on_click=give, args=(number, "REAL"))
+            st.button("FAKE: a generator", key="game.fake", shortcut="2", on_click=give, args=(number, "FAKE"))
+
+
+def draw_result(number: int) -> None:
+    """Draw whether an answer was right, and what flips the detector's verdict; the map stands beside it."""
+    choice = game["choices"][number]
+    judged = "right" if verdicts[number] == labels[number] else "wrong"
+    draw_verdict(f"{'Right' if choice == labels[number] else 'Wrong'}: it is {labels[number]}")
+    st.markdown(
+        f"You said {CLASS_WORDS[choice]}. The detector says {CLASS_WORDS[verdicts[number]]}, which is {judged}."
+    )
+    name = "See the score" if number == ROUND - 1 else "Next image"
+    st.button(name, key="game.next", type="primary", shortcut="N", on_click=next_image)
+    row = int(rows[number])
+    flips = flip_cells(row)
+    st.markdown("**What flips its verdict?**" if flips else "**Nothing that we tried flips its verdict.**")
+    picture_grid([*flips, *map_cells(row)], columns=3, least=100)
 
 
 def finish() -> None:
-    """Draw both scores, and every image again."""
-    st.subheader(compare(labels, answers, predictions), anchor=False)
+    """Draw the scores, how help misled the group, and every image again."""
+    choices = game["choices"]
+    st.subheader(compare(labels, choices, verdicts), anchor=False)
     with st.grid(2, min_column_width=220, gap="large") as grid:
-        for name, given in (("You", answers), ("The detector", predictions)):
-            right = int((labels == np.array(given)).sum())
-            low, high = map(float, wilson_interval(right, ROUND))
+        for name, answers in (("You", choices), ("The detector", verdicts)):
             with grid.cell(), st.container(border=True):
-                st.metric(name, f"{right} of {ROUND}")
-                likely = f"{percent(low, 0)} to {percent(high, 0)}"
-                st.caption(f"In the long run {likely} (95% interval)", help=explain("Interval"))
-    accuracy = opened.run.manifest["metrics"]["all"]["accuracy"]
-    st.caption(f"On all {len(table):,} images the detector is right {percent(accuracy)} of the time.")
-    marks = (f"{'✓' if answer == label else '✗'} {answer}" for answer, label in zip(answers, labels, strict=True))
-    notes = dict(zip(table["id"].iloc[rows], marks, strict=True))
-    if id_ := image_grid(opened, rows, pictures, key="game.grid", maps=has_maps, notes=notes):
-        state.go("mistakes", run=opened.run.name, id=id_)
+                st.metric(name, f"{int((labels == np.array(answers)).sum())} of {ROUND}")
+    draw_group()
+    cells = []
+    for row, label, choice, help_ in zip(rows, labels, choices, game["helps"], strict=True):
+        image = pictures.get(int(row))
+        mark = "✓" if choice == label else "✗"
+        if image is not None:
+            cells.append(Cell(image, f"It is {label}", f"{mark} {choice}, {HELPS[help_].lower()}", str(label)))
+    picture_grid(cells, columns=5, least=130)
     with st.container(horizontal=True):
         st.button("Ten other images", key="game.again", type="primary", on_click=new_game)
         wrong = bool((table["correct"] == "wrong").any())
         if wrong and st.button("Look at the detector's mistakes", key="game.mistakes"):
             state.go("mistakes", run=opened.run.name, result="wrong")
-    st.caption("Share the address to compare scores on the same ten images. Only a first try counts.")
+    st.caption("Share the address: others judge the same ten images, each with help at other ones.")
 
 
-if len(seen) < ROUND:
-    play(len(seen))
+def draw_group() -> None:
+    """Draw what all players on this machine did under each help, with a table to take away."""
+    try:
+        answers = store.frame()
+    except AnswersError as error:
+        logging.getLogger(__name__).warning("%s", error)
+        st.info("The answers of this machine cannot be read, so there is no score of the group.")
+        return
+    answers = answers[answers["run"] == opened.run.name]
+    if answers.empty:
+        return
+    players = answers["player"].nunique()
+    st.subheader("Did help make the group right, or only trusting?", anchor=False)
+    rows_: list[Sequence[str]] = []
+    for reliance in measure_reliance(answers):
+        followed = f"{format_measure(reliance.followed, 'share')} of {reliance.followed.n}"
+        right = f"{format_measure(reliance.accuracy, 'share')} of {reliance.accuracy.n}"
+        rows_.append((HELPS[reliance.help], right, followed if reliance.followed.n else ""))
+    columns = ["help", "right", "said the same as a wrong verdict"]
+    st.table(pd.DataFrame(rows_, columns=columns).set_index("help"), border="horizontal")
+    few = " Intervals need five." if players < 5 else ""
+    st.caption(
+        f"Players: {players:,}. The answers stay on this machine. "
+        f"Alone, nobody saw the verdict: what help adds is the difference.{few}",
+        help=explain("Interval"),
+    )
+    csv_button("All answers (CSV)", answers, f"{plain(opened.run.name)}-play.csv", key="game.csv")
+
+
+if game["done"] < ROUND:
+    play(game["done"])
 else:
     finish()

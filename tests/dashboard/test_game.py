@@ -1,52 +1,92 @@
-"""The game to its end, and who was better."""
+"""The game to its end, what is kept of it, and who was better."""
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import streamlit as st
 from scipy.stats import binomtest
 
+from core.answers.reliance import HELPS, Answers
 from core.runs.run import read_run
+from core.storage.atomic import cache_dir
 from dashboard.components.story import compare
 from tests.dashboard.conftest import Open
-from tests.dashboard.test_pages import grids, words
+from tests.dashboard.studies import add_studies
+from tests.dashboard.test_pages import words
+
+RUN = "tiny@seen-test"
 
 
-def test_ten_answers_and_both_scores(open_page: Open, home: Path) -> None:
-    run = read_run(home / "runs" / "tiny@seen-test")
+def answers() -> pd.DataFrame:
+    return Answers(cache_dir() / "play.sqlite").frame()
+
+
+@pytest.fixture(autouse=True)
+def no_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "play-cache"))
+
+
+@pytest.mark.parametrize("studied", [True, False])
+def test_ten_answers_with_every_help_are_kept_and_scored(open_page: Open, home: Path, studied: bool) -> None:
+    if studied:
+        add_studies(home, "probes")
+        st.cache_resource.clear()
+    run = read_run(home / "runs" / RUN)
     app = open_page("play", run=run.name, game="3")
     for number in range(10):
         assert f"Image {number + 1} of 10" in app.get("progress")[0].proto.text
-        assert "It is" not in words(app)
         app.button(key="game.real" if number % 2 else "game.fake").click().run()
         assert not app.exception
-        assert "Right." in words(app) or "Wrong." in words(app)
         app.button(key="game.next").click().run()
-    assert not app.dataframe, "the ten are shown once"
-    tiles = grids(app)["game.grid"]["tiles"]
-    found = run.predictions.set_index("id").loc[[tile["id"] for tile in tiles]]
-    assert len(set(found.index)) == 10
-    assert [tile["truth"] for tile in tiles] == found["label"].astype(str).tolist()
-    assert [tile["said"] for tile in tiles] == found["predicted"].astype(str).tolist()
-    mine = [tile["about"].split() for tile in tiles]
-    assert [said for _, said in mine] == ["FAKE", "REAL"] * 5
-    right = [said == tile["truth"] for (_, said), tile in zip(mine, tiles, strict=True)]
-    assert [mark == "✓" for mark, _ in mine] == right
+    kept = answers()
+    assert kept["choice"].tolist() == ["FAKE", "REAL"] * 5
+    truth = run.predictions.set_index("id").loc[kept["picture"]]
+    assert len(set(truth.index)) == 10
+    assert truth["label"].astype(str).tolist() == kept["label"].tolist()
+    assert truth["predicted"].astype(str).tolist() == kept["verdict"].tolist()
+    assert (kept["label"] != kept["verdict"]).sum() == 2
+    assert set(kept["help"]) == set(HELPS) - (set() if studied else {"flip"})
     scores = [int(metric.value.split()[0]) for metric in app.metric]
-    assert scores == [sum(right), sum(not tile["wrong"] for tile in tiles)]
+    assert scores == [(kept["choice"] == kept["label"]).sum(), 8]
+    assert len(app.table[0].value) == kept["help"].nunique()
     app.button(key="game.again").click().run()
     assert app.query_params["game"] == "4"
     assert "Image 1 of 10" in app.get("progress")[0].proto.text
 
 
 def test_a_second_quick_press_is_none(open_page: Open) -> None:
-    app = open_page("play", run="tiny@seen-test", game="3")
-    for key, given, seen in (("game.real", 1, 0), ("game.next", 1, 1), ("game.fake", 2, 1)):
+    app = open_page("play", run=RUN, game="3")
+    for key, given, done in (("game.real", 1, 0), ("game.next", 1, 1), ("game.fake", 2, 1)):
         button = app.button(key=key)
         for _ in range(2):
             button.click().run()
             assert not app.exception
         (game,) = app.session_state["games"].values()
-        assert (len(game[0]), len(game[1])) == (given, seen)
+        assert (len(game["choices"]), game["done"]) == (given, done)
+    assert len(answers()) == 2
+
+
+def test_the_next_player_has_other_help_with_the_same_pictures(open_page: Open) -> None:
+    for _ in range(2):
+        app = open_page("play", run=RUN, game="3")
+        for _ in range(10):
+            app.button(key="game.real").click().run()
+            app.button(key="game.next").click().run()
+    kept = answers()
+    first, second = (kept[kept["player"] == player].set_index("picture")["help"] for player in (1, 2))
+    assert (first != second.loc[first.index]).all()
+
+
+def test_a_full_disk_stops_nobody_from_playing(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "taken"))
+    app = open_page("play", run=RUN, game="3")
+    app.button(key="game.real").click().run()
+    assert not app.exception
+    assert str(tmp_path) not in words(app)
 
 
 @pytest.mark.parametrize(("you", "it"), [(a, b) for a in (0, 1, 5, 6, 7) for b in (0, 1, 2)])

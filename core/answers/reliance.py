@@ -1,0 +1,158 @@
+"""Does help make people rely on a detector where it is right, and only there? An experiment in ten pictures.
+
+Each picture is judged alone, with the verdict, with verdict and map, or with verdict and flip; a fifth of the verdicts
+are wrong. What counts is how often people are right, and how often they follow a wrong verdict, under each help.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.findings.contrast import Measure
+from core.findings.intervals import clustered_share
+
+# help -> what a person sees beside the picture
+HELPS = {
+    "alone": "Alone",
+    "verdict": "With the verdict",
+    "map": "Verdict and map",
+    "flip": "Verdict and flip",
+}
+COLUMNS = ("player", "game", "run", "picture", "label", "verdict", "help", "choice")
+# enough for three thousand players
+MOST_ROWS = 30_000
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS players (player INTEGER PRIMARY KEY, game TEXT)",
+    f"CREATE TABLE IF NOT EXISTS answers ({', '.join(COLUMNS)}, PRIMARY KEY (player, picture))",
+)
+ADD = "INSERT OR IGNORE INTO answers VALUES (:player, :game, :run, :picture, :label, :verdict, :help, :choice)"
+
+
+class AnswersError(ValueError):
+    """Answers that were not kept or cannot be read; the message says why."""
+
+
+class Reliance(NamedTuple):
+    """What people did under one help.
+
+    Attributes:
+        help: key of `HELPS`.
+        accuracy: share of the pictures that people named rightly.
+        followed: share of the pictures called wrongly where people said the same as the verdict; alone, without having
+            seen it, which is what the other helps are compared with.
+    """
+
+    help: str
+    accuracy: Measure
+    followed: Measure
+
+
+def assign_helps(is_wrong: NDArray[np.bool_], player: int, helps: Sequence[str]) -> list[str]:
+    """Assign a help to each picture of a game, in equal shares among right and among wrong verdicts.
+
+    Each next player has the next help at each picture, so that over as many players as there are helps, each picture
+    is judged once under each.
+
+    Args:
+        is_wrong: bool (N,), which verdicts are wrong.
+        player: 0 for the first of a game.
+        helps: keys of `HELPS`, those that there is data for.
+    """
+    # two wrong verdicts of one game are half of the helps apart
+    step = max(1, len(helps) // 2)
+    place = np.where(is_wrong, step * (np.cumsum(is_wrong) - 1), np.cumsum(~is_wrong) - 1)
+    return [helps[(int(at) + player) % len(helps)] for at in place]
+
+
+def measure_reliance(answers: pd.DataFrame) -> list[Reliance]:
+    """Measure what people did under each help; intervals treat players as drawn, and need five of them.
+
+    Args:
+        answers: a row an answer, with `COLUMNS`.
+    """
+    measured = []
+    right = (answers["choice"] == answers["label"]).to_numpy(bool)
+    followed = (answers["choice"] == answers["verdict"]).to_numpy(bool)
+    is_wrong = (answers["verdict"] != answers["label"]).to_numpy(bool)
+    players = answers["player"].to_numpy(np.int64)
+    for help_ in HELPS:
+        mine = (answers["help"] == help_).to_numpy(bool)
+        if mine.any():
+            misled = mine & is_wrong
+            accuracy = _share(right[mine], players[mine])
+            measured.append(Reliance(help_, accuracy, _share(followed[misled], players[misled])))
+    return measured
+
+
+def _share(hits: NDArray[np.bool_], players: NDArray[np.int64]) -> Measure:
+    return replace(clustered_share(hits, players), sources=len(np.unique(players)))
+
+
+class Answers:
+    """The answers given on this machine, in one small SQLite file; safe to use from several threads and processes.
+
+    Args:
+        path: the file, created with its folder when the first player begins.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self, game: str) -> tuple[int, int]:
+        """Note a player who begins a game.
+
+        Returns:
+            The player's number among all, and among those of this game, 0 for the first.
+
+        Raises:
+            AnswersError: the file cannot be written.
+        """
+        with self._open() as connection:
+            player = connection.execute("INSERT INTO players (game) VALUES (?)", (game,)).lastrowid
+            before = "SELECT COUNT(*) FROM players WHERE game = ? AND player < ?"
+            (place,) = connection.execute(before, (game, player)).fetchone()
+        return int(player or 0), int(place)
+
+    def add(self, answer: Mapping[str, str | int]) -> None:
+        """Keep an answer; the first of a player to a picture counts.
+
+        Args:
+            answer: with `COLUMNS`.
+
+        Raises:
+            AnswersError: the file is full or cannot be written.
+        """
+        with self._open() as connection:
+            if connection.execute("SELECT COUNT(*) FROM answers").fetchone()[0] >= MOST_ROWS:
+                raise AnswersError(f"{self.path} holds {MOST_ROWS:,} answers; move it away to begin again.")
+            connection.execute(ADD, dict(answer))
+
+    def frame(self) -> pd.DataFrame:
+        """Return all answers, a row each, with `COLUMNS`.
+
+        Raises:
+            AnswersError: the file cannot be read.
+        """
+        if not self.path.exists():
+            return pd.DataFrame(columns=COLUMNS)
+        with self._open() as connection:
+            rows = connection.execute("SELECT * FROM answers ORDER BY rowid").fetchall()
+        return pd.DataFrame(rows, columns=COLUMNS)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path)) as connection, connection:
+                for table in SCHEMA:
+                    connection.execute(table)
+                yield connection
+        except (OSError, sqlite3.Error) as error:
+            raise AnswersError(f"{self.path} cannot be used ({error}); check that its disk is writable.") from error
