@@ -8,7 +8,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
-from dashboard import components, files
+from core.storage.limits import ContractError
+from dashboard import components, files, library
+from dashboard.catalogue import runs
+from dashboard.components.dial import measured_flips
+from dashboard.components.probing import stored_changes
+from dashboard.components.story import first_picture
 from dashboard.guard import Guard, own_address
 
 # seconds between two lines on connections that cannot be accepted; asyncio would write thousands of tracebacks
@@ -82,12 +87,24 @@ def report_briefly() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], No
     return handle
 
 
+def warm_up() -> None:
+    """Read what the first visitor of Start will see."""
+    # a page says why something cannot be read
+    with suppress(ContractError, KeyError):
+        opened = library.open_run(runs()[library.FIRST])
+        first = first_picture(opened)
+        if first is not None:
+            measured_flips(opened)
+            stored_changes(*first)
+
+
 @asynccontextmanager
 async def prepare(_app: st.App) -> AsyncIterator[None]:
     """Import what pages share, so that the first visitors do not do so at once, and open the browser."""
     asyncio.get_running_loop().set_exception_handler(report_briefly())
     for module in pkgutil.walk_packages(components.__path__, f"{components.__name__}."):
         import_module(module.name)
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     # `streamlit run` opens one for a script alone, and not for what is served as an app
     if not st.get_option("server.headless"):
         threading.Thread(target=webbrowser.open, args=(own_address(),), name="browser", daemon=True).start()

@@ -58,6 +58,7 @@ class DatasetRegistry:
     """
 
     def __init__(self, first: Path, splits: Sequence[Split] = ("test",), *, shipped: Path | None = None) -> None:
+        self.shipped = shipped
         self._lock = threading.Lock()
         # by fingerprint, side and steps: other detectors may see other pixels of the same files
         self._sets: dict[tuple[str, int, str], ImageSet] = {}

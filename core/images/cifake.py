@@ -11,8 +11,9 @@ import os
 import re
 import tarfile
 import tempfile
+import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -20,8 +21,9 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
-from core.images.decoding import MAX_FILE_BYTES, ImageError
+from core.images.decoding import MAX_FILE_BYTES, ImageError, decode
 from core.images.download import download, sender_of
 from core.images.files import open_files
 from core.images.image_set import DatasetError, Progress, Split, fingerprint_of
@@ -128,6 +130,34 @@ class ShippedSource:
             raise
         except Exception as error:  # noqa: BLE001 - tarfile, its unpackers and pyarrow raise errors of many kinds
             raise DatasetError(f"{self.folder / name} cannot be unpacked ({error}); restore it.") from None
+
+
+class ShippedPixels:
+    """Pixels of CIFAKE's test images as they ship, each decoded when it is asked for: decoding all takes seconds.
+
+    Args:
+        folder: that holds the set.
+        names, digests: of each image, its file's name and sha256.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str], digests: Sequence[str]) -> None:
+        self._source = ShippedSource(folder)
+        self._entries = [Entry(name, 0, 0) for name in names]
+        self._digests = list(digests)
+        # two pages that ask at once unpack the archive once
+        self._lock = threading.Lock()
+
+    def __getitem__(self, at: int) -> NDArray[np.uint8]:
+        """Return uint8 (side, side, 3) of one image.
+
+        Raises:
+            DatasetError: the set is damaged, or holds another file of this name.
+        """
+        with self._lock:
+            content = self._source.read(self._entries[at], MAX_FILE_BYTES)
+        if hashlib.sha256(content).hexdigest() != self._digests[at]:
+            raise DatasetError(f"{self._entries[at].name} is another file than the run was made on.")
+        return decode(content)
 
 
 def fetched_path() -> Path:

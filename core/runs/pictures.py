@@ -17,7 +17,7 @@ class Pictures:
     """The pixels of each row.
 
     Attributes:
-        pixels: uint8 (M, side, side, 3), or None where there are none.
+        pixels: uint8 (M, side, side, 3), or what gives them one by one; None where there are none.
         where: intp (N,), the index into `pixels` of each row, -1 where its picture is missing.
         source: name of the set they come from, None for the run's own or for none.
     """

@@ -1,6 +1,7 @@
 """The picture of Start, always the same one for a run, and the dial on it; and who has won the game."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import streamlit as st
@@ -22,7 +23,7 @@ LEVEL = 0.05
 
 def first_picture(opened: Opened) -> tuple[Opened, int] | None:
     """Find the picture for the dial: of this run or, where none of its pictures is here, of the sample gallery's."""
-    for run in (opened, *library.with_samples()):
+    for run in chain([opened], library.with_samples()):
         pictured = library.pictures(run).where >= 0
         row = _chosen(run, pictured) if pictured.any() else None
         if row is not None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import datasets, library
+from dashboard import library
 from dashboard.components.plain import inline
 from dashboard.components.stage import STAGE, draw_stage, is_open
 from dashboard.components.story import draw_first_dial, first_picture, flips_without_detail
@@ -31,13 +31,8 @@ def draw_doors() -> None:
 
 
 opened = library.current()
-if datasets.registry().status.state == "reading" and not library.pictures(opened).found:
-    # they are there in a moment, and the sidebar draws the page again
-    st.title("Same picture to you. The opposite verdict.", anchor=False)
-    st.skeleton(height=430)
-    draw_doors()
-    st.stop()
-if (first := first_picture(opened)) is None:
+first = first_picture(opened)
+if first is None:
     st.title("No picture to show yet", anchor=False)
     st.info(
         f"Start needs the picture of a generated image that is called FAKE. {how_to_get_pictures()} "

@@ -1,11 +1,12 @@
 """Measure each page's first paint on a server that has just started, and how far its layout shifts while it is drawn.
 
-python -m tests.browser.first_paint
+python -m tests.browser.first_paint [PAGE ...]
 
 Prints the table of docs/benchmarks.md: seconds from the request to the title and to the first picture, and the sum of
 the browser's layout shifts, by page and width. Every page has a server of its own; its later widths find it warm.
 """
 
+import sys
 from typing import NamedTuple
 
 from playwright.sync_api import Page
@@ -66,7 +67,7 @@ def main() -> None:
     """Print a row for each page and width."""
     print("| page | width | title | picture | layout shift |")
     print("| --- | --- | --- | --- | --- |")
-    for name in PAGES:
+    for name in sys.argv[1:] or PAGES:
         with shipped() as address, running_browser() as browser:
             for width in SIZES:
                 page = browser.new_page()

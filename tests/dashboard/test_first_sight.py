@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,7 +11,7 @@ from core.images.cifake import ARCHIVE, FINGERPRINTS
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED
 from core.runs.writing import write_run
-from dashboard import datasets, sidebar
+from dashboard import datasets, library, sidebar
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_datasets import settled
@@ -86,3 +87,18 @@ def test_a_set_in_data_is_read_for_what_did_not_ship(open_page: Open, first: Pat
     write_run(first, detector, load_image_set(first / "data" / "cifake", "train"))
     opened(open_page)
     assert [found.name for found in datasets.registry().sets] == ["cifake-test", "images-train"]
+
+
+def test_the_first_visitor_sees_pictures_before_all_are_read(open_page: Open, first: Path) -> None:
+    datasets._registries.clear()
+    app = open_page("start")
+    assert not app.exception
+    assert datasets.registry().status.state == "reading"
+    run = library.open_run(first / "runs" / "swift@cifake-test")
+    early = [library.pictures(run).get(row) for row in range(len(run.run))]
+    datasets.registry().begin()
+    settled(datasets.registry())
+    assert early
+    assert all(image is not None for image in early)
+    for row, image in enumerate(early):
+        np.testing.assert_array_equal(image, library.pictures(run).get(row))
