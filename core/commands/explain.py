@@ -110,12 +110,15 @@ def _print_judgement(
 ) -> None:
     """Print the answer, and what the detector computes."""
     from core.answers.judgement import OUT_OF_SCOPE, judge, versions
+    from core.detectors.known import caution_of
 
     margins = detector.margins(versions(ready))
     judgement = judge(ready, threshold, margins)
     print(f"{options.image.name}: {judgement.answer}. {judgement.sentence}")
     nothing = ", from which nothing follows" if judgement.answer == OUT_OF_SCOPE else ""
     print(f"Raw output{nothing}: {_verdict(ready, detector, margins, options.resampling)}")
+    if caution := caution_of(detector.manifest):
+        print(caution)
 
 
 def _explain(

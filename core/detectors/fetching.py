@@ -54,7 +54,7 @@ def fetch(name: str, *, progress: Progress | None = None) -> Request:
                 raise SourceError(f"{sender} sent another file than the one known as {name}; not added")
             write_bytes_atomically(file, part.rename)
     request: dict[str, Any] = {"classes": known.classes, "fake": known.fake, "outputs": "logits"}
-    request["preprocess"] = known.preprocess
+    request |= {"threshold": known.threshold, "preprocess": known.preprocess}
     if not known.encoder:
         return Request(f"{known.kind}:{name}", weights=file, **request)
     model = file.with_suffix(".onnx")

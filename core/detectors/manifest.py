@@ -206,6 +206,7 @@ class Description(BaseModel):
     training_images: Annotated[int, Field(ge=0)] = 0
     weights_sha256: Text = "unknown"
     noise: Annotated[Number, Field(ge=0)] = 0
+    known: Text | None = None
     computed_in: Text = "unknown"
 
 

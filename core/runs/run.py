@@ -50,6 +50,7 @@ class Manifest(BaseModel):
     device: Text = "unknown"
     seen: list[str] | None = None
     noise: Annotated[Number, Field(ge=0)] = 0
+    known: Text | None = None
 
 
 def check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from core.detectors.known import caution_of
 from core.runs.metrics import confusion_at, wilson_interval
 from core.runs.run import Run
 from core.runs.shortcuts import HEADLINE, find_shortcuts
@@ -27,7 +28,9 @@ def warnings_of(run: Run) -> list[str]:
 
 
 def doubts_about(run: Run, resized: Mapping[str, int]) -> list[str]:
-    """Say where a run's numbers are less than they seem: resized pictures, chance, few images, noise, equal margins.
+    """Say where a run's numbers are less than they seem.
+
+    A public detector's false alarms elsewhere, resized pictures, chance, few images, noise, equal margins.
 
     Args:
         run: the run.
@@ -35,7 +38,8 @@ def doubts_about(run: Run, resized: Mapping[str, int]) -> list[str]:
     """
     if not len(run):
         return []
-    return [*_about_sizes(run, resized), *_about_accuracy(run), *_about_margins(run)]
+    caution = caution_of(run.manifest)
+    return [*[caution] * bool(caution), *_about_sizes(run, resized), *_about_accuracy(run), *_about_margins(run)]
 
 
 def count_resized(run: Run) -> dict[str, int]:

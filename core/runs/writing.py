@@ -94,7 +94,7 @@ def write_run(
         "leaks_checked": train_sha256 is not None,
         "bias": detector.bias,
         **({} if seen is None else {"seen": sorted(seen)}),
-        **({"noise": detector.noise} if detector.noise else {}),
+        **{key: detector.manifest[key] for key in ("noise", "known") if detector.manifest.get(key)},
     }
     arrays = {"maps": maps, "features": features, "images": np.asarray(images.pixels) if ship_images else None}
     _write(path, images, predictions, about, arrays, replace=replace)

@@ -31,13 +31,13 @@ WORSE = {
 def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFrame:
     """Compute each image's margin after each delivery that leaves the detector enough pixels, else NaN.
 
-    Where the detector reads a picture's own pixels, the file's whole picture is delivered.
+    Where files are larger than the detector's input, or it reads their own pixels, the whole picture is delivered.
     """
     wanted = [delivery for delivery in DELIVERIES if context.wants(delivery.name)]
     detector = context.detector
     chosen = context.run.predictions.iloc[rows]
     table = pd.DataFrame({"id": chosen["id"].to_numpy()})
-    if detector.preprocessing.native and context.data is not None:
+    if context.data is not None and _has_other_files(context):
         files = read_files(context.data, context.run.split, chosen["name"])
         pictures = (decode(data) for data in files)
         margins = [_margins(detector, deliver(own, detector.preprocessing, among=wanted)) for own in pictures]
@@ -50,6 +50,12 @@ def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFra
         sent = [version for image in pixels for version in deliver(image, fitted, among=[delivery])]
         table[delivery.name] = _margins(detector, sent)
     return table
+
+
+def _has_other_files(context: Context) -> bool:
+    """Check whether files hold more than the detector's input does; runs of earlier versions lack their sizes."""
+    sizes = context.run.predictions.reindex(columns=["width", "height"]).dropna()
+    return context.detector.preprocessing.native or bool((sizes.min(axis=1) > context.detector.side).any())
 
 
 def _margins(detector: Detector, sent: Iterable[Delivered]) -> NDArray[np.float32]:

@@ -15,22 +15,25 @@ import torch
 from torch import nn
 
 from core import cli
-from core.commands import detectors
+from core.commands import detectors, predict
 from core.detectors import fetching, known
+from core.detectors.adding import add_known
 from core.detectors.detector import Detector
 from core.detectors.fetching import chain_head
-from core.detectors.known import Known, known_detectors
+from core.detectors.known import Known, Trial, find_known, known_detectors
 from core.detectors.manifest import Classes
 from core.detectors.registry import load_weights
 from core.detectors.sources.layers import build
 from core.detectors.storage import load_detector
+from core.images.encoding import encode_png
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
-from core.storage.atomic import cache_dir, only_writer
+from core.storage.atomic import TakenError, cache_dir, only_writer
 from core.storage.limits import sha256_of
 from tests.core.detectors.sources.graphs import make_graph
 from tests.core.detectors.sources.made import SAID
+from tests.core.detectors.test_ferretnet import make_network
 from tests.core.images.github import Server
 
 
@@ -129,6 +132,48 @@ def test_it_is_fetched_once_and_gives_what_its_authors_network_gives(
     detector = load_detector(tmp_path / "detectors" / "theirs")
     np.testing.assert_allclose(detector.margins(np.asarray(publish.pixels)), publish.margins, atol=1e-4)  # type: ignore[attr-defined]
     assert "of its test images, known: " in (tmp_path / "detectors" / "theirs" / "README.md").read_text()
+
+
+def test_a_page_fetches_one_with_its_false_alarms_or_says_why_not(
+    publish: Publish, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = make_network(32)
+    buffer = io.BytesIO()
+    torch.save({"model": network.state_dict()}, buffer)
+    body = buffer.getvalue()
+    tested = Trial(pictures="ten pictures", real=4, called_fake=3, fake=6, recognised=1)
+    changes = {
+        "kind": "ferretnet", "layers": None, "accuracy": None, "classes": ("FAKE",), "fake": ("FAKE",),
+        "threshold": 0.25, "tested": tested, "sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body),
+        "preprocess": {**find_known("ferretnet").preprocess, "size": 64},
+    }  # fmt: skip
+    publish("http://127.0.0.1:9/theirs.pth", **changes)
+    with pytest.raises(DatasetError, match=r"127.0.0.1.* cannot be reached .*; try again, or download p yourself"):
+        add_known("theirs", tmp_path)
+    arrived = []
+    with Server(body).running() as address:
+        publish(address, **changes)
+        add_known("theirs", tmp_path, downloading=lambda *numbers: arrived.append(numbers))
+    assert arrived[-1] == (len(body), len(body))
+    detector = load_detector(tmp_path / "detectors" / "theirs")
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
+    with torch.no_grad():
+        logits = network(detector.inputs(pixels)).numpy()[:, 0]
+    np.testing.assert_allclose(detector.margins(pixels), 0.25 - logits, atol=1e-4)
+    # said with the detector, and with each of its runs
+    folder = tmp_path / "pictures" / "test" / "REAL"
+    folder.mkdir(parents=True)
+    for number, picture in enumerate(pixels):
+        (folder / f"{number}.png").write_bytes(encode_png(picture))
+    options = ["--data", str(tmp_path / "pictures"), "--out", str(tmp_path)]
+    assert predict.main([str(tmp_path / "detectors" / "theirs"), *options]) == 0
+    said = [(tmp_path / "detectors" / "theirs" / "README.md").read_text(), capsys.readouterr().out]
+    assert detectors.main(["list", "--known"]) == 0
+    assert "3 of 4" in capsys.readouterr().out
+    for text in said:
+        assert tested.sentence in text
+    with pytest.raises(TakenError):
+        add_known("theirs", tmp_path)
 
 
 def test_a_wheel_comes_by_its_name_version_and_hash(
