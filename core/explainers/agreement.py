@@ -155,9 +155,9 @@ def _rank(one: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.flo
 def _overlap(one: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of the top segments of one row (1, S) among those of each of M rows."""
     top = _top_size(one.shape[1])
-    chosen = np.argsort(-one, axis=1, kind="stable")[:, :top]
-    found = np.argsort(-many, axis=1, kind="stable")[:, :top]
-    return np.asarray((found[:, :, None] == chosen[:, None, :]).any(axis=2).mean(axis=1))
+    own = np.argsort(-one, axis=1, kind="stable")[:, :top]
+    others = np.argsort(-many, axis=1, kind="stable")[:, :top]
+    return np.asarray((others[:, :, None] == own[:, None, :]).any(axis=2).mean(axis=1))
 
 
 def _share(null: NDArray[np.float64], value: float) -> float:

@@ -93,9 +93,9 @@ def deletion_curves(
         for number, fill in enumerate(fills)
     ]
     pixels = np.concatenate(batches)
-    found = np.asarray(margins(pixels), np.float32)
-    rest = found[1:].reshape(len(fills), len(distinct) - 1)
-    whole = np.concatenate([np.full((len(fills), 1), found[0]), rest], axis=1)[:, inverse]
+    measured = np.asarray(margins(pixels), np.float32)
+    rest = measured[1:].reshape(len(fills), len(distinct) - 1)
+    whole = np.concatenate([np.full((len(fills), 1), measured[0]), rest], axis=1)[:, inverse]
     deletion, insertion = whole.reshape(len(fills), 2, len(values), steps + 1).transpose(1, 2, 0, 3)
     return Curves(deletion, insertion)
 

@@ -49,14 +49,16 @@ def explainers(offers: Offers | None = None, *, with_map: bool | None = None) ->
         offers: the detector; see `Explainer.unavailable` for why one is missing.
         with_map: True for only those whose explanations have a map, False for only the others; None for both.
     """
-    return tuple(
-        explainer
-        for explainer in map(find_explainer, EXPLAINERS)
-        if with_map in (None, explainer.has_map) and (offers is None or not explainer.unavailable(offers))
-    )
+    fitting = []
+    for explainer in map(find_explainer, EXPLAINERS):
+        can_explain = offers is None or not explainer.unavailable(offers)
+        if can_explain and with_map in (None, explainer.has_map):
+            fitting.append(explainer)
+    return tuple(fitting)
 
 
 def default_explainers(offers: Offers) -> tuple[AnyExplainer, ...]:
     """The two explainers shown by default; where one cannot explain the detector, the next with a map replaces it."""
     fitting = explainers(offers, with_map=True)
-    return tuple(sorted(fitting, key=lambda one: one.name not in DEFAULT)[: len(DEFAULT)])
+    preferred = sorted(fitting, key=lambda explainer: explainer.name not in DEFAULT)
+    return tuple(preferred[: len(DEFAULT)])

@@ -113,7 +113,7 @@ class SettingField:
         """Write a value as a URL or a command line has it."""
         return _number(value) if self.kind is float else str(value)
 
-    def told(self, value: Any) -> str:
+    def display(self, value: Any) -> str:
         """Write a value for a reader."""
         return self.names.get(self.text(value), self.text(value))
 
@@ -147,20 +147,21 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
             sizes |= {layer: size for layer, size in offers.layers.items() if layer != offers.target_layer}
             names = {layer: f"{layer or offers.target_layer} ({size[0]} x {size[1]})" for layer, size in sizes.items()}
             shown |= {"choices": tuple(names), "names": names}
+        least = low and low.ge
+        most = high and high.le
         kind = type(info.default)
-        ends = (low and low.ge, high and high.le)
-        described.append(SettingField(name=name, kind=kind, default=info.default, low=ends[0], high=ends[1], **shown))
+        described.append(SettingField(name=name, kind=kind, default=info.default, low=least, high=most, **shown))
     return tuple(described)
 
 
 def readable_settings(settings: ExplainerSettings) -> dict[str, str]:
     """Label -> value of every setting that is read, both for a reader."""
     values = settings.model_dump()
-    return {
-        one.label: one.told(values[one.name]) or "the detector's own"
-        for one in describe(type(settings))
-        if one.applies(values)
-    }
+    readable = {}
+    for described in describe(type(settings)):
+        if described.applies(values):
+            readable[described.label] = described.display(values[described.name]) or "the detector's own"
+    return readable
 
 
 def settings_text(settings: ExplainerSettings) -> str:
@@ -178,12 +179,13 @@ def from_parameters(kind: type[S], texts: Mapping[str, str]) -> S:
         ExplanationError: the first that is not known or makes no sense.
     """
     values: dict[str, Any] = dict(texts)
-    for one in describe(kind):
-        if one.name in texts and one.kind is not str:
+    for described in describe(kind):
+        if described.name in texts and described.kind is not str:
+            text = texts[described.name]
             try:
-                values[one.name] = one.kind(texts[one.name])
+                values[described.name] = described.kind(text)
             except ValueError:
-                raise ExplanationError(f"{one.name} must be {one.limits}, not {texts[one.name]!r}") from None
+                raise ExplanationError(f"{described.name} must be {described.limits}, not {text!r}") from None
     return kind(**values)
 
 

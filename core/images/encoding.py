@@ -113,7 +113,9 @@ def file_facts(data: bytes) -> tuple[str, int, int, float, str]:
         ImageError: the file cannot be opened.
     """
     with open_image(data) as image:
-        quality = _nearest_quality(_tables(image)) if isinstance(image, JpegImagePlugin.JpegImageFile) else np.nan
+        quality = np.nan
+        if isinstance(image, JpegImagePlugin.JpegImageFile):
+            quality = _nearest_quality(_tables(image))
         kinds = [name for key, name in METADATA.items() if image.info.get(key)]
         if any(isinstance(value, str) for value in image.info.values()) or "comment" in image.info:
             kinds.append("text")
@@ -126,7 +128,8 @@ def file_facts(data: bytes) -> tuple[str, int, int, float, str]:
 def _nearest_quality(tables: Tables) -> float:
     """Return the quality at which libjpeg's luminance table is nearest in sum."""
     total = sum(tables[0]) if tables else 0
-    return float(min(_qualities().items(), key=lambda known: abs(sum(known[0][0]) - total))[1])
+    distances = {known: abs(sum(known[0]) - total) for known in _qualities()}
+    return float(_qualities()[min(distances, key=distances.__getitem__)])
 
 
 def _tables(image: JpegImagePlugin.JpegImageFile) -> Tables:

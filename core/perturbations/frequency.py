@@ -201,6 +201,6 @@ def _others(spectra: Spectra, rings: Ring) -> Ring:
     return ring(0, side=spectra.shape[1]) & ~rings
 
 
-def _ratio(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide; infinite where `other` is 0."""
-    return np.divide(one, other, out=np.full_like(one, np.inf), where=other > 0)
+def _ratio(wanted: NDArray[np.float64], held: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide; infinite where `held` is 0."""
+    return np.divide(wanted, held, out=np.full_like(wanted, np.inf), where=held > 0)

@@ -35,14 +35,14 @@ def impute(image: NDArray[np.uint8], removed: NDArray[np.bool_], *, seed: int = 
     """
     degree = ndimage.convolve(np.ones(image.shape[:2]), KERNEL, mode="constant")
     noise = np.random.default_rng(seed).normal(0, NOISE, image.shape)
-    found = np.broadcast_to(image, (*removed.shape, 3)).copy()
+    versions = np.broadcast_to(image, (*removed.shape, 3)).copy()
     # one after another: as floating-point numbers all versions of a large image would take gigabytes
-    for version, gone in zip(found, removed, strict=True):
-        known = np.where(gone[..., None], 0.0, image)
-        pull = ndimage.convolve(known, KERNEL[:, :, None], mode="constant")
+    for version, gone in zip(versions, removed, strict=True):
+        left = np.where(gone[..., None], 0.0, image)
+        pull = ndimage.convolve(left, KERNEL[:, :, None], mode="constant")
         smooth = image.mean(axis=(0, 1)) if gone.all() else _solved(gone, degree[gone], pull[gone])
         version[gone] = np.clip(np.rint(smooth + noise[gone]), 0, 255).astype(np.uint8)
-    return found
+    return versions
 
 
 def _solved(gone: NDArray[np.bool_], degree: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -67,9 +67,8 @@ def _pairs(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp],
     number = np.arange(height * width).reshape(height, width)
     first = [number[:, :-1], number[:-1], number[:-1, :-1], number[:-1, 1:]]
     second = [number[:, 1:], number[1:], number[1:, 1:], number[1:, :-1]]
-    weights = [np.full(one.size, weight) for one, weight in zip(first, (1 / 6, 1 / 6, 1 / 12, 1 / 12), strict=True)]
-    one, other, between = (np.concatenate([part.ravel() for part in parts]) for parts in (first, second, weights))
-    return one, other, between
+    weights = np.repeat([1 / 6, 1 / 6, 1 / 12, 1 / 12], [part.size for part in first])
+    return np.concatenate(list(map(np.ravel, first))), np.concatenate(list(map(np.ravel, second))), weights
 
 
 Fill = Literal["mean", "blur", "black", "texture", "road"]

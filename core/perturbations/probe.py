@@ -151,7 +151,7 @@ class Strength:
         return f"{self.label} of {LABELLED}" if self.parts else self.label
 
     @property
-    def told(self) -> str:
+    def full_label(self) -> str:
         """The label with its wavelengths."""
         return f"{self.label}, {self.waves}" if self.waves else self.label
 

@@ -106,16 +106,14 @@ def _by_transform(pixels: NDArray[np.intp], shape: tuple[int, ...], seed: int) -
         spectrum = np.fft.rfft2(alone(values), axes=(0, 1)) * phases
         return of_segment(np.fft.irfft2(spectrum, s=shape, axes=(0, 1)))
 
+    def smoothed(values: NDArray[np.float64], bell: NDArray[np.float64]) -> NDArray[np.float64]:
+        down = ndimage.correlate1d(alone(values), bell, 0, mode="constant")
+        return of_segment(ndimage.correlate1d(down, bell, 1, mode="constant"))
+
     def blur(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
         bell = _bell(np.arange(-_reach(sigma), _reach(sigma) + 1), sigma)
         weights = np.ones((*values.shape[:2], 1))
-        spread, total = (
-            of_segment(
-                ndimage.correlate1d(ndimage.correlate1d(alone(one), bell, 0, mode="constant"), bell, 1, mode="constant")
-            )
-            for one in (values, weights)
-        )
-        return spread / total
+        return smoothed(values, bell) / smoothed(weights, bell)
 
     return shuffle, [lambda values, sigma=sigma: blur(values, sigma) for sigma in SIGMAS]  # type: ignore[misc]
 
@@ -138,7 +136,7 @@ def _kernels(height: int, width: int, seed: int) -> NDArray[np.float64]:
     right = np.arange(1 - width, width)
     shuffle = np.fft.irfft2(_phases(height, width, seed), s=(height, width))
     kernels = [shuffle[np.ix_(down % height, right % width)]]
-    kernels += [np.outer(*(_bell(away, sigma) for away in (down, right))) for sigma in SIGMAS]
+    kernels += [np.outer(_bell(down, sigma), _bell(right, sigma)) for sigma in SIGMAS]
     return np.stack(kernels).reshape(3, -1)
 
 

@@ -38,15 +38,14 @@ def compared(explanations: Sequence[Explanation], others: NDArray[np.float32] | 
         rows[titles] = {"conclusion": unclear(first) or unclear(second)}
         if rows[titles]["conclusion"]:
             continue
-        found = agreement_of(first, second, others=others if is_kept_kind(second) else None)
-        rows[titles]["conclusion"] = conclusion(found)
-        if not math.isnan(found.rank):
-            fit_as_well = f"{found.as_well} of {found.others}" if found.others else "unknown"
+        agreement = agreement_of(first, second, others=others if is_kept_kind(second) else None)
+        rows[titles]["conclusion"] = conclusion(agreement)
+        if not math.isnan(agreement.rank):
             measures = (
-                plus(found.rank),
-                unbroken_percent(found.overlap, 0),
-                unbroken_percent(found.by_chance, 0),
-                fit_as_well,
+                plus(agreement.rank),
+                unbroken_percent(agreement.overlap, 0),
+                unbroken_percent(agreement.by_chance, 0),
+                f"{agreement.as_well} of {agreement.others}" if agreement.others else "unknown",
             )
             rows[titles] |= zip(MEASURES, measures, strict=True)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["conclusion", *MEASURES])

@@ -91,7 +91,7 @@ def _probes(first: Explanation, changes: pd.DataFrame, label: ClassName | None) 
         unlike = "; its control does not flip it" if control else ""
         amount = f"{first.margin:+.2f} to {change['margin']:+.2f}, a change of {change['size']:.2g} grey levels"
         became = f"the verdict is now {verdict_of(change['margin'])}{unlike} (margin {amount})"
-        rows.append((f"{probe.title}, {strength.at(len(first.image)).told}", became))
+        rows.append((f"{probe.title}, {strength.at(len(first.image)).full_label}", became))
     return {"sentence": reason(changes, side=len(first.image), label=label), "rows": rows}
 
 

@@ -156,7 +156,7 @@ def _apply_preset(explainer: AnyExplainer, key: str) -> None:
 
 def _draw_setting(explainer: AnyExplainer, field: SettingField, values: Mapping[str, Any]) -> None:
     widget, options = _widget(field, values[field.name])
-    terms = terms_in(field.label, *map(field.told, field.choices))
+    terms = terms_in(field.label, *map(field.display, field.choices))
     help = explain(*terms, also=field.help)
     parameter(explainer, field).linked(widget, field.label, help=help, disabled=not field.applies(values), **options)
 
@@ -164,12 +164,12 @@ def _draw_setting(explainer: AnyExplainer, field: SettingField, values: Mapping[
 def _widget(field: SettingField, value: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Choose a setting's widget: a row or list of choices, a slider through what is offered, or a field to write in."""
     if field.choices:
-        options = {"options": list(field.choices), "format_func": field.told}
-        if sum(len(field.told(choice)) for choice in field.choices) <= ROW:
+        options = {"options": list(field.choices), "format_func": field.display}
+        if sum(len(field.display(choice)) for choice in field.choices) <= ROW:
             return st.segmented_control, options | {"required": True}
         return st.selectbox, options
     if field.offers:
-        return st.select_slider, {"options": sorted({*field.offers, value}), "format_func": field.told}
+        return st.select_slider, {"options": sorted({*field.offers, value}), "format_func": field.display}
     if field.kind is str:
         return st.text_input, {}
     low, high = (None if end is None else field.kind(end) for end in (field.low, field.high))

@@ -105,7 +105,7 @@ def _effect(finding: Finding) -> float:
 def draw_strip(opened: Opened, finding: Finding) -> None:
     """Draw one experiment: three pictures framed in their verdicts, and the shares that flip."""
     probe, verdict, control = PROBES[finding.details["probe"]], str(finding.group), finding.control
-    steps = {step.at(opened.run.side).told: step.key for step in probe.strengths}
+    steps = {step.at(opened.run.side).full_label: step.key for step in probe.strengths}
     st.markdown(f"{plain(finding.question)} **{str(answer_of(finding)).capitalize()}.**")
     controls = [PROBES[key] for key in probe.controls if control is not None and PROBES[key].inline == control.name]
     draw_pictures(opened, [probe, *controls], steps[finding.details["strength"]], verdict, columns=3)
@@ -166,7 +166,7 @@ def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
     probe = PROBES[setting.value]
     # the strongest that was tried in every way
     default = [step.key for step in probe.strengths if in_every_way(probe.column(step.key))][-1]
-    strength = Setting("strength", default, {step.key: step.at(opened.run.side).told for step in probe.strengths})
+    strength = Setting("strength", default, {step.key: step.at(opened.run.side).full_label for step in probe.strengths})
     setting.linked(
         st.selectbox,
         "The change",

@@ -70,9 +70,9 @@ def fold(values: NDArray[np.float64], *, paired: bool) -> list[NDArray[np.float6
     """Split the values (..., n) of paired samples into even and odd parts (..., n / 2); others stay whole."""
     if not paired:
         return [values]
-    one = values[..., ::2] * np.sqrt(0.5)
-    other = values[..., 1::2] * np.sqrt(0.5)
-    return [one + other, one - other]
+    samples = values[..., ::2] * np.sqrt(0.5)
+    complements = values[..., 1::2] * np.sqrt(0.5)
+    return [samples + complements, samples - complements]
 
 
 def unfold(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -94,7 +94,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
 
 def _details(rate: FlipRate, run: Run) -> dict[str, str]:
     """Name the probe and strength of a rate."""
-    strength = rate.strength.at(run.side).told
+    strength = rate.strength.at(run.side).full_label
     return {"probe": rate.probe.key, "title": rate.probe.title, "strength": strength}
 
 

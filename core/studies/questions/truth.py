@@ -87,7 +87,7 @@ def variants(explainer: AnyExplainer, *, layers: Iterable[str] = (), seed: int =
         kind = KINDS[setting.name]
         for value in dict.fromkeys((getattr(own, setting.name), *(setting.choices or setting.offers or layers))):
             settings = own.changed(**{setting.name: value})
-            title = setting.told(value) or "last"
+            title = setting.display(value) or "last"
             if explainer is KEPT and value in STRETCHED:
                 title += f" ({NOTE})"
             fill: Fill = getattr(settings, "fill", getattr(settings, "baseline", "mean"))

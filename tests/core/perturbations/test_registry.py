@@ -149,7 +149,11 @@ def test_each_change_is_the_one_that_its_column_names(batch: Batch) -> None:
 def test_strengths_are_labelled_for_the_size_of_the_image() -> None:
     half, finest = PROBES["shuffle"].strengths[0], PROBES["lowpass"].strengths[0]
     assert (half.at(32).label, half.at(63).label, half.at_any_side) == ("16 pixels", "31 pixels", "16 pixels of 32")
-    assert (finest.at(63), finest.at_any_side, finest.told) == (finest, finest.label, f"{finest.label}, {finest.waves}")
+    assert (finest.at(63), finest.at_any_side, finest.full_label) == (
+        finest,
+        finest.label,
+        f"{finest.label}, {finest.waves}",
+    )
     assert steps((1, 48), "{} pixels") == (Strength("1", "1 pixel", 1), Strength("48", "48 pixels", 48))
     assert radii((2.5,), "under {} px") == (Strength("2.5", "radius 2.5", 2.5, "under 12.8 px"),)
     assert inline("Recompressing as JPEG") == "recompressing as JPEG"
