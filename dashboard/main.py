@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard.navigation import pages
 from dashboard.sidebar import draw_sidebar
+from dashboard.state import follow_former_names
 
 HERE = Path(__file__).parent
 
@@ -21,5 +22,6 @@ if page.title != "Try a picture":
     # what was made of uploads goes when their page is left; its uploader comes back empty
     for key in [str(key) for key in st.session_state if str(key).startswith("upload.")]:
         del st.session_state[key]
+follow_former_names()
 draw_sidebar()
 page.run()

@@ -3,6 +3,7 @@
 A copied address shows the same view in another browser; whatever in it makes no sense is ignored.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from core.runs.filter import Filter
+from core.studies.registry import FORMER_NAMES
 from dashboard.navigation import script_of
 
 # what goes along with a filter from page to page: columns of studies, what is selected, how images are shown, and the
@@ -122,6 +124,17 @@ def put_all(changes: Mapping[str, str | None]) -> None:
 def replace_all(parameters: Mapping[str, str]) -> None:
     """Replace all URL parameters in one step, but those that belong to widgets, which Streamlit alone may write."""
     st.query_params.from_dict({name: text for name, text in parameters.items() if not name.startswith(BOUND)})
+
+
+def follow_former_names() -> None:
+    """Write the present names of studies into an address that was shared before they were renamed."""
+    former = re.compile(rf"(?<![^,-])({'|'.join(FORMER_NAMES)})(?=\.)")
+    renamed: dict[str, str] = {}
+    for name, text in st.query_params.to_dict().items():
+        columns = former.sub(lambda old: FORMER_NAMES[old[1]], text) if name in ("sort", "also") else text
+        renamed[former.sub(lambda old: FORMER_NAMES[old[1]], name)] = columns
+    if renamed != st.query_params.to_dict():
+        replace_all(renamed)
 
 
 def go(page: str, *, run: str, wanted: Filter | None = None, **parameters: str) -> None:

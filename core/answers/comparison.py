@@ -267,7 +267,7 @@ def right_elsewhere(run: Run, studies: Mapping[str, StudyResult]) -> dict[str, M
         studies: of it, by name.
 
     Returns:
-        Name of the delivery, or key of the finding of the study `transfer` -> the share with its own interval.
+        Name of the delivery, or key of the finding of `out_of_distribution` -> the share with its own interval.
 
     Raises:
         ContractError: the findings of a study cannot be read.
@@ -279,9 +279,11 @@ def right_elsewhere(run: Run, studies: Mapping[str, StudyResult]) -> dict[str, M
             if delivery.name in table and table[delivery.name].notna().all():
                 right = (table[delivery.name] > 0) == (table["label"] == "REAL")
                 shares[delivery.name] = share_of(right, table[WEIGHT].to_numpy(np.float64))
-    if (transfer := studies.get("transfer")) is not None:
+    others = studies.get("out_of_distribution")
+    if others is not None:
         for key, _ in GROUPS.values():
-            if (finding := transfer.finding(key)) is not None and finding.measure.known:
+            finding = others.finding(key)
+            if finding is not None and finding.measure.known:
                 wrong = finding.measure
                 shares[key] = replace(wrong, value=1 - wrong.value, low=1 - wrong.high, high=1 - wrong.low)
     return shares

@@ -20,7 +20,16 @@ from core.storage.limits import ContractError
 from core.studies.store import StudyResult, find_studies
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last
-ORDER = ("probes", "transfer", "deliveries", "neighbours", "clusters", "faithfulness", "agreement", "stability")
+ORDER = (
+    "probes",
+    "out_of_distribution",
+    "deliveries",
+    "neighbours",
+    "clusters",
+    "faithfulness",
+    "agreement",
+    "stability",
+)
 # findings of each study; all are on the dashboard
 MOST = 2
 

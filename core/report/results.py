@@ -23,7 +23,7 @@ from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
 from core.storage.atomic import write_bytes_atomically, write_text
-from core.studies.registry import STUDIES, find_study
+from core.studies.registry import STUDIES, find_study, present_name
 from core.studies.store import StudyResult, find_studies
 from core.studies.study import StudyError
 
@@ -31,7 +31,7 @@ from core.studies.study import StudyError
 SET = "cifake-test"
 RUNS = tuple(f"{name}@{SET}" for name in ("swift", "strong", "robust", "paper", "masked", "patch", "patch17"))
 # the rows of README's table
-CHOSEN = ("probes.detail-FAKE", "transfer.imitations", "faithfulness.lime-FAKE", "agreement.rank-FAKE")
+CHOSEN = ("probes.detail-FAKE", "out_of_distribution.imitations", "faithfulness.lime-FAKE", "agreement.rank-FAKE")
 # the claims whose spread over trainings of the same recipe is shown
 TRAINED = (
     "probes.detail-FAKE", "probes.blocks-FAKE", "probes.place-FAKE", "probes.colour-FAKE", "bands.fine-FAKE",
@@ -73,7 +73,9 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
     _, stored = _studies_of(find_named(name, find_runs(), "run"))
     every = {f"{key}.{finding.key}": finding for key, result in stored.items() for finding in result.findings}
     chosen: list[Finding] = []
-    for wanted in studies:
+    for pattern in studies:
+        study, dot, key = pattern.partition(".")
+        wanted = f"{present_name(study)}{dot}{key}"
         matching = [finding for key, finding in every.items() if finding.study == wanted or fnmatchcase(key, wanted)]
         if not matching and "*" not in wanted:
             there = ", ".join(stored) or "no study"

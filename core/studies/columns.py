@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from core.runs.filter import OUTCOMES
 from core.runs.rows import judged_table
 from core.runs.run import Run
-from core.storage.limits import is_text, open_file, parse_json, read_table
-from core.studies.store import KEY, foreign_key, is_current
+from core.storage.limits import open_file, parse_json, read_table
+from core.studies.store import KEY, foreign_key, is_current, study_files, study_path
 
 MAX_CHOICES = 64
 MAX_LABEL = 64
@@ -53,21 +53,21 @@ def study_columns(run: Run) -> dict[str, StudyColumn]:
     What is damaged or of another run or version is left out.
     """
     columns = {}
-    for file in filter(lambda file: is_text(file.name), sorted((run.path / "studies").glob("[!.]*.parquet"))):
+    for study, file in study_files(run.path).items():
         with suppress(Exception):
             # from an open file: pyarrow takes a path's folders for columns
             with open_file(file) as opened:
                 schema = pq.read_schema(opened)
             about: dict[str, Any] = dict(parse_json((schema.metadata or {}).get(KEY, b"{}")))
             explore, texts = about.get("explore", schema.names), dict(about.get("columns", {}))
-            if "id" not in schema.names or foreign_key(about, run.manifest) or not is_current(file.stem, about):
+            if "id" not in schema.names or foreign_key(about, run.manifest) or not is_current(study, about):
                 continue
-            title = str(about.get("title") or file.stem.replace("_", " ").capitalize())
+            title = str(about.get("title") or study.replace("_", " ").capitalize())
             for name in filter(lambda name: name != "id", schema.names):
                 text = str(texts.get(name, ""))
                 label = text.partition(",")[0].strip(" .")
                 label = label if 0 < len(label) <= MAX_LABEL else name.replace("_", " ")
-                columns[f"{file.stem}.{name}"] = StudyColumn(
+                columns[f"{study}.{name}"] = StudyColumn(
                     title, label[:1].upper() + label[1:], text, str(about.get("question") or ""), name in explore
                 )
     return columns
@@ -86,7 +86,7 @@ def read_columns(run: Run, names: Iterable[str]) -> pd.DataFrame:
     ids = pd.Index(run.predictions["id"])
     values: dict[str, pd.Series] = {}
     for study, columns in by_study.items():
-        file = run.path / "studies" / f"{study}.parquet"
+        file = study_path(run.path, study)
         with suppress(Exception):
             # without pandas' own notes, which may make `id` an index
             table = read_table(file, columns=["id", *columns]).to_pandas(ignore_metadata=True)

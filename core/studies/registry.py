@@ -19,31 +19,39 @@ STUDIES: dict[str, str] = {
     "probes": "core.studies.questions.probes:STUDY",
     "bands": "core.studies.questions.bands:STUDY",
     "neighbours": "core.studies.questions.neighbours:STUDY",
-    "transfer": "core.studies.questions.out_of_distribution:STUDY",
+    "out_of_distribution": "core.studies.questions.out_of_distribution:STUDY",
     "deliveries": "core.studies.questions.deliveries:STUDY",
     "faithfulness": "core.studies.questions.faithfulness:make_study",
     "agreement": "core.studies.questions.agreement:make_study",
-    "one_colour": "core.studies.questions.single_sign:STUDY",
+    "single_sign": "core.studies.questions.single_sign:STUDY",
     "certainty": "core.studies.questions.certainty:make_study",
     "stability": "core.studies.questions.stability:make_study",
-    "sanity": "core.studies.questions.randomisation:make_study",
+    "randomisation": "core.studies.questions.randomisation:make_study",
     "truth": "core.studies.questions.truth:make_study",
     "composite": "core.studies.questions.composite:STUDY",
     "clusters": "core.studies.questions.clusters:STUDY",
     "audit": "core.studies.questions.audit:STUDY",
-    "duplicates": "core.studies.questions.copies:DUPLICATES",
-    "files": "core.studies.questions.copies:FILES",
+    "duplicates": "core.studies.questions.duplicates:STUDY",
+    "files": "core.studies.questions.files:STUDY",
 }
+# what studies were called before -> what they are called now: files and addresses with the old names open
+FORMER_NAMES = {"transfer": "out_of_distribution", "sanity": "randomisation", "one_colour": "single_sign"}
 # study -> version of its values, raised whenever they change; 1 if it is not listed
 VERSIONS: dict[str, int] = {}
 
 
+def present_name(name: str) -> str:
+    """Return what a study is called now, from that or a former name."""
+    return FORMER_NAMES.get(name, name)
+
+
 def find_study(name: str) -> Study:
-    """Find the study of this name, whose module is imported when it is first asked for.
+    """Find the study of this or a former name, whose module is imported when it is first asked for.
 
     Raises:
         StudyError: there is none.
     """
+    name = present_name(name)
     if name not in STUDIES:
         raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES) or 'none'}")
     declared = resolve_name(STUDIES[name])
@@ -53,6 +61,7 @@ def find_study(name: str) -> Study:
 
 def conclude_study(name: str, run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
     """Conclude from the table of a study; nothing for one that is not in the registry."""
+    name = present_name(name)
     if name not in STUDIES:
         return []
     median_margin = float(np.median(np.abs(run.predictions["margin"])))

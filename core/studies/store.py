@@ -25,7 +25,7 @@ from core.runs.run import Run
 from core.storage.atomic import write_bytes_atomically
 from core.storage.limits import ContractError, is_text, parse_json, plain_json, read_table
 from core.storage.memory import lazy_property
-from core.studies.registry import STUDIES, VERSIONS, conclude_study, find_study
+from core.studies.registry import FORMER_NAMES, STUDIES, VERSIONS, conclude_study, find_study, present_name
 from core.studies.study import WEIGHT, Study
 
 KEY = b"telltale"
@@ -87,10 +87,12 @@ class StudyResult:
         if self.run is None or stored.get("rule") != RULE:
             return self.concluded()
         try:
-            return tuple(read_findings(stored.get("findings")))
+            findings = read_findings(stored.get("findings"))
         except ValueError as error:
             command = f"{PROGRAM} study --conclude {self.about['study']} --run {quote(self.run.name)}"
             raise ContractError(f"{self.path} holds other findings than it may; run `{command}`") from error
+        # a file from before a study was renamed names it otherwise
+        return tuple(replace(finding, study=present_name(finding.study)) for finding in findings)
 
     def concluded(self, **given: Any) -> tuple[Finding, ...]:
         """Conclude again from the values and from what other trainings found; nothing without a run.
@@ -136,8 +138,19 @@ def with_trainings(findings: Iterable[Finding], trainings: Mapping[str, Sequence
 
 
 def study_path(run: Path, name: str) -> Path:
-    """Return the file of the study `name` of a run."""
-    return run / "studies" / f"{name}.parquet"
+    """Return the file of a study of a run: named as the study is now, or as it was where only such a file is there."""
+    name = present_name(name)
+    path = run / "studies" / f"{name}.parquet"
+    former = [path.with_stem(old) for old, new in FORMER_NAMES.items() if new == name]
+    older = [file for file in former if file.is_file()]
+    return older[0] if older and not path.is_file() else path
+
+
+def study_files(run: Path) -> dict[str, Path]:
+    """Name -> file of each study beside a run, by name."""
+    files = (run / "studies").glob("[!.]*.parquet")
+    names = {present_name(file.stem) for file in files if is_text(file.name)}
+    return {name: study_path(run, name) for name in sorted(names)}
 
 
 def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any], run: Run | None = None) -> None:
@@ -158,7 +171,7 @@ def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any], run: 
         with suppress(ContractError):
             findings = plain_json(StudyResult(path, table, described, run).concluded())
             described[CONCLUDED] = {"rule": RULE, "findings": findings}
-    write_sealed(path, table, {**described, "schema": SCHEMA, "version": VERSIONS.get(path.stem, 1)})
+    write_sealed(path, table, {**described, "schema": SCHEMA, "version": VERSIONS.get(present_name(path.stem), 1)})
 
 
 def read_study(path: Path, run: Run | None = None) -> StudyResult:
@@ -172,8 +185,9 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         ContractError: not a study, changed since it was written, another run's, or another version of the study
             made it; the message names the file.
     """
+    name = present_name(path.stem)
     # a run's studies are in a folder of it
-    command = f"`{PROGRAM} study {path.stem} --run {quote(path.absolute().parent.parent.name)}`"
+    command = f"`{PROGRAM} study {name} --run {quote(path.absolute().parent.parent.name)}`"
     again = f"restore it or run {command} again"
     try:
         table, about, intact = read_sealed(path)
@@ -185,12 +199,13 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         raise ContractError(
             f"{path} is no readable study ({type(error.__cause__ or error).__name__}); {again}"
         ) from None
-    if not is_current(path.stem, about):
+    if not is_current(name, about):
         raise ContractError(f"{path} was written by another version; run {command} again")
     if not intact:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
-    if about.get("study") != path.stem:
+    if present_name(str(about.get("study"))) != name:
         raise ContractError(f"{path} holds the study {about.get('study')}; {again}")
+    about["study"] = name
     try:
         About.model_validate(about)
     except ValidationError as error:
@@ -228,11 +243,14 @@ def conclude_again(path: Path, run: Run, trainings: Sequence[Run] = ()) -> Study
         # a later conclusion needs neither these runs nor their studies
         about[TRAININGS] = dict(about.get(TRAININGS, {}))
         for other in trainings:
-            about[TRAININGS][str(other.manifest["detector"])] = _in_training(other, path.stem, run, findings)
-    if path.stem in STUDIES and not (study := find_study(path.stem)).whole and not study.missing(table):
-        table = with_derived(study, run, table)
-        about["columns"] = dict(study.columns) | {WEIGHT: about["columns"].get(WEIGHT, "")}
-        about["explore"] = list(study.explore)
+            about[TRAININGS][str(other.manifest["detector"])] = _in_training(other, about["study"], run, findings)
+    if about["study"] in STUDIES:
+        study = find_study(about["study"])
+        about |= {"title": study.title, "question": study.question, "control": study.control}
+        if not study.whole and not study.missing(table):
+            table = with_derived(study, run, table)
+            about["columns"] = dict(study.columns) | {WEIGHT: about["columns"].get(WEIGHT, "")}
+            about["explore"] = list(study.explore)
     write_study(path, table, about, run)
     return read_study(path, run)
 
@@ -256,10 +274,11 @@ def with_derived(study: Study, run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 def find_studies(run: Run) -> tuple[dict[str, StudyResult], list[str]]:
     """Read all studies of a run: by name, and a sentence on each file that was refused."""
-    results, problems = {}, []
-    for file in filter(lambda file: is_text(file.name), sorted((run.path / "studies").glob("[!.]*.parquet"))):
+    results: dict[str, StudyResult] = {}
+    problems = []
+    for name, file in study_files(run.path).items():
         try:
-            results[file.stem] = read_study(file, run)
+            results[name] = read_study(file, run)
         except ContractError as error:
             problems.append(str(error))
     return results, problems

@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from core.images.palette import CLASS_COLOURS
+from core.studies.registry import FORMER_NAMES
 
 HERE = Path(__file__).parent
 SHARED = f":host {{ --real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAKE']}; }}\n"
@@ -79,7 +80,10 @@ def fold(name: str, question: str, answer: str = "", *, explained: str = "", hel
         Whether it is open; only then is anything to be drawn.
     """
     key = f"fold_{name}"
-    if {name, ALL} & set(st.query_params.get(OPEN, "").split(".")):
+    # an address that was shared may have a study's former name
+    former = [old for old, new in FORMER_NAMES.items() if new == name]
+    is_named = not {name, ALL, *former}.isdisjoint(st.query_params.get(OPEN, "").split("."))
+    if is_named or any(f"fold_{old}" in st.query_params for old in former):
         st.session_state.setdefault(key, True)
     with st.expander(f"**{question}** {answer}".rstrip(), key=key, on_change="rerun", bind="query-params") as part:
         if part.open and explained:

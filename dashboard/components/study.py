@@ -28,13 +28,13 @@ from dashboard.making import the_maker
 from dashboard.visitors import for_visitors, is_local
 
 # quick on any number of images, or of other images than the run's
-QUICK = ("audit", "clusters", "duplicates", "files", "transfer")
+QUICK = ("audit", "clusters", "duplicates", "files", "out_of_distribution")
 # of detectors that give predictions only these cannot be made
-NEED_LAYERS = frozenset({"agreement", "sanity", "truth", "clusters", "neighbours"})
+NEED_LAYERS = frozenset({"agreement", "randomisation", "truth", "clusters", "neighbours"})
 # of a table of scores only these can be made
 NEED_NO_DETECTOR = frozenset({"audit", "duplicates", "files"})
 ABOUT = ["id", "name", "label", "predicted", "margin"]
-# findings of the study `transfer` that say most
+# findings of the study `out_of_distribution` that say most
 RATES = ("large", "imitations", "photographs", "filters_large", "filters_photographs")
 
 
@@ -208,7 +208,7 @@ def draw_limits(detector: DetectorHandle | None = None) -> None:
         if detector is None:
             return
         try:
-            result = library.study_by(detector.identity, "transfer")
+            result = library.study_by(detector.identity, "out_of_distribution")
             findings = [] if result is None else [one for one in map(result.finding, RATES) if one is not None]
         except ContractError as error:
             st.caption(with_code(for_visitors(error)))

@@ -20,7 +20,8 @@ from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
 from core.storage.limits import ContractError
 from core.studies.questions.audit import TITLES, has_both, histogram
-from core.studies.questions.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
+from core.studies.questions.duplicates import COUNTED, copy_pairs
+from core.studies.shared.copies import FILE, NEAR, SHOWN, training_pictures
 from core.studies.store import StudyResult, study_path
 from dashboard import datasets, library, state
 from dashboard.components import charts
@@ -284,7 +285,7 @@ def draw_pair(
 
     Args:
         opened: the run.
-        pair: a row of `core.studies.questions.copies.copy_pairs`.
+        pair: a row of `core.studies.questions.duplicates.copy_pairs`.
         row: where the image stands in the run.
         training: pixels of training images by identity; None where the copies are in the run itself.
     """

@@ -39,7 +39,7 @@ ADDING = f"""\
 {PROGRAM} detectors add NAME SOURCE           # or add one: ONNX, timm, transformers, a function
 {PROGRAM} predict NAME --data DATA            # a run of it, which is a row of the table
 {PROGRAM} study deliveries --run NAME@SET     # after a screenshot
-{PROGRAM} study transfer --run NAME@SET       # other generators and photographs
+{PROGRAM} study out_of_distribution --run NAME@SET  # other generators and photographs
 """
 
 
@@ -47,7 +47,7 @@ def rows() -> pd.DataFrame:
     """Return a row a run: its name and the shares that are right, the best of each image set first."""
     found = []
     for name, path in catalogue.runs().items():
-        files = (path / MANIFEST, study_path(path, "deliveries"), study_path(path, "transfer"))
+        files = (path / MANIFEST, study_path(path, "deliveries"), study_path(path, "out_of_distribution"))
         # the sidebar says why one cannot be read
         with suppress(ContractError):
             times = tuple(file.stat().st_mtime_ns for file in files if file.is_file())
@@ -62,7 +62,7 @@ def rows() -> pd.DataFrame:
 def shares_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG001 - the key
     """Return a run's set, and the shares of its images and of others that are right, as far as they are known."""
     opened, studies = library.open_run(path), {}
-    for study in ("deliveries", "transfer"):
+    for study in ("deliveries", "out_of_distribution"):
         # the pages that are about it say why one cannot be read
         with suppress(ContractError):
             if (result := library.study_of(opened, study)) is not None and result.findings:

@@ -19,7 +19,7 @@ from core.perturbations.masking import FILLS as FILLINGS
 from core.perturbations.masking import Fill
 from core.runs.rows import evenly
 from core.studies.questions.faithfulness import CONTROLS, FILLS, ORDERS, mean_curves, under_fill
-from core.studies.questions.randomisation import OTHER, sanity_summary
+from core.studies.questions.randomisation import OTHER, randomisation_summary
 from core.studies.questions.truth import nearness
 from core.studies.shared.groups import By, Cells
 from core.studies.store import StudyResult
@@ -52,7 +52,7 @@ DIRECTION_NAMES = {
 }
 # study -> its question, how it was measured, and terms of the glossary
 PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "one_colour": (
+    "single_sign": (
         "Is LIME all one colour?",
         "The paper: “A large majority of the images I looked at are uniformly red”. A single colour does not say "
         "where. Its settings segment by quickshift; ours use about thirty segments and leave undecided ones grey.",
@@ -75,14 +75,14 @@ PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Each image is explained again with every other fill. The control draws other samples with the same fill.",
         ("Fill", "Undecided", "LIME"),
     ),
-    "sanity": (
+    "randomisation": (
         "Does it depend on what the detector has learned?",
         "The detector's weights are randomised from the classifier down (Adebayo et al. 2018). A map that does not "
         "change shows the image and not the detector. The control is another image's map by the random detector.",
-        ("Sanity",),
+        ("Randomisation test",),
     ),
 }
-# finding of the study `transfer` -> what its bar is a share of, and the class that is counted
+# finding of the study `out_of_distribution` -> what its bar is a share of, and the class that is counted
 OTHERS = {
     "large": ("Other generators' pictures called REAL", "REAL"),
     "imitations": ("Small imitations called REAL", "REAL"),
@@ -244,7 +244,7 @@ def curves_of(opened: Opened, result: StudyResult, by: By) -> pd.DataFrame:
 def draw_randomised(result: StudyResult) -> None:
     """Draw how alike maps stay as weights are randomised from the top down, for each method; the control dotted."""
     with st.grid(3, min_column_width=260) as grid:
-        for method, part in sanity_summary(result.table, opened.run).groupby("method", sort=False):
+        for method, part in randomisation_summary(result.table, opened.run).groupby("method", sort=False):
             title, lines = find_explainer(method).title, []
             for verdict, rows in part.groupby("group", sort=False):
                 is_control, colour = rows["level"] == OTHER, CLASS_COLOURS[verdict]
@@ -257,7 +257,7 @@ def draw_randomised(result: StudyResult) -> None:
                 figure = line_figure(lines, "weights randomised", "rank correlation", height=280, showlegend=False)
                 st.markdown(f"**{title}**")
                 alt = f"Correlation of {title} with that by a randomised detector, level by level"
-                charts.show(figure.update_yaxes(range=[0, 1.04]), key=f"trust.sanity.{title}", alt=alt)
+                charts.show(figure.update_yaxes(range=[0, 1.04]), key=f"trust.randomisation.{title}", alt=alt)
 
 
 def draw_others(result: StudyResult) -> None:
@@ -312,16 +312,17 @@ draw_study(
 )
 st.subheader("Other checks", anchor=False)
 for name, part in PARTS.items():
-    draw_study(opened, name, *part, beneath=draw_randomised if name == "sanity" else None)
+    draw_study(opened, name, *part, beneath=draw_randomised if name == "randomisation" else None)
 st.subheader("And on other pictures?", anchor=False)
-if (transfer := readable(opened, "transfer")) is not None:
-    draw_others(transfer)
+others = readable(opened, "out_of_distribution")
+if others is not None:
+    draw_others(others)
 draw_study(
     opened,
-    "transfer",
+    "out_of_distribution",
     "How far does a verdict carry?",
     "Pictures that the detector was not made for, saved as JPEG as CIFAKE's are; intervals resample generators and "
     "photographs, not pictures.",
-    ("Transfer", "Resampling filter"),
+    ("Out of distribution", "Resampling filter"),
 )
 name_paper()

@@ -26,5 +26,5 @@ def test_every_study(source: Source, name: str) -> None:
     assert len(answer.table)
     numbers = answer.table.select_dtypes("number")
     assert np.isfinite(numbers.to_numpy(float)).any()
-    if name == "sanity":
+    if name == "randomisation":
         assert {"gradcam_head", "gradcam_second", "lime_third", "lime_first"} <= set(answer.table)

@@ -18,7 +18,7 @@ from core.studies.shared.explanations import judged
 from core.studies.store import study_path
 from core.studies.study import Context
 
-TRUST = ("faithfulness", "agreement", "stability", "certainty", "sanity", "one_colour")
+TRUST = ("faithfulness", "agreement", "stability", "certainty", "randomisation", "single_sign")
 # the files of studies that were made, by what they were made from
 _MADE: dict[tuple[Any, ...], bytes] = {}
 
@@ -38,7 +38,7 @@ def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
         if name in TRUST:
             # their own tests compute them; here it is the pages that count
             columns = list(study.columns)
-            if name == "sanity":
+            if name == "randomisation":
                 columns = ["network", *(one for method in judged().values() for one in columns_of(method, LEVELS))]
             study = replace(study, compute=_dealt(columns))
         run_study(study, source)

@@ -46,6 +46,7 @@ OLD = (
     ("upload", {"tiles": "on", "others": "on", "filter": "bicubic"}),
     ("compare", {"versus": "nobody@seen-test", "more": "margins"}),
     ("explore", {"tile": "large", "maps": "on", "page": "2"}),
+    ("maps", {"open": "sanity.transfer", "fold_one_colour": "true"}),
 )
 
 
@@ -55,3 +56,13 @@ def test_an_old_address_opens(open_page: Open, home: Path, page: str, params: di
     app = open_page(page, run=RUN, **params)
     assert not app.exception
     assert not app.error
+
+
+def test_a_filter_by_a_study_of_a_former_name_is_the_same_filter(open_page: Open, home: Path) -> None:
+    add_studies(home, "single_sign")
+    filters = [
+        open_page("explore", run=RUN, **{f"{name}.paper_one_sign": "true", "sort": f"-{name}.paper_segments"})
+        for name in ("single_sign", "one_colour")
+    ]
+    assert not any(app.exception for app in filters)
+    assert filters[0].query_params == filters[1].query_params

@@ -19,7 +19,7 @@ from core.findings.separation import BINS, Classifier, auroc, bin_log_odds, cros
 from core.images.labels import CLASSES
 from core.images.statistics import LUMA, STATISTICS, frequency_radius
 from core.runs.run import Run
-from core.studies.questions.copies import Images, compressions, find_copies, nearest_copies, own_images, training_images
+from core.studies.shared.copies import Images, compressions, find_copies, nearest_copies, own_images, training_images
 from core.studies.study import Context, Study, StudyError
 
 Row: TypeAlias = dict[str, Any]

@@ -238,8 +238,8 @@ def called(row: Row, label: str) -> Measure:
 
 
 STUDY = Study(
-    name="transfer",
-    title="Images of other sources",
+    name="out_of_distribution",
+    title="Out of distribution",
     question="How often is the detector wrong on images of other sources, and how confident is it there?",
     columns=COLUMNS,
     control="The run's own images in the same table.",

@@ -141,7 +141,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             )  # fmt: skip
 
 
-def sanity_summary(table: pd.DataFrame, run: Run) -> pd.DataFrame:
+def randomisation_summary(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     """Estimate how far maps change as weights are randomised from the top down.
 
     Returns:
@@ -163,7 +163,7 @@ def sanity_summary(table: pd.DataFrame, run: Run) -> pd.DataFrame:
 def make_study() -> Study:
     """Declare the study for the explainers that are registered."""
     return Study(
-        name="sanity",
+        name="randomisation",
         title="Randomisation test",
         question="Does an explanation change when what the detector has learned is replaced by chance?",
         columns={"network": "which of the random detectors it was compared with, counted from 0"}

@@ -67,7 +67,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
 
 
 STUDY = Study(
-    name="one_colour",
+    name="single_sign",
     title="Single-sign maps",
     question="How often does LIME show one sign only, under the paper's settings and under ours?",
     columns=COLUMNS,

@@ -150,7 +150,7 @@ def test_findings_of_both_stand_side_by_side_by_key() -> None:
         finding(contrast(value, 1, value=value), key=key)
         for key, value in (("lime-FAKE", 3.0), ("lime-FAKE", -3.0), ("lime-REAL", 3.0))
     )
-    first = {"stability": study("stability", other, better), "sanity": study("sanity", better)}
+    first = {"stability": study("stability", other, better), "randomisation": study("randomisation", better)}
     table = side_by_side(["a", "b"], [first, {"stability": study("stability", worse, other)}])
     # what differs comes first; what one of them lacks is not there
     assert len(table) == 2
@@ -170,7 +170,10 @@ def test_shares_that_are_right_elsewhere_are_read_from_each_run() -> None:
     table = {"id": run.predictions["id"].to_numpy()[chosen], WEIGHT: generator.uniform(1, 2, 300), "jpeg_75": after}
     called_fake = Contrast("filter", "bicubic", Measure(0.2, 0.1, 0.4, 900, 9))
     photographs = Finding("photographs", "Are they?", "called_fake", (called_fake,), details={"imitates": "CIFAR-10"})
-    studies = {"deliveries": study("deliveries", **table), "transfer": study("transfer", photographs)}
+    studies = {
+        "deliveries": study("deliveries", **table),
+        "out_of_distribution": study("out_of_distribution", photographs),
+    }
     shown = elsewhere({"a": (run, studies), "b": (run, {})}).set_index("images")
     right = np.average((after > 0) == run.is_real[chosen], weights=table[WEIGHT])
     assert shown.loc["JPEG 75", "`a` right"].startswith(f"{right:.1%}")

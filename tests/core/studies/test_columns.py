@@ -41,7 +41,7 @@ def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run: Run
         "probes": {**made, "explore": ["a"], "schema": SCHEMA, "version": 1},
         # of a user from before
         "deliveries": {**made, "explore": ["a"], "schema": 1, "version": 7},
-        "transfer": {**made, "explore": ["a"], "schema": SCHEMA, "version": 2},
+        "out_of_distribution": {**made, "explore": ["a"], "schema": SCHEMA, "version": 2},
         "later": {**made, "explore": ["a"], "schema": SCHEMA + 1, "version": 1},
         "audit": {**made, "explore": ["a"], "detector_sha256": "0"},
         "files": {**made, "explore": ["a"], "set_fingerprint": "0"},

@@ -14,9 +14,18 @@ import pytest
 from core.findings.contrast import Finding
 from core.runs.run import Run, read_run
 from core.storage.limits import ContractError
-from core.studies.registry import STUDIES
+from core.studies.columns import read_columns, study_columns
+from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
-from core.studies.store import SCHEMA, conclude_again, find_studies, read_study, write_sealed, write_study
+from core.studies.store import (
+    SCHEMA,
+    conclude_again,
+    find_studies,
+    read_study,
+    study_path,
+    write_sealed,
+    write_study,
+)
 from tests.core.studies.conftest import BRIGHTNESS, conclude
 
 TABLE = pd.DataFrame(
@@ -156,3 +165,29 @@ def test_every_study_concludes_without_torch() -> None:
         "assert all(map(find_study, STUDIES)); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_file_of_a_former_name_opens_under_the_present_one(source: Source) -> None:
+    run = read_run(source.run)
+    path = run_study(find_study("single_sign"), source, images=3)
+    now = read_study(path, run)
+    former = path.with_stem("one_colour")
+    write_study(former, now.table, {**now.about, "study": "one_colour"}, run)
+    path.unlink()
+    results, problems = find_studies(run)
+    assert (list(results), problems) == (["single_sign"], [])
+    assert results["single_sign"].findings == now.findings
+    assert study_path(run.path, "single_sign") == study_path(run.path, "one_colour") == former
+    assert find_study("one_colour") == find_study("single_sign")
+    assert "single_sign.ours_shown_one" in read_columns(run, study_columns(run))
+    # made again, the present one counts
+    shutil.copy(former, path)
+    assert [result.path for result in find_studies(run)[0].values()] == [path]
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_has_one_name(name: str) -> None:
+    study = find_study(name)
+    module = STUDIES[name].partition(":")[0].rpartition(".")[2]
+    assert study.name == module == name
+    assert name.replace("_", " ").rstrip("s") in study.title.replace("-", " ").casefold()

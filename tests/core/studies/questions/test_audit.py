@@ -16,9 +16,8 @@ from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.labels import LABELS, REAL
 from core.images.loading import load_image_set
-from core.studies.questions import audit
+from core.studies.questions import audit, duplicates
 from core.studies.questions.audit import radial_spectrum
-from core.studies.questions.copies import DUPLICATES
 from core.studies.study import Context
 from tests.conftest import make_set, textured
 from tests.core.studies.image_sets import Files, clean_pixels, context_of, first, made_context, made_files, result_of
@@ -132,7 +131,7 @@ def test_without_both_classes_the_audit_asks_what_verdicts_go_with(tmp_path: Pat
     expected = roc_auc_score(margins > 0, bright)
     direct = result.table.set_index("name").loc["brightness", "direct"]
     assert direct == pytest.approx(expected)
-    copies = result_of(DUPLICATES, context)
+    copies = result_of(duplicates.STUDY, context)
     assert copies.table["set_class"].isna().all() == (label != REAL)
     counts = {finding.key: finding.details for finding in copies.findings}["copy.pixels"]
     assert (counts["count"], counts["real"], counts["fake"]) == (2, 2 * (label == REAL), 0)

@@ -15,7 +15,7 @@ from core.detectors.resnet import LEVELS, ResNetDetector, build_network
 from core.explainers.deletion import edge_map
 from core.explainers.lime.regions import LIME
 from core.studies.questions import randomisation
-from core.studies.questions.randomisation import compute, conclude, levels_for, make_study, sanity_summary
+from core.studies.questions.randomisation import compute, conclude, levels_for, make_study, randomisation_summary
 from core.studies.runner import Source
 from core.studies.shared.groups import Cells
 from tests.core.trust_cues import explain_lime_by, made_run
@@ -119,7 +119,7 @@ RUN = made_run(["FAKE"] * 50 + ["REAL"] * 50, ["FAKE"] * 50 + ["REAL"] * 50)
 def test_the_interval_is_that_of_random_detectors_and_not_of_images(table: pd.DataFrame) -> None:
     """With as many images for each, it is Student's of the detectors' own means."""
     findings = {finding.key: finding for finding in conclude(RUN, table, PARAMETERS)}
-    summary = sanity_summary(table, RUN).set_index(["group", "method", "level"])
+    summary = randomisation_summary(table, RUN).set_index(["group", "method", "level"])
     for verdict, part in (("FAKE", table[:50]), ("REAL", table[50:])):
         own = part.groupby("network")["gradcam_conv1"].mean()
         low, high = stats.t.interval(0.95, 4, own.mean(), stats.sem(own))

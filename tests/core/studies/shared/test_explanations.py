@@ -21,7 +21,12 @@ from core.studies.store import StudyResult, read_study
 from tests.core.explainers.toy import BRIGHT, registered
 
 # study -> a column that it has of every method, {} for its name
-STUDIES = {"faithfulness": "deletion_{}_mean_1", "agreement": "{}_rank", "stability": "{}_noise", "sanity": "{}_other"}
+STUDIES = {
+    "faithfulness": "deletion_{}_mean_1",
+    "agreement": "{}_rank",
+    "stability": "{}_noise",
+    "randomisation": "{}_other",
+}
 FEW = {"networks": 2, "others": 3, "lime_others": 2}
 SETTINGS = LimeSettings(n_samples=64)
 
@@ -59,8 +64,10 @@ def test_every_study_has_values_of_an_added_explainer(
     # it has no seed, hardly sees the noise, and does not depend on what the detector has learned
     assert "bright_seed" not in tables["stability"]
     assert (tables["stability"]["bright_noise"] > 0.9).all()
-    levels = [name for name in tables["sanity"] if method_of(name, judged()) == "bright"]
-    np.testing.assert_allclose(tables["sanity"][[name for name in levels if name[7:] not in ("other", "edges")]], 1)
+    levels = [name for name in tables["randomisation"] if method_of(name, judged()) == "bright"]
+    np.testing.assert_allclose(
+        tables["randomisation"][[name for name in levels if name[7:] not in ("other", "edges")]], 1
+    )
 
 
 def test_explanations_are_cached_and_what_is_damaged_is_computed_again(

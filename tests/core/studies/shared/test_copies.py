@@ -10,19 +10,9 @@ from numpy.typing import NDArray
 
 from core.images.decoding import decode
 from core.images.encoding import encode_png
-from core.studies.questions.copies import (
-    COUNTED,
-    DUPLICATES,
-    FILE,
-    FILES,
-    NEAR,
-    NONE,
-    SHOWN,
-    UNKNOWN_COPY,
-    copy_pairs,
-    nearest_copies,
-    training_pictures,
-)
+from core.studies.questions import files as compressions
+from core.studies.questions.duplicates import COUNTED, STUDY, UNKNOWN_COPY, copy_pairs
+from core.studies.shared.copies import FILE, NEAR, NONE, SHOWN, nearest_copies, training_pictures
 from core.studies.store import StudyResult
 from core.studies.study import WEIGHT
 from tests.core.studies.image_sets import brighter, first, made_context, made_files, result_of
@@ -49,7 +39,7 @@ def test_each_copy_has_its_kind_class_and_nearest_file(tmp_path: Path) -> None:
     files[first(files, "test/REAL", 2)] = files[first(files, "test/REAL", 1)]
     files[first(files, "test/REAL", 31)] = brighter(files[first(files, "test/REAL", 30)])
     context = made_context(tmp_path, files)
-    result = result_of(DUPLICATES, context)
+    result = result_of(STUDY, context)
     assert counted(result) == {
         "in_training same file": 1, "in_training same pixels": 1, "in_training near copy": 2, "in_set same file": 2,
         "in_set near copy": 2,
@@ -114,27 +104,27 @@ def test_where_files_are_not_available_copies_are_unknown(tmp_path: Path) -> Non
     files = made_files()
     files[first(files, "test/REAL", 0)] = files[first(files, "train/REAL", 7)]
     context = made_context(tmp_path, files, data=False)
-    result = result_of(DUPLICATES, context)
+    result = result_of(STUDY, context)
     assert (result.table["in_training"] == UNKNOWN_COPY).sum() == 319
     # the run itself remembers which files were trained on, though not of which class they were
     assert counted(result) == {"in_training same file": 1}
     unknown = {finding.key for finding in result.findings if not finding.measure.known}
     assert unknown == {"leak.pixels", "leak.near", "unchecked"}
-    assert [finding.key for finding in result_of(FILES, context).findings] == ["unknown"]
+    assert [finding.key for finding in result_of(compressions.STUDY, context).findings] == ["unknown"]
     context.run.manifest["leaks_checked"] = False  # type: ignore[index]
-    unknown = {finding.key for finding in result_of(DUPLICATES, context).findings if not finding.measure.known}
+    unknown = {finding.key for finding in result_of(STUDY, context).findings if not finding.measure.known}
     assert unknown == {"leak.file", "leak.pixels", "leak.near", "unchecked"}
 
 
 def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path: Path) -> None:
     context = made_context(tmp_path, made_files(quality=80))
     real = (context.run.predictions["label"] == "REAL").to_numpy()
-    found = result_of(FILES, context).table["compression"]
+    found = result_of(compressions.STUDY, context).table["compression"]
     assert (found == np.where(real, "JPEG quality 90, 4:2:0", "JPEG quality 80, 4:2:0")).all()
     names = [f"JPEG quality {quality}, 4:2:0" for quality in (70, 75, 80, 85, 90, 95)]
     rows, images = np.arange(6, 0, -1), np.arange(10, 70, 10)
     table = pd.DataFrame({"compression": np.repeat(names, rows), WEIGHT: np.repeat(images / rows, rows)})
-    findings = list(FILES.conclude(None, table, {}))  # type: ignore[arg-type]
+    findings = list(compressions.STUDY.conclude(None, table, {}))  # type: ignore[arg-type]
     assert [finding.details["name"] for finding in findings] == names[::-1][:5]
     assert [finding.measure.value for finding in findings] == pytest.approx([n / 210 for n in (60, 50, 40, 30, 20)])
 
