@@ -15,7 +15,8 @@ NAMES = {
     "load_image_set": "core.images.loading:load_image_set",
     "write_run": "core.runs.writing:write_run",
     "open_run": "core.runs.run:open_run",
-    "find_study": "core.studies.registry:find_study",
+    "run_study": "core.studies.runner:run_study",
+    "read_study": "core.studies.store:read_study",
     "findings_text": "core.findings.table:findings_text",
 }
 

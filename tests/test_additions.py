@@ -17,6 +17,7 @@ from core.images.loading import load_image_set
 from core.perturbations.flips import flipping, summarise_flips, tabulate_changes
 from core.perturbations.probe import Probe, Strength, size_column
 from core.perturbations.registry import PROBES, probe_columns, probe_pictures
+from dashboard.components.dial import EXPERIMENTS
 from tests.conftest import textured
 from tests.core.explainers import test_registry
 from tests.core.explainers.toy import BRIGHT
@@ -49,6 +50,7 @@ def test_an_explainer_needs_one_line(
 def test_a_probe_needs_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Strength("whole", "the whole image", 1)
     mirror = Probe("mirror", "geometry", "Mirroring", "Mirrored.", (whole,), lambda batch, _: batch.pixels[:, :, ::-1])
+    assert [probe.key for probe in EXPERIMENTS] == [key for key, probe in PROBES.items() if probe.dial is not None]
     monkeypatch.setitem(PROBES, "mirror", mirror)
     probe_columns.cache_clear()
     try:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,6 +156,21 @@ class Strength:
         return f"{self.label}, {self.waves}" if self.waves else self.label
 
 
+class Dial(NamedTuple):
+    """How a probe stands on the dial, a slider from the picture as it is to its strongest change.
+
+    Attributes:
+        title: for the choice among probes.
+        changed: what has been done to the picture.
+        less, more: the ends of the slider.
+    """
+
+    title: str
+    changed: str
+    less: str
+    more: str
+
+
 # (batch, value of a strength) -> uint8 (N, side, side, 3)
 Edit = Callable[[Batch, float], Pixels]
 
@@ -184,6 +199,7 @@ class Probe:
             flips if it gets the image's verdict.
         is_control: True for a probe that only serves as a control.
         beside: True for a probe that is reported alongside the answer to its family's question but does not decide it.
+        dial: how it stands on the dial; None where it does not fit there, as its strengths are no doses.
     """
 
     key: str
@@ -202,6 +218,7 @@ class Probe:
     changes_donor: bool = False
     is_control: bool = False
     beside: bool = False
+    dial: Dial | None = None
 
     @property
     def inline(self) -> str:

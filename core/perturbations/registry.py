@@ -20,6 +20,7 @@ from core.perturbations.probe import (
     LABELLED,
     Batch,
     Chance,
+    Dial,
     Edit,
     Needs,
     Pixels,
@@ -148,7 +149,9 @@ def _with_controls(probe: Probe, *controls: tuple[str, str, Edit]) -> tuple[Prob
 
     The control "same" makes the probe's change with the donor of the same verdict.
     """
-    alike = replace(probe, is_control=True, sentence="", imperative="", result="", way="", others={}, beside=False)
+    alike = replace(
+        probe, is_control=True, sentence="", imperative="", result="", way="", others={}, beside=False, dial=None
+    )
     made = []
     for suffix, title, edit in controls:
         needs = "same" if suffix == "same" else probe.needs
@@ -169,6 +172,7 @@ _TABLE = (
             _CUTOFFS, _on_spectra(attenuated),
             way="removed", others={"change": ("rephase", "blur")},
             imperative="Remove its detail {}", result="detail removed",
+            dial=Dial("Fine detail", "Finest detail removed", "all detail", "less detail"),
         ),
         ("control", "Removing as much coarse detail", _on_spectra(frequency.attenuated_elsewhere)),
         ("pattern", "Adding a coarse pattern", lambda batch, radius: _pattern(batch, radius, _colours(batch))),
@@ -189,6 +193,7 @@ _TABLE = (
             "blur", "detail", "Blurring", "A Gaussian blur.",
             _BLURS, _on_pixels(photometric.blurred), way="blurred",
             imperative="Blur it by {}", result="blurred",
+            dial=Dial("Blur", "Blurred", "sharp", "blurred"),
         ),
         ("control", "Fading coarse detail as much",
          lambda batch, sigma: frequency.attenuated_elsewhere(
@@ -236,6 +241,7 @@ _TABLE = (
         "fade", "colour", "Fading colour", "Colour fades towards grey; brightness stays.",
         (_HALF, Strength("grey", "grey", 0.0)), _on_pixels(photometric.saturated),
         imperative="Fade its colour to {}", result="colour faded",
+        dial=Dial("Colour", "Colour faded", "full colour", "grey"),
     ),
     *_with_controls(
         Probe(
@@ -278,6 +284,7 @@ _TABLE = (
         steps((95, 75, 50, 30), "quality {}"),
         _on_pixels(photometric.compressed),
         imperative="Save it as a JPEG of {}", result="JPEG",
+        dial=Dial("JPEG", "Saved as JPEG", "as it is", "low quality"),
     ),
     Probe(
         "sharpen", "compression", "Sharpening", "The difference from a blurred copy is added.",
@@ -292,6 +299,7 @@ _TABLE = (
             _SIDES, _on_order(spatial.without_seams),
             way="blended", others={"seam": ("shuffle", "shuffle_fade")},
             imperative="Shuffle its blocks of {}", result="blocks shuffled",
+            dial=Dial("Blocks", "Blocks shuffled", "in place", "small blocks"),
         ),
         ("turn", "Turning blocks in place without seams", _on_blocks(_turned_without_seams)),
     ),
@@ -340,6 +348,7 @@ _TABLE = (
         tuple(Strength(f"{90 * quarters}", f"{90 * quarters}°", quarters) for quarters in (1, 2, 3)),
         _on_pixels(spatial.rotated), strengths_are="angle",
         imperative="Turn it by {}", result="turned",
+        dial=Dial("Turn", "Turned", "upright", "270°"),
     ),
 )  # fmt: skip
 

@@ -74,6 +74,7 @@ def _timed(study: Study, context: Context, images: int | None) -> Plan:
             return Plan(study, None)
         rows = np.unique(np.linspace(0, len(context.run) - 1, 1 + TIMED).astype(np.intp))
         started = time.monotonic()
+        context = study.prepared(context)
         study.compute(context, rows[:1], study.parameters)
         first = time.monotonic()
         study.compute(context, rows[1:], study.parameters)

@@ -33,7 +33,7 @@ from core.runs.writing import library_versions
 from core.storage.atomic import cache_dir
 from core.storage.seals import read_manifest
 from core.storage.shards import Engine, Report, compute_shards, run_locally
-from core.studies.registry import VERSIONS
+from core.studies.registry import VERSIONS, find_study
 from core.studies.shared.groups import choose_rows
 from core.studies.store import KEPT, OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
@@ -141,14 +141,14 @@ class StudyWork:
         return self.source.device
 
     def open(self, report: Report) -> Callable[[NDArray[np.intp]], pd.DataFrame]:
-        """Open the source once for all shards: studies remember what they have made for its context."""
-        context = self.source.open(report)
+        """Open the source, and prepare what the study needs of it, once for all shards."""
+        context = self.study.prepared(self.source.open(report))
         return lambda positions: self.study.compute(context, positions, self.study.parameters)
 
 
 def run_study(
-    study: Study,
-    source: Source,
+    study: Study | str,
+    source: Source | str | Path,
     *,
     images: int | None = None,
     seed: int = 0,
@@ -160,8 +160,8 @@ def run_study(
     """Compute a study of a run and write its file beside the run, in the place of an older one.
 
     Args:
-        study: the study.
-        source: run, detector and images.
+        study: the study, or its name.
+        source: run, detector and images; or a run's name or folder, of which `find_source` finds the others.
         images: maximum number of images, chosen by `choose_rows`; all when None.
         seed, simple: of that choice.
         stored: from `find_stored`: its rows and columns stay as they are, and only the columns that it lacks are
@@ -178,6 +178,10 @@ def run_study(
         ContractError, DatasetError: run, detector or images cannot be read.
         WriteError: a shard or the file cannot be written.
     """
+    if isinstance(study, str):
+        study = find_study(study)
+    if not isinstance(source, Source):
+        source = find_source(source)
     run = read_run(source.run)
     check_needs(study, run)
     if stored is None:
@@ -229,15 +233,16 @@ def run_study(
 
 def check_needs(study: Study, run: Run) -> None:
     """Raise StudyError where a run lacks what a study needs."""
-    if "detector" in study.needs and run.scores_only:
+    lacking = study.lacking(run)
+    if lacking == "detector":
         raise StudyError(
             f"the study {study.name} asks the detector, and {run.name} has its scores alone; add the detector, as "
             "function:FILE.py:FUNCTION for instance, and make a run with it"
         )
-    if "maps" in study.needs and run.maps is None:
+    if lacking == "maps":
         raise StudyError(
-            f"the study {study.name} compares maps, and {run.name} has none: its detector has no layers to read them "
-            "from; choose another run"
+            f"the study {study.name} compares maps or features, and {run.name} has none: its detector has no layers to "
+            "read them from; choose another run"
         )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,8 +17,6 @@ from core.findings.contrast import Finding
 from core.runs.run import Run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from core.detectors.detector import Detector
 
 # the column that every study of images gets from the runner: how many images of the run a row stands for
@@ -44,6 +41,7 @@ class Context:
             where only the run's own images are available.
         report: called with (share done, what is being done) by a study that is computed in one go.
         missing: the columns that are asked for; None for all. A study whose columns cost little together may give more.
+        shared: what the study's `prepare` has returned, for all shards.
     """
 
     run: Run
@@ -52,6 +50,7 @@ class Context:
     data: str | None = None
     report: Callable[[float, str], None] = field(default=lambda _share, _text: None)
     missing: frozenset[str] | None = None
+    shared: Any = None
 
     def wants(self, *columns: str) -> bool:
         """Tell whether any of these columns is missing."""
@@ -62,6 +61,7 @@ class Context:
 Rows = NDArray[np.intp]
 Parameters = Mapping[str, Any]
 Compute = Callable[[Context, Rows, Parameters], pd.DataFrame]
+Need = Literal["detector", "maps"]
 # (run, table of the study's file, parameters) -> findings, most telling first
 Conclude = Callable[[Run, pd.DataFrame, Parameters], Iterable[Finding]]
 
@@ -84,6 +84,7 @@ class Study:
         shard: number of images that are computed and stored together.
         whole: True if computed on the whole set at once: `compute` gets all positions.
         private: parameters that name a place on this machine and are not stored in the file.
+        prepare: context -> what all shards share, which `compute` finds in the context.
         needs: "detector", where it asks the detector anything, and "maps", where the run must have stored some.
         derived: columns that follow from the others and that `compute` does not return.
         derive: (run, table with all other columns) -> the `derived` ones, made again whenever columns are added.
@@ -101,7 +102,8 @@ class Study:
     shard: int = 256
     whole: bool = False
     private: tuple[str, ...] = ()
-    needs: tuple[Literal["detector", "maps"], ...] = ("detector",)
+    prepare: Callable[[Context], Any] = field(default=lambda _context: None)
+    needs: tuple[Need, ...] = ("detector",)
     derived: tuple[str, ...] = ()
     derive: Callable[[Run, pd.DataFrame], pd.DataFrame] = field(default=lambda _run, table: table[[]])
 
@@ -124,14 +126,19 @@ class Study:
                 raise StudyError(f"{key} of the study {self.name} must be a {kind}, not {value!r}")
         return replace(self, parameters={**self.parameters, **changes})
 
-    def run(self, run: str | Path, *, data: str | None = None, images: int | None = None, seed: int = 0) -> Any:
-        """Compute the study for a run, as in a notebook; write its file beside the run, and return a `StudyResult`.
+    def prepared(self, context: Context) -> Context:
+        """The context with what all shards share."""
+        return replace(context, shared=self.prepare(context))
 
-        Args:
-            run: name of the run, or its folder.
-            data, images, seed: as for `find_source` and `run_study`, whose errors are raised.
-        """
-        runner, store = (import_module(f"core.studies.{name}") for name in ("runner", "store"))
-        source = runner.find_source(run, data=data)
-        path = runner.run_study(self, source, images=images, seed=seed)
-        return store.read_study(path, runner.read_run(source.run))
+    def lacking(self, run: Run) -> Need | None:
+        """What the study needs and a run does not have; None where it can be made."""
+        if "detector" in self.needs and run.scores_only:
+            return "detector"
+        if "maps" in self.needs and run.maps is None:
+            return "maps"
+        return None
+
+    @property
+    def is_of_all(self) -> bool:
+        """True where it is asked of all images: they are needed together, or cost little."""
+        return self.whole or self.shard > ENOUGH

@@ -4,7 +4,7 @@ Changes, strengths and controls are those of the study `probes`, so what it meas
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from core.findings.contrast import Contrast
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import CLASSES, verdict_of
 from core.perturbations.flips import flipping
+from core.perturbations.probe import Probe
 from core.perturbations.registry import PROBES, probe_columns
 from dashboard.components.component import component, one_of
 from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of, strength_words
@@ -28,42 +29,22 @@ Pixels = NDArray[np.uint8]
 _mount = component(__file__, "dial")
 
 
-class Experiment(NamedTuple):
-    """One change on the dial.
-
-    Attributes:
-        probe: key of the probe that makes it.
-        title: for the choice among experiments.
-        changed: what has been done to the picture.
-        less, more: the ends of the slider.
-    """
-
-    probe: str
-    title: str
-    changed: str
-    less: str
-    more: str
-
-    @property
-    def columns(self) -> dict[str, list[str]]:
-        """The study's column of each strength, weakest first, and those of its controls at this strength."""
-        probe = PROBES[self.probe]
-        strengths = [strength.key for strength in probe.strengths]
-        return {probe.column(key): [PROBES[control].column(key) for control in probe.controls] for key in strengths}
+# the probes on the dial
+EXPERIMENTS = tuple(probe for probe in PROBES.values() if probe.dial is not None)
 
 
-EXPERIMENTS = (
-    Experiment("lowpass", "Fine detail", "Finest detail removed", "all detail", "less detail"),
-    Experiment("fade", "Colour", "Colour faded", "full colour", "grey"),
-    Experiment("shuffle_blend", "Blocks", "Blocks shuffled", "in place", "small blocks"),
-    Experiment("blur", "Blur", "Blurred", "sharp", "blurred"),
-    Experiment("jpeg", "JPEG", "Saved as JPEG", "as it is", "low quality"),
-    Experiment("turn", "Turn", "Turned", "upright", "270°"),
-)
+def columns_of(experiment: Probe) -> dict[str, list[str]]:
+    """The study's column of each strength, weakest first, and those of its controls at this strength."""
+    return {
+        experiment.column(strength.key): [PROBES[control].column(strength.key) for control in experiment.controls]
+        for strength in experiment.strengths
+    }
+
+
 _USED = {
     used
     for experiment in EXPERIMENTS
-    for column, controls in experiment.columns.items()
+    for column, controls in columns_of(experiment).items()
     for used in (column, *controls)
 }
 COLUMNS = tuple(column for column in probe_columns() if column in _USED)
@@ -148,7 +129,7 @@ def measured_flips(opened: Opened) -> tuple[int, Measured]:
     study = probes_of(opened)
     if study is None:
         return 0, {}
-    probes = tuple(experiment.probe for experiment in EXPERIMENTS)
+    probes = tuple(experiment.key for experiment in EXPERIMENTS)
     rates = rates_of(opened, study, "verdict", probes)
     return len(study.table), {(rate.column, rate.verdict): rate.contrast for rate in rates}
 
@@ -170,10 +151,10 @@ def short_percent(share: float) -> str:
     return percent(share, 0).replace(f"over{NO_BREAK}", ">").replace(f"under{NO_BREAK}", "<")
 
 
-def _experiment(experiment: Experiment, frames: Mapping[str, Frame], measured: Measured, side: int) -> dict[str, Any]:
+def _experiment(experiment: Probe, frames: Mapping[str, Frame], measured: Measured, side: int) -> dict[str, Any]:
     """Return what the browser shows of an experiment, a stop for each strength."""
     stops = []
-    for column in experiment.columns:
+    for column in columns_of(experiment):
         # an older study lacks some
         if column not in frames:
             continue
@@ -186,7 +167,8 @@ def _experiment(experiment: Experiment, frames: Mapping[str, Frame], measured: M
             "against": "" if control is None else f"Control: {probe_columns()[control][0].inline}",
             "shares": _shares(column, measured),
         })  # fmt: skip
-    return experiment._asdict() | {"stops": stops}
+    assert experiment.dial is not None  # noqa: S101 - those without are not on the dial
+    return experiment.dial._asdict() | {"stops": stops}
 
 
 def _shares(column: str, measured: Measured) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ STAGE = Setting("stage", 0, kind=int, low=0, high=BEATS)
 # the parameter of the story that was here before
 OLD = "step"
 # the strength that the audience sees, the strongest that changes no more than fine detail
-COLUMN = PROBES[SHOWN.probe].column("8")
+COLUMN = PROBES[SHOWN.key].column("8")
 # pixels along a side of a map
 SIDE = 512
 LETTERS = "AB"

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from core.findings.intervals import exact_sign_test
 from core.runs.showcase import choose_picture
 from dashboard import catalogue, library
-from dashboard.components.dial import EXPERIMENTS, Experiment, draw_dial, measured
+from dashboard.components.dial import EXPERIMENTS, columns_of, draw_dial, measured
 from dashboard.components.plain import inline
 from dashboard.components.requests import Subject
 from dashboard.library import BY_STAMP, Opened
 
 # the experiment of the first screen
-SHOWN: Experiment = EXPERIMENTS[0]
-STRENGTHS = list(SHOWN.columns)
+SHOWN = EXPERIMENTS[0]
+STRENGTHS = list(columns_of(SHOWN))
 LEVEL = 0.05
 
 
@@ -33,7 +33,7 @@ def first_picture(opened: Opened) -> tuple[Opened, int] | None:
 
 @st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=BY_STAMP)
 def _chosen(run: Opened, pictured: NDArray[np.bool_]) -> int | None:
-    return choose_picture(run.judged, pictured, measured(run.origin), SHOWN.columns)
+    return choose_picture(run.judged, pictured, measured(run.origin), columns_of(SHOWN))
 
 
 def flips_without_detail(run: Opened, row: int) -> bool:

@@ -14,7 +14,7 @@ from core.findings.answer import answer_of
 from core.findings.contrast import Finding
 from core.images.sources import remembered
 from core.storage.limits import ContractError
-from core.studies.registry import STUDIES, find_study
+from core.studies.registry import find_study
 from core.studies.store import StudyResult, study_path
 from core.studies.study import ENOUGH, StudyError
 from dashboard import library
@@ -27,26 +27,28 @@ from dashboard.library import Opened
 from dashboard.making import the_maker
 from dashboard.visitors import for_visitors, is_local
 
-# quick on any number of images, or of other images than the run's
-QUICK = ("audit", "clusters", "duplicates", "files", "out_of_distribution")
-# of detectors that give predictions only these cannot be made
-NEED_LAYERS = frozenset({"agreement", "randomisation", "truth", "clusters", "neighbours"})
-# of a table of scores only these can be made
-NEED_NO_DETECTOR = frozenset({"audit", "duplicates", "files"})
+# what a study needs and a run lacks -> why it cannot be measured
+LACKING = {
+    "detector": "it needs the detector, and there are only its scores",
+    "maps": "its detector gives predictions only",
+}
 ABOUT = ["id", "name", "label", "predicted", "margin"]
 # findings of the study `out_of_distribution` that say most
 RATES = ("large", "imitations", "photographs", "filters_large", "filters_photographs")
 
 
-def command(opened: Opened, *names: str, there: bool = False) -> str:
-    """Return the command that makes studies of this run or, where they are `there`, adds what their files lack."""
-    return f"{PROGRAM} {join(_words(opened, *names, there=there))}"
+def command(opened: Opened, *names: str) -> str:
+    """Return the command that makes studies of this run."""
+    return f"{PROGRAM} {join(_words(opened, *names))}"
 
 
-def _words(opened: Opened, *names: str, there: bool = False) -> tuple[str, ...]:
-    data = () if _is_at_hand(opened) else ("--data", "DATA")
-    some = ("--images", str(ENOUGH)) if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ()
-    return ("study", *names, "--run", opened.run.name, *data, *some, *(("--only-missing",) if there else ()))
+def _words(opened: Opened, *names: str) -> tuple[str, ...]:
+    words = ["study", *names, "--run", opened.run.name]
+    if not _is_at_hand(opened):
+        words += ["--data", "DATA"]
+    if len(opened.run) > ENOUGH and not all(find_study(name).is_of_all for name in names):
+        words += ["--images", str(ENOUGH)]
+    return tuple(words)
 
 
 def _is_at_hand(opened: Opened) -> bool:
@@ -79,10 +81,9 @@ def study_of(opened: Opened, name: str, *others: str) -> StudyResult | None:
     if study_path(opened.run.path, name).is_file():
         return readable(opened, name)
     run = plain(opened.run.name)
-    lacks = opened.run.scores_only and name not in NEED_NO_DETECTOR
-    if lacks or (name in NEED_LAYERS and opened.run.maps is None):
-        has = "it needs the detector, and there are only its scores" if lacks else "its detector gives predictions only"
-        st.info(f"This cannot be measured for {run}: {has}.", icon=":material/science:")
+    lacking = find_study(name).lacking(opened.run)
+    if lacking is not None:
+        st.info(f"This cannot be measured for {run}: {LACKING[lacking]}.", icon=":material/science:")
         return None
     again = code(command(opened, name, *others))
     st.info(
@@ -175,12 +176,6 @@ def study_files(
 ) -> None:
     """Draw how a study was made, and buttons for its table beside names and verdicts, and for a summary."""
     about = answer.about
-    # a study of the whole set has all of its columns, or is refused
-    name = str(about["study"])
-    columns = () if about.get("whole") or name not in STUDIES else find_study(name).missing(answer.table)
-    if columns:
-        only = code(command(opened, name, there=True))
-        st.caption(f":material/science: {len(columns):,} columns are not computed yet. {only} computes only these.")
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.get("parameters", {}).items())
     of = f"{about['images']:,} of {about['of']:,} images" if "of" in about else f"{len(answer.table):,} rows"
     made = str(about.get("created", "")).partition("T")[0]
@@ -188,7 +183,8 @@ def study_files(
     st.caption(
         plain(f"{of}; control: {about.get('control', '')} Settings: {settings or 'none'}. Made {made}.{precision}")
     )
-    name, table = f"{opened.run.name}-{name}", answer.table
+    name = f"{opened.run.name}-{about['study']}"
+    table = answer.table
     with st.container(horizontal=True, gap="small"):
         if summary is not None:
             csv_button("Summary (CSV)", summary, f"{name}-summary.csv", key=f"{key}.summary")

@@ -6,9 +6,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.studies.registry import STUDIES
+from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source
-from dashboard.components.study import NEED_LAYERS
 from tests.core.any_detector import plain_kind, source_of, write_studies
 from tests.core.test_predictions_only import ABLE, NAME, graph_home
 from tests.core.test_scores import write_scores_home
@@ -53,5 +52,5 @@ def test_a_study_that_needs_layers_is_impossible_without_them(
     made: dict[str, Source], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # "files" needs nothing of a detector
-    assert set(STUDIES) - ABLE - {"files"} == NEED_LAYERS
+    assert set(STUDIES) - ABLE - {"files"} == {name for name in STUDIES if "maps" in find_study(name).needs}
     assert "study clusters" not in words(opened(made, monkeypatch, SCORES, "reads", tab="Patterns"))

@@ -1,7 +1,6 @@
 """The study `neighbours`: the nearest training images of each image by pooled features, and their labels."""
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -59,7 +58,6 @@ class Searched(NamedTuple):
     own: NDArray[np.floating]
 
 
-@lru_cache(maxsize=1)
 def searched(context: Context) -> Searched:
     """Compute the features of the training images; return the run's own images where those are not available."""
     run, detector = context.run, context.detector
@@ -83,8 +81,11 @@ def searched(context: Context) -> Searched:
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """One row an image: labels and distances of its neighbours, and the same by raw pixels."""
-    base, k, predictions = searched(context), int(parameters["k"]), context.run.predictions.iloc[rows]
-    own, predicted = base.own[rows], context.run.predicted_real[rows]
+    base: Searched = context.shared
+    k = int(parameters["k"])
+    predictions = context.run.predictions.iloc[rows]
+    own = base.own[rows]
+    predicted = context.run.predicted_real[rows]
     # equal files have one code: neither a file nor its exact copy is its own neighbour
     codes, _ = pd.factorize(pd.concat([predictions["sha256"], base.rows["sha256"]], ignore_index=True))
     own_codes, base_codes = np.split(codes, [len(rows)])
@@ -194,15 +195,17 @@ STUDY = Study(
         "neighbours_say": "label of most of the nearest, where they are even that of the very nearest",
         "agrees": "neighbours agree with the verdict, whether `neighbours_say` is the verdict",
         "pixels_say": "the same for the nearest by raw pixels",
-        "shuffled_say": "the same with the labels dealt anew at random",
+        "shuffled_say": "the same with the labels shuffled",
         **{f"near_{n}": f"id of number {n} of the nearest" for n in range(1, NAMED + 1)},
         "near_other": "id of the nearest of the other verdict, the image that `distance_other` goes to",
         "among": "the set that was searched",
         "candidates": "how many images it has",
     },
-    control="The same search on raw pixels, and the same neighbours with their labels dealt anew at random.",
+    control="The same search on raw pixels, and the same neighbours with their labels shuffled.",
     compute=compute,
     conclude=conclude,
+    prepare=searched,
+    needs=("detector", "maps"),
     parameters={"k": 10, "seed": 0},
     explore=("fake_share", "distance", "distance_other", "agrees"),
     shard=1000,

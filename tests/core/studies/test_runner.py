@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+import core
 from core.commands.study import main
 from core.homes import ROOT
 from core.runs.folders import find_runs
@@ -38,10 +40,20 @@ def test_all_images_once_in_order_whatever_the_shards(source: Source) -> None:
 
 
 def test_a_study_runs_in_a_notebook(source: Source) -> None:
-    result = BRIGHTNESS.run(source.run, images=10, seed=1)
+    path = core.run_study("single_sign", source.run, images=10, seed=1)
+    result = core.read_study(path, core.open_run(source.run))
     assert len(result.table) == 10
-    assert result.path == study_path(source.run, BRIGHTNESS.name)
-    assert result.findings == tuple(result.concluded())
+    assert path == study_path(source.run, "single_sign")
+    assert result.findings
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_refuses_a_run_without_what_it_needs(name: str) -> None:
+    study = find_study(name)
+    run = SimpleNamespace(scores_only=True, maps=None)
+    assert study.lacking(run) == (study.needs[0] if study.needs else None)
+    run.scores_only = False
+    assert study.lacking(run) == ("maps" if "maps" in study.needs else None)
 
 
 def test_a_stopped_study_goes_on_and_computes_no_image_twice(source: Source) -> None:

@@ -14,18 +14,13 @@ from scipy import stats
 from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.training_set import find_training_set, is_sample
-from core.studies.questions import neighbours
-from core.studies.questions.neighbours import OWN, STUDY, conclude, searched
+from core.studies.questions.neighbours import OWN, STUDY, Searched, conclude, searched
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
+from core.studies.study import Context
 from tests.conftest import write_cifake
 from tests.core.studies.conftest import made_set, mixed_detector
 from tests.core.trust_cues import write_source
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    searched.cache_clear()
 
 
 def made_table(source: Source, k: int = 5) -> pd.DataFrame:
@@ -43,9 +38,15 @@ def cosine_distances(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def test_without_training_images_the_runs_own_are_searched(source: Source) -> None:
     context = source.open()
-    run_study(replace(STUDY.with_parameters({"k": 5}), shard=7), source)
+    prepared = []
+
+    def prepare(context: Context) -> Searched:
+        prepared.append(context)
+        return searched(context)
+
+    run_study(replace(STUDY.with_parameters({"k": 5}), shard=7, prepare=prepare), source)
     # once for all shards
-    assert searched.cache_info().misses == 1
+    assert len(prepared) == 1
     table = read_study(source.run / "studies" / "neighbours.parquet", read_run(source.run)).table
     run = context.run
     distances = cosine_distances(context.detector.full_pass(context.pixels).features.astype(np.float16))
@@ -87,7 +88,6 @@ def test_training_images_are_searched_where_they_are_available(tmp_path: Path, m
     source = replace(write_source(tmp_path, detector, images), data=str(write_cifake(tmp_path / "cifake", train=0)))
     # the attached set has none
     assert set(made_table(source)["among"]) == {OWN}
-    searched.cache_clear()
     monkeypatch.setattr("core.runs.training_set.load_image_set", lambda *_, **__: train)
     table = made_table(source, k=6)
     assert (set(table["among"]), set(table["candidates"])) == ({"made-train"}, {40})
