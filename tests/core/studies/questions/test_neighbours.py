@@ -14,6 +14,7 @@ from scipy import stats
 from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.training_set import find_training_set, is_sample
+from core.studies.questions import neighbours
 from core.studies.questions.neighbours import OWN, STUDY, Searched, conclude, searched
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
