@@ -1,13 +1,12 @@
 """The study `deliveries`: the margin of every image after each kind of saving, resizing and sharing."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detectors.detector import Detector
 from core.findings.contrast import Finding
 from core.findings.paired import compare_shares, share_of
 from core.images.decoding import decode
@@ -17,6 +16,9 @@ from core.perturbations.delivery import DELIVERIES, Delivered, deliver
 from core.runs.run import Run
 from core.studies.shared.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Parameters, Rows, Study
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
 
 # changes no pixel, so it is neither counted nor a control
 UNCHANGED = "png"
@@ -58,7 +60,7 @@ def _has_other_files(context: Context) -> bool:
     return context.detector.preprocessing.native or bool((sizes.min(axis=1) > context.detector.side).any())
 
 
-def _margins(detector: Detector, sent: Iterable[Delivered]) -> NDArray[np.float32]:
+def _margins(detector: "Detector", sent: Iterable[Delivered]) -> NDArray[np.float32]:
     """Compute the margin of each delivered picture, NaN where too few pixels are left."""
     sent = list(sent)
     fits = np.array([version.fits for version in sent])
