@@ -97,10 +97,12 @@ def command(
                 # whoever reads has what it wants, as `head` does; Python would complain when it closes stdout
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             except KeyboardInterrupt as error:
-                print(f"\n{name}: {'; '.join(filter(None, ('stopped', str(error) or stopped)))}.", file=sys.stderr)
+                left = str(error) or stopped
+                print(f"\n{name}: stopped; {left}." if left else f"\n{name}: stopped.", file=sys.stderr)
                 return 130
             except Exception as error:
-                if not (sentence := sentence_of(error)):
+                sentence = sentence_of(error)
+                if not sentence:
                     raise
                 print(f"{name}: {sentence}", file=sys.stderr)
                 return 2
@@ -120,9 +122,10 @@ def sentence_of(error: Exception) -> str:
         return "the GPU has too little free memory; end other programs that use it, or add --device cpu"
     if isinstance(error, OSError) and error.filename and type(error).__str__ is OSError.__str__:
         return f"{error.filename} cannot be used ({error.strerror}); check the file and its permissions"
-    if isinstance(error, ValueError) and (found := getattr(error, "errors", None)):
-        # pydantic's own, which takes a while to import
-        first = found()[0]
+    # pydantic's own, which takes a while to import
+    errors = getattr(error, "errors", None)
+    if isinstance(error, ValueError) and errors:
+        first = errors()[0]
         name = ".".join(map(str, first["loc"]))
         return f"{name} cannot be {first['input']!r} ({first['msg']})" if name else str(first["msg"])
     return str(error) if isinstance(error, ValueError | OSError) else ""

@@ -54,9 +54,13 @@ def explain_image(
         ImageError: the file is not an image that can be read, or the array is none.
     """
     explainer = find_explainer(method)
-    if refusal := explainer.unavailable(detector):
+    refusal = explainer.unavailable(detector)
+    if refusal:
         raise ExplanationError(refusal)
-    pixels = decode(read_bytes(Path(image), limit=MAX_BYTES)) if isinstance(image, str | Path) else _checked(image)
+    if isinstance(image, str | Path):
+        pixels = decode(read_bytes(Path(image), limit=MAX_BYTES))
+    else:
+        pixels = _checked(image)
     ready = prepare_pixels(pixels, detector.preprocessing)
     return explainer.explain_fully(detector, ready.seen(ready.usual), explainer.settings(**settings))
 

@@ -261,7 +261,8 @@ def patches() -> pd.DataFrame:
     sides = {handle.about.config["field"]: name for name, handle in detectors.items() if handle.about.kind == "patch"}
     rows = []
     for side, name in [*sorted(sides.items()), ("all 32", "swift")]:
-        manifest, metrics = detectors[name].manifest, read_run(SHIPPED / "runs" / f"{name}@{SET}").manifest["metrics"]
+        manifest = detectors[name].manifest
+        metrics = read_run(SHIPPED / "runs" / f"{name}@{SET}").manifest["metrics"]
         held_out = manifest["history"][-1]["val_accuracy"]
         shares = [metrics["all"]["accuracy"], *(metrics["all"]["per_class"][of]["recall"] for of in ("FAKE", "REAL"))]
         accuracies = [f"{share:.4f}" for share in (held_out, *shares)]

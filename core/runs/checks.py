@@ -63,7 +63,8 @@ def fits_rows(name: str, array: NDArray[Any], rows: int, side: int) -> bool:
         rows: how many images the run has.
         side: pixels along each side of the detector's input.
     """
-    is_float, sides = array.dtype.kind == "f", array.shape[1:]
+    is_float = array.dtype.kind == "f"
+    sides = array.shape[1:]
     fits = {
         # a network may enlarge inside, so a map may be finer than its image
         "maps": len(sides) == 2 and is_float and 0 < min(sides) <= max(sides) <= SIDES[-1],

@@ -36,7 +36,8 @@ class Area:
     def drawn(cls, space: str, x: Sequence[float], y: Sequence[float]) -> "Area | None":
         """Make an area from a lasso's corners or a box's two; None if fewer than three differ or one is not finite."""
         if len(x) == len(y) == 2:
-            x, y = (x[0], x[1], x[1], x[0]), (y[0], y[0], y[1], y[1])
+            x = (x[0], x[1], x[1], x[0])
+            y = (y[0], y[0], y[1], y[1])
         every = max(1, math.ceil(len(x) / MOST_CORNERS))
         corners = tuple((float(f"{a:.4g}"), float(f"{b:.4g}")) for a, b in zip(x[::every], y[::every], strict=True))
         return cls(space, corners) if np.isfinite(corners).all() and len(set(corners)) > 2 else None
@@ -127,7 +128,10 @@ class Filter:
 
     def within(self, column: str) -> tuple[float, float]:
         """Return the range chosen in a column, infinite where it is open."""
-        return next(((low, high) for name, low, high in self.ranges if name == column), (-math.inf, math.inf))
+        for name, low, high in self.ranges:
+            if name == column:
+                return low, high
+        return -math.inf, math.inf
 
     def choosing(self, column: str, values: Sequence[str]) -> "Filter":
         """Return the filter with other values of one column (none for any), on its first page."""
@@ -158,23 +162,29 @@ class Filter:
             if key in RESERVED or column not in table.columns:
                 continue
             if column in range_columns(table):
-                if ends := _parse_range(text):
+                ends = _parse_range(text)
+                if ends is not None:
                     wanted = wanted.ranging(column, *ends)
             else:
+                values = choices_of(table, column)
                 given = dict.fromkeys(map(unquote, text.split(",")))
-                wanted = wanted.choosing(column, [value for value in given if value in choices_of(table, column)])
-        sort, area = params.get("sort", ""), Area.parse(params.get("area", ""))
-        threshold, per_page, page = (_number(params.get(name, "")) for name in ("cut", "per", "page"))
-        return replace(
-            wanted,
-            tag=params.get("tag") or None,
-            name=params.get("name") or None,
-            area=area if area and {f"{area.space}_x", f"{area.space}_y"} <= set(table.columns) else None,
-            threshold=threshold if threshold is not None and 0 < threshold < 1 else HALF,
-            sort=sort if sort in SORTS or sort.removeprefix("-") in sort_columns(table) else "mistakes",
-            page=int(page) if page is not None and 1 <= page < 1e9 else 1,
-            per_page=int(per_page) if per_page in PAGE_SIZES else PAGE_SIZES[0],
-        )
+                wanted = wanted.choosing(column, [value for value in given if value in values])
+        sort = params.get("sort", "")
+        area = Area.parse(params.get("area", ""))
+        if area and {f"{area.space}_x", f"{area.space}_y"} <= set(table.columns):
+            wanted = replace(wanted, area=area)
+        if sort in SORTS or sort.removeprefix("-") in sort_columns(table):
+            wanted = replace(wanted, sort=sort)
+        threshold = _number(params.get("cut", ""))
+        if threshold is not None and 0 < threshold < 1:
+            wanted = replace(wanted, threshold=threshold)
+        page = _number(params.get("page", ""))
+        if page is not None and 1 <= page < 1e9:
+            wanted = replace(wanted, page=int(page))
+        per_page = _number(params.get("per", ""))
+        if per_page is not None and per_page in PAGE_SIZES:
+            wanted = replace(wanted, per_page=int(per_page))
+        return replace(wanted, tag=params.get("tag") or None, name=params.get("name") or None)
 
 
 def range_columns(table: pd.DataFrame) -> list[str]:
@@ -217,7 +227,9 @@ def _parse_range(text: str) -> tuple[float, float] | None:
     first, dots, last = text.partition("..")
     low = _number(first) if first else -math.inf
     high = _number(last) if last else math.inf
-    return (low, high) if dots and low is not None and high is not None and low <= high else None
+    if not dots or low is None or high is None or low > high:
+        return None
+    return low, high
 
 
 def _number(text: str) -> float | None:

@@ -81,14 +81,15 @@ def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> pd.DataFrame:
     """
     is_real = (table["label"] == "REAL").to_numpy(bool)
     p_real = table["p_real"].to_numpy(np.float64)
-    fake, real = np.sort(p_real[~is_real]), np.sort(p_real[is_real])
+    fake = np.sort(p_real[~is_real])
+    real = np.sort(p_real[is_real])
     if not len(fake) or not len(real):
         raise ValueError("a threshold curve needs both classes and these rows hold one")
     shares = np.linspace(0, 1, points // 2)
     thresholds = np.unique(np.concatenate([[0.0], np.quantile(fake, shares), np.quantile(real, shares), [1.0]]))
-    hits, alarms = (np.searchsorted(values, thresholds, side="right") for values in (fake, real))
     # below the threshold 0 nothing is called FAKE, where many probabilities are exactly 0 too
-    hits, alarms = np.r_[0, hits], np.r_[0, alarms]
+    hits = np.r_[0, np.searchsorted(fake, thresholds, side="right")]
+    alarms = np.r_[0, np.searchsorted(real, thresholds, side="right")]
     positives = hits + alarms
     return pd.DataFrame(
         {
@@ -139,10 +140,12 @@ def expected_calibration_error(p_real: NDArray[np.floating], right: NDArray[np.b
 
 def confidence_histogram(table: pd.DataFrame) -> pd.DataFrame:
     """Count right and wrong verdicts by confidence: columns `low`, `high` (0.5 to 1), `right`, `wrong`."""
-    right, edges = is_right(table), np.linspace(HALF, 1, HISTOGRAM_BINS + 1)
+    right = is_right(table)
+    edges = np.linspace(HALF, 1, HISTOGRAM_BINS + 1)
     index = _bins_of(confidence_of(table["p_real"].to_numpy()), HISTOGRAM_BINS)
-    counts = [np.bincount(index[chosen], minlength=HISTOGRAM_BINS) for chosen in (right, ~right)]
-    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "right": counts[0], "wrong": counts[1]})
+    right_counts = np.bincount(index[right], minlength=HISTOGRAM_BINS)
+    wrong_counts = np.bincount(index[~right], minlength=HISTOGRAM_BINS)
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "right": right_counts, "wrong": wrong_counts})
 
 
 def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
@@ -152,9 +155,11 @@ def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
         Columns `confidence` (mean of the bin), `accuracy`, `low`, `high` (its 95% interval), all 0 to 1, and `images`.
     """
     confidence = confidence_of(table["p_real"].to_numpy()).astype(np.float64)
-    right, index = is_right(table), _bins_of(confidence, bins)
+    right = is_right(table)
+    index = _bins_of(confidence, bins)
     index = np.unique(index, return_inverse=True)[1]
-    images, hits = np.bincount(index), np.bincount(index, right).astype(int)
+    images = np.bincount(index)
+    hits = np.bincount(index, right).astype(int)
     low, high = wilson_interval(hits, images)
     means = np.bincount(index, confidence) / images
     return pd.DataFrame({"confidence": means, "accuracy": hits / images, "low": low, "high": high, "images": images})
@@ -252,7 +257,9 @@ def area_under_roc(is_real: NDArray[np.bool_], margins: NDArray[np.floating]) ->
     real = int(is_real.sum())
     pairs = real * (len(is_real) - real)
     ranks = pd.Series(margins).rank().to_numpy()
-    return float((ranks[is_real].sum() - real * (real + 1) / 2) / pairs) if pairs else None
+    if not pairs:
+        return None
+    return float((ranks[is_real].sum() - real * (real + 1) / 2) / pairs)
 
 
 class Interval(NamedTuple):

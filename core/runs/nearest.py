@@ -87,5 +87,6 @@ def halved(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """Convert to float16 where that can hold the largest value with three digits; what is float16 stays as it is."""
     if values.dtype == np.float16:
         return values
-    largest, kind = np.abs(values).max(initial=0), np.finfo(np.float16)
+    largest = np.abs(values).max(initial=0)
+    kind = np.finfo(np.float16)
     return values.astype(np.float16) if largest == 0 or 1024 * kind.tiny <= largest <= kind.max else values

@@ -36,7 +36,9 @@ class PassWork:
     name = "testing"
 
     def __init__(self, folder: Path, data: str, detector: Detector, images: ImageSet, *, skip_bad: bool) -> None:
-        self.folder, self.data, self.skip_bad = folder, data, skip_bad
+        self.folder = folder
+        self.data = data
+        self.skip_bad = skip_bad
         self.device = detector.device.type
         self.made_of = (detector.sha256, images.fingerprint)
         self.opened: tuple[Detector, ImageSet] | None = (detector, images)

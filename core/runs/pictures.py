@@ -57,14 +57,17 @@ def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
     made = run.preprocessing
     # "" means not resized, which is the same if the preprocessing keeps images of the right size unchanged
     seen = {made.steps, ""} if made.resize == made.size else {made.steps}
-    options = [Pictures(None, np.full(len(run), MISSING, np.intp))]
+    best = Pictures(None, np.full(len(run), MISSING, np.intp))
     for image_set in sorted(sets, key=lambda candidate: candidate.fingerprint != run.manifest["set_fingerprint"]):
-        if image_set.side == run.side and image_set.fit in seen and max(option.found for option in options) < len(run):
-            digests, wanted = image_set.rows["sha256"].to_numpy(str), run.predictions["sha256"].to_numpy(str)
+        if image_set.side == run.side and image_set.fit in seen and best.found < len(run):
+            digests = image_set.rows["sha256"].to_numpy(str)
+            wanted = run.predictions["sha256"].to_numpy(str)
             where = np.arange(len(run))
             # the same files in the same order, repeats included, are used as they are; else of copies the first
             if not np.array_equal(digests, wanted):
                 first = pd.Series(np.arange(len(digests)), digests)
                 where = first[~first.index.duplicated()].reindex(wanted, fill_value=MISSING).to_numpy(np.intp)
-            options.append(Pictures(image_set.pixels, where, image_set.name))
-    return max(options, key=lambda option: option.found)
+            pictures = Pictures(image_set.pixels, where, image_set.name)
+            if pictures.found > best.found:
+                best = pictures
+    return best

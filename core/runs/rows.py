@@ -20,7 +20,8 @@ def judged_table(run: Run) -> pd.DataFrame:
     for name in ("category", "source", "format", "metadata"):
         if name in table:
             table[name] = table[name].astype("category")
-    if (seen := run.seen) is not None:
+    seen = run.seen
+    if seen is not None:
         table["seen"] = seen.reset_index(drop=True)
     table["confidence"] = confidence_of(table["p_real"].to_numpy())
     table["correct"] = outcomes(table["label"], is_right(table))
@@ -61,8 +62,10 @@ def extents_of(table: pd.DataFrame) -> dict[str, Extent]:
     for name in range_columns(table):
         values = table[name].to_numpy()
         values = values[np.isfinite(values)]
-        ends = (float(values.min()), float(values.max())) if len(values) else (math.nan, math.nan)
-        extents[name] = Extent(*ends, whole=bool(len(values)) and bool((values == np.floor(values)).all()))
+        extents[name] = Extent(math.nan, math.nan, whole=False)
+        if len(values):
+            whole = bool((values == np.floor(values)).all())
+            extents[name] = Extent(float(values.min()), float(values.max()), whole)
     return extents
 
 
@@ -103,7 +106,9 @@ def count_choices(
 
 def _values(table: pd.DataFrame, column: str, names: Sequence[str]) -> list[Any]:
     """Return the values of a column that a filter names: "yes" and "no" are booleans where the column holds these."""
-    return [name == "yes" for name in names] if pd.api.types.is_bool_dtype(table[column]) else list(names)
+    if pd.api.types.is_bool_dtype(table[column]):
+        return [name == "yes" for name in names]
+    return list(names)
 
 
 def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequence[str]) -> NDArray[np.bool_]:
@@ -118,8 +123,9 @@ def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequ
         # one by one: pandas' isin is twenty times slower on texts
         keep &= np.fromiter((id_ in tagged for id_ in table["id"]), bool, len(table))
     if wanted.area is not None:
-        across, up = (table[f"{wanted.area.space}_{end}"].to_numpy(np.float64) for end in "xy")
-        keep &= wanted.area.holds(across, up)
+        x = table[f"{wanted.area.space}_x"].to_numpy(np.float64)
+        y = table[f"{wanted.area.space}_y"].to_numpy(np.float64)
+        keep &= wanted.area.holds(x, y)
     if wanted.name is not None:
         keep &= table["name"].str.contains(wanted.name, case=False, regex=False).to_numpy(bool)
     return keep
@@ -127,9 +133,11 @@ def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequ
 
 def _order(rows: pd.DataFrame, sort: str) -> NDArray[np.intp]:
     """Return the order of the rows; those without a value come last."""
-    column, descends = sort.removeprefix("-"), sort.startswith("-")
+    column = sort.removeprefix("-")
+    descends = sort.startswith("-")
     if sort in ("mistakes", "sure", "unsure"):
-        column, descends = "confidence", sort != "unsure"
+        column = "confidence"
+        descends = sort != "unsure"
     keys = rows[column].to_numpy(object) if sort == "name" else rows[column]
     if isinstance(rows[column].dtype, pd.CategoricalDtype):
         keys = rows[column].cat.codes.where(rows[column].notna())
@@ -172,7 +180,9 @@ def location_of(positions: NDArray[np.intp], row: int) -> Location:
     if row not in order:
         return Location(None, len(order))
     at = order.index(row)
-    return Location(at + 1, len(order), order[at - 1] if at else None, order[at + 1] if at + 1 < len(order) else None)
+    before = order[at - 1] if at else None
+    after = order[at + 1] if at + 1 < len(order) else None
+    return Location(at + 1, len(order), before, after)
 
 
 def evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:

@@ -129,7 +129,9 @@ class Run:
     def preprocessing(self) -> Preprocessing:
         """The preprocessing from files to the detector's input."""
         fields = self.manifest.get("preprocess")
-        return Preprocessing(OLD_SIDE) if fields is None else Preprocessing.of(fields)
+        if fields is None:
+            return Preprocessing(OLD_SIDE)
+        return Preprocessing.of(fields)
 
     @property
     def side(self) -> int:
@@ -156,15 +158,18 @@ class Run:
         names = self.manifest.get("seen")
         if names is None or "source" not in self.predictions:
             return None
-        source, fake = self.predictions["source"].astype(object), self.predictions["label"] == "FAKE"
-        known = source.isin(source[fake]) & source.notna()
-        codes = np.where(known, ~source.isin(names), -1)
+        source = self.predictions["source"].astype(object)
+        fake = self.predictions["label"] == "FAKE"
+        is_generator = source.isin(source[fake]) & source.notna()
+        codes = np.where(is_generator, ~source.isin(names), -1)
         return pd.Series(pd.Categorical.from_codes(codes, SEEN), self.predictions.index)
 
     @property
     def is_real(self) -> NDArray[np.bool_]:
         """bool (N,), True where the label is REAL; the prediction where there are no labels, so that none is wrong."""
-        return np.asarray(self.predictions["label"].astype(str) == "REAL") if self.classes else self.predicted_real
+        if not self.classes:
+            return self.predicted_real
+        return np.asarray(self.predictions["label"].astype(str) == "REAL")
 
     @property
     def predicted_real(self) -> NDArray[np.bool_]:
@@ -195,13 +200,14 @@ def read_run(path: Path) -> Run:
         predictions = read_table(file, rows=manifest["images"]).to_pandas()
     except OSError as error:
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
-    if fault := fault_of(predictions, manifest["temperature"]):
+    fault = fault_of(predictions, manifest["temperature"])
+    if fault:
         raise ContractError(f"{file} has {fault}; write the run again")
     run = Run(path, manifest | derived_of(predictions), predictions, None, None, None)
-    maps, features, images = (_read_array(run, name) for name in ("maps", "features", "images"))
+    maps = _read_array(run, "maps")
     if maps is None and run.target_layer is not None:
         raise ContractError(f"{path / MANIFEST} lists no maps.npy; write the run again")
-    return replace(run, maps=maps, features=features, images=images)
+    return replace(run, maps=maps, features=_read_array(run, "features"), images=_read_array(run, "images"))
 
 
 def open_run(name: str | Path) -> Run:
@@ -230,7 +236,8 @@ def _read_array(run: Run, name: str) -> NDArray[Any] | None:
 
 def distinct_names(runs: Sequence["Run"]) -> list[str]:
     """Name each of some runs: by its detector where all are on one set, else by its own name, numbered if need be."""
-    detectors, names = [str(run.manifest["detector"]) for run in runs], [run.name for run in runs]
+    detectors = [str(run.manifest["detector"]) for run in runs]
+    names = [run.name for run in runs]
     different = len({run.path for run in runs})
     if len({run.manifest.get("set_fingerprint") for run in runs}) == 1 and len(set(detectors)) == different:
         return detectors

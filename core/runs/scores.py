@@ -76,16 +76,20 @@ def join_scores(
         ValueError: images lack scores, or two files have paths that end alike.
     """
     if "sha256" in table:
-        keys, wanted = table["sha256"].str.lower(), images.rows["sha256"].astype(str)
+        keys = table["sha256"].str.lower()
+        wanted = images.rows["sha256"].astype(str)
+        ambiguous = keys[keys.duplicated()]
     else:
-        paths, names = (column.str.replace("\\", "/") for column in (table["path"], images.rows["name"].astype(str)))
+        paths = table["path"].str.replace("\\", "/")
+        names = images.rows["name"].astype(str).str.replace("\\", "/")
         # as much of their ends as all of both have
         depth = 1 + min(paths.str.count("/").min(), names.str.count("/").min())
-        keys, wanted = (column.str.split("/").str[-depth:].str.join("/") for column in (paths, names))
-    for column in (keys,) if "sha256" in table else (keys, wanted):
-        if len(twice := column[column.duplicated()]):
-            raise ValueError(f"{where}: several files are {printable(twice.iloc[0])}; give longer paths, or sha256")
-    scores = pd.Series(table["score"].to_numpy(), keys).reindex(wanted).to_numpy(np.float64)
+        keys = paths.str.split("/").str[-depth:].str.join("/")
+        wanted = names.str.split("/").str[-depth:].str.join("/")
+        ambiguous = pd.concat([keys[keys.duplicated()], wanted[wanted.duplicated()]])
+    if len(ambiguous):
+        raise ValueError(f"{where}: several files are {printable(ambiguous.iloc[0])}; give longer paths, or sha256")
+    scores = pd.Series(table["score"].to_numpy(), keys).reindex(wanted).to_numpy(np.float64, copy=True)
     missing = np.flatnonzero(np.isnan(scores))
     if len(missing) == len(images) or (len(missing) and not skip_bad):
         first = printable(images.rows["name"].iloc[missing[0]])
@@ -93,7 +97,10 @@ def join_scores(
             f"{where} has no score for {len(missing):,} of {len(images):,} images, first {first}; add them, or pass "
             "--skip-bad"
         )
-    return (images.subset(np.flatnonzero(~np.isnan(scores))) if len(missing) else images), scores[~np.isnan(scores)]
+    if not len(missing):
+        return images, scores
+    there = np.flatnonzero(~np.isnan(scores))
+    return images.subset(there), scores[there]
 
 
 def logits_of(scores: NDArray[np.float64], classes: Classes, where: str) -> NDArray[np.floating]:

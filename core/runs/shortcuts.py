@@ -32,12 +32,15 @@ def find_shortcuts(rows: pd.DataFrame) -> pd.DataFrame:
     if "quality" in rows:
         # of other formats it is no property
         values["quality"] = ("quality " + rows["quality"].map("{:.0f}".format)).where(rows["quality"].notna(), "none")
-    found, label = [], rows["label"].astype(str)
+    shortcuts = []
+    label = rows["label"].astype(str)
     for name, value in values.items():
         learned = pd.crosstab(value[::2], label[::2], normalize="columns").idxmax(axis=1)
         right = (value[1::2].map(learned) == label[1::2]).groupby(label[1::2]).mean()
         if len(right) == len(CLASSES) and right.mean() >= TELLING:
-            usual = (value[label == of].value_counts(normalize=True) for of in CLASSES)
-            common = [f"{shares.index[0]}, {shares.iloc[0]:.0%}" for shares in usual]
-            found.append((name, *common, float(right.mean())))
-    return pd.DataFrame(found, columns=columns).sort_values(columns[-1], ascending=False, ignore_index=True)
+            common = []
+            for class_name in CLASSES:
+                shares = value[label == class_name].value_counts(normalize=True)
+                common.append(f"{shares.index[0]}, {shares.iloc[0]:.0%}")
+            shortcuts.append((name, *common, float(right.mean())))
+    return pd.DataFrame(shortcuts, columns=columns).sort_values(columns[-1], ascending=False, ignore_index=True)

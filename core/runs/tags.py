@@ -47,7 +47,8 @@ class Tags:
         tag = tag.strip()
         if not tag or len(tag) > MAX_TAG or set(tag) & set(",;") or not tag.isprintable():
             raise TagError(f"A tag has 1 to {MAX_TAG} characters, and no comma, semicolon or invisible character.")
-        if tag not in (names := self.names()) and len(names) >= MAX_TAGS:
+        names = self.names()
+        if tag not in names and len(names) >= MAX_TAGS:
             raise TagError(f"There are {MAX_TAGS} different tags already; use one of them, or take one off its images.")
         with self._open() as connection:
             connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(id_, tag) for id_ in ids])
@@ -60,8 +61,8 @@ class Tags:
         """
         tag = tag.strip()
         with self._open() as connection:
-            gone = connection.executemany("DELETE FROM tags WHERE id = ? AND tag = ?", [(id_, tag) for id_ in ids])
-        if not gone.rowcount:
+            removed = connection.executemany("DELETE FROM tags WHERE id = ? AND tag = ?", [(id_, tag) for id_ in ids])
+        if not removed.rowcount:
             raise TagError(f"None of these images carries the tag “{tag}”, so there is nothing to remove.")
 
     def note(self, id_: str, text: str) -> None:
@@ -100,7 +101,8 @@ class Tags:
 
     def note_of(self, id_: str) -> str:
         """Return the note on one image, "" for none."""
-        return next((row[0] for row in self._read("SELECT text FROM notes WHERE id = ?", id_)), "")
+        rows = self._read("SELECT text FROM notes WHERE id = ?", id_)
+        return rows[0][0] if rows else ""
 
     def frame(self) -> pd.DataFrame:
         """Return everything saved: columns `id`, `tags` (joined by ";") and `note`, a row per image.

@@ -54,11 +54,14 @@ def check_file(path: Path, *, limit: int | None = None) -> None:
         OSError: it is missing; or, without an errno, it is a folder, a pipe, a device or a socket, or larger than
             `limit`.
     """
-    status, limit = path.stat(), LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit
+    status = path.stat()
+    if limit is None:
+        limit = LIMITS.get(path.suffix.lower(), OTHER)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(0, "it is no regular file", str(path))
     if status.st_size > limit:
-        size, most = (f"{-(-size // MB):,} MB" for size in (status.st_size, limit))
+        size = f"{-(-status.st_size // MB):,} MB"
+        most = f"{-(-limit // MB):,} MB"
         raise OSError(0, f"it has {size}, and at most {most} of such a file are read: save it smaller", str(path))
 
 
@@ -143,10 +146,12 @@ def _unpacked_size(about: "pq.FileMetaData") -> int:
     size = 0
     for part in range(about.num_row_groups):
         for place in range(about.num_columns):
-            column, chunk = about.schema.column(place), about.row_group(part).column(place)
+            column = about.schema.column(place)
+            chunk = about.row_group(part).column(place)
             stored = chunk.total_uncompressed_size
             # values in lists may be one that is repeated
-            size += max(stored, chunk.num_values * (8 if column.name == column.path else stored))
+            most = 8 if column.name == column.path else stored
+            size += max(stored, chunk.num_values * most)
     return size
 
 

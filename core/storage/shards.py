@@ -77,7 +77,8 @@ def compute_shards(
     """
     total = len(positions)
     shards = {at // size: positions[at : at + size] for at in range(0, max(1, total), size)}
-    left, before = {}, 0
+    left = {}
+    before = 0
     for number, rows in shards.items():
         table = _read(folder, number)
         if table is None or not (whole or len(table) == len(rows)):
@@ -87,7 +88,10 @@ def compute_shards(
             yield number, table
     done = before
     progress(done, total, work.name)
-    report = lambda share, text: progress(before + int(share * (total - before)), total, text)  # noqa: E731
+
+    def report(share: float, text: str) -> None:
+        progress(before + int(share * (total - before)), total, text)
+
     for number, table in engine(work, left, report) if left else ():
         write_bytes_atomically(_file(folder, number), partial(table.to_parquet, index=False))
         done += len(left[number])

@@ -23,7 +23,7 @@ from core.detectors.registry import find_kind, load_weights
 from core.detectors.resnet import round_to_float16
 from core.images.image_set import ImageSet
 from core.images.preprocessing import Preprocessing
-from core.storage.atomic import cache_dir, only_writer, write_bytes_atomically
+from core.storage.atomic import cache_dir, only_writer, write_data
 from core.storage.limits import first_line
 from core.training.held_out import channel_statistics, fit_temperature, split_of, validation_split
 from core.training.recipe import Recipe, architecture_of, augment, autocast, build_for, learning_rate, precision_on
@@ -99,8 +99,11 @@ class Training:
     """
 
     def __init__(self, recipe: Recipe, images: ImageSet, device: torch.device, start: Detector | None = None) -> None:
-        self.recipe, self.device, self.file = recipe, device, checkpoint_file(recipe, images)
-        self.step, self.history = 0, list[dict[str, float]]()
+        self.recipe = recipe
+        self.device = device
+        self.file = checkpoint_file(recipe, images)
+        self.step = 0
+        self.history = list[dict[str, float]]()
         if recipe.shift >= images.side:
             raise ValueError(f"shift cannot be {recipe.shift} on images of {images.side} pixels a side")
         held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe.validation, seed=recipe.seed)
@@ -112,7 +115,8 @@ class Training:
         # pixels of a set that could not be cached are read once, and not in every epoch
         self.pixels = np.asarray(images.pixels)
         self.labels = torch.from_numpy(images.labels.astype(np.int64)).to(device)
-        self.train, self.held = torch.from_numpy(np.flatnonzero(~held)), np.flatnonzero(held)
+        self.train = torch.from_numpy(np.flatnonzero(~held))
+        self.held = np.flatnonzero(held)
         self.preprocessing = Preprocessing(images.side)
         if recipe.normalise == "dataset":
             mean, std = channel_statistics(self.pixels[~held])
@@ -129,18 +133,19 @@ class Training:
             {"params": [p for p in self.network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in self.network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        self.optimizer: torch.optim.Optimizer = (
-            torch.optim.Adam(groups, recipe.learning_rate)
-            if recipe.optimizer == "adam"
-            else torch.optim.SGD(groups, recipe.learning_rate, momentum=0.9, nesterov=True)
-        )
+        self.optimizer: torch.optim.Optimizer
+        if recipe.optimizer == "adam":
+            self.optimizer = torch.optim.Adam(groups, recipe.learning_rate)
+        else:
+            self.optimizer = torch.optim.SGD(groups, recipe.learning_rate, momentum=0.9, nesterov=True)
         full, rest = divmod(len(self.train), recipe.batch_size)
         self.steps = recipe.epochs * (full + (rest > 1 or full == 0))
 
     def _begin_with(self, start: Detector, images: ImageSet) -> None:
         """Load a detector's weights, or refuse one that was trained otherwise or does not fit."""
         split = {key: getattr(self.recipe, key) for key in ("validation", "seed")}
-        theirs, own = start.preprocessing, self.preprocessing
+        theirs = start.preprocessing
+        own = self.preprocessing
         same = np.allclose([*theirs.mean, *theirs.std], [*own.mean, *own.std], atol=1e-6) and start.classes == Classes()
         if not same or split_of(start.manifest) != {"training_set_fingerprint": images.fingerprint, **split}:
             raise ValueError(
@@ -156,11 +161,14 @@ class Training:
 
     def run_epoch(self, progress: Callable[[int, int, str], None] | None = None) -> dict[str, float]:
         """Train for one epoch and return its row of the history; arguments as for `fit`."""
-        recipe, begun, epoch = self.recipe, time.perf_counter(), self.epoch
+        recipe = self.recipe
+        begun = time.perf_counter()
+        epoch = self.epoch
         # order and augmentation depend only on seed and epoch, so a resumed training repeats them
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
         order = self.train[torch.randperm(len(self.train), generator=generator)]
-        loss_sum, correct = (torch.zeros((), device=self.device) for _ in range(2))
+        loss_sum = torch.zeros((), device=self.device)
+        correct = torch.zeros((), device=self.device)
         seen = 0
         self.network.train()
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
@@ -220,7 +228,8 @@ class Training:
 
     def _held_accuracy(self) -> float:
         """Compute the accuracy of the averaged network on the images held out."""
-        network, correct = self.best.eval(), 0
+        network = self.best.eval()
+        correct = 0
         with torch.inference_mode(), autocast(self.recipe, self.device):
             # 512 of 32 x 32 pixels, of larger ones fewer
             size = max(1, min(512, 2**19 // self.preprocessing.size**2))
@@ -256,7 +265,7 @@ class Training:
             tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         data = save(tensors, {"training": json.dumps([self.step, self.history])})
-        write_bytes_atomically(self.file, lambda path: path.write_bytes(data))
+        write_data(self.file, data)
 
     def read_checkpoint(self) -> None:
         """Load the networks, the optimizer's state and the progress.
@@ -279,9 +288,8 @@ class Training:
                 state[int(index)][key] = tensor
             self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            advice = "see to that, or delete it to begin again"
             raise TrainingInterrupted(
-                f"The checkpoint {self.file} cannot be used ({first_line(error)}); {advice}"
+                f"The checkpoint {self.file} cannot be used ({first_line(error)}); delete it to begin again"
             ) from None
 
 

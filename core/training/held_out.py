@@ -68,11 +68,13 @@ def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple
     for start in range(0, len(pixels), chunk):
         part = pixels[start : start + chunk].reshape(-1, 3)
         counts += [np.bincount(channel, minlength=256) for channel in part.T]
-    values, shares = np.arange(256) / 255, counts / counts.sum(axis=1, keepdims=True)
+    values = np.arange(256) / 255
+    shares = counts / counts.sum(axis=1, keepdims=True)
     mean = shares @ values
     deviation = np.sqrt(np.maximum(shares @ values**2 - mean**2, 1e-12))
-    (r, g, b), (dr, dg, db) = mean.tolist(), deviation.tolist()
-    return (r, g, b), (dr, dg, db)
+    red, green, blue = mean.tolist()
+    spread_red, spread_green, spread_blue = deviation.tolist()
+    return (red, green, blue), (spread_red, spread_green, spread_blue)
 
 
 def fit_temperature(margins: NDArray[np.float32], labels: NDArray[Any]) -> float:
@@ -111,52 +113,80 @@ def join(members: Sequence[Detector], images: ImageSet, *, size: int | None = No
     Raises:
         ValueError: they cannot be joined, or one of them adds nothing to the others; the message says which.
     """
-    first, networks = members[0], [member for member in members if isinstance(member, ResNetDetector)]
-    split = {"training_set_fingerprint": images.fingerprint}
-    for member in members:
-        own = split_of(member.manifest)
-        if not isinstance(member, ResNetDetector) or member.network.groups > 1:
-            raise ValueError(f"{member.name} is not the paper's network, and only such networks can be joined")
-        if (member.config, member.preprocessing, member.classes) != (first.config, first.preprocessing, first.classes):
-            raise ValueError(f"{member.name} has another width, preprocessing or classes than {first.name}")
-        if not own["validation"] or own != split_of(first.manifest) | split:
-            raise ValueError(f"{member.name} did not hold out the images of {images.name} that {first.name} did")
+    networks = _joinable(members, images)
     size = len(networks) if size is None else size
     if not 2 <= size <= len(networks) or len({member.sha256 for member in networks}) < len(networks):
         raise ValueError("joining needs two detectors or more, each of them once")
-    recipe = first.manifest["recipe"]
+    recipe = networks[0].manifest["recipe"]
     held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe["validation"], seed=recipe["seed"])
-    if len(np.unique(images.labels[held])) < 2:
+    pixels = images.pixels[np.flatnonzero(held)]
+    labels = images.labels[held]
+    if len(np.unique(labels)) < 2:
         raise ValueError(f"too few images of {images.name} were held out to say how much each detector counts")
-    pixels, labels = images.pixels[np.flatnonzero(held)], images.labels[held]
     margins = np.stack([member.margins(pixels) for member in networks])
-    fits = {chosen: fit_weights(margins[list(chosen)], labels) for chosen in combinations(range(len(networks)), size)}
-    signed = np.where(labels == REAL, 1.0, -1.0) * margins
-    chosen = min(fits, key=lambda some: np.logaddexp(0, -fits[some] @ signed[list(some)]).mean())
-    networks, margins, weights = [networks[number] for number in chosen], margins[list(chosen)], fits[chosen]
+    chosen, weights = _best_weights(margins, labels, size)
+    networks = [networks[number] for number in chosen]
     if not weights.all():
         idle = networks[int(np.argmin(weights))].name
         raise ValueError(f"{idle} adds nothing to the others on the images held out; leave it out")
     joined = pack(networks, weights)
     own_margins = joined.margins(pixels)
     joined.temperature = fit_temperature(own_margins, labels)
-    accuracies = ((np.stack([*margins, own_margins]) > 0) == (labels == REAL)).mean(axis=1).tolist()
+    right = (np.stack([*margins[list(chosen)], own_margins]) > 0) == (labels == REAL)
+    *accuracies, accuracy = right.mean(axis=1).tolist()
+    rows = []
+    for member, weight, own in zip(networks, weights.tolist(), accuracies, strict=True):
+        about = {key: member.manifest[key] for key in KEPT if key in member.manifest}
+        rows.append(about | {"weight": weight, "val_accuracy": own})
     joined.manifest = {
         "recipe": {
             "arch": joined.kind,
             **joined.config,
-            "joined": " + ".join(f"{m.name} x {weight:.3f}" for m, weight in zip(networks, weights, strict=True)),
-            **{key: recipe[key] for key in ("validation", "seed")},
+            "joined": " + ".join(f"{row['name']} x {row['weight']:.3f}" for row in rows),
+            "validation": recipe["validation"],
+            "seed": recipe["seed"],
         },
         "history": [],
         "computed_in": f"float32 on {joined.device.type}",
-        "members": [
-            {key: m.manifest[key] for key in KEPT if key in m.manifest} | {"weight": weight, "val_accuracy": accuracy}
-            for m, weight, accuracy in zip(networks, weights.tolist(), accuracies[:-1], strict=True)
-        ],
-        "val_accuracy": accuracies[-1],
+        "members": rows,
+        "val_accuracy": accuracy,
     }
     return joined
+
+
+def _joinable(members: Sequence[Detector], images: ImageSet) -> list[ResNetDetector]:
+    """Return the detectors, once it is certain that they can be joined; raises ValueError."""
+    first = members[0]
+    split = split_of(first.manifest) | {"training_set_fingerprint": images.fingerprint}
+    networks = []
+    for member in members:
+        own = split_of(member.manifest)
+        if not isinstance(member, ResNetDetector) or member.network.groups > 1:
+            raise ValueError(f"{member.name} is not the paper's network, and only such networks can be joined")
+        if (member.config, member.preprocessing, member.classes) != (first.config, first.preprocessing, first.classes):
+            raise ValueError(f"{member.name} has another width, preprocessing or classes than {first.name}")
+        if not own["validation"] or own != split:
+            raise ValueError(f"{member.name} did not hold out the images of {images.name} that {first.name} did")
+        networks.append(member)
+    return networks
+
+
+def _best_weights(
+    margins: NDArray[np.float32], labels: NDArray[Any], size: int
+) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+    """Find the `size` detectors whose weighted margins have the least log-loss: their rows, and their weights."""
+    signs = np.where(labels == REAL, 1.0, -1.0)
+    best: tuple[tuple[int, ...], NDArray[np.float64]] | None = None
+    least = np.inf
+    for chosen in combinations(range(len(margins)), size):
+        rows = margins[list(chosen)]
+        weights = fit_weights(rows, labels)
+        loss = np.logaddexp(0, -weights @ (signs * rows)).mean()
+        if best is None or loss < least:
+            best = (chosen, weights)
+            least = loss
+    assert best is not None  # noqa: S101 - there is at least one choice
+    return best
 
 
 def fit_weights(margins: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[np.float64]:
@@ -183,7 +213,8 @@ def fit_weights(margins: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[n
 
 def pack(members: Sequence[ResNetDetector], weights: NDArray[np.float64]) -> ResNetDetector:
     """Build the network of `members` as groups of its channels; its logits are the weighted sum of theirs."""
-    first, states = members[0], [member.network.state_dict() for member in members]
+    first = members[0]
+    states = [member.network.state_dict() for member in members]
     network = build_network(sum(member.network.width for member in members), groups=len(members), seed=0)
     packed: dict[str, Tensor] = {}
     for name, own in network.state_dict().items():

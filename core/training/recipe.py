@@ -30,10 +30,17 @@ STRENGTHS = (
 )
 
 FILLS_OF_MASKS = tuple(FILLS)
-# of `fitted`: a set is small below so many images; batches an epoch, the least in a batch, and steps in all; share that
-# is held out; pixels in a batch, which take about 3.5 kB each with the gradients of `swift`
-FEW, BATCHES, LEAST_BATCH, STEPS, MOST_EPOCHS, HELD_OUT = 2000, 8, 4, 400, 60, 0.2
-MOST_PIXELS, MOST_PIXELS_GPU = 2**17, 2**23
+# `fitted` adapts to sets of fewer images
+FEW = 2000
+# then, batches an epoch and the fewest images in one, steps in all, and the share that is held out
+BATCHES = 8
+LEAST_BATCH = 4
+STEPS = 400
+MOST_EPOCHS = 60
+HELD_OUT = 0.2
+# pixels in a batch, which take about 3.5 kB each with the gradients of `swift`
+MOST_PIXELS = 2**17
+MOST_PIXELS_GPU = 2**23
 # the network of the paper, of any width
 PAPERS = "resnet"
 
@@ -101,19 +108,21 @@ class Recipe:
         later |= {"start": "", "start_sha256": ""}
         given = {key: value for key, value in asdict(self).items() if key not in later or value != later[key]}
         # stored too, because another strength makes it another training
-        return given | ({"without_cue_by": STRENGTHS} if self.without_cue else {})
+        if self.without_cue:
+            given["without_cue_by"] = STRENGTHS
+        return given
 
 
 RECIPES = {
     # the paper states no batch size; 64 is the commonest choice with a learning rate of 1e-4
     "paper": Recipe(
-        "paper",
-        64,
-        10,
-        64,
-        "adam",
-        1e-4,
-        "constant",
+        name="paper",
+        width=64,
+        epochs=10,
+        batch_size=64,
+        optimizer="adam",
+        learning_rate=1e-4,
+        schedule="constant",
         weight_decay=0,
         label_smoothing=0,
         flip=False,
@@ -143,9 +152,11 @@ def fitted(recipe: Recipe, images: int, side: int, *, is_gpu: bool = False) -> R
         The same for `FEW` images or more that fit; else with smaller batches at a learning rate that is as much lower,
         and of few images more epochs, more of them held out, and colours that vary.
     """
-    most = max(LEAST_BATCH, (MOST_PIXELS_GPU if is_gpu else MOST_PIXELS) // side**2)
+    pixels = MOST_PIXELS_GPU if is_gpu else MOST_PIXELS
+    batch = min(recipe.batch_size, max(LEAST_BATCH, pixels // side**2))
     few = images < FEW
-    batch = min(recipe.batch_size, most, max(LEAST_BATCH, images // BATCHES) if few else most)
+    if few:
+        batch = min(batch, max(LEAST_BATCH, images // BATCHES))
     changes: dict[str, Any] = {"batch_size": batch}
     if recipe.optimizer == "sgd":
         changes["learning_rate"] = recipe.learning_rate * batch / recipe.batch_size
@@ -177,7 +188,10 @@ def architecture_of(recipe: Recipe, side: int) -> tuple[str, dict[str, object]]:
         return library, {"field": int(name)}
     if library not in ("torchvision", "timm") or not name:
         raise ValueError(f"arch is {PAPERS}, patch:SIDE, torchvision:NAME or timm:NAME, not {recipe.arch!r}")
-    return library, {"name": name, "outputs": 2, "stem": side} | ({"size": None} if library == "timm" else {})
+    config: dict[str, object] = {"name": name, "outputs": 2, "stem": side}
+    if library == "timm":
+        config["size"] = None
+    return library, config
 
 
 def build_for(recipe: Recipe, side: int) -> nn.Module:
@@ -185,27 +199,32 @@ def build_for(recipe: Recipe, side: int) -> nn.Module:
     kind, config = architecture_of(recipe, side)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return build_network(recipe.width) if kind == PAPERS else find_kind(kind).build(config)
+        if kind == PAPERS:
+            return build_network(recipe.width)
+        return find_kind(kind).build(config)
 
 
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
     """Autocast in the precision of `precision_on`."""
-    return torch.autocast(device.type, torch.bfloat16) if precision_on(recipe, device) == "bfloat16" else nullcontext()
+    if precision_on(recipe, device) == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bfloat16"]:
     """Choose the precision: with "auto" bfloat16 where the hardware has units for it; elsewhere it is far slower."""
-    fast = (
-        torch.cuda.is_bf16_supported(including_emulation=False)
-        if device.type == "cuda"
-        else device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16")
-    )
-    return "bfloat16" if recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast) else "float32"
+    if recipe.precision != "auto":
+        return recipe.precision
+    fast = device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16")
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if fast else "float32"
 
 
 def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Augment float pixels (N, 3, S, S) in 0..255 as the recipe says; blur and JPEG are for `without_cue` alone."""
-    n, device = len(pixels), pixels.device
+    n = len(pixels)
+    device = pixels.device
     if recipe.flip:
         flipped = (torch.rand(n, generator=generator) < 0.5).to(device)
         pixels = torch.where(flipped.view(-1, 1, 1, 1), pixels.flip(-1), pixels)
@@ -214,7 +233,8 @@ def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tenso
         side = torch.arange(pixels.shape[-1], device=device)
         rows, columns = (offset + side for offset in offsets)
         padded = F.pad(pixels, (recipe.shift,) * 4, mode="reflect")
-        image, channel = torch.arange(n, device=device), torch.arange(3, device=device)
+        image = torch.arange(n, device=device)
+        channel = torch.arange(3, device=device)
         pixels = padded[
             image.view(-1, 1, 1, 1), channel.view(1, -1, 1, 1), rows.view(n, 1, -1, 1), columns.view(n, 1, 1, -1)
         ]
@@ -277,9 +297,9 @@ def without_fine_detail(pixels: Tensor, generator: torch.Generator) -> Tensor:
     chosen |= ~chosen.any(0) & (torch.arange(3)[:, None] == only)
     strength = torch.rand(3, n, generator=generator)
     filters = torch.randint(len(FILTERS), (n,), generator=generator)
-    radii, sides, qualities = (
-        low + (high - low) * drawn for drawn, (low, high) in zip(strength, (RADII, SIDES, QUALITIES), strict=True)
-    )
+    radii = RADII[0] + (RADII[1] - RADII[0]) * strength[0]
+    sides = SIDES[0] + (SIDES[1] - SIDES[0]) * strength[1]
+    qualities = QUALITIES[0] + (QUALITIES[1] - QUALITIES[0]) * strength[2]
     pixels = _low_passed(pixels, chosen[0].to(pixels.device), radii.to(pixels.device))
     sides = sides.mul(pixels.shape[-1]).round().int()
     # images that are treated alike are resampled together
@@ -297,7 +317,8 @@ def without_fine_detail(pixels: Tensor, generator: torch.Generator) -> Tensor:
 
 def _low_passed(pixels: Tensor, chosen: Tensor, radii: Tensor) -> Tensor:
     side = pixels.shape[-1]
-    across, up = torch.fft.rfftfreq(side, device=pixels.device), torch.fft.fftfreq(side, device=pixels.device)
+    across = torch.fft.rfftfreq(side, device=pixels.device)
+    up = torch.fft.fftfreq(side, device=pixels.device)
     # half a cycle a pixel is radius 16
     radius = 32 * torch.hypot(up[:, None], across)
     kept = (radius <= radii.view(-1, 1, 1, 1)) | ~chosen.view(-1, 1, 1, 1)
