@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source
 from tests.core.any_detector import plain_kind, source_of, write_studies
+from tests.core.commands.test_scores import write_scores_home
 from tests.core.test_predictions_only import ABLE, NAME, graph_home
-from tests.core.test_scores import write_scores_home
 from tests.dashboard.conftest import PAGES, at_page
 from tests.dashboard.test_pages import settled, words
 from tests.shared import made_once

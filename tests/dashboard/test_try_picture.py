@@ -120,7 +120,7 @@ def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page: Open, h
 def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(
     open_page: Open, home: Path, steps: Preprocessing
 ) -> None:
-    """What `core.predict` asks it about a file of a set is what this page asks."""
+    """What `telltale predict` asks it about a file of a set is what this page asks."""
     other = rival(home, steps)
     app = upload(open_page("try_picture", run=RUN, by="rival", open="raw.sent"), stripes())
     assert not app.exception
