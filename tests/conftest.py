@@ -74,11 +74,22 @@ def _no_connection_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     assert tried == [], "a connection beyond this machine was tried"
 
 
+def saved(image: Image.Image | NDArray[np.uint8], kind: str = "PNG", **options: Any) -> bytes:
+    """A picture as a file, by Pillow alone."""
+    buffer = io.BytesIO()
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def resaved(image: NDArray[np.uint8], kind: str, **options: Any) -> NDArray[np.uint8]:
+    """What is read from such a file, uint8 (height, width, 3)."""
+    return np.asarray(Image.open(io.BytesIO(saved(image, kind, **options))).convert("RGB"))
+
+
 def jpeg(pixels: NDArray[np.uint8], quality: int = 75) -> bytes:
     """JPEG bytes of (height, width, 3) pixels, as CIFAKE's are."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
+    return saved(pixels, "JPEG", quality=quality)
 
 
 def textured(n: int, *, fine: bool, seed: int, side: int = 32) -> NDArray[np.uint8]:

@@ -1,6 +1,5 @@
 """Files that an upload may be, made here: the size of the image that each should become is said beside it."""
 
-import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageOps
+
+from tests.conftest import saved
 
 # 8 x 4 blocks of 8 pixels, all four corners different, so that a turned or mirrored image is seen
 BLOCKS = np.array([[[250, 20, 20], [20, 250, 20], [20, 20, 250], [250, 250, 20]]] * 2, np.uint8)
@@ -37,13 +38,6 @@ class Case(NamedTuple):
     def data(self) -> bytes:
         """Its bytes."""
         return self.made() if callable(self.made) else self.made
-
-
-def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    """Bytes of a Pillow image."""
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

@@ -1,13 +1,11 @@
 """The judgement of one picture: scope, threshold and file, against counts and savings that are made here."""
 
-import io
 import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from core import cli
 from core.answers.judgement import (
@@ -26,7 +24,7 @@ from core.images.encoding import encode_png
 from core.images.preprocessing import Preprocessing, prepare_pixels
 from core.storage.seals import SEAL, sealed
 from core.studies.study import StudyError
-from tests.conftest import make_detector, textured
+from tests.conftest import make_detector, resaved, textured
 
 
 def threshold(fake: int = 60, real: int = 1, *, detector: str = "f", run: str = "r@s") -> Threshold:
@@ -91,9 +89,7 @@ def test_scores_are_the_largest_margin_of_the_picture_and_its_savings() -> None:
         versions = [image]
         for kind, options in [("JPEG", {"quality": 95}), ("JPEG", {"quality": 85}), ("JPEG", {"quality": 75}),
                               ("WEBP", {"quality": 80, "method": 0})]:  # fmt: skip
-            buffer = io.BytesIO()
-            Image.fromarray(image).save(buffer, kind, **options)
-            versions.append(np.asarray(Image.open(buffer).convert("RGB")))
+            versions.append(resaved(image, kind, **options))
         own.append(detector.margins(np.stack(versions)).max())
     np.testing.assert_allclose(scores(detector, pixels), own, atol=1e-5)
 

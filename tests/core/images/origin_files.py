@@ -1,11 +1,13 @@
 """Pictures that say where they came from, made here by other means than those that read them."""
 
-import io
 import struct
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
+from pillow_heif import register_heif_opener
+
+from tests import conftest
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (48, 64, 3), np.uint8)
 WEBUI = (
@@ -22,13 +24,8 @@ EXIF = 0x8769
 
 def saved(kind: str, pixels: NDArray[np.uint8] = PICTURE, **options: object) -> bytes:
     """A picture in a format of Pillow's."""
-    if kind == "HEIF":
-        from pillow_heif import register_heif_opener
-
-        register_heif_opener()
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, **options)
-    return buffer.getvalue()
+    register_heif_opener()
+    return conftest.saved(pixels, kind, **options)
 
 
 def png(texts: dict[str, str], *, packed: bool = False, international: bool = False) -> bytes:

@@ -1,7 +1,6 @@
 """Pictures for a browser, and how a file was compressed."""
 
 import base64
-import io
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ from PIL import Image
 
 from core.images.decoding import decode
 from core.images.encoding import compression_of, enlarged, thumbnail_url
+from tests import conftest
 
 
 def pixels_of(url: str) -> np.ndarray:
@@ -46,9 +46,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 
 
 def saved(kind: str = "JPEG", mode: str = "RGB", **options: object) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(NOISE).convert(mode).save(buffer, kind, **options)
-    return buffer.getvalue()
+    return conftest.saved(Image.fromarray(NOISE).convert(mode), kind, **options)
 
 
 @pytest.mark.parametrize("quality", [30, 75, 90, 100])

@@ -1,18 +1,15 @@
 """Each delivery against Pillow's own result, and what a detector is given of it."""
 
-import io
-from typing import Any
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from core.images.decoding import crop_square, resize
-from core.images.encoding import compression_of
 from core.images.preprocessing import Location, Preprocessing
 from core.perturbations import delivery
 from core.perturbations.delivery import DELIVERIES, deliver, halved
+from tests.conftest import resaved
 
 BY_NAME = {one.name: one for one in DELIVERIES}
 
@@ -26,15 +23,6 @@ def picture() -> NDArray[np.uint8]:
     return np.clip(waves + generator.normal(0, 12, waves.shape), 0, 255).astype(np.uint8)
 
 
-def encoded(picture: NDArray[np.uint8], kind: str, **options: Any) -> NDArray[np.uint8]:
-    """What a file holds."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, kind, **options)
-    if kind == "JPEG":
-        assert compression_of(buffer.getvalue()) == f"JPEG quality {options['quality']}, 4:2:0"
-    return np.asarray(Image.open(buffer).convert("RGB"))
-
-
 def test_deliveries_are_pillows_own(picture: NDArray[np.uint8]) -> None:
     before, large = picture.copy(), picture.repeat(10, axis=0).repeat(10, axis=1)
 
@@ -42,10 +30,10 @@ def test_deliveries_are_pillows_own(picture: NDArray[np.uint8]) -> None:
         return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling[how.upper()]))
 
     expected = {
-        "webp_80": encoded(picture, "WEBP", quality=80, method=0), "png": picture, "crop_90": picture[6:114, 10:190],
+        "webp_80": resaved(picture, "WEBP", quality=80, method=0), "png": picture, "crop_90": picture[6:114, 10:190],
         "screenshot": resized(picture, 250, 150, "bilinear"),
-        "messenger": encoded(picture, "JPEG", quality=80, subsampling=2),
-        **{f"jpeg_{quality}": encoded(picture, "JPEG", quality=quality, subsampling=2) for quality in (95, 85, 75, 50)},
+        "messenger": resaved(picture, "JPEG", quality=80, subsampling=2),
+        **{f"jpeg_{quality}": resaved(picture, "JPEG", quality=quality, subsampling=2) for quality in (95, 85, 75, 50)},
     }  # fmt: skip
     for share, size in ((75, (150, 90)), (50, (100, 60))):
         for how in ("box", "bilinear", "bicubic", "lanczos"):
@@ -59,7 +47,7 @@ def test_deliveries_are_pillows_own(picture: NDArray[np.uint8]) -> None:
     # 1200 x 2000 pixels: a screen has 1080 lines, and messengers send a longer side of 1600
     np.testing.assert_array_equal(BY_NAME["screenshot"].apply(large), resized(large, 1800, 1080, "bilinear"))
     assert BY_NAME["screenshot"].apply(large[:400]).shape[:2] == (384, 1920)
-    sent = encoded(resized(large, 1600, 960, "bilinear"), "JPEG", quality=80, subsampling=2)
+    sent = resaved(resized(large, 1600, 960, "bilinear"), "JPEG", quality=80, subsampling=2)
     np.testing.assert_array_equal(BY_NAME["messenger"].apply(large), sent)
     dot = picture[:1, :1]
     assert all(one.apply(dot).shape == (1, 1, 3) for one in DELIVERIES)

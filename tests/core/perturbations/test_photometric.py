@@ -1,7 +1,5 @@
 """Edits of values against Pillow, scipy and arithmetic."""
 
-import io
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,6 +7,7 @@ from PIL import Image, ImageEnhance
 from scipy import ndimage
 
 from core.perturbations import photometric
+from tests.conftest import resaved
 
 
 def pillow(pixels: NDArray[np.uint8], enhance: type, factor: float) -> NDArray[np.uint8]:
@@ -61,9 +60,7 @@ def test_blur_is_scipys_and_sharpening_its_opposite(pixels: NDArray[np.uint8], s
 @pytest.mark.parametrize("quality", [95, 30])
 def test_compression_is_pillows_jpeg(pixels: NDArray[np.uint8], quality: int) -> None:
     for image, after in zip(pixels, photometric.compressed(pixels, quality), strict=True):
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, format="JPEG", quality=quality)
-        np.testing.assert_array_equal(after, np.asarray(Image.open(file)))
+        np.testing.assert_array_equal(after, resaved(image, "JPEG", quality=quality))
 
 
 def test_the_size_of_a_change_is_its_root_mean_square(pixels: NDArray[np.uint8]) -> None:

@@ -102,28 +102,21 @@ def test_two_explanations_are_compared_as_far_as_they_can_be() -> None:
         assert row.Index == f"{LIME.title} and {GRADCAM.title}"
         assert row.conclusion.startswith("They agree")
         assert list(row)[2:] == [plus(1.0), "100%", "25%", "0 of 40"]
-    found = {
-        "chance": compared([lime, cam], np.repeat(RAMP[None], 40, axis=0)),
-        "unknown": compared([lime, cam], None),
-        "few": compared([lime, cam], noise[:18]),
+    mostly_undecided = replace(lime, undecided=~half | (RAMP == -90))
+    for pair, others, conclusion, fit_as_well in (
+        ([lime, cam], np.repeat(RAMP[None], 40, axis=0), "No more alike", "40 of 40"),
+        ([lime, cam], None, "How much of it", "unknown"),
+        ([lime, cam], noise[:18], "How much of it", "0 of 18"),
         # of another kind than those that runs keep
-        "other kind": compared([lime, lime], noise),
-        "flat": compared([flat, cam], noise),
-        "one": compared([replace(lime, parts=one), cam], noise),
-        "undecided": compared([replace(lime, undecided=~half | (RAMP == -90)), cam], noise),
-    }
-    starts = dict(
-        zip(
-            found,
-            ("No more alike", *["How much of it"] * 3, "One of the maps", "LIME has one", "LIME is undec"),
-            strict=True,
-        )
-    )
-    for name, table in found.items():
-        assert table["conclusion"].iloc[0].startswith(starts[name]), name
-        measured = table.iloc[0].notna().sum() - 1
-        assert measured == (0 if name in ("flat", "one", "undecided") else 4)
-    assert found["chance"].iloc[0, -1] == "40 of 40"
-    assert found["unknown"].iloc[0, -1] == "unknown"
+        ([lime, lime], noise, "How much of it", "unknown"),
+        ([flat, cam], noise, "One of the maps", None),
+        ([replace(lime, parts=one), cam], noise, "LIME has one", None),
+        ([mostly_undecided, cam], noise, "LIME is undecided", None),
+    ):
+        row = compared(pair, others).iloc[0]
+        assert row["conclusion"].startswith(conclusion)
+        measures = row.drop("conclusion").dropna()
+        assert len(measures) == (0 if fit_as_well is None else 4)
+        assert measures.iloc[-1:].tolist() == [fit_as_well] * bool(fit_as_well)
     # half of it is enough
     assert compared([replace(lime, undecided=half), cam], noise)["conclusion"].iloc[0].startswith("They agree")
