@@ -128,7 +128,7 @@ def rank_correlation(first: Values, second: Values) -> float:
 
 
 def segment_values(maps: Values, segments: NDArray[np.integer]) -> NDArray[np.float64]:
-    """The mean of each of M maps over each segment, float64 (M, S); maps of another size are interpolated."""
+    """Average each of M maps over each segment, float64 (M, S); maps of another size are interpolated."""
     height, width = segments.shape
     counts = np.bincount(segments.ravel())
     if not np.isfinite(maps).all():

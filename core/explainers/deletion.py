@@ -1,7 +1,8 @@
-"""Deletion and insertion curves over segments (Petsiuk et al. 2018), a measure of faithfulness; and control maps.
+"""Deletion and insertion curves over segments, a measure of faithfulness; and control maps.
 
 Deletion fills segments in a map's order and records the margin; insertion starts with every segment filled and reveals
-them in the same order. A faithful map makes the first fall and the second rise early.
+them in the same order. A faithful map makes the first fall and the second rise early
+(RISE: Petsiuk et al. 2018, https://arxiv.org/abs/1806.07421).
 """
 
 from collections.abc import Callable, Sequence
@@ -32,12 +33,12 @@ class Curves:
 
     @property
     def score(self) -> NDArray[np.float64]:
-        """float64 (M, F): `areas` of insertion less deletion, in margins; an order and its reverse differ in sign."""
+        """Float64 (M, F): `areas` of insertion minus deletion, in margins; an order and its reverse differ in sign."""
         return areas(self.insertion) - areas(self.deletion)
 
 
 def areas(curves: NDArray[np.floating]) -> NDArray[np.float64]:
-    """float64 (...): the mean height of curves (..., K + 1) over the share of the image, by the trapezoid rule."""
+    """Average the height of curves (..., K + 1) over the share of the image, float64 (...), by the trapezoid rule."""
     return np.asarray(np.trapezoid(np.asarray(curves, np.float64), dx=1 / (curves.shape[-1] - 1), axis=-1))
 
 
@@ -65,7 +66,7 @@ def deletion_curves(
     steps: int = 8,
     seed: int = 0,
 ) -> Curves:
-    """Deletion and insertion curves of one image for several maps at once.
+    """Compute deletion and insertion curves of one image for several maps at once.
 
     Args:
         margins: `Detector.margins`.
@@ -101,12 +102,12 @@ def deletion_curves(
 
 
 def edge_map(image: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """float64 (height, width): Sobel energy of the luma, large on edges and texture whatever the detector looks at."""
+    """Compute the Sobel energy of the luma, float64 (height, width): large on edges and texture for any detector."""
     luma = image.astype(np.float64) @ LUMA.astype(np.float64)
     return np.asarray(ndimage.sobel(luma, axis=0) ** 2 + ndimage.sobel(luma, axis=1) ** 2)
 
 
 def centre_map(height: int, width: int) -> NDArray[np.float64]:
-    """float64 (height, width): a blob in the middle, 1 at its top."""
+    """Make a Gaussian blob in the middle, float64 (height, width), 1 at its top."""
     places = [(np.arange(size) - (size - 1) / 2) / size for size in (height, width)]
     return np.asarray(np.exp(-4 * np.add.outer(places[0] ** 2, places[1] ** 2)))

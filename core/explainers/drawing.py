@@ -26,7 +26,7 @@ from core.images.statistics import LUMA
 SIZE = 384
 STEPS = 128
 HATCH = 8
-# levels of the grey picture under a map: in full black and white a tint would not be seen
+# levels of the grey picture under a map: a tint is invisible on full black and white
 DARKEST = 36
 LIGHTEST = 232
 # of the area, the part that an outline encloses
@@ -163,7 +163,7 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
     style = replace(style, scale=scale, smooth=style.smooth and regions is None)
     # smaller than the image it would leave out values
     size = max(size, len(image))
-    # an outline is drawn around what is strongest, and a tint is no strength
+    # an outline encloses the strongest parts, and a light tint does not mean strength
     if explanation.light is not None and style.drawing != "outline":
         values = np.where(explanation.light, LIGHT * scale * np.sign(values), values)
     if style.palette == "paper" and explanation.verdict == "FAKE":
@@ -193,7 +193,7 @@ def grey_picture(image: Pixels) -> Pixels:
 
 
 def common_scale(maps: Iterable[Values]) -> float:
-    """The largest size of any value in any of the maps: one scale for panels that stand side by side."""
+    """Return the largest magnitude in any of the maps: one scale for panels side by side."""
     return max((float(np.abs(np.nan_to_num(values)).max(initial=0)) for values in maps), default=0.0)
 
 

@@ -59,9 +59,9 @@ class Explainer(ABC, Generic[S]):
         settings: the type of its settings, all of which have defaults.
         needs: capabilities that it requires of a detector.
         libraries: distributions whose versions belong to the provenance.
-        has_map: whether its explanations have `values`; studies and comparisons of maps skip methods without them.
+        has_map: True where its explanations have `values`; studies and comparisons of maps skip methods without them.
         presets: by name.
-        cuts: whether its regions follow the image's content, so that they differ between images.
+        cuts: True where its regions follow the image's content, so that they differ between images.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Explainer(ABC, Generic[S]):
     def explain_batch(
         self, detector: "Detector", pixels: Pixels, settings: S, *, cancel: Cancel | None = None
     ) -> Iterator[Explanation]:
-        """The complete explanations of N images, uint8 (N, side, side, 3), in order; the rest is as for `explain`."""
+        """Explain N images, uint8 (N, side, side, 3), completely and in order; the rest is as for `explain`."""
         for image in pixels:
             steps = deque(self.explain(detector, image, settings, cancel=cancel, stepwise=False), maxlen=1)
             if not steps or not steps[0].complete:
@@ -134,7 +134,7 @@ class Explainer(ABC, Generic[S]):
         return self.sentence
 
     def unavailable(self, offers: Offers) -> str:
-        """Why it cannot explain a detector, in one sentence; "" where it can."""
+        """Say why it cannot explain a detector, in one sentence; "" where it can."""
         lacking = sorted(need.value for need in self.needs - offers.capabilities)
         if not lacking:
             return ""

@@ -19,7 +19,7 @@ OneColour = Literal["", "zero", "flat", "one sign", "one-sided", "one segment", 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The origin of a result.
+    """Where a result comes from.
 
     Attributes:
         detector: name of the detector.
@@ -36,7 +36,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """The reliability of an explanation.
+    """How far to rely on an explanation.
 
     Attributes:
         sentence: for a reader; "" where there is nothing to say.
@@ -82,7 +82,7 @@ class Parts:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Why one image gets its verdict, by one method.
+    """An explanation of the verdict on one image, by one method.
 
     Attributes:
         image: uint8 (height, width, 3), the detector's input.
@@ -166,7 +166,7 @@ class Explanation:
 
 
 def shuffled(explanation: Explanation, *, seed: int) -> Explanation:
-    """Return the same map with its values, or the weights of its regions, in random places: it knows nothing.
+    """Return the same map with its values, or the weights of its regions, in random places, as a control.
 
     Raises:
         ExplanationError: it has no map.
@@ -185,7 +185,7 @@ FLAT = 0.1
 
 
 def map_diagnostics(values: NDArray[np.floating], *, one_sided: ClassName | None = None) -> Diagnostics:
-    """The diagnostics of a map of values: zero, flat, of one sign, or none of these.
+    """Diagnose a map of values: zero, flat, of one sign, or none of these.
 
     Args:
         values: float (h, w), positive for REAL.

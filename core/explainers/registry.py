@@ -24,7 +24,7 @@ DEFAULT = ("gradcam", "lime")
 
 
 def find_explainer(name: str) -> AnyExplainer:
-    """The explainer of a name.
+    """Return the explainer of a name.
 
     Raises:
         ExplanationError: there is none of that name.
@@ -43,7 +43,7 @@ def _load(entry: str) -> AnyExplainer:
 
 
 def explainers(offers: Offers | None = None, *, with_map: bool | None = None) -> tuple[AnyExplainer, ...]:
-    """All explainers, or those that can explain a detector.
+    """Return all explainers, or those that can explain a detector.
 
     Args:
         offers: the detector; see `Explainer.unavailable` for why one is missing.
@@ -58,7 +58,7 @@ def explainers(offers: Offers | None = None, *, with_map: bool | None = None) ->
 
 
 def default_explainers(offers: Offers) -> tuple[AnyExplainer, ...]:
-    """The two explainers shown by default; where one cannot explain the detector, the next with a map replaces it."""
+    """Return the two default explainers; where one cannot explain the detector, the next with a map replaces it."""
     fitting = explainers(offers, with_map=True)
     preferred = sorted(fitting, key=lambda explainer: explainer.name not in DEFAULT)
     return tuple(preferred[: len(DEFAULT)])

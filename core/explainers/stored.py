@@ -9,7 +9,7 @@ from core.runs.run import Run
 
 
 def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> Explanation:
-    """The margin map of one row: what Grad-CAM with its default settings gives, to float16.
+    """Return the margin map of one row: what Grad-CAM with its default settings gives, to float16.
 
     Args:
         run: with its maps.

@@ -163,7 +163,7 @@ class Reading:
 def fill_cache(cache: Path, reading: Reading) -> ImageSet:
     """Read a set's files into its cache, a batch of pixels at a time.
 
-    Finished batches stay in a folder beside it until all are there, so that a killed process goes on where it stopped.
+    Finished batches stay in a folder beside it until all are there, so that reading resumes where a process was killed.
 
     Raises:
         DatasetError: the cache cannot be written, or as `check_usable`.
@@ -185,7 +185,7 @@ def fill_cache(cache: Path, reading: Reading) -> ImageSet:
                 os.fsync(opened.fileno())
                 write_bytes_atomically(part / f"{len(tables):06d}.parquet", partial(table.to_parquet, index=False))
                 tables.append(table)
-        # moved away, they would be lost to whoever goes on when this process is killed below
+        # a link, not a move: if this process is killed below, the next one still finds them
         try:
             os.link(part / PIXELS, file)
         except OSError:

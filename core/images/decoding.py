@@ -186,7 +186,7 @@ def _check_size(image: Image.Image, scans: int, most: int) -> None:
 def exif_of(image: Image.Image) -> Image.Exif:
     """Return an image's EXIF; empty where it is damaged or larger than `MAX_EXIF`."""
     raw = image.info.get("exif") or image.info.get("Raw profile type exif") or b""
-    # Pillow raises many kinds of error on broken EXIF, which is no reason to refuse sound pixels
+    # Pillow raises many kinds of error on broken EXIF, and the pixels may be sound
     with contextlib.suppress(Exception):
         if len(raw) <= MAX_EXIF:
             return image.getexif()

@@ -1,4 +1,4 @@
-"""The files of an image set, wherever they are: in a folder, a .zip, a .tar, or named by a table.
+"""The files of an image set: in a folder, a .zip, a .tar, or named by a table.
 
 Nothing is unpacked to disk, and names of members are only looked up, never joined to a path.
 """
@@ -142,7 +142,7 @@ def _walk(path: Path) -> Iterator[tuple[Listed, None]]:
     """List the files below a folder, without those in hidden folders."""
     seen: set[tuple[int, int]] = set()
     for folder, folders, names in os.walk(path, followlinks=True):
-        # a folder that is linked to is read once; folders that link to each other would go round for ever
+        # a linked folder is read once, because folders that link to each other never end
         with contextlib.suppress(OSError):
             status = Path(folder).stat()
             if (status.st_dev, status.st_ino) in seen:

@@ -9,7 +9,7 @@ from core.images.image_set import DatasetError
 from core.images.labels import UNLABELLED, ClassName
 from core.images.layout import SPLITS, WORDS, Entry, Pictures, classes_of, from_files, is_picture, some, source_name
 
-# folders that hold the images of a set, whoever made them
+# names of folders that say nothing of a source
 CONTAINERS = {"image", "images", "img", "imgs", "picture", "pictures", "data", "dataset", "datasets", "files"}
 Folder = tuple[str, list[str], list[Listed]]
 

@@ -55,7 +55,7 @@ class Pictures(NamedTuple):
 
     Attributes:
         entries: "train", "test", "val", or "" for no split, and a picture of it.
-        read: reads the file of an entry of at most so many bytes.
+        read: reads the file of an entry, up to a number of bytes.
     """
 
     entries: Iterable[tuple[str, Entry]]

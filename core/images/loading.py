@@ -78,7 +78,7 @@ def load_image_set(
         fit: resizes images of any size, unless nearly all have the right size already; without it all must be squares
             of one side.
         skip_bad: leave out files that are not images of the set's side instead of refusing the set.
-        limit: reads at most so many files, half of them of each class: those that `ImageSet.limited` would take.
+        limit: reads at most this many files, half of each class: those that `ImageSet.limited` would take.
         progress: called with (files done, files), and with (bytes done, bytes) during a download; it may raise to stop
             the reading.
 
@@ -127,7 +127,7 @@ def _is_cifake(source: Source, images: ImageSet) -> bool:
 
 
 def _chosen(entries: list[Entry], limit: int) -> list[Entry]:
-    """Choose at most so many files: the same number of each class, or the first where nothing says what they are."""
+    """Choose at most `limit` files: the same number of each class, or the first where there are no labels."""
     labels = np.array([LABELS.index(entry.class_name) for entry in entries])
     return [entries[number] for number in draw_balanced(labels, limit)] or entries[:limit]
 

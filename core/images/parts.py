@@ -13,10 +13,10 @@ ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
 AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 PNG = b"\x89PNG\r\n\x1a\n"
 TIFF = (b"II*\0", b"MM\0*")
-# tags of a TIFF directory, and their values that are no bytes or text: the offsets of 16,384 strips and their sizes
+# tags of a TIFF directory, and their values other than bytes or text: the offsets of 16,384 strips and their sizes
 MAX_TAGS = 200
 MAX_VALUES = 40_000
-# tags that point to another directory (EXIF, GPS, interoperability), and the sides of a tile, at most so many pixels
+# tags that point to another directory (EXIF, GPS, interoperability), and the sides of a tile with their limit in pixels
 DIRECTORIES = (0x8769, 0x8825, 0xA005)
 TILE_SIDES = (322, 323)
 MAX_TILE = 1024

@@ -1,4 +1,4 @@
-"""Where the files of an image set come from: a folder, an archive or a table in any layout, the shipped set, GitHub.
+"""Sources of image sets: a folder, an archive or a table in any layout, the shipped set, GitHub.
 
 Where a set was last read from is remembered on this machine, by its fingerprint, in a small file in the cache folder.
 """
@@ -83,7 +83,7 @@ class LayoutSource:
         return entries
 
     def read(self, entry: Entry, limit: int) -> bytes:
-        """Read a file of at most so many bytes; raises ImageError, PassingError or DatasetError."""
+        """Read a file of at most `limit` bytes; raises ImageError, PassingError or DatasetError."""
         return self._read(entry, limit)
 
     def close(self) -> None:

@@ -250,7 +250,7 @@ class _ParquetReader:
         return rows.assign(path=[str(row) for row in rows.index])[COLUMNS]
 
     def read(self, entry: Entry, limit: int) -> bytes:
-        """Read the picture of a row, of at most so many bytes."""
+        """Read the picture of a row, of at most `limit` bytes."""
         name = entry.name.rpartition("/")[0]
         row = int(entry.path)
         column, starts = self.groups[name]

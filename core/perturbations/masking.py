@@ -27,7 +27,7 @@ def impute(image: NDArray[np.uint8], removed: NDArray[np.bool_], *, seed: int = 
 
     Args:
         image: uint8 (height, width, 3).
-        removed: bool (N, height, width). Where nothing is left, all is the image's mean colour.
+        removed: bool (N, height, width). Where no pixel is left, all become the image's mean colour.
         seed: of the noise, which is the same for all versions.
 
     Returns:

@@ -129,7 +129,7 @@ class Strength:
         value: argument of the edit.
         waves: wavelengths of a range of the spectrum, in words; "" otherwise.
         parts: for block sizes, the number of blocks along a side, with `label` for `LABELLED` pixels; 0 otherwise.
-        like: where it makes another probe's change in its way, the key of the other's strength; "" for its own key.
+        like: key of the strength of another probe whose change it makes in another way; "" where the keys are equal.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""What reports are put together from: tables, charts as SVG, and the page around them, without script or network."""
+"""Building blocks of reports: tables, charts as SVG, and the page around them, without script or network."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,7 +67,7 @@ class Curve(NamedTuple):
 def page(title: str, lead: Sequence[str], first: Sections, details: Sections, run: Run) -> str:
     """Render a report: a title, sentences to begin with, the run's warnings, sections of the first page, and the rest.
 
-    Whoever gets a report sees no page and no terminal, so the warnings stand on the first page of each.
+    Readers of a report see neither the dashboard nor a terminal, so its first page carries the warnings.
     """
     warnings = warnings_of(run)
     if warnings:
@@ -103,7 +103,7 @@ def rates_table(groups: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def limits(run: Run) -> list[Block]:
-    """State what no report of a run can say."""
+    """State the limits of any report of a run."""
     side = f"{run.side} x {run.side}"
     return [[f"A detector knows images like those it was trained on, at {side} pixels, and nothing else.", *LIMITS]]
 

@@ -102,7 +102,7 @@ def differences(first: NDArray[np.bool_], second: NDArray[np.bool_], *, paired: 
 def covariances(
     differing: NDArray[np.intp], process: Process, count: int, *, paired: bool
 ) -> list[NDArray[np.float64]]:
-    """The covariance of samples that differ in so many of `count` segments, without the noise.
+    """Compute the covariance of samples by the number of `count` segments in which they differ, without the noise.
 
     The even and the odd part of `fold` for paired samples, the whole for others.
     """

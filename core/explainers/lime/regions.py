@@ -44,7 +44,7 @@ ONE_COLOUR: dict[OneColour, str] = {
 
 
 class RegionSettings(ExplainerSettings):
-    """How regions of the image are weighed by covering them.
+    """Settings for weighing regions of the image by covering them.
 
     Attributes:
         n_samples: versions of the image to draw, from 2; the ridge is scaled with it (alpha = n_samples / 1000).
@@ -94,7 +94,7 @@ class RegionLime(Explainer[R]):
 
     @abstractmethod
     def cut(self, image: Pixels, settings: R) -> Regions:
-        """int32 (height, width) from 0 without gaps: the regions of an image.
+        """Cut an image into regions, int32 (height, width), numbered from 0 without gaps.
 
         Raises:
             ValueError: the settings do not fit the image.
@@ -327,7 +327,7 @@ def _balances(
 
 
 class LimeSettings(RegionSettings):
-    """How LIME is run on segments that follow the image.
+    """Settings of LIME on segments that follow the image.
 
     Attributes:
         segmentation: see `segmentation.segment`.
@@ -383,7 +383,7 @@ class Lime(RegionLime[LimeSettings]):
 
 
 class GridSettings(RegionSettings):
-    """How LIME is run on a grid.
+    """Settings of LIME on a grid.
 
     Attributes:
         cells: along each side, at most one for each pixel.

@@ -46,7 +46,7 @@ def segment(image: NDArray[np.uint8], *, method: Segmentation = "slic", n_segmen
 
 
 def grid(height: int, width: int, *, rows: int, columns: int) -> NDArray[np.int32]:
-    """int32 (height, width): rectangles numbered row by row, as equal as whole pixels allow.
+    """Cut into rectangles numbered row by row, int32 (height, width), as equal as whole pixels allow.
 
     Args:
         height, width: of the image.
