@@ -88,7 +88,7 @@ def report_briefly() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], No
 
 
 def warm_up() -> None:
-    """Read what the first visitor of Start will see."""
+    """Read what the first visitors of Start and of Detectors will see."""
     # a page says why something cannot be read
     with suppress(ContractError, KeyError):
         opened = library.open_run(runs()[library.FIRST])
@@ -96,6 +96,11 @@ def warm_up() -> None:
         if first is not None:
             measured_flips(opened)
             stored_changes(*first)
+    for path in runs().values():
+        with suppress(ContractError):
+            opened = library.open_run(path)
+            for study in ("deliveries", "transfer"):
+                library.study_of(opened, study)
 
 
 @asynccontextmanager

@@ -1,4 +1,8 @@
-"""Plotly charts: lines with intervals, bars, curves of detectors; and the confusion matrix, four counts as buttons."""
+"""Plotly charts: lines with intervals, bars, curves of detectors; and the confusion matrix.
+
+The matrix is four counts as buttons. Streamlit lacks buttons in a grid that are coloured by what they count and that
+say of two lines which row and column they stand in.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -19,6 +23,8 @@ from dashboard.components.plain import figure_text, plain
 from dashboard.components.words import coloured, percent
 
 HEIGHT = 330
+# end of an axis of shares up to which its ticks have a decimal
+TENTHS = 0.1
 # only a figure's own margins override those of Streamlit's theme; the last label needs room
 MARGIN = {"l": 8, "r": 28, "t": 8, "b": 8}
 TEMPLATE = go.layout.Template(
@@ -218,7 +224,9 @@ def rate_figure(rates: pd.DataFrame, *, overall: float | None = None, colour: st
     names = [figure_text(str(value).replace("_", " ")) for value in rates["value"]]
     figure.update_yaxes(tickvals=places, ticktext=names, range=[len(rates) - 0.4, -0.6])
     # room for the texts
-    return figure.update_xaxes(tickformat=".0%", range=[0, 1.5 * max([overall or 0, *ends.fillna(0), 0.001])])
+    end = 1.5 * max([overall or 0, *ends.fillna(0), 0.001])
+    # of a short axis whole percents repeat: 0, 1, 1, 2, 2
+    return figure.update_xaxes(tickformat=".0%" if end > TENTHS else ".1%", range=[0, end])
 
 
 def rate_chart(

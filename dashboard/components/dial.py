@@ -1,6 +1,7 @@
 """The dial: one picture, the same with something removed, and its control, by a slider that the browser moves.
 
 Changes, strengths and controls are those of the study `probes`, so what it measured on a test set holds for the dial.
+Streamlit lacks a slider that changes pictures without asking the server: each step would take a rerun.
 """
 
 from collections.abc import Mapping
@@ -176,11 +177,11 @@ def _shares(column: str, measured: Measured) -> list[dict[str, Any]]:
     fake, real = (measured.get((column, verdict)) for verdict in CLASSES)
     bars = []
     if fake is not None:
-        bars.append(("FAKE flips", fake.measure, "FAKE"))
+        bars.append(("FAKE that flip", fake.measure, "FAKE"))
         if fake.control is not None:
-            bars.append(("the strongest control", fake.control.measure, "control"))
+            bars.append(("strongest control", fake.control.measure, "control"))
     if real is not None:
-        bars.append(("REAL flips", real.measure, "REAL"))
+        bars.append(("REAL that flip", real.measure, "REAL"))
     return [
         {"name": name, "share": measure.value, "text": short_percent(measure.value), "kind": kind}
         for name, measure, kind in bars

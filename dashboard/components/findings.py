@@ -1,4 +1,8 @@
-"""The finding table, the one way in which pages show findings, and bars of shares; both are plain HTML."""
+"""The finding table, the one way in which pages show findings, and bars of shares; both are plain HTML.
+
+Streamlit lacks a table whose rows open, and bars with an interval and a control beneath: its progress columns have one
+value each.
+"""
 
 import html
 from collections.abc import Iterable, Sequence

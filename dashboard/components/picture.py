@@ -1,4 +1,7 @@
-"""One picture, large: as it is, or with a map over it, its legend, and the values under the pointer."""
+"""One picture, large: as it is, or with a map over it, its legend, and the values under the pointer.
+
+Streamlit lacks a picture that says what is under the pointer.
+"""
 
 import base64
 import pickle

@@ -27,12 +27,12 @@ from dashboard import datasets, library, state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure
 from dashboard.components.component import fold, key_of
-from dashboard.components.findings import finding_table
+from dashboard.components.findings import Bar, draw_bars, finding_table
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
 from dashboard.components.study import command, readable, refused, study_files, study_of
-from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.components.words import CLASS_WORDS
 from dashboard.datasets import how_to_get_pictures
 from dashboard.library import BY_STAMP, MAX_RUNS, Opened
 from dashboard.state import Setting
@@ -57,7 +57,8 @@ def draw(opened: Opened) -> None:
     # statistic -> how well it separates the classes alone, the worst shortcut first
     keys = [(finding.key.partition("."), finding) for finding in audit.findings]
     cues = {name: finding for (kind, _, name), finding in keys if kind in ("fact", "follow")}
-    draw_headlines(opened, audit, cues, duplicates)
+    draw_lesson(opened, audit)
+    draw_headlines(opened, cues, duplicates)
     finding_table([*cues.values(), *(finding for finding in audit.findings if finding.key.startswith("baseline"))])
     with fold(
         "matched",
@@ -106,15 +107,21 @@ def draw(opened: Opened) -> None:
     study_files(opened, audit, key="data.audit")
 
 
-def draw_headlines(
-    opened: Opened, audit: StudyResult, cues: Mapping[str, Finding], duplicates: StudyResult | None
-) -> None:
+def draw_lesson(opened: Opened, audit: StudyResult) -> None:
+    """Draw how far simple numbers get beside the network, and say what follows."""
+    if not has_both(opened.run):
+        return
+    accuracy = audit.table.set_index("name")["accuracy"]
+    simple = float(accuracy["spectrum"])
+    network = float(accuracy["network"])
+    follows = "most can be told from it, and not all" if network > simple else "the network adds nothing"
+    st.markdown(f"How often verdicts are right, from how fine the detail is alone, and by the network: **{follows}**.")
+    draw_bars([Bar("Fineness alone", simple), Bar("The network", network)])
+
+
+def draw_headlines(opened: Opened, cues: Mapping[str, Finding], duplicates: StudyResult | None) -> None:
     """Draw the numbers that a reviewer asks for."""
     metrics: dict[str, tuple[str, str | None]] = {}
-    if has_both(opened.run):
-        accuracy = audit.table.set_index("name")["accuracy"]
-        metrics["Simple regression is right"] = percent(accuracy["spectrum"], 0), None
-        metrics["The network is right"] = percent(accuracy["network"], 0), None
     for name in list(cues)[:1]:
         metrics["Strongest simple cue"] = TITLES[name], f"AUROC {cues[name].measure.value:.2f}"
     if duplicates is not None:
@@ -124,7 +131,7 @@ def draw_headlines(
         metrics["Copies of training images"] = "not checked" if unchecked else f"{count:,}", None
     repeats = int(opened.run.predictions["is_repeat"].sum())
     metrics["Repeated images"] = f"{repeats:,}", None
-    with st.grid(5, min_column_width=150):
+    with st.grid(3, min_column_width=150):
         for label, (value, beside) in metrics.items():
             st.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, height="stretch")
 

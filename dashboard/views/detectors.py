@@ -16,6 +16,7 @@ from core.studies.store import study_path
 from dashboard import catalogue, library, state
 from dashboard.components import performance
 from dashboard.components.component import fold, unfold
+from dashboard.components.findings import Bar, draw_bars
 from dashboard.components.glossary import explain
 from dashboard.components.performance import draw_comparison
 from dashboard.components.plain import plain
@@ -33,6 +34,16 @@ SHARES = {
     "Screenshot": ("screenshot", "Of its test images, captured from a screen."),
     "Large pictures": ("large", "Of large pictures that other generators made, resized."),
     "Photographs": ("photographs", "Of squares of ordinary photographs, resized."),
+}
+# name of a detector or of its recipe -> what it is for
+PURPOSES = {
+    "strong": "the most accurate one",
+    "swift": "small and quick",
+    "robust": "to need fine detail less",
+    "masked": "to be asked with parts covered",
+    "paper": "the paper's network",
+    "patch": "to have an exact map",
+    "sample": "the sample pictures",
 }
 ADDING = f"""\
 {PROGRAM} train --data DATA                   # train one
@@ -53,12 +64,14 @@ def rows() -> pd.DataFrame:
             times = tuple(file.stat().st_mtime_ns for file in files if file.is_file())
             shares = shares_of(path, times)
             percentages = {column: 100 * shares.get(key, np.nan) for column, (key, _) in SHARES.items()}
-            found.append({"name": name, "set": shares["set"], "Sees": shares["sees"], **percentages})
-    table = pd.DataFrame(found, columns=["name", "set", "Sees", *SHARES])
+            found.append(
+                {"name": name, "set": shares["set"], "For": shares["for"], "Sees": shares["sees"], **percentages}
+            )
+    table = pd.DataFrame(found, columns=["name", "set", "For", "Sees", *SHARES])
     return table.sort_values(["set", "Accuracy"], ascending=[True, False], ignore_index=True)
 
 
-@st.cache_data(max_entries=256, show_spinner="Reading the runs")
+@st.cache_data(max_entries=256, show_spinner=False)
 def shares_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG001 - the key
     """Return a run's set, and the shares of its images and of others that are right, as far as they are known."""
     opened, studies = library.open_run(path), {}
@@ -72,7 +85,15 @@ def shares_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: AR
     made_by = catalogue.maker(opened.run)
     field = made_by and made_by.about.config.get("field")
     sees = f"{field} x {field} pixels" if field else "whole image" if made_by else ""
-    own = {"set": opened.run.manifest["set"], "sees": sees, "accuracy": metrics.get("accuracy", np.nan), **classes}
+    names = [] if made_by is None else [made_by.name, made_by.manifest.get("recipe", {}).get("name")]
+    purpose = next((PURPOSES[name] for name in names if name in PURPOSES), "")
+    own = {
+        "set": opened.run.manifest["set"],
+        "for": purpose,
+        "sees": sees,
+        "accuracy": metrics.get("accuracy", np.nan),
+        **classes,
+    }
     return own | {name: share.value for name, share in right_elsewhere(opened.run, studies).items()}
 
 
@@ -91,13 +112,17 @@ draw_title("Detectors")
 table = rows()
 middle = table[["Accuracy", "Other generators"]].median()
 fails = middle["Accuracy"] > 50 > middle["Other generators"]
-shows = "How often each of them is right, and how far that carries to other pictures."
 if fails:
-    shows = "Right on most of their test pictures, wrong on most by other generators."
-st.markdown(f":gray[{shows}]")
-shown = table.assign(name=table["name"].map(run_label))
+    st.markdown("Right on most of their test pictures, **wrong on most by other generators**.")
+    bars = [Bar("Test pictures", middle["Accuracy"] / 100)]
+    draw_bars([*bars, Bar("Other generators", middle["Other generators"] / 100)])
+else:
+    st.markdown("How often each of them is right, and how far that carries to other pictures.")
+labels = table["name"].map(run_label)
+shown = table.rename(columns={"name": "Detector", "set": "Pictures"})
+shown["Detector"] = labels.str.rpartition(" on ")[0].where(labels.str.contains(" on "), labels)
 st.dataframe(
-    shown[["name", "Sees", *SHARES]].rename(columns={"name": "Detector"}),
+    shown[["Detector", "Accuracy", "For", *list(SHARES)[1:], "Sees", "Pictures"]],
     hide_index=True,
     height="content",
     placeholder="\N{EM DASH}",

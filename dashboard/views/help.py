@@ -13,15 +13,15 @@ FIND = Setting("find", "")
 
 draw_title("Help")
 opened = library.current()
-params = {"run": opened.run.name, "stage": "1"}
-st.page_link(script_of("start"), label="On stage: six beats", icon=":material/slideshow:", query_params=params)
-if not FIND.value and (first := first_picture(opened)):
-    st.subheader("How to read it", anchor=False)
+first = None if FIND.value else first_picture(opened)
+if first is not None:
     st.markdown(
         f"Frames are {CLASS_WORDS['REAL']} or {CLASS_WORDS['FAKE']}, as called. The control changes the picture as "
-        "much, but keeps its detail. If only the first one flips, the detail is the reason."
+        "much, but keeps its detail. **If only the first one flips, the detail is the reason.**"
     )
     draw_first_dial(*first, key="help")
+params = {"run": opened.run.name, "stage": "1"}
+st.page_link(script_of("start"), label="On stage: six beats", icon=":material/slideshow:", query_params=params)
 st.subheader("Glossary", anchor=False)
 FIND.linked(st.text_input, "Find a word", placeholder="for example margin", max_chars=60, width=320)
 wanted = FIND.value.strip().lower()

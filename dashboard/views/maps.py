@@ -41,6 +41,8 @@ from dashboard.state import Setting
 BY = Setting("by", "verdict", {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"})
 FILL = Setting("filled", "mean", {fill: FILLINGS[fill] for fill in FILLS})
 SIDE = 384
+# of the maps at the top, which are compared at a glance
+STRONG = 0.8
 COLOURS = {"yes": "green", "no": "violet"}
 # of methods, where the class colours would mislead: distinct under any colour blindness
 LINES = ("#9b59c9", "#0f9d8a", "#c2527b", "#8a8500", "#4a7fb5", "#c46a00", "#8d6e5b", "#2f7d4f")
@@ -119,13 +121,13 @@ def map_cells(shown: Opened, stamp: str, row: int, field: int | None) -> list[Ce
     verdict, scale = str(shown.judged["predicted"].iloc[row]), common_scale([own, other])
     cells = [Cell(image, f"The picture, called {verdict}", CLASS_WORDS[verdict], verdict)]
     if field is None:
-        second = "a shuffled map", np.random.default_rng(row).permutation(own.ravel()).reshape(own.shape)
+        second = "the same shuffled", np.random.default_rng(row).permutation(own.ravel()).reshape(own.shape)
     else:
         second = "the exact map", stored_exact_map(run, row, side=len(image), field=field)
-    for name, values in (("its own map", own), second, ("another picture's map", other)):
+    for name, values in ((f"its {KEPT.title}", own), second, (f"another picture's {KEPT.title}", other)):
         # the exact map's values are of single pixels
-        drawn = draw_overlay(image, values, SIDE, Style(scale=scale if values.shape == own.shape else None))[..., :3]
-        cells.append(Cell(drawn, f"{name.capitalize()}, {KEPT.title}", name))
+        style = Style(scale=scale if values.shape == own.shape else None, opacity=STRONG)
+        cells.append(Cell(draw_overlay(image, values, SIDE, style)[..., :3], name, name))
     return cells
 
 

@@ -24,7 +24,7 @@ from dashboard.components.downloads import csv_button
 from dashboard.components.findings import finding_table
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
-from dashboard.components.plain import figure_text
+from dashboard.components.plain import figure_text, inline
 from dashboard.components.selection import difference_table
 from dashboard.components.study import study_files, study_of
 from dashboard.components.words import CLASS_WORDS, percent
@@ -74,6 +74,7 @@ def draw(opened: Opened) -> None:
     if answer is None:
         return
     space = SPACE.value
+    draw_lesson(answer, space)
     draw_points(opened, answer, space)
     finding_table([finding for finding in answer.findings if finding.key.startswith("worst-")])
     with fold(
@@ -92,6 +93,21 @@ def draw(opened: Opened) -> None:
         if is_open:
             draw_cards(opened, answer, space)
     study_files(opened, answer, key="patterns")
+
+
+def draw_lesson(answer: StudyResult, space: str) -> None:
+    """Say which group errs most, beside all verdicts of its class; of both classes the worse one."""
+    worst = [answer.finding(f"worst-{space}-{verdict}") for verdict in VERDICTS]
+    measured = [finding for finding in worst if finding is not None and "cluster" in finding.details]
+    if not measured:
+        st.markdown("Near points look alike to the detector. **No group errs more than the others, for certain.**")
+        return
+    finding = max(measured, key=lambda finding: finding.measure.value)
+    others = "" if finding.control is None else f" ({percent(finding.control.measure.value)} of {finding.control.name})"
+    st.markdown(
+        f"Near points look alike to the detector. **Group {finding.details['cluster']} errs most: "
+        f"{percent(finding.measure.value)} of its verdicts are wrong**{inline(others)}."
+    )
 
 
 def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:

@@ -40,16 +40,16 @@ def test_the_table_holds_what_runs_and_studies_do(two: Path, open_page: Open) ->
     for name in ("png", "screenshot"):
         after[name] = run.predictions["margin"].to_numpy() + (0.5 if name == "screenshot" else 0)
     add_study(run, "deliveries", after)
-    table = open_page("detectors", run=RUN, open="").dataframe[0].value.set_index("Detector")
-    assert set(table.index) >= {"tiny on seen-test", "twin on seen-test"}
+    table = open_page("detectors", run=RUN, open="").dataframe[0].value.set_index(["Detector", "Pictures"])
+    assert set(table.index) >= {("tiny", "seen-test"), ("twin", "seen-test")}
     for name in (RUN, OTHER):
-        numbers, row = read_run(two / "runs" / name).manifest["metrics"]["all"], table.loc[name.replace("@", " on ")]
+        numbers, row = read_run(two / "runs" / name).manifest["metrics"]["all"], table.loc[tuple(name.split("@"))]
         assert row["Accuracy"] == pytest.approx(100 * numbers["accuracy"])
         assert row["Recall (FAKE)"] == pytest.approx(100 * numbers["per_class"]["FAKE"]["recall"])
     expected = ((after["screenshot"] > 0).to_numpy() == run.is_real).mean()
-    assert table.loc["tiny on seen-test", "Screenshot"] == pytest.approx(100 * expected)
+    assert table.loc[("tiny", "seen-test"), "Screenshot"] == pytest.approx(100 * expected)
     # what was not measured is empty
-    assert pd.isna(table.loc["twin on seen-test", "Screenshot"])
+    assert pd.isna(table.loc[("twin", "seen-test"), "Screenshot"])
     assert table["Other generators"].isna().all()
 
 

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.patch import PatchDetector
 from core.detectors.storage import save_detector
+from core.explainers.cam import KEPT
 from core.findings.answer import answer_of
 from core.runs.filter import Area
 from core.runs.run import read_run
@@ -155,7 +156,7 @@ def test_a_real_map_stands_beside_maps_that_know_nothing(open_page: Open, home: 
     assert not app.exception
     assert not app.error
     assert [alt.split(",")[0] for alt in alts(app)] == [
-        "The picture", "Its own map", "A shuffled map", "Another picture's map",
+        "The picture", f"its {KEPT.title}", "the same shuffled", f"another picture's {KEPT.title}",
     ]  # fmt: skip
     assert app.segmented_control(key="url.by").value == "cell"
     assert app.segmented_control(key="url.filled").value == "road"
@@ -176,8 +177,8 @@ def test_the_exact_map_of_another_detector_stands_beside_its_own(open_page: Open
     patch.manifest = {**patch.manifest, "name": "patch"}
     save_detector(home / "detectors" / "patch", patch, model_card="# Detector `patch`\n")
     write_run(home, patch, image_set("seen-test"), ship_images=True)
-    rows = ["The picture", "Its own map", "A shuffled map", "Another picture's map"]
-    exact = [*rows[:2], "The exact map", *rows[3:]]
+    rows = ["The picture", f"its {KEPT.title}", "the same shuffled", f"another picture's {KEPT.title}"]
+    exact = [*rows[:2], "the exact map", *rows[3:]]
     for run, expected in ((RUN, [*rows, *exact]), ("patch@seen-test", exact)):
         app = open_page("maps", run=run)
         assert not app.exception

@@ -104,7 +104,7 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
     assert data["at"] == "turn_180"
     assert all(bool(stop["shares"]) == studied for stop in stops)
     assert [bar["name"] for bar in stops[0]["shares"]] == (
-        ["FAKE flips", "the strongest control", "REAL flips"] if studied else []
+        ["FAKE that flip", "strongest control", "REAL that flip"] if studied else []
     )
     if margins is not None:
         real = (run.predictions["predicted"] == "REAL").to_numpy()
