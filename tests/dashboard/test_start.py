@@ -14,13 +14,13 @@ from core.detectors.storage import load_detector
 from core.findings.contrast import Measure
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
-from core.perturbations.registry import probe_pictures
+from core.perturbations.registry import PROBES, probe_pictures
 from core.runs.run import read_run
 from core.runs.showcase import choose_picture
 from core.studies.store import read_study, study_path
 from dashboard import library
 from dashboard.components import dial, stage
-from dashboard.components.dial import COLUMNS
+from dashboard.components.dial import COLUMNS, columns_of
 from dashboard.components.requests import Subject
 from dashboard.components.story import SHOWN
 from tests.dashboard.conftest import Open
@@ -88,7 +88,7 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
     assert not app.exception
     data, run = sent[-1], read_run(home / "runs" / RUN)
     margins = read_study(study_path(run.path, "probes"), run).table.set_index("id") if studied else None
-    row = choose_picture(run.predictions, np.ones(len(run), bool), margins, SHOWN.columns)
+    row = choose_picture(run.predictions, np.ones(len(run), bool), margins, columns_of(SHOWN))
     assert row is not None
     id_ = str(run.predictions["id"].iloc[row])
     pictures = probe_pictures(np.asarray(run.images[row]), name=id_, columns=COLUMNS)
@@ -136,3 +136,22 @@ def test_the_dial_shows_shares_of_the_detector_that_is_asked_alone(
     (data,) = sent
     assert bool(data["of"]) == is_own
     assert all(bool(stop["shares"]) == is_own for experiment in data["experiments"] for stop in experiment["stops"])
+
+
+def test_the_dial_shows_the_same_figures_as_the_findings(home: Path) -> None:
+    add_studies(home, "probes")
+    st.cache_resource.clear()
+    opened = library.open_run(home / "runs" / RUN)
+    study = library.study_of(opened, "probes")
+    assert study is not None
+    flips = dial.measured_flips(opened)[1]
+    compared = 0
+    for finding in study.findings:
+        steps = {step.at(opened.run.side).full_label: step.key for step in PROBES[finding.details["probe"]].strengths}
+        column = PROBES[finding.details["probe"]].column(steps[finding.details["strength"]])
+        shown = flips.get((column, str(finding.group)))
+        if shown is not None:
+            compared += 1
+            assert shown.measure.value == finding.measure.value
+            assert (shown.control and shown.control.name) == (finding.control and finding.control.name)
+    assert compared
