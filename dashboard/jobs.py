@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -70,6 +70,14 @@ class ExplainRequest:
     settings: ExplainerSettings
 
 
+@dataclass(frozen=True)
+class WholeRequest:
+    """A request for the local scores of a whole picture of any size, tile by tile (`core.detectors.local`)."""
+
+
+Asked = PredictRequest | MarginsRequest | ExplainRequest | WholeRequest
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """A detector's predictions of K images.
@@ -95,20 +103,20 @@ class Request:
         detector: its folder.
         identity: of the detector, as computed from the files there.
         images_sha256: of the pixels.
-        settings: `PredictRequest()`, `MarginsRequest()`, or how to explain.
+        settings: what is asked, or how to explain.
     """
 
     detector: Path
     identity: Identity
     images_sha256: str
-    settings: PredictRequest | MarginsRequest | ExplainRequest
+    settings: Asked
 
     @property
     def is_quick(self) -> bool:
         """True for margins, and for what takes a few forward passes."""
         if isinstance(self.settings, ExplainRequest):
             return find_explainer(self.settings.method).cost(self.settings.settings) <= QUICK
-        return True
+        return not isinstance(self.settings, WholeRequest)
 
 
 class JobStatus(NamedTuple):
@@ -337,7 +345,7 @@ def compute_answer(
 
     Args:
         detector: the one that is asked.
-        pixels: uint8 (K, side, side, 3); explanations are of the first.
+        pixels: uint8 (K, side, side, 3), or one picture of any size to score whole; explanations are of the first.
         settings: of the request.
         cancel: called between batches; True ends the iteration. Other requests may be moved on in it.
     """
@@ -354,6 +362,12 @@ def compute_answer(
         result = detector.full_pass(pixels)
         check_finite(detector, result.margins)
         yield Prediction(result.margins, detector.p_real(result.margins), result.maps, result.features), 1.0
+    elif isinstance(settings, WholeRequest):
+        for whole in detector.score_whole(pixels[0]):
+            # the array grows while pages draw it
+            yield replace(whole, scores=whole.scores.copy()), whole.done
+            if cancelled():
+                return
     elif isinstance(settings, MarginsRequest):
         margins = np.empty(0, np.float32)
         while len(margins) < len(pixels) and not cancelled():

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,17 @@ def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | N
             pixels = np.stack([_under_every_filter(square, preprocessing) for square in squares], axis=1)
             sources.append(SourceImages(name, dict(zip(RESAMPLING, pixels, strict=True))))
     return sources
+
+
+@cache
+def find_photograph() -> NDArray[np.uint8] | None:
+    """Return the first photograph behind the sample gallery that is installed, uint8 (height, width, 3)."""
+    photographs = json.loads(MANIFEST.read_text(encoding="utf-8"))["photographs"].values()
+    for about in photographs:
+        pixels = read_photograph(about)
+        if pixels is not None:
+            return pixels
+    return None
 
 
 def read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.images.decoding import RESAMPLING
-from core.images.preprocessing import Location, Preprocessing
+from core.images.preprocessing import Location, Preprocessing, take_window
 from core.images.shrinking import WHOLE
 
 Picture = NDArray[np.uint8]
@@ -93,6 +93,22 @@ def messenger(picture: Picture) -> Picture:
     """Make the longer side of uint8 (height, width, 3) at most 1,600 pixels and save as JPEG of quality 80."""
     factor = LONGEST / max(picture.shape[:2])
     return jpeg(scaled(picture, factor, "bilinear") if factor < 1 else picture, QUALITY)
+
+
+def pasted(picture: Picture, other: Picture, x: float) -> Picture:
+    """Paste a square of another picture's own pixels into a picture, as high as half of the lower one.
+
+    Args:
+        picture: uint8 (height, width, 3), into whose middle row it goes.
+        other: uint8 (height', width', 3), whose centre it is.
+        x: 0 at the left edge to 1 at the right one.
+    """
+    side = max(1, min(*picture.shape[:2], *other.shape[:2]) // 2)
+    top = (picture.shape[0] - side) // 2
+    left = round(x * (picture.shape[1] - side))
+    changed = picture.copy()
+    changed[top : top + side, left : left + side] = take_window(other, side)
+    return changed
 
 
 # in the order in which they are shown

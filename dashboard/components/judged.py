@@ -9,8 +9,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.answers.judgement import Judgement, Threshold, judge, versions
-from core.console import PROGRAM
+from core.answers.ordinary import judge_ordinary, measured
+from core.console import PROGRAM, join
 from core.detectors.identity import DetectorHandle
+from core.detectors.known import find_known
 from core.findings.numbers import plus
 from core.images.decoding import ImageError, may_be_transparent
 from core.images.labels import verdict_of
@@ -20,10 +22,12 @@ from core.perturbations.delivery import DELIVERIES, Delivered, deliver
 from dashboard.components.picture import Cell, picture_grid, picture_strip
 from dashboard.components.plain import code, plain
 from dashboard.components.requests import any_busy, ask, follow, poll, waiting
+from dashboard.components.study import draw_maker
 from dashboard.components.uploads import Picture, draw_crop, in_turn, remembered
-from dashboard.components.words import CLASS_WORDS, coloured, percent
+from dashboard.components.words import CLASS_WORDS, coloured, heading, percent
 from dashboard.jobs import JobStatus, PredictRequest
 from dashboard.library import threshold_of
+from dashboard.visitors import is_local
 
 # icons of Material
 SYMBOLS = {"FAKE-like": "smart_toy", "Nothing found": "search_off"}
@@ -46,6 +50,15 @@ SO_WHAT = (
     "Nothing follows from it, not even where all six agree: if somebody shows you such a word, ask how the picture "
     "was resized."
 )
+# of an ordinary picture: what can be said -> the headline
+ORDINARY = {
+    "asked": "Asking the detector",
+    "signs": "Signs of a generator found",
+    "nothing": "Cannot tell: no signs, and that says little",
+    "gone": "Cannot tell: a saving like this hides the signs",
+    "small": "Cannot tell: the picture is too small",
+    "unmeasured": "Cannot tell: nobody has tested this",
+}
 # what stands behind what a file says -> colour of its badge, and the words
 WEIGHTS = {
     "signed": ("green", "signed"),
@@ -93,10 +106,18 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle, thr
     follow(lambda: look(ready, detector), show, slot="upload")
 
 
+def draw_why(ready: Prepared, scope: str) -> None:
+    """Draw the page's headline where there is no answer, and the reason; `scope` is a key of `HEADLINES`."""
+    side = ready.preprocessing.size
+    sizes = f"It knows pictures of {side} \N{MULTIPLICATION SIGN} {side} pixels."
+    own = f"This one has {ready.width:,} \N{MULTIPLICATION SIGN} {ready.height:,}."
+    heading(HEADLINES[scope], f"{sizes} {own} {REASONS[scope]}")
+
+
 def draw_no_answer(
     picture: Picture, ready: Prepared, detector: DetectorHandle, scope: str, data: bytes | None = None
 ) -> None:
-    """Draw that there is no answer, and why: the picture whole, what its file says, and what shrinking it decides.
+    """Draw a picture without an answer: whole, with what its file says, and what shrinking it decides.
 
     Args:
         picture: that is out of scope.
@@ -105,11 +126,6 @@ def draw_no_answer(
         scope: the reason, a key of `HEADLINES`.
         data: bytes of the picture's file; None of an example.
     """
-    side = ready.preprocessing.size
-    st.title(HEADLINES[scope], anchor=False)
-    sizes = f"It knows pictures of {side} \N{MULTIPLICATION SIGN} {side} pixels."
-    own = f"This one has {ready.width:,} \N{MULTIPLICATION SIGN} {ready.height:,}."
-    st.markdown(f":gray[{sizes} {own} {REASONS[scope]}]")
     left, right = st.columns([6, 7], gap="large")
     with left:
         if ready.whole:
@@ -126,6 +142,57 @@ def draw_no_answer(
         if scope == "unmeasured":
             make = code(f"{PROGRAM} judgement --run RUN --data DATA")
             st.caption(f"{make} tests it: a run of {plain(detector.name)}, and the images that it was trained on.")
+
+
+def draw_signs(picture: Picture, ready: Prepared, detector: DetectorHandle) -> None:
+    """Draw the headline of an ordinary picture: what can be said by a window of its own pixels, and how often."""
+    rates = measured().get(detector.identity.weights_sha256)
+
+    def show(now: JobStatus) -> None:
+        margin = None if now.answer is None else float(now.answer.margins[0])
+        judgement = judge_ordinary(ready, picture.kind, rates, margin)
+        heading(ORDINARY[judgement.scope], judgement.sentence)
+
+    follow(lambda: look(ready, detector), show, slot="upload")
+
+
+def draw_ordinary(picture: Picture, ready: Prepared, detector: DetectorHandle, data: bytes | None) -> None:
+    """Draw an ordinary picture with the window that is read, and what its file says.
+
+    Args:
+        picture: of any size.
+        ready: its window.
+        detector: that reads a picture's own pixels.
+        data: bytes of the picture's file; None of an example.
+    """
+    left, right = st.columns([6, 7], gap="large")
+    with left:
+        draw_crop(picture, ready)
+    with right:
+        if data is not None:
+            with st.container(border=True):
+                st.subheader("What the file itself says", anchor=False)
+                draw_file_says(picture, data)
+        side = ready.preprocessing.size
+        st.caption(
+            f"{plain(detector.name)} reads {side} × {side} of the picture's own pixels, which "
+            f"the square shows. It was asked about this square; rates are of squares in the middle."
+        )
+
+
+def draw_fetch_offer() -> None:
+    """Offer to fetch a detector for ordinary pictures: by a press where the visitor sits, else by a command."""
+    name = "ferretnet"
+    about = find_known(name)
+    words = ("detectors", "add", name)
+    with st.container(border=True):
+        st.markdown(
+            f"**Fetch a detector for ordinary pictures?** FerretNet-S, {about.bytes / 1e6:.1f} MB, {about.licence}."
+        )
+        if is_local():
+            draw_maker("fetch", {"Fetch it": words})
+        else:
+            st.caption(f"Whoever runs this server can: {code(f'{PROGRAM} {join(words)}')}")
 
 
 def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
@@ -237,6 +304,9 @@ def answer_row(picture: Picture, detector: DetectorHandle, threshold: Threshold 
     row: dict[str, Any] = {"now": now, "answer": "being asked" if now.busy else None, "reason": now.message}
     if judgement := judged(ready, threshold, now):
         margins = now.answer.margins[: len(ready.filters)]
+        if ready.preprocessing.native and not ready.whole:
+            rates = measured().get(detector.identity.weights_sha256)
+            judgement = judge_ordinary(ready, picture.kind, rates, float(margins[0]))
         row |= {"answer": judgement.answer, "reason": judgement.sentence, "verdict": settle(margins)}
         row |= {"lowest margin": float(margins.min()), "highest margin": float(margins.max())}
     return row

@@ -13,7 +13,7 @@ from core.detectors.identity import DetectorHandle
 from core.images.decoding import pixels_sha256
 from core.storage.memory import lazy_property
 from dashboard.components.plain import with_code
-from dashboard.jobs import ExplainRequest, JobStatus, MarginsRequest, PredictRequest, Request, Worker
+from dashboard.jobs import Asked, JobStatus, Request, Worker
 
 # seconds between two looks at what is being computed, and the most for who waits behind others
 SECONDS, MOST_SECONDS = 0.5, 4.0
@@ -59,7 +59,7 @@ def visitor() -> str:
 def ask(
     detector: DetectorHandle,
     pixels: NDArray[np.uint8],
-    settings: PredictRequest | MarginsRequest | ExplainRequest,
+    settings: Asked,
     *,
     slot: str,
     sha256: str = "",
@@ -68,7 +68,7 @@ def ask(
 
     Args:
         detector: who is asked.
-        pixels: uint8 (K, side, side, 3).
+        pixels: uint8 (K, side, side, 3), or (1, height, width, 3) for a whole picture's scores.
         settings: what is asked.
         slot: for which part of the page.
         sha256: of the pixels, where it is known.

@@ -14,6 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
+from core.answers.ordinary import Kind, kind_of
 from core.console import one_direction
 from core.images.decoding import ImageError, PassingError, decode
 from core.images.encoding import data_url
@@ -83,6 +84,11 @@ class Picture:
         if isinstance(self.source, np.ndarray):
             return work(self.source)
         return with_pixels(self.key, self.source.getvalue(), work)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of its file; of an example's pixels, which lie in a run, that of files saved without loss."""
+        return "lossless" if isinstance(self.source, np.ndarray) else kind_of(self.source.getvalue())
 
     def steps(self, preprocessing: Preprocessing) -> Preprocessing:
         """Return what is left to do of a detector's preprocessing."""

@@ -28,7 +28,8 @@ from dashboard.components.probing import last_changes
 from dashboard.components.requests import Subject
 from dashboard.components.study import draw_limits
 from dashboard.components.uploads import MAX_FILES, MAX_OWN, MAX_UPLOAD, Picture, pictures_of
-from dashboard.components.words import draw_title
+from dashboard.components.whole import can_score_whole, draw_whole
+from dashboard.components.words import draw_title, heading
 from dashboard.library import Opened
 from dashboard.state import Setting
 
@@ -111,8 +112,10 @@ def draw_maps(picture: Picture) -> None:
 
 opened = library.current()
 known = catalogue.detectors()
-draw_title("Try a picture")
+# once there is a picture, what can be said of it stands first, and the way to choose another one last
+top, first = st.container(), st.container()
 if not known:
+    draw_title("Try a picture")
     draw_limits()
     st.info(f"There is no detector here yet. Make one with `{PROGRAM} train --data PATH`, then reload this page.")
     for sentence in catalogue.refused_detectors().values():
@@ -124,10 +127,15 @@ BY = Setting("by", made_by if made_by in known else next(iter(known)), choices=t
 SAMPLE = Setting("sample", "")
 detector = known[BY.value]
 preprocessing = detector.about.preprocessing
-left, right = st.columns([3, 1], vertical_alignment="bottom")
+takes = f"{detector.about.side}-pixel pictures get an answer; others only show what flips them"
+if preprocessing.native:
+    takes = "Pictures of any size, read at their own pixels"
+body, last = st.container(), st.container()
+with last if st.session_state.get("upload.files") else first:
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
 with left:
     uploaded = st.file_uploader(
-        f"{detector.about.side}-pixel pictures get an answer; others only show what flips them",
+        takes,
         # some systems know no type of these
         type=["image", "avif", "heic", "heif"],
         accept_multiple_files=True,
@@ -150,28 +158,36 @@ pictures = pictures_of(list(files.values()))
 picture: Picture | None = None
 origin, row = opened, None
 if len(files) > 1:
-    draw_table(pictures)
+    with body:
+        draw_table(pictures)
 if files:
     chosen = next(iter(files))
     if len(files) > 1:
-        chosen = st.selectbox("Explain", list(files), format_func=lambda id_: pictures[id_].name, key="upload.chosen")
+        with body:
+            chosen = st.selectbox(
+                "Explain", list(files), format_func=lambda id_: pictures[id_].name, key="upload.chosen"
+            )
     picture = pictures[chosen]
     try:
         picture.ready(preprocessing)
         state.put("sample", None)
     except ImageError as error:
         # never above the answer on an example
-        st.error(f"{plain(picture.name)}: {plain(error)}")
+        with top:
+            heading("No answer: this file cannot be read", f"{plain(picture.name)}: {plain(error)}")
         draw_limits(detector)
         st.stop()
 # the answer comes first, on a phone too
-answer, examples = st.container(), st.container()
+with body:
+    answer, examples = st.container(), st.container()
 if picture is None:
     with examples:
         if (begun := example()) is not None:
             picture, origin, row = begun
 if picture is None:
-    draw_limits(known[BY.value])
+    with top:
+        draw_title("Try a picture")
+    draw_limits(detector)
     st.stop()
 
 ready = picture.ready(preprocessing)
@@ -188,14 +204,29 @@ parts: dict[str, tuple[str, str, Callable[[], None]]] = {
 }
 # how sure it is would be taken for the answer
 dial = partial(draw_dial, subject, detector, origin, row, key="upload.dial", sure=False)
+is_ordinary = preprocessing.native and not ready.whole
+with top:
+    if scope == "in scope":
+        draw_title("Try a picture")
+    elif is_ordinary:
+        judged.draw_signs(picture, ready, detector)
+    else:
+        judged.draw_why(ready, scope)
 with answer:
     if scope == "in scope" and threshold is not None:
         judged.draw_answer(picture, ready, detector, threshold)
         dial()
         if data is not None:
             parts["file"] = ("What does the file say?", SAYS, partial(judged.draw_file_says, picture, data))
+    elif is_ordinary:
+        judged.draw_ordinary(picture, ready, detector, data)
+        if can_score_whole(detector):
+            draw_whole(picture, detector)
+        parts = {"dial": ("Change it step by step", "", dial), **parts}
     else:
         judged.draw_no_answer(picture, ready, detector, scope, data)
+        if scope == "shrunk" and not any(handle.about.preprocessing.native for handle in known.values()):
+            judged.draw_fetch_offer()
         st.caption("What it computes all the same, to try things out: no answer on your picture.")
         if ready.resized:
             help_ = explain("Resampling filter")
@@ -205,8 +236,9 @@ with answer:
 for part, asks in (("experiments", "evidence"), ("others", "others")):
     if st.query_params.get(asks, "off") != "off":
         st.session_state.setdefault(f"fold_{part}", True)
-for name, (question, explained, draw) in parts.items():
-    with fold(name, question, explained=explained) as is_open:
-        if is_open:
-            draw()
-draw_limits(known[BY.value])
+with answer:
+    for name, (question, explained, draw) in parts.items():
+        with fold(name, question, explained=explained) as is_open:
+            if is_open:
+                draw()
+draw_limits(detector)

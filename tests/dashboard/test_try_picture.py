@@ -8,18 +8,25 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.answers.judgement import scores, threshold_path, write_threshold
+from core.answers.judgement import Count, scores, threshold_path, write_threshold
+from core.answers.ordinary import Rates
+from core.detectors.ferretnet import FerretDetector
+from core.detectors.manifest import Classes
 from core.detectors.storage import load_detector, save_detector
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode
+from core.images.out_of_distribution import find_photograph
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels
-from core.perturbations.delivery import deliver
+from core.perturbations.delivery import DELIVERIES, deliver, pasted
 from dashboard import library
-from dashboard.components import uploads
+from dashboard.components import judged, uploads, whole
 from dashboard.components.uploads import sound_place
 from dashboard.components.words import CLASS_WORDS
+from dashboard.making import Maker
 from tests.conftest import make_detector
 from tests.core.answers.test_judgement import threshold
+from tests.core.detectors.test_ferretnet import make_detector as make_ferret
+from tests.core.detectors.test_ferretnet import make_network
 from tests.core.images.origin_files import WEBUI, png, saved
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
@@ -181,3 +188,77 @@ def test_what_a_file_says(open_page: Open) -> None:
     assert any(element.value == settings for element in app.code)
     # what a stranger wrote is nowhere read as Markdown
     assert not any("**bold**" in element.value for element in app.markdown)
+
+
+def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = make_ferret()
+    detector.manifest = {"name": "ferret"}
+    save_detector(home / "detectors" / "ferret", detector, model_card="# Detector `ferret`\n")
+    seen = detector.preprocessing.fit(decode(picture(3)))
+    margin = float(detector.margins(seen[None])[0])
+    rates = Rates(
+        margin=margin + 1,
+        generated=Count(hits=9, images=10, sources=5),
+        photographs=Count(hits=1, images=70, sources=5),
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(judged, "measured", lambda: {detector.identity.weights_sha256: {"lossless": rates}})
+        app = upload(open_page("try_picture", run=RUN, by="ferret"), stripes())
+        assert not app.exception
+        assert judged.ORDINARY["signs"] in [title.value for title in app.title]
+        assert "9 of 10" in words(app)
+        as_jpeg = ("stripes.jpg", saved("JPEG", decode(picture(3))), "image/jpeg")
+        app = upload(open_page("try_picture", run=RUN, by="ferret"), as_jpeg)
+        assert judged.ORDINARY["unmeasured"] in [title.value for title in app.title]
+    # where it is here, nothing is to be fetched
+    assert "Fetch a detector" not in words(upload(open_page("try_picture", run=RUN), stripes()))
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+def test_a_detector_for_ordinary_pictures_is_fetched_by_a_press_alone(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, is_local: bool
+) -> None:
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Maker, "start", lambda _maker, given: started.append(given))
+    monkeypatch.setattr(judged, "is_local", lambda: is_local)
+    app = upload(open_page("try_picture", run=RUN), stripes())
+    assert "Fetch a detector for ordinary pictures?" in words(app)
+    assert not started
+    buttons = [button for button in app.button if button.label == "Fetch it"]
+    assert len(buttons) == is_local
+    assert ("detectors add ferretnet" in words(app)) != is_local
+    for button in buttons:
+        button.click().run()
+        assert started == [("detectors", "add", "ferretnet")]
+
+
+def test_the_map_of_a_whole_picture_before_and_after_a_change(open_page: Open, home: Path) -> None:
+    # larger than what its positions see
+    detector = FerretDetector(
+        make_network(), Preprocessing(160, crop="native"), Classes(("FAKE",), ("FAKE",)), config={"width": 16}
+    )
+    detector.manifest = {"name": "ferret"}
+    save_detector(home / "detectors" / "ferret", detector, model_card="# Detector `ferret`\n")
+    app = upload(open_page("try_picture", run=RUN, by="ferret"), stripes(3, 170, 330))
+    assert not app.exception
+    pixels = decode(picture(3, 170, 330))
+    for press, changed in {"scale_50_box": "50% box", "paste": ""}.items():
+        app.segmented_control(key="url.then").set_value(press)
+        app = settled(app.run())
+        assert not app.exception
+        after = pasted(pixels, find_photograph(), 0.0)
+        if changed:
+            after = next(one for one in DELIVERIES if one.title == changed).apply(pixels)
+        for version in (pixels, after):
+            *_, last = detector.score_whole(version)
+            assert f"**{plus(last.margin)}**" in words(app)
+
+
+def test_a_map_is_laid_over_a_picture_by_its_signs() -> None:
+    drawn = whole.overlay(np.full((8, 16, 3), 128, np.uint8), np.array([[-1.0, np.nan, 0.0, 1.0]]), 1.0)
+    red, _, blue = drawn[4].T.astype(int)
+    assert red[0] > blue[0]
+    assert red[-1] < blue[-1]
+    assert red[8] == blue[8]

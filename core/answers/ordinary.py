@@ -1,0 +1,127 @@
+"""Judge an ordinary picture by a detector that reads a picture's own pixels: signs found, or that nobody can tell.
+
+What such detectors read rarely survives a saving. So a picture is judged by the rates that were measured on files of
+its kind, at a threshold below which at most `MOST` of the photographs lie; where these rates are of no use there is no
+answer, and never is one "real". The rates of known detectors ship in `ordinary.json`, by the sha256 of their weights.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, FiniteFloat
+
+from core.answers.judgement import Count, Judgement
+from core.images.encoding import file_facts
+from core.images.preprocessing import Prepared
+
+FILE = Path(__file__).with_name("ordinary.json")
+# of photographs, at most so many lie below a threshold, and of generated pictures at least so many must
+MOST, LEAST = 0.02, 0.5
+# the quality from which on a JPEG counts as hardly compressed
+FINE = 93
+Kind = Literal["lossless", "jpeg_fine", "jpeg", "lossy"]
+KINDS: dict[Kind, str] = {
+    "lossless": "saved without loss",
+    "jpeg_fine": f"JPEGs of quality {FINE} or more",
+    "jpeg": f"JPEGs of a quality below {FINE}",
+    "lossy": "saved with loss",
+}
+LOSSLESS = ("PNG", "BMP", "TIFF")
+
+
+class Rates(BaseModel, frozen=True):
+    """What a detector says of one kind of file, of pictures whose origin is known.
+
+    Attributes:
+        margin: the threshold.
+        generated, photographs: how many of them lie below it.
+    """
+
+    margin: FiniteFloat
+    generated: Count
+    photographs: Count
+
+    @property
+    def useful(self) -> bool:
+        """True if it finds enough of the generated pictures and accuses few enough photographs."""
+        found = self.generated.hits / max(1, self.generated.images)
+        accused = self.photographs.hits / max(1, self.photographs.images)
+        return found >= LEAST and accused <= MOST
+
+    @property
+    def sentence(self) -> str:
+        """The rates in a sentence's two halves."""
+        generated = self.generated
+        photographs = self.photographs
+        return (
+            f"it finds {generated.hits} of {generated.images} pictures by generators and accuses {photographs.hits} of "
+            f"{photographs.images} photographs"
+        )
+
+
+def kind_of(data: bytes) -> Kind:
+    """Return the kind of a file by its header; raises ImageError where it cannot be opened."""
+    name, _width, _height, quality, _holds = file_facts(data)
+    if name == "JPEG":
+        return "jpeg_fine" if quality >= FINE else "jpeg"
+    return "lossless" if name in LOSSLESS else "lossy"
+
+
+@cache
+def measured() -> dict[str, dict[Kind, Rates]]:
+    """Return the rates that ship: sha256 of the weights -> kind of file -> rates."""
+    content = json.loads(FILE.read_text(encoding="utf-8"))
+    return {
+        weights: {kind: Rates.model_validate(rates) for kind, rates in about["kinds"].items()}
+        for weights, about in content.items()
+    }
+
+
+def find_rates(margins: NDArray[np.floating], is_real: NDArray[np.bool_], sources: NDArray[np.str_]) -> Rates:
+    """Set a threshold on pictures of one kind of file, and count.
+
+    Args:
+        margins: float (N,).
+        is_real: bool (N,), of photographs.
+        sources: (N,), names of where they are from.
+    """
+    photographs = np.sort(margins[is_real])
+    # as many as are allowed lie below the next one
+    margin = min(0.0, float(photographs[int(MOST * len(photographs))]))
+
+    def count(chosen: NDArray[np.bool_]) -> Count:
+        hits = int((margins[chosen] < margin).sum())
+        return Count(hits=hits, images=int(chosen.sum()), sources=len(set(sources[chosen])))
+
+    return Rates(margin=margin, generated=count(~is_real), photographs=count(is_real))
+
+
+def judge_ordinary(ready: Prepared, kind: Kind, rates: dict[Kind, Rates] | None, margin: float | None) -> Judgement:
+    """Judge a picture by a window of its own pixels.
+
+    Args:
+        ready: the picture as the detector sees it.
+        kind: of its file.
+        rates: of the detector; None where nobody has measured it.
+        margin: of the window; None while it is being computed, where it would be needed.
+    """
+    side = ready.preprocessing.size
+    if min(ready.width, ready.height) < side:
+        return Judgement("Cannot tell", "small", f"Your picture has fewer than {side} x {side} pixels.")
+    if rates is None or kind not in rates:
+        sentence = "How often this detector is right about files like yours has not been measured."
+        return Judgement("Cannot tell", "unmeasured", sentence)
+    measured_so = f"Of files like yours, {KINDS[kind]}, {rates[kind].sentence}."
+    if not rates[kind].useful:
+        return Judgement("Cannot tell", "gone", f"{measured_so} So nothing follows from what it says.")
+    if margin is None:
+        return Judgement("", "asked", measured_so)
+    if margin < rates[kind].margin:
+        return Judgement("Signs found", "signs", measured_so)
+    return Judgement(
+        "Cannot tell", "nothing", f"{measured_so} It finds none here, which many generated pictures share."
+    )
