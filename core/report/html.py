@@ -86,10 +86,12 @@ def findings(rows: Sequence[Finding], *columns: str) -> pd.DataFrame:
 
 def confusion_table(counts: NDArray[np.int64]) -> pd.DataFrame:
     """Lay out int (2, 2) counts [label][prediction], FAKE first, with the shares of each label."""
-    rows = [
-        [f"is {label}", *(f"{count:,} ({percent(count / row.sum())})" if row.any() else "no images" for count in row)]
-        for label, row in zip(CLASSES, counts, strict=True)
-    ]
+    rows = []
+    for label, row in zip(CLASSES, counts, strict=True):
+        cells = ["no images"] * len(row)
+        if row.any():
+            cells = [f"{count:,} ({percent(count / row.sum())})" for count in row]
+        rows.append([f"is {label}", *cells])
     return pd.DataFrame(rows, columns=["", *(f"called {name}" for name in CLASSES)])
 
 
@@ -173,11 +175,17 @@ def render(template: str, **values: Any) -> str:
     return ENVIRONMENT.get_template(template).render(**values)
 
 
+def _finalize(value: Any) -> Any:
+    """Keep a stranger's text from reversing the sentence around it; markup is our own."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return one_direction(value)
+    return value
+
+
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
-    # keeps a stranger's text from reversing the sentence around it
-    finalize=lambda value: one_direction(value) if type(value) is not Markup and isinstance(value, str) else value,
+    finalize=_finalize,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

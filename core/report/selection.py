@@ -69,12 +69,21 @@ def describe(wanted: Filter, other: str = "") -> str:
     """Describe a filter in words: "is REAL, called FAKE, confidence from 0.95"; `other` is as in `selection_report`."""
     phrases = [(column, " or ".join(values)) for column, values in wanted.choices]
     for column, low, high in wanted.ranges:
-        ends = [f"from {low:.9g}"] * bool(np.isfinite(low)) + [f"up to {high:.9g}"] * bool(np.isfinite(high))
+        ends = []
+        if np.isfinite(low):
+            ends.append(f"from {low:.9g}")
+        if np.isfinite(high):
+            ends.append(f"up to {high:.9g}")
         phrases.append((column, " ".join(ends)))
     words = [f"{NAMES.get(column, column.replace('_', ' '))} {phrase}" for column, phrase in phrases]
-    words += ["in an area drawn on Patterns"] * (wanted.area is not None)
-    words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
-    words += [f"at a threshold of {100 * wanted.threshold:g}%"] * (wanted.threshold != HALF)
+    if wanted.area is not None:
+        words.append("in an area drawn on Patterns")
+    if wanted.tag:
+        words.append(f"tagged {wanted.tag}")
+    if wanted.name:
+        words.append(f"file name with {wanted.name}")
+    if wanted.threshold != HALF:
+        words.append(f"at a threshold of {100 * wanted.threshold:g}%")
     return (", ".join(words) or "all images").replace("the other run", other or "the other run")
 
 

@@ -157,7 +157,6 @@ def test_new_settings_drop_the_request_before(worker: Worker, script: Script) ->
     script.gate(lime(2), 4)
     done(worker, "me", lime(2))
     assert {settings for settings, _ in script.log} == {lime(2)}
-    assert not worker._jobs
 
 
 def test_a_visitor_who_leaves_frees_the_thread(script: Script) -> None:
@@ -167,11 +166,6 @@ def test_a_visitor_who_leaves_frees_the_thread(script: Script) -> None:
         script.gate(EXACT)
         done(worker, "here", EXACT)
         assert {settings for settings, _ in script.log} == {EXACT}
-        # a poll may come before the thread has put it away
-        give_up = time.monotonic() + 10
-        while worker._jobs and time.monotonic() < give_up:
-            time.sleep(0.01)
-        assert not worker._jobs
     finally:
         worker.close()
 
