@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from core.commands import explain, predict, train
+from core.commands import explain, predict, report, train
+from core.commands import study as studies
 from core.homes import ROOT
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
-from core.report import page as report
-from core.studies import command as studies
 from tests.conftest import jpeg, textured, write_cifake
 from tests.core.test_damage import RUN
 from tests.dashboard.conftest import Open
