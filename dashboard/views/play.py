@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from core.answers.reliance import HELPS, Answers, AnswersError, assign_helps, measure_reliance
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.stored import stored_map
+from core.findings.contrast import Measure
 from core.findings.numbers import format_measure
 from core.perturbations.flips import flipping
 from core.runs.showcase import ROUND, draw_game
@@ -149,7 +150,7 @@ def play(number: int) -> None:
         st.button("Ten other images", key="game.other", on_click=new_game)
         return
     st.progress(number / ROUND, f"Image {number + 1} of {ROUND}")
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([3, 2], gap="medium")
     with left:
         label = str(labels[number]) if answered else None
         picture_grid([Cell(image, "Is this a photograph or generated?", "", label)], columns=1, least=100)
@@ -204,6 +205,14 @@ def finish() -> None:
     st.caption("Share the address: others judge the same ten images, each with help at other ones.")
 
 
+def share_words(share: Measure) -> str:
+    """Write how many answers of how many; the share with its interval where there are players enough."""
+    if not share.n:
+        return ""
+    counts = f"{round(share.value * share.n)} of {share.n}"
+    return f"{format_measure(share, 'share')}, {counts}" if share.has_interval else counts
+
+
 def draw_group() -> None:
     """Draw what all players on this machine did under each help, with a table to take away."""
     try:
@@ -219,9 +228,7 @@ def draw_group() -> None:
     st.subheader("Did help make the group right, or only trusting?", anchor=False)
     rows_: list[Sequence[str]] = []
     for reliance in measure_reliance(answers):
-        followed = f"{format_measure(reliance.followed, 'share')} of {reliance.followed.n}"
-        right = f"{format_measure(reliance.accuracy, 'share')} of {reliance.accuracy.n}"
-        rows_.append((HELPS[reliance.help], right, followed if reliance.followed.n else ""))
+        rows_.append((HELPS[reliance.help], share_words(reliance.accuracy), share_words(reliance.followed)))
     columns = ["help", "right", "said the same as a wrong verdict"]
     st.table(pd.DataFrame(rows_, columns=columns).set_index("help"), border="horizontal")
     few = " Intervals need five." if players < 5 else ""
