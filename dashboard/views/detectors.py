@@ -87,6 +87,8 @@ def shares_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: AR
     sees = f"{field} x {field} pixels" if field else "whole image" if made_by else ""
     names = [] if made_by is None else [made_by.name, made_by.manifest.get("recipe", {}).get("name")]
     purpose = next((PURPOSES[name] for name in names if name in PURPOSES), "")
+    if str(opened.run.manifest["set"]).startswith("sample"):
+        purpose = PURPOSES["sample"]
     own = {
         "set": opened.run.manifest["set"],
         "for": purpose,
