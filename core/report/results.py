@@ -19,6 +19,7 @@ from core.findings.contrast import UNKNOWN, Control, Finding, Measure, Unit, fin
 from core.findings.numbers import format_measure
 from core.findings.table import count_of, markdown
 from core.homes import SHIPPED
+from core.images.labels import CLASSES
 from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
@@ -110,43 +111,95 @@ def _short(measure: Measure, unit: Unit) -> str:
 def results() -> tuple[str, pd.DataFrame]:
     """Lay out what the shipped runs found: as Markdown for a person, and as a table of every contrast."""
     shipped = find_runs((SHIPPED,))
-    runs = {name: _studies_of(shipped[name]) for name in RUNS}
-    by_detector = {name.partition("@")[0]: read for name, read in runs.items()}
+    read = {name.partition("@")[0]: _studies_of(shipped[name]) for name in RUNS}
+    runs = {name: run for name, (run, _) in read.items()}
+    studies = {name: stored for name, (_, stored) in read.items()}
+    compared = _compared(list(runs.values()))
     parts = [
+        *_introduction(runs, read),
+        *_about_cues(),
+        *_about_studies(studies),
+        *_about_trainings(studies),
+        *_about_comparisons(compared),
+    ]
+    return "\n\n".join(parts) + "\n", _all_contrasts(studies, compared)
+
+
+def _introduction(runs: Mapping[str, Run], read: Mapping[str, tuple[Run, Mapping[str, StudyResult]]]) -> list[str]:
+    """Say what the document is, and how good the detectors are, on CIFAKE and elsewhere."""
+    meanings = " ".join(f"*{word.capitalize()}*: {meaning}." for word, meaning in MEANINGS.items())
+    return [
         "# Results",
         "Written by `telltale findings --write docs/results.md` from the runs that ship, on CIFAKE's official test "
         "set; `results.csv` beside this file has every number with its interval, under every choice that was tried.",
-        "An effect is compared with its strongest control. "
-        + " ".join(f"*{word.capitalize()}*: {meaning}." for word, meaning in MEANINGS.items()),
+        f"An effect is compared with its strongest control. {meanings}",
         "## How good the detectors are",
-        markdown(quality([run for run, _ in runs.values()])),
+        markdown(quality(list(runs.values()))),
         "## How much can be told from small patches",
         "Detectors whose margin is the mean of the scores of patches, and `swift`, which sees the whole image.",
         markdown(patches()),
         "## On other images",
         "Shares of right verdicts.",
-        markdown(comparison.elsewhere(by_detector)),
+        markdown(comparison.elsewhere(read)),
     ]
+
+
+def _about_cues() -> list[str]:
+    """Say what networks learn from versions of an image set that keep one cue."""
+    parts = []
     for name, path in find_results().items():
         parts += [f"## What can be learned from one cue alone: {name}", markdown_table(read_results(path))]
+    return parts
+
+
+def _about_studies(studies: Mapping[str, Mapping[str, StudyResult]]) -> list[str]:
+    """Lay out the findings of each study but those of `COUNTS`."""
+    parts = []
     for study in STUDIES:
-        findings = {name: studies[study].findings for name, (_, studies) in by_detector.items() if study in studies}
+        findings = {name: stored[study].findings for name, stored in studies.items() if study in stored}
         if findings and study not in COUNTS:
             declared = find_study(study)
             parts += [f"## {declared.title}", declared.question, markdown(across(findings))]
-    spread = trainings({name: studies for name, (_, studies) in by_detector.items()})
-    if len(spread):
-        text = "Effect against its strongest control, in the detector that ships and in others of the same recipe."
-        parts += ["## Other trainings", text, markdown(spread)]
-    first, *rest = (run for run, _ in runs.values())
-    pairs = {run.name: comparison.conclude(comparison.pair_of(first, run)) for run in rest}
-    compared = {name.partition("@")[0]: findings for name, findings in pairs.items()}
-    beside = across(compared).rename(columns={"control": next(iter(compared)), next(iter(compared)): "swift"})
-    parts += ["## `swift` and each other detector", markdown(beside)]
-    every = [contrast_rows(name, finding) for name, (_, studies) in by_detector.items()
-             for result in studies.values() for finding in result.findings]  # fmt: skip
-    every += [contrast_rows(f"swift and {name}", finding) for name, of in compared.items() for finding in of]
-    return "\n\n".join(parts) + "\n", pd.concat(every, ignore_index=True)
+    return parts
+
+
+def _about_trainings(studies: Mapping[str, Mapping[str, StudyResult]]) -> list[str]:
+    """Lay out the main claims over several trainings, where there are any."""
+    spread = trainings(studies)
+    if not len(spread):
+        return []
+    text = "Effect against its strongest control, in the detector that ships and in others of the same recipe."
+    return ["## Other trainings", text, markdown(spread)]
+
+
+def _compared(runs: Sequence[Run]) -> dict[str, list[Finding]]:
+    """Compare the first detector with each other one: findings by the other's name."""
+    first, *rest = runs
+    compared = {}
+    for run in rest:
+        name = run.name.partition("@")[0]
+        compared[name] = comparison.conclude(comparison.pair_of(first, run))
+    return compared
+
+
+def _about_comparisons(compared: Mapping[str, Sequence[Finding]]) -> list[str]:
+    """Lay out the findings of `_compared`."""
+    second = next(iter(compared))
+    beside = across(compared).rename(columns={"control": second, second: "swift"})
+    return ["## `swift` and each other detector", markdown(beside)]
+
+
+def _all_contrasts(
+    studies: Mapping[str, Mapping[str, StudyResult]], compared: Mapping[str, Sequence[Finding]]
+) -> pd.DataFrame:
+    """Lay out every contrast of every finding."""
+    tables = []
+    for name, stored in studies.items():
+        for result in stored.values():
+            tables += [contrast_rows(name, finding) for finding in result.findings]
+    for name, findings in compared.items():
+        tables += [contrast_rows(f"swift and {name}", finding) for finding in findings]
+    return pd.concat(tables, ignore_index=True)
 
 
 def across(findings: Mapping[str, Sequence[Finding]]) -> pd.DataFrame:
@@ -250,8 +303,8 @@ def quality(runs: Sequence[Run]) -> pd.DataFrame:
     """Lay out how good the detectors of some runs are, below the paper's numbers; all cells are text."""
     named = [("the paper", PAPER, None)]
     for run in runs:
-        every, clean = (run.manifest["metrics"][name] for name in ("all", "clean"))
-        named.append((f"`{run.manifest['detector']}`", every if every["images"] else {}, clean.get("accuracy")))
+        metrics = run.manifest["metrics"]
+        named.append((f"`{run.manifest['detector']}`", metrics["all"], metrics["clean"].get("accuracy")))
     return pd.DataFrame([[name, *_numbers(metrics, clean)] for name, metrics, clean in named], columns=list(QUALITY))
 
 
@@ -262,27 +315,40 @@ def patches() -> pd.DataFrame:
     rows = []
     for side, name in [*sorted(sides.items()), ("all 32", "swift")]:
         manifest = detectors[name].manifest
-        metrics = read_run(SHIPPED / "runs" / f"{name}@{SET}").manifest["metrics"]
-        held_out = manifest["history"][-1]["val_accuracy"]
-        shares = [metrics["all"]["accuracy"], *(metrics["all"]["per_class"][of]["recall"] for of in ("FAKE", "REAL"))]
-        accuracies = [f"{share:.4f}" for share in (held_out, *shares)]
-        rows.append((f"{side} pixels a side", f"`{name}`", f"{manifest['parameters']:,}", *accuracies))
+        metrics = read_run(SHIPPED / "runs" / f"{name}@{SET}").manifest["metrics"]["all"]
+        recalls = [metrics["per_class"][class_name]["recall"] for class_name in CLASSES]
+        shares = [manifest["history"][-1]["val_accuracy"], metrics["accuracy"], *recalls]
+        texts = [f"{share:.4f}" for share in shares]
+        rows.append((f"{side} pixels a side", f"`{name}`", f"{manifest['parameters']:,}", *texts))
     columns = ["patches of", "detector", "weights", "held out", "test", "recall (FAKE)", "recall (REAL)"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _numbers(metrics: Mapping[str, Any], clean: float | None) -> list[str]:
-    def rounded(value: float | None, digits: int = 4) -> str:
-        # with no more digits than were stated
-        return "" if value is None else min(f"{value:g}", f"{value:.{digits}f}", key=len)
-
+    """Write the cells of `QUALITY` after the name; all are empty without a label."""
     if "confusion" not in metrics:
         return [""] * (len(QUALITY) - 1)
+    scores = []
+    for name in CLASSES:
+        own = metrics["per_class"][name]
+        scores.append(" / ".join(_rounded(own[score], 3) for score in ("precision", "recall", "f1")))
     (_, fake_real), (real_fake, _) = metrics["confusion"]
-    classes = (metrics["per_class"][name] for name in ("FAKE", "REAL"))
-    scores = (" / ".join(rounded(of[name], 3) for name in ("precision", "recall", "f1")) for of in classes)
-    ends = (rounded(metrics.get(name)) for name in ("auroc", "ece"))
-    return [rounded(metrics.get("accuracy")), rounded(clean), *scores, f"{fake_real:,}", f"{real_fake:,}", *ends]
+    return [
+        _rounded(metrics.get("accuracy")),
+        _rounded(clean),
+        *scores,
+        f"{fake_real:,}",
+        f"{real_fake:,}",
+        _rounded(metrics.get("auroc")),
+        _rounded(metrics.get("ece")),
+    ]
+
+
+def _rounded(value: float | None, digits: int = 4) -> str:
+    """Write a number with no more digits than were stated; "" for none."""
+    if value is None:
+        return ""
+    return min(f"{value:g}", f"{value:.{digits}f}", key=len)
 
 
 @cache
