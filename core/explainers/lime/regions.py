@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LimeTarget = Literal["margin", "FAKE", "REAL", "probability"]
 Regions = NDArray[np.int32]
-FIRST_SAMPLES = 64
+FIRST_SAMPLES = 32
 # between two looks at `cancel`
 BATCH = 128
 # as many as an image of 32 x 32 has pixels: the samples' design has a row and a column for each
@@ -114,7 +114,7 @@ class RegionLime(Explainer[R]):
         stepwise: bool = True,
         regions: NDArray[np.integer] | None = None,
     ) -> Iterator[Explanation]:
-        """See `Explainer.explain`: the first after about 64 samples, then one each time they have doubled.
+        """See `Explainer.explain`: the first after about 32 samples, then one each time they have doubled.
 
         Fewer where repeated samples make steps pointless.
         """
@@ -214,7 +214,7 @@ def _weighed(
     cancel: Cancel | None = None,
     stepwise: bool = True,
 ) -> Iterator[Step]:
-    """Weigh regions under one fill on the first 64, 128, ... samples, while each step brings new ones, then on all.
+    """Weigh regions under one fill on the first 32, 64, ... samples, while each step brings new ones, then on all.
 
     No version of the image is run twice; `stepwise` is False to yield the last step only.
     """
