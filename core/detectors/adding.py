@@ -223,7 +223,9 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
         stated.pop("resize", None)
     if (crop := stated.get("crop")) is not None:
         stated["crop"] = LIKE.get(request.resize_like, {}).get(crop, crop)
-    names, outputs, fake = request.classes or brought.classes, request.outputs or brought.outputs, request.fake
+    names = request.classes or brought.classes
+    outputs = request.outputs or brought.outputs
+    fake = request.fake
     if fake is None and names and {name.upper() for name in names} <= set(CLASSES):
         fake = tuple(name for name in names if name.upper() == "FAKE")
     # of several classes, none is no answer
@@ -275,7 +277,8 @@ def check_outputs(detector: Detector) -> None:
         ) from None
     if not np.isfinite(outputs).all():
         raise SourceError("it gives answers that are not finite numbers; check its weights, --mean and --std")
-    least, most = outputs.min(), outputs.max()
+    least = outputs.min()
+    most = outputs.max()
     if detector.classes.outputs == "probabilities" and not 0 <= least <= most <= 1:
         raise SourceError(f"it gives {least:.3g} to {most:.3g}, which are no probabilities; say --outputs logits")
     if np.ptp(outputs, axis=0).max() <= 1e-6 * max(1.0, float(np.abs(outputs).max())):
@@ -305,8 +308,10 @@ def check_answers(detector: Detector, data: str, *, progress: Progress | None = 
         DatasetError: the images cannot be read.
     """
     images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True, progress=progress).needing_both()
-    margins, real = detector.margins(np.asarray(images.pixels), progress=progress), images.labels.astype(bool)
-    missed, accused = int((~real & (margins > 0)).sum()), int((real & (margins <= 0)).sum())
+    margins = detector.margins(np.asarray(images.pixels), progress=progress)
+    real = images.labels.astype(bool)
+    missed = int((~real & (margins > 0)).sum())
+    accused = int((real & (margins <= 0)).sum())
     right = len(images) - missed - accused
     if binomtest(right, len(images), alternative="less").pvalue < 0.01:
         raise SourceError(
@@ -320,7 +325,8 @@ def check_answers(detector: Detector, data: str, *, progress: Progress | None = 
 
 def model_card(detector: Detector, found: dict[str, str]) -> str:
     """Write the card of a detector that others made, as Markdown; `found` are further rows, heading -> words."""
-    preprocessing, classes = detector.preprocessing, detector.classes
+    preprocessing = detector.preprocessing
+    classes = detector.classes
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
     step = f"centre cut out {preprocessing.crop.partition('_')[0]} resizing to {preprocessing.resize}"
     if preprocessing.crop == "none":

@@ -46,7 +46,8 @@ CPU = torch.device("cpu")
 # probabilities are clamped this far from 0, and a single one also from 1, before taking logarithms
 LEAST = 1e-7
 # of a batch: 512 images of 128 pixels a side, 8 of 1,024
-MOST_PIXELS, MOST_PIXELS_CPU = 2**23, 2**20
+MOST_PIXELS = 2**23
+MOST_PIXELS_CPU = 2**20
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -142,7 +143,8 @@ def grouped(outputs: Tensor, classes: Classes) -> Tensor:
         # a float32 that has reached 0 or 1 has no finite logit
         outputs = outputs.logit(LEAST) if outputs.shape[1] == 1 else outputs.clamp_min(LEAST).log()
         threshold = 0.0 if classes.threshold is None else math.log(threshold / (1 - threshold))
-    fake, real = classes.fake_outputs, classes.real_outputs
+    fake = classes.fake_outputs
+    real = classes.real_outputs
     if len(classes.names) == 1:
         spoken = torch.cat([torch.zeros_like(outputs), outputs - threshold if threshold else outputs], dim=1)
         return spoken.flip(1) if fake else spoken
@@ -205,9 +207,11 @@ class Detector:
         move_network(self.network, device, self.format)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
-        self.preprocessing, self.classes = preprocessing, classes
+        self.preprocessing = preprocessing
+        self.classes = classes
         self.config: Mapping[str, Any] = config or {}
-        self.temperature, self.manifest = temperature, manifest or {}
+        self.temperature = temperature
+        self.manifest = manifest or {}
         # its margins depend on the other images of a batch, see `core.detectors.noise`
         self.one_by_one = bool(self.config.get("one_by_one"))
         self.device = device
@@ -301,7 +305,8 @@ class Detector:
         # on the CPU, because every device has other random numbers
         network = deepcopy(self.network).cpu()
         self._randomise(network, self.levels[: self.levels.index(level) + 1], seed)
-        manifest, plain = {"name": f"{self.name} random to {level}"}, replace(self.about, temperature=1.0)
+        manifest = {"name": f"{self.name} random to {level}"}
+        plain = replace(self.about, temperature=1.0)
         return self.from_about(network, plain, manifest=manifest, device=self.device)
 
     def _randomise(self, network: nn.Module, levels: tuple[str, ...], seed: int) -> None:

@@ -21,7 +21,8 @@ from core.storage.atomic import cache_dir, only_writer, write_bytes_atomically
 from core.storage.limits import printable, sha256_of
 
 # images that are resized at once, and how far an accuracy may be from the stated one
-CHUNK, CLOSE = 100, 0.002
+CHUNK = 100
+CLOSE = 0.002
 
 
 def fetch(name: str, *, progress: Progress | None = None) -> Request:
@@ -98,7 +99,8 @@ def chain_head(encoder: bytes, head: dict[str, Any]) -> bytes:
     """
     onnx = require("onnx", "a detector made of an encoder and a head")
     model = onnx.load_model_from_string(encoder)
-    graph, weights = model.graph, np.asarray(head["weights"], np.float32)[:, None]
+    graph = model.graph
+    weights = np.asarray(head["weights"], np.float32)[:, None]
     for key, values in (("weights", weights), ("bias", np.asarray([head["bias"]], np.float32))):
         graph.initializer.append(onnx.numpy_helper.from_array(values, f"head_{key}"))
     embedding = graph.output[0].name
@@ -116,7 +118,8 @@ def check_accuracy(detector: Detector, known: Known, *, progress: Progress | Non
         SourceError: it is further than `CLOSE` from what is known.
         DatasetError: the images are missing.
     """
-    images, right = load_image_set(SHIPPED, "test"), 0
+    images = load_image_set(SHIPPED, "test")
+    right = 0
     for start in range(0, len(images), CHUNK):
         part = np.asarray(images.pixels[start : start + CHUNK])
         margins = detector.margins(np.stack([detector.preprocessing.fit(image) for image in part]))

@@ -155,7 +155,8 @@ def _identify(path: Path, _stamped: tuple[int, ...]) -> DetectorHandle:
 
 def identify_all(folders: Mapping[str, Path]) -> tuple[dict[str, DetectorHandle], dict[str, str]]:
     """Identify detectors by name; also return a sentence on each that is refused."""
-    identified, refused = {}, {}
+    identified = {}
+    refused = {}
     for name, path in folders.items():
         try:
             identified[name] = identify(path)._replace(name=name)

@@ -137,7 +137,8 @@ def expose_tokens(network: nn.Module, image: Tensor, wanted: str | None) -> None
 
 def _through_places(norm: nn.Module, _inputs: object, output: Tensor) -> Tensor | None:
     """Forward hook of a norm: pass its patch tokens through its `Places` layer, if that has hooks of its own."""
-    places, before = norm.get_submodule(PLACES), _tokens_before(norm, output)
+    places = norm.get_submodule(PLACES)
+    before = _tokens_before(norm, output)
     if before is None or not places._forward_hooks:
         return None
     if output.ndim == 4:

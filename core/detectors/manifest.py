@@ -224,7 +224,8 @@ def describe(path: Path, manifest: Mapping[str, Any]) -> About:
         Description.model_validate(manifest)
         fields = manifest if "architecture" in manifest else _upgraded(manifest)
         config = dict(fields["architecture"])
-        layer, layers = fields["target_layer"], {name: tuple(size) for name, size in fields["layers"].items()}
+        layer = fields["target_layer"]
+        layers = {name: tuple(size) for name, size in fields["layers"].items()}
         if layer not in layers and (layer or layers):
             raise ValueError(f"the target layer {layer!r} is not one of its layers")
         names, fake = (tuple(fields[key]) for key in ("classes", "fake"))

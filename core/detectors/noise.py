@@ -39,15 +39,17 @@ def measure_noise(detector: Detector, pixels: NDArray[np.uint8]) -> tuple[Detect
     def alone(batch: Tensor) -> NDArray[np.float64]:
         return np.concatenate([together(image) for image in torch.split(batch, 1)])
 
-    noise, said, about, manifest = _spread(together, inputs), {}, detector.about, dict(detector.manifest)
+    noise = _spread(together, inputs)
+    said = {}
+    about = detector.about
+    manifest = dict(detector.manifest)
     first, *again = (together(inputs) for _ in range(DRAWS))
     # of one that draws at random, two may differ by twice as much as any of some from the first
-    apart, chance = float(np.abs(alone(inputs) - first).max()), float(np.abs(np.stack(again) - first).max())
+    apart = float(np.abs(alone(inputs) - first).max())
+    chance = float(np.abs(np.stack(again) - first).max())
     if apart > max(STEADY, 2 * chance):
-        noise, about = (
-            _spread(alone, inputs),
-            replace(about, config={**about.config, "one_by_one": True}, target_layer=""),
-        )
+        noise = _spread(alone, inputs)
+        about = replace(about, config={**about.config, "one_by_one": True}, target_layer="")
         said["One by one"] = f"in a batch its margin depends on the other images, by {apart:.2g}"
     if noise > STEADY:
         manifest["noise"] = noise
@@ -59,7 +61,8 @@ def measure_noise(detector: Detector, pixels: NDArray[np.uint8]) -> tuple[Detect
 
 def _spread(margins: Callable[[Tensor], NDArray[np.float64]], inputs: Tensor) -> float:
     """Return the largest change of a margin from the first time to the second, and to those with other last bits."""
-    first, generator = margins(inputs), torch.Generator().manual_seed(0)
+    first = margins(inputs)
+    generator = torch.Generator().manual_seed(0)
     signs = (torch.randint(-1, 2, inputs.shape, generator=generator).to(inputs.device) for _ in range(DRAWS))
     again = [margins(inputs), *(margins(inputs * (1 + LAST_BIT * sign)) for sign in signs)]
     return float(np.abs(np.stack(again) - first).max())

@@ -38,7 +38,9 @@ class PatchNetwork(nn.Module):
         if field not in FIELDS:
             raise ValueError(f"the side of a patch must be {', '.join(map(str, FIELDS))} pixels, not {field!r}")
         super().__init__()
-        self.field, self.stride, deeper = field, STRIDE, (field - 5) // 4
+        self.field = field
+        self.stride = STRIDE
+        deeper = (field - 5) // 4
         # inputs, outputs, kernel, stride
         shapes = [(3, 32, 3, 1), (32, 64, 3, STRIDE), (64, 128, 3 if deeper else 1, 1)]
         shapes += [(128, 128, 3, 1)] * (deeper - 1) + [(128, 128, 1, 1)]

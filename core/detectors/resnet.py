@@ -71,12 +71,14 @@ class ResNet18(nn.Module):
         if type(groups) is not int or groups < 1 or width % groups:
             raise ValueError(f"width {width} cannot be divided into {groups!r} groups")
         super().__init__()
-        self.width, self.groups = width, groups
+        self.width = width
+        self.groups = groups
         self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
         self.bn1: nn.Module = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         for number, stage in enumerate(STAGES):
-            channels, before = width * 2**number, width * 2 ** max(0, number - 1)
+            channels = width * 2**number
+            before = width * 2 ** max(0, number - 1)
             blocks = (BasicBlock(before, channels, groups=groups), BasicBlock(channels, channels, groups=groups))
             setattr(self, stage, nn.Sequential(*blocks))
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))

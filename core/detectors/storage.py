@@ -83,7 +83,8 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
     about = describe(path, manifest)
     tensors = {name: torch.from_numpy(values) for name, values in read_weights(path, manifest).items()}
     # the folder gives the name: a manifest may claim another detector's
-    named, chosen = {**manifest, "name": path.absolute().name}, pick_device(device)
+    named = {**manifest, "name": path.absolute().name}
+    chosen = pick_device(device)
     try:
         kind = find_kind(about.kind)
         network = kind.build({**about.config, **{name: tensors[name].numpy().tobytes() for name in kind.files}})

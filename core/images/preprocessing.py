@@ -260,7 +260,9 @@ class Prepared:
 
     def describe(self, name: str) -> str:
         """Describe how the image became the detector's input under the named filter; "" if it is unchanged."""
-        side, height, width = self.preprocessing.size, self.height, self.width
+        side = self.preprocessing.size
+        height = self.height
+        width = self.width
         if self.preprocessing.native and not self.whole:
             window = f"The detector sees {side} x {side} of the image's own pixels, without resizing"
             return f"{window}, black where the image is smaller." if min(height, width) < side else f"{window}."

@@ -50,7 +50,9 @@ LAYERS: Mapping[str, Layer] = {
 }
 GRADIENT = "gradient"
 # of a configuration, which may be a stranger's
-MAX_LAYERS, MAX_NUMBER, MAX_KERNEL = 1000, 2**16, 31
+MAX_LAYERS = 1000
+MAX_NUMBER = 2**16
+MAX_KERNEL = 31
 # numbers in one layer's output for one picture: 256 MB
 MAX_VALUES = 2**26
 

@@ -20,7 +20,8 @@ NAMES = set(torchvision.models.list_models(module=torchvision.models)) - {"googl
 
 def _build_timm(config: Mapping[str, Any]) -> nn.Module:
     """Build a network of timm with random weights; a name is only looked up, nothing is downloaded."""
-    name, size = config["name"], config["size"]
+    name = config["name"]
+    size = config["size"]
     timm = require("timm", f"timm:{name}")
     # other forms of a name reach for a hub or a folder
     if not isinstance(name, str) or ":" in name or "/" in name or not timm.is_model(name):
@@ -56,14 +57,16 @@ def _read(request: Request) -> Brought:
     config: dict[str, Any] = {"name": name, "outputs": len(request.classes)}
     if library == "timm":
         config["size"] = None
-        network, size = _build_timm(config), request.preprocess.get("size")
+        network = _build_timm(config)
+        size = request.preprocess.get("size")
         pretrained = getattr(network, "pretrained_cfg", {})
         if size not in (None, pretrained.get("input_size", (3, None, None))[1]) and pretrained.get("fixed_input_size"):
             config["size"] = size
             network = _build_timm(config)
         preprocess = timm_preprocessing(pretrained, size)
     else:
-        network, preprocess = _build_torchvision(config), torchvision_preprocessing(name)
+        network = _build_torchvision(config)
+        preprocess = torchvision_preprocessing(name)
     load_weights(network, read_tensors(request.weights), request.weights)
     return Brought(network, config, outputs="logits", usual=preprocess)
 
@@ -125,7 +128,8 @@ def adapt_stem(network: nn.Module, side: object) -> nn.Module:
     name, first = next(((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d)), ("", None))
     if first is None or first.in_channels != 3 or first.groups != 1:
         raise ValueError("it has no convolution of colour images to begin with; name a convolutional network")
-    size, bias = min(3, *first.kernel_size), first.bias is not None
+    size = min(3, *first.kernel_size)
+    bias = first.bias is not None
     network.set_submodule(name, nn.Conv2d(3, first.out_channels, size, stride=1, padding=size // 2, bias=bias))
     pools = [name for name, module in network.named_modules() if isinstance(module, nn.MaxPool2d)]
     # a single one belongs to the stem (ResNet, DenseNet); several, as in VGG, are the network's own downsampling

@@ -32,14 +32,17 @@ class Graph(nn.Module):
         super().__init__()
         session = _session(data)
         self.model = Stored("onnx", data)
-        inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
+        inputs = session.get_inputs()
+        outputs = [output.name for output in session.get_outputs()]
         if len(inputs) != 1 or inputs[0].type not in FLOATS or len(inputs[0].shape) != 4:
             what = ", ".join(f"{value.name} of {value.type} {value.shape}" for value in inputs)
             raise SourceError(f"it takes {printable(what)}, not one batch of pictures as floating-point numbers")
         if output not in outputs and (output or len(outputs) > 1):
             raise SourceError(f"it has the outputs {printable(', '.join(outputs))}; give one of them as --output-name")
         self.output = output or outputs[0]
-        self.input, self.dtype, shape = inputs[0].name, FLOATS[inputs[0].type], inputs[0].shape
+        self.input = inputs[0].name
+        self.dtype = FLOATS[inputs[0].type]
+        shape = inputs[0].shape
         # channels last, where the file says so
         self.last = shape[3] == 3 and shape[1] != 3
         self.batch = shape[0] if isinstance(shape[0], int) else None

@@ -57,7 +57,8 @@ class Scored(nn.Module):
 
     def __init__(self, function: Callable[..., Any], source: bytes, takes: str) -> None:
         super().__init__()
-        self.function, self.takes = function, takes
+        self.function = function
+        self.takes = takes
         self.code = Stored("py", source)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -99,7 +100,8 @@ def _consents() -> Path:
 
 def _run(config: Mapping[str, Any]) -> Any:
     """Run the stored file, where that has been consented to, and return its function."""
-    source, name = config[FILE], str(config["factory"])
+    source = config[FILE]
+    name = str(config["factory"])
     digest = hashlib.sha256(source).hexdigest()
     given = [word.strip().lower() for word in os.environ.get(CONSENT, "").split(",")]
     if not (remembered := _consents() / digest).is_file() and digest not in given:
@@ -127,7 +129,8 @@ def _failing(error: Exception, name: str) -> SourceError:
 
 def build(config: Mapping[str, Any]) -> nn.Module:
     """Run the stored file and its function, which returns a network."""
-    factory, name = _run(config), config["factory"]
+    factory = _run(config)
+    name = config["factory"]
     try:
         network = factory()
         if not isinstance(network, nn.Module):

@@ -16,7 +16,8 @@ from core.detectors.registry import Brought, Kind, Request, SourceError, require
 from core.images.preprocessing import Preprocessing
 from core.storage.limits import first_line, parse_json, printable, read_bytes
 
-CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"
 MISFITS = ("missing_keys", "unexpected_keys", "mismatched_keys")
 # Pillow's numbers of its filters
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
