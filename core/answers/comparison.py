@@ -273,7 +273,8 @@ def right_elsewhere(run: Run, studies: Mapping[str, StudyResult]) -> dict[str, M
         ContractError: the findings of a study cannot be read.
     """
     shares = {}
-    if (deliveries := studies.get("deliveries")) is not None:
+    deliveries = studies.get("deliveries")
+    if deliveries is not None:
         table = with_predictions(deliveries.table, run)
         for delivery in DELIVERIES:
             if delivery.name in table and table[delivery.name].notna().all():
@@ -293,9 +294,9 @@ def elsewhere(runs: Mapping[str, tuple[Run, Mapping[str, StudyResult]]]) -> pd.D
     """Lay out `right_elsewhere` of runs by name, with their studies, as text: a column a run that was measured."""
     titles = {delivery.name: delivery.title for delivery in DELIVERIES}
     titles |= {key: subject.format(imitates="CIFAR-10") for key, subject in GROUPS.values()}
-    columns = {
-        f"`{name}` right": {titles[key]: percent(share.value) for key, share in shares.items()}
-        for name, run in runs.items()
-        if (shares := right_elsewhere(*run))
-    }
+    columns = {}
+    for name, (run, studies) in runs.items():
+        shares = right_elsewhere(run, studies)
+        if shares:
+            columns[f"`{name}` right"] = {titles[key]: percent(share.value) for key, share in shares.items()}
     return pd.DataFrame(columns, dtype=object).fillna("").rename_axis("images").reset_index()

@@ -34,7 +34,8 @@ FILE = "judgement.json"
 MAX_BYTES = 2**20
 SAVINGS = ("jpeg_95", "jpeg_85", "jpeg_75", "webp_80")
 # of REAL images, at most so many may be FAKE-like, and of FAKE images at least so many must be
-MOST_REAL, LEAST_FAKE = 0.01, 0.5
+MOST_REAL = 0.01
+LEAST_FAKE = 0.5
 # crops of each photograph
 CROPS = 100
 BATCH = 64
@@ -148,7 +149,8 @@ def scores(detector: "Detector", pixels: NDArray[np.uint8]) -> NDArray[np.float3
         batch = np.asarray(pixels[start : start + BATCH])
         after_saving = [saved(image, detector.preprocessing) for image in batch]
         margins = detector.margins(np.concatenate([batch, *after_saving]))
-        own, after = margins[: len(batch)], margins[len(batch) :].reshape(len(batch), -1)
+        own = margins[: len(batch)]
+        after = margins[len(batch) :].reshape(len(batch), -1)
         found.append(np.maximum(own, after.max(axis=1)))
     return np.concatenate(found) if found else np.zeros(0, np.float32)
 
@@ -196,7 +198,8 @@ def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:
         raise StudyError(f"{data} holds no images that {detector.name} held out of its training; name them with --data")
     digests = training.rows["sha256"].to_numpy()
     held = validation_split(digests, training.labels, recipe["validation"], seed=recipe["seed"])
-    held_out, labels = scores(detector, training.pixels[np.flatnonzero(held)]), training.labels[held]
+    held_out = scores(detector, training.pixels[np.flatnonzero(held)])
+    labels = training.labels[held]
     margin = find_margin(held_out[labels == REAL])
     test = deliveries.loc[run.predictions["id"], list(SAVINGS)].assign(own=run.predictions["margin"].to_numpy())
     photographs = crop_photographs(detector.preprocessing, crops=CROPS)
@@ -289,7 +292,8 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
         threshold: of the detector.
     """
     ready = prepare_pixels(picture, detector.preprocessing)
-    asked, delivered = versions(ready), list(deliver(picture, detector.preprocessing))
+    asked = versions(ready)
+    delivered = list(deliver(picture, detector.preprocessing))
     margins = detector.margins(np.concatenate([asked, np.stack([version.pixels for version in delivered])]))
     judgement = judge(ready, threshold, margins[: len(asked)])
     margin = float(margins[ready.filters.index(ready.usual)])

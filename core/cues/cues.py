@@ -200,7 +200,8 @@ def run(
         )
     of_fingerprint = test.fingerprint
     if limit is not None:
-        train, test = train.limited(limit), test.limited(max(2, limit // 5))
+        train = train.limited(limit)
+        test = test.limited(max(2, limit // 5))
     recipe = replace(Recipe(name="cues", width=16, epochs=6, validation=0.0, average=0.995), **(changes or {}))
     about = plain_json({
         "study": FOLDER, "schema": SCHEMA,
@@ -208,10 +209,12 @@ def run(
         "training_set": train.name, "training_fingerprint": train.fingerprint, "training_images": len(train),
         "limit": limit, "recipe": recipe.settings(), "edition": EDITION, "across": ACROSS,
     })  # fmt: skip
-    path, few = folder / f"{test.name}.parquet", test.limited(ACROSS)
+    path = folder / f"{test.name}.parquet"
+    few = test.limited(ACROSS)
     with only_writer(path):
         results = read_results(path) if path.is_file() else StudyResult(path, pd.DataFrame(columns=COLUMNS), about)
-        if differing := [key for key in about if results.about.get(key) != about[key]]:
+        differing = [key for key in about if results.about.get(key) != about[key]]
+        if differing:
             raise ContractError(
                 f"{path} was made with another {differing[0].replace('_', ' ')}; name another folder with --out, or "
                 "delete it"

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from core.perturbations import frequency, photometric, spatial
 
 Pixels = NDArray[np.uint8]
-EVERYTHING, LABELS = "everything", "labels"
+EVERYTHING = "everything"
+LABELS = "labels"
 # the grey that replaces what is removed
 NOTHING = 128
 SIDE = 32
@@ -126,7 +127,8 @@ def _shuffled_blocks(block: int, batch: Batch) -> Pixels:
 
 def _patch(size: int, batch: Batch) -> Pixels:
     own = batch.scaled(size)
-    made, start = np.full_like(batch.pixels, NOTHING), (batch.side - own) // 2
+    made = np.full_like(batch.pixels, NOTHING)
+    start = (batch.side - own) // 2
     for image, patch, generator in zip(batch.pixels, made, batch.generators, strict=True):
         row, column = generator.integers(0, batch.side - own + 1, 2)
         patch[start : start + own, start : start + own] = image[row : row + own, column : column + own]

@@ -130,7 +130,8 @@ def _disagree(finding: Finding, tried: Iterable[Contrast]) -> bool:
 
 
 def _differ(finding: Finding, first: Contrast, second: Contrast) -> bool:
-    own, other = first.difference, second.difference
+    own = first.difference
+    other = second.difference
     if own is None or other is None or verdict_of(finding, first) == verdict_of(finding, second):
         return False
     apart = own.low > other.high or own.high < other.low

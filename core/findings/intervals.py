@@ -24,10 +24,8 @@ def difference_of_intervals(first: Measure, second: Measure) -> Measure:
     Of numbers that are positively correlated, such as shares of the same images, the interval is wider than need be.
     """
     value = first.value - second.value
-    low, high = (
-        np.hypot(first.value - first.low, second.high - second.value),
-        np.hypot(first.high - first.value, second.value - second.low),
-    )
+    low = np.hypot(first.value - first.low, second.high - second.value)
+    high = np.hypot(first.high - first.value, second.value - second.low)
     return Measure(value, value - float(low), value + float(high), first.n + second.n)
 
 
@@ -70,7 +68,8 @@ def weighted_mean(
     numbers = np.asarray(values, np.float64)
     counted = np.ones(len(numbers)) if weights is None else np.asarray(weights, np.float64)
     finite = np.isfinite(numbers)
-    numbers, counted = numbers[finite], counted[finite]
+    numbers = numbers[finite]
+    counted = counted[finite]
     count = len(numbers)
     if not count:
         return UNKNOWN
@@ -103,16 +102,19 @@ def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: f
     estimate = weighted_mean(leads, weights, confidence=confidence)
     finite = np.isfinite(np.asarray(leads, np.float64))
     numbers = np.asarray(leads, np.float64)[finite]
-    first, second = int((numbers > 0).sum()), int((numbers < 0).sum())
+    first = int((numbers > 0).sum())
+    second = int((numbers < 0).sum())
     if not first + second:
         return estimate
-    low, high = np.fmin(estimate.low, estimate.value), np.fmax(estimate.high, estimate.value)
+    low = np.fmin(estimate.low, estimate.value)
+    high = np.fmax(estimate.high, estimate.value)
     if max(first, second) == len(numbers) and (np.abs(numbers) == 1).all():
         counted = np.ones(len(numbers)) if weights is None else np.asarray(weights, np.float64)[finite]
         inner = _certain(effective_size(counted), confidence)
         low, high = (inner, high) if first else (low, -inner)
     if exact_sign_test(first, second) >= 1 - confidence:
-        low, high = min(low, 0.0), max(high, 0.0)
+        low = min(low, 0.0)
+        high = max(high, 0.0)
     if weights is not None:
         low, high = _at_least(numbers, np.asarray(weights, np.float64)[finite], low, high, confidence)
     most = max(1.0, float(np.abs(numbers).max()))
@@ -168,18 +170,25 @@ def weighted_ratio(
     images = int(tried.sum())
     if less is not None:
         other, more, also = _ratio(*less, counted)
-        value, pulls, images, tried = value - other, pulls - more, min(images, int(also.sum())), tried | also
+        value = value - other
+        pulls = pulls - more
+        images = min(images, int(also.sum()))
+        tried = tried | also
     if images < 2 or not np.isfinite(value):
         return Measure(value, np.nan, np.nan, images)
     half = _half_width(pulls[tried], confidence)
-    low, high, size = value - half, value + half, effective_size(counted[tried])
+    low = value - half
+    high = value + half
+    size = effective_size(counted[tried])
     if less is None:
-        low, high = max(low, 0.0), min(high, 1.0)
+        low = max(low, 0.0)
+        high = min(high, 1.0)
         if value * size < 1 or (1 - value) * size < 1:
             # the variance of what nearly always happens, or of one light image, says nothing
             hits_ = min(value * size, size)
             ends = wilson_interval(hits_, size, confidence=confidence)  # type: ignore[arg-type]
-            low, high = min(low, float(ends.low)), max(high, float(ends.high))
+            low = min(low, float(ends.low))
+            high = max(high, float(ends.high))
     elif abs(value) == 1:
         inner = _certain(size, confidence)
         low, high = (inner, 1.0) if value > 0 else (-1.0, -inner)
@@ -196,7 +205,8 @@ def _certain(size: float, confidence: float) -> float:
 
 def _ratio(hits: Values, trials: Values, counted: NDArray[np.float64]) -> tuple[float, NDArray[np.float64], Hits]:
     """The ratio, each image's pull on it, and whether an image has a trial."""
-    hit, tried = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
+    hit = np.asarray(hits, np.float64)
+    tried = np.asarray(trials, np.float64)
     total = float((counted * tried).sum())
     if not total:
         return float("nan"), np.zeros(len(hit)), tried > 0
@@ -231,7 +241,8 @@ def clustered_share(hits: Hits, clusters: Clusters) -> Measure:
     if not len(hits):
         return Measure(np.nan, 0.0, 1.0, 0)
     _, codes = np.unique(clusters, return_inverse=True)
-    share, count = float(np.mean(hits)), int(codes.max()) + 1
+    share = float(np.mean(hits))
+    count = int(codes.max()) + 1
     if count == 1:
         return Measure(share, 0.0, 1.0, len(hits))
     half = _half_width(np.bincount(codes, (np.asarray(hits) - share) / len(hits)).astype(np.float64), 0.95)

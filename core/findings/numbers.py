@@ -16,7 +16,8 @@ def percent(share: float, digits: int = 1) -> str:
         share: 0 to 1.
         digits: after the point.
     """
-    hundred, least = 100 * share, 10.0**-digits
+    hundred = 100 * share
+    least = 10.0**-digits
     if 0 < hundred <= least / 2:
         return f"under {least:.{digits}f}%"
     if 100 - least / 2 <= hundred < 100:

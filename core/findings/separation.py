@@ -40,7 +40,8 @@ def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_]) -> Measure:
 
 def _estimate(value: float, variance: float, smaller: int, images: int) -> Measure:
     half = NORMAL * np.sqrt(variance)
-    low, high = max(0.0, value - half), min(1.0, value + half)
+    low = max(0.0, value - half)
+    high = min(1.0, value + half)
     if variance <= 0 and np.isclose(value, [0, 1]).any():
         low, high = map(float, wilson_interval(round(value * smaller), smaller))
     return Measure(float(value), float(low), float(high), images)
@@ -49,7 +50,8 @@ def _estimate(value: float, variance: float, smaller: int, images: int) -> Measu
 def _delong(scores: NDArray[np.float64], is_real: NDArray[np.bool_]) -> tuple[float, float]:
     """Compute AUROC and its variance, of both classes."""
     # for each image, the share of the other class on its right side
-    above, below = _placements(scores[is_real], scores[~is_real]), 1 - _placements(scores[~is_real], scores[is_real])
+    above = _placements(scores[is_real], scores[~is_real])
+    below = 1 - _placements(scores[~is_real], scores[is_real])
     spread = [values.var(ddof=1) / len(values) if len(values) > 1 else 0.25 for values in (above, below)]
     return float(above.mean()), float(sum(spread))
 
@@ -76,7 +78,8 @@ def difference_of_aurocs(
         -1 to 1; NaN where a class is missing; without an interval where a class has one image, or all images of a
         class are alike.
     """
-    real, fake = int(is_real.sum()), int((~is_real).sum())
+    real = int(is_real.sum())
+    fake = int((~is_real).sum())
     if not real or not fake:
         return UNKNOWN
     above = _placements(first[is_real], first[~is_real]) - _placements(second[is_real], second[~is_real])
@@ -185,7 +188,8 @@ def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDA
     rows = []
     for number in np.unique(strata):
         chosen = strata == number
-        n, m = int(is_real[chosen].sum()), int((~is_real[chosen]).sum())
+        n = int(is_real[chosen].sum())
+        m = int((~is_real[chosen]).sum())
         if min(n, m) >= MIN_IN_STRATUM:
             delong = _delong(np.asarray(margins[chosen], np.float64), is_real[chosen])
             rows.append((n * m / (n + m), *delong, min(n, m), n + m))

@@ -59,7 +59,8 @@ def study_columns(run: Run) -> dict[str, StudyColumn]:
             with open_file(file) as opened:
                 schema = pq.read_schema(opened)
             about: dict[str, Any] = dict(parse_json((schema.metadata or {}).get(KEY, b"{}")))
-            explore, texts = about.get("explore", schema.names), dict(about.get("columns", {}))
+            explore = about.get("explore", schema.names)
+            texts = dict(about.get("columns", {}))
             if "id" not in schema.names or foreign_key(about, run.manifest) or not is_current(study, about):
                 continue
             title = str(about.get("title") or study.replace("_", " ").capitalize())
@@ -97,7 +98,10 @@ def read_columns(run: Run, names: Iterable[str]) -> pd.DataFrame:
                 source[positions[inside]] = inside
                 # -1 is the number of no row, so its values are missing
                 rows = table.reindex(source).reset_index(drop=True)
-                values |= {f"{study}.{name}": usable for name in columns if (usable := _usable(rows[name])) is not None}
+                for name in columns:
+                    usable = _usable(rows[name])
+                    if usable is not None:
+                        values[f"{study}.{name}"] = usable
     return pd.DataFrame(values, index=pd.RangeIndex(len(ids)))
 
 

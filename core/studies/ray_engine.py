@@ -60,7 +60,8 @@ class ShardWorker:
     """Computes shards of a work, in a process of its own; the work is opened at the first of them."""
 
     def __init__(self, work: Work, shards: Shards) -> None:
-        self.work, self.shards = work, shards
+        self.work = work
+        self.shards = shards
         self.compute: Callable[[NDArray[np.intp]], pd.DataFrame] | None = None
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:

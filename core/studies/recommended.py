@@ -55,7 +55,8 @@ def plan(
     Raises:
         StudyError, ContractError, DatasetError: as for `Source.open`.
     """
-    context, plans = source.open(), []
+    context = source.open()
+    plans = []
     images = min(images, len(run))
     for number, study in enumerate(map(find_study, STUDIES)):
         progress(number, len(STUDIES), f"timing {study.name}")

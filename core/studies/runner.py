@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ from core.storage.seals import read_manifest
 from core.storage.shards import Engine, Report, compute_shards, run_locally
 from core.studies.registry import VERSIONS, find_study
 from core.studies.shared.groups import choose_rows
-from core.studies.store import KEPT, OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
+from core.studies.store import OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
 
 FOLDER = ROOT / "data" / "cifake"
@@ -187,39 +187,22 @@ def run_study(
     if stored is None:
         positions, weights = choose_rows(run, images, seed=seed, simple=simple)
     else:
-        old, seed = stored.table, int(stored.about.get("chosen_with_seed", seed))
-        positions = pd.Index(run.predictions["id"]).get_indexer(old["id"])
-        weights = np.asarray(old.get(WEIGHT, np.ones(len(old))), np.float32)
-        source = replace(source, missing=frozenset(study.missing(old)))
+        seed = int(stored.about.get("chosen_with_seed", seed))
+        positions = pd.Index(run.predictions["id"]).get_indexer(stored.table["id"])
+        weights = np.asarray(stored.table.get(WEIGHT, np.ones(len(positions))), np.float32)
+        source = replace(source, missing=frozenset(study.missing(stored.table)))
     folder = work_folder(study, run, positions, source)
     size = max(1, len(positions)) if study.whole else study.shard
     work = StudyWork(source, study)
     shards = compute_shards(work, positions, size, folder, whole=study.whole, engine=engine, progress=progress)
     table = pd.concat([table for _, table in sorted(shards, key=lambda shard: shard[0])], ignore_index=True)
     if not study.whole:
-        if not np.array_equal(table["id"].to_numpy(str), run.predictions["id"].to_numpy(str)[positions]):
-            raise StudyError(f"the study {study.name} does not give one row for each image in their order")
-        lacks = sorted((source.missing or set(study.missing(table))).difference(table.columns))
-        if lacks or not table.columns.is_unique:
-            raise StudyError(f"the study {study.name} does not give the columns that it declares ({', '.join(lacks)})")
+        _check_table(study, table, run.predictions["id"].to_numpy(str)[positions], source.missing)
         if stored is not None:
+            old = stored.table
             table = pd.concat([old, table.drop(columns=old.columns, errors="ignore")], axis=1)
         table = with_derived(study, run, table.assign(**{WEIGHT: weights}))
-    about = {
-        "study": study.name,
-        **{name: getattr(study, name) for name in ("title", "question", "control", "whole")},
-        "columns": dict(study.columns)
-        | ({} if study.whole else {WEIGHT: "how many images of the run this one stands for"}),
-        "explore": list(study.explore),
-        "parameters": {name: value for name, value in study.parameters.items() if name not in study.private},
-        **{name: run.manifest[name] for name in ("detector", "set", *OF_RUN) if name in run.manifest},
-        "images": len(positions),
-        "of": len(run),
-        "chosen_with_seed": seed,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": library_versions(),
-        **{name: stored.about[name] for name in KEPT if stored is not None and name in stored.about},
-    }
+    about = {**_describe(study, run), "images": len(positions), "chosen_with_seed": seed}
     if foreign_key(about, read_manifest(source.run, "run")):
         raise StudyError(
             f"{run.name} was replaced while this study was computed, so nothing was written; give the same command "
@@ -229,6 +212,36 @@ def run_study(
     write_study(path, table, about, run)
     shutil.rmtree(folder, ignore_errors=True)
     return path
+
+
+def _check_table(study: Study, table: pd.DataFrame, ids: NDArray[np.str_], wanted: frozenset[str] | None) -> None:
+    """Raise StudyError where a table has not one row for each id in their order, or lacks a column that is wanted."""
+    if not np.array_equal(table["id"].to_numpy(str), ids):
+        raise StudyError(f"the study {study.name} does not give one row for each image in their order")
+    lacks = sorted((wanted or set(study.missing(table))).difference(table.columns))
+    if lacks or not table.columns.is_unique:
+        raise StudyError(f"the study {study.name} does not give the columns that it declares ({', '.join(lacks)})")
+
+
+def _describe(study: Study, run: Run) -> dict[str, Any]:
+    """Return what a study's file says of the study and its run."""
+    columns = dict(study.columns)
+    if not study.whole:
+        columns[WEIGHT] = "how many images of the run this one stands for"
+    return {
+        "study": study.name,
+        "title": study.title,
+        "question": study.question,
+        "control": study.control,
+        "whole": study.whole,
+        "columns": columns,
+        "explore": list(study.explore),
+        "parameters": {name: value for name, value in study.parameters.items() if name not in study.private},
+        **{name: run.manifest[name] for name in ("detector", "set", *OF_RUN) if name in run.manifest},
+        "of": len(run),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": library_versions(),
+    }
 
 
 def check_needs(study: Study, run: Run) -> None:

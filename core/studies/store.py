@@ -212,7 +212,8 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         raise ContractError(f"{path} has no usable {error.errors()[0]['loc'][0]}; {again}") from None
     if about.get("whole") is False and about.get("images", len(table)) != len(table):
         raise ContractError(f"{path} has {len(table)} rows and says {about['images']}; {again}")
-    if run is not None and (key := foreign_key(about, run.manifest)):
+    key = "" if run is None else foreign_key(about, run.manifest)
+    if key:
         raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
     return StudyResult(path, table, about, run)
 
@@ -238,7 +239,8 @@ def conclude_again(path: Path, run: Run, trainings: Sequence[Run] = ()) -> Study
     """
     result = read_study(path, run)
     findings = result.concluded()
-    table, about = result.table, dict(result.about)
+    table = result.table
+    about = dict(result.about)
     if trainings:
         # a later conclusion needs neither these runs nor their studies
         about[TRAININGS] = dict(about.get(TRAININGS, {}))

@@ -47,11 +47,14 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compare each image's explanations with the map that the run stores, and with other images' maps."""
-    cells, stored, images = Cells(context.run), context.run.needed_maps, context.pixels[rows]
+    cells = Cells(context.run)
+    stored = context.run.needed_maps
+    images = context.pixels[rows]
     segments = segment(images[0], method="grid", n_segments=parameters["segments"])
 
     def compute_columns(explainer: AnyExplainer) -> dict[str, list[float]]:
-        settings, results = settings_of(explainer, parameters["lime_seed"]), []
+        settings = settings_of(explainer, parameters["lime_seed"])
+        results = []
         explained = explain_all(context.detector, images, explainer, settings)
         for row, own in zip(rows, explained, strict=True):
             others = cells.others(int(row), parameters["others"], seed=parameters["seed"])

@@ -5,9 +5,9 @@ where they are not available, cross-fitted on the run's own) and tested on the r
 after shuffling the labels, two logistic regressions on a few numbers, and the network itself.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from core.images.labels import CLASSES
 from core.images.statistics import LUMA, STATISTICS, frequency_radius
 from core.runs.run import Run
 from core.studies.shared.copies import Images, compressions, find_copies, nearest_copies, own_images, training_images
-from core.studies.study import Context, Study, StudyError
+from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
 Row: TypeAlias = dict[str, Any]
 # of the run's own images, and of the training images
@@ -30,7 +30,8 @@ ENDS = ("", "_low", "_high")
 MIN_IN_CLASS = 10
 RINGS = 16
 # of a histogram; what lies beyond the tails is counted in the outermost bins
-HISTOGRAM_BINS, TAILS = 28, 0.005
+HISTOGRAM_BINS = 28
+TAILS = 0.005
 SHUFFLED = "shuffled labels"
 QUARTILES = {"lower": 0.25, "median": 0.5, "upper": 0.75}
 # statistic -> title for a heading; numbers are those of `STATISTICS`
@@ -67,7 +68,30 @@ FOLLOWS = "Do REAL and FAKE verdicts differ in this image statistic?"
 BASELINES = {"spectrum": "of the spectrum", "facts": "of image statistics"}
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+class Audited(NamedTuple):
+    """What is audited.
+
+    Attributes:
+        context: of the study.
+        own: the run's images; `is_real` is their class, or their verdict where they are of one class or unlabelled.
+        training: the training images, to which rules are fitted; none where the run's are not of both classes.
+        margins: float64 (N,), of the detector.
+        seed: of folds and of shuffling.
+    """
+
+    context: Context
+    own: Images
+    training: Images
+    margins: NDArray[np.float64]
+    seed: int
+
+    @property
+    def real(self) -> NDArray[np.bool_]:
+        """bool (N,), `is_real` of the run's images."""
+        return np.asarray(self.own.rows["is_real"], bool)
+
+
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Measure a row a statistic, ring and baseline, one for copies of training images, and one for the network.
 
     Where the run's images are of one class or have no labels, only how far the statistics tell its verdicts apart.
@@ -77,39 +101,73 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     """
     if len(rows) < len(context.run):
         raise StudyError("the audit is of a whole set, because a copy may be anywhere in it; leave --images out")
-    own, training, seed = own_images(context), training_images(context), int(parameters["seed"])
-    margins, real = context.run.predictions["margin"].to_numpy(np.float64), context.run.is_real
-    if not (both := has_both(context.run)):
-        real, training = context.run.predicted_real, Images(training.rows[:0], training.pixels[:0])
-        own = Images(own.rows.assign(is_real=real), own.pixels)
-    if min(real.sum(), (~real).sum()) < 2:
-        raise StudyError(f"{real.sum()} of {len(real)} images are REAL; ask the audit of a set with both classes")
-    network = _estimate("auroc", auroc(margins, real)) | {"accuracy": ((margins > 0) == real).mean()}
-    table: list[Row] = [{"kind": "network", "name": "network", "images": len(real), **network}]
-    if len(training.rows):
-        table.append(_leak_row(context, own, training, margins, seed))
+    audited = _read(context, int(parameters["seed"]))
+    table = [_network_row(audited)]
+    if len(audited.training.rows):
+        table.append(_leak_row(audited))
+    table += _fact_rows(audited)
+    if has_both(context.run):
+        context.report(0.85, "spectra")
+        spectra = [radial_spectrum(part.pixels) for part in (audited.own, audited.training)]
+        table += _ring_rows(spectra[0], audited.real)
+        table += _baseline_rows(audited, spectra)
+    return pd.DataFrame(table).reindex(columns=list(COLUMNS))
+
+
+def _read(context: Context, seed: int) -> Audited:
+    """Read the images; those of one class are grouped by their verdict, for which nothing can be fitted elsewhere."""
+    own = own_images(context)
+    training = training_images(context)
+    if not has_both(context.run):
+        own = Images(own.rows.assign(is_real=context.run.predicted_real), own.pixels)
+        training = Images(training.rows[:0], training.pixels[:0])
+    audited = Audited(context, own, training, context.run.predictions["margin"].to_numpy(np.float64), seed)
+    real = int(audited.real.sum())
+    if min(real, len(audited.real) - real) < 2:
+        raise StudyError(f"{real} of {len(audited.real)} images are REAL; ask the audit of a set with both classes")
+    return audited
+
+
+def _network_row(audited: Audited) -> Row:
+    """Measure how well the detector itself separates the classes."""
+    margins = audited.margins
+    row: Row = {"kind": "network", "name": "network", "images": len(margins)}
+    row["accuracy"] = ((margins > 0) == audited.real).mean()
+    return row | _estimate("auroc", auroc(margins, audited.real))
+
+
+def _fact_rows(audited: Audited) -> Iterator[Row]:
+    """Yield a row for each statistic that enough images have."""
+    context = audited.context
     context.report(0.6, "how files were compressed")
-    statistics, learned = (
-        part.rows.assign(compression=compressions(context, split, part.rows))
-        for part, split in ((own, context.run.split), (training, "train"))
-    )
+    own = audited.own.rows
+    own = own.assign(compression=compressions(context, context.run.split, own))
+    training = audited.training.rows
+    training = training.assign(compression=compressions(context, "train", training))
     for number, name in enumerate(TITLES):
         context.report(0.75 + 0.01 * number, name)
-        table += _statistic_rows(name, statistics, margins, learned, seed)
-    if not both:
-        return pd.DataFrame(table).reindex(columns=list(COLUMNS))
-    context.report(0.85, "spectra")
-    spectra = [radial_spectrum(part.pixels) for part in (own, training)]
-    for ring, powers in enumerate(spectra[0].astype(np.float64).T, start=1):
-        row: Row = {"kind": "ring", "name": str(ring), "images": len(powers)} | _estimate("direct", auroc(powers, real))
+        yield from _statistic_rows(name, own, audited.margins, training, audited.seed)
+
+
+def _ring_rows(spectra: NDArray[np.float32], real: NDArray[np.bool_]) -> Iterator[Row]:
+    """Yield a row for each ring of the radial spectrum, float32 (N, rings): its power in both classes."""
+    for ring, powers in enumerate(spectra.astype(np.float64).T, start=1):
+        row: Row = {"kind": "ring", "name": str(ring), "images": len(powers)}
+        row |= _estimate("direct", auroc(powers, real))
         for side, chosen in (("real", real), ("fake", ~real)):
-            row |= {f"{part}_{side}": np.quantile(powers[chosen], share) for part, share in QUARTILES.items()}
-        table.append(row)
-    facts = [part.rows[list(STATISTICS)].to_numpy(float) for part in (own, training)]
-    labels = [real, training.rows["is_real"].to_numpy(bool)]
+            for part, share in QUARTILES.items():
+                row[f"{part}_{side}"] = np.quantile(powers[chosen], share)
+        yield row
+
+
+def _baseline_rows(audited: Audited, spectra: Pair) -> Iterator[Row]:
+    """Yield a row for each logistic regression, on the spectra and on the statistics."""
+    parts = (audited.own.rows, audited.training.rows)
+    labels = [part["is_real"].to_numpy(bool) for part in parts]
+    facts = [part[list(STATISTICS)].to_numpy(float) for part in parts]
     for name, features in (("spectrum", spectra), ("facts", facts)):
-        table.append({"kind": "baseline", "name": name} | _separation(regression_scores, features, labels, seed))
-    return pd.DataFrame(table).reindex(columns=list(COLUMNS))
+        separation = _separation(regression_scores, features, labels, audited.seed)
+        yield {"kind": "baseline", "name": name} | separation
 
 
 def has_both(run: Run) -> bool:
@@ -150,7 +208,9 @@ def _statistic_rows(
         A row of the audit, none where fewer than ten images of a class have the statistic.
     """
     known = images[name].notna().to_numpy()
-    values, real, margins = images[name][known], images["is_real"].to_numpy(bool)[known], margins[known]
+    values = images[name][known]
+    real = images["is_real"].to_numpy(bool)[known]
+    margins = margins[known]
     if min(real.sum(), (~real).sum()) < MIN_IN_CLASS:
         return []
     learned = training[training[name].notna()]
@@ -209,23 +269,27 @@ def regression_scores(
     return np.asarray(model.decision_function(features))
 
 
-def _leak_row(context: Context, own: Images, training: Images, margins: NDArray[np.float64], seed: int) -> Row:
+def _leak_row(audited: Audited) -> Row:
     """Measure how well remembering the training images, and nothing else, separates the classes of the run's images.
 
     An image with a copy or near copy there scores +1 (REAL) or -1 (FAKE) by the class of the nearest, or by the
     class that is not its own where it has equal copies of both; all others 0.
     """
-    images, pairs = find_copies(own, training, context.report)
-    classes, real = nearest_copies(images, pairs, ~images["is_own"].to_numpy())["class"], context.run.is_real
-    is_copy, other = classes.notna().to_numpy(), (classes == "other").to_numpy()
+    images, pairs = find_copies(audited.own, audited.training, audited.context.report)
+    classes = nearest_copies(images, pairs, ~images["is_own"].to_numpy())["class"]
+    real = audited.real
+    is_copy = classes.notna().to_numpy()
+    other = (classes == "other").to_numpy()
     scores = np.where(is_copy, np.where(real != other, 1, -1), 0)
-    fresh = within_strata(margins[~is_copy], real[~is_copy], np.zeros((~is_copy).sum(), np.intp))
+    alike = np.zeros((~is_copy).sum(), np.intp)
+    shuffled = np.random.default_rng(audited.seed).permutation(real)
     row: Row = {"kind": "leak", "name": "leak", "images": len(real), "count": is_copy.sum(), "other_class": other.sum()}
-    row |= _estimate("auroc", auroc(scores, real)) | _estimate("matched_auroc", fresh)
-    return row | _estimate("shuffled", auroc(scores, np.random.default_rng(seed).permutation(real)))
+    row |= _estimate("auroc", auroc(scores, real))
+    row |= _estimate("matched_auroc", within_strata(audited.margins[~is_copy], real[~is_copy], alike))
+    return row | _estimate("shuffled", auroc(scores, shuffled))
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> Iterator[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """Findings `fact.<name>` and `leak`, worst first; `baseline.<name>`, `lean.<name>`, `ring`; or `follow.<name>`."""
     rows = {kind: part.to_dict("records") for kind, part in table.groupby("kind")}
     # those that certainly separate the classes best first

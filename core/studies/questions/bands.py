@@ -186,7 +186,8 @@ class Margins:
         return contrasts
 
     def _compare(self, kind: str, value: str, own: str, other: str, control: str) -> Contrast:
-        first, second = self.flips(own), self.flips(other)
+        first = self.flips(own)
+        second = self.flips(other)
         known = np.isfinite(first + second)
         return compare_shares(kind, value, first[known] > 0, second[known] > 0, self.weights[known], control=control)
 

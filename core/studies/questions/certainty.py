@@ -44,7 +44,9 @@ def other_fills(explainer: AnyExplainer, settings: ExplainerSettings) -> dict[st
 
 def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     """Describe a method's columns: none where it covers no parts of the image."""
-    settings, name, title = settings_of(explainer, 0), explainer.name, explainer.title
+    settings = settings_of(explainer, 0)
+    name = explainer.name
+    title = explainer.title
     others = other_fills(explainer, settings)
     columns = {}
     for fill in explainer.under_fills(settings).keys() - others:
@@ -58,13 +60,15 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Count the parts of each image that are certain, and those of the same and the opposite sign under other fills."""
-    images, seed = context.pixels[rows], parameters["lime_seed"]
+    images = context.pixels[rows]
+    seed = parameters["lime_seed"]
 
     def count(explainer: AnyExplainer) -> dict[str, list[float]]:
         def signs(settings: ExplainerSettings) -> list[NDArray[np.int8]]:
             return [computed.decisions for computed in explain_all(context.detector, images, explainer, settings)]
 
-        name, own = explainer.name, settings_of(explainer, seed)
+        name = explainer.name
+        own = settings_of(explainer, seed)
         before = signs(own)
         counts = {f"{name}_certain": [float((part != 0).sum()) for part in before]}
         others: dict[str, ExplainerSettings] = {**other_fills(explainer, own), SEED: settings_of(explainer, seed + 1)}

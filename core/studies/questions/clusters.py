@@ -60,7 +60,8 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     if len(rows) < LEAST:
         raise StudyError(f"clusters of {len(rows)} images say nothing; ask for at least {LEAST}")
     predictions = context.run.predictions.iloc[rows]
-    verdicts, parts = predictions["predicted"].to_numpy(str), [predictions[["id"]].reset_index(drop=True)]
+    verdicts = predictions["predicted"].to_numpy(str)
+    parts = [predictions[["id"]].reset_index(drop=True)]
     # small products: a second BLAS thread would only wait, and sums in another order make other clusters
     with threadpool_limits(1):
         for number, (space, points) in enumerate(spaces(context, rows).items()):
@@ -93,7 +94,8 @@ def cluster_space(
     """
     parts = []
     for number, verdict in enumerate(VERDICTS):
-        if len(mine := np.flatnonzero(verdicts == verdict)):
+        mine = np.flatnonzero(verdicts == verdict)
+        if len(mine):
             part = cluster_verdict(points[mine], parameters).set_index(mine)
             parts.append(part.assign(cluster=part["cluster"] + number * parameters["most"]))
     table = pd.concat(parts).sort_index()
@@ -116,13 +118,16 @@ def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) 
         N rows: `cluster`, from 0; `distance` from its centre; `silhouette` and `control`, see `COLUMNS`, NaN beyond the
         subsample and where there is one cluster.
     """
-    seed, reduced, distinct = parameters["seed"], _components(points, parameters), len(np.unique(points, axis=0))
+    seed = parameters["seed"]
+    reduced = _components(points, parameters)
+    distinct = len(np.unique(points, axis=0))
     if len(points) < LEAST or distinct == 1:
         away = np.linalg.norm(reduced - reduced.mean(0), axis=1)
         return pd.DataFrame({"cluster": 0, "distance": away, "silhouette": np.nan, "control": np.nan})
     some = _subsample(len(points), parameters)
     most = min(parameters["most"], distinct)
-    own, generator = silhouettes_by_number(reduced[some], most, seed), np.random.default_rng(seed)
+    own = silhouettes_by_number(reduced[some], most, seed)
+    generator = np.random.default_rng(seed)
     clouds = [
         silhouettes_by_number(generator.normal(size=reduced[some].shape) * reduced[some].std(axis=0), most, seed)
         for _ in range(parameters["clouds"])
@@ -157,7 +162,8 @@ def lay_out(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArr
     """float64 (N, 2): t-SNE of a subsample, and every other point at the mean of its nearest there."""
     if (points == points[0]).all():
         return np.zeros((len(points), 2))
-    reduced, some = _components(points, parameters), _subsample(len(points), parameters)
+    reduced = _components(points, parameters)
+    some = _subsample(len(points), parameters)
     if reduced.shape[1] == 1:
         # the embedding has two dimensions, and begins with as many components
         reduced = np.pad(reduced, ((0, 0), (0, 1)))

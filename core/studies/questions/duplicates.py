@@ -48,7 +48,8 @@ def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFra
     training = training_images(context)
     images, pairs = find_copies(own_images(context), training, context.report)
     is_own = images["is_own"].to_numpy()
-    leaks, copies = nearest_copies(images, pairs, ~is_own), nearest_copies(images, pairs, is_own)
+    leaks = nearest_copies(images, pairs, ~is_own)
+    copies = nearest_copies(images, pairs, is_own)
     if not len(training.rows):
         # a run remembers which of its files were trained on
         seen = context.run.predictions["in_train"].to_numpy(bool) & (context.run.split == "test")

@@ -85,7 +85,10 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the curves of each image, of the methods whose columns are wanted; NaN where one cannot explain."""
-    cells, images, passes, records = Cells(context.run), context.pixels[rows], {}, []
+    cells = Cells(context.run)
+    images = context.pixels[rows]
+    passes = {}
+    records = []
     stored = None if context.run.maps is None else context.run.maps[rows]
     for name, explainer in judged().items():
         if can_explain(explainer, context.detector) and context.wants(*columns_of(explainer)):
@@ -120,7 +123,9 @@ def scores_of(
     context: Context, cells: Cells, row: int, *, grid: NDArray[np.int32], passes: Mapping[str, Pass], seed: int
 ) -> dict[Order, NDArray[np.float64]]:
     """Score each cell of the grid under each order: float64 (S,); the cell with the highest score comes first."""
-    sign, image, count = cells.signs[row], np.asarray(context.pixels[row]), int(grid.max()) + 1
+    sign = cells.signs[row]
+    image = np.asarray(context.pixels[row])
+    count = int(grid.max()) + 1
     at = cells.others(row, 1, seed=seed)[0]
     if context.run.maps is None:
         # of predictions only, the map that LIME gives
@@ -242,7 +247,8 @@ def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.Data
         `group`, `method`, `name` for a legend, `fill`, `direction`, `share` of the image that is filled (deletion) or
         shown (insertion), 0 to 1, and the mean margin signed toward the verdict with its interval.
     """
-    rows, named = [], methods_of(table) | ORDERS
+    rows = []
+    named = methods_of(table) | ORDERS
     for group, part, weights in groups(table, run, by):
         for fill, (method, name), direction in product(fills_of(table), named.items(), DIRECTIONS):
             points = curve_of(part, direction, method, fill)

@@ -60,7 +60,8 @@ class Searched(NamedTuple):
 
 def searched(context: Context) -> Searched:
     """Compute the features of the training images; return the run's own images where those are not available."""
-    run, detector = context.run, context.detector
+    run = context.run
+    detector = context.detector
     own = detector.full_pass(context.pixels).features if run.features is None else np.asarray(run.features)
     if own is None:
         raise StudyError(f"{detector.name} has no layer whose features could be compared; ask another detector")
@@ -98,7 +99,8 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     shuffled = np.random.default_rng(int(parameters["seed"])).permutation(is_real)
     says, shares = _majority(near.rows[:, :k], is_real)
     # where there is none, rows are -1
-    classes, ids = np.array(CLASSES, object), np.array([*base.rows["id"], None], object)
+    classes = np.array(CLASSES, object)
+    ids = np.array([*base.rows["id"], None], object)
     table = {
         "id": predictions["id"].to_numpy(),
         "fake_share": (1 - shares).astype(np.float32),

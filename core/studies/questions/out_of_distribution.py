@@ -29,12 +29,17 @@ from core.runs.training_set import is_sample
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
 # kinds of rows
-OWN, IMITATIONS, LARGE, PHOTOGRAPHS = "test set", "generator", "large generator", "photographs"
-AS_IT_IS, AS_CIFAKE = "as it is", "JPEG like CIFAKE's"
+OWN = "test set"
+IMITATIONS = "generator"
+LARGE = "large generator"
+PHOTOGRAPHS = "photographs"
+AS_IT_IS = "as it is"
+AS_CIFAKE = "JPEG like CIFAKE's"
 CRUDEST = "nearest"
 # in place of a source: all of them
 ALL = "all"
-EVERY_FILTER, BUT_CRUDEST = "every filter", f"every filter but {CRUDEST}"
+EVERY_FILTER = "every filter"
+BUT_CRUDEST = f"every filter but {CRUDEST}"
 SURE = 0.95
 # kind of rows -> key of its finding, and what the images are
 GROUPS = {
@@ -152,7 +157,8 @@ def _row(about: Mapping[str, Any], real: Hits, confidence: Values, clusters: Clu
         confidence: (N,), in the predicted class, 0.5 to 1.
         clusters: integers (N,), images with the same number resemble each other; None where each stands alone.
     """
-    count, called_real = len(real), int(real.sum())
+    count = len(real)
+    called_real = int(real.sum())
     interval = wilson_interval(called_real, count) if clusters is None else clustered_share(real, clusters)
     return {
         "skipped": 0,

@@ -42,23 +42,34 @@ QUESTIONS = {
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the margin of each image under each strength of each probe, and the size of the change."""
-    seed, run, pixels = parameters["seed"], context.run, context.pixels[rows]
-    donors = choose_donors(run, rows, seed=seed)
-    # an image without a donor is its own, and those results are dropped
-    other, same = (np.asarray(context.pixels[np.where(chosen < 0, rows, chosen)]) for chosen in donors)
-    ids = run.predictions["id"].to_numpy()[rows]
-    chance = Chance.of(list(ids.astype(str)), side=pixels.shape[1], seed=seed)
-    batch = Batch(pixels, other, same, chance)
-    lacking = {"other": donors.other < 0, "same": donors.same < 0}
-    table: dict[str, NDArray[Any]] = {"id": ids}
+    batch, lacking = _batch(context, rows, parameters["seed"])
+    table: dict[str, NDArray[Any]] = {"id": context.run.predictions["id"].to_numpy()[rows]}
     for column, (probe, strength) in probe_columns().items():
-        if context.wants(column, size_column(column)):
-            changed, lacks = probe.edit(batch, strength.value), lacking.get(probe.needs, np.zeros(len(rows), bool))
-            sizes = short_sizes(rms(changed, batch.other if probe.changes_donor else batch.pixels))
-            margins = short_margins(context.detector.margins(changed))
-            table[column] = np.where(lacks, np.nan, margins).astype(np.float16)
-            table[size_column(column)] = np.where(lacks, np.nan, sizes).astype(np.float16)
+        if not context.wants(column, size_column(column)):
+            continue
+        changed = probe.edit(batch, strength.value)
+        before = batch.other if probe.changes_donor else batch.pixels
+        values: dict[str, NDArray[Any]] = {
+            column: short_margins(context.detector.margins(changed)),
+            size_column(column): short_sizes(rms(changed, before)),
+        }
+        for name, numbers in values.items():
+            table[name] = np.where(lacking[probe.needs], np.nan, numbers).astype(np.float16)
     return pd.DataFrame(table)
+
+
+def _batch(context: Context, rows: Rows, seed: int) -> tuple[Batch, dict[str, NDArray[np.bool_]]]:
+    """Return images with their donors and chance, and for each need of a probe bool (N,), which images lack it.
+
+    An image without a donor is its own, and those results are dropped.
+    """
+    donors = choose_donors(context.run, rows, seed=seed)
+    other, same = (np.asarray(context.pixels[np.where(chosen < 0, rows, chosen)]) for chosen in donors)
+    pixels = context.pixels[rows]
+    ids = context.run.predictions["id"].to_numpy()[rows].astype(str)
+    chance = Chance.of(list(ids), side=pixels.shape[1], seed=seed)
+    lacking = {"nothing": np.zeros(len(rows), bool), "other": donors.other < 0, "same": donors.same < 0}
+    return Batch(pixels, other, same, chance), lacking
 
 
 def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:

@@ -37,14 +37,16 @@ from core.studies.study import Context, Parameters, Rows, Study, StudyError
 # maps are compared on so many cells along a side, unless they have fewer values
 CELLS = 8
 # columns of every method besides those of the detector's levels
-OTHER, EDGES = "other", "edges"
+OTHER = "other"
+EDGES = "edges"
 CONTROL = "what the same random detector makes of other images"
 
 REMAINS = "Does anything of the map remain when the weights are random?"
 
 
 def _describe(explainer: AnyExplainer) -> dict[str, str]:
-    name, itself = explainer.name, f"size of the rank correlation of {explainer.title} with"
+    name = explainer.name
+    itself = f"size of the rank correlation of {explainer.title} with"
     return {
         f"{name}_{OTHER}": f"{itself} that of other images of the cell by the detector that is random throughout, over "
         "the same regions where it has such, mean, 0 to 1",
@@ -64,15 +66,19 @@ def levels_for(explainer: AnyExplainer, levels: tuple[str, ...]) -> tuple[str, .
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Correlate each explanation of each image with that by random detectors, which images take in turn."""
-    detector, levels, cells = context.detector, context.detector.levels, Cells(context.run)
+    detector = context.detector
+    levels = context.detector.levels
+    cells = Cells(context.run)
     if not levels:
         raise StudyError(f"{detector.name} has no weights that can be randomised; use another detector")
     if parameters["networks"] < 1:
         raise StudyError(f"networks must be at least 1, not {parameters['networks']}")
-    network, images = np.asarray(rows % parameters["networks"], np.int16), context.pixels[rows]
+    network = np.asarray(rows % parameters["networks"], np.int16)
+    images = context.pixels[rows]
 
     def correlate(explainer: AnyExplainer) -> dict[str, NDArray[np.float64]]:
-        name, settings = explainer.name, settings_of(explainer, parameters["lime_seed"])
+        name = explainer.name
+        settings = settings_of(explainer, parameters["lime_seed"])
         explained = explain_all(detector, images, explainer, settings, stored=context.run.needed_maps[rows])
         own = [_compared_values(once.values) for once in explained]
         values = {column: np.full(len(rows), np.nan) for column in columns_of(explainer, levels)}

@@ -28,7 +28,8 @@ OURS = "Are one-colour maps rarer with other settings than with the paper's?"
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Count the signs of each image's LIME weights under both settings."""
-    seed, signs = parameters["lime_seed"], np.where(context.run.predicted_real[rows], 1, -1)
+    seed = parameters["lime_seed"]
+    signs = np.where(context.run.predicted_real[rows], 1, -1)
     paper, ours = (
         explain_all(context.detector, context.pixels[rows], LIME, settings)
         for settings in (LimeSettings.paper(seed=seed), LimeSettings(seed=seed))

@@ -51,7 +51,9 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute each explanation of each image again, and compare it with itself and with those of other images."""
-    cells, detector, seed = Cells(context.run), context.detector, parameters["seed"]
+    cells = Cells(context.run)
+    detector = context.detector
+    seed = parameters["seed"]
     own = context.pixels[rows]
     noisy = np.stack([add_noise(image, seed=(seed, int(row))) for image, row in zip(own, rows, strict=True)])
     grid = segment(own[0], method="grid", n_segments=parameters["segments"])

@@ -37,7 +37,8 @@ Values = NDArray[np.float64]
 CONTROLS = {"other": "another image's exact map", "random": "random order"}
 BASELINES = {"edges": "edges first", "centre": "middle first"}
 # the first truth of a cell; the others are the effects of covering it with a fill
-SCORES, SUM = "exact", "sum"
+SCORES = "exact"
+SUM = "sum"
 TRUTHS: dict[str, str] = {
     SCORES: "mean score of the patches that see it",
     SUM: "sum of the exact map in it",
@@ -45,7 +46,8 @@ TRUTHS: dict[str, str] = {
 # setting that is varied -> kind of choice
 KINDS = {"fill": "fill", "baseline": "baseline", "sigma": "baseline", "layer": "layer"}
 # layers of a detector of patches whose Grad-CAM is the patches' scores by construction, "" for the detector's own
-STRETCHED, NOTE = ("", "scores"), "the patches' scores, stretched"
+STRETCHED = ("", "scores")
+NOTE = "the patches' scores, stretched"
 
 NEAR = {
     SCORES: "Is the map nearer to the truth than its controls?",
@@ -80,7 +82,8 @@ class Variant(NamedTuple):
 
 def variants(explainer: AnyExplainer, *, layers: Iterable[str] = (), seed: int = 0) -> list[Variant]:
     """List an explainer's fills, baselines or layers, its default first."""
-    own, name = settings_of(explainer, seed), explainer.name
+    own = settings_of(explainer, seed)
+    name = explainer.name
     listed: dict[str, Variant] = {}
     # what is listed last begins the titles of what it has in common with the default
     for setting in reversed([setting for setting in describe(explainer.settings) if setting.name in KINDS]):
@@ -123,7 +126,8 @@ def patch_means(exact: NDArray[np.floating], coverage: NDArray[np.floating], reg
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compare each image's explanations, controls and baselines with both truths, over the cells of a grid."""
-    detector, seed = context.detector, parameters["seed"]
+    detector = context.detector
+    seed = parameters["seed"]
     if EXACT.unavailable(detector):
         raise StudyError(
             f"the study truth needs a detector that adds up small patches, not {detector.name}; name another"
@@ -132,7 +136,8 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     count = (detector.side - network.field) // network.stride + 1
     ones = np.ones((count, count))
     coverage = spread_scores(ones, side=detector.side, field=network.field, stride=network.stride)
-    cells, pixels = Cells(context.run), context.pixels[rows]
+    cells = Cells(context.run)
+    pixels = context.pixels[rows]
     others = context.pixels[[cells.others(int(row), 1, seed=seed)[0] for row in rows]]
     exact = [one.map for one in EXACT.explain_batch(detector, np.concatenate([pixels, others]), EXACT.settings())]
     layers = [layer for layer in detector.layers if layer != detector.target_layer]
@@ -140,7 +145,8 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     tried = [own for own in named if not own.explainer.unavailable(detector) and context.wants(*own.columns)]
     explained = [explain_all(detector, pixels, own.explainer, own.settings) for own in tried]
     squares = grid(detector.side, detector.side, rows=parameters["cells"], columns=parameters["cells"])
-    size, records = parameters["cells"] ** 2, []
+    size = parameters["cells"] ** 2
+    records = []
     # the image as it is, then with each cell covered
     keep = ~np.eye(size + 1, size, -1, dtype=bool)
     for at, row in enumerate(rows):

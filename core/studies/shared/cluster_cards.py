@@ -74,14 +74,16 @@ def read_cards(
     labels, distances = (table[f"{space}_{name}"].to_numpy() for name in ("cluster", "distance"))
     positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])
     rows = run.predictions.iloc[positions].reset_index(drop=True)
-    predicted, wrong = run.predicted_real[positions], (run.is_real != run.predicted_real)[positions]
+    predicted = run.predicted_real[positions]
+    wrong = (run.is_real != run.predicted_real)[positions]
     weights = cell_weights(run, positions)
     columns = list(columns_of(run, positions, weights)) if compared else []
     cards = []
     for number in np.unique(labels):
         inside = labels == number
         mine = np.flatnonzero(inside)
-        peers, own = predicted == predicted[mine[0]], weights[mine]
+        peers = predicted == predicted[mine[0]]
+        own = weights[mine]
         rate = weighted_share(wrong[mine], own)
         # the worst of many clusters lies above by chance more often than a single one (Bonferroni)
         strict = weighted_share(wrong[mine], own, confidence=1 - 0.05 / len(np.unique(labels[peers])))
@@ -114,7 +116,8 @@ def _mean_image(
 ) -> NDArray[np.uint8] | None:
     total: Any = 0.0
     for row, weight in zip(positions.tolist(), weights / weights.sum(), strict=True):
-        if (image := pictures.get(row)) is None:
+        image = pictures.get(row)
+        if image is None:
             # it is missing, or its file has changed
             return None
         total = total + weight * image

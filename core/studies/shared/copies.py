@@ -1,7 +1,7 @@
 """Copies and near copies within and between image sets, and how their files were compressed."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -65,12 +65,15 @@ def training_images(context: Context) -> Images:
 def source_of(context: Context) -> str | None:
     """Find the files of the run's images: the sample's, or the context's `data`; None where they are not all there."""
     data = "sample" if str(context.run.manifest["set"]).startswith("sample-") else context.data
+    if not data:
+        return None
     try:
-        images = load_image_set(data, context.run.split, fit=context.run.preprocessing, skip_bad=True) if data else None
+        images = load_image_set(data, context.run.split, fit=context.run.preprocessing, skip_bad=True)
     except (DatasetError, OSError):
         return None
     # another set would say nothing about them
-    return data if images and context.run.predictions["sha256"].isin(images.rows["sha256"]).all() else None
+    is_theirs = context.run.predictions["sha256"].isin(images.rows["sha256"]).all()
+    return data if is_theirs else None
 
 
 def compressions(context: Context, split: Split, rows: pd.DataFrame) -> pd.Series:
@@ -137,37 +140,43 @@ def nearest_copies(images: pd.DataFrame, pairs: pd.DataFrame, among: NDArray[np.
         image `class` ("same"; "other", also where copies have both), `name`, `id`, and `bits`, in how many of 64 bits
         their perceptual hashes differ; missing where there is none.
     """
-    own, others = (
-        images[images["is_own"]].rename_axis("own").reset_index(),
-        images[among].rename_axis("at").reset_index(),
-    )
-    # an image is no copy of itself, so that two of equal ones are needed
-    equal = [
-        own[["own", key]]
-        .merge(others.groupby(key).head(2)[["at", key]], on=key)
-        .assign(kind=kind, bits=0, correlation=1)
-        for kind, key in ((FILE, "file"), (SHOWN, "shown"))
-    ]
-    near = pd.concat([pairs, pairs.rename(columns={"left": "right", "right": "left"})])
-    near = near.merge(own[["own", "shown"]], left_on="left", right_on="shown").drop(columns="shown")
-    near = near.merge(others.drop_duplicates("shown")[["at", "shown"]], left_on="right", right_on="shown")
-    table = pd.concat([*equal, near.assign(kind=NEAR)], ignore_index=True)
-    table = table.assign(kind=pd.Categorical(table["kind"], [FILE, SHOWN, NEAR]))[table["own"] != table["at"]]
-    table = table.sort_values(["kind", "bits", "correlation", "at"], ascending=[True, True, False, True])
-    best = table.drop_duplicates("own").set_index("own").reindex(own["own"])
+    own = images[images["is_own"]].rename_axis("own").reset_index()
+    others = images[among].rename_axis("at").reset_index()
+    candidates = pd.concat([*_equal(own, others), _near(own, others, pairs)], ignore_index=True)
+    # an image is no copy of itself
+    candidates = candidates[candidates["own"] != candidates["at"]]
+    candidates["kind"] = pd.Categorical(candidates["kind"], [FILE, SHOWN, NEAR])
+    candidates = candidates.sort_values(["kind", "bits", "correlation", "at"], ascending=[True, True, False, True])
+    best = candidates.drop_duplicates("own").set_index("own").reindex(own["own"])
     copy = images.reindex(best["at"]).reset_index(drop=True)
-    equal_to = set(zip(others["shown"], others["is_real"], strict=True))
-    mixed = [(shown, not real) in equal_to for shown, real in zip(own["shown"], own["is_real"], strict=True)]
-    other = np.array(mixed) | (copy["is_real"] != own["is_real"]).to_numpy()
+    classes = set(zip(others["shown"], others["is_real"], strict=True))
+    has_both = [(shown, not real) in classes for shown, real in zip(own["shown"], own["is_real"], strict=True)]
+    is_other = np.array(has_both) | (copy["is_real"] != own["is_real"]).to_numpy()
     return pd.DataFrame(
         {
             "kind": best["kind"].astype(object).fillna(NONE).to_numpy(),
-            "class": pd.Series(np.where(other, "other", "same")).where(copy["id"].notna()),
+            "class": pd.Series(np.where(is_other, "other", "same")).where(copy["id"].notna()),
             "name": copy["name"],
             "id": copy["id"],
             "bits": best["bits"].to_numpy(np.float16),
         }
     )
+
+
+def _equal(own: pd.DataFrame, others: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield pairs of the same file and of the same pixels: numbers `own` and `at`, two for each image at most."""
+    for kind, key in ((FILE, "file"), (SHOWN, "shown")):
+        # the first may be the image itself
+        first = others.groupby(key).head(2)[["at", key]]
+        yield own[["own", key]].merge(first, on=key).assign(kind=kind, bits=0, correlation=1)
+
+
+def _near(own: pd.DataFrame, others: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Find the near copies of each image: numbers `own` and `at`, of images with equal pixels the first."""
+    both_ways = pd.concat([pairs, pairs.rename(columns={"left": "right", "right": "left"})])
+    near = both_ways.merge(own[["own", "shown"]], left_on="left", right_on="shown").drop(columns="shown")
+    first = others.drop_duplicates("shown")[["at", "shown"]]
+    return near.merge(first, left_on="right", right_on="shown").assign(kind=NEAR)
 
 
 def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, NDArray[np.uint8]]:

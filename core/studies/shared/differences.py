@@ -83,7 +83,8 @@ def compare_groups(column: Column, group: NDArray[np.bool_], others: NDArray[np.
 
 def _moments(column: Column, chosen: NDArray[np.bool_]) -> tuple[float, float, float]:
     """Mean, variance and Kish's effective number of images."""
-    values, weights = column.values[chosen], column.weights[chosen]
+    values = column.values[chosen]
+    weights = column.weights[chosen]
     if not len(values):
         return np.nan, np.nan, 0
     mean = float(np.average(values, weights=weights))
@@ -119,14 +120,18 @@ def columns_of(run: Run, positions: NDArray[np.intp], given: NDArray[np.float64]
     ).iloc[positions]
     yield Column("margin", "margin", np.abs(table["margin"].to_numpy(np.float64)), given)
     for name in ("category", *FACTS, *(name for name in offered if name in table)):
-        label, weights, values = studied[name].label if name in studied else name, given, table[name]
-        if (weight := f"{name.partition('.')[0]}.{WEIGHT}") in table:
+        label = studied[name].label if name in studied else name
+        weights = given
+        values = table[name]
+        weight = f"{name.partition('.')[0]}.{WEIGHT}"
+        if weight in table:
             # the sparser of the two samples is the one that a row is drawn from
             weights = np.where(table[weight] > 0, np.maximum(table[weight], given), 0)
         is_share = pd.api.types.is_bool_dtype(values)
         if isinstance(values.dtype, pd.CategoricalDtype) and list(values.cat.categories) == ["no", "yes"]:
             # of a sample
-            is_share, values = True, values.map({"no": 0.0, "yes": 1.0}).astype(np.float64)
+            is_share = True
+            values = values.map({"no": 0.0, "yes": 1.0}).astype(np.float64)
         if pd.api.types.is_numeric_dtype(values):
             yield Column(name, label, values.to_numpy(np.float64), weights, is_share)
         elif values.nunique() <= MOST_TEXTS:

@@ -36,7 +36,8 @@ def choose_donors(run: Run, rows: NDArray[np.intp], *, seed: int = 0) -> Donors:
     """
     table = run.predictions
     verdict, label = ((table[name] == "REAL").to_numpy() for name in ("predicted", "label"))
-    category, ids = pd.factorize(table["category"])[0], table["id"].to_numpy(str)
+    category = pd.factorize(table["category"])[0]
+    ids = table["id"].to_numpy(str)
     # a repeated file would lend an image to itself, and must not borrow from its first copy
     usable = np.flatnonzero((verdict == label) & ~table["is_repeat"].to_numpy(bool))
     files = pd.factorize(table["sha256"])[0]

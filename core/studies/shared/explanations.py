@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
 # forward passes an image: of those that are judged, and of those that are cheap enough to be computed often
-MOST, CHEAP = 512, 16
+MOST = 512
+CHEAP = 16
 # raised whenever an explainer gives other values than before
 VERSION = 3
 # one method on the last layer of networks that average it: counted once where so many values differ by no more
 ALIKE = {"gradcam", "layercam", "xgradcam"}
-SAME, CLOSE = 0.95, 0.01
+SAME = 0.95
+CLOSE = 0.01
 # the control of studies that compare maps of one image with maps of others
 OTHERS = "maps of other images of the same cell"
 
@@ -198,7 +200,9 @@ def table_by_method(
 
 
 def _pass_of(explanation: Explanation) -> Pass:
-    parts, values, why = explanation.parts, explanation.map.astype(np.float32), explanation.diagnostics.one_colour
+    parts = explanation.parts
+    values = explanation.map.astype(np.float32)
+    why = explanation.diagnostics.one_colour
     if parts is None or parts.regions is None:
         return Pass(values, one_colour=why)
     return Pass(values, parts.regions.astype(np.int16), parts.weights.astype(np.float32), parts.decisions, why)

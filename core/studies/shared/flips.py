@@ -80,8 +80,8 @@ def read_flips(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | No
     donors = choose_donors(run, where, seed=int((parameters or {}).get("seed", 0))).other
     margins = run.predictions["margin"].to_numpy(np.float64)
     groups = {name: rows[name].astype(object) for name in ("category", "source") if name in rows}
-    if (seen := run.seen) is not None:
-        groups["seen"] = seen.iloc[where].reset_index(drop=True).astype(object)
+    if run.seen is not None:
+        groups["seen"] = run.seen.iloc[where].reset_index(drop=True).astype(object)
     added = {
         "verdict": rows["predicted"].astype(str).astype("category"),
         "cell": rows["label"].astype(object).fillna(UNLABELLED),
@@ -182,7 +182,8 @@ def rates_table(rates: Sequence[FlipRate], *, side: int) -> pd.DataFrame:
     records = []
     for rate in rates:
         contrast = rate.contrast
-        share, control = contrast.measure, contrast.control
+        share = contrast.measure
+        control = contrast.control
         record: dict[str, Any] = {
             "verdict": rate.verdict, "group": rate.group, "flipped": rate.flipped, "change": rate.probe.title,
             "strength": rate.strength.at(side).label, "images": share.n, "share": share.value, "share_low": share.low,

@@ -88,7 +88,8 @@ class Cells:
 
     def _pool(self, row: int) -> NDArray[np.intp]:
         for groups in (self._cell, self._called):
-            if len(alike := np.flatnonzero(groups == groups[row])) > 1:
+            alike = np.flatnonzero(groups == groups[row])
+            if len(alike) > 1:
                 return alike
         return np.arange(len(self._cell))
 
@@ -124,7 +125,8 @@ def choose_rows(
         return np.sort(generator.choice(total, images, replace=False)), np.full(images, total / images, np.float32)
     cell = 2 * run.is_real + run.predicted_real
     cells = [np.flatnonzero(cell == number) for number in range(4)]
-    wrong, right = [cells[1], cells[2]], [cells[0], cells[3]]
+    wrong = [cells[1], cells[2]]
+    right = [cells[0], cells[3]]
     errors = sum(map(len, wrong))
     if 2 * errors <= images:
         quotas = [(cell, len(cell)) for cell in wrong] + _shares(right, images - errors)
@@ -145,7 +147,8 @@ def cell_weights(run: Run, positions: NDArray[np.intp]) -> NDArray[np.float64]:
 
 def _shares(cells: list[NDArray[np.intp]], images: int) -> list[tuple[NDArray[np.intp], int]]:
     """Divide `images` among cells, as evenly as their sizes allow."""
-    left, quotas = images, []
+    left = images
+    quotas = []
     for rank, cell in enumerate(sorted(cells, key=len)):
         count = min(len(cell), left // (len(cells) - rank))
         quotas.append((cell, count))
