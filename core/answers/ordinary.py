@@ -5,14 +5,13 @@ its kind, at a threshold below which at most `MOST` of the photographs lie; wher
 answer, and never is one "real". The rates of known detectors ship in `ordinary.json`, by the sha256 of their weights.
 """
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, FiniteFloat
+from pydantic import BaseModel, FiniteFloat, TypeAdapter
 
 from core.answers.judgement import Count, Judgement
 from core.images.encoding import file_facts
@@ -71,14 +70,25 @@ def kind_of(data: bytes) -> Kind:
     return "lossless" if name in LOSSLESS else "lossy"
 
 
+class Measured(BaseModel, frozen=True):
+    """What was measured of a detector on ordinary pictures.
+
+    Attributes:
+        detector, how: its name, and how it was measured.
+        kinds: rates by kind of file.
+        photographs_called_fake: of photographs after each delivery by name, "" for none, those whose margin is below 0.
+    """
+
+    detector: str
+    how: str
+    kinds: dict[Kind, Rates]
+    photographs_called_fake: dict[str, Count]
+
+
 @cache
-def measured() -> dict[str, dict[Kind, Rates]]:
-    """Return the rates that ship: sha256 of the weights -> kind of file -> rates."""
-    content = json.loads(FILE.read_text(encoding="utf-8"))
-    return {
-        weights: {kind: Rates.model_validate(rates) for kind, rates in about["kinds"].items()}
-        for weights, about in content.items()
-    }
+def measured() -> dict[str, Measured]:
+    """Return what ships, by the sha256 of the detector's weights."""
+    return TypeAdapter(dict[str, Measured]).validate_json(FILE.read_text(encoding="utf-8"))
 
 
 def find_rates(margins: NDArray[np.floating], is_real: NDArray[np.bool_], sources: NDArray[np.str_]) -> Rates:

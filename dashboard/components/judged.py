@@ -9,24 +9,25 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.answers.judgement import Judgement, Threshold, judge, versions
-from core.answers.ordinary import judge_ordinary, measured
+from core.answers.ordinary import Kind, Rates, judge_ordinary, measured
 from core.console import PROGRAM, join
 from core.detectors.identity import DetectorHandle
 from core.detectors.known import find_known
 from core.findings.numbers import plus
 from core.images.decoding import ImageError, may_be_transparent
 from core.images.labels import verdict_of
-from core.images.preprocessing import Prepared, settle
+from core.images.preprocessing import Prepared, Preprocessing, settle
 from core.images.provenance import read_claims, summarise, weigh
 from core.perturbations.delivery import DELIVERIES, Delivered, deliver
+from dashboard.components.downloads import csv_button
 from dashboard.components.picture import Cell, picture_grid, picture_strip
 from dashboard.components.plain import code, plain
 from dashboard.components.requests import any_busy, ask, follow, poll, waiting
-from dashboard.components.study import draw_maker
+from dashboard.components.study import draw_maker, readable
 from dashboard.components.uploads import Picture, draw_crop, in_turn, remembered
 from dashboard.components.words import CLASS_WORDS, coloured, heading, percent
 from dashboard.jobs import JobStatus, PredictRequest
-from dashboard.library import threshold_of
+from dashboard.library import runs_by, threshold_of
 from dashboard.visitors import is_local
 
 # icons of Material
@@ -144,9 +145,15 @@ def draw_no_answer(
             st.caption(f"{make} tests it: a run of {plain(detector.name)}, and the images that it was trained on.")
 
 
+def rates_of(detector: DetectorHandle) -> dict[Kind, Rates] | None:
+    """Return a detector's rates on ordinary pictures by kind of file; None where they were not measured."""
+    about = measured().get(detector.identity.weights_sha256)
+    return about.kinds if about else None
+
+
 def draw_signs(picture: Picture, ready: Prepared, detector: DetectorHandle) -> None:
     """Draw the headline of an ordinary picture: what can be said by a window of its own pixels, and how often."""
-    rates = measured().get(detector.identity.weights_sha256)
+    rates = rates_of(detector)
 
     def show(now: JobStatus) -> None:
         margin = None if now.answer is None else float(now.answer.margins[0])
@@ -237,30 +244,86 @@ def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
     follow(lambda: look(ready, detector, slot="upload.raw"), show, slot="upload.raw")
 
 
-def draw_sent(picture: Picture, detector: DetectorHandle) -> None:
-    """Draw what the detector calls the picture after each way of saving, resizing and sharing."""
-    preprocessing = detector.about.preprocessing
-    steps, place = picture.steps(preprocessing), picture.place(preprocessing)
+def draw_survival(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> None:
+    """Draw what each detector says of the picture after each way of saving, resizing and sharing, as a matrix.
+
+    Args:
+        picture: that was chosen.
+        detectors: the chosen one, and others, of which those are asked that see the picture's own pixels.
+    """
+    chosen = next(iter(detectors))
+    asked: dict[str, list[Delivered]] = {}
+    for name, detector in detectors.items():
+        preprocessing = detector.about.preprocessing
+        if name == chosen or not picture.ready(preprocessing).resized:
+            asked[name] = sent_of(picture, preprocessing)
+    alarms = {name: false_alarms(detectors[name]) for name in asked}
+
+    def statuses() -> list[JobStatus]:
+        return [
+            ask(detectors[name], np.stack([one.pixels for one in sent]), PredictRequest(), slot=f"sent.{name}")
+            for name, sent in asked.items()
+        ]
+
+    def draw(now: list[JobStatus]) -> bool:
+        rows: dict[str, dict[str, str]] = {}
+        for (name, sent), status in zip(asked.items(), now, strict=True):
+            margins = [None] * len(sent) if status.answer is None else status.answer.margins
+            rows[plain(name)] = {
+                delivered.delivery.title: mark_of(delivered, margin)
+                for delivered, margin in zip(sent, margins, strict=True)
+            }
+            rows[f"{plain(name)}: photographs called FAKE"] = {
+                delivered.delivery.title: percent(share)
+                for delivered in sent
+                if (share := alarms[name].get(delivered.delivery.name)) is not None
+            }
+        table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("detector").dropna(how="all")
+        st.dataframe(table, height="content", placeholder="not measured", alt="What each detector says after each way")
+        csv_button("As CSV", table.reset_index(), "survival.csv", key="sent.csv")
+        return any_busy(now)
+
+    first = statuses()
+    poll(first, statuses, draw, busy=any_busy(first))
+
+
+def sent_of(picture: Picture, preprocessing: Preprocessing) -> list[Delivered]:
+    """Return a picture as a detector sees it after each delivery; it is made once, with a bar."""
+    steps = picture.steps(preprocessing)
+    place = picture.place(preprocessing)
 
     def send(pixels: NDArray[np.uint8]) -> list[Delivered]:
-        bar, made = st.progress(0.0, "Saving and resizing"), []
+        bar = st.progress(0.0, "Saving and resizing")
+        made = []
         for delivered in deliver(pixels, steps, place):
             made.append(delivered)
             bar.progress(len(made) / len(DELIVERIES), "Saving and resizing")
         bar.empty()
         return made
 
-    sent = remembered((picture.key, "sent", steps.steps, place), lambda: picture.use(send))
-    pixels = np.stack([delivered.pixels for delivered in sent])
+    return remembered((picture.key, "sent", steps.steps, place), lambda: picture.use(send))
 
-    def show(now: JobStatus) -> None:
-        if now.answer is not None:
-            called = [CLASS_WORDS[verdict_of(float(margin))] for margin in now.answer.margins]
-            words = [word if one.fits else "too few pixels are left" for one, word in zip(sent, called, strict=True)]
-            ways = pd.Index([one.delivery.title for one in sent], name="way")
-            st.table(pd.DataFrame({"called": words}, ways), border="horizontal")
 
-    follow(lambda: ask(detector, pixels, PredictRequest(), slot="upload.sent"), show, slot="upload.sent")
+def mark_of(delivered: Delivered, margin: float | None) -> str:
+    """Return the mark of a cell: the verdict, or why there is none."""
+    if not delivered.fits:
+        return "too few pixels"
+    return "being asked" if margin is None else verdict_of(float(margin))
+
+
+def false_alarms(detector: DetectorHandle) -> dict[str, float]:
+    """Return the share of photographs that a detector calls FAKE after each delivery, by name, where measured."""
+    about = measured().get(detector.identity.weights_sha256)
+    if about is not None:
+        return {name: count.hits / count.images for name, count in about.photographs_called_fake.items()}
+    for opened in runs_by(detector.identity):
+        result = readable(opened, "deliveries")
+        if result is not None and opened.run.classes:
+            photographs = opened.run.predictions["id"][opened.run.is_real.astype(bool)]
+            names = [delivery.name for delivery in DELIVERIES if delivery.name in result.table]
+            margins = result.table.set_index("id")[names].reindex(photographs).dropna()
+            return dict((margins <= 0).mean()) if len(margins) else {}
+    return {}
 
 
 def draw_others(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> None:
@@ -305,7 +368,7 @@ def answer_row(picture: Picture, detector: DetectorHandle, threshold: Threshold 
     if judgement := judged(ready, threshold, now):
         margins = now.answer.margins[: len(ready.filters)]
         if ready.preprocessing.native and not ready.whole:
-            rates = measured().get(detector.identity.weights_sha256)
+            rates = rates_of(detector)
             judgement = judge_ordinary(ready, picture.kind, rates, float(margins[0]))
         row |= {"answer": judgement.answer, "reason": judgement.sentence, "verdict": settle(margins)}
         row |= {"lowest margin": float(margins.min()), "highest margin": float(margins.max())}

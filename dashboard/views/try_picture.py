@@ -198,7 +198,11 @@ data = files[picture.key].getvalue() if picture.key in files else None
 parts: dict[str, tuple[str, str, Callable[[], None]]] = {
     "maps": ("Maps and their settings", "", partial(draw_maps, picture)),
     "experiments": ("What else flips it?", "", partial(experiments, subject, detector, origin, row)),
-    "sent": ("What do saving and resizing do?", "", partial(judged.draw_sent, picture, detector)),
+    "sent": (
+        "What survives saving and resizing?",
+        "",
+        partial(judged.draw_survival, picture, {detector.name: detector, **known}),
+    ),
     "others": ("What do other detectors say?", "", partial(judged.draw_others, picture, known)),
     "raw": ("Raw output", "Out of scope, nothing follows from it.", partial(judged.draw_raw, ready, detector)),
 }

@@ -1,6 +1,7 @@
 """What a visitor does, in a real browser: by mouse, and all of it by keyboard again."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,18 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from core.detectors.ferretnet import FerretDetector
+from core.detectors.manifest import Classes
+from core.detectors.storage import save_detector
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.settings import describe
+from core.images.preprocessing import Preprocessing
 from core.runs.metrics import confusion_at
 from core.runs.run import read_run
 from tests.browser.app import PATIENCE, settle, visit
+from tests.browser.test_accessibility import SCRIPT, STREAMLITS, TAGS, VIOLATIONS
+from tests.core.detectors.test_ferretnet import make_network
+from tests.server import running_server
 
 pytestmark = pytest.mark.browser
 RUN = "tiny@seen-test"
@@ -146,9 +154,8 @@ def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(
     crop = page.locator(".crop .frame")
     expect(crop).to_be_in_viewport(timeout=PATIENCE)
     settle(page)
-    expect(page.get_by_role("heading", name="Out of scope")).to_be_in_viewport()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("No answer"))
     expect(page.get_by_role("img", name=re.compile("Resized with bicubic"))).to_be_in_viewport()
-    expect(page.locator(".dial img").first).to_be_in_viewport()
     # the score that is not to be believed
     assert not re.search(r"p\(REAL\)|\d% sure", page.locator("[data-testid=stMain]").inner_text())
     box, square, spoken = crop.bounding_box(), page.locator(".crop .square"), page.locator(".crop .spoken")
@@ -173,6 +180,36 @@ def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(
     page.get_by_text("Maps and their settings").click()
     settle(page)
     expect(page.get_by_role("img", name="LIME, over the grey picture")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_ordinary_pictures_get_the_map_of_the_whole(page: Page, made_home: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(made_home, home)
+    preprocessing = Preprocessing(160, crop="native")
+    detector = FerretDetector(make_network(), preprocessing, Classes(("FAKE",), ("FAKE",)), config={"width": 16})
+    detector.manifest = {"name": "ferret"}
+    save_detector(home / "detectors" / "ferret", detector, model_card="# Detector `ferret`\n")
+    rows, columns = np.indices((200, 300))
+    drawn = Image.fromarray(np.stack([rows, columns % 256, rows * columns % 256], axis=2).astype(np.uint8))
+    drawn.save(tmp_path / "lossless.png")
+    drawn.save(tmp_path / "saved.jpg")
+    drawn.resize((6000, 4000)).save(tmp_path / "large.jpg")
+    headline = page.get_by_role("heading", level=1)
+    maps = page.get_by_role("img", name=re.compile("with the exact map over it"))
+    with running_server(home, tmp_path / "cache") as (address, _):
+        for name in ("lossless.png", "saved.jpg", "large.jpg"):
+            visit(page, f"{address}/try_picture?run={RUN}&by=ferret")
+            page.locator("input[type=file]").set_input_files(tmp_path / name)
+            expect(headline).to_have_text(re.compile("Cannot tell"), timeout=PATIENCE)
+            settle(page)
+            expect(maps).to_have_count(1)
+            page.get_by_role("radio", name="Save as JPEG").click()
+            expect(maps).to_have_count(2, timeout=PATIENCE)
+            settle(page)
+            expect(page.get_by_text(name, exact=True)).to_be_visible()
+        page.evaluate(SCRIPT)
+        assert page.evaluate(VIOLATIONS, [TAGS, STREAMLITS]) == []
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.answers.judgement import Count, scores, threshold_path, write_threshold
-from core.answers.ordinary import Rates
+from core.answers.ordinary import Measured, Rates
 from core.detectors.ferretnet import FerretDetector
 from core.detectors.manifest import Classes
 from core.detectors.storage import load_detector, save_detector
@@ -136,9 +136,9 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(
     assert plus(margin) in table(app, "p(REAL)")["margin"].tolist()
     # and so are its deliveries
     sent = [delivered.pixels for delivered in deliver(pixels, steps)]
-    called = [CLASS_WORDS["REAL" if one > 0 else "FAKE"] for one in other.margins(np.stack(sent))]
-    shown = [element.value for element in app.table]
-    assert next(one for one in shown if "JPEG 95" in one.index)["called"].tolist() == called
+    called = ["REAL" if one > 0 else "FAKE" for one in other.margins(np.stack(sent))]
+    (matrix,) = [element.value for element in app.dataframe if "JPEG 95" in element.value]
+    assert matrix.loc["rival"].tolist() == called
     # until somebody moves its square, which stays for another detector
     app.session_state["upload.places"] = {key: (0.0, 0.5, 1.0) for key, *_ in app.session_state["upload.made"]}
     app = settled(app.run())
@@ -204,11 +204,18 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(
         photographs=Count(hits=1, images=70, sources=5),
     )
     with monkeypatch.context() as patch:
-        patch.setattr(judged, "measured", lambda: {detector.identity.weights_sha256: {"lossless": rates}})
+        alarms = {"jpeg_95": Count(hits=1, images=4, sources=5)}
+        about = Measured(detector="ferret", how="", kinds={"lossless": rates}, photographs_called_fake=alarms)
+        patch.setattr(judged, "measured", lambda: {detector.identity.weights_sha256: about})
         app = upload(open_page("try_picture", run=RUN, by="ferret"), stripes())
         assert not app.exception
         assert judged.ORDINARY["signs"] in [title.value for title in app.title]
         assert "9 of 10" in words(app)
+        app = upload(open_page("try_picture", run=RUN, by="ferret", open="sent"), stripes())
+        (matrix,) = [element.value for element in app.dataframe if "JPEG 95" in element.value]
+        # one that would have to shrink the picture is not asked
+        assert [name.partition(":")[0] for name in matrix.index] == ["ferret", "ferret"]
+        assert matrix["JPEG 95"].iloc[1].startswith("25")
         as_jpeg = ("stripes.jpg", saved("JPEG", decode(picture(3))), "image/jpeg")
         app = upload(open_page("try_picture", run=RUN, by="ferret"), as_jpeg)
         assert judged.ORDINARY["unmeasured"] in [title.value for title in app.title]
