@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from core.console import one_direction
-from core.explainers.drawing import Style, draw_explanation
+from core.explainers.drawing import Style, bar_colours, draw_explanation
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
 from core.explainers.settings import settings_text
@@ -138,6 +138,8 @@ def _paste_maps(
     pictured = [style for explanation, style in explanations if explanation.has_picture]
     for explanation in random:
         shown.append(("A random map", explanation, pictured[0], "The first map's values in random places."))
+    if pictured:
+        _draw_legend(draw, pictured[0])
     width = (SIZE[0] - 2 * MARGIN) // len(shown)
     for number, (name, explanation, style, settings) in enumerate(shown):
         x = MARGIN + number * width
@@ -145,13 +147,22 @@ def _paste_maps(
         if explanation.has_picture:
             drawn = Image.fromarray(draw_explanation(explanation, max(MAP, 256), style=style)).convert("RGB")
             slide.paste(drawn.resize((MAP, MAP)), (x, MAPS_TOP))
-            low, high = END_LABELS[style.palette]
-            words = f"{low} to {high}. {settings}"
         else:
             words = explanation.diagnostics.sentence
         at = (x + MAP + 20, MAPS_TOP - 4)
         y = _write(draw, name, at, 28, INK, columns=20, lines=1, bold=True)
-        _write(draw, words, (at[0], y), 18, QUIET, columns=(width - MAP - 40) // 9, lines=5)
+        _write(draw, words, (at[0], y), 18, QUIET, columns=(width - MAP - 40) // 9, lines=6)
+
+
+def _draw_legend(draw: ImageDraw.ImageDraw, style: Style) -> None:
+    """Draw what the colours of the maps speak for, above the last of them."""
+    colours = bar_colours(style.palette)
+    x = MARGIN + 2 * (PICTURE + GAP) + GAP
+    y = MAPS_TOP - 64
+    for colour, words in zip((colours[0], colours[-1]), END_LABELS[style.palette], strict=True):
+        draw.rectangle((x, y + 4, x + 22, y + 26), fill=colour)
+        draw.text((x + 34, y), words, fill=INK, font=_font(24))
+        x += 300
 
 
 def _write(

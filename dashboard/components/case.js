@@ -2,6 +2,8 @@
 // data: {id, crisp, focus, headline, kind, before: frame, changes: [{...frame, name, result, flips, note}]}, frame: {source, verdict, sure}
 
 const MIDDLE = 50
+// the picture that had the focus after a press: a page that is drawn again does not take it back
+let focused = ""
 
 const verdict = (frame) => make("b", frame.verdict, frame.verdict)
 
@@ -102,13 +104,23 @@ export default function ({ data, parentElement }) {
     place()
   }
   // the page's own keys are not meant by those that move the divider
-  rail.onkeydown = (event) => event.key.startsWith("Arrow") && event.stopPropagation()
+  rail.onkeydown = (event) => {
+    const end = { Home: 0, End: 100 }[event.key]
+    if (end !== undefined) {
+      event.preventDefault()
+      rail.value = end
+      rail.oninput()
+    }
+    event.stopPropagation()
+  }
 
   const body = make("div", "body")
   body.append(left, right)
   root.replaceChildren(sentence, body, said)
   show()
-  if (isOther && data.focus) {
+  if (!data.focus) focused = ""
+  if (isOther && data.focus && focused !== data.id) {
+    focused = data.id
     picture.focus()
     // read after it has come onto the page
     setTimeout(() => (said.textContent = `Called ${data.before.verdict}, ${data.before.sure} sure. ${data.headline}`), 100)

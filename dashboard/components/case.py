@@ -125,12 +125,12 @@ def draw_case(case: Case, *, key: str = "case", focus: bool = False) -> None:
 
 
 def control_words(changes: pd.DataFrame, column: str) -> str:
-    """Say what a control makes of the verdict: the first that flips it, else the first; "" where none was made."""
+    """Say what a control makes of the verdict, the first that flips it, else the first; or that there is none."""
     probe, strength = probe_columns()[column]
     controls = [PROBES[key].column(strength.key) for key in probe.controls]
     made = changes["flips"].reindex(controls).dropna()
     if made.empty:
-        return ""
+        return "No control fits this change."
     control = made.idxmax()
     verdict = verdict_of(changes["margin"][control])
     does = "makes it" if made[control] else "leaves it"

@@ -22,7 +22,7 @@ from dashboard.library import Opened
 # values up to which a choice is a row of pills
 MOST_PILLS = 12
 # filters that the page shows itself, so that they need no button that removes them
-SEEN = (*DECIDED, "category")
+SEEN = (*DECIDED, "category", "versus.predicted")
 NAMES = {"correct": "Right or wrong", "p_real": "p(REAL)", "predicted": "Prediction", "in_train": "Leaks",
          "is_repeat": "Repeats"}  # fmt: skip
 HELP = {

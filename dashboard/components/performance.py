@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -29,11 +30,13 @@ from dashboard.components import charts
 from dashboard.components.charts import confusion_matrix
 from dashboard.components.component import key_of
 from dashboard.components.downloads import csv_button, report_download
+from dashboard.components.filters import bound
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain, without_pictures
 from dashboard.components.study import refused
 from dashboard.components.words import name_paper, percent
 from dashboard.library import BY_STAMP, Opened
+from dashboard.navigation import script_of
 from dashboard.sidebar import run_label
 from dashboard.state import Setting
 
@@ -235,6 +238,52 @@ def facts_of(run: Run) -> dict[str, str]:
     if not run.sealed:
         facts["Seal"] = "not sealed: a change of its manifest would not be noticed; make the run again to seal it"
     return facts
+
+
+def verdict_pair(opened: Opened, wanted: Filter) -> tuple[str, str] | None:
+    """Return the verdicts of the run and of the one beside it that a filter admits; None where it admits several."""
+    own = wanted.chosen("predicted")
+    others = wanted.chosen("versus.predicted")
+    return (own[0], others[0]) if opened.beside is not None and len(own) == len(others) == 1 else None
+
+
+def pair_words(opened: Opened, pair: tuple[str, str]) -> str:
+    """Name the verdicts of a run and of the one beside it: "swift REAL, robust FAKE"."""
+    names = distinct_names([opened.run, opened.beside]) if opened.beside is not None else [opened.run.name]
+    return ", ".join(f"{plain(name)} {verdict}" for name, verdict in zip(names, pair, strict=False))
+
+
+def draw_verdict_pairs(opened: Opened, wanted: Filter) -> None:
+    """Draw how many images have each pair of verdicts, with the disagreements first; a choice filters those images."""
+    free = wanted.choosing("predicted", []).choosing("versus.predicted", [])
+    table = opened.table.iloc[library.matching(opened, free)]
+    counts = table.groupby(["predicted", "versus.predicted"], observed=False).size()
+    options = sorted(product(CLASSES, repeat=2), key=lambda pair: (pair[0] == pair[1], pair[0] == "FAKE"))
+
+    def admit(now: Filter, pair: tuple[str, str] | None) -> Filter:
+        own, others = pair or ("", "")
+        return now.choosing("predicted", own.split()).choosing("versus.predicted", others.split())
+
+    st.pills(
+        "Verdicts of both",
+        options,
+        format_func=lambda pair: f"{pair_words(opened, pair)}: {counts.get(pair, 0):,}",
+        wrap=True,
+        **bound(opened, "mistakes.pair", verdict_pair(opened, wanted), admit),
+    )
+
+
+def link_pictures(opened: Opened) -> None:
+    """Draw the way to the pictures on which the run and the one in the address differ, where there is one."""
+    name = st.query_params.get("versus", "")
+    if name in library.runs_beside(opened):
+        wanted = Filter().choosing("predicted", ["REAL"]).choosing("versus.predicted", ["FAKE"])
+        st.page_link(
+            script_of("mistakes"),
+            label=f"See the pictures on which {plain(run_label(opened.run.name))} and {plain(run_label(name))} differ",
+            icon=":material/compare:",
+            query_params={"run": opened.run.name, "versus": name, **wanted.to_params()},
+        )
 
 
 def draw_comparison(opened: Opened) -> None:

@@ -105,7 +105,8 @@ def choose() -> None:
     names = [str(table["name"][row]) for row in chosen if 0 <= row < len(table)]
     if names:
         state.put_all({"run": names[0], "versus": names[1] if len(names) > 1 else None})
-        unfold("compare" if len(names) > 1 else "numbers")
+        if len(names) == 1:
+            unfold("numbers")
 
 
 opened = library.current().origin
@@ -123,6 +124,8 @@ else:
 labels = table["name"].map(run_label)
 shown = table.rename(columns={"name": "Detector", "set": "Pictures"})
 shown["Detector"] = labels.str.rpartition(" on ")[0].where(labels.str.contains(" on "), labels)
+named = [st.query_params.get("run"), st.query_params.get("versus")]
+ticked = [int(row) for row in table.index[table["name"].isin(named)]]
 st.dataframe(
     shown[["Detector", "Accuracy", "For", *list(SHARES)[1:], "Sees", "Pictures"]],
     hide_index=True,
@@ -130,6 +133,8 @@ st.dataframe(
     placeholder="\N{EM DASH}",
     key="detectors.table",
     on_select=choose,
+    # the address has what was ticked
+    selection_default={"selection": {"rows": ticked}},
     selection_mode="multi-row",
     alt="The share that each detector gets right; empty where it was not measured",
     column_config={
@@ -144,6 +149,7 @@ st.caption(
     "Shares that are right; an empty cell was not measured. Tick one to see it below, or two to compare them.",
     help=explain("Accuracy", "Recall", "Delivery"),
 )
+performance.link_pictures(opened)
 
 # a detector of the same name that was trained again is another detector
 made_by = catalogue.maker(opened.run)

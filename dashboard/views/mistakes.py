@@ -11,7 +11,7 @@ from core.runs.metrics import HALF
 from core.runs.rows import at_threshold, location_of, page_rows, pages
 from dashboard import catalogue, library, state
 from dashboard.components import selection
-from dashboard.components.component import one_of
+from dashboard.components.component import fold, one_of
 from dashboard.components.downloads import csv_button, report_download
 from dashboard.components.filters import (
     admitted,
@@ -29,7 +29,8 @@ from dashboard.components.filters import (
 from dashboard.components.glossary import explain
 from dashboard.components.grid import TILES, draw_sheet, image_grid
 from dashboard.components.opened_image import PRESSED, draw_image
-from dashboard.components.plain import plain, with_code
+from dashboard.components.performance import draw_comparison, draw_verdict_pairs, pair_words, verdict_pair
+from dashboard.components.plain import with_code
 from dashboard.components.selection import draw_group_differences
 from dashboard.components.words import heading, percent
 from dashboard.datasets import how_to_get_pictures
@@ -64,6 +65,8 @@ orders = sort_names(opened, wanted.sort)
 def title() -> str:
     """Return the page's title: what the filter shows."""
     cells = admitted(wanted) or set()
+    if pair := verdict_pair(opened, wanted):
+        return f"{pair_words(opened, pair)}: {len(positions):,} of them"
     if len(cells) == 1:
         return f"{len(positions):,} {TITLES[next(iter(cells))]}"
     if is_filtered(wanted) or not opened.run.classes:
@@ -210,6 +213,8 @@ def draw_images() -> None:
         if opened.run.classes:
             draw_matrix(opened, wanted)
     with right:
+        if opened.beside is not None:
+            draw_verdict_pairs(opened, wanted)
         draw_choice(opened, wanted, "category", counted=False)
         draw_controls()
     draw_active(opened, wanted)
@@ -222,26 +227,32 @@ def draw_images() -> None:
     else:
         st.info("No image fits all of these filters. Remove one, or show all.", icon=":material/filter_alt_off:")
     draw_group_differences(opened, wanted, positions)
+    if opened.beside is not None:
+        with fold("compare", "Both detectors in numbers") as is_open:
+            if is_open:
+                draw_comparison(opened)
 
 
 def draw_step(label: str, step: int, to: int | None, keys: str) -> None:
     """Draw a button for the image before or after the open one."""
-    icon = ":material/arrow_back:" if step < 0 else ":material/arrow_forward:"
+    arrow = "\N{LEFTWARDS ARROW}" if step < 0 else "\N{RIGHTWARDS ARROW}"
     st.button(
-        label, icon=icon, key=f"image.{label.lower()}", type="tertiary", on_click=walk, args=(step,),
-        disabled=to is None, help=f"{label}; or press {keys}.",
+        arrow, key=f"image.{label.lower()}", type="tertiary", on_click=walk, args=(step,), disabled=to is None,
+        help=f"{label}; or press {keys}.",
     )  # fmt: skip
 
 
 def draw_filmstrip(id_: str) -> None:
     """Draw the way back to the grid, the steps through what the filter finds, and those images."""
-    st.button("All pictures", icon=":material/grid_view:", key="case.close", on_click=close_image)
-    order = orders[wanted.sort].partition(",")[0].lower()
     at = f"{location.number:,} of {location.of:,}" if location.number else f"not among the {location.of:,} found"
-    st.markdown(f"**{title()}**  \n:gray[{plain(order)}, {at}]")
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.button(
+            f"All {len(positions):,}", icon=":material/grid_view:", key="case.close", on_click=close_image,
+            help="Back to the grid of all pictures that the filter finds.",
+        )  # fmt: skip
         draw_step("Previous", -1, location.before, "P or the left arrow key")
         draw_step("Next", 1, location.after, "N or the right arrow key")
+    st.markdown(f"**{title()}**  \n:gray[{at}]")
     draw_grid(id_)
 
 

@@ -40,10 +40,10 @@ def looked_at(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_no_barrier(looked_at: Page, address: str, name: str) -> None:
+@pytest.mark.parametrize(("name", "more"), [*((name, "") for name in PAGES), ("mistakes", "&view=case")])
+def test_no_barrier(looked_at: Page, address: str, name: str, more: str) -> None:
     looked_at.emulate_media(color_scheme="light")
-    visit(looked_at, f"{address}/{'' if name == PAGES[0] else name}?run=tiny%40seen-test&open=all")
+    visit(looked_at, f"{address}/{'' if name == PAGES[0] else name}?run=tiny%40seen-test&open=all{more}")
     looked_at.evaluate(SCRIPT)
     assert looked_at.evaluate(VIOLATIONS, [TAGS, STREAMLITS]) == []
     # the page follows the system's theme without being opened again

@@ -128,6 +128,9 @@ def test_next_and_back_and_each_mistake_with_its_reason(page: Page, address: str
     expect(first).to_be_visible(timeout=PATIENCE)
     assert "/mistakes" in page.url
     assert "true=REAL" in page.url
+    settle(page)
+    page.get_by_role("button", name=f"All {accused}").click()
+    expect(tiles(page)).to_have_count(min(accused, 24))
     page.get_by_role("button", name="cat", exact=True).click()
     page.wait_for_url("**category=cat**")
     settle(page)
@@ -256,6 +259,39 @@ def test_from_a_cell_to_a_slide_by_keyboard(page: Page, address: str, accused: i
         page.keyboard.press("Enter")
     with Image.open(waiting.value.path()) as slide:
         assert (slide.format, slide.size) == ("PNG", (1920, 1080))
+
+
+def test_a_case_by_keys_alone(page: Page, address: str, accused: int) -> None:
+    visit(page, f"{address}/mistakes?run={RUN}&true=REAL&said=FAKE")
+    tab_to(page, "called FAKE with")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**id=**")
+    settle(page)
+    # the focus is on the picture, whose verdict is announced
+    assert page.evaluate(FOCUSED).startswith("group ")
+    expect(page.locator(".case [role=status]")).to_contain_text("Called FAKE")
+    # the keys walk what the filter finds, and the focus goes along
+    for key, number in (("ArrowRight", 2), ("n", 3), ("p", 2), ("ArrowLeft", 1)):
+        page.keyboard.press(key)
+        expect(page.get_by_text(f"{number} of {accused}", exact=True)).to_be_visible(timeout=PATIENCE)
+        settle(page)
+    assert page.evaluate(FOCUSED).startswith("group ")
+    # on the divider they move it instead
+    tab_to(page, "slider", "Divider")
+    divider = page.get_by_role("slider", name="Divider")
+    before = int(divider.input_value())
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(divider).to_have_js_property("value", str(before + 2))
+    page.keyboard.press("Home")
+    expect(divider).to_have_js_property("value", "0")
+    expect(page.get_by_text(f"1 of {accused}", exact=True)).to_be_visible()
+    # another change takes the place of the first
+    last = page.locator(".case .change").last
+    last.focus()
+    page.keyboard.press("Enter")
+    expect(last).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".case .change[aria-pressed=true]")).to_have_count(1)
 
 
 BEATS = 6

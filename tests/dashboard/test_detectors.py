@@ -139,3 +139,17 @@ def test_mistakes_filters_by_the_verdict_of_the_other(two: Path, open_page: Open
     app = open_page("mistakes", **parameters | {"versus": "twin@other-test"})
     assert not app.exception
     assert f"{int(right[0].sum())} of {len(first)} pictures" in words(app)
+
+
+def test_two_detectors_are_compared_by_their_pictures_first(two: Path, open_page: Open) -> None:
+    first, second = (read_run(two / "runs" / name).predictions.set_index("id") for name in (RUN, OTHER))
+    pair = (first["predicted"].astype(str) == "REAL") & (second.loc[first.index, "predicted"].astype(str) == "FAKE")
+    app = open_page("mistakes", run=RUN, versus=OTHER)
+    choice = app.pills(key="mistakes.pair")
+    assert any(name.endswith(f"REAL, twin FAKE: {pair.sum()}") for name in choice.options)
+    app = choice.set_value(("REAL", "FAKE")).run()
+    assert not app.exception
+    assert str(pair.sum()) in app.title[0].value
+    # the address restores the ticks
+    sent = "".join(str(element.proto) for element in open_page("detectors", run=RUN, versus=OTHER).dataframe)
+    assert "selection_default" in sent
