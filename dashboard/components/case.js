@@ -2,7 +2,7 @@
 // data: {id, crisp, focus, headline, kind, before: frame, changes: [{...frame, name, result, flips, note}]}, frame: {source, verdict, sure}
 
 const MIDDLE = 50
-// the picture that had the focus after a press: a page that is drawn again does not take it back
+// the picture that got the focus after a press: a page that is drawn again takes it from nothing else
 let focused = ""
 
 const verdict = (frame) => make("b", frame.verdict, frame.verdict)
@@ -118,11 +118,13 @@ export default function ({ data, parentElement }) {
   body.append(left, right)
   root.replaceChildren(sentence, body, said)
   show()
-  if (!data.focus) focused = ""
-  if (isOther && data.focus && focused !== data.id) {
-    focused = data.id
-    picture.focus()
-    // read after it has come onto the page
-    setTimeout(() => (said.textContent = `Called ${data.before.verdict}, ${data.before.sure} sure. ${data.headline}`), 100)
-  }
+  if (!isOther || !data.focus) return
+  const isNew = focused !== data.id
+  focused = data.id
+  // read after it has come onto the page; where that is drawn again, the focus goes from the element of before to this one
+  setTimeout(() => {
+    const active = document.activeElement
+    if (isNew || active === document.body || active.shadowRoot?.querySelector(".case")) picture.focus()
+    said.textContent = `Called ${data.before.verdict}, ${data.before.sure} sure. ${data.headline}`
+  }, 100)
 }

@@ -52,10 +52,11 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
     label = values["label"] if values["label"] in CLASS_WORDS else None
     detectors = _detectors(opened)
     made_by = catalogue.maker(opened.run)
-    title = st.empty()
-    if image is None or stored_changes(opened, row) is None:
-        with title.container():
-            draw_title(f"Called {values['predicted']}, {percent(float(values['confidence']))} sure.")
+    if image is not None:
+        subject = Subject(image, values["name"])
+        draw_title(_headline(opened, row, subject, label))
+    else:
+        draw_title(_verdict_words(values))
     if image is None:
         st.info(f"This image's picture is not available. {how_to_get_pictures()}", icon=":material/hide_image:")
         if opened.run.maps is not None:
@@ -64,13 +65,10 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
             )
         draw_about(opened, row, unfolded=True)
         return
-    subject = Subject(image, values["name"])
     thing = values["category"].replace("_", " ") if isinstance(values["category"], str) else "picture"
 
     def draw(changes: pd.DataFrame) -> None:
         case = Case(subject, changes, label, thing, _measured(opened, values["predicted"], changes) if made_by else {})
-        with title.container():
-            draw_title(case.headline)
         draw_case(case, focus=st.session_state.get(PRESSED) == values["id"])
 
     follow_changes(subject, made_by, opened, row, draw, slot="flips")
@@ -101,6 +99,20 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
     )
     draw_explanations(view)
     _draw_further(opened, row, view)
+
+
+def _headline(opened: Opened, row: int, subject: Subject, label: ClassName | None) -> str:
+    """Return the reason for a verdict or, until it is computed, the verdict."""
+    made_by = catalogue.maker(opened.run)
+    stored = stored_changes(opened, row)
+    changes = stored[0] if stored is not None else made_by and last_changes(subject, made_by)
+    if changes is None:
+        return _verdict_words(opened.table.iloc[row])
+    return reason(changes, side=opened.run.side, label=label)
+
+
+def _verdict_words(values: pd.Series) -> str:
+    return f"Called {values['predicted']}, {percent(float(values['confidence']))} sure."
 
 
 def address_of(id_: str) -> str:

@@ -208,15 +208,15 @@ def draw_pages() -> None:
 
 def draw_images() -> None:
     """Draw the filters and the images."""
-    left, right = st.columns([2, 3], gap="large", vertical_alignment="center")
-    with left:
+    with st.grid(2, min_column_width=330, gap="large") as grid:
         if opened.run.classes:
-            draw_matrix(opened, wanted)
-    with right:
-        if opened.beside is not None:
-            draw_verdict_pairs(opened, wanted)
-        draw_choice(opened, wanted, "category", counted=False)
-        draw_controls()
+            with grid.cell():
+                draw_matrix(opened, wanted)
+        with grid.cell():
+            if opened.beside is not None:
+                draw_verdict_pairs(opened, wanted)
+            draw_choice(opened, wanted, "category", counted=False)
+            draw_controls()
     draw_active(opened, wanted)
     if tags.problem:
         st.warning(with_code(for_visitors(tags.problem)))

@@ -9,7 +9,7 @@ from scipy import fft
 from core.perturbations import frequency, photometric, spatial
 from core.perturbations.frequency import ring
 from core.perturbations.photometric import rms
-from core.perturbations.probe import BLOCKS, Batch, Chance, Strength, block_side, inline, radii, steps
+from core.perturbations.probe import BLOCKS, Batch, Chance, Probe, Strength, block_side, inline, radii, steps
 from core.perturbations.registry import PROBES, in_every_way, other_ways, probe_columns, probe_pictures
 
 # the energy of their change is matched image by image; that of other controls is alike on average
@@ -160,3 +160,13 @@ def test_strengths_are_labelled_for_the_size_of_the_image() -> None:
     every_way = {column for column in probe_columns() if in_every_way(column)}
     assert {"lowpass_12", "shuffle_blend_8", "blur_1"} <= every_way
     assert not every_way & {"lowpass_14", "lowpass_10", "lowpass_4"}
+
+
+@pytest.mark.parametrize("probe", PROBES.values(), ids=lambda probe: probe.key)
+def test_every_change_of_the_image_can_be_a_headline(probe: Probe) -> None:
+    has_text = not (probe.is_control or probe.changes_donor)
+    assert bool(probe.imperative) == bool(probe.result) == has_text
+    assert len(probe.result.split()) <= 3
+    # strengths of one probe are told apart, but where it has names of its own for them
+    words = {probe.imperative.format(strength.label) for strength in probe.strengths}
+    assert len(words) == (len(probe.strengths) if "{}" in probe.imperative else 1)
