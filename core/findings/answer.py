@@ -3,7 +3,8 @@
 The effect of a contrast is its difference from the control, towards the side that means yes. With 95 % confidence it is
 "yes" where its whole interval lies at `least` or beyond, "no" where its whole interval falls short of that (it lies on
 the other side, or nearer to the control than matters), and open otherwise. That one choice is certain and another open
-is no disagreement yet: the two must differ themselves (Gelman and Stern 2006), by a difference that matters.
+is no disagreement yet: the two must differ themselves (Gelman and Stern 2006,
+https://doi.org/10.1198/000313006X152649), by a difference that matters.
 """
 
 from collections.abc import Iterable, Mapping

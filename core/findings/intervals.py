@@ -21,6 +21,9 @@ FEWEST = 4
 def difference_of_intervals(first: Measure, second: Measure) -> Measure:
     """Measure the difference of two independent numbers from their intervals (Zou and Donner 2008).
 
+    d = a - b lies between d - sqrt((a - a_low)^2 + (b_high - b)^2) and d + sqrt((a_high - a)^2 + (b - b_low)^2);
+    https://doi.org/10.1002/sim.3095.
+
     Of numbers that are positively correlated, such as shares of the same images, the interval is wider than need be.
     """
     value = first.value - second.value
@@ -30,7 +33,14 @@ def difference_of_intervals(first: Measure, second: Measure) -> Measure:
 
 
 def effective_size(weights: Values) -> float:
-    """Count the rows of equal weight that say as much as these (Kish 1965); `weights` (N,) above 0, N at least 1."""
+    """Count the rows of equal weight that say as much as these (Kish 1965): (sum w)^2 / sum w^2.
+
+    Args:
+        weights: (N,) above 0, N at least 1.
+
+    >>> effective_size(np.array([1.0, 1.0, 2.0]))
+    2.6666666666666665
+    """
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
@@ -198,7 +208,7 @@ def weighted_ratio(
 def _certain(size: float, confidence: float) -> float:
     """The end nearer 0 of an interval for a difference that is 1 on all images: the inversion of McNemar's exact test.
 
-    Clopper and Pearson's (1934) limit of the share (1 + lead) / 2.
+    Clopper and Pearson's limit of the share (1 + lead) / 2 (1934, https://doi.org/10.1093/biomet/26.4.404).
     """
     return float(2 * ((1 - confidence) / 2) ** (1 / size) - 1)
 

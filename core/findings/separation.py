@@ -22,7 +22,10 @@ Classifier = Callable[[NDArray[Any], NDArray[np.bool_], NDArray[Any]], NDArray[n
 
 
 def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_]) -> Measure:
-    """Estimate how often a REAL image scores higher than a FAKE one, ties counting half, with DeLong's interval (1988).
+    """Estimate how often a REAL image scores higher than a FAKE one, ties counting half, with DeLong's interval.
+
+    The AUROC is the mean of V = P(FAKE below) over REAL images, and its variance var(V) / n_real + var(W) / n_fake
+    with W = P(REAL above) over FAKE images (DeLong et al. 1988, https://doi.org/10.2307/2531595).
 
     Args:
         scores: (N,) numbers, higher where more REAL.
@@ -97,6 +100,8 @@ def difference_of_aurocs(
 
 def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> Measure:
     """Correlate two scores by rank, with the interval of Bonett & Wright (2000).
+
+    It is tanh(artanh(rho) -+ 1.96 sqrt((1 + rho^2 / 2) / (n - 3))); https://doi.org/10.1007/BF02294183.
 
     Returns:
         Spearman's correlation, -1 to 1, without an interval at its ends; NaN for fewer than four images or a constant

@@ -41,9 +41,9 @@ TITLES = {name: name.replace("_", " ").capitalize() for name in STATISTICS} | {
     "category": "What the image shows",
 }
 COLUMNS = {
-    "kind": "fact (image statistic), ring (of the radial spectrum), leak (copies of training images), baseline "
-    "(logistic regression), or network (the detector)",
-    "name": "of the fact, ring or baseline",
+    "kind": "kind of row: fact (image statistic), ring (of the radial spectrum), leak (copies of training images), "
+    "baseline (logistic regression), or network (the detector)",
+    "name": "name of the fact, ring or baseline",
     "images": "how many images it rests on",
     "count": "of copies: how many images",
     "other_class": "of copies: how many of them copy an image of the other class",
@@ -215,9 +215,9 @@ def _statistic_rows(
         return []
     learned = training[training[name].notna()]
     bins = np.split(strata_of(pd.concat([values, learned[name]])), [len(values)])
-    row: Row = {"kind": "fact", "name": name, "values": values.nunique()}
+    row: Row = {"kind": "kind of row: fact", "name": name, "values": values.nunique()}
     if name in STATISTICS:
-        row = {"kind": "fact", "name": name} | _estimate("direct", auroc(values.to_numpy(), real))
+        row = {"kind": "kind of row: fact", "name": name} | _estimate("direct", auroc(values.to_numpy(), real))
     row |= _separation(bin_log_odds, bins, [real, learned["is_real"].to_numpy(bool)], seed)
     return [row | _estimate("matched_auroc", within_strata(margins, real, strata_of(values)))]
 

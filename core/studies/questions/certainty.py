@@ -50,11 +50,11 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     others = other_fills(explainer, settings)
     columns = {}
     for fill in explainer.under_fills(settings).keys() - others:
-        columns[f"{name}_certain"] = f"parts whose sign {title} calls certain with {fill} fill"
+        columns[f"{name}_certain"] = f"number of parts whose sign {title} calls certain with {fill} fill"
         for other in (*others, SEED):
             what = f"with {fill} fill and another draw of the samples" if other == SEED else f"with {fill} and {other}"
-            columns[f"{name}_{other}_both"] = f"parts whose sign {title} calls certain both {what}"
-            columns[f"{name}_{other}_reversed"] = "of these, those whose sign is the opposite"
+            columns[f"{name}_{other}_both"] = f"number of parts whose sign {title} calls certain both {what}"
+            columns[f"{name}_{other}_reversed"] = "of these, the number of those whose sign is the opposite"
     return columns
 
 

@@ -43,9 +43,9 @@ COLUMNS = {
         "cluster": f"cluster by {name}, each of one verdict, 0 is the largest",
         "distance": f"distance from its centre in principal components of {name}",
         "x": f"place on the picture of {name}: near is alike, far apart says nothing",
-        "y": "the same, across",
+        "y": f"the other coordinate of that place by {name}",
         "silhouette": "how much nearer its own cluster is than the next, -1 to 1; nothing beyond the subsample",
-        "control": "the same in a cloud without clusters that is spread as widely, mean over clouds",
+        "control": "the same in a cloud without clusters that is spread as widely, mean over clouds, -1 to 1",
     }.items()
 }
 WORST = "Is there a group of verdicts that errs unusually often?"

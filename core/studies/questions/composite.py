@@ -206,7 +206,10 @@ def _against_controls(rows: pd.DataFrame, method: str, seam: str) -> list[Contra
 
 
 def _columns() -> dict[str, str]:
-    columns = {"layout": "how the parts lie", "random": "a random map: as below"}
+    columns = {
+        "layout": "kind of layout, how the parts lie",
+        "random": "share of pairs of cells that a random map orders rightly, as below, 0 to 1",
+    }
     for name in METHODS:
         title = find_explainer(name).title
         for seam, words in SEAMS.items():

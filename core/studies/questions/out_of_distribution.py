@@ -49,23 +49,23 @@ GROUPS = {
 }
 Row: TypeAlias = "pd.Series[Any]"
 COLUMNS = {
-    "kind": "test set (the run's own), generator (pictures drawn at the detector's size), large generator "
+    "kind": "kind of row: test set (the run's own), generator (pictures drawn at the detector's size), large generator "
     "(pictures drawn large and resized), photographs (ordinary ones, cropped and resized)",
     "source": "the class in the test set, the generator, the photograph, or all",
     "encoding": "the pixels as it is or after a JPEG like CIFAKE's (quality 75, 4:2:0)",
     "filter": "that images were resized with; every filter, with or without nearest: what all of them agree on",
-    "images": "images of the group",
-    "clusters": "independent samples among them: generators, photographs, or the images themselves",
-    "called_real": "called REAL",
+    "images": "number of images of the group",
+    "clusters": "number of independent samples among them: generators, photographs, or the images themselves",
+    "called_real": "number of images called REAL",
     "share_real": "share called REAL, 0 to 1",
     "low": "lower end of its 95 % interval, over clusters where they are fewer than the images",
-    "high": "its upper end",
+    "high": "upper end of that interval",
     "confidence": "mean confidence in the verdict, 0.5 to 1",
     "sure": "share of verdicts that are at least 95 % sure",
     "depends": "share whose verdict depends on the filter",
     "depends_low": "lower end of its 95 % interval over clusters",
-    "depends_high": "its upper end",
-    "skipped": "files left out as damaged or of another size",
+    "depends_high": "upper end of that interval",
+    "skipped": "number of files left out as damaged or of another size",
     "fingerprint": "sha256 over the pixels that were measured",
 }
 

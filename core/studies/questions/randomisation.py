@@ -1,10 +1,10 @@
 """Does an explanation depend on what the detector has learned? Randomisation from the top down (Adebayo et al. 2018).
 
 The classifier's weights are re-initialised at random, then also those of the part before it, and so on down to the
-first. A map that stays the same shows the image and not the detector. Correlations are absolute values, since a random
-classifier may swap the classes and otherwise leave the map as it was; chance is therefore well above 0. The control
-measures it: the same correlation with the random detector's maps of other images, over this image's own regions where
-the method has any.
+first (https://arxiv.org/abs/1810.03292). A map that stays the same shows the image and not the detector. Correlations
+are absolute values, since a random classifier may swap the classes and otherwise leave the map as it was; chance is
+therefore well above 0. The control measures it: the same correlation with the random detector's maps of other images,
+over this image's own regions where the method has any.
 """
 
 from collections.abc import Iterator

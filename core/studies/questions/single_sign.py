@@ -14,7 +14,7 @@ from core.studies.shared.groups import groups
 from core.studies.study import Context, Parameters, Rows, Study
 
 COLUMNS = {
-    "paper_segments": "segments under the paper's settings",
+    "paper_segments": "number of segments under the paper's settings",
     "paper_one_sign": "paper's settings: every weight has one sign, so the map has one colour",
     "paper_against": "paper's settings: every weight is against the verdict, the paper's 'uniformly red'",
     "ours_against": "our settings: every weight is against the verdict",

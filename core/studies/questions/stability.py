@@ -122,7 +122,7 @@ def make_study() -> Study:
         name="stability",
         title="Stability",
         question="Is an explanation the same under another seed, and under noise that nobody can see?",
-        columns=describe_all(columns_of) | {"noise_turns": "the noise flips the verdict"},
+        columns=describe_all(columns_of) | {"noise_turns": "whether the noise flips the verdict"},
         control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
         compute=compute,
         conclude=conclude,
