@@ -132,6 +132,16 @@ def _turned_without_seams(pixels: Pixels, block: int) -> Pixels:
     return spatial.without_seams(spatial.rotated_in_blocks(pixels, block), block)
 
 
+def _noise_like(change: Callable[[Pixels, Any], Pixels]) -> tuple[str, str, Edit]:
+    """Declare a control: noise with the amplitudes of the spectrum of a change, and random phases."""
+
+    def add_noise(batch: Batch, value: float) -> Pixels:
+        spectra = frequency.spectra_of(change(batch.pixels, value)) - batch.spectra
+        return frequency.to_pixels(batch.pixels + frequency.scrambled(spectra, batch.chance.normal))
+
+    return "noise", "Adding noise of the same size and spectrum", add_noise
+
+
 def _hide(batch: Batch, mask: NDArray[np.bool_], fill: float) -> Pixels:
     return spatial.hidden(batch.pixels, mask, None if fill else batch.textures)
 
@@ -161,10 +171,13 @@ def _with_controls(probe: Probe, *controls: tuple[str, str, Edit]) -> tuple[Prob
 
 _HALF = Strength("50", "half", 0.5)
 _TABLE = (
-    Probe(
-        "levels", "levels", "Reducing grey levels", "Every value is rounded to a multiple of a step.",
-        steps((2, 4, 8, 16), "steps of {}"), _on_pixels(photometric.rounded),
-        imperative="Round its grey levels to {}", result="fewer greys",
+    *_with_controls(
+        Probe(
+            "levels", "levels", "Reducing grey levels", "Every value is rounded to a multiple of a step.",
+            steps((2, 4, 8, 16), "steps of {}"), _on_pixels(photometric.rounded),
+            imperative="Round its grey levels to {}", result="fewer greys",
+        ),
+        _noise_like(photometric.rounded),
     ),
     *_with_controls(
         Probe(
@@ -279,18 +292,25 @@ _TABLE = (
         _on_pixels(photometric.contrasted),
         imperative="Raise its contrast by half", result="more contrast",
     ),
-    Probe(
-        "jpeg", "compression", "Recompressing as JPEG", "The picture is compressed once more as a JPEG and unpacked.",
-        steps((95, 75, 50, 30), "quality {}"),
-        _on_pixels(photometric.compressed),
-        imperative="Save it as a JPEG of {}", result="JPEG",
-        dial=Dial("JPEG", "Saved as JPEG", "as it is", "low quality"),
+    *_with_controls(
+        Probe(
+            "jpeg", "compression", "Recompressing as JPEG",
+            "The picture is compressed once more as a JPEG and unpacked.",
+            steps((95, 75, 50, 30), "quality {}"),
+            _on_pixels(photometric.compressed),
+            imperative="Save it as a JPEG of {}", result="JPEG",
+            dial=Dial("JPEG", "Saved as JPEG", "as it is", "low quality"),
+        ),
+        _noise_like(photometric.compressed),
     ),
-    Probe(
-        "sharpen", "compression", "Sharpening", "The difference from a blurred copy is added.",
-        (Strength("50", "half of it", 0.5), Strength("100", "all of it", 1.0)),
-        _on_pixels(photometric.sharpened),
-        imperative="Sharpen it", result="sharpened",
+    *_with_controls(
+        Probe(
+            "sharpen", "compression", "Sharpening", "The difference from a blurred copy is added.",
+            (Strength("50", "half of it", 0.5), Strength("100", "all of it", 1.0)),
+            _on_pixels(photometric.sharpened),
+            imperative="Sharpen it", result="sharpened",
+        ),
+        _noise_like(photometric.sharpened),
     ),
     *_with_controls(
         Probe(
@@ -343,12 +363,15 @@ _TABLE = (
         steps((1,), "{} pixels"), _on_pixels(spatial.shifted),
         imperative="Move it by {}", result="moved",
     ),
-    Probe(
-        "turn", "geometry", "Rotating", "The picture is turned.",
-        tuple(Strength(f"{90 * quarters}", f"{90 * quarters}°", quarters) for quarters in (1, 2, 3)),
-        _on_pixels(spatial.rotated), strengths_are="angle",
-        imperative="Turn it by {}", result="turned",
-        dial=Dial("Turn", "Turned", "upright", "270°"),
+    *_with_controls(
+        Probe(
+            "turn", "geometry", "Rotating", "The picture is turned.",
+            tuple(Strength(f"{90 * quarters}", f"{90 * quarters}°", quarters) for quarters in (1, 2, 3)),
+            _on_pixels(spatial.rotated), strengths_are="angle",
+            imperative="Turn it by {}", result="turned",
+            dial=Dial("Turn", "Turned", "upright", "270°"),
+        ),
+        ("mirror", "Mirroring left and right", lambda batch, _: batch.pixels[:, :, ::-1]),
     ),
 )  # fmt: skip
 

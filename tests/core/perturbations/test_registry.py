@@ -125,6 +125,7 @@ def test_each_change_is_the_one_that_its_column_names(batch: Batch) -> None:
         "hide_left_flat": spatial.hidden(pixels, np.roll(centre, -8, axis=1)),
         "hide_border_flat": spatial.hidden(pixels, depth < 2),
         "hide_frame_32_flat": spatial.hidden(pixels, (depth > 0) & (depth < 3)),
+        "turn_mirror_90": pixels[:, :, ::-1],
         "shift_1": spatial.shifted(pixels, 1), "turn_270": np.rot90(pixels, 3, axes=(1, 2)),
     }  # fmt: skip
     for column, after in expected.items():
