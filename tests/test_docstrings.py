@@ -9,7 +9,7 @@ import pytest
 from core.explainers.registry import explainers
 from core.homes import ROOT
 
-ROOMS = ("core/explainers/**/*.py", "core/perturbations/*.py", "core/runs/metrics.py", "core/findings/intervals.py")
+ROOMS = ("core/explainers/**/*.py", "core/perturbations/*.py", "core/runs/metrics.py", "core/findings/*.py")
 
 
 def modules() -> Iterator[str]:

@@ -100,7 +100,13 @@ def with_noise(finding: Finding, noise: float) -> Finding:
     """Widen the differences of margins by the detector's noise, so that no smaller effect is claimed."""
     if not noise or finding.about.unit != "margins":
         return finding
-    return replace(finding, contrasts=tuple(_widened(contrast, noise) for contrast in finding.contrasts))
+    wider = []
+    for contrast in finding.contrasts:
+        difference = contrast.difference
+        if difference is not None:
+            difference = replace(difference, low=difference.low - noise, high=difference.high + noise)
+        wider.append(replace(contrast, difference=difference))
+    return replace(finding, contrasts=tuple(wider))
 
 
 def with_least(finding: Finding, median_margin: float) -> Finding:
@@ -113,13 +119,6 @@ def with_least(finding: Finding, median_margin: float) -> Finding:
     if finding.least:
         return finding
     return replace(finding, least=LEAST.get(finding.about.unit, LEAST_PART * median_margin))
-
-
-def _widened(contrast: Contrast, noise: float) -> Contrast:
-    if contrast.difference is None:
-        return contrast
-    difference = contrast.difference
-    return replace(contrast, difference=replace(difference, low=difference.low - noise, high=difference.high + noise))
 
 
 def _disagree(finding: Finding, tried: Iterable[Contrast]) -> bool:

@@ -19,27 +19,32 @@ FEWEST = 4
 
 
 def difference_of_intervals(first: Measure, second: Measure) -> Measure:
-    """Measure the difference of two independent numbers from their intervals (Zou and Donner 2008).
+    """Measure the difference of two independent numbers from their intervals.
 
-    d = a - b lies between d - sqrt((a - a_low)^2 + (b_high - b)^2) and d + sqrt((a_high - a)^2 + (b - b_low)^2);
-    https://doi.org/10.1002/sim.3095.
+    With the ends l1, u1 and l2, u2 of the numbers x1 and x2, the lower end is
+    x1 - x2 - sqrt((x1 - l1)^2 + (u2 - x2)^2), and the upper one accordingly
+    (Zou and Donner 2008, https://doi.org/10.1002/sim.3095). Of numbers that are positively correlated, such as shares
+    of the same images, the interval is wider than need be.
 
-    Of numbers that are positively correlated, such as shares of the same images, the interval is wider than need be.
+    Example:
+        >>> difference = difference_of_intervals(Measure(0.5, 0.4, 0.6, 100), Measure(0.2, 0.1, 0.3, 100))
+        >>> round(difference.low, 3), round(difference.high, 3), difference.n
+        (0.159, 0.441, 200)
     """
     value = first.value - second.value
-    low = np.hypot(first.value - first.low, second.high - second.value)
-    high = np.hypot(first.high - first.value, second.value - second.low)
-    return Measure(value, value - float(low), value + float(high), first.n + second.n)
+    below = np.hypot(first.value - first.low, second.high - second.value)
+    above = np.hypot(first.high - first.value, second.value - second.low)
+    return Measure(value, value - float(below), value + float(above), first.n + second.n)
 
 
 def effective_size(weights: Values) -> float:
-    """Count the rows of equal weight that say as much as these (Kish 1965): (sum w)^2 / sum w^2.
+    """Count the rows of equal weight that say as much as these: (sum w)^2 / sum w^2.
 
-    Args:
-        weights: (N,) above 0, N at least 1.
+    Kish (1965), *Survey Sampling*; `weights` (N,) above 0, N at least 1.
 
-    >>> effective_size(np.array([1.0, 1.0, 2.0]))
-    2.6666666666666665
+    Example:
+        >>> round(effective_size(np.array([1.0, 1.0, 4.0])), 6)
+        2.0
     """
     return float(weights.sum() ** 2 / (weights**2).sum())
 
@@ -47,20 +52,24 @@ def effective_size(weights: Values) -> float:
 def weighted_share(hits: Hits, weights: Values | None = None, *, confidence: float = 0.95) -> Measure:
     """Measure a share from a stratified sample, with Wilson's interval on Kish's effective size.
 
+    See `wilson_interval` and `effective_size` for both formulas.
+
     Args:
         hits: bool (N,).
         weights: (N,) above 0, how many images each row stands for; all alike when None.
         confidence: see `wilson_interval`.
+
+    Example:
+        >>> share = weighted_share(np.arange(10) < 9)
+        >>> share.value, round(share.low, 3), round(share.high, 3), share.n
+        (0.9, 0.596, 0.982, 10)
     """
-    counted = np.ones(len(hits)) if weights is None else np.asarray(weights, np.float64)
     if not len(hits):
         return Measure(np.nan, 0.0, 1.0, 0)
-    size = effective_size(counted)
+    counted = _weights(weights, len(hits))
     share = float(np.average(np.asarray(hits, np.float64), weights=counted))
     # rounding must not make a share of 1 miss the end
-    successes = size if np.all(hits) else min(share * size, size)
-    low, high = wilson_interval(successes, size, confidence=confidence)  # type: ignore[arg-type]
-    return Measure(share, float(low), float(high), len(hits))
+    return _wilson(1.0 if np.all(hits) else share, effective_size(counted), len(hits), share, confidence=confidence)
 
 
 def weighted_mean(
@@ -68,31 +77,39 @@ def weighted_mean(
 ) -> Measure:
     """Measure a mean from a stratified sample, with the interval of its linearised variance; NaN is left out.
 
+    With weights w, the mean m of n rows has the variance n / (n - 1) sum (w (x - m) / sum w)^2, and the interval
+    Student's quantile with n - 1 degrees of freedom; of clusters, their sums take the place of the rows
+    (Binder 1983, https://doi.org/10.2307/1402588).
+
     Args:
         values: (N,).
         weights: (N,) above 0, how many images each row stands for; all alike when None.
         clusters: integers (N,), the unit that another draw would have redrawn. Few clusters may agree by chance, so the
             interval is never narrower than that of as many independent rows.
         confidence: between 0 and 1.
+
+    Example:
+        >>> mean = weighted_mean(np.array([1.0, 2.0, 3.0, 4.0]))
+        >>> mean.value, round(mean.low, 3), round(mean.high, 3)
+        (2.5, 0.446, 4.554)
     """
     numbers = np.asarray(values, np.float64)
-    counted = np.ones(len(numbers)) if weights is None else np.asarray(weights, np.float64)
     finite = np.isfinite(numbers)
+    counted = _weights(weights, len(numbers))[finite]
     numbers = numbers[finite]
-    counted = counted[finite]
     count = len(numbers)
     if not count:
         return UNKNOWN
     mean = float(np.average(numbers, weights=counted))
     if count == 1:
         return Measure(mean, n=1)
-    pulls = np.asarray(counted * (numbers - mean) / counted.sum(), np.float64)
+    pulls = counted * (numbers - mean) / counted.sum()
     half = _half_width(pulls, confidence)
     sources = None
     if clusters is not None:
-        found, codes = np.unique(np.asarray(clusters)[finite], return_inverse=True)
-        half = np.maximum(half, _half_width(np.bincount(codes, pulls).astype(np.float64), confidence))
-        sources = len(found)
+        named, codes = np.unique(np.asarray(clusters)[finite], return_inverse=True)
+        half = np.maximum(half, _half_width(np.bincount(codes, pulls), confidence))
+        sources = len(named)
     return Measure(mean, float(mean - half), float(mean + half), count, sources)
 
 
@@ -100,63 +117,76 @@ def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: f
     """Measure the paired difference between the rates of two outcomes on the same images.
 
     The interval is that of `weighted_mean` within the range of the leads, at least -1 to 1. It is widened to include 0
-    where McNemar's exact test is not significant: if few images all agree, their variance says nothing. If all leads
-    are 1, or all -1, the end nearer 0 is exact.
+    where McNemar's exact test (1947, https://doi.org/10.1007/BF02295996) is not significant: if few images all agree,
+    their variance says nothing. If all leads are 1, or all -1, the end nearer 0 is exact.
 
     Args:
         leads: (N,), usually 1 where only the first outcome occurs, -1 where only the second does, and 0; any positive
             or negative number is allowed; NaN is left out.
         weights: (N,) above 0, how many images each row stands for; all alike when None.
         confidence: between 0 and 1.
+
+    Example:
+        >>> few = weighted_lead(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]))
+        >>> few.value, round(few.low, 3)
+        (0.5, -0.075)
     """
     estimate = weighted_mean(leads, weights, confidence=confidence)
-    finite = np.isfinite(np.asarray(leads, np.float64))
-    numbers = np.asarray(leads, np.float64)[finite]
+    numbers = np.asarray(leads, np.float64)
+    finite = np.isfinite(numbers)
+    counted = _weights(weights, len(numbers))[finite]
+    numbers = numbers[finite]
     first = int((numbers > 0).sum())
     second = int((numbers < 0).sum())
     if not first + second:
         return estimate
-    low = np.fmin(estimate.low, estimate.value)
-    high = np.fmax(estimate.high, estimate.value)
+    low = float(np.fmin(estimate.low, estimate.value))
+    high = float(np.fmax(estimate.high, estimate.value))
     if max(first, second) == len(numbers) and (np.abs(numbers) == 1).all():
-        counted = np.ones(len(numbers)) if weights is None else np.asarray(weights, np.float64)[finite]
         inner = _certain(effective_size(counted), confidence)
-        low, high = (inner, high) if first else (low, -inner)
+        if first:
+            low = inner
+        else:
+            high = -inner
     if exact_sign_test(first, second) >= 1 - confidence:
         low = min(low, 0.0)
         high = max(high, 0.0)
-    if weights is not None:
-        low, high = _at_least(numbers, np.asarray(weights, np.float64)[finite], low, high, confidence)
-    most = max(1.0, float(np.abs(numbers).max()))
-    return Measure(estimate.value, max(float(low), -most), min(float(high), most), estimate.n)
+    if np.ptp(counted):
+        least, most = _ends_of_few(numbers, counted, confidence)
+        low = min(low, least)
+        high = max(high, most)
+    furthest = max(1.0, float(np.abs(numbers).max()))
+    return Measure(estimate.value, max(low, -furthest), min(high, furthest), estimate.n)
 
 
-def _at_least(
-    leads: NDArray[np.float64], weights: NDArray[np.float64], low: float, high: float, confidence: float
-) -> tuple[float, float]:
-    """Widen an interval where weighted rows with a lead stand for fewer than `FEWEST` images.
+def _ends_of_few(leads: Values, weights: Values, confidence: float) -> tuple[float, float]:
+    """Return ends that an interval must reach where rows with a lead stand for fewer than `FEWEST` images; else 0.
 
     Heavy rows without a lead have no variance, and the sign test counts light ones as if they were as heavy.
     """
-    if np.ptp(weights) == 0:
-        return low, high
     size = effective_size(weights)
-    ups, downs = (size * float(np.average(side, weights=weights)) for side in (leads > 0, leads < 0))
+    ups = size * float(np.average(leads > 0, weights=weights))
+    downs = size * float(np.average(leads < 0, weights=weights))
     if ups + downs >= FEWEST:
-        return low, high
+        return np.inf, -np.inf
     # leads are usually 1 or -1
     scale = float(np.abs(leads).max())
-    most, least = (scale * float(wilson_interval(min(n, size), size, confidence=confidence)[1]) for n in (ups, downs))  # type: ignore[arg-type]
-    return min(low, -least), max(high, most)
+    most = _wilson(ups / size, size, confidence=confidence).high
+    least = _wilson(downs / size, size, confidence=confidence).high
+    return -scale * least, scale * most
 
 
 def exact_sign_test(first: int, second: int) -> float:
-    """Test that two outcomes are equally likely: the two-sided binomial p-value, 0 to 1."""
+    """Test that two outcomes are equally likely: the two-sided binomial p-value, 0 to 1.
+
+    Example:
+        >>> exact_sign_test(0, 5), exact_sign_test(4, 4)
+        (0.0625, 1.0)
+    """
     # imported here, and not from the slower scipy.stats: most pages need neither
     from scipy.special import bdtr  # noqa: PLC0415
 
-    fewer, more = sorted((first, second))
-    return min(1.0, 2 * float(bdtr(fewer, fewer + more, 0.5)))
+    return min(1.0, 2 * float(bdtr(min(first, second), first + second, 0.5)))
 
 
 def weighted_ratio(
@@ -169,21 +199,29 @@ def weighted_ratio(
 ) -> Measure:
     """Measure a ratio of sums over images with several trials each; its interval treats images, not trials, as drawn.
 
+    With h hits of t trials in an image, the ratio r = sum w h / sum w t has the interval of `weighted_mean` for the
+    sum of w (h - r t) / sum w t (Woodruff 1971, https://doi.org/10.1080/01621459.1971.10482279).
+
     Args:
         hits, trials: (N,), of each image; images without a trial are left out.
         weights: (N,) above 0, how many images each row stands for; all alike when None.
         less: hits and trials of a second ratio on the same images, subtracted from the first with a paired interval.
         confidence: between 0 and 1.
+
+    Example:
+        >>> ratio = weighted_ratio(np.array([1.0, 2.0, 3.0]), np.array([4.0, 4.0, 4.0]))
+        >>> ratio.value, round(ratio.low, 3), round(ratio.high, 3)
+        (0.5, 0.0, 1.0)
     """
-    counted = np.ones(len(hits)) if weights is None else np.asarray(weights, np.float64)
+    counted = _weights(weights, len(hits))
     value, pulls, tried = _ratio(hits, trials, counted)
     images = int(tried.sum())
     if less is not None:
-        other, more, also = _ratio(*less, counted)
-        value = value - other
-        pulls = pulls - more
-        images = min(images, int(also.sum()))
-        tried = tried | also
+        other, other_pulls, other_tried = _ratio(*less, counted)
+        value -= other
+        pulls -= other_pulls
+        images = min(images, int(other_tried.sum()))
+        tried |= other_tried
     if images < 2 or not np.isfinite(value):
         return Measure(value, np.nan, np.nan, images)
     half = _half_width(pulls[tried], confidence)
@@ -195,14 +233,62 @@ def weighted_ratio(
         high = min(high, 1.0)
         if value * size < 1 or (1 - value) * size < 1:
             # the variance of what nearly always happens, or of one light image, says nothing
-            hits_ = min(value * size, size)
-            ends = wilson_interval(hits_, size, confidence=confidence)  # type: ignore[arg-type]
-            low = min(low, float(ends.low))
-            high = max(high, float(ends.high))
-    elif abs(value) == 1:
-        inner = _certain(size, confidence)
-        low, high = (inner, 1.0) if value > 0 else (-1.0, -inner)
+            ends = _wilson(value, size, confidence=confidence)
+            low = min(low, ends.low)
+            high = max(high, ends.high)
+    elif value == 1:
+        low = _certain(size, confidence)
+        high = 1.0
+    elif value == -1:
+        low = -1.0
+        high = -_certain(size, confidence)
     return Measure(value, low, high, images)
+
+
+def clustered_share(hits: Hits, clusters: Clusters) -> Measure:
+    """Measure a share where images of one cluster resemble each other.
+
+    Wilson's interval on the effective number of images: the number of independent images whose share would vary as
+    much as the clusters' does, reduced by the ratio of Student's to the normal quantile
+    (Korn and Graubard 1998, *Survey Methodology* 24, 193). It is at most the number of images, since few clusters may
+    agree by chance, and the number of clusters where all images agree.
+
+    Args:
+        hits: bool (N,).
+        clusters: integers (N,), the photograph or generator that each image comes from; a single one says nothing about
+            others, and the interval is 0 to 1.
+
+    Example:
+        >>> share = clustered_share(np.ones(100, bool), np.arange(100) % 5)
+        >>> share.value, round(share.low, 3), share.high
+        (1.0, 0.566, 1.0)
+    """
+    if not len(hits):
+        return Measure(np.nan, 0.0, 1.0, 0)
+    named, codes = np.unique(clusters, return_inverse=True)
+    images = len(hits)
+    share = float(np.mean(hits))
+    if len(named) == 1:
+        return Measure(share, 0.0, 1.0, images)
+    size: float = len(named)
+    if 0 < share < 1:
+        half = _half_width(np.bincount(codes, (hits - share) / images), 0.95)
+        variance = share * (1 - share)
+        size = min(images, NORMAL**2 * variance / half**2) if half > 0 else images
+    return _wilson(share, size, images)
+
+
+def _weights(weights: Values | None, count: int) -> NDArray[np.float64]:
+    return np.ones(count) if weights is None else np.asarray(weights, np.float64)
+
+
+def _wilson(
+    share: float, size: float, images: int = 0, value: float | None = None, *, confidence: float = 0.95
+) -> Measure:
+    """Return Wilson's interval of a share of an effective number of images; `value` is the share before rounding."""
+    successes = size if share == 1 else min(share * size, size)
+    low, high = wilson_interval(successes, size, confidence=confidence)  # type: ignore[arg-type]
+    return Measure(share if value is None else value, float(low), float(high), images)
 
 
 def _certain(size: float, confidence: float) -> float:
@@ -224,7 +310,7 @@ def _ratio(hits: Values, trials: Values, counted: NDArray[np.float64]) -> tuple[
     return value, counted * (hit - value * tried) / total, tried > 0
 
 
-def _half_width(pulls: NDArray[np.float64], confidence: float) -> float:
+def _half_width(pulls: NDArray[np.floating | np.integer], confidence: float) -> float:
     """Compute half the interval of a mean from the contributions of its independent parts; NaN for one part."""
     count = len(pulls)
     if count == 1:
@@ -233,32 +319,3 @@ def _half_width(pulls: NDArray[np.float64], confidence: float) -> float:
     from scipy.special import stdtrit  # noqa: PLC0415
 
     return float(stdtrit(count - 1, 0.5 + confidence / 2) * np.sqrt((pulls**2).sum() * count / (count - 1)))
-
-
-def clustered_share(hits: Hits, clusters: Clusters) -> Measure:
-    """Measure a share where images of one cluster resemble each other.
-
-    Wilson's interval on the effective number of images: the number of independent images whose share would vary as
-    much as the clusters' does, reduced by the ratio of Student's to the normal quantile (Korn and Graubard 1998). It is
-    at most the number of images, since few clusters may agree by chance, and the number of clusters where all images
-    agree.
-
-    Args:
-        hits: bool (N,).
-        clusters: integers (N,), the photograph or generator that each image comes from; a single one says nothing about
-            others, and the interval is 0 to 1.
-    """
-    if not len(hits):
-        return Measure(np.nan, 0.0, 1.0, 0)
-    _, codes = np.unique(clusters, return_inverse=True)
-    share = float(np.mean(hits))
-    count = int(codes.max()) + 1
-    if count == 1:
-        return Measure(share, 0.0, 1.0, len(hits))
-    half = _half_width(np.bincount(codes, (np.asarray(hits) - share) / len(hits)).astype(np.float64), 0.95)
-    size: float = count
-    if 0 < share < 1:
-        normal = NORMAL * np.sqrt(share * (1 - share))
-        size = min(len(hits), (normal / half) ** 2) if half > 0 else len(hits)
-    low, high = wilson_interval(size if share == 1 else share * size, size)  # type: ignore[arg-type]
-    return Measure(share, float(low), float(high), len(hits))

@@ -18,7 +18,7 @@ from core.findings.intervals import (
 
 def mean_of(values: Values, weights: Values | None, clusters: Clusters | None = None) -> Measure:
     """Measure a weighted mean, as for `weighted_mean`; images of one cluster are not independent."""
-    return weighted_mean(np.asarray(values, np.float64), weights, clusters=clusters)
+    return weighted_mean(values, weights, clusters=clusters)
 
 
 def share_of(hits: Hits, weights: Values | None) -> Measure:
@@ -45,15 +45,10 @@ def compare_means(
         control: its name.
         clusters: see `weighted_mean`.
     """
-    own = np.asarray(own, np.float64)
-    others = np.asarray(others, np.float64)
-    return Contrast(
-        kind,
-        value,
-        mean_of(own, weights, clusters),
-        Control(control, mean_of(others, weights, clusters)),
-        mean_of(own - others, weights, clusters),
-    )
+    first = mean_of(own, weights, clusters)
+    second = mean_of(others, weights, clusters)
+    lead = mean_of(np.subtract(own, others, dtype=np.float64), weights, clusters)
+    return Contrast(kind, value, first, Control(control, second), lead)
 
 
 def compare_shares(
@@ -62,14 +57,10 @@ def compare_shares(
     """Compare two weighted shares of the same images; arguments as for `compare_means` and `weighted_lead`."""
     first = np.asarray(own, bool)
     second = np.asarray(others, bool)
-    difference = weighted_lead(first.astype(np.float64) - second, weights, confidence=confidence)
-    return Contrast(
-        kind,
-        value,
-        weighted_share(first, weights, confidence=confidence),
-        Control(control, weighted_share(second, weights, confidence=confidence)),
-        difference,
-    )
+    share = weighted_share(first, weights, confidence=confidence)
+    other = weighted_share(second, weights, confidence=confidence)
+    lead = weighted_lead(np.subtract(first, second, dtype=np.float64), weights, confidence=confidence)
+    return Contrast(kind, value, share, Control(control, other), lead)
 
 
 def compare_apart(kind: str, value: str, measure: Measure, control: Control | None) -> Contrast:
@@ -87,9 +78,9 @@ def strongest_first(contrasts: Sequence[Contrast], yes: Side = "above") -> tuple
         yes: the side.
     """
 
+    sign = 1 if yes == "above" else -1
+
     def effect(contrast: Contrast) -> float:
-        if contrast.difference is None or not contrast.difference.known:
-            return np.inf
-        return contrast.difference.value if yes == "above" else -contrast.difference.value
+        return np.inf if contrast.difference is None else np.nan_to_num(sign * contrast.difference.value, nan=np.inf)
 
     return tuple(sorted(contrasts, key=effect))

@@ -1,6 +1,6 @@
 """Separation of two classes, with intervals: AUROC, rank correlation, rules on one statistic, and matched strata."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,9 @@ Classifier = Callable[[NDArray[Any], NDArray[np.bool_], NDArray[Any]], NDArray[n
 def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_]) -> Measure:
     """Estimate how often a REAL image scores higher than a FAKE one, ties counting half, with DeLong's interval.
 
-    The AUROC is the mean of V = P(FAKE below) over REAL images, and its variance var(V) / n_real + var(W) / n_fake
-    with W = P(REAL above) over FAKE images (DeLong et al. 1988, https://doi.org/10.2307/2531595).
+    An image's placement is the share of the other class on its right side. The AUROC is their mean over either class,
+    and its variance the sum over both classes of the variance of their placements divided by their number
+    (DeLong et al. 1988, https://doi.org/10.2307/2531595).
 
     Args:
         scores: (N,) numbers, higher where more REAL.
@@ -34,11 +35,16 @@ def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_]) -> Measure:
     Returns:
         0 to 1; NaN where a class is missing. Where no pair is out of order DeLong's variance is 0, and the interval is
         Wilson's with as many trials as the smaller class has images.
+
+    Example:
+        >>> area = auroc(np.array([1, 2, 4, 3, 5, 6]), np.arange(6) > 2)
+        >>> round(area.value, 3), round(area.low, 3), area.high
+        (0.889, 0.581, 1.0)
     """
     if is_real.all() or not is_real.any():
         return UNKNOWN
-    smaller = min(int(is_real.sum()), int((~is_real).sum()))
-    return _estimate(*_delong(np.asarray(scores, np.float64), is_real), smaller, len(is_real))
+    placed = _placements(np.asarray(scores, np.float64), is_real)
+    return _estimate(float(placed[0].mean()), _variance(placed), min(map(len, placed)), len(is_real))
 
 
 def _estimate(value: float, variance: float, smaller: int, images: int) -> Measure:
@@ -46,24 +52,26 @@ def _estimate(value: float, variance: float, smaller: int, images: int) -> Measu
     low = max(0.0, value - half)
     high = min(1.0, value + half)
     if variance <= 0 and np.isclose(value, [0, 1]).any():
-        low, high = map(float, wilson_interval(round(value * smaller), smaller))
-    return Measure(float(value), float(low), float(high), images)
+        low, high = wilson_interval(round(value * smaller), smaller)
+    return Measure(value, float(low), float(high), images)
 
 
-def _delong(scores: NDArray[np.float64], is_real: NDArray[np.bool_]) -> tuple[float, float]:
-    """Compute AUROC and its variance, of both classes."""
-    # for each image, the share of the other class on its right side
-    above = _placements(scores[is_real], scores[~is_real])
-    below = 1 - _placements(scores[~is_real], scores[is_real])
-    spread = [values.var(ddof=1) / len(values) if len(values) > 1 else 0.25 for values in (above, below)]
-    return float(above.mean()), float(sum(spread))
+def _placements(scores: NDArray[np.floating], is_real: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+    """Compute for each REAL image the share of FAKE ones that it is above, and for each FAKE one that of REAL above it.
+
+    Ties count half.
+    """
+    placed = []
+    for own, others, sign in ((is_real, ~is_real, 1), (~is_real, is_real, -1)):
+        ordered = np.sort(sign * scores[others])
+        ends = [np.searchsorted(ordered, sign * scores[own], side=side) for side in ("left", "right")]
+        placed.append(np.mean(ends, axis=0) / len(ordered))
+    return placed
 
 
-def _placements(scores: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
-    """float64 (N,): the share of `others` that each score is above, ties counting half."""
-    ordered = np.sort(others)
-    places = np.searchsorted(ordered, scores, side="left") + np.searchsorted(ordered, scores, side="right")
-    return np.asarray(places / (2 * len(others)), np.float64)
+def _variance(placed: Sequence[NDArray[np.float64]]) -> float:
+    """Compute the variance of the mean of placements; one image says nothing of how much others vary."""
+    return float(sum(own.var(ddof=1) / len(own) if len(own) > 1 else 0.25 for own in placed))
 
 
 def difference_of_aurocs(
@@ -71,7 +79,9 @@ def difference_of_aurocs(
     second: NDArray[np.floating],
     is_real: NDArray[np.bool_],
 ) -> Measure:
-    """Estimate the first score's AUROC less the second's on the same images (DeLong et al. 1988).
+    """Estimate the first score's AUROC less the second's on the same images.
+
+    As for `auroc`, from the differences of the placements (DeLong et al. 1988, https://doi.org/10.2307/2531595).
 
     Args:
         first, second: (N,) scores, higher where more REAL.
@@ -80,40 +90,47 @@ def difference_of_aurocs(
     Returns:
         -1 to 1; NaN where a class is missing; without an interval where a class has one image, or all images of a
         class are alike.
+
+    Example:
+        >>> scores = np.array([1.0, 2, 4, 3, 5, 6])
+        >>> difference_of_aurocs(scores, scores, np.arange(6) > 2).value
+        0.0
     """
-    real = int(is_real.sum())
-    fake = int((~is_real).sum())
-    if not real or not fake:
+    if is_real.all() or not is_real.any():
         return UNKNOWN
-    above = _placements(first[is_real], first[~is_real]) - _placements(second[is_real], second[~is_real])
-    below = _placements(second[~is_real], second[is_real]) - _placements(first[~is_real], first[is_real])
-    value = float(above.mean())
-    if min(real, fake) < 2:
-        return Measure(value, np.nan, np.nan, real + fake)
-    spread = np.sqrt(above.var(ddof=1) / real + below.var(ddof=1) / fake)
-    if spread < 1e-12 and value:
-        # the variance of what is always so says nothing
-        return Measure(value, np.nan, np.nan, real + fake)
+    images = len(is_real)
+    both = zip(_placements(first, is_real), _placements(second, is_real), strict=True)
+    leads = [own - other for own, other in both]
+    value = float(leads[0].mean())
+    spread = np.sqrt(_variance(leads))
+    # the variance of what is always so says nothing
+    if min(map(len, leads)) < 2 or (spread < 1e-12 and value):
+        return Measure(value, n=images)
     half = NORMAL * float(spread)
-    return Measure(value, max(value - half, -1.0), min(value + half, 1.0), real + fake)
+    return Measure(value, max(value - half, -1.0), min(value + half, 1.0), images)
 
 
 def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> Measure:
-    """Correlate two scores by rank, with the interval of Bonett & Wright (2000).
+    """Correlate two scores by rank.
 
-    It is tanh(artanh(rho) -+ 1.96 sqrt((1 + rho^2 / 2) / (n - 3))); https://doi.org/10.1007/BF02294183.
+    With Spearman's correlation r of n images, the interval is tanh(artanh r -+ z sqrt((1 + r^2 / 2) / (n - 3)))
+    (Bonett and Wright 2000, https://doi.org/10.1007/BF02294183).
 
     Returns:
-        Spearman's correlation, -1 to 1, without an interval at its ends; NaN for fewer than four images or a constant
-        score.
+        -1 to 1, without an interval at its ends; NaN for fewer than four images or a constant score.
+
+    Example:
+        >>> rho = rank_correlation(np.array([1.0, 2, 3, 4, 5]), np.array([1.0, 3, 2, 5, 4]))
+        >>> round(rho.value, 3), round(rho.low, 3), round(rho.high, 3)
+        (0.8, -0.457, 0.991)
     """
     n = len(first)
     if n < 4 or np.ptp(first) == 0 or np.ptp(second) == 0:
-        return Measure(np.nan, np.nan, np.nan, n)
+        return Measure(np.nan, n=n)
     rho = float(spearmanr(first, second).statistic)
     if abs(rho) > 0.999999:
         # one order of few images is likely by chance, and the formula knows no chance at 1
-        return Measure(rho, np.nan, np.nan, n)
+        return Measure(rho, n=n)
     half = NORMAL * np.sqrt((1 + rho**2 / 2) / (n - 3))
     middle = np.arctanh(rho)
     return Measure(rho, float(np.tanh(middle - half)), float(np.tanh(middle + half)), n)
@@ -165,7 +182,8 @@ def bin_log_odds(bins: NDArray[np.intp], is_real: NDArray[np.bool_], scored: NDA
         scored: intp (N,), bins of the images to score; a bin without fitted images gives 0.
     """
     count = 1 + max(bins.max(), scored.max())
-    real, fake = (np.bincount(bins[chosen], minlength=count) for chosen in (is_real, ~is_real))
+    real = np.bincount(bins[is_real], minlength=count)
+    fake = np.bincount(bins[~is_real], minlength=count)
     return np.asarray(np.log((real + 0.5) / (fake + 0.5))[scored])
 
 
@@ -193,11 +211,13 @@ def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDA
     rows = []
     for number in np.unique(strata):
         chosen = strata == number
-        n = int(is_real[chosen].sum())
-        m = int((~is_real[chosen]).sum())
-        if min(n, m) >= MIN_IN_STRATUM:
-            delong = _delong(np.asarray(margins[chosen], np.float64), is_real[chosen])
-            rows.append((n * m / (n + m), *delong, min(n, m), n + m))
+        real = int(is_real[chosen].sum())
+        fake = int(chosen.sum()) - real
+        smaller = min(real, fake)
+        if smaller >= MIN_IN_STRATUM:
+            placed = _placements(np.asarray(margins[chosen], np.float64), is_real[chosen])
+            weight = real * fake / (real + fake)
+            rows.append((weight, placed[0].mean(), _variance(placed), smaller, real + fake))
     if not rows:
         return UNKNOWN
     weight, area, variance, smaller, images = np.array(rows).T

@@ -148,9 +148,8 @@ class Margins:
     def contrasts(self, name: str) -> tuple[Contrast, ...]:
         """Compare under each absence with each control, and of the choices keep the strongest."""
         first, *others = ABSENCES
-        compare = self._relative if name == "relative" else self._absent
-        main = strongest_first(compare(name, first, "control"))
-        return (*main, *(strongest_first(compare(name, absence, "absence"))[0] for absence in others))
+        main = strongest_first(self._compared(name, first, "control"))
+        return (*main, *(strongest_first(self._compared(name, absence, "absence"))[0] for absence in others))
 
     def swap(self, other: str, same: str) -> Contrast:
         """Compare how far two swaps move the margin away from the verdict."""
@@ -162,6 +161,11 @@ class Margins:
             "control", "within the class", own, control, self.weights[known], control="the same swap within the class"
         )
 
+    def _compared(self, name: str, absence: str, kind: str) -> list[Contrast]:
+        if name == "relative":
+            return self._relative(absence, kind)
+        return self._absent(name, absence, kind)
+
     def _absent(self, band: str, absence: str, kind: str) -> list[Contrast]:
         """Compare the flips where a band is absent with those where as much changes elsewhere."""
         cell = cell_column(absence, "0", "1") if band == "fine" else cell_column(absence, "1", "0")
@@ -172,7 +176,7 @@ class Margins:
             contrasts.append(self._compare(kind, value, cell, control_column(absence, band, other), control))
         return contrasts
 
-    def _relative(self, _name: str, absence: str, kind: str) -> list[Contrast]:
+    def _relative(self, absence: str, kind: str) -> list[Contrast]:
         """Compare the flips without fine detail, alone or under a coarse pattern, with those without both."""
         both = cell_column(absence, "0", "0")
         alone = {
