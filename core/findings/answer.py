@@ -37,7 +37,7 @@ class Answer:
 
     Attributes:
         word: the answer.
-        on: of "depends" and "in part", the kinds of choice under which contrasts differ.
+        on: of "depends" and "in part", the kinds of choice that differ from the main contrast.
     """
 
     word: Word
@@ -139,6 +139,7 @@ def _differ(finding: Finding, first: Contrast, second: Contrast) -> bool:
 
 
 def _differing_kinds(finding: Finding, tried: Iterable[Contrast]) -> tuple[str, ...]:
-    """List the kinds of choice in which a verdict differs from that of the main contrast, in their order."""
-    main = verdict_of(finding, finding.main)
-    return tuple(dict.fromkeys(contrast.kind for contrast in tried if verdict_of(finding, contrast) != main))
+    """List the kinds of choice that differ from the main contrast for certain, or else only in their verdict."""
+    others = [contrast for contrast in tried if verdict_of(finding, contrast) != verdict_of(finding, finding.main)]
+    certain = [contrast for contrast in others if _differ(finding, finding.main, contrast)]
+    return tuple(dict.fromkeys(contrast.kind for contrast in certain or others))
