@@ -384,8 +384,8 @@ def draw_file_says(picture: Picture, data: bytes) -> None:
     st.markdown("\n".join(f"- {plain(claim.kind)}: {plain(claim.sentence)}" for claim in claims))
     for claim in claims:
         if claim.detail:
-            st.caption(f"{plain(claim.kind)}, in the file's own text")
-            # shown letter by letter
-            st.code(claim.detail, language=None, wrap_lines=True)
+            with st.popover(f"{plain(claim.kind)}, in the file's own text"):
+                # shown letter by letter
+                st.code(claim.detail, language=None, wrap_lines=True)
     if may_be_transparent(data):
         st.caption("Parts of it that are transparent were laid on white.")
