@@ -51,7 +51,6 @@ def image_grid(
     judged: bool = True,
     captions: bool = True,
     current: str | None = None,
-    notes: Mapping[str, str] | None = None,
     on_walk: Callable[[], None] | None = None,
 ) -> str | None:
     """Draw images.
@@ -73,7 +72,6 @@ def image_grid(
         judged: border and badge show the prediction; otherwise the label.
         captions: write prediction, certainty, label and category under each.
         current: id of the image that the page is about, which is highlighted.
-        notes: a word on each id, in the place of its category.
         on_walk: draws a filmstrip beside the image that is open; called before the rerun that the keys for the image
             before and after cause, `.walk` of its state is -1 or 1.
 
@@ -93,7 +91,7 @@ def image_grid(
         truth = row.label if isinstance(row.label, str) else ""
         wrong = bool(truth) and prediction != truth
         about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
-        about, name = one_direction((notes or {}).get(row.id, about)), one_direction(row.name)
+        about, name = one_direction(about), one_direction(row.name)
         how = f"at this threshold, though {row.predicted} is likelier: {sure}" if moved else f"with {sure}"
         called = f"called {prediction} {how}, " if judged else ""
         said = f"is {truth}" if truth else "no label"
