@@ -16,11 +16,11 @@ from core.detectors.identity import DetectorHandle
 from core.findings.contrast import Contrast
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import CLASSES, verdict_of
-from core.perturbations.flips import flipping
+from core.perturbations.flips import flipping, strength_words
 from core.perturbations.probe import Probe
 from core.perturbations.registry import PROBES, probe_columns
 from dashboard.components.component import component, one_of
-from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of, strength_words
+from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of
 from dashboard.components.requests import Subject
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.library import BY_STAMP, MAX_RUNS, Opened

@@ -87,7 +87,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }
     open.onfocus = () => stopAt(open)
     open.onclick = () => setTriggerValue("open", tile.id)
-    open.append(make("span", `letter ${tile.said}`, tile.said[0]))
+    // drawn by the style sheet: the label says the verdict in a word
+    open.dataset.letter = tile.said[0]
     if (tile.twice) open.append(make("span", "twice", "twice"))
     const caption = make("div", "caption")
     caption.append(make("span", `chip ${tile.said}`, tile.said), make("span", "", tile.sure))

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from core.detectors.identity import DetectorHandle
 from core.images.labels import verdict_of
-from core.perturbations.flips import flip_values, name_of_change, tabulate_changes
-from core.perturbations.flips import strength_words as strength_words  # noqa: PLC0414 - other pages have it from here
+from core.perturbations.flips import flip_values, name_of_change, strength_words, tabulate_changes
 from core.perturbations.photometric import rms
 from core.perturbations.probe import size_column
 from core.perturbations.registry import PROBES, probe_columns, probe_pictures

@@ -15,12 +15,13 @@ from core.explainers.explanation import shuffled
 from core.explainers.stored import stored_map
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
+from core.perturbations.flips import strength_words
 from core.perturbations.registry import PROBES, probe_columns
 from core.runs.showcase import choose_other
 from dashboard import library
 from dashboard.components.component import component
 from dashboard.components.dial import measured_flips, short_percent, strongest_control
-from dashboard.components.probing import stored_changes, strength_words
+from dashboard.components.probing import stored_changes
 from dashboard.components.requests import Subject
 from dashboard.components.story import SHOWN
 from dashboard.library import Opened

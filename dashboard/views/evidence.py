@@ -12,6 +12,7 @@ from core.findings.answer import answer_of
 from core.findings.contrast import Finding
 from core.images.labels import other_class
 from core.images.palette import CLASS_COLOURS
+from core.perturbations.flips import strength_words
 from core.perturbations.probe import FAMILIES, Probe
 from core.perturbations.registry import PROBES, in_every_way
 from core.runs.filter import Filter
@@ -34,7 +35,6 @@ from dashboard.components.probing import (
     next_picture,
     rates_of,
     stored_changes,
-    strength_words,
 )
 from dashboard.components.study import command, draw_study, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, percent
