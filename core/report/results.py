@@ -20,6 +20,7 @@ from core.findings.numbers import format_measure
 from core.findings.table import count_of, markdown
 from core.homes import SHIPPED
 from core.images.labels import CLASSES
+from core.report import ordinary
 from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
@@ -138,6 +139,7 @@ def _introduction(runs: Mapping[str, Run], read: Mapping[str, tuple[Run, Mapping
         "## On other images",
         "Shares of right verdicts.",
         markdown(comparison.elsewhere(read)),
+        *ordinary.sections(),
     ]
 
 
