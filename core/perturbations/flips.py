@@ -176,9 +176,14 @@ def tabulate_changes(
 
 
 def flipping(changes: pd.DataFrame) -> pd.DataFrame:
-    """Select the changes of `tabulate_changes` that flip the verdict while their controls do not, smallest first."""
+    """Select the changes of `tabulate_changes` that flip the verdict while their controls do not.
+
+    The smallest comes first, and those that have no control, which show less, come after all others.
+    """
     own = changes.loc[list(own_columns())]
-    return own[own["controlled"]].sort_values("size", kind="stable")
+    flips = own[own["controlled"]].sort_values("size", kind="stable")
+    has_control = np.array([bool(probe_columns()[column][0].controls) for column in flips.index], bool)
+    return pd.concat([flips[has_control], flips[~has_control]])
 
 
 def reason(changes: pd.DataFrame, *, side: int, label: ClassName | None = None) -> str:
