@@ -215,9 +215,9 @@ def _statistic_rows(
         return []
     learned = training[training[name].notna()]
     bins = np.split(strata_of(pd.concat([values, learned[name]])), [len(values)])
-    row: Row = {"kind": "kind of row: fact", "name": name, "values": values.nunique()}
+    row: Row = {"kind": "fact", "name": name, "values": values.nunique()}
     if name in STATISTICS:
-        row = {"kind": "kind of row: fact", "name": name} | _estimate("direct", auroc(values.to_numpy(), real))
+        row = {"kind": "fact", "name": name} | _estimate("direct", auroc(values.to_numpy(), real))
     row |= _separation(bin_log_odds, bins, [real, learned["is_real"].to_numpy(bool)], seed)
     return [row | _estimate("matched_auroc", within_strata(margins, real, strata_of(values)))]
 
