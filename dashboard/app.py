@@ -46,8 +46,9 @@ class Styled:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or serve one connection."""
-        headers = Headers(scope=scope)
-        if scope["type"] != "http" or scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
+        # the start and the end of the server, which have no headers, pass through here too
+        is_get = scope["type"] == "http" and scope["method"] == "GET"
+        if not is_get or "text/html" not in Headers(scope=scope).get("accept", ""):
             await self.app(scope, receive, send)
             return
         # what is added to must not be packed
@@ -99,7 +100,7 @@ def warm_up() -> None:
     for path in runs().values():
         with suppress(ContractError):
             opened = library.open_run(path)
-            for study in ("deliveries", "transfer"):
+            for study in ("deliveries", "out_of_distribution"):
                 library.study_of(opened, study)
 
 
