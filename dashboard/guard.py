@@ -17,10 +17,12 @@ MAX_NAMES = 64
 MAX_ENTRIES = 2000
 # letters of a name that Streamlit writes whole into its log where it does not know it
 MAX_NAME = 128
-# messages of one connection: at once, and then a second; further ones wait, and nothing that follows them is read
-BURST, RATE = 60, 20
-# what counts as a message more
-ENTRIES, BYTES = 50, 1 << 16
+# messages of one connection that are read without delay, and how many a second after these; the rest wait their turn
+BURST = 60
+RATE = 20
+# so many entries, or so many bytes, make a message count once more
+ENTRIES = 50
+BYTES = 64 << 10
 # what a developer's browser may ask for and a visitor's must not: caches belong to all visitors
 REFUSED = ("clear_cache", "load_git_info", "debug_disconnect_websocket", "debug_shutdown_runtime")
 HEADERS = {
@@ -91,7 +93,7 @@ class Pace:
         self._last = time.monotonic()
 
     async def wait(self, messages: int) -> None:
-        """Wait until so many messages more may be read."""
+        """Wait until this many more messages may be read."""
         now = time.monotonic()
         self._left = min(BURST, self._left + (now - self._last) * RATE) - messages
         self._last = now

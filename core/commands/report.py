@@ -28,7 +28,7 @@ def main(options: argparse.Namespace) -> None:
         # a wrong name is refused before the libraries that take seconds
         folder = find_named(options.run, find_runs(), "run")
 
-        from core.report.page import gather, report_of
+        from core.report.run_report import gather, report_of
         from core.runs.run import read_run
         from core.storage.atomic import write_text
 

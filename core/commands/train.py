@@ -37,7 +37,7 @@ HYPER_PARAMETERS: dict[str, tuple[type, str]] = {
     "learning_rate": (float, "the peak of the schedule, above 0"),
     "batch_size": (int, "images a step"),
     "width": (int, "channels of the first stage of the paper's network"),
-    "arch": (str, "resnet, patch:SIDE with 5, 9, 13 or 17 pixels, torchvision:NAME or timm:NAME"),
+    "arch": (str, "resnet, patch:SIDE (pixels of a patch), torchvision:NAME or timm:NAME"),
     "start": (str, "detector whose weights the training begins with"),
     "shift": (int, "pixels by which images are moved at most"),
     "without_cue": (bool, "degrade fine detail at random"),

@@ -5,6 +5,7 @@ the same linear function of the mean on any picture. What a position can see is 
 every convolution, pooling, normalisation and comparison passes on.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -31,8 +32,8 @@ class LinearHead:
 
     Attributes:
         layer: the module's name.
-        weights: (C,), of its channels' means in the margin.
-        bias: the margin less that.
+        weights: (C,), the weight of each channel's mean in the margin.
+        bias: the constant term of the margin.
     """
 
     layer: str
@@ -71,18 +72,18 @@ def find_linear_head(
     weights = gradients.mean(dim=(0, 2, 3))
     largest = gradients.abs().max()
     even = bool((gradients - weights[:, None, None]).abs().max() <= LINEAR * largest)
-    # a path around the layer would give every image another
-    first, second = (bias for _, bias in trials)
-    if not largest > 0 or not even or abs(first - second) > LINEAR * (1 + abs(first)):
+    # a path around the layer would make the bias differ between images
+    bias, other_bias = (bias for _, bias in trials)
+    if not largest > 0 or not even or abs(bias - other_bias) > LINEAR * (1 + abs(bias)):
         return None
     positions = gradients.shape[2] * gradients.shape[3]
-    return LinearHead(layer, weights * positions, first)
+    return LinearHead(layer, weights * positions, bias)
 
 
 def _try_layer(
     module: nn.Module, margins: Callable[[Tensor], Tensor], image: Tensor, seed: int
 ) -> tuple[Tensor, float]:
-    """Compute the margin's gradient by a layer's output that is replaced by noise, and the margin less its product."""
+    """Compute the margin's gradient by a layer's output that is replaced by noise, and the constant term."""
     noise: list[Tensor] = []
 
     def replace_output(_name: str) -> Callable[..., Tensor]:
@@ -144,15 +145,20 @@ def find_fields(scores: Callable[[Tensor], Tensor], inputs: Tensor) -> Fields | 
         return None
     # one beyond the last pixel that a position sees
     ends = [search(lambda pixel, at=position: sees(at, slice(pixel, None))) for position in (0, 1)]  # type: ignore[misc]
-    first = search(lambda pixel: not sees(count - 1, slice(0, pixel))) - 1
     step = ends[1] - ends[0]
-    fields = Fields(ends[0] - first + (count - 1) * step, step, first - (count - 1) * step)
-    turned = inputs.clone()
-    turned[:, :, ends[0] :] = torch.nan
-    clean = scores(turned)[0].isfinite().any(dim=1).tolist()
-    # along the other side the first position is as the first here
-    is_square = clean[:2] == [True, False] and len(clean) == count
-    return fields if is_square else None
+    # the last field starts inside the picture, the first may start before it
+    last_start = search(lambda pixel: not sees(count - 1, slice(0, pixel))) - 1
+    first_start = last_start - (count - 1) * step
+    fields = Fields(ends[0] - first_start, step, first_start)
+    return fields if _is_square(scores, inputs, ends[0], count) else None
+
+
+def _is_square(scores: Callable[[Tensor], Tensor], inputs: Tensor, end: int, count: int) -> bool:
+    """Check whether the rows of a map have the columns' number, `count`, and first field, which ends before `end`."""
+    marked = inputs.clone()
+    marked[:, :, end:] = torch.nan
+    clean = scores(marked)[0].isfinite().any(dim=1).tolist()
+    return clean[:2] == [True, False] and len(clean) == count
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,11 +194,12 @@ def score_whole(
     Yields:
         The same array, a tile fuller each time.
     """
-    # of a picture with the same remainders, which tells how the network rounds
-    least = [fields.step * -(-fields.size // fields.step) + side % fields.step for side in picture.shape[:2]]
-    small = scores(np.zeros((*least, 3), np.uint8)).shape
-    sizes = zip(small, picture.shape[:2], least, strict=True)
-    rows, columns = (positions + (side - shorter) // fields.step for positions, side, shorter in sizes)
+    # the smallest picture whose sides leave the same remainders has its positions rounded alike
+    steps_of_field = math.ceil(fields.size / fields.step)
+    least_size = [steps_of_field * fields.step + side % fields.step for side in picture.shape[:2]]
+    least_rows, least_columns = scores(np.zeros((*least_size, 3), np.uint8)).shape
+    rows = least_rows + (picture.shape[0] - least_size[0]) // fields.step
+    columns = least_columns + (picture.shape[1] - least_size[1]) // fields.step
     whole = np.full((rows, columns), np.nan, np.float32)
     stride = max(1, TILE // fields.step)
     for top in range(0, rows, stride):

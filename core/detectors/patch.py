@@ -27,8 +27,7 @@ class PatchNetwork(nn.Module):
     """3 x 3 convolutions without padding, the second with stride 2, and 1 x 1 convolutions that score each position.
 
     Args:
-        field: side of a patch in pixels, one of `FIELDS`: the least has 2 of the 3 x 3 convolutions, each further one 1
-            more.
+        field: side of a patch in pixels, one of `FIELDS`: 5 uses two 3 x 3 convolutions, each 4 pixels more add one.
 
     Raises:
         ValueError: another field.

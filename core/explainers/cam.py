@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.detectors.manifest import Capability
 from core.explainers.explainer import BatchExplainer, Cancel, Pixels, check_finite, check_target
 from core.explainers.explanation import Explanation, map_diagnostics
-from core.explainers.settings import ExplainerSettings, ExplanationError, Target, one_side, setting
+from core.explainers.settings import ExplainerSettings, ExplanationError, Target, class_of_target, setting
 from core.images.labels import ClassName
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Cam(BatchExplainer[CamSettings]):
         unit = "activation"
         if self.signed:
             unit = "margin" if target == "margin" else "logit"
-        yield from _fields(margins, maps, unit=unit, one_sided=None if signed else one_side(target))
+        yield from _fields(margins, maps, unit=unit, one_sided=None if signed else class_of_target(target))
 
     def cost(self, settings: CamSettings) -> int:
         """See `Explainer.cost`: the margin, the pass under hooks, and two backward passes for a signed map."""
@@ -167,7 +167,7 @@ class TokenCam(BatchExplainer[TokenSettings]):
         if settings.target == "margin":
             yield from _fields(margins, maps, unit="margin", one_sided=None)
         else:
-            yield from _fields(margins, maps, unit="logit", one_sided=one_side(settings.target))
+            yield from _fields(margins, maps, unit="logit", one_sided=class_of_target(settings.target))
 
     def batch_size(self, detector: "Detector", settings: TokenSettings) -> int:  # noqa: ARG002
         """See `BatchExplainer.batch_size`: the gradients of all blocks are kept."""

@@ -63,7 +63,7 @@ def deletion_curves(
     *,
     values: NDArray[np.floating],
     fills: Sequence[Fill],
-    steps: int = 8,
+    steps: int,
     seed: int = 0,
 ) -> Curves:
     """Compute deletion and insertion curves of one image for several maps at once.
@@ -85,19 +85,20 @@ def deletion_curves(
         raise ValueError(f"steps must be from 1 to the {count} segments, not {steps}")
     ranks = ranks_of(values, seed=seed)
     shown = np.rint(np.linspace(0, count, steps + 1)).astype(int)
-    first = ranks[:, None, :] < shown[:, None]
-    keep = np.stack([~first, first]).reshape(-1, count)
+    is_in_first = ranks[:, None, :] < shown[:, None]
+    keep = np.stack([~is_in_first, is_in_first]).reshape(-1, count)
     distinct, inverse = distinct_rows(keep)
-    # the first version shows everything and is the same for all fills
-    batches = [
-        mask_batch(image, segments, keep=keep[distinct[number > 0 :]], fill=fill, seed=seed)
-        for number, fill in enumerate(fills)
-    ]
-    pixels = np.concatenate(batches)
-    measured = np.asarray(margins(pixels), np.float32)
-    rest = measured[1:].reshape(len(fills), len(distinct) - 1)
-    whole = np.concatenate([np.full((len(fills), 1), measured[0]), rest], axis=1)[:, inverse]
-    deletion, insertion = whole.reshape(len(fills), 2, len(values), steps + 1).transpose(1, 2, 0, 3)
+    batches = []
+    for number, fill in enumerate(fills):
+        # the first version shows the whole picture, the same under all fills, and is measured once
+        start = 0 if number == 0 else 1
+        batches.append(mask_batch(image, segments, keep=keep[distinct[start:]], fill=fill, seed=seed))
+    measured = np.asarray(margins(np.concatenate(batches)), np.float32)
+    unfilled = np.full((len(fills), 1), measured[0])
+    filled = measured[1:].reshape(len(fills), len(distinct) - 1)
+    by_fill = np.concatenate([unfilled, filled], axis=1)[:, inverse]
+    # fills, (deletion, insertion), maps, steps -> (deletion, insertion), maps, fills, steps
+    deletion, insertion = by_fill.reshape(len(fills), 2, len(values), steps + 1).transpose(1, 2, 0, 3)
     return Curves(deletion, insertion)
 
 

@@ -1,13 +1,11 @@
-"""Explanations drawn and saved: maps over images as RGBA at any size, and `.npz` for programs.
+"""Explanations drawn: maps over images as RGBA at any size.
 
 Colours diverge from a neutral middle at 0 to the palette's two ends in steps that look equally large (CIEDE2000). 0 is
 always the middle: a map is never stretched to fill its colours.
 """
 
-import io
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -18,7 +16,6 @@ from scipy import ndimage
 from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
 from core.explainers.explanation import Explanation
-from core.explainers.registry import find_explainer
 from core.images.encoding import enlarged
 from core.images.palette import ENDS, NEUTRAL, OPACITY, UNDECIDED, Palette, rgb
 from core.images.statistics import LUMA
@@ -157,15 +154,15 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
         ExplanationError: its method gives no map.
     """
     image = explanation.image
-    values = explanation.tinted
+    values = explanation.decided_values
     regions = explanation.regions
     scale = scale_of(explanation, style)
     style = replace(style, scale=scale, smooth=style.smooth and regions is None)
     # smaller than the image it would leave out values
     size = max(size, len(image))
     # an outline encloses the strongest parts, and a light tint does not mean strength
-    if explanation.light is not None and style.drawing != "outline":
-        values = np.where(explanation.light, LIGHT * scale * np.sign(values), values)
+    if explanation.depends_on_fill is not None and style.drawing != "outline":
+        values = np.where(explanation.depends_on_fill, LIGHT * scale * np.sign(values), values)
     if style.palette == "paper" and explanation.verdict == "FAKE":
         # its colours stand for and against the verdict
         values = -values
@@ -213,37 +210,12 @@ def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:
     least = 0.0
     if style.palette != "paper":
         least = size / (explanation.map.size if explanation.parts is None else len(explanation.parts.weights))
-    return max(common_scale([explanation.tinted]), least)
+    return max(common_scale([explanation.decided_values]), least)
 
 
 def bar_colours(palette: Palette) -> tuple[str, ...]:
     """Return the colours of a legend, "#rrggbb", evenly spaced from the lowest value to the highest."""
     return tuple("#{:02x}{:02x}{:02x}".format(*colour) for colour in _colours(palette)[:: STEPS // 16].tolist())
-
-
-def npz_of(explanation: Explanation) -> bytes:
-    """Return every array of an explanation under its name, and the rest as JSON text under "about", as an .npz.
-
-    Raises:
-        ValueError: a number in it is not finite where JSON has to hold it.
-    """
-    arrays: dict[str, Any] = {key: getattr(explanation, key) for key in ("image", "values", "undecided")}
-    parts = explanation.parts
-    if parts is not None:
-        arrays |= {key: getattr(parts, key) for key in ("weights", "low", "high", "decisions", "regions", "holds")}
-        arrays["labels"] = np.array(parts.labels)
-    names = ("method", "verdict", "margin", "p_real", "unit", "one_sided", "done")
-    about = {key: getattr(explanation, key) for key in names} | {
-        "title": find_explainer(explanation.method).title,
-        "settings": explanation.settings.model_dump(),
-        "diagnostics": asdict(explanation.diagnostics),
-        "provenance": asdict(explanation.provenance),
-    }
-    arrays = {key: array for key, array in arrays.items() if array is not None}
-    arrays["about"] = np.array(json.dumps(about, allow_nan=False))
-    file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **arrays)
-    return file.getvalue()
 
 
 def _share(values: Values, size: int, style: Style) -> NDArray[np.float64]:

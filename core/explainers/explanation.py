@@ -141,14 +141,14 @@ class Explanation:
         return self.values
 
     @property
-    def tinted(self) -> NDArray[np.floating]:
+    def decided_values(self) -> NDArray[np.floating]:
         """float (h, w): the map as far as it is decided, 0 elsewhere."""
         if self.undecided is None:
             return self.map
         return np.where(self.undecided, 0, self.map)
 
     @property
-    def light(self) -> NDArray[np.bool_] | None:
+    def depends_on_fill(self) -> NDArray[np.bool_] | None:
         """bool (h, w): True where decided, but not with the same sign under every fill; None if only one was used."""
         if self.parts is None or self.parts.regions is None or self.parts.holds is None:
             return None
@@ -176,7 +176,7 @@ def shuffled(explanation: Explanation, *, seed: int) -> Explanation:
     if parts is not None and parts.regions is not None:
         values = chance.permutation(np.where(parts.decisions == 0, 0, parts.weights))[parts.regions]
     else:
-        values = chance.permutation(explanation.tinted.ravel()).reshape(explanation.tinted.shape)
+        values = chance.permutation(explanation.decided_values.ravel()).reshape(explanation.decided_values.shape)
     return replace(explanation, values=values, parts=None, undecided=None)
 
 

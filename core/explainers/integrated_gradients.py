@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.detectors.manifest import Capability
 from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite, check_target
 from core.explainers.explanation import Explanation, map_diagnostics
-from core.explainers.settings import ExplainerSettings, Target, one_side, setting
+from core.explainers.settings import ExplainerSettings, Target, class_of_target, setting
 from core.perturbations.masking import blurred
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
         return (
             f"The image is faded in from {start}, and each pixel is credited with what its own change adds to the "
             "score on the way. Blue and orange say which class that is for; all pixels together make up how much more "
-            f"{one_side(settings.target)} the image scores than {end}. Single pixels are noisy: read groups."
+            f"{class_of_target(settings.target)} the image scores than {end}. Single pixels are noisy: read groups."
         )
 
 

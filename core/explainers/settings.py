@@ -1,5 +1,6 @@
 """Settings of explainers: frozen pydantic models, whose labels, help texts and offered values are in settings.toml.
 
+Defaults and limits stand in each method's own settings class, beside the method.
 Pages draw a widget for each field, the command line reads `key=value` and files store plain JSON, all without knowing
 the methods. A method from elsewhere declares what is shown beside the field:
 
@@ -138,20 +139,35 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
         limits = {type(limit): limit for limit in info.metadata}
         low = limits.get(Ge)
         high = limits.get(Le)
-        own = (SHOWN[kind.__name__][name] for kind in settings.__mro__ if name in SHOWN.get(kind.__name__, ()))
-        shown: dict[str, Any] = {"choices": get_args(info.annotation)} | next(own, {})
+        shown: dict[str, Any] = {"choices": get_args(info.annotation)}
+        shown.update(_attributes_in_file(settings, name))
         shown.update(info.json_schema_extra)  # type: ignore[arg-type]
         if shown.get("of_layers") and offers is not None and offers.layers:
-            # "" is the detector's own target layer, and is labelled with its name
-            sizes = {"": offers.layers.get(offers.target_layer, (0, 0))}
-            sizes |= {layer: size for layer, size in offers.layers.items() if layer != offers.target_layer}
-            names = {layer: f"{layer or offers.target_layer} ({size[0]} x {size[1]})" for layer, size in sizes.items()}
-            shown |= {"choices": tuple(names), "names": names}
+            names = _names_of_layers(offers)
+            shown.update(choices=tuple(names), names=names)
         least = low and low.ge
         most = high and high.le
         kind = type(info.default)
         described.append(SettingField(name=name, kind=kind, default=info.default, low=least, high=most, **shown))
     return tuple(described)
+
+
+def _attributes_in_file(settings: type[ExplainerSettings], name: str) -> Mapping[str, Any]:
+    """Return what settings.toml says of a field, under its class or else the nearest base."""
+    for base in settings.__mro__:
+        attributes: Mapping[str, Any] | None = SHOWN.get(base.__name__, {}).get(name)
+        if attributes is not None:
+            return attributes
+    return {}
+
+
+def _names_of_layers(offers: Offers) -> dict[str, str]:
+    """Name a detector's layers with their sizes; "" is its own target layer, which comes first."""
+    names = {}
+    for layer, (height, width) in {offers.target_layer: (0, 0), **offers.layers}.items():
+        key = "" if layer == offers.target_layer else layer
+        names[key] = f"{layer} ({height} x {width})"
+    return names
 
 
 def readable_settings(settings: ExplainerSettings) -> dict[str, str]:
@@ -189,6 +205,6 @@ def from_parameters(kind: type[S], texts: Mapping[str, str]) -> S:
     return kind(**values)
 
 
-def one_side(target: Target) -> ClassName:
-    """Return the class that a one-sided map of a target shows."""
+def class_of_target(target: Target) -> ClassName:
+    """Return the class that a high score of a target means: REAL for the margin, which is above 0 for REAL."""
     return "FAKE" if target == "FAKE" else "REAL"

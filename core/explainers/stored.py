@@ -1,10 +1,16 @@
-"""Explanations that a run already holds, read without its detector."""
+"""Explanations in files: a run's stored maps, read without its detector, and one explanation as `.npz` for programs."""
+
+import io
+import json
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.explainers.cam import KEPT
 from core.explainers.explanation import Explanation, Provenance, map_diagnostics
+from core.explainers.registry import find_explainer
 from core.runs.run import Run
 
 
@@ -30,3 +36,28 @@ def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> Explanation:
         diagnostics=map_diagnostics(values),
         values=values,
     )
+
+
+def npz_of(explanation: Explanation) -> bytes:
+    """Return every array of an explanation under its name, and the rest as JSON text under "about", as an .npz.
+
+    Raises:
+        ValueError: a number in it is not finite where JSON has to hold it.
+    """
+    arrays: dict[str, Any] = {key: getattr(explanation, key) for key in ("image", "values", "undecided")}
+    parts = explanation.parts
+    if parts is not None:
+        arrays |= {key: getattr(parts, key) for key in ("weights", "low", "high", "decisions", "regions", "holds")}
+        arrays["labels"] = np.array(parts.labels)
+    names = ("method", "verdict", "margin", "p_real", "unit", "one_sided", "done")
+    about = {key: getattr(explanation, key) for key in names} | {
+        "title": find_explainer(explanation.method).title,
+        "settings": explanation.settings.model_dump(),
+        "diagnostics": asdict(explanation.diagnostics),
+        "provenance": asdict(explanation.provenance),
+    }
+    arrays = {key: array for key, array in arrays.items() if array is not None}
+    arrays["about"] = np.array(json.dumps(about, allow_nan=False))
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    return file.getvalue()

@@ -2,9 +2,9 @@
 
 The effect of a contrast is its difference from the control, towards the side that means yes. With 95 % confidence it is
 "yes" where its whole interval lies at `least` or beyond, "no" where its whole interval falls short of that (it lies on
-the other side, or nearer to the control than matters), and open otherwise. That one choice is certain and another open
-is no disagreement yet: the two must differ themselves (Gelman and Stern 2006,
-https://doi.org/10.1198/000313006X152649), by a difference that matters.
+the other side, or nearer to the control than matters), and open otherwise. A certain and an open choice do not yet
+disagree: their effects must differ, by an amount that matters (Gelman and Stern 2006,
+https://doi.org/10.1198/000313006X152649).
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from typing import Literal
 from core.findings.contrast import Contrast, Finding, Measure, Unit
 
 Word = Literal["yes", "no", "in part", "depends", "not shown", "no control"]
-Verdict = Literal["yes", "no", "open"]
+Ruling = Literal["yes", "no", "open"]
 # the least difference that matters, where a study declares none: five points of a share, a tenth of the other scales;
 # of margins the part of the run's median absolute margin
 LEAST: Mapping[Unit, float] = {"share": 0.05, "correlation": 0.1, "auroc": 0.1, "silhouette": 0.1}
@@ -54,19 +54,19 @@ def answer_of(finding: Finding) -> Answer:
     tried = [contrast for contrast in finding.contrasts if contrast.difference is not None]
     if finding.difference is None:
         return Answer("no control")
-    verdicts = [verdict_of(finding, contrast) for contrast in tried]
-    if set(verdicts) == {"yes"}:
+    rulings = [ruling_of(finding, contrast) for contrast in tried]
+    if set(rulings) == {"yes"}:
         return Answer("yes")
-    if set(verdicts) == {"no"}:
+    if set(rulings) == {"no"}:
         return Answer("no")
     if _disagree(finding, tried):
         return Answer("depends", _differing_kinds(finding, tried))
-    if "yes" in verdicts:
+    if "yes" in rulings:
         return Answer("in part", _differing_kinds(finding, tried))
     return Answer("not shown")
 
 
-def verdict_of(finding: Finding, contrast: Contrast) -> Verdict | None:
+def ruling_of(finding: Finding, contrast: Contrast) -> Ruling | None:
     """Decide what one contrast of a finding says; None without a control."""
     if contrast.difference is None:
         return None
@@ -122,7 +122,7 @@ def with_least(finding: Finding, median_margin: float) -> Finding:
 
 
 def _disagree(finding: Finding, tried: Iterable[Contrast]) -> bool:
-    """Check for contrasts of different verdicts whose intervals lie apart, by a difference that matters.
+    """Check for contrasts of different rulings whose intervals lie apart, by a difference that matters.
 
     Intervals that do not overlap differ at a stricter level than 95 %.
     """
@@ -132,14 +132,14 @@ def _disagree(finding: Finding, tried: Iterable[Contrast]) -> bool:
 def _differ(finding: Finding, first: Contrast, second: Contrast) -> bool:
     own = first.difference
     other = second.difference
-    if own is None or other is None or verdict_of(finding, first) == verdict_of(finding, second):
+    if own is None or other is None or ruling_of(finding, first) == ruling_of(finding, second):
         return False
     apart = own.low > other.high or own.high < other.low
     return apart and abs(own.value - other.value) >= finding.least
 
 
 def _differing_kinds(finding: Finding, tried: Iterable[Contrast]) -> tuple[str, ...]:
-    """List the kinds of choice that differ from the main contrast for certain, or else only in their verdict."""
-    others = [contrast for contrast in tried if verdict_of(finding, contrast) != verdict_of(finding, finding.main)]
+    """List the kinds of choice that differ from the main contrast for certain, or else only in their ruling."""
+    others = [contrast for contrast in tried if ruling_of(finding, contrast) != ruling_of(finding, finding.main)]
     certain = [contrast for contrast in others if _differ(finding, finding.main, contrast)]
     return tuple(dict.fromkeys(contrast.kind for contrast in certain or others))

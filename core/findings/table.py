@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from core.findings.answer import answer_of, verdict_of
+from core.findings.answer import answer_of, ruling_of
 from core.findings.contrast import Contrast, Finding
 from core.findings.numbers import format_difference, format_measure
 
@@ -37,7 +37,7 @@ def choices_text(finding: Finding) -> pd.DataFrame:
         Columns `Choice`, `Value`, `Effect`, `Control`, `Difference`, `Images`, `Answer`.
     """
     rows = [
-        (contrast.kind, contrast.value, *_texts(finding, contrast), verdict_of(finding, contrast) or "")
+        (contrast.kind, contrast.value, *_texts(finding, contrast), ruling_of(finding, contrast) or "")
         for contrast in finding.contrasts
     ]
     return pd.DataFrame(rows, columns=["Choice", "Value", *_TEXTS, "Answer"])

@@ -64,7 +64,7 @@ class Curve(NamedTuple):
     dash: str = ""
 
 
-def page(title: str, lead: Sequence[str], first: Sections, details: Sections, run: Run) -> str:
+def render_page(title: str, lead: Sequence[str], first: Sections, details: Sections, run: Run) -> str:
     """Render a report: a title, sentences to begin with, the run's warnings, sections of the first page, and the rest.
 
     Readers of a report see neither the dashboard nor a terminal, so its first page carries the warnings.
@@ -78,7 +78,7 @@ def page(title: str, lead: Sequence[str], first: Sections, details: Sections, ru
     )
 
 
-def findings(rows: Sequence[Finding], *columns: str) -> pd.DataFrame:
+def findings_table(rows: Sequence[Finding], *columns: str) -> pd.DataFrame:
     """Lay findings out as text in columns of `core.findings.table.findings_text`, without those that are empty."""
     table = findings_text(rows)[list(columns)]
     return table.loc[:, (table != "").any()]

@@ -14,7 +14,7 @@ import pandas as pd
 from core.answers import comparison
 from core.cues.cues import find_results, markdown_table, read_results
 from core.detectors.identity import identify_all
-from core.findings.answer import MEANINGS, Word, answer_of, verdict_of
+from core.findings.answer import MEANINGS, Word, answer_of, ruling_of
 from core.findings.contrast import UNKNOWN, Control, Finding, Measure, Unit, find
 from core.findings.numbers import format_measure
 from core.findings.table import count_of, markdown
@@ -292,7 +292,7 @@ def contrast_rows(name: str, finding: Finding) -> pd.DataFrame:
             }
         row |= {
             "images": contrast.n, "sources": contrast.measure.sources, "least": finding.least,
-            "says": verdict_of(finding, contrast), "answer": str(answer_of(finding)),
+            "says": ruling_of(finding, contrast), "answer": str(answer_of(finding)),
         }  # fmt: skip
         rows.append(row)
     return pd.DataFrame(rows).round(6)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.findings.numbers import percent
 from core.images.encoding import data_url
-from core.report.html import Block, confusion_table, limits, page, rates_table, settings
+from core.report.html import Block, confusion_table, limits, rates_table, render_page, settings
 from core.runs.filter import SORTS, Filter
 from core.runs.metrics import HALF, confusion_at, error_by, predicted_real, wilson_interval
 from core.runs.pictures import Pictures
@@ -50,7 +50,7 @@ def selection_report(
     words = describe(wanted, other)
     title = f"{len(rows):,} image{'s' * (len(rows) != 1)} of {run.name}"
     if rows.empty:
-        return page(title, ["No image fits this selection.", words], {}, {}, run)
+        return render_page(title, ["No image fits this selection.", words], {}, {}, run)
     lead = [f"The selection: {words}."]
     first: dict[str, list[Block]] = {}
     if run.classes:
@@ -62,7 +62,7 @@ def selection_report(
     first["The images"] = _tiles(rows, wanted, pixels)
     hashes: list[Block] = [settings(run, {}, {})]
     details = {"What this report cannot say": limits(run), f"Settings and hashes of {run.name}": hashes}
-    return page(title, lead, first, details, run)
+    return render_page(title, lead, first, details, run)
 
 
 def describe(wanted: Filter, other: str = "") -> str:

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from core.detectors.identity import DetectorHandle
 from core.explainers import drawing
 from core.explainers.agreement import rank_correlation
-from core.explainers.drawing import Style, npz_of, scale_of
+from core.explainers.drawing import Style, scale_of
 from core.explainers.exact import EXACT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation, shuffled
 from core.explainers.registry import find_explainer
 from core.explainers.settings import readable_settings
+from core.explainers.stored import npz_of
 from core.findings.answer import Word, answer_of
 from core.findings.contrast import Finding
 from core.findings.numbers import plus

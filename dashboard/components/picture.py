@@ -145,7 +145,7 @@ def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> d
         "outline": [f"strongest quarter of the area: {end}" for end in (left, right)] if outlined else None,
         "hatch": UNDECIDED if hatched is not None and hatched.any() and not outlined else None,
         "light": None
-        if explanation.light is None or outlined
+        if explanation.depends_on_fill is None or outlined
         else [colours[len(colours) * end // 8] for end in (3, 5)],
     }
     return {

@@ -10,9 +10,11 @@ import streamlit as st
 
 from core.answers.judgement import scope_of
 from core.console import PROGRAM
+from core.detectors.identity import DetectorHandle
 from core.images.decoding import RESAMPLING, ImageError
 from core.images.encoding import data_url
 from core.images.labels import verdict_of
+from core.images.preprocessing import Prepared
 from dashboard import catalogue, library, state
 from dashboard.components import judged
 from dashboard.components.agreement import other_maps
@@ -36,19 +38,20 @@ from dashboard.state import Setting
 SAYS = "Read on this server and sent nowhere. Anyone can change what a file says about itself."
 
 
-def draw_table(pictures: dict[str, Picture]) -> None:
+def draw_table(pictures: dict[str, Picture], detector: DetectorHandle) -> None:
     """Draw a row a picture, filled in as the answers come."""
+    preprocessing = detector.about.preprocessing
     threshold = library.threshold_of(detector.identity)
 
     def rows() -> list[dict[str, Any]]:
-        found = []
+        records = []
         for number, picture in enumerate(pictures.values()):
             answer = judged.answer_row(picture, detector, threshold, slot=f"table.{number}")
             row = {"seen": None, "file": picture.name, **answer}
             if row["now"] is not None:
                 row["seen"] = data_url(picture.ready(preprocessing, moved=False).seen(FILTER.default))
-            found.append(row)
-        return found
+            records.append(row)
+        return records
 
     def draw(table: pd.DataFrame) -> None:
         st.dataframe(
@@ -57,7 +60,7 @@ def draw_table(pictures: dict[str, Picture]) -> None:
             height="content",
             alt="What each file is called",
             key="upload.table",
-            # of what is no image nothing is known
+            # nothing is known of what is no image
             placeholder="\N{EM DASH}",
             column_config={
                 "seen": st.column_config.ImageColumn("", width="small"),
@@ -81,11 +84,13 @@ def example() -> tuple[Picture, Opened, int] | None:
     id_ = SAMPLE.value if run.row_of(SAMPLE.value) is not None else str(run.table["id"].iloc[generated[0]])
     pictures = library.pictures(run)
     st.caption("Examples")
-    if pressed := image_grid(run, rows, pictures, key="upload.samples", size="small", judged=False, current=id_):
+    pressed = image_grid(run, rows, pictures, key="upload.samples", size="small", judged=False, current=id_)
+    if pressed:
         state.put("sample", pressed)
         st.rerun()
     row = run.row_of(id_)
-    if row is None or (pixels := pictures.get(row)) is None:
+    pixels = None if row is None else pictures.get(row)
+    if row is None or pixels is None:
         return None
     about = run.table.iloc[row]
     key = f"{run.run.name} {id_}"
@@ -93,28 +98,45 @@ def example() -> tuple[Picture, Opened, int] | None:
     return Picture(key, str(about["name"]), pixels, label, run.run.preprocessing), run, row
 
 
-def draw_maps(picture: Picture) -> None:
-    """Draw the explanations side by side with their settings, whether they agree, and the files to save."""
-    now, others = judged.look(ready, detector), None
-    # chance agreement cannot be measured with another detector's maps
-    if now.answer is not None and detector.name == made_by:
+def draw_maps(
+    picture: Picture,
+    ready: Prepared,
+    subject: Subject,
+    detector: DetectorHandle,
+    *,
+    run: Opened | None,
+    row: int | None,
+) -> None:
+    """Draw the explanations side by side with their settings, whether they agree, and the files to save.
+
+    Args:
+        picture: to explain.
+        ready: as the detector sees it.
+        subject: its pixels by the chosen filter.
+        detector: to explain.
+        run: a run of this detector, whose maps tell how well maps agree by chance; None where there is none.
+        row: the picture's position in that run, None where it is not in it.
+    """
+    now = judged.look(ready, detector)
+    others = None
+    if now.answer is not None and run is not None:
         shown = ready.filters.index(FILTER.value) if FILTER.value in ready.filters else 0
-        own = row if origin.run.path == opened.run.path else None
-        others = other_maps(opened, verdict=verdict_of(float(now.answer.margins[shown])), label=None, row=own)
+        others = other_maps(run, verdict=verdict_of(float(now.answer.margins[shown])), label=None, row=row)
     judgement = judged.judged(ready, library.threshold_of(detector.identity), now)
     notes = [ready.describe(FILTER.value)]
     if judgement is not None:
         notes.append(f"{judgement.answer}: {judgement.sentence}")
     whose = "images of the run on the left with this verdict"
-    probes = lambda: last_changes(subject, detector)  # noqa: E731
+    probes = partial(last_changes, subject, detector)
     draw_explanations(View(subject, [detector], None, picture.label, others, whose, list(filter(None, notes)), probes))
 
 
 opened = library.current()
-known = catalogue.detectors()
+detectors = catalogue.detectors()
 # once there is a picture, what can be said of it stands first, and the way to choose another one last
-top, first = st.container(), st.container()
-if not known:
+top = st.container()
+first = st.container()
+if not detectors:
     draw_title("Try a picture")
     draw_limits()
     st.info(f"There is no detector here yet. Make one with `{PROGRAM} train --data PATH`, then reload this page.")
@@ -122,15 +144,17 @@ if not known:
         st.error(with_code(sentence))
     st.stop()
 
-made_by = (maker := catalogue.maker(opened.run)) and maker.name
-BY = Setting("by", made_by if made_by in known else next(iter(known)), choices=tuple(known))
+maker = catalogue.maker(opened.run)
+made_by = maker and maker.name
+BY = Setting("by", made_by if made_by in detectors else next(iter(detectors)), choices=tuple(detectors))
 SAMPLE = Setting("sample", "")
-detector = known[BY.value]
+detector = detectors[BY.value]
 preprocessing = detector.about.preprocessing
 takes = f"{detector.about.side}-pixel pictures get an answer; others only show what flips them"
 if preprocessing.native:
     takes = "Pictures of any size, read at their own pixels"
-body, last = st.container(), st.container()
+body = st.container()
+last = st.container()
 with last if st.session_state.get("upload.files") else first:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
 with left:
@@ -156,10 +180,11 @@ if len(files) < len(uploaded):
     st.info(f"At most {MAX_FILES} files and {MAX_OWN >> 20} MB in total are read at once. Remove some to see others.")
 pictures = pictures_of(list(files.values()))
 picture: Picture | None = None
-origin, row = opened, None
+origin = opened
+row: int | None = None
 if len(files) > 1:
     with body:
-        draw_table(pictures)
+        draw_table(pictures, detector)
 if files:
     chosen = next(iter(files))
     if len(files) > 1:
@@ -179,11 +204,13 @@ if files:
         st.stop()
 # the answer comes first, on a phone too
 with body:
-    answer, examples = st.container(), st.container()
+    answer = st.container()
+    examples = st.container()
 if picture is None:
     with examples:
-        if (begun := example()) is not None:
-            picture, origin, row = begun
+        opened_example = example()
+    if opened_example is not None:
+        picture, origin, row = opened_example
 if picture is None:
     with top:
         draw_title("Try a picture")
@@ -195,15 +222,19 @@ subject = Subject(ready.seen(FILTER.value), picture.name)
 threshold = library.threshold_of(detector.identity)
 scope = scope_of(ready, threshold)
 data = files[picture.key].getvalue() if picture.key in files else None
+# chance agreement cannot be measured with another detector's maps
+run_of_detector = opened if detector.name == made_by else None
+row_in_opened = row if origin.run.path == opened.run.path else None
+draw_own_maps = partial(draw_maps, picture, ready, subject, detector, run=run_of_detector, row=row_in_opened)
 parts: dict[str, tuple[str, str, Callable[[], None]]] = {
-    "maps": ("Maps and their settings", "", partial(draw_maps, picture)),
+    "maps": ("Maps and their settings", "", draw_own_maps),
     "experiments": ("What else flips it?", "", partial(experiments, subject, detector, origin, row)),
     "sent": (
         "What survives saving and resizing?",
         "",
-        partial(judged.draw_survival, picture, {detector.name: detector, **known}),
+        partial(judged.draw_survival, picture, {detector.name: detector, **detectors}),
     ),
-    "others": ("What do other detectors say?", "", partial(judged.draw_others, picture, known)),
+    "others": ("What do other detectors say?", "", partial(judged.draw_others, picture, detectors)),
     "raw": ("Raw output", "Out of scope, nothing follows from it.", partial(judged.draw_raw, ready, detector)),
 }
 # how sure it is would be taken for the answer
@@ -229,7 +260,7 @@ with answer:
         parts = {"dial": ("Change it step by step", "", dial), **parts}
     else:
         judged.draw_no_answer(picture, ready, detector, scope, data)
-        if scope == "shrunk" and not any(handle.about.preprocessing.native for handle in known.values()):
+        if scope == "shrunk" and not any(handle.about.preprocessing.native for handle in detectors.values()):
             judged.draw_fetch_offer()
         st.caption("What it computes all the same, to try things out: no answer on your picture.")
         if ready.resized:

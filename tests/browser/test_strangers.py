@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from core.explainers.drawing import Style
 from core.explainers.stored import stored_map
 from core.report.explanation_page import html_of
-from core.report.page import gather, report_of
+from core.report.run_report import gather, report_of
 from core.runs.run import read_run
 from dashboard.components.plain import JOINER
 from tests.browser.app import visit

@@ -13,7 +13,7 @@ from core.detectors.manifest import Classes
 from core.detectors.storage import load_detector
 from core.homes import SHIPPED
 from core.images.preprocessing import Preprocessing
-from core.report.page import gather
+from core.report.run_report import gather
 from core.runs.folders import find_detectors, find_named
 from core.runs.run import read_run
 from core.storage.limits import MANIFEST

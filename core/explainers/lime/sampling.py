@@ -43,7 +43,9 @@ def balanced_samples(n_samples: int, n_segments: int, state: RandomState) -> Sam
     """
     if n_segments < 31 and 2**n_segments <= n_samples:
         codes = np.concatenate([[0], 1 + state.permutation(2 ** (n_segments - 1) - 1)])
-        return _in_pairs((codes[:, None] >> np.arange(n_segments) & 1) == 0, 2**n_segments, exhaustive=True)
+        # a bit of 1 fills its segment: code 0 keeps everything, and there is one code of each complementary pair
+        bits = codes[:, None] >> np.arange(n_segments) & 1
+        return _in_pairs(bits == 0, 2**n_segments, exhaustive=True)
     order = 1 << max(2, (n_segments - 1).bit_length())
     hadamard = linalg.hadamard(order) > 0
     pairs: list[NDArray[np.bool_]] = [np.ones((1, n_segments), bool)]

@@ -19,7 +19,8 @@ from core.studies.shared.differences import columns_of, differing
 from core.studies.shared.groups import cell_weights
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
-MEMBERS = 12
+# ids that a card keeps of each kind; pages show fewer
+MEMBERS_KEPT = 12
 # share of a cluster's images that its outline is around
 CORE = 0.9
 MOST_DIFFERENCES = 4
@@ -63,13 +64,20 @@ def read_cards(
         pictures: the run's, for mean images.
 
     Returns:
-        A row a cluster: `number`, 0 is the largest; `verdict` of all its images; how many `images` and `errors`, and
-        the `share` of the run that they stand for; `error_rate` with a 95% interval, `low` and `high`;
-        `verdict_error_rate`, of all images of that verdict; `strict_low` and `strict_high`, which hold with 95%
-        confidence over all clusters of the verdict; `members`, ids of the most typical, and `wrong`, of those called
-        wrongly, the surest first; `apart`, a tuple of `Difference` to other images of that verdict, what a person can
-        see first; `mean_map`, float32 (h, w), positive for REAL; `mean_image`, uint8 (side, side, 3), or None where
-        its pictures are not available.
+        A row a cluster, with the columns:
+            number: 0 is the largest.
+            verdict: of all its images.
+            images: how many there are.
+            share: of the run, what they stand for, 0 to 1.
+            errors: how many of them are called wrongly.
+            error_rate, low, high: with a 95% interval.
+            verdict_error_rate: of all images of that verdict.
+            strict_low, strict_high: an interval that holds with 95% confidence over all clusters of the verdict.
+            members: ids of the most typical images.
+            wrong: ids of those called wrongly, the surest first.
+            apart: a tuple of `Difference` to other images of that verdict, what a person can see first.
+            mean_map: float32 (h, w), positive for REAL.
+            mean_image: uint8 (side, side, 3), or None where its pictures are not available.
     """
     labels, distances = (table[f"{space}_{name}"].to_numpy() for name in ("cluster", "distance"))
     positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])
@@ -102,8 +110,8 @@ def read_cards(
             "verdict_error_rate": np.average(wrong[peers], weights=weights[peers]),
             "strict_low": strict.low,
             "strict_high": strict.high,
-            "members": typical.head(MEMBERS).tolist(),
-            "wrong": surest.head(MEMBERS).tolist(),
+            "members": typical.head(MEMBERS_KEPT).tolist(),
+            "wrong": surest.head(MEMBERS_KEPT).tolist(),
             "apart": tuple(sorted(apart, key=lambda one: one.column not in VISIBLE)[:MOST_DIFFERENCES]),
             "mean_map": np.average(np.asarray(run.needed_maps[positions[mine]], np.float32), axis=0, weights=own),
             "mean_image": None if pictures is None else _mean_image(pictures, positions[mine], own),

@@ -14,7 +14,7 @@ from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
-from core.report.page import report_of
+from core.report.run_report import report_of
 from core.report.selection import selection_report
 from core.runs.filter import Filter
 from core.runs.metrics import means_by_source

@@ -20,10 +20,10 @@ from core.explainers.drawing import (
     draw_outline,
     draw_overlay,
     grey_picture,
-    npz_of,
 )
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.stored import npz_of
 from core.images.encoding import encode_png
 from core.images.palette import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, Palette, rgb
 from tests.conftest import make_detector

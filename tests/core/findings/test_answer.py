@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.findings.answer import LEAST, Answer, answer_of, certain_side, verdict_of, with_least, with_noise
+from core.findings.answer import LEAST, Answer, answer_of, certain_side, ruling_of, with_least, with_noise
 from core.findings.contrast import Contrast, Finding, Measure, Side
 from core.findings.paired import compare_means, strongest_first
 from core.runs.run import Run
@@ -108,7 +108,7 @@ def test_the_rule_is_as_it_is_written(seed: int) -> None:
     generator = np.random.default_rng(seed)
     for made in (drawn(generator) for _ in range(60)):
         every = [(of, interval) for of in made.contrasts if (interval := ends(made, of)) is not None]
-        assert [verdict_of(made, of) for of, _ in every] == [says(interval) for _, interval in every]
+        assert [ruling_of(made, of) for of, _ in every] == [says(interval) for _, interval in every]
         answer = answer_of(made)
         words = {says(interval) for _, interval in every}
         apart = any(differ(one, other) for (_, one), (_, other) in combinations(every, 2))

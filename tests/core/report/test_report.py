@@ -18,7 +18,7 @@ from core.findings.numbers import percent
 from core.findings.table import findings_text
 from core.images.labels import CLASSES
 from core.report.html import Curve, curve_chart
-from core.report.page import report_of
+from core.report.run_report import report_of
 from core.report.selection import TILES, selection_report
 from core.runs.filter import Area, Filter
 from core.runs.pictures import find_pictures

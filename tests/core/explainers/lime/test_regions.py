@@ -221,8 +221,8 @@ def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(
     signs = np.stack([parts.decisions for parts in alone.values()])
     np.testing.assert_array_equal(last.parts.decisions, alone["mean"].decisions)
     np.testing.assert_array_equal(last.parts.holds, (signs == signs[0]).all(axis=0) & (signs[0] != 0))
-    light = last.light[last.parts.regions == 3]
-    assert (light == ((last.parts.decisions[3] != 0) and not last.parts.holds[3])).all()
+    depends = last.depends_on_fill[last.parts.regions == 3]
+    assert (depends == ((last.parts.decisions[3] != 0) and not last.parts.holds[3])).all()
     # some of each, or this says nothing
     assert 0 < last.parts.holds.sum() < np.count_nonzero(last.parts.decisions)
     held, decided = last.parts.holds.sum(), np.count_nonzero(last.parts.decisions)
@@ -231,7 +231,7 @@ def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(
     assert last.provenance == replace(before[0].provenance, seconds=last.provenance.seconds)
     assert before[0].provenance.seconds < last.provenance.seconds < 600
     once = LIME.explain_fully(detector, image, settings.changed(certain_under="this"))
-    assert once.light is None
+    assert once.depends_on_fill is None
 
 
 def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector: Detector) -> None:

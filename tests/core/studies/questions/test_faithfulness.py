@@ -112,7 +112,7 @@ def test_controls_are_as_coarse_as_the_map(patched: Source, result: StudyResult)
     again = np.asarray(Image.fromarray(quarter).resize((32, 32), Image.Resampling.BILINEAR))
     for (method, values), fill in product({"lime": means[regions], "gradcam": again}.items(), FILLS):
         heights = np.array([values[grid == number].mean() for number in range(64)])
-        expected = deletion_curves(detector.margins, image, grid, values=heights[None], fills=[fill])
+        expected = deletion_curves(detector.margins, image, grid, values=heights[None], fills=[fill], steps=8)
         for direction in DIRECTIONS:
             area = np.trapezoid(getattr(expected, direction)[0, 0], dx=1 / 8)
             computed = result.table[area_column(direction, "other", method, fill)][row]

@@ -10,8 +10,19 @@ from core.detectors.identity import find_maker, identify_all
 from core.findings.numbers import percent
 from core.homes import homes
 from core.images.palette import CURVE
-from core.report import html
-from core.report.html import Block, Curve, Sections, curve_chart, limits, page, settings
+from core.report.html import (
+    GREY,
+    Block,
+    Curve,
+    Sections,
+    confusion_table,
+    curve_chart,
+    findings_table,
+    limits,
+    rates_table,
+    render_page,
+    settings,
+)
 from core.runs.folders import find_detectors
 from core.runs.metrics import calibration, class_scores, confusion_at, error_by, means_by_source, sweep, wilson_interval
 from core.runs.rows import judged_table
@@ -55,7 +66,9 @@ def report_of(
     clean = manifest["metrics"]["clean"]
     images = overall["images"]
     if not images:
-        return page(f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], {}, {}, run)
+        return render_page(
+            f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], {}, {}, run
+        )
     leaks = f"{manifest['leaked']:,}" if run.leaks_checked else "an unknown number"
     lead = [f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}."]
     if "accuracy" in overall:
@@ -75,8 +88,8 @@ def report_of(
     summary: Block = "No study has a finding."
     if shown:
         first = [study.findings[0] for study in answers.values() if study.findings]
-        summary = html.findings(first, "Question", "Of", "Group", "Answer")
-        table = html.findings(
+        summary = findings_table(first, "Question", "Of", "Group", "Answer")
+        table = findings_table(
             [finding for _, finding in shown], "Question", "Of", "Group", "Effect", "Control", "Images", "Answer"
         )
         table.insert(0, "Study", [str(study.about["title"]) for study, _ in shown])
@@ -86,12 +99,12 @@ def report_of(
         details["Not read"] = [list(problems)]
     details[f"Settings and hashes of {run.name}"] = [settings(run, detector or {}, answers)]
     front: Sections = {"What was found": [summary], "What this report cannot say": limits(run)}
-    return page(f"{manifest['detector']} on {manifest['set']}", lead, front, details, run)
+    return render_page(f"{manifest['detector']} on {manifest['set']}", lead, front, details, run)
 
 
 def gather(run: Run) -> dict[str, Any]:
     """Read what `report_of` takes besides the run: `detector`, `answers` and `problems`."""
-    (studies, problems) = find_studies(run)
+    studies, problems = find_studies(run)
     answers = {}
     detectors, _ = identify_all(find_detectors((run.path.parents[1], *homes())))
     maker = find_maker(run.manifest, detectors)
@@ -113,13 +126,13 @@ def _quality(run: Run) -> list[Block]:
     labelled = counts.sum(axis=1) > 0
     defined = {"precision": labelled & (counts.sum(axis=0) > 0), "recall": labelled, "f1": labelled}
     written = scores.map("{:.3f}".format).where(pd.DataFrame(defined, index=scores.index), "none")
-    blocks: list[Block] = [html.confusion_table(counts), written.rename_axis("class").reset_index()]
+    blocks: list[Block] = [confusion_table(counts), written.rename_axis("class").reset_index()]
     if labelled.all():
         recall = scores.loc["FAKE", "recall"]
         alarms = 1 - scores.loc["REAL", "recall"]
         swept = sweep(table)
         curves = [
-            Curve("guessing", (0, 1), (0, 1), html.GREY, "2 4"),
+            Curve("guessing", (0, 1), (0, 1), GREY, "2 4"),
             Curve("all thresholds", swept.false_positive_rate, swept.true_positive_rate, CURVE),
             Curve("the run's threshold", [alarms], [recall]),
         ]
@@ -135,4 +148,4 @@ def _quality(run: Run) -> list[Block]:
     if len(means):
         rates = ["Pooled error rate", "Macro mean"]
         blocks.append(means.astype({"Number": str, "Images": str}).assign(**means[rates].map(percent)))
-    return blocks + [html.rates_table(rates, column) for column, rates in groups.items() if len(rates)]
+    return blocks + [rates_table(rates, column) for column, rates in groups.items() if len(rates)]
