@@ -33,10 +33,14 @@ if TYPE_CHECKING:
 
 # far longer than between two polls, even of a page that takes half a minute on a busy machine
 LEASE = 45.0
-# requests of all visitors that wait, and explanations of one
-MAX_WAITING, MAX_OWN = 256, 40
+# requests of all visitors together
+MAX_WAITING = 256
+# explanations that one visitor may have waiting
+MAX_OWN = 40
 # an answer has up to half a megabyte
-MAX_ANSWERS, MAX_ENDED, MAX_SERVED = 128, 64, 2000
+MAX_ANSWERS = 128
+MAX_ENDED = 64
+MAX_SERVED = 2000
 MAX_DETECTORS = 4
 # pictures between two looks at more urgent requests
 BATCH = 32
@@ -158,7 +162,9 @@ class _Job:
     @property
     def urgency(self) -> int:
         """0 for what is quick, 1 before the first answer, 2 while that is refined."""
-        return 0 if self.request.is_quick else 1 if self.answer is None else 2
+        if self.request.is_quick:
+            return 0
+        return 1 if self.answer is None else 2
 
 
 class Worker:
@@ -198,15 +204,17 @@ class Worker:
             job = self._jobs.get(request)
             if job is None or asker not in job.askers:
                 self._leave(asker)
-            if (answered := self._answers.get(request)) is not None:
+            answered = self._answers.get(request)
+            if answered is not None:
                 return answered
-            of, ended = self._ended.get(asker, (None, None))
-            if of == request and ended is not None:
-                return ended
+            ended = self._ended.get(asker)
+            if ended is not None and ended[0] == request:
+                return ended[1]
             if job is None:
                 if len(self._jobs) >= MAX_WAITING or self._has_enough(visitor, request):
                     return JobStatus("failed", message="Too many explanations are waiting; try again in a minute.")
-                job = self._jobs[request] = _Job(request, pixels)
+                job = _Job(request, pixels)
+                self._jobs[request] = job
             job.askers[asker] = time.monotonic()
             self._changed.notify_all()
             if job.running or job.answer is not None:
@@ -215,7 +223,7 @@ class Worker:
             return JobStatus("waiting", place=len(before))
 
     def _has_enough(self, visitor: str, request: Request) -> bool:
-        """Check whether a request is an explanation too many of a visitor. Under the lock."""
+        """Check whether a visitor asks for one explanation too many. Under the lock."""
         if not isinstance(request.settings, ExplainRequest):
             return False
         own = [job for job in self._jobs.values() if any(name == visitor for name, _ in job.askers)]
@@ -224,8 +232,9 @@ class Worker:
     def stop(self, visitor: str, slot: str) -> None:
         """Stop the request of a slot and keep what there is of the answer."""
         with self._changed:
-            if job := self._leave((visitor, slot)):
-                self._ended[visitor, slot] = job.request, JobStatus("stopped", job.answer, job.share)
+            job = self._leave((visitor, slot))
+            if job is not None:
+                self._ended[visitor, slot] = (job.request, JobStatus("stopped", job.answer, job.share))
 
     def go_on(self, visitor: str, slot: str) -> None:
         """Let a request that was stopped or has failed be made again."""
@@ -242,7 +251,7 @@ class Worker:
             self._thread.join()
 
     def _leave(self, asker: Asker) -> _Job | None:
-        """Have an asker wait no longer for its last request; return its job. Under the lock."""
+        """Take an asker off the request that it waits for; return its job. Under the lock."""
         job = next((job for job in self._jobs.values() if asker in job.askers), None)
         if job is not None:
             del job.askers[asker]
@@ -277,8 +286,9 @@ class Worker:
         job.running = True
         try:
             if job.steps is None:
-                detector, given_up = self._detector(job.request), partial(self._is_given_up, job)
-                job.steps = compute_answer(detector, job.pixels, job.request.settings, given_up)
+                detector = self._detector(job.request)
+                cancel = partial(self._is_given_up, job)
+                job.steps = compute_answer(detector, job.pixels, job.request.settings, cancel)
             self._keep(job, *next(job.steps, (None, 1.0)))
         except (ValueError, OSError) as error:
             # what core raises on purpose is a sentence already
@@ -302,7 +312,8 @@ class Worker:
     def _keep(self, job: _Job, answer: Any, share: float) -> None:
         with self._changed:
             self._served.update((visitor, time.monotonic()) for visitor, _ in job.askers)
-            job.answer, job.share = answer, share
+            job.answer = answer
+            job.share = share
             # a request that was given up in a step ends without an answer, and may have been made again meanwhile
             if share >= 1 and self._jobs.get(job.request) is job:
                 del self._jobs[job.request]
@@ -314,7 +325,7 @@ class Worker:
             if self._jobs.get(job.request) is job:
                 del self._jobs[job.request]
             for asker in job.askers:
-                self._ended[asker] = job.request, JobStatus("failed", message=sentence)
+                self._ended[asker] = (job.request, JobStatus("failed", message=sentence))
 
     def _detector(self, request: Request) -> "Detector":
         # torch is imported in this thread, so that pages which need no detector never wait for it
@@ -323,9 +334,9 @@ class Worker:
         from core.detectors.storage import load_detector  # noqa: PLC0415
 
         # keyed by folder as well: detectors with equal identities may differ in name or training set
-        wanted = request.detector, request.identity
-        if wanted not in self._detectors:
-            # its threads wait for one another: where a page takes a core from one, all stall
+        key = (request.detector, request.identity)
+        if key not in self._detectors:
+            # torch's threads wait for one another: if a page takes the core of one of them, all stall
             torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
             if sys.platform == "linux":
                 with contextlib.suppress(OSError):
@@ -334,8 +345,8 @@ class Worker:
             detector = load_detector(request.detector)
             if detector.identity != request.identity:
                 raise ValueError(f"{request.detector} is another detector than when this page was opened; reload it")
-            self._detectors[wanted] = detector
-        return self._detectors[wanted]
+            self._detectors[key] = detector
+        return self._detectors[key]
 
 
 def compute_answer(

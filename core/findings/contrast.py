@@ -256,7 +256,7 @@ def read_findings(rows: Sequence[Mapping[str, Any]]) -> list[Finding]:
     findings = _FINDINGS.validate_python(rows)
     unknown = {finding.quantity for finding in findings} - QUANTITIES.keys()
     if unknown:
-        raise ValueError(f"findings measure no {', '.join(sorted(unknown))}")
+        raise ValueError(f"no quantity is called {', '.join(sorted(unknown))}")
     if not all(finding.contrasts for finding in findings):
         raise ValueError("a finding has no contrast")
     return findings

@@ -10,11 +10,11 @@ from core.runs.metrics import wilson_interval
 
 Values = NDArray[np.floating]
 Hits = NDArray[np.bool_]
-# of each row the number of the independent source that it comes from
+# for each row, the number of the independent source that it comes from
 Clusters = NDArray[np.integer]
-# standard deviations on each side of its mean that hold 95% of a normal distribution
+# standard deviations on each side of the mean between which 95% of a normal distribution lies
 NORMAL = NormalDist().inv_cdf(0.975)
-# images of the effective size that a lead must stand for before its variance is believed
+# effective number of images with a lead from which on their variance is trusted
 FEWEST = 4
 
 
@@ -66,10 +66,10 @@ def weighted_share(hits: Hits, weights: Values | None = None, *, confidence: flo
     """
     if not len(hits):
         return Measure(np.nan, 0.0, 1.0, 0)
-    counted = _weights(weights, len(hits))
-    share = float(np.average(np.asarray(hits, np.float64), weights=counted))
-    # rounding must not make a share of 1 miss the end
-    return _wilson(1.0 if np.all(hits) else share, effective_size(counted), len(hits), share, confidence=confidence)
+    row_weights = _weights(weights, len(hits))
+    share = float(np.average(np.asarray(hits, np.float64), weights=row_weights))
+    # rounding must not keep a share of 1 from reaching the end
+    return _wilson(1.0 if np.all(hits) else share, effective_size(row_weights), len(hits), share, confidence=confidence)
 
 
 def weighted_mean(
@@ -95,21 +95,21 @@ def weighted_mean(
     """
     numbers = np.asarray(values, np.float64)
     finite = np.isfinite(numbers)
-    counted = _weights(weights, len(numbers))[finite]
+    row_weights = _weights(weights, len(numbers))[finite]
     numbers = numbers[finite]
     count = len(numbers)
     if not count:
         return UNKNOWN
-    mean = float(np.average(numbers, weights=counted))
+    mean = float(np.average(numbers, weights=row_weights))
     if count == 1:
         return Measure(mean, n=1)
-    pulls = counted * (numbers - mean) / counted.sum()
+    pulls = row_weights * (numbers - mean) / row_weights.sum()
     half = _half_width(pulls, confidence)
     sources = None
     if clusters is not None:
-        named, codes = np.unique(np.asarray(clusters)[finite], return_inverse=True)
+        distinct, codes = np.unique(np.asarray(clusters)[finite], return_inverse=True)
         half = np.maximum(half, _half_width(np.bincount(codes, pulls), confidence))
-        sources = len(named)
+        sources = len(distinct)
     return Measure(mean, float(mean - half), float(mean + half), count, sources)
 
 
@@ -134,7 +134,7 @@ def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: f
     estimate = weighted_mean(leads, weights, confidence=confidence)
     numbers = np.asarray(leads, np.float64)
     finite = np.isfinite(numbers)
-    counted = _weights(weights, len(numbers))[finite]
+    row_weights = _weights(weights, len(numbers))[finite]
     numbers = numbers[finite]
     first = int((numbers > 0).sum())
     second = int((numbers < 0).sum())
@@ -143,7 +143,7 @@ def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: f
     low = float(np.fmin(estimate.low, estimate.value))
     high = float(np.fmax(estimate.high, estimate.value))
     if max(first, second) == len(numbers) and (np.abs(numbers) == 1).all():
-        inner = _certain(effective_size(counted), confidence)
+        inner = _end_of_unanimous(effective_size(row_weights), confidence)
         if first:
             low = inner
         else:
@@ -151,10 +151,10 @@ def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: f
     if exact_sign_test(first, second) >= 1 - confidence:
         low = min(low, 0.0)
         high = max(high, 0.0)
-    if np.ptp(counted):
-        least, most = _ends_of_few(numbers, counted, confidence)
-        low = min(low, least)
-        high = max(high, most)
+    if np.ptp(row_weights):
+        low_of_few, high_of_few = _ends_of_few(numbers, row_weights, confidence)
+        low = min(low, low_of_few)
+        high = max(high, high_of_few)
     furthest = max(1.0, float(np.abs(numbers).max()))
     return Measure(estimate.value, max(low, -furthest), min(high, furthest), estimate.n)
 
@@ -162,7 +162,7 @@ def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: f
 def _ends_of_few(leads: Values, weights: Values, confidence: float) -> tuple[float, float]:
     """Return ends that an interval must reach where rows with a lead stand for fewer than `FEWEST` images; else 0.
 
-    Heavy rows without a lead have no variance, and the sign test counts light ones as if they were as heavy.
+    Rows without a lead add no variance, however heavy they are, and the sign test counts every row alike.
     """
     size = effective_size(weights)
     ups = size * float(np.average(leads > 0, weights=weights))
@@ -171,9 +171,9 @@ def _ends_of_few(leads: Values, weights: Values, confidence: float) -> tuple[flo
         return np.inf, -np.inf
     # leads are usually 1 or -1
     scale = float(np.abs(leads).max())
-    most = _wilson(ups / size, size, confidence=confidence).high
-    least = _wilson(downs / size, size, confidence=confidence).high
-    return -scale * least, scale * most
+    most_ups = _wilson(ups / size, size, confidence=confidence).high
+    most_downs = _wilson(downs / size, size, confidence=confidence).high
+    return -scale * most_downs, scale * most_ups
 
 
 def exact_sign_test(first: int, second: int) -> float:
@@ -213,21 +213,21 @@ def weighted_ratio(
         >>> ratio.value, round(ratio.low, 3), round(ratio.high, 3)
         (0.5, 0.0, 1.0)
     """
-    counted = _weights(weights, len(hits))
-    value, pulls, tried = _ratio(hits, trials, counted)
-    images = int(tried.sum())
+    row_weights = _weights(weights, len(hits))
+    value, pulls, has_trial = _ratio(hits, trials, row_weights)
+    images = int(has_trial.sum())
     if less is not None:
-        other, other_pulls, other_tried = _ratio(*less, counted)
+        other, other_pulls, other_has_trial = _ratio(*less, row_weights)
         value -= other
         pulls -= other_pulls
-        images = min(images, int(other_tried.sum()))
-        tried |= other_tried
+        images = min(images, int(other_has_trial.sum()))
+        has_trial |= other_has_trial
     if images < 2 or not np.isfinite(value):
         return Measure(value, np.nan, np.nan, images)
-    half = _half_width(pulls[tried], confidence)
+    half = _half_width(pulls[has_trial], confidence)
     low = value - half
     high = value + half
-    size = effective_size(counted[tried])
+    size = effective_size(row_weights[has_trial])
     if less is None:
         low = max(low, 0.0)
         high = min(high, 1.0)
@@ -237,11 +237,11 @@ def weighted_ratio(
             low = min(low, ends.low)
             high = max(high, ends.high)
     elif value == 1:
-        low = _certain(size, confidence)
+        low = _end_of_unanimous(size, confidence)
         high = 1.0
     elif value == -1:
         low = -1.0
-        high = -_certain(size, confidence)
+        high = -_end_of_unanimous(size, confidence)
     return Measure(value, low, high, images)
 
 
@@ -265,12 +265,12 @@ def clustered_share(hits: Hits, clusters: Clusters) -> Measure:
     """
     if not len(hits):
         return Measure(np.nan, 0.0, 1.0, 0)
-    named, codes = np.unique(clusters, return_inverse=True)
+    distinct, codes = np.unique(clusters, return_inverse=True)
     images = len(hits)
     share = float(np.mean(hits))
-    if len(named) == 1:
+    if len(distinct) == 1:
         return Measure(share, 0.0, 1.0, images)
-    size: float = len(named)
+    size: float = len(distinct)
     if 0 < share < 1:
         half = _half_width(np.bincount(codes, (hits - share) / images), 0.95)
         variance = share * (1 - share)
@@ -291,7 +291,7 @@ def _wilson(
     return Measure(share if value is None else value, float(low), float(high), images)
 
 
-def _certain(size: float, confidence: float) -> float:
+def _end_of_unanimous(size: float, confidence: float) -> float:
     """The end nearer 0 of an interval for a difference that is 1 on all images: the inversion of McNemar's exact test.
 
     Clopper and Pearson's limit of the share (1 + lead) / 2 (1934, https://doi.org/10.1093/biomet/26.4.404).
@@ -299,15 +299,16 @@ def _certain(size: float, confidence: float) -> float:
     return float(2 * ((1 - confidence) / 2) ** (1 / size) - 1)
 
 
-def _ratio(hits: Values, trials: Values, counted: NDArray[np.float64]) -> tuple[float, NDArray[np.float64], Hits]:
+def _ratio(hits: Values, trials: Values, row_weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64], Hits]:
     """The ratio, each image's pull on it, and whether an image has a trial."""
-    hit = np.asarray(hits, np.float64)
-    tried = np.asarray(trials, np.float64)
-    total = float((counted * tried).sum())
+    hit_counts = np.asarray(hits, np.float64)
+    trial_counts = np.asarray(trials, np.float64)
+    has_trial = trial_counts > 0
+    total = float((row_weights * trial_counts).sum())
     if not total:
-        return float("nan"), np.zeros(len(hit)), tried > 0
-    value = float((counted * hit).sum() / total)
-    return value, counted * (hit - value * tried) / total, tried > 0
+        return float("nan"), np.zeros(len(hit_counts)), has_trial
+    value = float((row_weights * hit_counts).sum() / total)
+    return value, row_weights * (hit_counts - value * trial_counts) / total, has_trial
 
 
 def _half_width(pulls: NDArray[np.floating | np.integer], confidence: float) -> float:

@@ -26,18 +26,21 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def unbroken_percent(share: float, digits: int = 1) -> str:
-    """Write the same, never broken between lines."""
+    """Write a share as `percent` does, never broken between lines."""
     return percent(share, digits).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def signed(value: float, digits: int = 2) -> str:
     """Write a number with `digits` decimals and a true minus sign; one that rounds to zero has no sign."""
     text = f"{value:.{digits}f}"
-    return text.removeprefix("-") if not text.strip("-0.") else text.replace("-", MINUS)
+    is_zero = not text.strip("-0.")
+    if is_zero:
+        return text.removeprefix("-")
+    return text.replace("-", MINUS)
 
 
 def plus(value: float, digits: int = 2) -> str:
-    """The same with a plus sign where it is positive: "+1.23", "−0.40"."""
+    """Write a number with its sign, a plus too: "+1.23", "−0.40"."""
     return f"{value:+.{digits}f}".replace("-", MINUS)
 
 
@@ -57,8 +60,9 @@ def format_difference(measure: Measure, unit: Unit) -> str:
         return ""
     if unit != "share":
         return _with_interval(measure, lambda value: signed(value, 3 if unit == "auroc" else 2))
-    plus = "+" if round(100 * measure.value, 1) > 0 else ""
-    return f"{plus}{signed(100 * measure.value, 1)} points{_interval(measure, lambda value: signed(100 * value, 1))}"
+    sign = "+" if round(100 * measure.value, 1) > 0 else ""
+    interval = _interval(measure, lambda value: signed(100 * value, 1))
+    return f"{sign}{signed(100 * measure.value, 1)} points{interval}"
 
 
 def _with_interval(measure: Measure, write: Callable[[float], str], unit: str = "") -> str:

@@ -77,7 +77,6 @@ def strongest_first(contrasts: Sequence[Contrast], yes: Side = "above") -> tuple
         contrasts: of one change or method, each with another control; one without a control comes last.
         yes: the side.
     """
-
     sign = 1 if yes == "above" else -1
 
     def effect(contrast: Contrast) -> float:

@@ -43,8 +43,8 @@ def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_]) -> Measure:
     """
     if is_real.all() or not is_real.any():
         return UNKNOWN
-    placed = _placements(np.asarray(scores, np.float64), is_real)
-    return _estimate(float(placed[0].mean()), _variance(placed), min(map(len, placed)), len(is_real))
+    placements = _placements(np.asarray(scores, np.float64), is_real)
+    return _estimate(float(placements[0].mean()), _variance(placements), min(map(len, placements)), len(is_real))
 
 
 def _estimate(value: float, variance: float, smaller: int, images: int) -> Measure:
@@ -61,17 +61,17 @@ def _placements(scores: NDArray[np.floating], is_real: NDArray[np.bool_]) -> lis
 
     Ties count half.
     """
-    placed = []
+    placements = []
     for own, others, sign in ((is_real, ~is_real, 1), (~is_real, is_real, -1)):
         ordered = np.sort(sign * scores[others])
         ends = [np.searchsorted(ordered, sign * scores[own], side=side) for side in ("left", "right")]
-        placed.append(np.mean(ends, axis=0) / len(ordered))
-    return placed
+        placements.append(np.mean(ends, axis=0) / len(ordered))
+    return placements
 
 
-def _variance(placed: Sequence[NDArray[np.float64]]) -> float:
-    """Compute the variance of the mean of placements; one image says nothing of how much others vary."""
-    return float(sum(own.var(ddof=1) / len(own) if len(own) > 1 else 0.25 for own in placed))
+def _variance(placements: Sequence[NDArray[np.float64]]) -> float:
+    """Compute the variance of the mean of placements; a class of one image takes the largest possible, 1/4."""
+    return float(sum(own.var(ddof=1) / len(own) if len(own) > 1 else 0.25 for own in placements))
 
 
 def difference_of_aurocs(
@@ -99,11 +99,11 @@ def difference_of_aurocs(
     if is_real.all() or not is_real.any():
         return UNKNOWN
     images = len(is_real)
-    both = zip(_placements(first, is_real), _placements(second, is_real), strict=True)
-    leads = [own - other for own, other in both]
+    pairs = zip(_placements(first, is_real), _placements(second, is_real), strict=True)
+    leads = [placement - other for placement, other in pairs]
     value = float(leads[0].mean())
     spread = np.sqrt(_variance(leads))
-    # the variance of what is always so says nothing
+    # no variance among leads that are all alike does not mean certainty
     if min(map(len, leads)) < 2 or (spread < 1e-12 and value):
         return Measure(value, n=images)
     half = NORMAL * float(spread)
@@ -129,7 +129,7 @@ def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) 
         return Measure(np.nan, n=n)
     rho = float(spearmanr(first, second).statistic)
     if abs(rho) > 0.999999:
-        # one order of few images is likely by chance, and the formula knows no chance at 1
+        # few images may have one order by chance, but at 1 the formula gives an interval without width
         return Measure(rho, n=n)
     half = NORMAL * np.sqrt((1 + rho**2 / 2) / (n - 3))
     middle = np.arctanh(rho)
@@ -215,9 +215,9 @@ def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDA
         fake = int(chosen.sum()) - real
         smaller = min(real, fake)
         if smaller >= MIN_IN_STRATUM:
-            placed = _placements(np.asarray(margins[chosen], np.float64), is_real[chosen])
+            placements = _placements(np.asarray(margins[chosen], np.float64), is_real[chosen])
             weight = real * fake / (real + fake)
-            rows.append((weight, placed[0].mean(), _variance(placed), smaller, real + fake))
+            rows.append((weight, placements[0].mean(), _variance(placements), smaller, real + fake))
     if not rows:
         return UNKNOWN
     weight, area, variance, smaller, images = np.array(rows).T

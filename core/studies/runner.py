@@ -75,8 +75,11 @@ class Source:
             raise StudyError(f"{self.detector} is not the detector that made {self.run}; name the one that did")
         sets = []
         if run.images is None and self.data is not None:
-            # pictures are found by the hash of their file: one that is no image is in no run
-            progress = lambda done, of: report(0.0, f"reading images, {done / max(1, of):.0%}")  # noqa: E731
+
+            def progress(done: int, total: int) -> None:
+                report(0.0, f"reading images, {done / max(1, total):.0%}")
+
+            # a bad file may be skipped: pictures are found by the hash of their file, and no run holds what is no image
             sets = [load_image_set(self.data, run.split, fit=run.preprocessing, skip_bad=True, progress=progress)]
         pictures = find_pictures(run, sets)
         if pictures.pixels is None or pictures.found < len(run):
@@ -84,8 +87,10 @@ class Source:
                 f"{len(run) - pictures.found} of the {len(run)} images of {run.name} are not in "
                 f"{self.data or 'the run'} or have changed; say with --data where they are"
             )
-        whole = np.array_equal(pictures.where, np.arange(len(pictures.pixels)))
-        pixels = pictures.pixels if whole else np.asarray(pictures.pixels[pictures.where])
+        pixels = pictures.pixels
+        is_in_order = np.array_equal(pictures.where, np.arange(len(pixels)))
+        if not is_in_order:
+            pixels = np.asarray(pixels[pictures.where])
         return Context(run, cast("Detector", detector), pixels, self.data, report, self.missing)
 
 
@@ -109,7 +114,7 @@ def find_source(
     opened = read_run(folder)
     manifest = opened.manifest
     given = DataPath(data, fake_classes) if data else remembered(str(manifest["set_fingerprint"]))
-    # before all of CIFAKE is read in vain
+    # refused here, before all of CIFAKE is read in vain
     if given is None and opened.images is None and not manifest["set"].startswith("cifake"):
         raise StudyError(f"{folder.name} does not store its pictures; add --data and what the run was made from")
     detectors, refused = identify_all(find_detectors((folder.parents[1], *homes())))
@@ -118,9 +123,15 @@ def find_source(
         made_by = manifest["detector"]
         absent = f"the detector {made_by} that made {folder.name} is not here; there are {', '.join(detectors)}"
         raise StudyError(refused.get(made_by, absent))
-    usual = str(FOLDER) if FOLDER.is_dir() else "github" if is_fetched() else SHIPPED
     path = None if maker is None else detectors[maker].path
-    return Source(folder, path, given or usual, device)
+    return Source(folder, path, given or _usual_images(), device)
+
+
+def _usual_images() -> str:
+    """Name the fullest copy of CIFAKE that is here, as for `load_image_set`."""
+    if FOLDER.is_dir():
+        return str(FOLDER)
+    return "github" if is_fetched() else SHIPPED
 
 
 @dataclass(frozen=True)
@@ -132,12 +143,12 @@ class StudyWork:
 
     @property
     def name(self) -> str:
-        """The study's."""
+        """Name of the study."""
         return self.study.name
 
     @property
     def device(self) -> str:
-        """The source's."""
+        """Device of the source."""
         return self.source.device
 
     def open(self, report: Report) -> Callable[[NDArray[np.intp]], pd.DataFrame]:
@@ -157,7 +168,7 @@ def run_study(
     engine: Engine = run_locally,
     progress: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
 ) -> Path:
-    """Compute a study of a run and write its file beside the run, in the place of an older one.
+    """Compute a study of a run and write its file beside the run, replacing an older one.
 
     Args:
         study: the study, or its name.

@@ -29,15 +29,15 @@ from core.studies.registry import FORMER_NAMES, STUDIES, VERSIONS, conclude_stud
 from core.studies.study import WEIGHT, Study
 
 KEY = b"telltale"
-# of files from now on; earlier ones are read too
+# of files that are written; earlier schemas are read too
 SCHEMA = 3
-# raised when a study concludes otherwise, or the claim rule or a question changes: stored findings are made again then
+# raise it when a study's conclusion, the claim rule or a question changes; stored findings are then concluded again
 RULE = 5
-# key of the stored findings among what a file says of itself
+# key of the stored findings in a file's metadata
 CONCLUDED = "conclusions"
 # key of what runs of other trainings of the same recipe found: name of the detector -> findings
 TRAININGS = "trainings"
-# what a file says that stays when columns are added to it
+# keys of a file's metadata that stay when columns are added
 KEPT = (TRAININGS, "precision")
 # what a study's file and its run's manifest both say; older ones of either lack the last
 OF_RUN = ("detector_sha256", "set_fingerprint", "detector_fingerprint")
@@ -78,7 +78,7 @@ class StudyResult:
 
     @lazy_property
     def findings(self) -> tuple[Finding, ...]:
-        """Its findings, most telling first, as the file holds them; an older file has none, and they are concluded.
+        """Its findings, most telling first: those that the file holds, or else concluded from its values.
 
         Raises:
             ContractError: the values lack what is concluded from.
@@ -90,8 +90,8 @@ class StudyResult:
             findings = read_findings(stored.get("findings"))
         except ValueError as error:
             command = f"{PROGRAM} study --conclude {self.about['study']} --run {quote(self.run.name)}"
-            raise ContractError(f"{self.path} holds other findings than it may; run `{command}`") from error
-        # a file from before a study was renamed names it otherwise
+            raise ContractError(f"{self.path} holds findings of an unknown form; run `{command}`") from error
+        # a file from before a study was renamed has its former name
         return tuple(replace(finding, study=present_name(finding.study)) for finding in findings)
 
     def concluded(self, **given: Any) -> tuple[Finding, ...]:
@@ -258,7 +258,7 @@ def conclude_again(path: Path, run: Run, trainings: Sequence[Run] = ()) -> Study
 
 
 def _in_training(other: Run, study: str, run: Run, findings: Sequence[Finding]) -> list[Any]:
-    """Conclude what another training's run found in the place of `findings`; only the main contrasts, as JSON."""
+    """Conclude from another training's run what corresponds to `findings`; only the main contrasts, as JSON."""
     if other.manifest["set_fingerprint"] != run.manifest["set_fingerprint"] or other.path == run.path:
         raise ContractError(f"{other.name} is no other training of {run.name}: name a run on the same images")
     like = {finding.key: finding.details for finding in findings}
@@ -270,8 +270,9 @@ def with_derived(study: Study, run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """Derive a study's derived columns again, and put the declared columns first and the weights last."""
     values = table.drop(columns=[*study.derived, WEIGHT], errors="ignore")
     values = pd.concat([values, study.derive(run, values)], axis=1)
-    first = ["id", *(name for name in study.columns if name in values)]
-    return values[[*first, *values.columns.difference(first, sort=False)]].assign(**{WEIGHT: table[WEIGHT]})
+    declared = ["id", *(name for name in study.columns if name in values)]
+    others = values.columns.difference(declared, sort=False)
+    return values[[*declared, *others]].assign(**{WEIGHT: table[WEIGHT]})
 
 
 def find_studies(run: Run) -> tuple[dict[str, StudyResult], list[str]]:
@@ -303,7 +304,10 @@ def find_stored(study: Study, run: Run) -> StudyResult | None:
 
 def foreign_key(about: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     """Return the key by which a study's metadata name another run than that of a manifest; "" where none does."""
-    return next((key for key in OF_RUN if key in about and about[key] != manifest.get(key, about[key])), "")
+    for key in OF_RUN:
+        if key in about and about[key] != manifest.get(key, about[key]):
+            return key
+    return ""
 
 
 def write_sealed(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> None:
