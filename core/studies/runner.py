@@ -35,7 +35,7 @@ from core.storage.seals import read_manifest
 from core.storage.shards import Engine, Report, compute_shards, run_locally
 from core.studies.registry import VERSIONS, find_study
 from core.studies.shared.groups import choose_rows
-from core.studies.store import OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
+from core.studies.store import KEPT, OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
 
 FOLDER = ROOT / "data" / "cifake"
@@ -214,6 +214,8 @@ def run_study(
             table = pd.concat([old, table.drop(columns=old.columns, errors="ignore")], axis=1)
         table = with_derived(study, run, table.assign(**{WEIGHT: weights}))
     about = {**_describe(study, run), "images": len(positions), "chosen_with_seed": seed}
+    if stored is not None:
+        about |= {name: stored.about[name] for name in KEPT if name in stored.about}
     if foreign_key(about, read_manifest(source.run, "run")):
         raise StudyError(
             f"{run.name} was replaced while this study was computed, so nothing was written; give the same command "

@@ -118,6 +118,8 @@ def wrong(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 def test_only_what_is_missing_is_computed_for_the_images_of_the_file(source: Source) -> None:
     path, run = run_study(BRIGHTNESS, source, images=20, seed=1), read_run(source.run)
     before = read_study(path, run)
+    others = {"trainings": {"another": []}, "precision": "float32"}
+    write_study(path, before.table, {**before.about, **others})
     columns = {"new": "a number", **BRIGHTNESS.columns, "wrong": "or right"}
     study = replace(BRIGHTNESS, compute=with_new, columns=columns, derived=("wrong",), derive=wrong)
     stored = find_stored(study, run)
@@ -129,6 +131,7 @@ def test_only_what_is_missing_is_computed_for_the_images_of_the_file(source: Sou
     pd.testing.assert_frame_equal(after.table[before.table.columns], before.table, check_exact=True)
     assert after.table["new"].tolist() == [*range(16), *range(4)]
     assert (after.about["images"], after.about["chosen_with_seed"]) == (20, 1)
+    assert {name: after.about[name] for name in others} == others
     rows = run.predictions.set_index("id").loc[after.table["id"]]
     assert after.table["wrong"].tolist() == (rows["label"].astype(str) != rows["predicted"].astype(str)).tolist()
     assert not study.missing(find_stored(study, run).table)  # type: ignore[union-attr]
