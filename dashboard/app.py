@@ -90,15 +90,15 @@ def report_briefly() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], No
 
 def warm_up() -> None:
     """Read what the first visitors of Start and of Detectors will see."""
-    # a page says why something cannot be read
-    with suppress(ContractError, KeyError):
+    # a page says why something cannot be read; a crowd may use up the descriptors meanwhile
+    with suppress(ContractError, KeyError, OSError):
         opened = library.open_run(runs()[library.FIRST])
         first = first_picture(opened)
         if first is not None:
             measured_flips(opened)
             stored_changes(*first)
     for path in runs().values():
-        with suppress(ContractError):
+        with suppress(ContractError, OSError):
             opened = library.open_run(path)
             for study in ("deliveries", "out_of_distribution"):
                 library.study_of(opened, study)
