@@ -67,7 +67,12 @@ def write_counts(names: Sequence[str]) -> None:
 
 
 def tables() -> dict[str, pd.DataFrame]:
-    """Lay the counts out for people: detector -> a row a source and the sum of photographs, a column a delivery."""
+    """Lay the counts out for people: detector -> a row a source and the sum of photographs, a column a delivery.
+
+    None where nothing ships.
+    """
+    if not FILE.is_file():
+        return {}
     counts = pd.read_csv(FILE)
     return {name: _table(own) for name, own in counts.groupby("detector", sort=False)}
 

@@ -79,7 +79,7 @@ def judged(ready: Prepared, threshold: Threshold | None, now: JobStatus) -> Judg
 
 
 def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle, threshold: Threshold) -> None:
-    """Draw the answer on a picture in scope, its reason, and how often such answers are right."""
+    """Draw the answer on a picture in scope, and its reason."""
 
     def show(now: JobStatus) -> None:
         judgement = judged(ready, threshold, now)
@@ -95,16 +95,22 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle, thr
             label = f" In truth: {CLASS_WORDS[picture.label]}."
         st.header(f":material/{SYMBOLS[judgement.answer]}: {whose}{coloured(judgement.answer)}", anchor=False)
         st.markdown(judgement.sentence + label)
-        fake, real, photographs = threshold.test["FAKE"], threshold.test["REAL"], threshold.photographs
-        shares = [percent(count.hits / max(1, count.images)) for count in (fake, real, photographs)]
-        st.caption(
-            "FAKE-like in tests: {} of generated, {} of real, {} of shrunk photographs.".format(*shares),
-            help=f"Of {fake.images:,} and {real.images:,} test images of this detector; and of "
-            f"{photographs.images:,} squares of {photographs.sources} photographs that were shrunk to its size, as "
-            "somebody may have done with yours.",
-        )
 
     follow(lambda: look(ready, detector), show, slot="upload")
+
+
+def draw_rates(threshold: Threshold) -> None:
+    """Draw how often pictures in scope are called FAKE-like, by what they are."""
+    fake = threshold.test["FAKE"]
+    real = threshold.test["REAL"]
+    photographs = threshold.photographs
+    shares = [percent(count.hits / max(1, count.images)) for count in (fake, real, photographs)]
+    st.caption(
+        "FAKE-like in tests: {} of generated, {} of real, {} of shrunk photographs.".format(*shares),
+        help=f"Of {fake.images:,} and {real.images:,} test images of this detector; and of "
+        f"{photographs.images:,} squares of {photographs.sources} photographs that were shrunk to its size, as "
+        "somebody may have done with yours.",
+    )
 
 
 def draw_why(ready: Prepared, scope: str) -> None:

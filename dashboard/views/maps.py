@@ -107,7 +107,8 @@ def draw_maps(shown: Opened, field: int | None) -> None:
         return
     row = int(rows[(PICTURE.value - 1) % len(rows)])
     if pictures.get(row) is not None:
-        picture_grid(map_cells(shown, pictures.stamp, row, field), columns=4, least=150)
+        with st.container(key=f"maps_{'first' if field is None else 'exact'}"):
+            picture_grid(map_cells(shown, pictures.stamp, row, field), columns=4, least=150)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)

@@ -192,11 +192,15 @@ def draw_grid(current: str | None = None) -> None:
 def draw_pages() -> None:
     """Draw the way to the other pages of the grid, and what must be known of its images."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.caption(f"{len(positions):,} of {len(table):,} images", width="content")
+        # the title has the number of all
+        if len(positions) < len(table):
+            st.caption(f"{len(positions):,} of {len(table):,} images", width="content")
         count = pages(len(positions), wanted.per_page)
         if count > 1:
             turned = lambda now, page: replace(now, page=page)  # noqa: E731
-            st.pagination(count, **bound(opened, "mistakes.pages", min(wanted.page, count), turned))
+            st.pagination(
+                count, max_visible_pages=5, **bound(opened, "mistakes.pages", min(wanted.page, count), turned)
+            )
     if wanted.threshold != HALF:
         st.caption(
             "The % of an image is the detector's own confidence; REAL needs p(REAL) of "

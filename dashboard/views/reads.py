@@ -14,7 +14,7 @@ TABS = {"Evidence": evidence.draw, "Data": data.draw, "Patterns": patterns.draw}
 opened = library.current()
 heading(
     "What it reads",
-    "Change one thing in a picture, and see whether the verdict flips.",
+    "Change one thing: does the verdict flip?",
     help=explain("Study", "Control"),
 )
 draw_warnings(opened)

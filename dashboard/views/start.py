@@ -52,7 +52,7 @@ draw_first_dial(shown, row, key="start")
 if shown is not opened:
     st.caption(f"The picture is of {inline(shown.run.name)}; this run has none here that it calls FAKE rightly.")
 draw_doors()
-st.button("On stage: six beats for an audience", key="stage.begin", type="tertiary", icon=":material/slideshow:",
+st.button("On stage: six beats", key="stage.begin", type="tertiary", icon=":material/slideshow:",
           on_click=STAGE.set, args=(1,))  # fmt: skip
 if is_open():
     draw_stage(shown, row)

@@ -251,6 +251,7 @@ with answer:
     if scope == "in scope" and threshold is not None:
         judged.draw_answer(picture, ready, detector, threshold)
         dial()
+        judged.draw_rates(threshold)
         if data is not None:
             parts["file"] = ("What does the file say?", SAYS, partial(judged.draw_file_says, picture, data))
     elif is_ordinary:
