@@ -155,6 +155,12 @@ def scores(detector: "Detector", pixels: NDArray[np.uint8]) -> NDArray[np.float3
     return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 
+def highest_threshold(scores: NDArray[np.floating], share: float) -> float:
+    """Return the highest threshold below which at most this share, 0 to below 1, of scores (N,) lies."""
+    # as many scores as are allowed lie below the next one
+    return float(np.sort(scores)[int(share * len(scores))])
+
+
 def find_margin(real: NDArray[np.floating]) -> float:
     """Return the highest threshold, at most 0, below which few enough scores of held-out REAL images lie.
 
@@ -163,11 +169,10 @@ def find_margin(real: NDArray[np.floating]) -> float:
     Raises:
         StudyError: there are too few images to tell.
     """
-    allowed = int(MOST_REAL / 2 * len(real))
-    if not allowed:
+    share = MOST_REAL / 2
+    if share * len(real) < 1:
         raise StudyError(f"{len(real)} held-out REAL images are too few to set a threshold; hold out more of them")
-    # as many scores as are allowed lie below the next one
-    return min(0.0, float(np.sort(real)[allowed]))
+    return min(0.0, highest_threshold(real, share))
 
 
 def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:

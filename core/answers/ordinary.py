@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, FiniteFloat, TypeAdapter
 
-from core.answers.judgement import Count, Judgement
+from core.answers.judgement import Count, Judgement, highest_threshold
 from core.images.encoding import file_facts
 from core.images.preprocessing import Prepared
 
@@ -99,9 +99,7 @@ def find_rates(margins: NDArray[np.floating], is_real: NDArray[np.bool_], source
         is_real: bool (N,), of photographs.
         sources: (N,), names of where they are from.
     """
-    photographs = np.sort(margins[is_real])
-    # as many as are allowed lie below the next one
-    margin = min(0.0, float(photographs[int(MOST * len(photographs))]))
+    margin = min(0.0, highest_threshold(margins[is_real], MOST))
 
     def count(chosen: NDArray[np.bool_]) -> Count:
         hits = int((margins[chosen] < margin).sum())

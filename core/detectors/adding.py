@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from core.choices import Crop
 from core.detectors.detector import CPU, Detector, Progress, pick_device
-from core.detectors.fetching import check_accuracy, fetch
+from core.detectors.fetching import check_accuracy
 from core.detectors.known import find_known
 from core.detectors.manifest import About, Capability, Classes
 from core.detectors.noise import measure_noise
@@ -123,29 +123,6 @@ def add(
     # the last step: whoever stops it before has added nothing
     save_detector(path, detector, model_card=card, reference=pictures, replace=replace)
     return loaded
-
-
-def add_known(
-    name: str,
-    folder: Path,
-    *,
-    downloading: Progress | None = None,
-    step: Callable[[int, int, str], None] | None = None,
-) -> Detector:
-    """Fetch a detector that is known by name and add it, for a page.
-
-    Args:
-        name: of it, here too.
-        folder: that gets detectors/.
-        downloading: called with (bytes done, bytes).
-        step: see `add`.
-
-    Raises:
-        DatasetError: it cannot be downloaded, as where there is no network; OSError, ValueError: see `fetch` and `add`.
-    """
-    path = folder / "detectors" / name
-    refuse_taken(path)
-    return add(path, fetch(name, progress=downloading), known=name, step=step)
 
 
 def build_from(

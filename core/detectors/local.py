@@ -8,7 +8,6 @@ every convolution, pooling, normalisation and comparison passes on.
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,12 +123,13 @@ def find_fields(scores: Callable[[Tensor], Tensor], inputs: Tensor) -> Fields | 
         inputs: one finite picture, (1, 3, S, S).
     """
     side = inputs.shape[-1]
-    strip = inputs
     # what a position sees along one side shows in a few rows, where the network takes so few
-    with suppress(RuntimeError):
-        scores(inputs[:, :, : max(LEAST_ROWS, side // 8)])
-        strip = inputs[:, :, : max(LEAST_ROWS, side // 8)]
-    count = scores(strip).shape[-1]
+    strip = inputs[:, :, : max(LEAST_ROWS, side // 8)]
+    try:
+        count = scores(strip).shape[-1]
+    except RuntimeError:
+        strip = inputs
+        count = scores(strip).shape[-1]
 
     def sees(position: int, pixels: slice) -> bool:
         """Check whether positions in this column see any of these columns of pixels."""

@@ -64,9 +64,8 @@ class Cam(BatchExplainer[CamSettings]):
 
     Example:
         >>> import numpy as np
-        >>> from core.detectors.storage import load_detector
-        >>> from core.homes import SHIPPED
-        >>> detector = load_detector(SHIPPED / "detectors/sample", device="cpu")
+        >>> from core import open_detector
+        >>> detector = open_detector("sample", device="cpu")
         >>> image = np.full((32, 32, 3), 128, np.uint8)
         >>> GRADCAM.explain_fully(detector, image).map.shape
         (4, 4)

@@ -56,9 +56,8 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
 
     Example:
         >>> import numpy as np
-        >>> from core.detectors.storage import load_detector
-        >>> from core.homes import SHIPPED
-        >>> detector = load_detector(SHIPPED / "detectors/sample", device="cpu")
+        >>> from core import open_detector
+        >>> detector = open_detector("sample", device="cpu")
         >>> image = np.full((32, 32, 3), 128, np.uint8)
         >>> settings = IntegratedGradientsSettings(steps=8, baseline="black")
         >>> explanation = INTEGRATED_GRADIENTS.explain_fully(detector, image, settings)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from core.answers.judgement import highest_threshold
+from core.answers.ordinary import MOST
 from core.findings.table import markdown
 from core.homes import SHIPPED
 from core.runs.folders import find_named, find_runs
@@ -23,8 +25,6 @@ DELIVERED = {
     "scale_50_box": "halved",
     "screenshot": "screenshot",
 }
-# of untouched photographs that are called FAKE at the lower threshold
-FALSE_ALARMS = 0.02
 
 
 def count_called_fake(run: Run, deliveries: pd.DataFrame) -> pd.DataFrame:
@@ -41,9 +41,7 @@ def count_called_fake(run: Run, deliveries: pd.DataFrame) -> pd.DataFrame:
     about = run.predictions.set_index("id")[["source", "label", "margin"]]
     margins = deliveries.set_index("id")[list(DELIVERED)].rename(columns=DELIVERED)
     margins = about[["margin"]].rename(columns={"margin": AS_IT_IS}).join(margins)
-    photographs = np.sort(margins.loc[about["label"].astype(str) == "REAL", AS_IT_IS].to_numpy())
-    # so many photographs lie below it
-    limit = photographs[int(FALSE_ALARMS * len(photographs))]
+    limit = highest_threshold(margins.loc[about["label"].astype(str) == "REAL", AS_IT_IS].to_numpy(), MOST)
     rows = []
     for (source, label), group in margins.groupby([about["source"].astype(str), about["label"].astype(str)]):
         for delivery in margins:
@@ -69,7 +67,7 @@ def write_counts(names: Sequence[str]) -> None:
 def tables() -> dict[str, pd.DataFrame]:
     """Lay the counts out for people: detector -> a row a source and the sum of photographs, a column a delivery.
 
-    None where nothing ships.
+    Empty where nothing ships.
     """
     if not FILE.is_file():
         return {}

@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.answers.judgement import Judgement, Threshold, judge, versions
-from core.answers.ordinary import Kind, Rates, judge_ordinary, measured
+from core.answers.ordinary import Kind, Measured, Rates, judge_ordinary, measured
 from core.console import PROGRAM, join
 from core.detectors.identity import DetectorHandle
 from core.detectors.known import find_known
@@ -139,10 +139,7 @@ def draw_no_answer(
             picture_strip([Cell(ready.pixels[0], picture.name)], width=320)
         else:
             draw_crop(picture, ready)
-        if data is not None:
-            with st.container(border=True):
-                st.subheader("What the file itself says", anchor=False)
-                draw_file_says(picture, data)
+        draw_file_box(picture, data)
     with right:
         if ready.resized:
             draw_filters(ready, detector)
@@ -151,9 +148,14 @@ def draw_no_answer(
             st.caption(f"{make} tests it: a run of {plain(detector.name)}, and the images that it was trained on.")
 
 
+def measured_of(detector: DetectorHandle) -> Measured | None:
+    """Return what was measured of a detector on ordinary pictures; None where nothing was."""
+    return measured().get(detector.identity.weights_sha256)
+
+
 def rates_of(detector: DetectorHandle) -> dict[Kind, Rates] | None:
     """Return a detector's rates on ordinary pictures by kind of file; None where they were not measured."""
-    about = measured().get(detector.identity.weights_sha256)
+    about = measured_of(detector)
     return about.kinds if about else None
 
 
@@ -182,14 +184,11 @@ def draw_ordinary(picture: Picture, ready: Prepared, detector: DetectorHandle, d
     with left:
         draw_crop(picture, ready)
     with right:
-        if data is not None:
-            with st.container(border=True):
-                st.subheader("What the file itself says", anchor=False)
-                draw_file_says(picture, data)
+        draw_file_box(picture, data)
         side = ready.preprocessing.size
         st.caption(
-            f"{plain(detector.name)} reads {side} × {side} of the picture's own pixels, which "
-            f"the square shows. It was asked about this square; rates are of squares in the middle."
+            f"{plain(detector.name)} reads {side} × {side} of the picture's own pixels, which the square shows. "
+            "It was asked about this square; rates are of squares in the middle."
         )
 
 
@@ -319,7 +318,7 @@ def mark_of(delivered: Delivered, margin: float | None) -> str:
 
 def false_alarms(detector: DetectorHandle) -> dict[str, float]:
     """Return the share of photographs that a detector calls FAKE after each delivery, by name, where measured."""
-    about = measured().get(detector.identity.weights_sha256)
+    about = measured_of(detector)
     if about is not None:
         return {name: count.hits / count.images for name, count in about.photographs_called_fake.items()}
     for opened in runs_by(detector.identity):
@@ -379,6 +378,14 @@ def answer_row(picture: Picture, detector: DetectorHandle, threshold: Threshold 
         row |= {"answer": judgement.answer, "reason": judgement.sentence, "verdict": settle(margins)}
         row |= {"lowest margin": float(margins.min()), "highest margin": float(margins.max())}
     return row
+
+
+def draw_file_box(picture: Picture, data: bytes | None) -> None:
+    """Draw what an upload's file says beside its picture; nothing for an example, which has no file here."""
+    if data is not None:
+        with st.container(border=True):
+            st.subheader("What the file itself says", anchor=False)
+            draw_file_says(picture, data)
 
 
 def draw_file_says(picture: Picture, data: bytes) -> None:

@@ -1,5 +1,5 @@
 // One picture with its values under the pointer or, after a Tab, under the arrow keys.
-// data: {source, alt, edge, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: {texts, codes: base64, rows, columns} | null, crisp: show its pixels, dim: it belongs to an earlier setting, legend: {colours, low, high, left, right, outline: [text of the low end, of the high end] | null, hatch, light: [colour] | null} | null}
+// data: {source, alt, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: {texts, codes: base64, rows, columns}, dim: it belongs to an earlier setting, legend: {colours, low, high, left, right, outline: [text of the low end, of the high end] | null, hatch, light: [colour] | null}, hint}
 
 const legend = (data) => {
   const bar = make("div", "bar")
@@ -35,10 +35,8 @@ const legend = (data) => {
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".picture")
   root.classList.toggle("dim", Boolean(data.dim))
-  root.classList.toggle("crisp", Boolean(data.crisp))
   const bytes = Uint8Array.from(atob(data.rgb), (letter) => letter.charCodeAt(0))
-  const frame = root.querySelector(".frame") ?? make("div", "")
-  frame.className = `frame ${data.edge ?? ""}`
+  const frame = root.querySelector(".frame") ?? make("div", "frame")
   frame.tabIndex = 0
   // the keys are its own, so it is more than an image
   frame.setAttribute("role", "application")
@@ -49,20 +47,19 @@ export default function ({ data, parentElement }) {
   if (image.src !== data.source) image.src = data.source
   const spot = frame.querySelector(".spot") ?? make("div", "spot")
   if (!frame.contains(image)) frame.append(image, spot)
-  const value = make("div", "value", data.hint ?? "")
+  const value = make("div", "value", data.hint)
   value.setAttribute("aria-live", "polite")
 
   const size = data.side
-  const rows = data.cells?.rows ?? size
-  const columns = data.cells?.columns ?? size
-  const codes = data.cells && new Uint32Array(Uint8Array.from(atob(data.cells.codes), (letter) => letter.charCodeAt(0)).buffer)
+  const { rows, columns, texts } = data.cells
+  const codes = new Uint32Array(Uint8Array.from(atob(data.cells.codes), (letter) => letter.charCodeAt(0)).buffer)
   // outlives a picture that is drawn again
   let at = frame.at ?? null
   const show = (x, y) => {
     at = frame.at = [Math.min(size - 1, Math.max(0, x)), Math.min(size - 1, Math.max(0, y))]
     const start = 3 * (size * at[1] + at[0])
     const [row, column] = [Math.floor((at[1] * rows) / size), Math.floor((at[0] * columns) / size)]
-    const cell = data.cells ? ` · ${data.cells.texts[codes[row * columns + column]]}` : ""
+    const cell = ` · ${texts[codes[row * columns + column]]}`
     const rgb = bytes.length ? ` · rgb ${[...bytes.slice(start, start + 3)].join(" ")}` : ""
     value.textContent = `${at[0]}, ${at[1]}${rgb}${cell}`
     const [width, height] = [100 / columns, 100 / rows]
@@ -70,7 +67,7 @@ export default function ({ data, parentElement }) {
   }
   const hide = () => {
     spot.style.display = "none"
-    value.textContent = data.hint ?? ""
+    value.textContent = data.hint
   }
   // a finger that taps moves nothing, and what it has read stays
   frame.onpointerdown = frame.onpointermove = (event) => {
@@ -93,6 +90,6 @@ export default function ({ data, parentElement }) {
   const kept = frame.isConnected && root.firstChild === frame
   if (kept) while (root.lastChild !== frame) root.lastChild.remove()
   else root.replaceChildren(frame)
-  root.append(value, ...(data.legend ? legend(data.legend) : []))
+  root.append(value, ...legend(data.legend))
   if (at && spot.style.display === "block") show(...at)
 }

@@ -17,7 +17,7 @@ from core.explainers.drawing import DEFAULT, DRAWINGS, Style, bar_colours, draw_
 from core.explainers.explanation import SIDES, Explanation
 from core.explainers.registry import find_explainer
 from core.findings.numbers import MINUS, plus
-from core.images.encoding import data_url, enlarged, lossless_url, thumbnail_url
+from core.images.encoding import enlarged, lossless_url, thumbnail_url
 from core.images.palette import CLASS_COLOURS, UNDECIDED, Palette, rgb
 from dashboard.components.component import component
 from dashboard.state import shows_pixels
@@ -33,23 +33,6 @@ MOST_CELLS = 1024
 # Streamlit hashes large arrays by a sample of their values
 BY_BYTES: dict[str | type[Any], Callable[[Any], Any]] = {np.ndarray: lambda image: (image.shape, image.tobytes())}
 ENDS: dict[Palette, tuple[str, str]] = {"class": ("FAKE", "REAL"), "paper": ("against", "for the verdict")}
-
-
-def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | None = None, hint: bool = True) -> None:
-    """An image without a map.
-
-    Args:
-        image: uint8 (side, side, 3).
-        key: of the element.
-        alt: what it shows.
-        edge: the class whose colour frames it.
-        hint: say beneath it how many pixels it has.
-    """
-    crisp = shows_pixels()
-    source = _plain(image, crisp)
-    data = {"source": source, "alt": alt, "edge": edge, "rgb": _base64(image), "side": len(image), "crisp": crisp}
-    size = f"{len(image)} x {len(image)} pixels, enlarged" if hint else ""
-    _mount(key=key, data=data | {"cells": None, "legend": None, "hint": size})
 
 
 def explained_picture(
@@ -72,11 +55,6 @@ def explained_picture(
         title: instead of its method's.
     """
     _mount(key=key, data=_drawn(explanation, replace(style, pixels=shows_pixels()), blind, title) | {"dim": dim})
-
-
-@st.cache_resource(max_entries=MOST, show_spinner=False, hash_funcs=BY_BYTES)
-def _plain(image: NDArray[np.uint8], crisp: bool) -> str:
-    return data_url(image) if crisp else thumbnail_url(enlarged(image, SIZE), SIZE)
 
 
 class Cell(NamedTuple):
@@ -151,7 +129,6 @@ def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> d
     return {
         "source": lossless_url(draw_explanation(explanation, SIZE, style=style)),
         "alt": f"{name}, {DRAWINGS[style.drawing]}, called {explanation.verdict}.",
-        "edge": None,
         "rgb": "" if blind else _base64(explanation.image),
         "side": len(explanation.image),
         "cells": _cells(explanation),

@@ -258,7 +258,6 @@ with answer:
         judged.draw_ordinary(picture, ready, detector, data)
         if can_score_whole(detector):
             draw_whole(picture, detector)
-        parts = {"dial": ("Change it step by step", "", dial), **parts}
     else:
         judged.draw_no_answer(picture, ready, detector, scope, data)
         if scope == "shrunk" and not any(handle.about.preprocessing.native for handle in detectors.values()):
@@ -267,7 +266,8 @@ with answer:
         if ready.resized:
             help_ = explain("Resampling filter")
             FILTER.choose("Shown below", st.selectbox, options=list(ready.filters), help=help_, width=330)
-        parts = {"dial": ("Change it step by step", "", dial), **parts}
+if scope != "in scope":
+    parts = {"dial": ("Change it step by step", "", dial), **parts}
 # what an address asks for is open
 for part, asks in (("experiments", "evidence"), ("others", "others")):
     if st.query_params.get(asks, "off") != "off":

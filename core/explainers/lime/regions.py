@@ -352,9 +352,8 @@ class Lime(RegionLime[LimeSettings]):
 
     Example:
         >>> import numpy as np
-        >>> from core.detectors.storage import load_detector
-        >>> from core.homes import SHIPPED
-        >>> detector = load_detector(SHIPPED / "detectors/sample", device="cpu")
+        >>> from core import open_detector
+        >>> detector = open_detector("sample", device="cpu")
         >>> image = np.full((32, 32, 3), 128, np.uint8)
         >>> image[:, 16:] = 200
         >>> explanation = LIME.explain_fully(detector, image, LimeSettings(segmentation="grid", n_segments=4))

@@ -17,9 +17,9 @@ from torch import nn
 from core import cli
 from core.commands import detectors, predict
 from core.detectors import fetching, known
-from core.detectors.adding import add_known
+from core.detectors.adding import add
 from core.detectors.detector import Detector
-from core.detectors.fetching import chain_head
+from core.detectors.fetching import chain_head, fetch
 from core.detectors.known import Known, Trial, find_known, known_detectors
 from core.detectors.manifest import Classes
 from core.detectors.registry import load_weights
@@ -149,13 +149,14 @@ def test_a_page_fetches_one_with_its_false_alarms_or_says_why_not(
     }  # fmt: skip
     publish("http://127.0.0.1:9/theirs.pth", **changes)
     with pytest.raises(DatasetError, match=r"127.0.0.1.* cannot be reached .*; try again, or download p yourself"):
-        add_known("theirs", tmp_path)
+        fetch("theirs")
     arrived = []
+    path = tmp_path / "detectors" / "theirs"
     with Server(body).running() as address:
         publish(address, **changes)
-        add_known("theirs", tmp_path, downloading=lambda *numbers: arrived.append(numbers))
+        add(path, fetch("theirs", progress=lambda *numbers: arrived.append(numbers)), known="theirs")
     assert arrived[-1] == (len(body), len(body))
-    detector = load_detector(tmp_path / "detectors" / "theirs")
+    detector = load_detector(path)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
     with torch.no_grad():
         logits = network(detector.inputs(pixels)).numpy()[:, 0]
@@ -166,14 +167,14 @@ def test_a_page_fetches_one_with_its_false_alarms_or_says_why_not(
     for number, picture in enumerate(pixels):
         (folder / f"{number}.png").write_bytes(encode_png(picture))
     options = ["--data", str(tmp_path / "pictures"), "--out", str(tmp_path)]
-    assert predict.main([str(tmp_path / "detectors" / "theirs"), *options]) == 0
-    said = [(tmp_path / "detectors" / "theirs" / "README.md").read_text(), capsys.readouterr().out]
+    assert predict.main([str(path), *options]) == 0
+    said = [(path / "README.md").read_text(), capsys.readouterr().out]
     assert detectors.main(["list", "--known"]) == 0
     assert "3 of 4" in capsys.readouterr().out
     for text in said:
         assert tested.sentence in text
     with pytest.raises(TakenError):
-        add_known("theirs", tmp_path)
+        add(path, fetch("theirs"), known="theirs")
 
 
 def test_a_wheel_comes_by_its_name_version_and_hash(
