@@ -1,7 +1,5 @@
 """What CONTRIBUTING.md promises: an explainer, a probe or a layout is one definition and one line in its registry."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,9 +27,7 @@ def bright(monkeypatch: pytest.MonkeyPatch) -> AnyExplainer:
     return BRIGHT
 
 
-def test_an_explainer_needs_one_line(
-    bright: AnyExplainer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_explainer_needs_one_line(bright, tmp_path, capsys, monkeypatch):
     assert bright in explainers()
     # the promises of every method hold for it too, with no list to add it to
     for kind in ("the paper's", "plain"):
@@ -47,7 +43,7 @@ def test_an_explainer_needs_one_line(
     assert "Middle grey: 9" in (out / "explanation.html").read_text()
 
 
-def test_a_probe_needs_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_needs_one_line(monkeypatch):
     whole = Strength("whole", "the whole image", 1)
     mirror = Probe("mirror", "geometry", "Mirroring", "Mirrored.", (whole,), lambda batch, _: batch.pixels[:, :, ::-1])
     assert [probe.key for probe in EXPERIMENTS] == [key for key, probe in PROBES.items() if probe.dial is not None]
@@ -68,7 +64,7 @@ def test_a_probe_needs_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         probe_columns.cache_clear()
 
 
-def test_a_layout_needs_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layout_needs_one_line(tmp_path, monkeypatch):
     def by_prefix(files: Files, _: tuple[str, ...]) -> Pictures | None:
         entries = [Entry(*file, label=file.name[:4].upper(), source="camera") for file in files.listing]
         return from_files(files, [("test", entry) for entry in entries])

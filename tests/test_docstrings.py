@@ -20,14 +20,14 @@ def modules() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("module", [*modules()])
-def test_examples_run(module: str) -> None:
+def test_examples_run(module):
     results = doctest.testmod(import_module(module))
     assert results.failed == 0
     assert results.attempted
 
 
 @pytest.mark.parametrize("name", [explainer.name for explainer in explainers()])
-def test_explainers_state_their_source_and_have_an_example(name: str) -> None:
+def test_explainers_state_their_source_and_have_an_example(name):
     (explainer,) = (method for method in explainers() if method.name == name)
     text = type(explainer).__doc__ or ""
     assert "https://" in text

@@ -27,11 +27,11 @@ def imported(path: Path) -> Iterator[str]:
 IMPORTS = {module: set(imported(path)) for module, path in FILES.items()}
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_no_modules_import_each_other_in_a_circle():
     TopologicalSorter({module: names & FILES.keys() for module, names in IMPORTS.items()}).prepare()
 
 
-def test_no_import_by_a_string_hides_a_circle() -> None:
+def test_no_import_by_a_string_hides_a_circle():
     """Registries hold names of modules as data; what imports them is not told a name of ours in a string of its own."""
     for module, path in FILES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -48,7 +48,7 @@ ORDER = (
 )  # fmt: skip
 
 
-def test_packages_import_downwards() -> None:
+def test_packages_import_downwards():
     for module, names in IMPORTS.items():
         if module.startswith("core.") and module != "core.__init__":
             above = ORDER[ORDER.index(module.split(".")[1]) + 1 :]
@@ -64,11 +64,11 @@ def importing(half: str, libraries: set[str]) -> set[str]:
     }
 
 
-def test_core_knows_no_screen() -> None:
+def test_core_knows_no_screen():
     assert not importing("core.", {"dashboard", "streamlit", "plotly"})
 
 
-def test_the_dashboard_knows_no_mathematics() -> None:
+def test_the_dashboard_knows_no_mathematics():
     libraries = {"torch", "torchvision", "torchcam", "lime", "skimage", "sklearn", "scipy", "captum"}
     # its thread runs the detectors
     assert importing("dashboard.", libraries) == {"dashboard.jobs"}

@@ -1,7 +1,6 @@
 """What ships is what it says it is."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from core.detectors.storage import load_detector
 from core.homes import ROOT
-from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.images.statistics import STATISTICS, image_statistics
 from core.runs.folders import find_detectors, find_runs
@@ -25,7 +23,7 @@ ON_CIFAKE = [name for name in RUNS if name.endswith("@cifake-test")]
 
 
 @pytest.mark.parametrize("folder", [*RUNS.values(), *find_detectors(SHIPPED).values()], ids=lambda path: path.name)
-def test_what_ships_is_sealed_and_refused_without_its_seal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_ships_is_sealed_and_refused_without_its_seal(folder, monkeypatch):
     kind = folder.parent.name.removesuffix("s")
     text = (folder / MANIFEST).read_text()
     manifest = json.loads(text)
@@ -37,7 +35,7 @@ def test_what_ships_is_sealed_and_refused_without_its_seal(folder: Path, monkeyp
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_runs_are_whole_and_their_numbers_follow_from_their_predictions(name: str) -> None:
+def test_runs_are_whole_and_their_numbers_follow_from_their_predictions(name):
     run = read_run(RUNS[name])
     assert run.sealed
     given, derived = run.manifest["metrics"]["all"], metrics(run.predictions)
@@ -51,7 +49,7 @@ def test_runs_are_whole_and_their_numbers_follow_from_their_predictions(name: st
 
 
 @pytest.mark.parametrize("name", ON_CIFAKE)
-def test_cifake_s_test_images_are_those_of_its_runs(name: str, cifake_test: ImageSet) -> None:
+def test_cifake_s_test_images_are_those_of_its_runs(name, cifake_test):
     run = read_run(RUNS[name])
     # they ship once, not with each run
     assert run.images is None
@@ -65,13 +63,13 @@ def test_cifake_s_test_images_are_those_of_its_runs(name: str, cifake_test: Imag
     np.testing.assert_allclose(given, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_cifake_s_facts_are_those_of_its_pixels(cifake_test: ImageSet) -> None:
+def test_cifake_s_facts_are_those_of_its_pixels(cifake_test):
     found = image_statistics(np.asarray(cifake_test.pixels[::40]))
     np.testing.assert_allclose(cifake_test.rows.iloc[::40][list(found)], found, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "promised"), [("swift", 0.97), ("strong", 0.98)])
-def test_verdicts_on_cifake_are_as_good_as_promised(name: str, promised: float) -> None:
+def test_verdicts_on_cifake_are_as_good_as_promised(name, promised):
     frame = read_run(RUNS[f"{name}@cifake-test"]).predictions
     truth, verdict = frame["label"].astype(str), frame["predicted"].astype(str)
     assert len(frame) == 20_000
@@ -81,7 +79,7 @@ def test_verdicts_on_cifake_are_as_good_as_promised(name: str, promised: float) 
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_predictions_are_recomputed(name: str, cifake_test: ImageSet) -> None:
+def test_predictions_are_recomputed(name, cifake_test):
     run, images = read_run(RUNS[name]), cifake_test if name in ON_CIFAKE else load_image_set("sample", "test")
     assert images.fingerprint == run.manifest["set_fingerprint"]
     rows = np.random.default_rng(0).choice(len(images), 500, replace=False)

@@ -25,9 +25,7 @@ def command(data: Path, out: Path, *more: str) -> list[str]:
     return ["--data", str(data), "--out", str(out), *QUICK, *more]
 
 
-def test_from_pixels_to_a_run(
-    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_from_pixels_to_a_run(cifake, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(FINGERPRINTS, "test", load_image_set(cifake, "test").fingerprint)
     assert train.main(command(cifake, tmp_path, "--name", "mine", "--validation", "0.2")) == 0
     run = read_run(tmp_path / "runs/mine@cifake-test")
@@ -45,7 +43,7 @@ def test_from_pixels_to_a_run(
     assert not list((cache_dir() / "checkpoints").glob("*.safetensors"))
 
 
-def test_another_architecture_without_the_cue(cifake: Path, tmp_path: Path) -> None:
+def test_another_architecture_without_the_cue(cifake, tmp_path):
     arguments = ["--name", "other", "--arch", "timm:test_resnet", "--without-cue", "--validation", "0.2"]
     assert train.main(command(cifake, tmp_path, *arguments)) == 0
     detector = load_detector(tmp_path / "detectors/other", device="cpu")
@@ -58,9 +56,7 @@ def test_another_architecture_without_the_cue(cifake: Path, tmp_path: Path) -> N
     assert (tmp_path / "detectors/other/weights.safetensors").stat().st_size < 2.5 * detector.manifest["parameters"]
 
 
-def test_starting_with_other_weights_and_joining_both(
-    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_starting_with_other_weights_and_joining_both(cifake, tmp_path, monkeypatch, capsys):
     held = ["--validation", "0.25"]
     assert train.main(command(cifake, tmp_path, "--name", "first", *held)) == 0
     first = load_detector(tmp_path / "detectors/first", device="cpu")
@@ -100,9 +96,7 @@ def test_starting_with_other_weights_and_joining_both(
     assert train.main([*join, "--width", "8"]) == 2
 
 
-def test_a_detector_of_patches_has_its_own_recipe(
-    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_detector_of_patches_has_its_own_recipe(cifake, tmp_path, capsys):
     told = ("--limit", "40", "--arch", "patch:5", "--shift", "1", "--json")
     assert train.main(command(cifake, tmp_path, *told)) == 0
     printed = capsys.readouterr()
@@ -115,9 +109,7 @@ def test_a_detector_of_patches_has_its_own_recipe(
 
 
 @pytest.mark.parametrize("damage", ["missing", "larger", "no folder"])
-def test_what_is_wrong_is_found_before_training(
-    cifake: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_wrong_is_found_before_training(cifake, tmp_path, damage, capsys):
     shutil.rmtree(cifake / "test")
     sentence = "test split"
     if damage == "larger":
@@ -135,9 +127,7 @@ def test_what_is_wrong_is_found_before_training(
 @pytest.mark.parametrize(
     "step", ["core.training.fit.fit", "core.runs.writing.write_run", "core.detectors.storage.save_detector"]
 )
-def test_a_step_that_fails_is_made_up_by_resume(
-    cifake: Path, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_step_that_fails_is_made_up_by_resume(cifake, tmp_path, step, monkeypatch, capsys):
     for error, status in ((KeyboardInterrupt(), 130), (WriteError(28, "No space left on device", "weights"), 2)):
         with monkeypatch.context() as patch:
             patch.setattr(step, Mock(side_effect=error))

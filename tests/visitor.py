@@ -66,9 +66,9 @@ def open_socket(
     """The connection that a page opens; `origin` is the page's, `where` another host and port than the address says."""
     return connect(
         address.replace("http", "ws", 1) + "/_stcore/stream",
-        subprotocols=["streamlit", token or "none"],  # type: ignore[list-item]
+        subprotocols=["streamlit", token or "none"],
         additional_headers={"Cookie": f"_streamlit_xsrf={token}"} | dict(headers or {}),
-        origin=origin or address,  # type: ignore[arg-type]
+        origin=origin or address,
         max_size=None,
         compression=None,
         **where,

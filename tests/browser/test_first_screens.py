@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page
 
 from dashboard.navigation import PAGES
 from tests.browser.above_the_fold import LISTED, SIZES, address_of, count, shipped
@@ -20,7 +19,7 @@ def served() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_the_first_screen_is_within_its_limits(page: Page, served: str, name: str) -> None:
+def test_the_first_screen_is_within_its_limits(page, served, name):
     desk = count(page, address_of(served, name), DESK)
     assert desk.is_within_limits(), desk
     phone = count(page, address_of(served, name), PHONE)
@@ -32,6 +31,6 @@ def test_the_first_screen_is_within_its_limits(page: Page, served: str, name: st
 
 # what the answer on an uploaded picture needs is not known before it is there
 @pytest.mark.parametrize("name", [name for name in PAGES if name != "try_picture"])
-def test_nothing_jumps_while_a_page_is_drawn(page: Page, served: str, name: str) -> None:
+def test_nothing_jumps_while_a_page_is_drawn(page, served, name):
     page.add_init_script(WATCH)
     assert measure(page, address_of(served, name), DESK).shift <= MOST_SHIFT

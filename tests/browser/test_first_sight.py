@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as TooLate
+from playwright.sync_api import expect
 
 from core.images.decoding import decode
-from core.images.image_set import ImageSet
 from tests.browser.above_the_fold import shipped
 from tests.browser.app import PATIENCE, settle
 
@@ -24,7 +23,7 @@ def new_server() -> Iterator[str]:
         yield address
 
 
-def test_from_nothing_to_an_explained_mistake(page: Page, new_server: str, cifake_test: ImageSet) -> None:
+def test_from_nothing_to_an_explained_mistake(page, new_server, cifake_test):
     # another visitor follows a link to an image: that page stops early while no picture has been read, and its timer
     # for being redrawn must survive that
     linked = page.context.new_page()

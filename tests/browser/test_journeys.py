@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from core.detectors.ferretnet import FerretDetector
 from core.detectors.manifest import Classes
@@ -82,9 +82,7 @@ def tab_to(page: Page, *what: str, most: int = 150) -> None:
     raise AssertionError(f"{most} Tabs never came to {what!r}")
 
 
-def test_from_a_cell_to_an_explanation_to_another_browser(
-    page: Page, browser: Browser, address: str, accused: int
-) -> None:
+def test_from_a_cell_to_an_explanation_to_another_browser(page, browser, address, accused):
     visit(page, f"{address}/mistakes?run={RUN}")
     cell = page.locator(f"[data-cell={ACCUSED}]")
     expect(cell.locator(".count")).to_have_text(str(accused))
@@ -116,7 +114,7 @@ def test_from_a_cell_to_an_explanation_to_another_browser(
     with_other.close()
 
 
-def test_next_and_back_and_each_mistake_with_its_reason(page: Page, address: str, accused: int) -> None:
+def test_next_and_back_and_each_mistake_with_its_reason(page, address, accused):
     # as it was shared before
     visit(page, f"{address}/inspect?run={RUN}&true=REAL&said=FAKE")
     first = page.get_by_text(f"1 of {accused}", exact=True)
@@ -149,9 +147,7 @@ def test_next_and_back_and_each_mistake_with_its_reason(page: Page, address: str
 
 
 @pytest.mark.slow
-def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(
-    page: Page, address: str, photograph: Path
-) -> None:
+def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(page, address, photograph):
     visit(page, f"{address}/try_picture?run={RUN}")
     page.locator("input[type=file]").set_input_files(photograph)
     crop = page.locator(".crop .frame")
@@ -186,7 +182,7 @@ def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(
 
 
 @pytest.mark.slow
-def test_ordinary_pictures_get_the_map_of_the_whole(page: Page, made_home: Path, tmp_path: Path) -> None:
+def test_ordinary_pictures_get_the_map_of_the_whole(page, made_home, tmp_path):
     home = tmp_path / "home"
     shutil.copytree(made_home, home)
     preprocessing = Preprocessing(160, crop="native")
@@ -216,7 +212,7 @@ def test_ordinary_pictures_get_the_map_of_the_whole(page: Page, made_home: Path,
 
 
 @pytest.mark.slow
-def test_from_a_cell_to_a_slide_by_keyboard(page: Page, address: str, accused: int) -> None:
+def test_from_a_cell_to_a_slide_by_keyboard(page, address, accused):
     visit(page, f"{address}/mistakes?run={RUN}")
     tab_to(page, ACCUSED)
     page.keyboard.press("Enter")
@@ -261,7 +257,7 @@ def test_from_a_cell_to_a_slide_by_keyboard(page: Page, address: str, accused: i
         assert (slide.format, slide.size) == ("PNG", (1920, 1080))
 
 
-def test_a_case_by_keys_alone(page: Page, address: str, accused: int) -> None:
+def test_a_case_by_keys_alone(page, address, accused):
     visit(page, f"{address}/mistakes?run={RUN}&true=REAL&said=FAKE")
     tab_to(page, "called FAKE with")
     page.keyboard.press("Enter")
@@ -298,7 +294,7 @@ BEATS = 6
 
 
 @pytest.mark.slow
-def test_the_stage_by_one_key_alone(page: Page, address: str) -> None:
+def test_the_stage_by_one_key_alone(page, address):
     visit(page, f"{address}/?run={RUN}&stage")
     dialog = page.locator("dialog[open]")
     expect(dialog).to_be_visible(timeout=PATIENCE)
@@ -323,7 +319,7 @@ def test_the_stage_by_one_key_alone(page: Page, address: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_dial_by_keys(page: Page, address: str) -> None:
+def test_the_dial_by_keys(page, address):
     visit(page, f"{address}/?run={RUN}")
     changed = page.locator(".dial figure").nth(1)
     tab_to(page, "slider", "Strength")

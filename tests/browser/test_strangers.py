@@ -74,7 +74,7 @@ def read(page: Page) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_pages(watched: Page, app: str, strange: Path, page: str) -> None:
+def test_pages(watched, app, strange, page):
     ids = list(read_run(strange / "runs" / RUN).predictions["id"])
     visits = [
         {"run": RUN},
@@ -107,7 +107,7 @@ def test_pages(watched: Page, app: str, strange: Path, page: str) -> None:
             assert payload(HOST) in shown
 
 
-def test_a_report_and_an_exported_explanation(watched: Page, strange: Path, tmp_path: Path) -> None:
+def test_a_report_and_an_exported_explanation(watched, strange, tmp_path):
     run, text = read_run(strange / "runs" / RUN), payload(HOST)
     (tmp_path / "report.html").write_text(report_of(run, **gather(run)), encoding="utf-8")
     image = np.zeros((32, 32, 3), np.uint8)

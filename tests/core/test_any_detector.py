@@ -21,7 +21,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name not in ("files", "truth")])
-def test_every_study(source: Source, name: str) -> None:
+def test_every_study(source, name):
     answer = read_study(study_path(source.run, name), read_run(source.run))
     assert len(answer.table)
     numbers = answer.table.select_dtypes("number")

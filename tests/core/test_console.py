@@ -16,7 +16,7 @@ from core.homes import ROOT
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "runs add"])
-def test_each_option_has_help_that_states_its_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_option_has_help_that_states_its_default(name, monkeypatch):
     options: list[dict[str, Any]] = []
     container: Any = argparse._ActionsContainer
     add = container.add_argument
@@ -32,7 +32,7 @@ def test_each_option_has_help_that_states_its_default(name: str, monkeypatch: py
 
 
 @pytest.mark.parametrize(("words", "status"), [(["--help"], 0), ([], 2), (["perdict"], 2)])
-def test_without_a_known_subcommand_it_says_which_there_are(words: list[str], status: int) -> None:
+def test_without_a_known_subcommand_it_says_which_there_are(words, status):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == status
@@ -75,7 +75,7 @@ NOT_FOR_ARGUMENTS = {"torch", "pandas", "numpy", "PIL", "pydantic", "scipy", "st
     ("words", "unread"),
     [*((words, NOT_FOR_ARGUMENTS) for words in TYPED), *((f"-m core {words}", {"torch", "pandas"}) for words in WRONG)],
 )
-def test_what_is_typed_is_read_before_libraries(words: str, unread: set[str]) -> None:
+def test_what_is_typed_is_read_before_libraries(words, unread):
     command = [sys.executable, "-X", "importtime", *words.split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == (0 if words.endswith("--help") else 2)
@@ -84,7 +84,7 @@ def test_what_is_typed_is_read_before_libraries(words: str, unread: set[str]) ->
 
 
 @pytest.mark.parametrize("noun", ["runs", "detectors"])
-def test_a_noun_offers_all_of_its_commands(noun: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_noun_offers_all_of_its_commands(noun, capsys):
     for words in ([noun, "--help"], [noun, "foo"]):
         with pytest.raises(SystemExit):
             main(words)
@@ -96,7 +96,7 @@ def test_a_noun_offers_all_of_its_commands(noun: str, capsys: pytest.CaptureFixt
     "line",
     ["train --data x", "predict x --data x", "cues --data x", "runs list", "runs add x x --data x", "detectors add x"],
 )
-def test_a_command_writes_to_the_home(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_writes_to_the_home(line, tmp_path, monkeypatch):
     name, *words = line.split()
     parse = import_module(f"core.commands.{name}").parse
     assert parse(words).out == ROOT
@@ -107,7 +107,7 @@ def test_a_command_writes_to_the_home(line: str, tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("name", "command"), [("train.py", ["train.py"]), ("python -m core predict", ["-m", "core", "predict", "swift"])]
 )
-def test_ctrl_c_while_libraries_are_read_is_a_sentence(name: str, command: list[str]) -> None:
+def test_ctrl_c_while_libraries_are_read_is_a_sentence(name, command):
     # a line on each library as soon as it is read shows when
     process = subprocess.Popen(
         # tests that run in the background have the signal ignored
@@ -135,7 +135,7 @@ def test_ctrl_c_while_libraries_are_read_is_a_sentence(name: str, command: list[
         ("raise KeyError('x')", 1, "", "Traceback"),
     ],
 )
-def test_a_command_ends_in_one_sentence_and_a_status(text: str, status: int, out: str, err: str) -> None:
+def test_a_command_ends_in_one_sentence_and_a_status(text, status, out, err):
     code = f"import sys; from core.console import command\ndef run(_):\n    {text}\nsys.exit(command('core x')(run)())"
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False, text=True,
@@ -159,13 +159,13 @@ def test_a_command_ends_in_one_sentence_and_a_status(text: str, status: int, out
         ("-m core --help", "true", ""),
     ],
 )
-def test_a_reader_that_goes_away_ends_a_command_quietly(words: str, reader: str, read: str) -> None:
+def test_a_reader_that_goes_away_ends_a_command_quietly(words, reader, read):
     line = f"{sys.executable} {words} | {reader}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, read, "")
 
 
-def test_serve_starts_where_the_servers_settings_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serve_starts_where_the_servers_settings_are(tmp_path, monkeypatch):
     started: list[Any] = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "execve", lambda *given: started.extend([Path.cwd(), *given]))

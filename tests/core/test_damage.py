@@ -82,7 +82,7 @@ def refusal(read: Callable[[], object]) -> str:
 @pytest.mark.usefixtures("_little_memory")
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_damaged_file_is_named(home: Path, file: str, how: str) -> None:
+def test_a_damaged_file_is_named(home, file, how):
     if file == STUDY and DAMAGES[how] is d.flip_bit:
         pytest.skip("a bit may turn that no reader uses; tests/core/studies/test_store.py has all others")
     DAMAGES[how](home / file)
@@ -111,7 +111,7 @@ FORGED: dict[str, tuple[str, Callable[[Path], bytes]]] = {
 
 
 @pytest.mark.parametrize("what", FORGED)
-def test_a_forged_file_is_named_and_not_executed(home: Path, tmp_path: Path, what: str) -> None:
+def test_a_forged_file_is_named_and_not_executed(home, tmp_path, what):
     name, forge = FORGED[what]
     file, mark = home / name, tmp_path / "executed"
     file.write_bytes(forge(mark))
@@ -140,14 +140,14 @@ MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
 
 @pytest.mark.usefixtures("_little_memory")
 @pytest.mark.parametrize("what", MANIFESTS)
-def test_a_manifest_of_another_form_is_named(home: Path, what: str) -> None:
+def test_a_manifest_of_another_form_is_named(home, what):
     kind, values = MANIFESTS[what]
     folder = home / kind / (RUN if kind == "runs" else DETECTOR)
     d.reseal(folder, **values)
     assert str(folder) in refusal(lambda: read_all(home))
 
 
-def test_a_type_that_would_be_unpickled_is_read_as_the_plain_column(home: Path, tmp_path: Path) -> None:
+def test_a_type_that_would_be_unpickled_is_read_as_the_plain_column(home, tmp_path):
     mark, table = tmp_path / "executed", pd.read_parquet(home / TABLE)
     (home / TABLE).write_bytes(d.with_python_type(table, mark))
     d.reseal((home / TABLE).parent)

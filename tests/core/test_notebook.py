@@ -9,7 +9,7 @@ import core
 from core.homes import ROOT
 
 
-def test_names_are_offered_and_imported_when_asked_for() -> None:
+def test_names_are_offered_and_imported_when_asked_for():
     assert set(core.NAMES) <= set(dir(core))
     assert all(getattr(core, name).__name__ == name for name in core.NAMES)
     with pytest.raises(AttributeError, match="core has no open_door"):

@@ -9,7 +9,6 @@ from core.commands import explain
 from core.detectors.adding import add, build_from
 from core.detectors.manifest import Capability
 from core.detectors.registry import Request
-from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME
 from core.explainers.lime.segmentation import segment
 from core.explainers.registry import explainers
@@ -63,16 +62,14 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 
 @pytest.mark.parametrize("method", explainers(), ids=lambda method: method.name)
-def test_every_method_explains_it_or_says_why_not(source: Source, method: AnyExplainer) -> None:
+def test_every_method_explains_it_or_says_why_not(source, method):
     context = source.open()
     assert (context.run.maps, context.run.features, context.run.target_layer) == (None, None, None)
     reason = method.unavailable(context.detector)
     assert ("gives predictions only" in reason) == (method.needs != {Capability.PREDICTIONS})
 
 
-def test_the_command_that_explains_says_why_gradients_are_missing(
-    source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_that_explains_says_why_gradients_are_missing(source, tmp_path, capsys):
     (tmp_path / "image.png").write_bytes(encode_png(pictures(1, fine=True, seed=5)[0]))
     arguments = [str(tmp_path / "image.png"), "--detector", str(source.detector), "--out", str(tmp_path / "out")]
     assert explain.main([*arguments, "--method", "gradcam"]) == 2
@@ -81,13 +78,13 @@ def test_the_command_that_explains_says_why_gradients_are_missing(
 
 
 @pytest.mark.parametrize("name", sorted(ABLE))
-def test_a_study_of_predictions(source: Source, name: str) -> None:
+def test_a_study_of_predictions(source, name):
     answer = read_study(study_path(source.run, name), read_run(source.run))
     assert set(find_study(name).columns) <= set(answer.table)
     assert len(answer.table)
 
 
-def test_lime_is_judged(source: Source) -> None:
+def test_lime_is_judged(source):
     run = read_run(source.run)
     for name, column in (
         ("faithfulness", "insertion_lime_mean_1"),
@@ -107,6 +104,6 @@ def test_lime_is_judged(source: Source) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(STUDIES) - ABLE - {"files"}))
-def test_what_compares_maps_or_features_says_that_there_are_none(source: Source, name: str) -> None:
+def test_what_compares_maps_or_features_says_that_there_are_none(source, name):
     with pytest.raises(ValueError, match="has no layer"):
         run_study(find_study(name), source, images=12)

@@ -30,7 +30,7 @@ def write(path: Path, text: str = "hello", **options: bool) -> None:
     write_folder(path, kind="thing", manifest={"name": "x"}, files=files, **options)
 
 
-def test_what_is_written_is_read_and_replaced_only_when_asked(tmp_path: Path) -> None:
+def test_what_is_written_is_read_and_replaced_only_when_asked(tmp_path):
     write(tmp_path / "t")
     manifest = read_folder(tmp_path / "t", "thing")
     assert (manifest["name"], manifest["schema"]) == ("x", SCHEMA)
@@ -60,9 +60,9 @@ def _unseal(path: Path, **values: object) -> None:
         (_unseal, "has lost its seal"),
     ],
 )
-def test_damage_is_named(tmp_path: Path, damage: object, sentence: str) -> None:
+def test_damage_is_named(tmp_path, damage, sentence):
     write(tmp_path / "t")
-    damage(tmp_path / "t")  # type: ignore[operator]
+    damage(tmp_path / "t")
     with pytest.raises(ContractError, match=sentence):
         read_folder(tmp_path / "t", "thing")
 
@@ -72,7 +72,7 @@ def _edit(path: Path, **values: object) -> None:
     (path / "manifest.json").write_text(json.dumps(sealed(manifest | values)))
 
 
-def test_the_oldest_folders_need_no_seal_unless_they_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_folders_need_no_seal_unless_they_ship(tmp_path, monkeypatch):
     write(tmp_path / "t")
     _unseal(tmp_path / "t", schema=1)
     assert read_folder(tmp_path / "t", "thing")["name"] == "x"
@@ -81,7 +81,7 @@ def test_the_oldest_folders_need_no_seal_unless_they_ship(tmp_path: Path, monkey
         read_folder(tmp_path / "t", "thing")
 
 
-def test_a_replacement_that_fails_brings_the_old_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replacement_that_fails_brings_the_old_folder_back(tmp_path, monkeypatch):
     write(tmp_path / "t")
     rename = Path.rename
 
@@ -96,7 +96,7 @@ def test_a_replacement_that_fails_brings_the_old_folder_back(tmp_path: Path, mon
     assert [(path.name, (path / "a.txt").read_text()) for path in tmp_path.iterdir()] == [("t", "hello")]
 
 
-def test_of_two_writers_at_once_the_second_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
+def test_of_two_writers_at_once_the_second_is_refused_until_the_first_is_done(tmp_path):
     path = tmp_path / "new" / "t"
     for _ in range(2):
         with only_writer(path), only_writer(tmp_path / "new" / "u"):
@@ -108,7 +108,7 @@ def test_of_two_writers_at_once_the_second_is_refused_until_the_first_is_done(tm
     assert not path.exists()
 
 
-def test_a_table_that_unpacks_to_far_too_much_is_not_unpacked(tmp_path: Path) -> None:
+def test_a_table_that_unpacks_to_far_too_much_is_not_unpacked(tmp_path):
     long, short = "a" * (2**24 + 2**13), "a" * 10
     # one text, and lists of one that is stored once
     for value, sentence in ((long, "1 rows of 16 MB, far more"), ([short * 2**10] * 2**11, "far more"), (short, "")):
@@ -121,7 +121,7 @@ def test_a_table_that_unpacks_to_far_too_much_is_not_unpacked(tmp_path: Path) ->
             assert read_table(tmp_path / "t.parquet").num_rows == 1
 
 
-def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(tmp_path: Path) -> None:
+def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(tmp_path):
     for bring_back in (lambda: None, lambda: restore_all(tmp_path), lambda: write(tmp_path / "t", replace=True)):
         write(tmp_path / "t", replace=True)
         (tmp_path / "t").rename(tmp_path / f".t.{'a' * 32}.old")
@@ -129,7 +129,7 @@ def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(
         assert read_folder(tmp_path / "t", "thing")["name"] == "x"
 
 
-def test_a_table_is_read_in_part_and_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+def test_a_table_is_read_in_part_and_a_flipped_bit_is_noticed(tmp_path):
     file = tmp_path / "a.parquet"
     numbers = pa.table({"a": np.arange(1000), "b": np.arange(1000)})
     pq.write_table(numbers, file, write_page_checksum=True, use_dictionary=False, compression="none")
@@ -141,14 +141,14 @@ def test_a_table_is_read_in_part_and_a_flipped_bit_is_noticed(tmp_path: Path) ->
         read_table(file)
 
 
-def test_the_cache_is_where_it_is_set_or_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_is_where_it_is_set_or_the_systems(monkeypatch, tmp_path):
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path))
     assert cache_dir() == tmp_path
     monkeypatch.delenv("TELLTALE_CACHE")
     assert cache_dir() == Path(platformdirs.user_cache_dir("telltale"))
 
 
-def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(tmp_path):
     # of t, of f, of t.v2, of which it is the only copy; and of t, but still being written
     left = {f".t.{'a' * 32}.tmp": 2 * ABANDONED, f".t.{'b' * 32}.tmp": 0, f".f.{'a' * 32}.tmp": 2 * ABANDONED,
             f".t.v2.{'a' * 32}.old": 2 * ABANDONED}  # fmt: skip
@@ -166,7 +166,7 @@ def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(
     assert sorted(p.name for p in tmp_path.iterdir()) == [*kept, f".t.v2.{'a' * 32}.old", "f", "t"]
 
 
-def test_data_reaches_the_disk_before_its_name_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_reaches_the_disk_before_its_name_does(tmp_path, monkeypatch):
     synced = set()
 
     def note(descriptor: int) -> None:
@@ -185,7 +185,7 @@ def test_data_reaches_the_disk_before_its_name_does(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("mapped", [False, True])
-def test_a_damaged_array_or_an_archive_is_a_value_error(tmp_path: Path, mapped: bool) -> None:
+def test_a_damaged_array_or_an_archive_is_a_value_error(tmp_path, mapped):
     array, archive = io.BytesIO(), io.BytesIO()
     np.save(array, np.arange(3))
     np.savez(archive, numbers=np.arange(3))
@@ -199,7 +199,7 @@ def _fail_as_numpy_does(_path: Path) -> None:
     raise OSError("3920 requested and 1984 written")
 
 
-def test_a_failed_write_names_its_file_and_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failed_write_names_its_file_and_leaves_what_was_there(tmp_path):
     write(tmp_path / "t")
     write_bytes_atomically(tmp_path / "f", lambda file: file.write_bytes(b"old"))
 
@@ -222,7 +222,7 @@ def test_a_failed_write_names_its_file_and_leaves_what_was_there(tmp_path: Path)
         write_bytes_atomically(tmp_path / "f" / "g", fail)
 
 
-def test_what_is_no_regular_file_or_folder_is_never_replaced(tmp_path: Path) -> None:
+def test_what_is_no_regular_file_or_folder_is_never_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     (tmp_path / "link").symlink_to(pipe)

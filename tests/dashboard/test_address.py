@@ -41,7 +41,7 @@ class Params(dict[str, str]):
         (Setting("a", "x", choices=("x",)), None, "x"),
     ],
 )
-def test_value(monkeypatch: pytest.MonkeyPatch, setting: Setting, text: str | None, value: object) -> None:
+def test_value(monkeypatch, setting, text, value):
     monkeypatch.setattr(st, "query_params", {} if text is None else {"a": text})
     assert setting.value == value
 
@@ -56,11 +56,11 @@ def test_value(monkeypatch: pytest.MonkeyPatch, setting: Setting, text: str | No
         (Setting("a", "x"), None, None),
     ],
 )
-def test_a_value_is_written_unless_it_is_the_default(setting: Setting, value: object, text: str | None) -> None:
+def test_a_value_is_written_unless_it_is_the_default(setting, value, text):
     assert setting.text_of(value) == text
 
 
-def test_what_a_widget_holds_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_widget_holds_is_written(monkeypatch):
     monkeypatch.setattr(st, "query_params", {"b": "z"})
     for value, written in (("y", {"a": "y", "b": "z"}), ("x", {"b": "z"})):
         monkeypatch.setattr(st, "session_state", {"url.a": value})
@@ -68,7 +68,7 @@ def test_what_a_widget_holds_is_written(monkeypatch: pytest.MonkeyPatch) -> None
         assert st.query_params == written
 
 
-def test_several_parameters_are_one_step_and_none_where_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_parameters_are_one_step_and_none_where_nothing_changes(monkeypatch):
     params = Params({"run": "r", "open": "a", "seed": "7", "of": "FAKE"})
     monkeypatch.setattr(st, "query_params", params)
     put_all({"open": "a.b", "seed": None, "of": "", "page": "2", "absent": None})
@@ -76,7 +76,7 @@ def test_several_parameters_are_one_step_and_none_where_nothing_changes(monkeypa
     assert params.steps == [{"run": "r", "open": "a.b", "page": "2"}]
 
 
-def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch):
     opened: list[tuple[str, dict[str, Any]]] = []
     carried = {"also": "probes.after", "pick": "a,b", "compare": "on", "tile": "large", "maps": "on"}
     monkeypatch.setattr(st, "query_params", {"run": "old", "page": "3", "seed": "7", **carried})

@@ -1,10 +1,7 @@
 """Addresses that were shared open the same view, whatever has been rebuilt since."""
 
-from pathlib import Path
-
 import pytest
 
-from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import with_more_filters
 
@@ -25,9 +22,7 @@ WIDGETS = (
 
 
 @pytest.mark.parametrize(("page", "params", "expected"), WIDGETS, ids=lambda case: str(case)[:40])
-def test_a_parameter_sets_its_widget(
-    open_page: Open, page: str, params: dict[str, str], expected: tuple[str, str, object]
-) -> None:
+def test_a_parameter_sets_its_widget(open_page, page, params, expected):
     kind, key, value = expected
     app = open_page(page, run=RUN, **params)
     if key.startswith("filter."):
@@ -51,14 +46,14 @@ OLD = (
 
 
 @pytest.mark.parametrize(("page", "params"), OLD, ids=lambda case: str(case)[:40])
-def test_an_old_address_opens(open_page: Open, home: Path, page: str, params: dict[str, str]) -> None:
+def test_an_old_address_opens(open_page, home, page, params):
     add_studies(home, "probes")
     app = open_page(page, run=RUN, **params)
     assert not app.exception
     assert not app.error
 
 
-def test_a_filter_by_a_study_of_a_former_name_is_the_same_filter(open_page: Open, home: Path) -> None:
+def test_a_filter_by_a_study_of_a_former_name_is_the_same_filter(open_page, home):
     add_studies(home, "single_sign")
     filters = [
         open_page("explore", run=RUN, **{f"{name}.paper_one_sign": "true", "sort": f"-{name}.paper_segments"})

@@ -39,7 +39,7 @@ def opened(made: dict[str, Source], monkeypatch: pytest.MonkeyPatch, run: str, p
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("run", [PLAIN, SCORES, TABLE])
-def test_every_page(made: dict[str, Source], monkeypatch: pytest.MonkeyPatch, run: str, page: str) -> None:
+def test_every_page(made, monkeypatch, run, page):
     app = opened(made, monkeypatch, run, page, view="case", **{"lime.n_samples": "64"})
     assert not app.exception
     assert not app.error or run != PLAIN
@@ -48,9 +48,7 @@ def test_every_page(made: dict[str, Source], monkeypatch: pytest.MonkeyPatch, ru
         assert "different versions of the image in 64 samples" in words(app)
 
 
-def test_a_study_that_needs_layers_is_impossible_without_them(
-    made: dict[str, Source], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_study_that_needs_layers_is_impossible_without_them(made, monkeypatch):
     # "files" needs nothing of a detector
     assert set(STUDIES) - ABLE - {"files"} == {name for name in STUDIES if "maps" in find_study(name).needs}
     assert "study clusters" not in words(opened(made, monkeypatch, SCORES, "reads", tab="Patterns"))

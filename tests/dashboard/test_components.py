@@ -25,7 +25,7 @@ from dashboard.components.charts import clicked_value
         (None, None),
     ],
 )
-def test_a_click_on_a_bar_is_one_of_its_values(sent: object, value: str | None) -> None:
+def test_a_click_on_a_bar_is_one_of_its_values(sent, value):
     assert clicked_value(sent, ["cat", "dog"]) == value
 
 
@@ -47,7 +47,7 @@ def table_app() -> None:
     )
 
 
-def test_findings_are_rows_on_an_axis_and_their_choices_open() -> None:
+def test_findings_are_rows_on_an_axis_and_their_choices_open():
     app = AppTest.from_function(table_app).run()
     assert not app.exception
     body = app.get("html")[0].proto.body
@@ -66,7 +66,7 @@ def test_findings_are_rows_on_an_axis_and_their_choices_open() -> None:
     assert app.run().get("html")[0].proto.body.count("<details open>") == 3
 
 
-def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch):
     pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     png, busy, decoded = encode_png(pixels), threading.Lock(), []
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 import socket
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +17,7 @@ DESCRIPTORS, CONNECTIONS = 160, 200
 BEGINNINGS = (b"GET / HTTP/1.1\r\nX-", b"GET /_stcore/health HTTP/1.1\r\nHost: localhost\r\n\r\nGET")
 
 
-def test_they_are_closed_and_visitors_come_in(made_home: Path, tmp_path: Path) -> None:
+def test_they_are_closed_and_visitors_come_in(made_home, tmp_path):
     log, port = tmp_path / "log", free_port()
     serve = [sys.executable, "-m", "dashboard", "--server.headless", "true", "--server.port", str(port)]
     command = ["bash", "-c", f'ulimit -n {DESCRIPTORS}; exec "$@"', "bash", *serve]

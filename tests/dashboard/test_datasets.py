@@ -22,8 +22,7 @@ from dashboard import datasets, sidebar
 from dashboard.datasets import Attaching, DatasetRegistry
 from tests.conftest import make_detector
 from tests.core.images import made
-from tests.core.images.github import Serve, serve
-from tests.dashboard.conftest import Open
+from tests.core.images.github import serve
 
 __all__ = ["serve"]
 
@@ -36,7 +35,7 @@ def settled(registry: DatasetRegistry) -> Attaching:
     raise AssertionError("still reading")
 
 
-def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake: Path, tmp_path: Path) -> None:
+def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake, tmp_path):
     packed = tmp_path / "cifake.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         for file in sorted(cifake.rglob("*.jpg")):
@@ -56,7 +55,7 @@ def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake: Path, tmp_path: Pa
     assert len(registry.sets) == 1
 
 
-def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path, monkeypatch):
     first_done, may_go_on = threading.Event(), threading.Event()
 
     def slowly(data: object, split: str, *, progress: Callable[[int, int], None], **options: object) -> SimpleNamespace:
@@ -108,9 +107,7 @@ def cifake_run(home: Path, cifake: Path) -> str:
 
 
 @pytest.mark.usefixtures("on_this_machine")
-def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(
-    open_page: Open, home: Path, tmp_path: Path
-) -> None:
+def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(open_page, home, tmp_path):
     folder = tmp_path / "own"
     truths = made.image_folder(folder)
     detector = make_detector()
@@ -129,9 +126,7 @@ def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(
 
 
 @pytest.mark.usefixtures("on_this_machine")
-def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
-    open_page: Open, cifake_run: str, serve: Serve
-) -> None:
+def test_the_button_fetches_and_what_was_fetched_is_there_next_time(open_page, cifake_run, serve):
     serve()
     shutil.rmtree(cache_dir() / "places")
     app = pressed(open_page("mistakes", run=cifake_run), "attach.github")
@@ -146,9 +141,7 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
     assert datasets.registry().source == str(fetched_path())
 
 
-def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(
-    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(open_page, tmp_path, monkeypatch):
     monkeypatch.setattr(sidebar, "is_local", lambda: True)
     attach(open_page("mistakes"), tmp_path / "a private place" / "with pictures")
     monkeypatch.setattr(sidebar, "is_local", lambda: False)
@@ -156,7 +149,7 @@ def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(
     assert shown == "An image set could not be read; the server's log says why."
 
 
-def test_pictures_are_taken_from_where_they_were_last_read(open_page: Open, home: Path, cifake: Path) -> None:
+def test_pictures_are_taken_from_where_they_were_last_read(open_page, home, cifake):
     write_run(home, load_detector(home / "detectors/tiny", device="cpu"), load_image_set(cifake, "test"))
     app = open_page("mistakes", run="tiny@images-test")
     settled(datasets.registry())

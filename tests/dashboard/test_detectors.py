@@ -14,7 +14,7 @@ from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
 from dashboard.components.words import percent
 from tests.conftest import make_detector
-from tests.dashboard.conftest import Open, image_set
+from tests.dashboard.conftest import image_set
 from tests.dashboard.test_pages import words
 
 RUN, OTHER = "tiny@seen-test", "twin@seen-test"
@@ -34,7 +34,7 @@ def two(home: Path) -> Path:
     return home
 
 
-def test_the_table_holds_what_runs_and_studies_do(two: Path, open_page: Open) -> None:
+def test_the_table_holds_what_runs_and_studies_do(two, open_page):
     run = read_run(two / "runs" / RUN)
     after = pd.DataFrame({"id": run.predictions["id"], "weight": 1.0})
     for name in ("png", "screenshot"):
@@ -60,7 +60,7 @@ def shown(app: AppTest) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("count", ["all", "clean"])
-def test_the_numbers_are_the_runs_own(open_page: Open, home: Path, count: str) -> None:
+def test_the_numbers_are_the_runs_own(open_page, home, count):
     numbers = read_run(home / "runs" / RUN).manifest["metrics"][count]
     expected = {"Accuracy": numbers["accuracy"], "AUROC": numbers["auroc"]}
     for name in ("FAKE", "REAL"):
@@ -71,7 +71,7 @@ def test_the_numbers_are_the_runs_own(open_page: Open, home: Path, count: str) -
     assert found == {name: percent(value) for name, value in expected.items()}
 
 
-def test_the_numbers_follow_the_threshold(open_page: Open, home: Path) -> None:
+def test_the_numbers_follow_the_threshold(open_page, home):
     run = read_run(home / "runs" / RUN)
     app = open_page("detectors", run=RUN, open="numbers")
     before = shown(app)
@@ -88,7 +88,7 @@ def test_the_numbers_follow_the_threshold(open_page: Open, home: Path) -> None:
     assert app.query_params["cut"] == f"{cut:g}"
 
 
-def test_each_part_of_a_comparison_opens_on_demand(two: Path, open_page: Open) -> None:
+def test_each_part_of_a_comparison_opens_on_demand(two, open_page):
     app = open_page("detectors", run=RUN, versus=OTHER, open="compare")
     for more in ("category", "margins", "calibration", "studies"):
         app.query_params["more"] = more
@@ -111,7 +111,7 @@ def add_study(run: Run, name: str, table: pd.DataFrame) -> None:
     write_study(study_path(run.path, name), table, about, run)
 
 
-def test_runs_that_cannot_be_compared_give_a_sentence(two: Path, open_page: Open) -> None:
+def test_runs_that_cannot_be_compared_give_a_sentence(two, open_page):
     for versus in ("twin@other-test", "nobody@seen-test", RUN):
         assert "is not one on these images" in words(open_page("detectors", run=RUN, versus=versus))
     # one that is damaged does not keep the sound ones from being compared
@@ -126,7 +126,7 @@ def test_runs_that_cannot_be_compared_give_a_sentence(two: Path, open_page: Open
     assert "There is no other run on these images" in words(open_page("detectors", run="twin@other-test"))
 
 
-def test_mistakes_filters_by_the_verdict_of_the_other(two: Path, open_page: Open) -> None:
+def test_mistakes_filters_by_the_verdict_of_the_other(two, open_page):
     parameters = {"run": RUN, "versus": OTHER, "result": "right", "versus.correct": "wrong"}
     app = open_page("mistakes", **parameters)
     first, second = (read_run(two / "runs" / name).predictions.set_index("id") for name in (RUN, OTHER))
@@ -141,7 +141,7 @@ def test_mistakes_filters_by_the_verdict_of_the_other(two: Path, open_page: Open
     assert f"{int(right[0].sum())} of {len(first)} pictures" in words(app)
 
 
-def test_two_detectors_are_compared_by_their_pictures_first(two: Path, open_page: Open) -> None:
+def test_two_detectors_are_compared_by_their_pictures_first(two, open_page):
     first, second = (read_run(two / "runs" / name).predictions.set_index("id") for name in (RUN, OTHER))
     pair = (first["predicted"].astype(str) == "REAL") & (second.loc[first.index, "predicted"].astype(str) == "FAKE")
     app = open_page("mistakes", run=RUN, versus=OTHER)

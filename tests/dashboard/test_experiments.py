@@ -20,7 +20,6 @@ from core.runs.run import Run, read_run
 from core.studies.columns import browse_table
 from dashboard.components.words import coloured
 from dashboard.files import OWN
-from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 
 RUN = "tiny@seen-test"
@@ -46,7 +45,7 @@ def probed(home: Path, run: Run, row: int, name: str) -> pd.DataFrame:
     return tabulate_changes(dict(zip(pictures, margins[1:], strict=True)), sizes, margins[0]).drop(index="")
 
 
-def test_without_a_study_the_open_image_is_changed_live(open_page: Open, home: Path, run: Run) -> None:
+def test_without_a_study_the_open_image_is_changed_live(open_page, home, run):
     row = first_row(run)
     expected = probed(home, run, row, str(run.predictions["id"][row]))
     app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="turns"))
@@ -66,7 +65,7 @@ def pictured(app: AppTest) -> list[str]:
     return [alt[:-6] for alt in alts if alt.endswith((", FAKE", ", REAL"))]
 
 
-def test_similar_images_are_the_nearest_of_the_run(open_page: Open, home: Path, run: Run) -> None:
+def test_similar_images_are_the_nearest_of_the_run(open_page, home, run):
     row = first_row(run)
     app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
@@ -82,9 +81,7 @@ def test_similar_images_are_the_nearest_of_the_run(open_page: Open, home: Path, 
     assert pictured(app) == expected
 
 
-def test_upload_experiments_on_what_was_chosen_and_saves_it(
-    open_page: Open, home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_upload_experiments_on_what_was_chosen_and_saves_it(open_page, home, run, monkeypatch):
     row = 7
     asked = {"lime.n_samples": "64", "evidence": "turns"}
     app = open_page("try_picture", run=RUN, sample=run.predictions["id"].iloc[row], **asked)

@@ -2,19 +2,15 @@
 
 import os
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
-from numpy.typing import NDArray
 
-from core.detectors.detector import Detector
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import DEFAULT
-from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import shuffled
 from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
 from core.explainers.settings import describe
@@ -27,13 +23,12 @@ from dashboard.components.requests import Subject
 from dashboard.files import OWN
 from dashboard.jobs import LEASE, JobStatus
 from tests.core.explainers.toy import BRIGHT, registered, to_parameters
-from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_address import Params
 from tests.dashboard.test_pages import settled
 
 
-def test_a_new_method_is_offered_set_drawn_and_compared(open_page: Open) -> None:
+def test_a_new_method_is_offered_set_drawn_and_compared(open_page):
     with registered(BRIGHT):
         app = settled(open_page("mistakes", run="tiny@seen-test", methods="gradcam,bright", **{"bright.grey": "100"}))
         assert not app.exception
@@ -52,9 +47,7 @@ def test_a_new_method_is_offered_set_drawn_and_compared(open_page: Open) -> None
 
 
 @pytest.mark.parametrize(("method", "name", "most"), [(LIME, "n_segments", 120), (LIME_GRID, "cells", 16)])
-def test_an_address_asks_for_no_more_than_the_widget_offers(
-    method: AnyExplainer, name: str, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_asks_for_no_more_than_the_widget_offers(method, name, most, monkeypatch):
     (one,) = (one for one in describe(method.settings) if one.name == name)
     for asked, found in ((most, most), (most + 1, one.default)):
         monkeypatch.setattr(st, "query_params", {f"{method.name}.{name}": str(asked)})
@@ -62,8 +55,8 @@ def test_an_address_asks_for_no_more_than_the_widget_offers(
 
 
 def test_a_preset_is_one_step_that_leaves_the_seed_and_no_preset_is_the_defaults(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    monkeypatch,
+):
     params = Params({"run": "r", "lime.seed": "7", "lime.n_segments": "12"})
     monkeypatch.setattr(st, "query_params", params)
     monkeypatch.setattr(st, "session_state", {"lime.preset": "paper"})
@@ -74,23 +67,19 @@ def test_a_preset_is_one_step_that_leaves_the_seed_and_no_preset_is_the_defaults
     assert params.steps == [{"run": "r", "lime.seed": "7"} | paper, {"run": "r"}]
 
 
-def test_nothing_is_saved_before_all_of_it_has_the_settings_that_are_shown(
-    tiny_detector: Detector, pixels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_saved_before_all_of_it_has_the_settings_that_are_shown(tiny_detector, pixels, monkeypatch):
     monkeypatch.setattr(st, "session_state", {})
     monkeypatch.setattr(explanations, "finding_of_maps", lambda *_: None)
     found, view = (
         GRADCAM.explain_fully(tiny_detector, pixels[0]),
         View(Subject(pixels[0], "a.png"), [SimpleNamespace(name="tiny")]),
-    )  # type: ignore[list-item]
+    )
     for own, offered in (([found], {"slide", "page.file"}), ([found, None], set())):
         explanations._draw_saving(view, [(explanation, DEFAULT) for explanation in own], [])
         assert set(st.session_state[OWN]) == offered
 
 
-def test_a_drawing_asks_once_for_each_map_and_a_poll_opens_no_file(
-    home: Path, tiny_detector: Detector, pixels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_drawing_asks_once_for_each_map_and_a_poll_opens_no_file(home, tiny_detector, pixels, monkeypatch):
     add_studies(home, "faithfulness")
     now = JobStatus("running", GRADCAM.explain_fully(tiny_detector, pixels[0]), 0.5)
     asked, parts, opened = [], [], []
@@ -112,7 +101,7 @@ def test_a_drawing_asks_once_for_each_map_and_a_poll_opens_no_file(
     assert not opened
 
 
-def test_who_waits_behind_others_looks_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_behind_others_looks_less_often(monkeypatch):
     seconds: list[float] = []
     monkeypatch.setattr(st, "fragment", lambda part, run_every: seconds.append(run_every) or (lambda: None))
     for place in (0, 1, 2, 100, 200):
@@ -121,8 +110,8 @@ def test_who_waits_behind_others_looks_less_often(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_map_of_the_settings_before_is_dimmed_and_that_of_another_picture_is_not_shown(
-    tiny_detector: Detector, pixels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    tiny_detector, pixels, monkeypatch
+):
     dimmed: list[bool] = []
     monkeypatch.setattr(explanations, "explained_picture", lambda *_, dim=False, **__: dimmed.append(dim))
     monkeypatch.setattr(st, "session_state", {})
@@ -134,12 +123,12 @@ def test_the_map_of_the_settings_before_is_dimmed_and_that_of_another_picture_is
         (pixels[1], JobStatus("waiting"), []),
     ):
         dimmed.clear()
-        view = View(Subject(image, "a.png"), [detector])  # type: ignore[list-item]
-        explanations._draw_one(view, detector, GRADCAM, status, DEFAULT)  # type: ignore[arg-type]
+        view = View(Subject(image, "a.png"), [detector])
+        explanations._draw_one(view, detector, GRADCAM, status, DEFAULT)
         assert dimmed == expected
 
 
-def test_what_is_mostly_undecided_agrees_with_nothing(tiny_detector: Detector, pixels: NDArray[np.uint8]) -> None:
+def test_what_is_mostly_undecided_agrees_with_nothing(tiny_detector, pixels):
     cam = GRADCAM.explain_fully(tiny_detector, pixels[0])
     lime = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))
     for undecided, is_compared in ((0.6, False), (0.4, True)):
@@ -149,9 +138,7 @@ def test_what_is_mostly_undecided_agrees_with_nothing(tiny_detector: Detector, p
         assert ("undecided on most" in row["conclusion"]) != is_compared
 
 
-def test_a_random_map_has_the_values_of_the_map_in_other_places(
-    tiny_detector: Detector, pixels: NDArray[np.uint8]
-) -> None:
+def test_a_random_map_has_the_values_of_the_map_in_other_places(tiny_detector, pixels):
     cam = GRADCAM.explain_fully(tiny_detector, pixels[0])
     fake = shuffled(cam, seed=1)
     assert not np.array_equal(fake.map, cam.map)

@@ -1,10 +1,8 @@
 """Files that pages offer, apart from any page."""
 
 import gc
-from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
 import streamlit as st
 from starlette.responses import Response
 
@@ -15,10 +13,10 @@ from tests.shared import run_to_its_end
 def fetched(address: str) -> Response:
     """The answer to a browser that asks for an address."""
     request = SimpleNamespace(path_params={"secret": address.rpartition("/")[2]})
-    return run_to_its_end(files.send(request))  # type: ignore[arg-type]
+    return run_to_its_end(files.send(request))
 
 
-def test_a_file_is_given_as_long_as_its_session_offers_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_given_as_long_as_its_session_offers_it(monkeypatch):
     monkeypatch.setattr(st, "session_state", {})
     first, other = (files.offer(key, key.encode, name='"\n.csv', mime="text/csv") for key in "ab")
     assert first != other
@@ -32,7 +30,7 @@ def test_a_file_is_given_as_long_as_its_session_offers_it(monkeypatch: pytest.Mo
     assert fetched(other).status_code == 404
 
 
-def test_what_cannot_be_made_is_one_sentence_without_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_cannot_be_made_is_one_sentence_without_a_path(monkeypatch, tmp_path):
     monkeypatch.setattr(st, "session_state", {})
     address = files.offer("a", (tmp_path / "inner" / "lost.csv").read_bytes, name="a.csv", mime="text/csv")
     answer = fetched(address)

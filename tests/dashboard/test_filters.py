@@ -1,7 +1,6 @@
 """What Explore offers to filter by: in words for people, and only what can tell some images from others."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,6 @@ from core.studies.columns import browse_table
 from core.studies.store import study_path
 from dashboard.components.filters import admitted
 from tests.core.studies.test_columns import seal
-from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
 
 
@@ -36,9 +34,7 @@ def matrix_cells(app: AppTest) -> dict[tuple[str, str], bool]:
         {"true": "FAKE,REAL"},
     ],
 )
-def test_the_matrix_marks_every_cell_that_the_filter_lets_through(
-    open_page: Open, home: Path, asked: dict[str, str]
-) -> None:
+def test_the_matrix_marks_every_cell_that_the_filter_lets_through(open_page, home, asked):
     app = open_page("mistakes", run="tiny@seen-test", **asked)
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     found = table.iloc[find_rows(table, Filter.from_params(asked, table))]
@@ -46,13 +42,13 @@ def test_the_matrix_marks_every_cell_that_the_filter_lets_through(
     assert {cell for cell, marked in matrix_cells(app).items() if marked} == expected
 
 
-def test_a_filter_that_no_cell_fits_leaves_all_of_the_matrix_out() -> None:
+def test_a_filter_that_no_cell_fits_leaves_all_of_the_matrix_out():
     nothing = Filter().choosing("label", ["FAKE"]).choosing("predicted", ["FAKE"]).choosing("correct", ["wrong"])
     assert admitted(nothing) == set()
     assert admitted(Filter().choosing("category", ["cat"])) is None
 
 
-def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_page: Open, home: Path) -> None:
+def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_page, home):
     folder = home / "runs" / "tiny@seen-test"
     run = read_run(folder)
     rows = run.predictions

@@ -48,7 +48,7 @@ def told(app: AppTest) -> str:
 
 
 @pytest.mark.parametrize("page", ["explore", "upload", "start"])
-def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, first: Path, page: str) -> None:
+def test_without_an_address_every_page_opens_swift_on_cifake(open_page, first, page):
     app = opened(open_page, page)
     assert app.session_state["run"] == "swift@cifake-test"
     assert "All its pictures are available." in told(app)
@@ -57,9 +57,7 @@ def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, fi
     assert open_page(page, run="tiny@seen-test").session_state["run"] == "tiny@seen-test"
 
 
-def test_a_damaged_archive_is_a_sentence_and_the_rest_works(
-    open_page: Open, first: Path, cifake: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page, first, cifake, monkeypatch):
     monkeypatch.setattr(sidebar, "is_local", lambda: True)
     # where they were read from is remembered
     shutil.rmtree(cifake)
@@ -74,7 +72,7 @@ def test_a_damaged_archive_is_a_sentence_and_the_rest_works(
     assert "Accuracy" in opened(open_page, "detectors", run="swift@cifake-test").dataframe[0].value
 
 
-def test_a_set_in_data_is_read_for_what_did_not_ship(open_page: Open, first: Path, cifake: Path) -> None:
+def test_a_set_in_data_is_read_for_what_did_not_ship(open_page, first, cifake):
     (first / "data").mkdir()
     cifake.rename(first / "data" / "cifake")
     opened(open_page)
@@ -89,7 +87,7 @@ def test_a_set_in_data_is_read_for_what_did_not_ship(open_page: Open, first: Pat
     assert [found.name for found in datasets.registry().sets] == ["cifake-test", "images-train"]
 
 
-def test_the_first_visitor_sees_pictures_before_all_are_read(open_page: Open, first: Path) -> None:
+def test_the_first_visitor_sees_pictures_before_all_are_read(open_page, first):
     datasets._registries.clear()
     app = open_page("start")
     assert not app.exception

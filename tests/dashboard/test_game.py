@@ -11,7 +11,6 @@ from core.answers.reliance import HELPS, Answers
 from core.runs.run import read_run
 from core.storage.atomic import cache_dir
 from dashboard.components.story import compare
-from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words
 
@@ -28,7 +27,7 @@ def no_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("studied", [True, False])
-def test_ten_answers_with_every_help_are_kept_and_scored(open_page: Open, home: Path, studied: bool) -> None:
+def test_ten_answers_with_every_help_are_kept_and_scored(open_page, home, studied):
     if studied:
         add_studies(home, "probes")
         st.cache_resource.clear()
@@ -55,7 +54,7 @@ def test_ten_answers_with_every_help_are_kept_and_scored(open_page: Open, home: 
     assert "Image 1 of 10" in app.get("progress")[0].proto.text
 
 
-def test_a_second_quick_press_is_none(open_page: Open) -> None:
+def test_a_second_quick_press_is_none(open_page):
     app = open_page("play", run=RUN, game="3")
     for key, given, done in (("game.real", 1, 0), ("game.next", 1, 1), ("game.fake", 2, 1)):
         button = app.button(key=key)
@@ -67,7 +66,7 @@ def test_a_second_quick_press_is_none(open_page: Open) -> None:
     assert len(answers()) == 2
 
 
-def test_the_next_player_has_other_help_with_the_same_pictures(open_page: Open) -> None:
+def test_the_next_player_has_other_help_with_the_same_pictures(open_page):
     for _ in range(2):
         app = open_page("play", run=RUN, game="3")
         for _ in range(10):
@@ -78,9 +77,7 @@ def test_the_next_player_has_other_help_with_the_same_pictures(open_page: Open) 
     assert (first != second.loc[first.index]).all()
 
 
-def test_a_full_disk_stops_nobody_from_playing(
-    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_stops_nobody_from_playing(open_page, tmp_path, monkeypatch):
     (tmp_path / "taken").write_text("")
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "taken"))
     app = open_page("play", run=RUN, game="3")
@@ -90,7 +87,7 @@ def test_a_full_disk_stops_nobody_from_playing(
 
 
 @pytest.mark.parametrize(("you", "it"), [(a, b) for a in (0, 1, 5, 6, 7) for b in (0, 1, 2)])
-def test_luck_is_what_the_binomial_test_of_the_images_that_one_has_right_says(you: int, it: int) -> None:
+def test_luck_is_what_the_binomial_test_of_the_images_that_one_has_right_says(you, it):
     truth, both = ["REAL"] * 10, 10 - you - it
     yours = ["REAL"] * (you + both) + ["FAKE"] * it
     detectors = ["FAKE"] * you + ["REAL"] * (both + it)

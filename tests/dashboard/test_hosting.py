@@ -35,12 +35,12 @@ def of(word: str) -> list[str]:
     return [rest for name, rest in instructions() if name == word]
 
 
-def test_a_linter_finds_nothing() -> None:
+def test_a_linter_finds_nothing():
     done = subprocess.run(["hadolint", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_it_runs_as_nobody_in_particular_and_writes_to_the_cache_alone() -> None:
+def test_it_runs_as_nobody_in_particular_and_writes_to_the_cache_alone():
     assert of("USER") == ["10001"]
     assert of("VOLUME") == ["/cache"]
     # nothing that comes after belongs to root, and nothing before to somebody else
@@ -56,7 +56,7 @@ def test_it_runs_as_nobody_in_particular_and_writes_to_the_cache_alone() -> None
     assert COMPOSE["networks"][telltale["networks"][0]]["internal"] is True
 
 
-def test_what_is_copied_is_there_and_reaches_the_image() -> None:
+def test_what_is_copied_is_there_and_reaches_the_image():
     kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     sources = {source for rest in of("COPY") for source in shlex.split(rest)[:-1]}
     assert sources == set(kept)
@@ -73,7 +73,7 @@ def installs() -> list[str]:
 
 
 @pytest.mark.parametrize("step", installs())
-def test_a_step_installs_the_command(step: str, tmp_path: Path) -> None:
+def test_a_step_installs_the_command(step, tmp_path):
     assert len(installs()) == 2
     copied = {source for rest in of("COPY") for source in shlex.split(rest)[:-1]} - {"assets", "requirements.lock"}
     for source in copied:
@@ -109,9 +109,7 @@ def document(cache: Path, home: Path) -> tuple[list[str], dict[str, str]]:
 
 
 @pytest.mark.parametrize("way", [image, document])
-def test_it_serves_under_its_name_from_a_read_only_tree(
-    made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Any
-) -> None:
+def test_it_serves_under_its_name_from_a_read_only_tree(made_home, tmp_path, monkeypatch, way):
     if not available():
         pytest.skip("this kernel cannot take a process the right to write")
     cache, log, port = tmp_path / "cache", tmp_path / "log", free_port()

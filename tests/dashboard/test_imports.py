@@ -27,7 +27,7 @@ for page, title in titles.items():
 """
 
 
-def test_browsing_reads_no_torch(home: Path) -> None:
+def test_browsing_reads_no_torch(home):
     add_studies(home, "clusters", "audit", "duplicates", "files", *TRUST)
     done = subprocess.run(
         [sys.executable, "-c", CODE], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False

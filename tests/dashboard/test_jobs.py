@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from core.detectors.detector import Detector
 from core.detectors.identity import Identity
 from core.detectors.storage import load_detector
 from core.explainers.cam import CamSettings
@@ -103,7 +102,7 @@ def done(worker: Worker, visitor: str, settings: Any) -> JobStatus:
     return until(worker, visitor, settings, lambda status: status.state == "done")
 
 
-def test_it_refines_step_by_step_and_shares_the_answer(worker: Worker, script: Script) -> None:
+def test_it_refines_step_by_step_and_shares_the_answer(worker, script):
     for step in (1, 2, 3):
         script.gate(lime())
         status = until(worker, "me", lime(), lambda status, step=step: status.share == step / 4)
@@ -116,7 +115,7 @@ def test_it_refines_step_by_step_and_shares_the_answer(worker: Worker, script: S
     assert worker.ask("you", "slot", request(lime(), "other"), IMAGE).busy
 
 
-def test_quick_ones_and_first_answers_go_between_the_batches_of_others(worker: Worker, script: Script) -> None:
+def test_quick_ones_and_first_answers_go_between_the_batches_of_others(worker, script):
     script.gate(lime(1))
     until(worker, "greedy", lime(1), lambda status: status.share > 0)
     # in the middle of its second step, and stays there
@@ -133,7 +132,7 @@ def test_quick_ones_and_first_answers_go_between_the_batches_of_others(worker: W
     assert [settings for settings, _ in script.log[4:7]] == [lime(2), lime(1), lime(2)]
 
 
-def test_stop_keeps_what_there_is_and_go_on_begins_again(worker: Worker, script: Script) -> None:
+def test_stop_keeps_what_there_is_and_go_on_begins_again(worker, script):
     slot = str(hash(lime()))
     script.gate(lime())
     until(worker, "me", lime(), lambda status: status.share == 0.25)
@@ -151,7 +150,7 @@ def test_stop_keeps_what_there_is_and_go_on_begins_again(worker: Worker, script:
     assert [step for settings, step in script.log if settings == lime()] == [1, 2, 3, 4]
 
 
-def test_new_settings_drop_the_request_before(worker: Worker, script: Script) -> None:
+def test_new_settings_drop_the_request_before(worker, script):
     worker.ask("me", "slot", request(lime(1)), IMAGE)
     worker.ask("me", "slot", request(lime(2)), IMAGE)
     script.gate(lime(2), 4)
@@ -159,7 +158,7 @@ def test_new_settings_drop_the_request_before(worker: Worker, script: Script) ->
     assert {settings for settings, _ in script.log} == {lime(2)}
 
 
-def test_a_visitor_who_leaves_frees_the_thread(script: Script) -> None:
+def test_a_visitor_who_leaves_frees_the_thread(script):
     worker = Worker(lease=0.3)
     try:
         worker.ask("gone", "slot", request(lime(1)), IMAGE)
@@ -170,7 +169,7 @@ def test_a_visitor_who_leaves_frees_the_thread(script: Script) -> None:
         worker.close()
 
 
-def test_the_queue_and_the_cache_are_bounded(worker: Worker, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_queue_and_the_cache_are_bounded(worker, script, monkeypatch):
     monkeypatch.setattr(jobs, "MAX_WAITING", 2)
     worker._answers.most = 2
     for name in ("a", "b", "c", "a"):
@@ -183,7 +182,7 @@ def test_the_queue_and_the_cache_are_bounded(worker: Worker, script: Script, mon
     assert "Too many" in worker.ask("them", "slot", request(lime(3)), IMAGE).message
 
 
-def test_one_visitor_cannot_fill_the_queue(worker: Worker, script: Script) -> None:
+def test_one_visitor_cannot_fill_the_queue(worker, script):
     asked = [worker.ask("greedy", str(number), request(lime(number)), IMAGE) for number in range(41)]
     assert [status.busy for status in asked] == [True] * 40 + [False]
     assert "Too many" in asked[-1].message
@@ -204,9 +203,7 @@ def test_one_visitor_cannot_fill_the_queue(worker: Worker, script: Script) -> No
         (ZeroDivisionError("secret"), "This could not be computed (ZeroDivisionError)."),
     ],
 )
-def test_a_failure_is_one_sentence_and_the_thread_lives(
-    worker: Worker, script: Script, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
-) -> None:
+def test_a_failure_is_one_sentence_and_the_thread_lives(worker, script, monkeypatch, error, sentence):
     answers = iter([error, "fine"])
 
     def answer(*_: Any) -> Iterator[Any]:
@@ -223,7 +220,7 @@ def test_a_failure_is_one_sentence_and_the_thread_lives(
     assert answered(worker, "me", request(PREDICT)).answer == "fine"
 
 
-def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> None:
+def test_visitors_at_once_get_what_they_would_have_alone(made_home):
     folder = made_home / "detectors" / "tiny"
     detector, threads = load_detector(folder, device="cpu"), torch.get_num_threads()
     images = textured(3, fine=True, seed=4)
@@ -261,7 +258,7 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> Non
     torch.set_num_threads(threads)
 
 
-def test_margins_of_many_images_come_in_batches(tiny_detector: Detector) -> None:
+def test_margins_of_many_images_come_in_batches(tiny_detector):
     pixels = textured(2 * BATCH + 3, fine=True, seed=3)
     answers = list(compute_answer(tiny_detector, pixels, MarginsRequest(), lambda: False))
     assert [len(margins) for margins, _ in answers] == [BATCH, 2 * BATCH, len(pixels)]

@@ -19,7 +19,7 @@ from dashboard import catalogue, library
 from dashboard.components.performance import facts_of
 
 
-def test_a_home_is_shown_beside_what_ships(made_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_is_shown_beside_what_ships(made_home, monkeypatch):
     monkeypatch.setenv("TELLTALE_HOME", str(made_home))
     assert {"tiny@seen-test", "swift@cifake-test"} <= catalogue.runs().keys()
     assert {"tiny", "swift"} <= catalogue.detectors().keys()
@@ -27,7 +27,7 @@ def test_a_home_is_shown_beside_what_ships(made_home: Path, monkeypatch: pytest.
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("name", ["maps.npy", "predictions.parquet"])
-def test_a_run_that_was_changed_where_it_is_is_not_shown_as_it_was(name: str) -> None:
+def test_a_run_that_was_changed_where_it_is_is_not_shown_as_it_was(name):
     path = catalogue.runs()["tiny@seen-test"]
     assert library.open_run(path).run.path == path
     file: Path = path / name
@@ -47,7 +47,7 @@ def test_a_run_that_was_changed_where_it_is_is_not_shown_as_it_was(name: str) ->
 
 
 @pytest.mark.usefixtures("home")
-def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so() -> None:
+def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so():
     path = catalogue.runs()["tiny@seen-test"]
     assert "Seal" not in facts_of(library.open_run(path).run)
     manifest = json.loads((path / MANIFEST).read_text())
@@ -57,7 +57,7 @@ def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so() -> None:
 
 
 @pytest.mark.usefixtures("home")
-def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypatch):
     both, read = Barrier(2), []
 
     def read_together(run: Any, judged: Any, _columns: Any) -> Any:
@@ -74,7 +74,7 @@ def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypa
 
 
 @pytest.mark.usefixtures("home")
-def test_counts_are_of_what_the_other_filters_find() -> None:
+def test_counts_are_of_what_the_other_filters_find():
     opened = library.open_run(catalogue.runs()["tiny@seen-test"])
     table = opened.table
     wanted = Filter(sort="-p_real", page=2).choosing("category", ["cat"]).choosing("label", ["REAL"])
@@ -93,8 +93,8 @@ def test_counts_are_of_what_the_other_filters_find() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_images_to_begin_with_are_of_both_classes_and_hold_the_one_that_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    monkeypatch,
+):
     monkeypatch.setattr(library.st, "session_state", {"run": "tiny@seen-test"})
     opened = library.open_run(catalogue.runs()["tiny@seen-test"])
     for held in (*opened.judged["id"][[0, 1, 59]], "nowhere"):
@@ -106,7 +106,7 @@ def test_images_to_begin_with_are_of_both_classes_and_hold_the_one_that_is_asked
 
 
 @pytest.mark.usefixtures("home")
-def test_the_run_is_the_addresss_else_the_sessions_else_one_with_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_run_is_the_addresss_else_the_sessions_else_one_with_pictures(monkeypatch):
     blind, seen = "tiny@blind-test", "tiny@seen-test"
     for address, session, chosen in ((blind, seen, blind), ("gone", blind, blind), (None, None, seen)):
         monkeypatch.setattr(library.st, "query_params", {"run": address})

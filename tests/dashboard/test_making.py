@@ -2,7 +2,6 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +10,6 @@ from streamlit.testing.v1 import AppTest
 from dashboard import making
 from dashboard.components import study
 from dashboard.making import Maker, the_maker
-from tests.dashboard.conftest import Open
 
 LABEL = "Measure this"
 
@@ -29,7 +27,7 @@ def press(app: AppTest, label: str) -> AppTest:
     return next(button for button in app.button if button.label == label).click().run()
 
 
-def test_a_press_makes_what_the_page_lacks(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_press_makes_what_the_page_lacks(open_page, home, monkeypatch):
     monkeypatch.setattr(study, "is_local", lambda: True)
     app = open_page("reads", run="tiny@seen-test", tab="Patterns")
     press(app, LABEL)
@@ -39,7 +37,7 @@ def test_a_press_makes_what_the_page_lacks(open_page: Open, home: Path, monkeypa
     assert LABEL not in labels(app.run())
 
 
-def test_cancel_ends_it_and_an_error_is_shown(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancel_ends_it_and_an_error_is_shown(open_page, home, monkeypatch):
     monkeypatch.setattr(study, "is_local", lambda: True)
     app = press(open_page("reads", run="tiny@seen-test", tab="Patterns"), LABEL)
     press(app, "Cancel")
@@ -54,7 +52,7 @@ def test_cancel_ends_it_and_an_error_is_shown(open_page: Open, home: Path, monke
     assert any("tiny@seen-test" in error.value for error in app.run().error)
 
 
-def test_one_command_runs_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_one_command_runs_at_a_time(monkeypatch, tmp_path):
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path))
     began, status = list[str](), list[int]()
 
@@ -76,9 +74,7 @@ def test_one_command_runs_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 @pytest.mark.parametrize(("run", "is_local"), [("tiny@seen-test", False), ("tiny@blind-test", True)])
-def test_no_button_for_others_or_where_the_pictures_are_unknown(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch, run: str, is_local: bool
-) -> None:
+def test_no_button_for_others_or_where_the_pictures_are_unknown(open_page, monkeypatch, run, is_local):
     monkeypatch.setattr(study, "is_local", lambda: is_local)
     app = open_page("reads", run=run, tab="Patterns")
     assert "study clusters" in "".join(info.value for info in app.info)

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ from dashboard.components.downloads import report_file
 from dashboard.components.original import original_of
 from dashboard.components.requests import Subject
 from tests.conftest import textured
-from tests.dashboard.conftest import Open, image_set
+from tests.dashboard.conftest import image_set
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words
 
@@ -48,7 +47,7 @@ def changes_of(detector: Detector, image: NDArray[np.uint8]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_a_case_shows_the_smallest_flips_and_then_what_flips_nothing(tiny_detector: Detector, number: int) -> None:
+def test_a_case_shows_the_smallest_flips_and_then_what_flips_nothing(tiny_detector, number):
     image = textured(4, fine=number % 2 == 0, seed=number)[number]
     changes = changes_of(tiny_detector, image)
     case = Case(Subject(image, "a"), changes, label="FAKE")
@@ -66,9 +65,7 @@ def test_a_case_shows_the_smallest_flips_and_then_what_flips_nothing(tiny_detect
     np.testing.assert_array_equal(after.image, changes["picture"][shown[0]])
 
 
-def test_what_the_study_has_of_an_image_is_not_asked_again(
-    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_study_has_of_an_image_is_not_asked_again(open_page, home, monkeypatch):
     add_studies(home, "probes")
     run = read_run(home / "runs" / RUN)
     smallest = read_study(study_path(run.path, "probes"), run).table.set_index("id")["smallest_flip"]
@@ -86,7 +83,7 @@ def test_what_the_study_has_of_an_image_is_not_asked_again(
             assert app.title[0].value != NOTHING
 
 
-def test_a_filter_keeps_the_settings_of_maps_and_lets_go_of_the_image(open_page: Open, home: Path) -> None:
+def test_a_filter_keeps_the_settings_of_maps_and_lets_go_of_the_image(open_page, home):
     id_ = str(browse_table(read_run(home / "runs" / RUN))["id"][7])
     app = open_page("mistakes", run=RUN, id=id_, said="FAKE", **{"lime.n_samples": "64"})
     app.button(key="case.close").click().run()
@@ -95,7 +92,7 @@ def test_a_filter_keeps_the_settings_of_maps_and_lets_go_of_the_image(open_page:
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-def test_only_what_has_a_label_is_called_wrong(open_page: Open, home: Path, labelled: bool) -> None:
+def test_only_what_has_a_label_is_called_wrong(open_page, home, labelled):
     images = image_set("own-test")
     if not labelled:
         images.rows["label"] = np.uint8(len(LABELS) - 1)
@@ -115,9 +112,7 @@ def test_only_what_has_a_label_is_called_wrong(open_page: Open, home: Path, labe
     assert ("Error rate" in report) == labelled
 
 
-def test_the_original_stands_beside_what_the_detector_saw_where_it_had_another_size(
-    open_page: Open, home: Path, tmp_path: Path
-) -> None:
+def test_the_original_stands_beside_what_the_detector_saw_where_it_had_another_size(open_page, home, tmp_path):
     for number, size in enumerate([(32, 32), (300, 200)]):
         for label in ("REAL", "FAKE"):
             (tmp_path / "own" / label).mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
 from dashboard.files import OWN
 from tests.conftest import make_detector
 from tests.core.studies.test_columns import seal
-from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
+from tests.dashboard.conftest import PAGES, ROOT, image_set
 
 # some pages, such as the glossary, are about no run
 OF_A_RUN = tuple(
@@ -75,7 +75,7 @@ def settled(app: AppTest) -> AppTest:
 
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("page", PAGES)
-def test_opens(open_page: Open, page: str, run: str) -> None:
+def test_opens(open_page, page, run):
     app = open_page(page, run=run)
     assert not app.exception
     assert len(app.title) == 1
@@ -83,7 +83,7 @@ def test_opens(open_page: Open, page: str, run: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_nonsense_in_any_parameter_is_the_default_view(open_page: Open, home: Path, page: str) -> None:
+def test_nonsense_in_any_parameter_is_the_default_view(open_page, home, page):
     names = re.findall(r'\bSetting\(\s*"(\w+)"', "".join(map(Path.read_text, (ROOT / "dashboard").rglob("*.py"))))
     names += [f"{method.name}.{setting.name}" for method in explainers() for setting in describe(method.settings)]
     columns = browse_table(read_run(home / "runs" / "tiny@seen-test")).columns
@@ -97,7 +97,7 @@ def test_nonsense_in_any_parameter_is_the_default_view(open_page: Open, home: Pa
 
 
 @pytest.mark.parametrize("page", OF_A_RUN)
-def test_a_damaged_run_is_one_sentence(open_page: Open, home: Path, page: str) -> None:
+def test_a_damaged_run_is_one_sentence(open_page, home, page):
     file = home / "runs" / "tiny@seen-test" / "maps.npy"
     file.write_bytes(file.read_bytes()[:-1])
     app = open_page(page, run="tiny@seen-test")
@@ -106,7 +106,7 @@ def test_a_damaged_run_is_one_sentence(open_page: Open, home: Path, page: str) -
     assert str(home) not in words(app)
 
 
-def test_mistakes_filters_through_the_url_and_through_its_widgets(open_page: Open, home: Path) -> None:
+def test_mistakes_filters_through_the_url_and_through_its_widgets(open_page, home):
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     app = open_page("mistakes", run="tiny@seen-test", category="cat,ship")
     with_more_filters(app).pills(key="filter.label").set_value(["FAKE"]).run()
@@ -124,7 +124,7 @@ def test_mistakes_filters_through_the_url_and_through_its_widgets(open_page: Ope
     assert set(app.query_params) == {"run"}
 
 
-def test_mistakes_tags_what_is_selected(open_page: Open, home: Path) -> None:
+def test_mistakes_tags_what_is_selected(open_page, home):
     ids = browse_table(read_run(home / "runs" / "tiny@seen-test"))["id"]
     app = open_page("mistakes", run="tiny@seen-test", pick=f"{ids[0]},{ids[3]},nobody")
     assert "**2 selected**" in words(app)
@@ -143,9 +143,7 @@ def test_mistakes_tags_what_is_selected(open_page: Open, home: Path) -> None:
     assert "1 of 60 images" in words(open_page("mistakes", run="tiny@seen-test", tag="odd one"))
 
 
-def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
-    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(open_page, home, monkeypatch):
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     cut = float(table["p_real"].quantile(0.8))
     turned = table[(table["p_real"] <= cut) & (table["predicted"] == "REAL")]
@@ -177,7 +175,7 @@ def grids(app: AppTest) -> dict[str, Any]:
     return {key: data for key, data in sent.items() if "tiles" in data}
 
 
-def test_the_open_image_keeps_tags_and_notes(open_page: Open) -> None:
+def test_the_open_image_keeps_tags_and_notes(open_page):
     app = open_page("mistakes", run="tiny@seen-test", view="case", open="about")
     app.text_area[0].set_value("ringing at the edge").run()
     app.multiselect(key="inspect.tags").set_value(["halo"]).run()
@@ -187,7 +185,7 @@ def test_the_open_image_keeps_tags_and_notes(open_page: Open) -> None:
     assert again.multiselect(key="inspect.tags").value == ["halo"]
 
 
-def test_the_open_image_without_the_picture_shows_the_runs_map_and_what_is_known(open_page: Open, home: Path) -> None:
+def test_the_open_image_without_the_picture_shows_the_runs_map_and_what_is_known(open_page, home):
     folder = home / "runs" / "tiny@blind-test"
     ids = browse_table(read_run(folder))["id"]
     frame = pd.DataFrame({"id": ids, "flips": np.arange(60) / 60})
@@ -199,7 +197,7 @@ def test_the_open_image_without_the_picture_shows_the_runs_map_and_what_is_known
     assert "LIME" not in words(app)
 
 
-def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page: Open, home: Path) -> None:
+def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page, home):
     asked = {"true": "REAL", "page": "2", "pick": "nobody"}
     app = open_page("mistakes", run="tiny@seen-test", **asked)
     # the same images, without their pictures
@@ -211,7 +209,7 @@ def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page: Ope
     assert dict(app.query_params) == {"run": "tiny@other-test"}
 
 
-def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> None:
+def test_two_detectors_stand_beside_each_other(open_page, home):
     """Each with its own verdict and its own maps, as if it had been asked alone."""
     other = make_detector(seed=7)
     other.manifest = {"name": "rival"}
@@ -238,9 +236,7 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
 
 @pytest.mark.parametrize("labels", [None, REAL], ids=["none", "one"])
 @pytest.mark.parametrize("page", PAGES)
-def test_without_labels_or_with_one_class_a_page_opens_and_shows_no_accuracy(
-    open_page: Open, home: Path, page: str, labels: int | None
-) -> None:
+def test_without_labels_or_with_one_class_a_page_opens_and_shows_no_accuracy(open_page, home, page, labels):
     images = image_set("own-test")
     images.rows["label"] = np.uint8(len(LABELS) - 1 if labels is None else labels)
     images = replace(images, fingerprint=fingerprint_of("test", images.rows))
@@ -252,7 +248,7 @@ def test_without_labels_or_with_one_class_a_page_opens_and_shows_no_accuracy(
     assert "accuracy" not in [metric.label.lower() for metric in app.metric]
 
 
-def test_generators_are_told_apart_and_shortcuts_are_shown_first(open_page: Open, home: Path) -> None:
+def test_generators_are_told_apart_and_shortcuts_are_shown_first(open_page, home):
     images, detector = image_set("own-test"), load_detector(home / "detectors" / "tiny", device="cpu")
     real = images.labels == REAL
     source = np.where(real, "camera", np.where(np.arange(len(images)) % 3, "sd14", "biggan"))

@@ -11,7 +11,6 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.detectors.detector import Detector
 from core.explainers import drawing
 from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.drawing import Style, draw_explanation
@@ -20,7 +19,6 @@ from core.images.palette import CLASS_COLOURS, rgb
 from dashboard.components import picture
 from dashboard.components.picture import Cell
 from tests.conftest import textured
-from tests.dashboard.conftest import Open
 
 IMAGES = textured(2, fine=True, seed=11)
 
@@ -30,7 +28,7 @@ def pixels_of(url: str) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("crisp", [False, True])
-def test_a_picture_is_encoded_once_however_often_it_is_drawn(crisp: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_is_encoded_once_however_often_it_is_drawn(crisp, monkeypatch):
     encoded: list[Any] = []
     urls: list[str] = []
     save = Image.Image.save
@@ -51,9 +49,7 @@ def test_a_picture_is_encoded_once_however_often_it_is_drawn(crisp: bool, monkey
         np.testing.assert_array_equal(bare[4::8, 4::8], IMAGES[0])
 
 
-def test_a_picture_is_drawn_once_for_an_answer_and_a_style(
-    tiny_detector: Detector, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_picture_is_drawn_once_for_an_answer_and_a_style(tiny_detector, monkeypatch):
     drawn, shown = [], []
 
     def draw(result: Any, size: int, **options: Any) -> Any:
@@ -78,7 +74,7 @@ def test_a_picture_is_drawn_once_for_an_answer_and_a_style(
         assert (data["legend"]["outline"] is not None) == (style.drawing == "outline")
 
 
-def test_maps_of_a_page_are_drawn_once(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maps_of_a_page_are_drawn_once(open_page, monkeypatch):
     drawn: list[Any] = []
     draw = drawing.draw_overlay
     monkeypatch.setattr(drawing, "draw_overlay", lambda *args, **options: drawn.append(args) or draw(*args, **options))

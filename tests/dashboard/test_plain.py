@@ -23,7 +23,7 @@ TEXTS = (
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_plain_text_loses_nothing(text: str) -> None:
+def test_plain_text_loses_nothing(text):
     shown = re.sub(r"\\([^a-zA-Z0-9\s])", r"\1", plain(text)).replace(JOINER, "")
     assert shown == re.sub(r"\n+", " ", text).strip()
     assert "\n" not in plain(text)
@@ -32,13 +32,13 @@ def test_plain_text_loses_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize("control", "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-def test_no_name_reverses_the_sentence_in_which_it_stands(control: str) -> None:
+def test_no_name_reverses_the_sentence_in_which_it_stands(control):
     for shown in (plain, with_code, code, figure_text, without_pictures):
         assert control not in shown(f"cat{control}.png, 60 x 48")
     assert ENVIRONMENT.from_string("{{ name }}, 60 x 48").render(name=f"cat{control}") == "cat, 60 x 48"
 
 
-def test_a_model_card_keeps_all_but_its_pictures() -> None:
+def test_a_model_card_keeps_all_but_its_pictures():
     card = "# A\n\n![b](http://a/b)\n\n[c](http://a/c)\n\n```mermaid\nx\n```\n~~~ mermaid\ny\n~~~\n| a |\n| - |\n"
     shown = without_pictures(card)
     assert "![" not in shown
@@ -57,7 +57,7 @@ def test_a_model_card_keeps_all_but_its_pictures() -> None:
         assert without_pictures(same) == same
 
 
-def test_no_cell_of_a_table_is_a_formula() -> None:
+def test_no_cell_of_a_table_is_a_formula():
     texts: list[str | None] = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", " =1", "a;=1", "a; +1;b", "a\t=1"]
     texts += ["a\n-1", "a\r+1", "\uff1d1", "a", "a;b", "1-2", None]
     table = pd.DataFrame(

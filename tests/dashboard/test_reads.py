@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from core.studies.questions.faithfulness import under_fill
 from core.studies.store import read_study, study_path
 from dashboard.views.patterns import clicked_row, drawn_area
 from tests.conftest import make_patch
-from tests.dashboard.conftest import Open, image_set
+from tests.dashboard.conftest import image_set
 from tests.dashboard.studies import TRUST, add_studies
 from tests.dashboard.test_pages import words
 
@@ -61,7 +60,7 @@ def alts(app: AppTest) -> list[str]:
     return [image.alt for element in app.get("image") for image in element.proto.imgs]
 
 
-def test_pictures_come_first_and_every_finding_is_a_row(open_page: Open, studied: Path) -> None:
+def test_pictures_come_first_and_every_finding_is_a_row(open_page, studied):
     app = open_page("reads", run=RUN, open="probe")
     assert not app.exception
     assert not app.error
@@ -77,7 +76,7 @@ def test_pictures_come_first_and_every_finding_is_a_row(open_page: Open, studied
     assert " study probes --run tiny@blind-test --data DATA" in words(blind)
 
 
-def test_every_image_is_a_point_and_every_group_outlined_and_numbered(open_page: Open, studied: Path) -> None:
+def test_every_image_is_a_point_and_every_group_outlined_and_numbered(open_page, studied):
     app = open_page("reads", run=RUN, tab="Patterns", space="maps")
     assert not app.exception
     assert not app.error
@@ -96,7 +95,7 @@ def test_every_image_is_a_point_and_every_group_outlined_and_numbered(open_page:
     assert len(shapes) == len(cells) > 2
 
 
-def test_what_is_enclosed_or_clicked_opens(open_page: Open, studied: Path) -> None:
+def test_what_is_enclosed_or_clicked_opens(open_page, studied):
     table = browse_table(read_run(studied / "runs" / RUN))
     x, y = (table[f"features_{end}"].to_numpy() for end in "xy")
     area = Area.drawn("features", [float(np.median(x)), 9e3], [-9e3, 9e3])
@@ -134,12 +133,12 @@ def test_what_is_enclosed_or_clicked_opens(open_page: Open, studied: Path) -> No
         (clicked_row, {"points": [{"customdata": [1]}], "box": [{"x": [0, 1], "y": [0, 1]}]}, None),
     ],
 )
-def test_what_the_browser_sends(read: Callable[..., Any], sent: dict[str, Any], expected: object) -> None:
+def test_what_the_browser_sends(read, sent, expected):
     assert read(sent, "maps" if read is drawn_area else 60) == expected
 
 
 @pytest.mark.parametrize(("page", "tab", "name"), [("reads", "Data", "audit"), ("maps", "", "stability")])
-def test_a_broken_study_is_one_sentence(open_page: Open, studied: Path, page: str, tab: str, name: str) -> None:
+def test_a_broken_study_is_one_sentence(open_page, studied, page, tab, name):
     add_studies(studied, "agreement", "stability")
     file = studied / "runs" / RUN / "studies" / f"{name}.parquet"
     file.write_bytes(file.read_bytes()[:-20])
@@ -150,7 +149,7 @@ def test_a_broken_study_is_one_sentence(open_page: Open, studied: Path, page: st
     assert "<details" in tables(app) or name == "audit"
 
 
-def test_a_real_map_stands_beside_maps_that_know_nothing(open_page: Open, home: Path) -> None:
+def test_a_real_map_stands_beside_maps_that_know_nothing(open_page, home):
     add_studies(home, *TRUST)
     app = open_page("maps", run=RUN, by="cell", filled="road")
     assert not app.exception
@@ -171,7 +170,7 @@ def test_a_real_map_stands_beside_maps_that_know_nothing(open_page: Open, home: 
     assert set().union(*by_fill) == fills
 
 
-def test_the_exact_map_of_another_detector_stands_beside_its_own(open_page: Open, home: Path) -> None:
+def test_the_exact_map_of_another_detector_stands_beside_its_own(open_page, home):
     made = make_patch(9)
     patch = PatchDetector.from_about(made.network, made.about)
     patch.manifest = {**patch.manifest, "name": "patch"}

@@ -1,7 +1,5 @@
 """The report's button: on both pages, and what it gives is what the command writes."""
 
-from pathlib import Path
-
 import pytest
 
 from core.commands.report import main
@@ -13,7 +11,7 @@ RUN = "tiny@seen-test"
 
 
 @pytest.mark.parametrize("query", ["", "true=REAL&said=FAKE", "cut=0.3&category=cat,dog&sort=name"])
-def test_it_is_of_the_run_or_of_the_images_that_a_filter_finds(home: Path, tmp_path: Path, query: str) -> None:
+def test_it_is_of_the_run_or_of_the_images_that_a_filter_finds(home, tmp_path, query):
     opened = library.open_run(home / "runs" / RUN)
     asked = dict(part.split("=") for part in query.split("&") if part)
     wanted = Filter.from_params(asked, opened.table) if query else None

@@ -69,7 +69,7 @@ def refusal(address: str, **options: str | int) -> int:
 
     async def knock() -> int:
         try:
-            async with open_socket(address, **options):  # type: ignore[arg-type]
+            async with open_socket(address, **options):
                 return 101
         except InvalidStatus as error:
             return error.response.status_code
@@ -77,7 +77,7 @@ def refusal(address: str, **options: str | int) -> int:
     return in_a_thread(knock())
 
 
-def test_nothing_is_reported_and_nothing_of_the_disk_is_told(server: str, made_home: Path) -> None:
+def test_nothing_is_reported_and_nothing_of_the_disk_is_told(server, made_home):
     visitor, messages = told(server, *BROWSED)
     assert not visitor.troubles
     sessions = [message.new_session for message in messages if message.HasField("new_session")]
@@ -96,7 +96,7 @@ def test_nothing_is_reported_and_nothing_of_the_disk_is_told(server: str, made_h
         assert folder.encode() not in sent
 
 
-def test_a_page_that_fails_tells_nothing(server: str) -> None:
+def test_a_page_that_fails_tells_nothing(server):
     visitor, messages = told(server, "fail")
     (element,) = [element for element, _ in visitor.elements.values() if element.HasField("exception")]
     assert not element.exception.type
@@ -106,7 +106,7 @@ def test_a_page_that_fails_tells_nothing(server: str) -> None:
     assert b"fail.py" not in sent
 
 
-def test_uploads_need_the_token_and_a_size(server: str) -> None:
+def test_uploads_need_the_token_and_a_size(server):
     async def upload() -> list[int]:
         token = xsrf_token(server)
         assert token
@@ -139,7 +139,7 @@ def put(address: str, path: str, size: int, *, token: str, cookie: str, said: in
     return status
 
 
-def test_other_pages_and_other_names_are_refused(server: str) -> None:
+def test_other_pages_and_other_names_are_refused(server):
     port = urlsplit(server).port
     assert refusal(server) == 101
     assert refusal(server, origin=ELSEWHERE) == 403
@@ -149,12 +149,12 @@ def test_other_pages_and_other_names_are_refused(server: str) -> None:
     assert headers["Access-Control-Allow-Origin"] is None
 
 
-def test_it_listens_to_this_machine_only(server: str) -> None:
+def test_it_listens_to_this_machine_only(server):
     with pytest.raises(OSError, match="refused|timed out|assign"):
         socket.create_connection(("127.0.0.2", urlsplit(server).port), timeout=5)
 
 
-def test_every_answer_forbids_framing(server: str) -> None:
+def test_every_answer_forbids_framing(server):
     for path in ("/", "/upload", "/_stcore/health", "/_stcore/host-config", "/nowhere/at/all.js"):
         headers = ask_http(server, "GET", path)[1]
         assert headers["X-Frame-Options"] == "DENY"
@@ -183,7 +183,7 @@ def harmful() -> Iterator[bytes | str]:
     yield "text"
 
 
-def test_a_message_that_no_browser_sends_ends_its_connection_only(server: str) -> None:
+def test_a_message_that_no_browser_sends_ends_its_connection_only(server):
     async def code_of(message: bytes | str) -> int:
         async with open_socket(server, token=xsrf_token(server)) as connection:
             await connection.send(message)
@@ -205,7 +205,7 @@ def test_a_message_that_no_browser_sends_ends_its_connection_only(server: str) -
 
 
 @pytest.mark.parametrize(("states", "at_once"), [(0, BURST), (2 * ENTRIES, BURST // 3)])
-def test_messages_beyond_a_pace_wait(monkeypatch: pytest.MonkeyPatch, states: int, at_once: int) -> None:
+def test_messages_beyond_a_pace_wait(monkeypatch, states, at_once):
     request, arrived, waited, clock = BackMsg(app_heartbeat=True), [], [], [1000.0]
     for _ in range(states):
         request.rerun_script.widget_states.widgets.add()
@@ -237,9 +237,7 @@ def test_messages_beyond_a_pace_wait(monkeypatch: pytest.MonkeyPatch, states: in
         ("websocket", "http://localhost", BackMsg(clear_cache=True).SerializeToString(), ["websocket.disconnect"]),
     ],
 )
-def test_what_other_sites_and_no_browsers_send_does_not_reach_the_app(
-    kind: str, origin: str, data: bytes, answers: list[str]
-) -> None:
+def test_what_other_sites_and_no_browsers_send_does_not_reach_the_app(kind, origin, data, answers):
     seen: list[Any] = []
     messages = iter([{"type": "websocket.receive", "bytes": data}, {"type": "websocket.disconnect"}])
 
@@ -261,7 +259,7 @@ def test_what_other_sites_and_no_browsers_send_does_not_reach_the_app(
         assert given == {name.lower(): value for name, value in guard.HEADERS.items()}
 
 
-def test_the_address_of_a_file_stays_good_whoever_draws_pages(server: str) -> None:
+def test_the_address_of_a_file_stays_good_whoever_draws_pages(server):
     async def look() -> tuple[bytes, int, list[str]]:
         async with Visitor(server) as visitor, Visitor(server) as other:
             await visitor.open("mistakes", run="tiny@seen-test")
@@ -279,14 +277,14 @@ def test_the_address_of_a_file_stays_good_whoever_draws_pages(server: str) -> No
     assert set(pd.read_csv(io.BytesIO(file))["predicted"]) == {"FAKE"}
 
 
-def test_behind_a_proxy_nobody_names_a_path_of_the_server(server: str) -> None:
+def test_behind_a_proxy_nobody_names_a_path_of_the_server(server):
     here, _ = told(server, "")
     proxied, _ = told(server, "", headers={"X-Forwarded-For": "203.0.113.9"})
     assert here.has("attach.path")
     assert not proxied.has("attach.path")
 
 
-def test_pages_go_on_for_others_when_a_visitor_asks_it_to_forget(server: str) -> None:
+def test_pages_go_on_for_others_when_a_visitor_asks_it_to_forget(server):
     async def look() -> list[str]:
         async with Visitor(server) as rude, Visitor(server) as other:
             await other.open("explore", run="tiny@seen-test")

@@ -1,7 +1,6 @@
 """The page Start, the stage over it, and the dial."""
 
 import time
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +22,6 @@ from dashboard.components import dial, stage
 from dashboard.components.dial import COLUMNS, columns_of
 from dashboard.components.requests import Subject
 from dashboard.components.story import SHOWN
-from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 
 RUN = "tiny@seen-test"
@@ -31,7 +29,7 @@ BEATS = ["vote", "frames", "shares", "vote", "own", "trust"]
 
 
 @pytest.mark.parametrize("run", [RUN, "tiny@blind-test"])
-def test_start_opens_with_and_without_pictures(open_page: Open, run: str) -> None:
+def test_start_opens_with_and_without_pictures(open_page, run):
     app = open_page("start", run=run, stage="3")
     assert not app.exception
     assert (app.title[0].value == "No picture to show yet") == (run != RUN)
@@ -40,9 +38,7 @@ def test_start_opens_with_and_without_pictures(open_page: Open, run: str) -> Non
 
 @pytest.mark.parametrize("studied", [True, False])
 @pytest.mark.parametrize("address", [{"stage": ""}, {"stage": "4"}, {"step": "2"}, {}])
-def test_the_stage_has_the_beats_that_the_run_has_data_for(
-    address: dict[str, str], studied: bool, open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_stage_has_the_beats_that_the_run_has_data_for(address, studied, open_page, home, monkeypatch):
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(stage, "_mount", lambda *, data, **_: sent.append(data))
     if studied:
@@ -71,9 +67,7 @@ def test_the_stage_has_the_beats_that_the_run_has_data_for(
 
 
 @pytest.mark.parametrize("studied", [False, True])
-def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
-    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch, studied: bool
-) -> None:
+def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(open_page, home, monkeypatch, studied):
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(dial, "_mount", lambda *, data, **_: sent.append(data))
     if studied:
@@ -115,9 +109,7 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
 
 
 @pytest.mark.parametrize("is_own", [True, False])
-def test_the_dial_shows_shares_of_the_detector_that_is_asked_alone(
-    home: Path, monkeypatch: pytest.MonkeyPatch, is_own: bool
-) -> None:
+def test_the_dial_shows_shares_of_the_detector_that_is_asked_alone(home, monkeypatch, is_own):
     sent: list[dict[str, Any]] = []
     flips = SimpleNamespace(measure=Measure(0.5), control=None)
     changes = pd.DataFrame(
@@ -132,13 +124,13 @@ def test_the_dial_shows_shares_of_the_detector_that_is_asked_alone(
     monkeypatch.setattr(dial, "follow_changes", lambda *given, **_: given[4](changes))
     asked = SimpleNamespace(identity=SimpleNamespace(made=lambda _manifest: is_own))
     opened = library.open_run(home / "runs" / RUN)
-    dial.draw_dial(Subject(np.zeros((32, 32, 3), np.uint8), "a.png"), asked, opened)  # type: ignore[arg-type]
+    dial.draw_dial(Subject(np.zeros((32, 32, 3), np.uint8), "a.png"), asked, opened)
     (data,) = sent
     assert bool(data["of"]) == is_own
     assert all(bool(stop["shares"]) == is_own for experiment in data["experiments"] for stop in experiment["stops"])
 
 
-def test_the_dial_shows_the_same_figures_as_the_findings(home: Path) -> None:
+def test_the_dial_shows_the_same_figures_as_the_findings(home):
     add_studies(home, "probes")
     st.cache_resource.clear()
     opened = library.open_run(home / "runs" / RUN)

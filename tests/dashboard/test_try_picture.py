@@ -28,7 +28,6 @@ from tests.core.answers.test_judgement import threshold
 from tests.core.detectors.test_ferretnet import make_detector as make_ferret
 from tests.core.detectors.test_ferretnet import make_network
 from tests.core.images.origin_files import WEBUI, png, saved
-from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 
 RUN = "tiny@seen-test"
@@ -64,7 +63,7 @@ def rival(home: Path, steps: Preprocessing) -> Any:
     return made
 
 
-def test_only_a_picture_of_its_own_size_gets_an_answer(open_page: Open, home: Path) -> None:
+def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home):
     detector = load_detector(home / "detectors" / "tiny")
     own = stripes(3, 32, 32)
     lowest = float(scores(detector, decode(own[1])[None])[0])
@@ -88,7 +87,7 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page: Open, home: Pa
     assert f"{RUN}/studies/judgement.json is no threshold" in sentence
 
 
-def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page: Open, home: Path) -> None:
+def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page, home):
     rival(home, Preprocessing(32))
     app = upload(open_page("try_picture", run=RUN, open="sent.others"), stripes())
     assert not app.exception
@@ -106,7 +105,7 @@ def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page: 
     assert table(app, "p(REAL)")["called"].tolist() == [CLASS_WORDS["REAL" if one > 0 else "FAKE"] for one in margins]
 
 
-def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page: Open, home: Path) -> None:
+def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page, home):
     # the detector looks whole until it is asked
     card = home / "detectors" / "tiny" / "README.md"
     whole = card.read_bytes()
@@ -124,9 +123,7 @@ def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page: Open, h
 @pytest.mark.parametrize(
     "steps", [Preprocessing(32, 40, "after", "bilinear"), Preprocessing(32, crop="none", interpolation="box")]
 )
-def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(
-    open_page: Open, home: Path, steps: Preprocessing
-) -> None:
+def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(open_page, home, steps):
     """What `telltale predict` asks it about a file of a set is what this page asks."""
     other = rival(home, steps)
     app = upload(open_page("try_picture", run=RUN, by="rival", open="raw.sent"), stripes())
@@ -154,7 +151,7 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(
     assert plus(float(tiny.margins(resized("bicubic"))[0])) in table(app, "p(REAL)")["margin"].tolist()
 
 
-def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_are_a_table_and_one_of_them_is_explained(open_page, monkeypatch):
     calls = []
     monkeypatch.setattr(uploads, "decode", lambda data: calls.append(data) or decode(data))
     app = upload(open_page("try_picture", run=RUN, open=""), stripes(2), BROKEN, stripes(5))
@@ -171,13 +168,13 @@ def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, monke
     assert not any(key in app.session_state for key in ("upload.made", "upload.places"))
 
 
-def test_a_place_is_kept_within_its_limits() -> None:
+def test_a_place_is_kept_within_its_limits():
     for sent in (None, "x", [1, 2], [0.5, 0.5, float("nan")], {"x": 1}, [0.1, 0.2, 10**400]):
         assert sound_place(sent, most=4.0) is None
     assert sound_place([-1, 0.25, 9], most=4.0) == Location(0.0, 0.25, 4.0)
 
 
-def test_what_a_file_says(open_page: Open) -> None:
+def test_what_a_file_says(open_page):
     settings = WEBUI + "\n**bold** <img src=x>"
     drawn = ("drawn.png", png({"parameters": settings}), "image/png")
     app = upload(open_page("try_picture", run=RUN, open="file"), drawn)
@@ -190,9 +187,7 @@ def test_what_a_file_says(open_page: Open) -> None:
     assert not any("**bold**" in element.value for element in app.markdown)
 
 
-def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(
-    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(open_page, home, monkeypatch):
     detector = make_ferret()
     detector.manifest = {"name": "ferret"}
     save_detector(home / "detectors" / "ferret", detector, model_card="# Detector `ferret`\n")
@@ -224,9 +219,7 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(
 
 
 @pytest.mark.parametrize("is_local", [True, False])
-def test_a_detector_for_ordinary_pictures_is_fetched_by_a_press_alone(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch, is_local: bool
-) -> None:
+def test_a_detector_for_ordinary_pictures_is_fetched_by_a_press_alone(open_page, monkeypatch, is_local):
     started: list[tuple[str, ...]] = []
     monkeypatch.setattr(Maker, "start", lambda _maker, given: started.append(given))
     monkeypatch.setattr(judged, "is_local", lambda: is_local)
@@ -241,7 +234,7 @@ def test_a_detector_for_ordinary_pictures_is_fetched_by_a_press_alone(
         assert started == [("detectors", "add", "ferretnet")]
 
 
-def test_the_map_of_a_whole_picture_before_and_after_a_change(open_page: Open, home: Path) -> None:
+def test_the_map_of_a_whole_picture_before_and_after_a_change(open_page, home):
     # larger than what its positions see
     detector = FerretDetector(
         make_network(), Preprocessing(160, crop="native"), Classes(("FAKE",), ("FAKE",)), config={"width": 16}
@@ -263,7 +256,7 @@ def test_the_map_of_a_whole_picture_before_and_after_a_change(open_page: Open, h
             assert f"**{plus(last.margin)}**" in words(app)
 
 
-def test_a_map_is_laid_over_a_picture_by_its_signs() -> None:
+def test_a_map_is_laid_over_a_picture_by_its_signs():
     drawn = whole.overlay(np.full((8, 16, 3), 128, np.uint8), np.array([[-1.0, np.nan, 0.0, 1.0]]), 1.0)
     red, _, blue = drawn[4].T.astype(int)
     assert red[0] > blue[0]

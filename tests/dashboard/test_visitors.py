@@ -47,18 +47,16 @@ def local(monkeypatch: pytest.MonkeyPatch):
         ("localhost", None, BROWSER | {"Origin": "null"}, False),
     ],
 )
-def test_a_path_is_asked_for_on_this_machine_only(
-    local, bound: str | None, visitor: str | None, headers: dict[str, str], expected: bool
-) -> None:
+def test_a_path_is_asked_for_on_this_machine_only(local, bound, visitor, headers, expected):
     assert local(headers, bound, visitor) is expected
 
 
 @pytest.mark.parametrize("header", ADDED)
-def test_whatever_a_proxy_adds_nobody_behind_it_is_local(local, header: str) -> None:
+def test_whatever_a_proxy_adds_nobody_behind_it_is_local(local, header):
     assert not local(BROWSER | {header: "x"})
 
 
-def test_a_setting_says_it_of_everybody(local, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_says_it_of_everybody(local, monkeypatch):
     monkeypatch.setenv("TELLTALE_LOCAL", "no")
     assert not local(BROWSER)
     monkeypatch.setenv("TELLTALE_LOCAL", "yes")
@@ -81,9 +79,7 @@ def test_a_setting_says_it_of_everybody(local, monkeypatch: pytest.MonkeyPatch) 
         ("The file is not an image (PNG, JPEG or WebP)", "The file is not an image (PNG, JPEG or WebP)."),
     ],
 )
-def test_folders_are_left_out(
-    sentence: str, shown: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folders_are_left_out(sentence, shown, caplog, monkeypatch):
     monkeypatch.setenv("TELLTALE_HOME", str(HOME))
     with caplog.at_level(logging.WARNING):
         assert for_visitors(ValueError(sentence)) == shown
@@ -91,7 +87,7 @@ def test_folders_are_left_out(
     assert logged == ([] if shown.rstrip(".") == sentence else [sentence.rstrip(".")])
 
 
-def test_what_was_attached_is_told_without_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_attached_is_told_without_its_folder(monkeypatch):
     monkeypatch.setattr("dashboard.visitors._parents", set())
     data = "/srv/Jane Doe/My Pictures 2/holiday set"
     sentence = f"{data} does not exist; name the folder that holds train/ and test/, or CIFAKE's .zip"

@@ -109,7 +109,7 @@ class Studies:
             return studies.brightness(context, rows, parameters)
 
         registry.STUDIES["brightness"] = f"{studies.__name__}:STUDY"
-        studies.STUDY = replace(studies.BRIGHTNESS, shard=6, compute=compute)  # type: ignore[attr-defined]
+        studies.STUDY = replace(studies.BRIGHTNESS, shard=6, compute=compute)
         arguments = ["brightness", "--run", folder / "home" / "runs" / "tiny@made-test", "--device", "cpu"]
         return call(make_study, arguments, lambda _: None)
 
@@ -145,10 +145,10 @@ class Predicting:
             begins("read", pixels)
             return read_batch(pixels, **more)
 
-        ResNetDetector.full_pass = passes  # type: ignore[method-assign]
-        cache.image_statistics = reads  # type: ignore[attr-defined]
+        ResNetDetector.full_pass = passes
+        cache.image_statistics = reads
         cache.BATCH = 6 * 32 * 32 * 3
-        detecting.batch_size = passing.batch_size = lambda *_: 6  # type: ignore[attr-defined]
+        detecting.batch_size = passing.batch_size = lambda *_: 6
         passing.SHARD = 6
         words = ["tiny", "--data", folder / "cifake", "--out", folder / "out", "--device", "cpu"]
         return call(predict.main, words, lambda _: None)

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ __all__ = ["made_home"]
 pytestmark = pytest.mark.slow
 
 
-def test_twelve_first_visitors_at_once_of_a_cold_server(made_home: Path, tmp_path: Path) -> None:
+def test_twelve_first_visitors_at_once_of_a_cold_server(made_home, tmp_path):
     async def visit(address: str, page: str) -> list[str]:
         async with Visitor(address) as visitor:
             await visitor.open(page, run="tiny@seen-test")
@@ -33,7 +32,7 @@ def test_twelve_first_visitors_at_once_of_a_cold_server(made_home: Path, tmp_pat
     assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
-def test_eight_browse_and_explain_without_an_error() -> None:
+def test_eight_browse_and_explain_without_an_error():
     command = [sys.executable, "-m", "tests.slow.load", "--browsers", "6", "--explainers", "2", "--minutes", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

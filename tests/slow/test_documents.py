@@ -93,7 +93,7 @@ def commands(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/data.md", "docs/commands.md"])
-def test_commands_run_as_they_are_written(folder: Path, document: str) -> None:
+def test_commands_run_as_they_are_written(folder, document):
     listed = commands((ROOT / document).read_text("utf-8"))
     wanted = [line for line in listed if not line.startswith(tuple(SKIPPED))]
     assert wanted
@@ -102,7 +102,7 @@ def test_commands_run_as_they_are_written(folder: Path, document: str) -> None:
         assert done.returncode == 0, (line, done.stdout[-2000:], done.stderr[-2000:])
 
 
-def test_the_notebook_runs_and_shows_a_map_and_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notebook_runs_and_shows_a_map_and_a_table(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cells = json.loads((ROOT / "docs" / "notebook.ipynb").read_text("utf-8"))["cells"]
     names: dict[str, object] = {}

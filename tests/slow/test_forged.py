@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +90,6 @@ async def attack(address: str, count: int) -> list[str]:
     return [line for number in range(count) for line in await wrong_with(address, PAGES[number % len(PAGES)], chance)]
 
 
-def test_forgeries_reveal_nothing_and_break_nothing(pristine: Path, tmp_path: Path) -> None:
+def test_forgeries_reveal_nothing_and_break_nothing(pristine, tmp_path):
     with running_server(pristine, tmp_path / "cache", log=tmp_path / "log") as (address, _):
         assert in_a_thread(attack(address, 30)) == []

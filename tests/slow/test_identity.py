@@ -68,7 +68,7 @@ def impostor(home: Path) -> Callable[[Callable[[Path], None]], Path]:
     return make
 
 
-def test_other_weights_under_a_claim_are_refused(home: Path, impostor: Callable[..., Path]) -> None:
+def test_other_weights_under_a_claim_are_refused(home, impostor):
     folder = impostor(flip)
     for read in (lambda: load_detector(folder, device="cpu"), lambda: identify(folder)):
         assert "claims other weights than weights.safetensors holds" in refusal(read)
@@ -78,9 +78,7 @@ def test_other_weights_under_a_claim_are_refused(home: Path, impostor: Callable[
 
 
 @pytest.mark.parametrize("change", [normalise, soften])
-def test_a_run_knows_its_detector_by_more_than_weights(
-    home: Path, impostor: Callable[..., Path], change: Callable[[Path], None]
-) -> None:
+def test_a_run_knows_its_detector_by_more_than_weights(home, impostor, change):
     folder = impostor(change)
     run = read_run(home / "runs" / RUN)
     own, other = identify(home / "detectors" / DETECTOR), identify(folder)
@@ -93,7 +91,7 @@ def test_a_run_knows_its_detector_by_more_than_weights(
     assert gather(run)["detector"] == own.manifest
 
 
-def test_a_run_of_an_earlier_version_prefers_its_own_name(home: Path, impostor: Callable[..., Path]) -> None:
+def test_a_run_of_an_earlier_version_prefers_its_own_name(home, impostor):
     impostor(normalise)
     detectors, _ = identify_all(find_detectors((home,)))
     older = {key: value for key, value in read_run(home / "runs" / RUN).manifest.items() if "fingerprint" not in key}
@@ -110,7 +108,7 @@ def worker() -> Iterator[Worker]:
     made.close()
 
 
-def test_two_detectors_share_no_answer(home: Path, impostor: Callable[..., Path], worker: Worker) -> None:
+def test_two_detectors_share_no_answer(home, impostor, worker):
     for folder in (impostor(normalise), home / "detectors" / DETECTOR):
         request = Request(folder, identify(folder).identity, "image", PredictRequest())
         status = answered(worker, str(folder), request, PIXELS)
@@ -119,7 +117,7 @@ def test_two_detectors_share_no_answer(home: Path, impostor: Callable[..., Path]
         assert float(status.answer.margins[0]) == pytest.approx(alone, abs=1e-5)
 
 
-def test_what_ships_comes_before_a_user_s_folders(tmp_path: Path) -> None:
+def test_what_ships_comes_before_a_user_s_folders(tmp_path):
     shutil.copytree(SHIPPED / "detectors" / "sample", tmp_path / "detectors" / "sample")
     normalise(tmp_path / "detectors" / "sample")
     run = read_run(SHIPPED / "runs" / "sample@sample-test").manifest
@@ -132,7 +130,7 @@ def test_what_ships_comes_before_a_user_s_folders(tmp_path: Path) -> None:
         assert find_maker(run, identify_all(detectors)[0]) == "sample"
 
 
-def test_an_identity_is_what_the_network_computes(home: Path) -> None:
+def test_an_identity_is_what_the_network_computes(home):
     for folder in (home / "detectors" / DETECTOR, SHIPPED / "detectors" / "sample"):
         assert load_detector(folder, device="cpu").identity == identify(folder).identity
     # whatever is different, so is the fingerprint

@@ -19,7 +19,6 @@ from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from tests.conftest import jpeg, textured, write_cifake
 from tests.core.test_damage import RUN
-from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
 
 pytestmark = pytest.mark.slow
@@ -72,7 +71,7 @@ def refusal(data: Path) -> str:
 
 
 @pytest.mark.parametrize("name", MEMBERS)
-def test_no_name_in_an_archive_is_a_path(archive: Path, tmp_path: Path, name: str) -> None:
+def test_no_name_in_an_archive_is_a_path(archive, tmp_path, name):
     put(archive, name)
     before = everything(tmp_path)
     images = load_image_set(archive, "test")
@@ -89,7 +88,7 @@ def test_no_name_in_an_archive_is_a_path(archive: Path, tmp_path: Path, name: st
 @pytest.mark.parametrize(
     ("packed", "size"), [(zipfile.ZIP_DEFLATED, 1000), (zipfile.ZIP_DEFLATED, 2**32 - 2), (zipfile.ZIP_LZMA, 1000)]
 )
-def test_a_member_that_lies_about_its_size_is_not_unpacked(archive: Path, packed: int, size: int) -> None:
+def test_a_member_that_lies_about_its_size_is_not_unpacked(archive, packed, size):
     put(archive, "test/REAL/bomb.jpg", bytes(30_000_000), packed=packed)
     data = bytearray(archive.read_bytes())
     # the size in its entry of the directory
@@ -102,7 +101,7 @@ def test_a_member_that_lies_about_its_size_is_not_unpacked(archive: Path, packed
     tracemalloc.stop()
 
 
-def test_links_and_pipes(archive: Path, tmp_path: Path) -> None:
+def test_links_and_pipes(archive, tmp_path):
     secret, real = tmp_path / "secret.jpg", tmp_path / "set" / "test" / "REAL"
     secret.write_bytes(PICTURE)
     put(archive, "test/REAL/link.jpg", str(secret).encode(), mode=stat.S_IFLNK | 0o777)
@@ -130,7 +129,7 @@ def elsewhere(home: Path) -> str:
 
 
 @pytest.mark.parametrize("form", ["{way}", "{whole}", f"{RUN}/../{{way}}", "{encoded}", "{way}\0"])
-def test_no_run_or_study_in_an_address_is_a_path(open_page: Open, home: Path, elsewhere: str, form: str) -> None:
+def test_no_run_or_study_in_an_address_is_a_path(open_page, home, elsewhere, form):
     encoded = elsewhere.replace("/", "%2f").replace(".", "%2e")
     run = form.format(way=elsewhere, whole=home.parent / "elsewhere" / "runs" / "secret", encoded=encoded)
     study = f"../../{run}/studies/brightness.margin"
@@ -160,9 +159,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], list[str], str]] = {
 
 @pytest.mark.parametrize("name", AWAY)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_name_in_a_command_is_a_path_to_what_is_none(
-    command: str, name: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_name_in_a_command_is_a_path_to_what_is_none(command, name, home, tmp_path, capsys):
     main, arguments, said = COMMANDS[command]
     out, image = tmp_path / "out", tmp_path / "image.jpg"
     image.write_bytes(PICTURE)

@@ -29,12 +29,12 @@ def run(*command: str) -> str:
 
 
 @pytest.mark.parametrize("script", ["kills --count 4", "fuzz --seed 0 --minutes 1"])
-def test_nothing_goes_wrong(script: str) -> None:
+def test_nothing_goes_wrong(script):
     name, *options = script.split()
     run("-m", f"tests.slow.{name}", *options)
 
 
-def test_a_file_of_the_corpus_is_an_image_of_its_size_or_one_sentence() -> None:
+def test_a_file_of_the_corpus_is_an_image_of_its_size_or_one_sentence():
     answers = [eval(line) for line in run("-c", JUDGE).splitlines()]  # noqa: S307 - our own process printed it
     for case, (outcome, what, shape) in zip(cases(), answers, strict=True):
         if outcome == "image":

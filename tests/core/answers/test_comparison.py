@@ -27,7 +27,7 @@ SIGNS = np.where(REAL, 1.0, -1.0)
 
 
 def of(pair: Pair, key: str) -> Finding:
-    return find(conclude(pair), key)  # type: ignore[return-value]
+    return find(conclude(pair), key)
 
 
 def only(run: Run, category: str) -> Run:
@@ -35,7 +35,7 @@ def only(run: Run, category: str) -> Run:
     return replace(run, predictions=frame)
 
 
-def test_numbers_are_those_of_other_packages() -> None:
+def test_numbers_are_those_of_other_packages():
     pair = pair_of(*drawn_runs())
     assert answer_of(of(pair, "accuracy")).word == "yes"
     auroc = of(pair, "auroc")
@@ -52,7 +52,7 @@ def test_numbers_are_those_of_other_packages() -> None:
 
 
 @pytest.mark.parametrize("leaky", [0, 1])
-def test_a_difference_that_only_leaks_make_is_not_claimed(leaky: int) -> None:
+def test_a_difference_that_only_leaks_make_is_not_claimed(leaky):
     leaks = np.arange(300) < 60
     wrong = np.arange(300) % 10 == 5
     # both do the same, but for the leaks, which the first has learnt by heart
@@ -66,7 +66,7 @@ def test_a_difference_that_only_leaks_make_is_not_claimed(leaky: int) -> None:
     assert answer_of(of(pair_of(first, second), "accuracy")).word == "in part"
 
 
-def test_the_category_that_differs_comes_first_under_simultaneous_intervals() -> None:
+def test_the_category_that_differs_comes_first_under_simultaneous_intervals():
     pair = pair_of(*drawn_runs(3000))
     assert columns_of(pair) == ["category"]
     first = by(pair, "category")[0]
@@ -78,7 +78,7 @@ def test_the_category_that_differs_comes_first_under_simultaneous_intervals() ->
     assert wide.low < usual.low < usual.high < wide.high
 
 
-def test_seen_and_unseen_generators_are_told_apart() -> None:
+def test_seen_and_unseen_generators_are_told_apart():
     fake = np.flatnonzero(~REAL)
     source = np.full(300, None, object)
     source[fake] = np.where(np.arange(len(fake)) % 3, "sd14", "biggan")
@@ -94,7 +94,7 @@ def test_seen_and_unseen_generators_are_told_apart() -> None:
     assert shares == {"seen": 1.0, "unseen": 0.0}
 
 
-def test_outcome_rates_are_counts() -> None:
+def test_outcome_rates_are_counts():
     pair = pair_of(*drawn_runs())
     rates = outcome_rates(pair).set_index(["label", "outcome"])
     first, second = pair.right
@@ -106,7 +106,7 @@ def test_outcome_rates_are_counts() -> None:
         assert rates.loc[(label, "both wrong"), "expected"] == pytest.approx(expected)
 
 
-def test_an_interval_never_claims_what_the_exact_test_does_not() -> None:
+def test_an_interval_never_claims_what_the_exact_test_does_not():
     # three of four images are right with one only, p = 0.25
     signs, real = SIGNS[:4], REAL[:4]
     accuracy = of(pair_of(made_run("a", signs, real), made_run("b", signs * [-1, -1, -1, 1], real)), "accuracy")
@@ -114,7 +114,7 @@ def test_an_interval_never_claims_what_the_exact_test_does_not() -> None:
     assert answer_of(accuracy).word == "not shown"
 
 
-def test_one_class_and_one_image_are_compared_as_far_as_they_can_be() -> None:
+def test_one_class_and_one_image_are_compared_as_far_as_they_can_be():
     real = np.zeros(1, bool)
     keys = {
         finding.key
@@ -124,7 +124,7 @@ def test_one_class_and_one_image_are_compared_as_far_as_they_can_be() -> None:
     assert not {"auroc", "recall-REAL"} & keys
 
 
-def test_runs_that_cannot_be_compared_are_refused_with_a_sentence() -> None:
+def test_runs_that_cannot_be_compared_are_refused_with_a_sentence():
     good, worse = drawn_runs(60)
     relabelled = worse.predictions.assign(label=worse.predictions["label"].cat.rename_categories(["REAL", "FAKE"]))
     for first, second, message in (
@@ -145,7 +145,7 @@ def study(name: str, *findings: Finding, **columns: Any) -> StudyResult:
     return result
 
 
-def test_findings_of_both_stand_side_by_side_by_key() -> None:
+def test_findings_of_both_stand_side_by_side_by_key():
     better, worse, other = (
         finding(contrast(value, 1, value=value), key=key)
         for key, value in (("lime-FAKE", 3.0), ("lime-FAKE", -3.0), ("lime-REAL", 3.0))
@@ -163,7 +163,7 @@ def test_findings_of_both_stand_side_by_side_by_key() -> None:
     assert side_by_side(["a", "b"], [first, {}]).empty
 
 
-def test_shares_that_are_right_elsewhere_are_read_from_each_run() -> None:
+def test_shares_that_are_right_elsewhere_are_read_from_each_run():
     run, generator = drawn_runs(400)[0], np.random.default_rng(0)
     chosen = generator.permutation(400)[:300]
     after = generator.normal(size=300)

@@ -45,9 +45,7 @@ def threshold(fake: int = 60, real: int = 1, *, detector: str = "f", run: str = 
         ((32, 32), Preprocessing(32, 40, "after", "bilinear"), "enlarged"),
     ],
 )
-def test_only_pictures_of_the_detectors_size_are_in_scope(
-    size: tuple[int, int], steps: Preprocessing, scope: str
-) -> None:
+def test_only_pictures_of_the_detectors_size_are_in_scope(size, steps, scope):
     ready = prepare_pixels(np.zeros((*size, 3), np.uint8), steps)
     assert scope_of(ready, threshold()) == scope
     assert (judge(ready, threshold(), [-9.0, 9.0]).answer == "Out of scope") == (scope != "in scope")
@@ -56,13 +54,13 @@ def test_only_pictures_of_the_detectors_size_are_in_scope(
 @pytest.mark.parametrize(
     ("fake", "real", "scope"), [(50, 1, "in scope"), (49, 1, "weak"), (50, 2, "weak"), (100, 0, "in scope")]
 )
-def test_a_threshold_answers_only_if_it_is_useful(fake: int, real: int, scope: str) -> None:
+def test_a_threshold_answers_only_if_it_is_useful(fake, real, scope):
     ready = prepare_pixels(np.zeros((32, 32, 3), np.uint8), Preprocessing(32))
     assert scope_of(ready, threshold(fake, real)) == scope
     assert scope_of(ready, None) == "unmeasured"
 
 
-def test_fake_like_needs_a_margin_below_the_threshold_after_every_saving() -> None:
+def test_fake_like_needs_a_margin_below_the_threshold_after_every_saving():
     ready = prepare_pixels(np.zeros((32, 32, 3), np.uint8), Preprocessing(32))
     assert judge(ready, threshold(), [-1.5, -1.2]).answer == "FAKE-like"
     for margins in ([-1.5, -0.9], [-1.0, -2.0]):
@@ -70,7 +68,7 @@ def test_fake_like_needs_a_margin_below_the_threshold_after_every_saving() -> No
 
 
 @pytest.mark.parametrize("images", [400, 1000, 2500])
-def test_the_margin_is_the_highest_that_accuses_few_enough(images: int) -> None:
+def test_the_margin_is_the_highest_that_accuses_few_enough(images):
     real = np.random.default_rng(images).normal(1, 2, images)
     margin = find_margin(real)
     hits = int((real < margin).sum())
@@ -82,7 +80,7 @@ def test_the_margin_is_the_highest_that_accuses_few_enough(images: int) -> None:
         find_margin(real[:199])
 
 
-def test_scores_are_the_largest_margin_of_the_picture_and_its_savings() -> None:
+def test_scores_are_the_largest_margin_of_the_picture_and_its_savings():
     detector, pixels = make_detector(), textured(3, fine=True, seed=3)
     own = []
     for image in pixels:
@@ -105,9 +103,7 @@ def home(cifake: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_threshold_follows_its_detector_and_is_refused_once_it_was_edited(
-    home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_threshold_follows_its_detector_and_is_refused_once_it_was_edited(home, capsys):
     identity = load_detector(home / "detectors/other").identity
     assert cli.main(["detectors", "rename", "other", "mine", "--out", str(home)]) == 0
     run = home / "runs/mine@images-test"
@@ -130,7 +126,7 @@ def test_a_threshold_follows_its_detector_and_is_refused_once_it_was_edited(
         assert re.search(f"{re.escape(str(path))} .+ make it again: .* judgement --run .+", capsys.readouterr().err)
 
 
-def test_the_judgement_in_a_line_and_as_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_judgement_in_a_line_and_as_json(home, capsys):
     pixels = textured(1, fine=True, seed=3)[0]
     detector = load_detector(home / "detectors/other")
     for name, picture in (("own", pixels), ("large", pixels.repeat(4, axis=0).repeat(4, axis=1))):

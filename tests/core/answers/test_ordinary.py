@@ -28,9 +28,7 @@ def rates(found: int, accused: int) -> Rates:
         (20, (80, 2), -2.0, ("Cannot tell", "small")),
     ],
 )
-def test_signs_are_found_only_where_the_rates_allow_it(
-    side: int, counts: tuple[int, int], margin: float, expected: tuple[str, str]
-) -> None:
+def test_signs_are_found_only_where_the_rates_allow_it(side, counts, margin, expected):
     ready = prepare_pixels(np.zeros((side, 50, 3), np.uint8), NATIVE)
     judgement = judge_ordinary(ready, "lossless", {"lossless": rates(*counts)}, margin)
     assert judgement[:2] == expected
@@ -40,7 +38,7 @@ def test_signs_are_found_only_where_the_rates_allow_it(
     assert judge_ordinary(ready, "jpeg", {"lossless": rates(*counts)}, margin).answer == "Cannot tell"
 
 
-def test_a_threshold_accuses_few_photographs() -> None:
+def test_a_threshold_accuses_few_photographs():
     draw = np.random.default_rng(0)
     margins = np.concatenate([draw.normal(-3, 1, 200), draw.normal(2, 2, 300)])
     is_real = np.arange(500) >= 200
@@ -60,10 +58,10 @@ def test_a_threshold_accuses_few_photographs() -> None:
         ("WEBP", {}, "lossy"),
     ],
 )
-def test_kinds_of_file(kind: str, options: dict[str, int], expected: str) -> None:
+def test_kinds_of_file(kind, options, expected):
     assert kind_of(saved(kind, **options)) == expected
 
 
-def test_the_rates_that_ship_allow_an_answer_without_loss_alone() -> None:
+def test_the_rates_that_ship_allow_an_answer_without_loss_alone():
     (known,) = measured().values()
     assert {kind for kind, counted in known.kinds.items() if counted.useful} == {"lossless"}

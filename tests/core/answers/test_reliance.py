@@ -1,7 +1,6 @@
 """The experiment of Play: who gets which help, and what follows from the answers."""
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ IS_WRONG = np.array([0, 1, 0, 0, 0, 0, 1, 0, 0, 0], bool)
 
 
 @pytest.mark.parametrize("helps", [tuple(HELPS), ("alone", "verdict", "flip"), ("alone", "verdict")])
-def test_every_picture_has_every_help_once_in_as_many_players(helps: tuple[str, ...]) -> None:
+def test_every_picture_has_every_help_once_in_as_many_players(helps):
     plans = np.array([assign_helps(IS_WRONG, player, helps) for player in range(len(helps))])
     assert all(sorted(plan) == sorted(helps) for plan in plans.T)
     for plan in plans:
@@ -35,7 +34,7 @@ def made(players: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("players", [4, 8])
-def test_following_wrong_verdicts_is_measured_beside_being_right(players: int) -> None:
+def test_following_wrong_verdicts_is_measured_beside_being_right(players):
     measured = {row.help: row for row in measure_reliance(made(players))}
     assert list(measured) == list(HELPS)
     for help_, row in measured.items():
@@ -48,7 +47,7 @@ def test_following_wrong_verdicts_is_measured_beside_being_right(players: int) -
             assert row.accuracy.low <= row.accuracy.value <= row.accuracy.high
 
 
-def test_answers_add_up_over_games_and_are_kept_once(tmp_path: Path) -> None:
+def test_answers_add_up_over_games_and_are_kept_once(tmp_path):
     answers = Answers(tmp_path / "deep" / "answers.sqlite")
     assert answers.frame().empty
     assert [answers.begin(game) for game in ("a", "a", "b", "a")] == [(1, 0), (2, 1), (3, 0), (4, 2)]

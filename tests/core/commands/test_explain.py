@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from core.commands.explain import main
 from core.detectors.storage import load_detector
@@ -15,7 +14,7 @@ from core.images.preprocessing import prepare_pixels
 from tests.conftest import make_detector, textured
 
 
-def test_the_verdict_is_counted_under_every_filter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verdict_is_counted_under_every_filter(tmp_path, capsys):
     picture = textured(1, fine=True, seed=3)[0].repeat(3, axis=0).repeat(3, axis=1)
     (tmp_path / "picture.png").write_bytes(encode_png(picture))
     assert main([str(tmp_path / "picture.png"), "--detector", "paper", "--device", "cpu"]) == 0
@@ -42,6 +41,6 @@ def test_the_verdict_is_counted_under_every_filter(tmp_path: Path, capsys: pytes
         (np.zeros((0, 32, 3), np.uint8), "shape"),
     ],
 )
-def test_an_array_that_is_no_image_is_a_sentence(image: NDArray[np.generic], sentence: str) -> None:
+def test_an_array_that_is_no_image_is_a_sentence(image, sentence):
     with pytest.raises(ImageError, match=sentence):
         explain_image(make_detector(), image, "gradcam")

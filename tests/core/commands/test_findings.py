@@ -21,7 +21,7 @@ from tests.core.trust_cues import made_run
 RUN = "sample@sample-test"
 
 
-def test_every_finding_of_the_shipped_runs_has_a_short_question() -> None:
+def test_every_finding_of_the_shipped_runs_has_a_short_question():
     for run in (RUN, "swift@cifake-test"):
         for finding in gather(run):
             assert finding.question.endswith("?"), finding.key
@@ -31,7 +31,7 @@ def test_every_finding_of_the_shipped_runs_has_a_short_question() -> None:
 @pytest.mark.parametrize(
     "study", sorted(file.stem for file in (ROOT / "assets" / "runs" / RUN / "studies").glob("*.parquet"))
 )
-def test_shipped_findings_are_those_that_are_concluded_now(study: str) -> None:
+def test_shipped_findings_are_those_that_are_concluded_now(study):
     """Otherwise `python -m core study --conclude --run RUN`, for each run, and raise `core.studies.store.RULE`."""
     run = read_run(ROOT / "assets" / "runs" / RUN)
     result = read_study(study_path(run.path, study), run)
@@ -39,7 +39,7 @@ def test_shipped_findings_are_those_that_are_concluded_now(study: str) -> None:
     assert to_json(result.findings) == to_json(result.concluded())
 
 
-def test_findings_are_printed_as_a_table_and_as_data(capsys: pytest.CaptureFixture[str]) -> None:
+def test_findings_are_printed_as_a_table_and_as_data(capsys):
     assert main([RUN]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + len(gather(RUN))
@@ -50,7 +50,7 @@ def test_findings_are_printed_as_a_table_and_as_data(capsys: pytest.CaptureFixtu
     assert len(json.loads(printed)) == len(gather(RUN, ["clusters"]))
 
 
-def test_a_run_without_studies_says_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_without_studies_says_what_to_do_next(tmp_path, capsys):
     run = tmp_path / RUN
     shutil.copytree(ROOT / "assets" / "runs" / RUN, run, ignore=shutil.ignore_patterns("studies"))
     assert main([str(run)]) == 0
@@ -59,7 +59,7 @@ def test_a_run_without_studies_says_what_to_do_next(tmp_path: Path, capsys: pyte
     assert said.endswith(f" study {run} --recommended\n")
 
 
-def test_main_claims_show_their_spread_over_trainings() -> None:
+def test_main_claims_show_their_spread_over_trainings():
     shares = {"control": 0.9, "training": 0.2}
     contrasts = [
         compare_apart(kind, "of it", Measure(share, share - 0.05, share + 0.05, 100), Control("noise", Measure(0.1)))

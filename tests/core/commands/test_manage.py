@@ -27,7 +27,7 @@ def own(cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     return tmp_path
 
 
-def test_they_are_listed_renamed_and_removed(own: Path, cifake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_they_are_listed_renamed_and_removed(own, cifake, capsys):
     assert main(["runs", "list", "--json"]) == 0
     row, *shipped = json.loads(capsys.readouterr().out)
     assert "swift@cifake-test" in [other["name"] for other in shipped]
@@ -59,16 +59,14 @@ def test_they_are_listed_renamed_and_removed(own: Path, cifake: Path, capsys: py
         (["runs", "remove", "nobody@x", "--yes"], "there is no run 'nobody@x'"),
     ],
 )
-def test_what_cannot_be_is_a_sentence(
-    own: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_is_a_sentence(own, words, sentence, capsys):
     assert main(words) == 2
     assert sentence in capsys.readouterr().err
     assert (own / "runs/mine@images-test").is_dir()
     assert (own / "detectors/mine").is_dir()
 
 
-def test_a_place_is_remembered_with_its_classes_until_it_is_gone(cifake: Path, tmp_path: Path) -> None:
+def test_a_place_is_remembered_with_its_classes_until_it_is_gone(cifake, tmp_path):
     shutil.copytree(cifake / "test", tmp_path / "set")
     (tmp_path / "set/FAKE").rename(tmp_path / "set/sd14")
     images = load_image_set(DataPath(str(tmp_path / "set"), ["sd14"]), "test")

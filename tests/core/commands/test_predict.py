@@ -1,7 +1,6 @@
 import json
 import shutil
 from html import unescape
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,9 +28,7 @@ from tests.conftest import make_detector
 from tests.core.images.made import write
 
 
-def test_a_run_on_another_set(
-    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_on_another_set(cifake, tmp_path, monkeypatch, capsys):
     detector = make_detector()
     save_detector(tmp_path / "detectors/other", detector, model_card="")
     command = ["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]
@@ -47,9 +44,7 @@ def test_a_run_on_another_set(
     assert "exists already" in capsys.readouterr().err
 
 
-def test_a_pass_that_was_stopped_goes_on_where_it_was(
-    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_pass_that_was_stopped_goes_on_where_it_was(cifake, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("core.runs.passes.SHARD", 7)
     for module in ("core.runs.passes", "core.detectors.detector"):
         monkeypatch.setattr(f"{module}.batch_size", lambda *_: 4)
@@ -77,7 +72,7 @@ def test_a_pass_that_was_stopped_goes_on_where_it_was(
     assert list((cache_dir() / "passes").iterdir()) == []
 
 
-def test_pictures_that_were_resized_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pictures_that_were_resized_are_counted(tmp_path, capsys):
     for number, size in enumerate([(32, 32), (60, 40), (40, 60), (20, 90)]):
         for label in ("REAL", "FAKE"):
             (tmp_path / "set" / label).mkdir(parents=True, exist_ok=True)
@@ -91,7 +86,7 @@ def test_pictures_that_were_resized_are_counted(tmp_path: Path, capsys: pytest.C
     assert json.loads(capsys.readouterr().out)["resized"] == {"shrunk": 4, "enlarged": 2}
 
 
-def test_leaks_are_looked_for_where_the_training_images_are(cifake: Path, tmp_path: Path) -> None:
+def test_leaks_are_looked_for_where_the_training_images_are(cifake, tmp_path):
     shutil.copy(cifake / "train/REAL/0003 (4).jpg", cifake / "test/REAL/0003 (4).jpg")
     trained_on = load_image_set(str(cifake), "train")
     known = {"training_set": trained_on.name, "training_set_fingerprint": trained_on.fingerprint}
@@ -102,7 +97,7 @@ def test_leaks_are_looked_for_where_the_training_images_are(cifake: Path, tmp_pa
         assert (found["leaked"], found["leaks_checked"]) == (leaked, checked)
 
 
-def test_bad_files_are_left_out_when_asked(cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_files_are_left_out_when_asked(cifake, tmp_path, capsys):
     (cifake / "test/REAL/0003 (4).jpg").write_bytes(b"no image")
     folder = tmp_path / "elsewhere/other"
     save_detector(folder, make_detector(), model_card="")
@@ -113,7 +108,7 @@ def test_bad_files_are_left_out_when_asked(cifake: Path, tmp_path: Path, capsys:
     assert [len(read_run(path)) for path in (tmp_path / "runs").iterdir()] == [23]
 
 
-def test_a_format_that_tells_the_classes_apart_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_format_that_tells_the_classes_apart_is_a_warning(tmp_path, capsys):
     generator = np.random.default_rng(0)
     for label, suffix in (("REAL", "jpg"), ("FAKE", "png")):
         (tmp_path / "set/test" / label).mkdir(parents=True)
@@ -137,7 +132,7 @@ def test_a_format_that_tells_the_classes_apart_is_a_warning(tmp_path: Path, caps
         assert [sentence for sentence in warnings if sentence not in text] == []
 
 
-def test_a_set_without_labels_has_a_name_and_no_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_set_without_labels_has_a_name_and_no_accuracy(tmp_path, capsys):
     write(tmp_path / "set", [f"{n}.png" for n in range(4)])
     save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
     command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu", "--name"]
@@ -162,7 +157,7 @@ def test_a_set_without_labels_has_a_name_and_no_accuracy(tmp_path: Path, capsys:
     assert one.manifest["metrics"]["all"]["per_class"]["REAL"]["support"] == 4
 
 
-def test_rates_are_by_generator_seen_and_unseen_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rates_are_by_generator_seen_and_unseen_apart(tmp_path, capsys):
     names = {f"{source}/{label}": 6 if source == "sd14" else 2 for source in ("sd14", "biggan")
              for label in ("0_real", "1_fake")}  # fmt: skip
     write(tmp_path / "set", [f"{folder}/{n}.png" for folder, count in names.items() for n in range(count)])

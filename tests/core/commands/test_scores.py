@@ -49,9 +49,7 @@ def write_scores_home(home: Path) -> Path:
         (["path", "score"], ["--outputs", "logits", "--threshold", "0.7"], None),
     ],
 )
-def test_its_margins_are_those_of_the_scores(
-    tmp_path: Path, columns: list[str], options: list[str], threshold: float | None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_its_margins_are_those_of_the_scores(tmp_path, columns, options, threshold, capsys):
     data = write_set(tmp_path / "set")
     table = write_table(tmp_path, data)
     if "sha256" in columns:
@@ -87,12 +85,10 @@ def test_its_margins_are_those_of_the_scores(
         (lambda table: table, ["--threshold", "1"], "above 0 and below 1"),
     ],
 )
-def test_a_table_that_does_not_fit_is_refused(
-    tmp_path: Path, change: object, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_table_that_does_not_fit_is_refused(tmp_path, change, options, sentence, capsys):
     before = read_run(write_scores_home(tmp_path))
     table, file = pd.read_csv(tmp_path / "scores.csv"), tmp_path / "scores.parquet"
-    change(table[["path", "score"]]).to_parquet(file)  # type: ignore[operator]
+    change(table[["path", "score"]]).to_parquet(file)
     words = ["add", "theirs", str(file), "--data", str(tmp_path / "set"), *options, "--out", str(tmp_path), "--replace"]
     assert runs.main(words) == 2
     said = capsys.readouterr().err
@@ -111,9 +107,7 @@ def test_a_table_that_does_not_fit_is_refused(
         (((300, 300),), ["--size", "48"], 48),
     ],
 )  # fmt: skip
-def test_pictures_of_any_size_are_read_to_be_shown(
-    tmp_path: Path, sizes: tuple[tuple[int, int], ...], options: list[str], side: int
-) -> None:
+def test_pictures_of_any_size_are_read_to_be_shown(tmp_path, sizes, options, side):
     rows = []
     for number, label in enumerate(("real", "fake") * 2):
         file = tmp_path / "set" / label / f"{number}.png"
@@ -135,7 +129,7 @@ def test_pictures_of_any_size_are_read_to_be_shown(
     assert read_run(tmp_path / "runs" / "t@set-test").side == side
 
 
-def test_studies_of_the_data_are_made_and_those_of_the_detector_are_refused(tmp_path: Path) -> None:
+def test_studies_of_the_data_are_made_and_those_of_the_detector_are_refused(tmp_path):
     path = write_scores_home(tmp_path)
     source = find_source(path, data=str(tmp_path / "set"))
     able = {name for name in STUDIES if "detector" not in find_study(name).needs}

@@ -51,19 +51,19 @@ def made(path: Path, of_fingerprint: str = "1") -> StudyResult:
     return read_results(path)
 
 
-def study(folder: Path, train: ImageSet, test: ImageSet, *names: str, seeds: int = 1, **options):  # type: ignore[no-untyped-def]
+def study(folder: Path, train: ImageSet, test: ImageSet, *names: str, seeds: int = 1, **options):
     """Run the study on some versions."""
     given = {"versions": names, "seeds": seeds, "changes": RECIPE, "report": lambda _line: None}
     return read_results(run(train, test, folder=folder, **given, **options))
 
 
 @pytest.fixture(scope="module")
-def detail(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+def detail(tmp_path_factory: pytest.TempPathFactory):
     sets = by_detail(240, "train", seed=1), by_detail(200, "test", seed=2)
     return sets, study(tmp_path_factory.mktemp("detail"), *sets, "everything", "labels", "low-8", "high-8", "colour")
 
 
-def test_the_planted_cue_gets_all_and_the_others_are_at_chance(detail, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_planted_cue_gets_all_and_the_others_are_at_chance(detail, tmp_path):
     value = accuracies(detail[1])["value"]
     assert value[("high-8", "high-8")] > 0.97
     assert value[("everything", "everything")] > 0.97
@@ -78,7 +78,7 @@ def test_the_planted_cue_gets_all_and_the_others_are_at_chance(detail, tmp_path:
     assert value[("grey", "grey")] == pytest.approx(0.5, abs=0.18)
 
 
-def test_numbers_of_findings_and_table(tmp_path: Path) -> None:
+def test_numbers_of_findings_and_table(tmp_path):
     results = made(tmp_path / "made-test.parquet")
     grey = find(conclude(results), "cue-grey")
     # over images Wilson's interval, over seeds Student's with the variance of three versions pooled; not of the labels'
@@ -100,7 +100,7 @@ def test_numbers_of_findings_and_table(tmp_path: Path) -> None:
     assert guessing.control.measure.value == pytest.approx(0.8)
 
 
-def test_finished_networks_are_kept_and_other_settings_refused(tmp_path: Path) -> None:
+def test_finished_networks_are_kept_and_other_settings_refused(tmp_path):
     sets = by_colour(90, "train", seed=1), by_colour(40, "test", seed=2)
     first = study(tmp_path, *sets, "grey")
     seconds = first.table["seconds"].to_list()
@@ -118,7 +118,7 @@ def test_finished_networks_are_kept_and_other_settings_refused(tmp_path: Path) -
         study(tmp_path, by_colour(66, "train", seed=1), sets[1], "grey")
 
 
-def test_a_changed_file_is_refused(tmp_path: Path) -> None:
+def test_a_changed_file_is_refused(tmp_path):
     path = tmp_path / FOLDER / "made-test.parquet"
     path.parent.mkdir()
     made(path)
@@ -133,7 +133,7 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
         read_results(path)
 
 
-def test_the_shipped_file_has_every_version() -> None:
+def test_the_shipped_file_has_every_version():
     results = read_results(find_results((ROOT / "assets",))["cifake-test"])
     networks = set(zip(results.table["trained"], results.table["seed"], strict=True))
     assert networks == {(version, seed) for version in VERSIONS for seed in range(3)}

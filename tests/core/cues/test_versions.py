@@ -19,14 +19,14 @@ def made(name: str, rows: slice = slice(None)) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", VERSIONS)
-def test_an_image_is_the_same_whatever_stands_beside_it(name: str) -> None:
+def test_an_image_is_the_same_whatever_stands_beside_it(name):
     whole = made(name)
     assert (whole.dtype, whole.shape) == (np.uint8, PIXELS.shape)
     assert (whole[2:4] == made(name, slice(2, 4))).all()
 
 
 @pytest.mark.parametrize(("name", "kept"), [("low-8", "coarse"), ("high-8", "fine")])
-def test_passes_keep_one_side_of_the_spectrum(name: str, kept: str) -> None:
+def test_passes_keep_one_side_of_the_spectrum(name, kept):
     radius = np.hypot(*np.meshgrid(np.fft.fftfreq(32) * 32, np.fft.fftfreq(32) * 32))
     power = np.abs(fft.fft2(made(name).astype(float), axes=(1, 2))) ** 2
     before = np.abs(fft.fft2(PIXELS.astype(float), axes=(1, 2))) ** 2
@@ -37,7 +37,7 @@ def test_passes_keep_one_side_of_the_spectrum(name: str, kept: str) -> None:
         assert np.allclose(made(name).mean(axis=(1, 2)), NOTHING, atol=1)
 
 
-def test_grey_and_mean_colours_are_those_of_pillow() -> None:
+def test_grey_and_mean_colours_are_those_of_pillow():
     grey = [np.asarray(Image.fromarray(image).convert("L"), int) for image in PIXELS]
     assert np.abs(made("grey")[..., 0].astype(int) - grey).max() <= 1
     small = [np.asarray(Image.fromarray(image).resize((8, 8), Image.Resampling.BOX), int) for image in PIXELS]
@@ -45,7 +45,7 @@ def test_grey_and_mean_colours_are_those_of_pillow() -> None:
     assert np.ptp(made("colour")[:, :4, :4].astype(int), axis=(1, 2)).max() == 0
 
 
-def test_spectrum_and_phase_are_parted() -> None:
+def test_spectrum_and_phase_are_parted():
     before = fft.fft2(PIXELS.astype(float), axes=(1, 2))[:, 1:8, 1:8]
     strong = np.abs(before) > np.quantile(np.abs(before), 0.5)
     after = fft.fft2(made("amplitudes").astype(float), axes=(1, 2))[:, 1:8, 1:8]
@@ -59,7 +59,7 @@ def test_spectrum_and_phase_are_parted() -> None:
 
 
 @pytest.mark.parametrize(("size", "start"), [(5, 13), (9, 11), (17, 7)])
-def test_a_patch_is_a_piece_of_its_image_on_grey(size: int, start: int) -> None:
+def test_a_patch_is_a_piece_of_its_image_on_grey(size, start):
     for image, whole in zip(made(f"patch-{size}"), PIXELS, strict=True):
         patch = image[start : start + size, start : start + size]
         windows = np.lib.stride_tricks.sliding_window_view(whole, (size, size, 3)).reshape(-1, size, size, 3)

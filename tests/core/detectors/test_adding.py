@@ -45,15 +45,13 @@ def said_by(arguments: list[str], capsys: pytest.CaptureFixture[str], *, status:
     return err if status else out
 
 
-def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(
-    graph: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(graph, tmp_path, capsys, monkeypatch):
     path, out = tmp_path / "detectors" / "mine", ["--out", str(tmp_path)]
     classes = ["--classes", "generated,photo", "--fake-classes", "generated", "--outputs", "logits"]
     said = said_by(["mine", graph, *FIELDS, *classes, "--temperature", "2", *out], capsys, status=0)
     assert "Target layer: none: it gives predictions only" in said
-    margins = re.search(r"above 0 is REAL\): (.+)", said)[1].split(", ")  # type: ignore[index]
-    shares = re.search(r"p_real \(0 to 1\): (.+)", said)[1].split(", ")  # type: ignore[index]
+    margins = re.search(r"above 0 is REAL\): (.+)", said)[1].split(", ")
+    shares = re.search(r"p_real \(0 to 1\): (.+)", said)[1].split(", ")
     for margin, share in zip(map(float, margins), map(float, shares), strict=True):
         assert share == pytest.approx(1 / (1 + np.exp(-margin / 2)), abs=0.01)
     assert said.endswith(f"Next: {PROGRAM} predict {path} --data DATA --out {tmp_path}\nWritten: {path}\n")
@@ -86,7 +84,7 @@ def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(
     assert "has weights of its own" in said_by(["other", graph, "--weights", graph, *out], capsys)
 
 
-def test_adding_reports_every_step_before_it_is_done(graph: str, tmp_path: Path) -> None:
+def test_adding_reports_every_step_before_it_is_done(graph, tmp_path):
     steps = []
     request = Request(graph, classes=("FAKE", "REAL"), outputs="logits", preprocess={**SAID, "std": (0.25,) * 3})
     adding.add(tmp_path / "d", request, step=lambda *step: steps.append((*step, (tmp_path / "d").exists())))
@@ -94,9 +92,7 @@ def test_adding_reports_every_step_before_it_is_done(graph: str, tmp_path: Path)
     assert len({text for _, _, text, _ in steps}) == 5
 
 
-def test_margins_that_have_changed_are_refused_at_loading(
-    graph: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_margins_that_have_changed_are_refused_at_loading(graph, tmp_path, capsys):
     said_by(["d", graph, *FIELDS, *CLASSES, "--out", str(tmp_path)], capsys, status=0)
     path = tmp_path / "detectors" / "d"
     margins = json.loads((path / MANIFEST).read_text())["reference_margins"]
@@ -109,9 +105,7 @@ def test_margins_that_have_changed_are_refused_at_loading(
         load_detector(path)
 
 
-def test_pictures_with_known_answers_find_classes_the_wrong_way_round(
-    graph: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pictures_with_known_answers_find_classes_the_wrong_way_round(graph, tmp_path, capsys):
     data = str(write_set(tmp_path / "set"))
     request = Request(graph, classes=("FAKE", "REAL"), outputs="logits", preprocess={**SAID, "std": (0.25,) * 3})
     middle = float(np.median(build_from(request).margins(np.asarray(load_image_set(data, "test").pixels))))
@@ -124,7 +118,7 @@ def test_pictures_with_known_answers_find_classes_the_wrong_way_round(
     assert set(printed) == {0, 2}
     right, all_, accuracy, auroc, missed, fakes, accused, reals = map(
         float,
-        re.search(CHECKED, printed[0].out).groups(),  # type: ignore[union-attr]
+        re.search(CHECKED, printed[0].out).groups(),
     )
     assert (all_, fakes, reals, right) == (40, 20, 20, 40 - missed - accused)
     assert accuracy == right / 40
@@ -134,7 +128,7 @@ def test_pictures_with_known_answers_find_classes_the_wrong_way_round(
     assert "fewer than a coin would be; check --fake-classes" in printed[2].err
 
 
-def test_a_users_settings_take_precedence_over_the_sources() -> None:
+def test_a_users_settings_take_precedence_over_the_sources():
     request = Request(
         "s", classes=("a", "b"), fake=("b",), outputs="probabilities", preprocess={"size": 64, "std": [2] * 3}
     )
@@ -157,7 +151,7 @@ def test_a_users_settings_take_precedence_over_the_sources() -> None:
 
 
 @pytest.mark.parametrize("scale", [1.0, 1 / 127.5, 1 / 255])
-def test_another_scale_is_one_of_mean_and_deviation(scale: float) -> None:
+def test_another_scale_is_one_of_mean_and_deviation(scale):
     preprocessing, _ = complete(BROUGHT, Request("s", preprocess={"scale": scale}))
     values = np.arange(256)[:, None]
     expected = (values * scale - SAID["mean"]) / SAID["std"]
@@ -173,9 +167,7 @@ def test_another_scale_is_one_of_mean_and_deviation(scale: float) -> None:
         ({"outputs": 3}, "logits", "gives 3 outputs for 2 classes; name as many with --classes"),
     ],
 )
-def test_outputs_that_cannot_be_a_detectors_are_refused(
-    tmp_path: Path, made: dict[str, Any], outputs: Any, sentence: str
-) -> None:
+def test_outputs_that_cannot_be_a_detectors_are_refused(tmp_path, made, outputs, sentence):
     (tmp_path / "graph.onnx").write_bytes(make_graph(**{"outputs": 2, **made}))
     request = Request(str(tmp_path / "graph.onnx"), classes=("FAKE", "REAL"), preprocess=SAID, outputs=outputs)
     with pytest.raises(ValueError, match=sentence):

@@ -41,7 +41,7 @@ def make_pixels(count: int = 2, side: int = 64) -> np.ndarray:
 
 
 @pytest.mark.parametrize("levels", [3, 1000])
-def test_the_median_is_torchs_with_a_0_in_the_middle(levels: int) -> None:
+def test_the_median_is_torchs_with_a_0_in_the_middle(levels):
     # few levels, so that many are equal
     values = torch.randint(-levels, levels, (2, 3, 9, 14)).float()
     windows = unfold(pad(values, (1, 1, 1, 1)), 3).view(2, 3, 9, -1)
@@ -50,7 +50,7 @@ def test_the_median_is_torchs_with_a_0_in_the_middle(levels: int) -> None:
     torch.testing.assert_close(median_of_neighbours(values), expected, rtol=0, atol=0)
 
 
-def test_the_fused_copy_gives_the_same_logits_and_leaves_the_network_alone() -> None:
+def test_the_fused_copy_gives_the_same_logits_and_leaves_the_network_alone():
     network = make_network()
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     inputs = torch.randn(2, 3, 72, 88)
@@ -61,7 +61,7 @@ def test_the_fused_copy_gives_the_same_logits_and_leaves_the_network_alone() -> 
     assert expected.std() > 1e-3
 
 
-def test_a_detector_survives_being_saved_and_its_output_is_fake(tmp_path: Path) -> None:
+def test_a_detector_survives_being_saved_and_its_output_is_fake(tmp_path):
     detector = make_detector()
     pixels = make_pixels()
     with torch.no_grad():
@@ -72,7 +72,7 @@ def test_a_detector_survives_being_saved_and_its_output_is_fake(tmp_path: Path) 
 
 
 @pytest.mark.skipif(not PEERS.exists(), reason="the published weights are not here")
-def test_the_published_weights_give_what_the_authors_code_gives() -> None:
+def test_the_published_weights_give_what_the_authors_code_gives():
     known = find_known("ferretnet")
     file = cache_dir() / "detectors" / f"{known.sha256}.pth"
     file.parent.mkdir(parents=True, exist_ok=True)

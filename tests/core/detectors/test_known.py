@@ -38,7 +38,7 @@ from tests.core.images.github import Server
 
 
 @pytest.mark.parametrize("name", known_detectors())
-def test_an_entry_is_pinned_and_its_network_takes_its_images(name: str) -> None:
+def test_an_entry_is_pinned_and_its_network_takes_its_images(name):
     entry = known_detectors()[name]
     assert re.search(r"/[0-9a-f]{40}/", entry.address) or re.fullmatch(r"\w+==[\d.]+", entry.wheel)
     assert entry.licence
@@ -95,14 +95,12 @@ def publish(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> Publish:
         }  # fmt: skip
         monkeypatch.setattr(known, "known_detectors", lambda: {"theirs": Known(**fields | changes)})
 
-    start.body, start.margins, start.pixels = buffer.getvalue(), scores, images.pixels  # type: ignore[attr-defined]
-    return start  # type: ignore[return-value]
+    start.body, start.margins, start.pixels = buffer.getvalue(), scores, images.pixels
+    return start
 
 
-def test_it_is_fetched_once_and_gives_what_its_authors_network_gives(
-    publish: Publish, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    server = Server(publish.body, cut=1000, resumes=True)  # type: ignore[attr-defined]
+def test_it_is_fetched_once_and_gives_what_its_authors_network_gives(publish, tmp_path, capsys):
+    server = Server(publish.body, cut=1000, resumes=True)
     command = ["add", "theirs", "--out", str(tmp_path)]
     with server.running() as address:
         publish(address)
@@ -130,13 +128,11 @@ def test_it_is_fetched_once_and_gives_what_its_authors_network_gives(
             assert file.read_bytes() == whole
         assert server.requests == 4
     detector = load_detector(tmp_path / "detectors" / "theirs")
-    np.testing.assert_allclose(detector.margins(np.asarray(publish.pixels)), publish.margins, atol=1e-4)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(detector.margins(np.asarray(publish.pixels)), publish.margins, atol=1e-4)
     assert "of its test images, known: " in (tmp_path / "detectors" / "theirs" / "README.md").read_text()
 
 
-def test_a_page_fetches_one_with_its_false_alarms_or_says_why_not(
-    publish: Publish, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_page_fetches_one_with_its_false_alarms_or_says_why_not(publish, tmp_path, capsys):
     network = make_network(32)
     buffer = io.BytesIO()
     torch.save({"model": network.state_dict()}, buffer)
@@ -177,9 +173,7 @@ def test_a_page_fetches_one_with_its_false_alarms_or_says_why_not(
         add(path, fetch("theirs"), known="theirs")
 
 
-def test_a_wheel_comes_by_its_name_version_and_hash(
-    publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wheel_comes_by_its_name_version_and_hash(publish, tmp_path, monkeypatch):
     index, encoder = tmp_path / "index", make_graph(outputs=4, side=24)
     index.mkdir()
     files = {"theirs/e.onnx": encoder, "theirs/head.json": b'{"weights": [1, 2, -3, 4], "bias": 0.5}',
@@ -211,18 +205,16 @@ def test_a_wheel_comes_by_its_name_version_and_hash(
         ({"length": "many"}, "127.0.0.1 states a size that is no number; try again"),
     ],
 )
-def test_what_is_not_the_known_detector_is_not_added(
-    publish: Publish, tmp_path: Path, changes: dict[str, object], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_not_the_known_detector_is_not_added(publish, tmp_path, changes, sentence, capsys):
     length = str(changes.pop("length", ""))
-    with Server(publish.body, length=length).running() as address:  # type: ignore[attr-defined]
+    with Server(publish.body, length=length).running() as address:
         publish(address, **changes)
         assert detectors.main(["add", "theirs", "--out", str(tmp_path)]) == 2
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "detectors").exists()
 
 
-def test_an_encoder_and_a_head_become_one_file(tmp_path: Path) -> None:
+def test_an_encoder_and_a_head_become_one_file(tmp_path):
     encoder, weights = make_graph(outputs=4, side=24), [0.5, -1.0, 2.0, 0.25]
     (tmp_path / "chained.onnx").write_bytes(chain_head(encoder, {"weights": weights, "bias": 0.1}))
     images = np.random.default_rng(0).normal(0, 1, (5, 3, 24, 24)).astype(np.float32)
@@ -234,7 +226,7 @@ def test_an_encoder_and_a_head_become_one_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(score[:, 0], expected, rtol=1e-5)
 
 
-def test_they_are_listed_with_the_command_that_adds_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_they_are_listed_with_the_command_that_adds_them(capsys):
     assert cli.main(["detectors", "list", "--known"]) == 0
     listed = capsys.readouterr().out
     assert all(f"detectors add {name}" in listed for name in known_detectors())

@@ -42,9 +42,7 @@ def images() -> np.ndarray:
         ({"global_pool": "avg", "fc_norm": False, "class_token": False}, "norm.places"),
     ],
 )
-def test_the_last_norm_is_found_on_whose_patches_the_answer_depends(
-    settings: dict[str, Any], layer: str, images: np.ndarray
-) -> None:
+def test_the_last_norm_is_found_on_whose_patches_the_answer_depends(settings, layer, images):
     plain = vision(**settings)
     detector = opened(plain)
     assert detector.target_layer == layer
@@ -55,7 +53,7 @@ def test_the_last_norm_is_found_on_whose_patches_the_answer_depends(
         )
 
 
-def test_its_map_is_the_gradient_of_the_margin_times_the_tokens(images: np.ndarray) -> None:
+def test_its_map_is_the_gradient_of_the_margin_times_the_tokens(images):
     detector, seen = opened(vision()), []
     norm = detector.network.blocks[1].norm1
     handle = norm.register_forward_hook(
@@ -72,7 +70,7 @@ def test_its_map_is_the_gradient_of_the_margin_times_the_tokens(images: np.ndarr
     assert np.abs(expected.numpy()).max() > 1e-3
 
 
-def test_channels_that_come_last_are_read_as_places() -> None:
+def test_channels_that_come_last_are_read_as_places():
     class Last(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -92,6 +90,6 @@ def test_channels_that_come_last_are_read_as_places() -> None:
 
 
 @pytest.mark.parametrize(("side", "layers"), [(7, {"0": (2, 4, 4)}), (2, {"0": (2, 4, 4), "1": (2, 2, 2)})])
-def test_a_pooling_that_enlarges_has_no_places_of_its_own(side: int, layers: dict[str, tuple[int, ...]]) -> None:
+def test_a_pooling_that_enlarges_has_no_places_of_its_own(side, layers):
     network = nn.Sequential(nn.Conv2d(3, 2, 3, stride=8), nn.AdaptiveAvgPool2d(side), nn.Flatten())
     assert find_layers(network, torch.zeros(1, 3, 32, 32)) == (2 * side**2, layers)

@@ -60,7 +60,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_the_mean_of_local_scores_is_the_margin_and_fields_are_those_of_the_layers(name: str) -> None:
+def test_the_mean_of_local_scores_is_the_margin_and_fields_are_those_of_the_layers(name):
     detector = make(name)
     pixels = np.stack([noise(detector.side, detector.side, seed) for seed in (0, 1)])
     scores = detector.local_scores(pixels)
@@ -77,7 +77,7 @@ def test_the_mean_of_local_scores_is_the_margin_and_fields_are_those_of_the_laye
 
 
 @pytest.mark.parametrize("name", ["ferretnet", "patch9"])
-def test_nothing_outside_of_a_field_changes_its_score(name: str) -> None:
+def test_nothing_outside_of_a_field_changes_its_score(name):
     detector = make(name)
     fields = FIELDS[name]
     before = noise(detector.side, detector.side)
@@ -95,7 +95,7 @@ def test_nothing_outside_of_a_field_changes_its_score(name: str) -> None:
 
 
 @pytest.mark.parametrize("detector", [make_plain(), make("around")], ids=["a curved head", "a path around"])
-def test_a_margin_that_is_no_mean_has_no_local_scores(detector: Detector) -> None:
+def test_a_margin_that_is_no_mean_has_no_local_scores(detector):
     assert detector.fields is None
     with pytest.raises(ValueError, match="no mean of local scores"):
         detector.local_scores(noise(detector.side, detector.side)[None])
@@ -105,9 +105,7 @@ def test_a_margin_that_is_no_mean_has_no_local_scores(detector: Detector) -> Non
 
 @pytest.mark.parametrize("name", ["ferretnet", "patch9"])
 @pytest.mark.parametrize(("height", "width"), [(203, 331), (176, 400), (161, 167)])
-def test_a_picture_in_tiles_has_the_scores_of_the_whole(
-    name: str, height: int, width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_picture_in_tiles_has_the_scores_of_the_whole(name, height, width, monkeypatch):
     monkeypatch.setattr("core.detectors.local.TILE", 64)
     detector = make(name)
     picture = noise(height, width)
@@ -124,7 +122,7 @@ def test_a_picture_in_tiles_has_the_scores_of_the_whole(
     assert whole.margin == pytest.approx(margin, abs=1e-4)
 
 
-def test_a_picture_smaller_than_the_window_is_scored_as_it_is_padded() -> None:
+def test_a_picture_smaller_than_the_window_is_scored_as_it_is_padded():
     detector = make("ferretnet")
     picture = noise(90, 200)
     (whole,) = detector.score_whole(picture)

@@ -29,7 +29,7 @@ OLD = {
 }
 
 
-def test_an_old_manifest_is_the_papers_network_at_32_pixels() -> None:
+def test_an_old_manifest_is_the_papers_network_at_32_pixels():
     found = describe(Path("d"), OLD)
     assert (found.kind, found.config, found.classes) == ("resnet", {"width": 2}, Classes(("FAKE", "REAL"), ("FAKE",)))
     assert found.preprocessing == Preprocessing(32, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
@@ -50,14 +50,14 @@ def test_an_old_manifest_is_the_papers_network_at_32_pixels() -> None:
         {"temperature": float("inf")},
     ],
 )
-def test_a_manifest_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
+def test_a_manifest_that_cannot_be_is_refused(changes):
     said = describe(Path("d"), OLD).as_manifest()
     with pytest.raises(ContractError, match=r"d/manifest\.json .*; restore it"):
         describe(Path("d"), said | changes)
 
 
 # as detectors were written before there were kinds, other sources, and these modules
-def test_detectors_of_older_versions_open(tmp_path: Path) -> None:
+def test_detectors_of_older_versions_open(tmp_path):
     images = textured(5, fine=True, seed=1)
     detector = make_detector(
         preprocessing=Preprocessing(32, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6)), temperature=1.5
@@ -79,7 +79,7 @@ def test_detectors_of_older_versions_open(tmp_path: Path) -> None:
     assert find_maker(run, {"oldest": identify(tmp_path / "oldest")}) == "oldest"
 
 
-def test_a_detector_is_read_once_though_many_ask_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_detector_is_read_once_though_many_ask_at_once(tmp_path, monkeypatch):
     save_detector(tmp_path / "d", make_detector(), model_card="")
     second, begun = Barrier(2), []
     read = identity.read_weights
@@ -96,7 +96,7 @@ def test_a_detector_is_read_once_though_many_ask_at_once(tmp_path: Path, monkeyp
     assert len(begun) == 1
 
 
-def test_an_identity_follows_the_files_whatever_their_times_say(tmp_path: Path) -> None:
+def test_an_identity_follows_the_files_whatever_their_times_say(tmp_path):
     save_detector(tmp_path / "d", make_detector(seed=1), model_card="")
     save_detector(tmp_path / "e", make_detector(seed=2), model_card="")
     first = identify(tmp_path / "d")
@@ -116,13 +116,13 @@ def test_an_identity_follows_the_files_whatever_their_times_say(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["", ".a", "a/b", "a@b", "line\nend", "\udcff", "x" * 121])
-def test_a_name_that_no_folder_can_have_is_refused(name: str) -> None:
+def test_a_name_that_no_folder_can_have_is_refused(name):
     check_detector_name("my detector-2")
     with pytest.raises(ValueError, match="a detector cannot be named"):
         check_detector_name(name)
 
 
-def test_a_hash_of_weights_is_of_their_names_and_float32_values() -> None:
+def test_a_hash_of_weights_is_of_their_names_and_float32_values():
     values = np.arange(3, dtype=np.float16)
     given = (
         ("a", values),
@@ -136,7 +136,7 @@ def test_a_hash_of_weights_is_of_their_names_and_float32_values() -> None:
     assert len(set(hashes)) == 4
 
 
-def test_weights_that_a_manifest_claims_are_those_that_are_there(tmp_path: Path) -> None:
+def test_weights_that_a_manifest_claims_are_those_that_are_there(tmp_path):
     save_detector(tmp_path / "d", make_detector(), model_card="")
     reseal(tmp_path / "d", weights_sha256="0" * 64)
     for read in (identify, load_detector):

@@ -58,9 +58,7 @@ def images() -> NDArray[np.uint8]:
         (("it",), ("it",)),
     ],
 )
-def test_the_margin_is_logsumexp_of_real_less_that_of_fake(
-    names: tuple[str, ...], fake: tuple[str, ...], images: NDArray[np.uint8], *, squeezed: bool
-) -> None:
+def test_the_margin_is_logsumexp_of_real_less_that_of_fake(names, fake, images, *, squeezed):
     detector = flat(names, fake, squeezed=squeezed)
     weight, bias = (tensor.double().numpy() for tensor in detector.network.last.parameters())
     logits = images.mean(axis=(1, 2)) / 25.5 @ weight.T + bias
@@ -85,9 +83,7 @@ def test_the_margin_is_logsumexp_of_real_less_that_of_fake(
 @pytest.mark.parametrize(
     ("names", "fake"), [(("a",), ("a",)), (("a",), ()), (("a", "b"), ("b",)), (("a", "b", "c", "d"), ("b", "d"))]
 )
-def test_probabilities_become_their_logits(
-    names: tuple[str, ...], fake: tuple[str, ...], threshold: float | None
-) -> None:
+def test_probabilities_become_their_logits(names, fake, threshold):
     shares = np.random.default_rng(0).dirichlet(np.ones(max(2, len(names))), 9)[:, : len(names)]
     real = shares[:, ~np.isin(names, fake)].sum(axis=1) if len(names) > 1 or not fake else 1 - shares[:, 0]
     scores = grouped(torch.from_numpy(shares), Classes(names, fake, "probabilities", threshold)).numpy()
@@ -96,7 +92,7 @@ def test_probabilities_become_their_logits(
     np.testing.assert_allclose(scores[:, 1] - scores[:, 0], logit(real) + moved, atol=1e-5)
 
 
-def test_new_weights_follow_the_seed_and_leave_the_global_generator() -> None:
+def test_new_weights_follow_the_seed_and_leave_the_global_generator():
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     network.register_parameter("token", nn.Parameter(torch.linspace(-3, 3, 50)))
     twin, before, state = deepcopy(network), weights_sha256(network), torch.get_rng_state()
@@ -108,7 +104,7 @@ def test_new_weights_follow_the_seed_and_leave_the_global_generator() -> None:
     assert 0.5 < float(network.token.detach().std()) / float(torch.linspace(-3, 3, 50).std()) < 1.5
 
 
-def test_parts_are_randomised_from_the_output_down_each_by_numbers_of_its_own() -> None:
+def test_parts_are_randomised_from_the_output_down_each_by_numbers_of_its_own():
     layers = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 2))
     detector = FlatDetector(nn.Sequential(*layers), Preprocessing(16), Classes())
     assert detector.levels == ("4", "3", "2")

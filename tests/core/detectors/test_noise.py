@@ -1,7 +1,5 @@
 """Detectors whose margins depend on the batch, on chance or on the last bits of their inputs."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -45,7 +43,7 @@ def odd(how: str) -> Detector:
     return Detector(Odd(how), Preprocessing(48, mean=(0.5,) * 3, std=(0.2,) * 3), Classes())
 
 
-def test_margins_of_a_batch_become_those_of_each_image_alone() -> None:
+def test_margins_of_a_batch_become_those_of_each_image_alone():
     before = odd("batch")
     detector, said = measure_noise(before, PIXELS)
     assert list(said) == ["One by one"]
@@ -58,19 +56,19 @@ def test_margins_of_a_batch_become_those_of_each_image_alone() -> None:
 
 
 @pytest.mark.parametrize(("how", "least", "most"), [("chance", 0.02, 0.1), ("bits", 0.05, 0.2)])
-def test_noise_is_measured(how: str, least: float, most: float) -> None:
+def test_noise_is_measured(how, least, most):
     detector, said = measure_noise(odd(how), PIXELS)
     assert least < detector.noise <= most
     assert list(said) == ["Noise"]
     assert detector.target_layer == "conv"
 
 
-def test_a_steady_detector_stays_as_it_is() -> None:
+def test_a_steady_detector_stays_as_it_is():
     detector = odd("not")
     assert measure_noise(detector, PIXELS) == (detector, {})
 
 
-def test_a_noisy_detector_is_stored_and_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_noisy_detector_is_stored_and_opened(tmp_path, capsys):
     # another margin whenever it is asked
     (tmp_path / "net.py").write_text("import random\ndef p(path): return random.uniform(0.4, 0.5)\n")
     words = ["add", "noisy", f"function:{tmp_path / 'net.py'}:p", "--run-code", "--size", "32", "--out", str(tmp_path)]

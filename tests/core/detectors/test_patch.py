@@ -12,7 +12,7 @@ PIXELS = textured(3, fine=True, seed=5)
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_the_margin_is_the_mean_score_of_patches_cut_out_one_by_one(field: int) -> None:
+def test_the_margin_is_the_mean_score_of_patches_cut_out_one_by_one(field):
     detector = make_patch(field)
     corners = [(y, x) for y in range(0, 32 - field + 1, 2) for x in range(0, 32 - field + 1, 2)]
     for image, margin, scores in zip(PIXELS, detector.margins(PIXELS), detector.local_scores(PIXELS), strict=True):
@@ -29,7 +29,7 @@ def test_the_margin_is_the_mean_score_of_patches_cut_out_one_by_one(field: int) 
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_the_exact_map_adds_up_to_the_margin(field: int) -> None:
+def test_the_exact_map_adds_up_to_the_margin(field):
     detector = make_patch(field)
     scores = detector.local_scores(PIXELS)
     for number, found in enumerate(EXACT.explain_batch(detector, PIXELS, EXACT.settings())):

@@ -1,7 +1,6 @@
 """Files of weights: safetensors, and pickles that hold nothing but tensors."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ WEIGHTS = {"0.weight": torch.ones(2, 3), "0.bias": torch.zeros(2)}
 
 
 @pytest.mark.parametrize("old", [False, True])
-def test_plain_tensors_are_read_and_nothing_runs(tmp_path: Path, *, old: bool) -> None:
+def test_plain_tensors_are_read_and_nothing_runs(tmp_path, *, old):
     file, options = tmp_path / "w.pth", {"_use_new_zipfile_serialization": not old}
     parallel = {f"module.{name}": value for name, value in WEIGHTS.items()}
     for content in (WEIGHTS, {"state_dict": WEIGHTS, "epoch": 3}, {"model": WEIGHTS}, parallel):
@@ -43,7 +42,7 @@ def test_plain_tensors_are_read_and_nothing_runs(tmp_path: Path, *, old: bool) -
         ({"0.bias": torch.tensor([0.0, float("nan")])}, r"a number in 0\.bias that is not finite"),
     ],
 )
-def test_weights_that_do_not_fit_are_named(changes: dict[str, Any], sentence: str) -> None:
+def test_weights_that_do_not_fit_are_named(changes, sentence):
     network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     norm = {f"1.{name}": one for name, one in network[1].state_dict().items() if name != "num_batches_tracked"}
     given = {name: one for name, one in {**WEIGHTS, **norm, **changes}.items() if one is not None}

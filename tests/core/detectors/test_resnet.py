@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torchcam.methods import GradCAM
 from torchvision.models.resnet import BasicBlock, ResNet
@@ -16,7 +15,7 @@ from tests.conftest import make_detector
 
 
 @pytest.mark.parametrize("width", [4, 64])
-def test_it_is_torchvisions_network_with_another_stem(width: int) -> None:
+def test_it_is_torchvisions_network_with_another_stem(width):
     theirs = ResNet(BasicBlock, [2, 2, 2, 2], num_classes=2)
     theirs.conv1, theirs.maxpool = nn.Conv2d(3, width, 3, padding=1, bias=False), nn.Identity()
     theirs.bn1, theirs.inplanes, theirs.fc = nn.BatchNorm2d(width), width, nn.Linear(8 * width, 2)
@@ -30,13 +29,13 @@ def test_it_is_torchvisions_network_with_another_stem(width: int) -> None:
         torch.testing.assert_close(ours.eval()(inputs), theirs.eval()(inputs), rtol=0, atol=0)
 
 
-def test_a_network_without_weights_draws_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_without_weights_draws_none(monkeypatch):
     monkeypatch.delattr(nn.init, "kaiming_normal_")
     assert {weight.device.type for weight in empty_network(4).parameters()} == {"meta"}
 
 
 @pytest.mark.parametrize("width", [8, 12])
-def test_passes_equal_the_plain_network(width: int, pixels: NDArray[np.uint8]) -> None:
+def test_passes_equal_the_plain_network(width, pixels):
     detector = make_detector(width, preprocessing=Preprocessing(32, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25)))
     inputs = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1)) / (
         torch.tensor([0.2, 0.3, 0.25]).view(3, 1, 1)
@@ -49,7 +48,7 @@ def test_passes_equal_the_plain_network(width: int, pixels: NDArray[np.uint8]) -
     np.testing.assert_allclose(detector.full_pass(pixels).logits, logits, atol=1e-5)
 
 
-def test_map_equals_torchcams_gradcam_where_positive(pixels: NDArray[np.uint8]) -> None:
+def test_map_equals_torchcams_gradcam_where_positive(pixels):
     detector = make_detector()
     network = detector.network
     maps = detector.full_pass(pixels).maps
@@ -76,9 +75,7 @@ def test_map_equals_torchcams_gradcam_where_positive(pixels: NDArray[np.uint8]) 
     ("width", "groups", "form"),
     [(4, 1, torch.contiguous_format), (32, 1, torch.channels_last), (32, 4, torch.contiguous_format)],
 )
-def test_the_memory_format_is_never_one_with_which_torch_crashes(
-    width: int, groups: int, form: torch.memory_format
-) -> None:
+def test_the_memory_format_is_never_one_with_which_torch_crashes(width, groups, form):
     network = build_network(width, groups=groups, seed=0)
     assert fastest_format(network, torch.device("cpu")) == form
     # where batch normalisation learns wrongly otherwise

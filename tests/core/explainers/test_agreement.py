@@ -32,7 +32,7 @@ def explained(values: NDArray[np.float64], verdict: ClassName) -> Explanation:
     )
 
 
-def test_rank_and_overlap_are_what_scipy_and_sets_say() -> None:
+def test_rank_and_overlap_are_what_scipy_and_sets_say():
     first, second = smooth_maps(2, seed=1)
     found = agreement(first, second, segments=SEGMENTS)
     one, two = segment_values(np.stack([first, second]), SEGMENTS)
@@ -42,7 +42,7 @@ def test_rank_and_overlap_are_what_scipy_and_sets_say() -> None:
 
 
 @pytest.mark.parametrize(("verdict", "overlap"), [("FAKE", 1), ("REAL", 0)])
-def test_the_overlap_is_of_the_places_first_for_the_verdict(verdict: ClassName, overlap: float) -> None:
+def test_the_overlap_is_of_the_places_first_for_the_verdict(verdict, overlap):
     # the same quarter speaks for FAKE in both, another in each for REAL
     first, second = np.zeros((32, 32)), np.zeros((32, 32))
     first[:8] = second[:8] = -1
@@ -53,7 +53,7 @@ def test_the_overlap_is_of_the_places_first_for_the_verdict(verdict: ClassName, 
     assert found.rank == pytest.approx(spearmanr(*segment_values(np.stack([first, second]), SEGMENTS))[0])
 
 
-def test_maps_that_agree_exactly_as_well_count_against_the_agreement() -> None:
+def test_maps_that_agree_exactly_as_well_count_against_the_agreement():
     first, second, worse = smooth_maps(3, seed=3)
     # 19 other images, 5 of which have this image's own map: ties are at least as good
     others = np.stack([second] * 5 + [-first] * 14)
@@ -63,7 +63,7 @@ def test_maps_that_agree_exactly_as_well_count_against_the_agreement() -> None:
     assert agreement(first, first, segments=SEGMENTS, others=np.stack([worse] * 19)).rank_share == 1 / 20
 
 
-def test_chance_is_ruled_out_only_by_enough_other_images() -> None:
+def test_chance_is_ruled_out_only_by_enough_other_images():
     """Of 18 others not one may fit as well and it is still more than one in twenty, this image counted."""
     own, others = smooth_maps(1, seed=1)[0], smooth_maps(30, seed=2)
     told = {count: agreement(own, own, segments=SEGMENTS, others=others[:count]) for count in (0, 18, 19, 30)}

@@ -13,8 +13,6 @@ from torchcam import methods
 from core.detectors.detector import Detector
 from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, XGRADCAM, Cam, CamSettings
 from core.explainers.explanation import Explanation, map_diagnostics
-from core.explainers.settings import Target
-from core.images.labels import ClassName
 from tests.conftest import make_detector, textured
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -60,9 +58,7 @@ def at_stage(
 @pytest.mark.parametrize("target", ["margin", "FAKE", "REAL"])
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("cam", CAMS, ids=lambda cam: cam.name)
-def test_maps_are_their_papers_formulas(
-    detector: Detector, fifty: NDArray[np.uint8], stage: str, cam: Cam, target: Target
-) -> None:
+def test_maps_are_their_papers_formulas(detector, fifty, stage, cam, target):
     pixels, is_signed = fifty[::5], target == "margin" and cam is not GRADCAMPP
     scores = {"margin": [-1.0, 1.0], "FAKE": [1.0, 0.0], "REAL": [0.0, 1.0]}[target]
     found = at_stage(detector, pixels, stage, lambda logits: logits @ torch.tensor(scores))
@@ -93,9 +89,7 @@ def test_maps_are_their_papers_formulas(
     np.testing.assert_allclose([one.map for one in results], expected.numpy(), rtol=1e-3, atol=1e-4 * scale)
 
 
-def test_nothing_is_left_on_the_network(
-    detector: Detector, fifty: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_left_on_the_network(detector, fifty, monkeypatch):
     for cam in CAMS:
         explain(cam, detector, fifty[:2], layer="layer3")
         assert cam.cost(CamSettings()) > 0
@@ -120,9 +114,7 @@ def test_nothing_is_left_on_the_network(
         ([1.0, -0.1, 0.5, 0.0], None, "", ""),
     ],
 )
-def test_a_map_is_told_by_what_it_shows(
-    values: list[float], one_sided: ClassName | None, cause: str, named: str
-) -> None:
+def test_a_map_is_told_by_what_it_shows(values, one_sided, cause, named):
     found = map_diagnostics(np.array(values, np.float32).reshape(2, 2), one_sided=one_sided)
     assert found.one_colour == cause
     assert named in found.sentence

@@ -5,16 +5,14 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torchcam.metrics import DeletionInsertionMetric
 
-from core.detectors.detector import Detector
 from core.explainers.deletion import areas, deletion_curves
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import Fill, fill_image
 
 
-def test_areas_are_those_of_torchcams_metric(tiny_detector: Detector, pixels: NDArray[np.uint8]) -> None:
+def test_areas_are_those_of_torchcams_metric(tiny_detector, pixels):
     """With a segment a pixel, as torchcam ranks pixels; two maps under two fills at once."""
     fills: list[Fill] = ["blur", "black"]
     each = np.arange(1024).reshape(32, 32)

@@ -3,7 +3,6 @@
 import io
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,14 +24,14 @@ from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.stored import npz_of
 from core.images.encoding import encode_png
-from core.images.palette import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, Palette, rgb
+from core.images.palette import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, rgb
 from tests.conftest import make_detector
 
 MAP = np.arange(16, dtype=np.float32).reshape(4, 4) - 5
 
 
 @pytest.mark.parametrize("palette", PALETTES)
-def test_the_middle_is_neutral_and_the_ends_are_the_palettes(palette: Palette) -> None:
+def test_the_middle_is_neutral_and_the_ends_are_the_palettes(palette):
     drawn = draw_map(np.array([[-2.0, 0.0, 2.0]] * 3), 3, Style(palette))[0, :, :3]
     negative, positive = ENDS[palette]
     assert tuple(drawn[1]) == rgb(NEUTRAL)
@@ -40,7 +39,7 @@ def test_the_middle_is_neutral_and_the_ends_are_the_palettes(palette: Palette) -
     assert np.abs(drawn[2].astype(int) - rgb(positive)).max() <= 1
 
 
-def test_an_overlay_is_the_grey_picture_where_the_map_is_zero_and_mixed_where_it_is_not() -> None:
+def test_an_overlay_is_the_grey_picture_where_the_map_is_zero_and_mixed_where_it_is_not():
     image = np.full((32, 32, 3), (200, 100, 50), np.uint8)
     grey = float(grey_picture(image)[0, 0, 0])
     assert (grey_picture(image) == grey).all(), "no colour but the map's"
@@ -56,7 +55,7 @@ def test_an_overlay_is_the_grey_picture_where_the_map_is_zero_and_mixed_where_it
     )
 
 
-def test_undecided_is_hatched_in_grey_and_what_is_decided_is_not() -> None:
+def test_undecided_is_hatched_in_grey_and_what_is_decided_is_not():
     undecided = np.zeros((32, 32), bool)
     undecided[:16] = True
     plain, hatched = draw_map(np.ones((32, 32)), 64), draw_map(np.ones((32, 32)), 64, undecided=undecided)
@@ -70,7 +69,7 @@ def test_undecided_is_hatched_in_grey_and_what_is_decided_is_not() -> None:
     assert {tuple(pixel) for pixel in over[:32, :, :3].reshape(-1, 3)} == {rgb(UNDECIDED), grey}
 
 
-def test_an_outline_encloses_the_strongest_quarter_in_the_colour_of_its_sign() -> None:
+def test_an_outline_encloses_the_strongest_quarter_in_the_colour_of_its_sign():
     image = np.full((32, 32, 3), (10, 200, 30), np.uint8)
     values = np.zeros((8, 8))
     values[:2, :4], values[6:, 4:], values[3] = 3.0, -2.0, 0.1
@@ -88,7 +87,7 @@ def test_an_outline_encloses_the_strongest_quarter_in_the_colour_of_its_sign() -
     np.testing.assert_array_equal(draw_outline(image, np.zeros((8, 8)), 64), draw_image(image, 64))
 
 
-def test_the_papers_colours_stand_for_and_against_the_verdict(lime: Explanation) -> None:
+def test_the_papers_colours_stand_for_and_against_the_verdict(lime):
     for margin, end in ((-4.0, 0), (4.0, 1)):
         found = replace(lime, parts=None, undecided=None, values=np.full((4, 4), 2.0), margin=margin)
         drawn = draw_explanation(found, 64, style=Style("paper", 1.0))[0, 0, :3]
@@ -105,7 +104,7 @@ def lime(detector: Detector, image: NDArray[np.uint8]) -> Explanation:
     return LIME.explain_fully(detector, image, LimeSettings(n_samples=64, least_share=0.0))
 
 
-def test_three_states_are_drawn_as_full_colour_light_and_none(lime: Explanation) -> None:
+def test_three_states_are_drawn_as_full_colour_light_and_none(lime):
     regions = np.add.outer(np.arange(32) // 16 * 2, np.arange(32) // 16).astype(np.int32)
     values, signs = np.array([2.0, 1.0, -2.0, 9.0]), np.array([1, 1, -1, 0], np.int8)
     holds = np.array([True, False, False, False])
@@ -126,7 +125,7 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime: Explanation)
     assert ["every" in parts.reading(number) for number in range(4)] == holds.tolist()
 
 
-def test_npz_holds_everything_and_needs_no_pickle(lime: Explanation) -> None:
+def test_npz_holds_everything_and_needs_no_pickle(lime):
     with np.load(io.BytesIO(npz_of(lime)), allow_pickle=False) as kept:
         for name in ("image", "values", "undecided"):
             np.testing.assert_array_equal(kept[name], getattr(lime, name))
@@ -149,9 +148,7 @@ def test_npz_holds_everything_and_needs_no_pickle(lime: Explanation) -> None:
         (["text.png"], "not an image"),
     ],
 )
-def test_what_goes_wrong_is_one_sentence(
-    tmp_path: Path, detector: Detector, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
+def test_what_goes_wrong_is_one_sentence(tmp_path, detector, capsys, arguments, message):
     save_detector(tmp_path / "tiny", detector, model_card="A test's.")
     (tmp_path / "in.png").write_bytes(encode_png(np.zeros((32, 32, 3), np.uint8)))
     (tmp_path / "text.png").write_text("no picture", encoding="utf-8")

@@ -25,7 +25,7 @@ def six() -> NDArray[np.uint8]:
 
 
 def explain(detector: Detector, pixels: NDArray[np.uint8], **settings: object) -> list[Explanation]:
-    return list(INTEGRATED_GRADIENTS.explain_batch(detector, pixels, IntegratedGradientsSettings(**settings)))  # type: ignore[arg-type]
+    return list(INTEGRATED_GRADIENTS.explain_batch(detector, pixels, IntegratedGradientsSettings(**settings)))
 
 
 def baselines(pixels: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
@@ -39,9 +39,7 @@ def baselines(pixels: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
     ("target", "sign", "start"),
     [("margin", 1, "blur"), ("margin", 1, "black"), ("REAL", 1, "blur"), ("FAKE", -1, "blur")],
 )
-def test_the_map_is_captums_on_the_plain_network(
-    detector: Detector, six: NDArray[np.uint8], target: str, sign: int, start: str
-) -> None:
+def test_the_map_is_captums_on_the_plain_network(detector, six, target, sign, start):
     network, label = detector.network, FAKE if target == "FAKE" else REAL
 
     def margin(inputs: torch.Tensor) -> torch.Tensor:
@@ -64,7 +62,7 @@ def test_the_map_is_captums_on_the_plain_network(
         assert found.one_sided is None
 
 
-def test_the_values_add_up_to_what_the_margin_gains(detector: Detector, six: NDArray[np.uint8]) -> None:
+def test_the_values_add_up_to_what_the_margin_gains(detector, six):
     margins, blurry = detector.margins(six), detector.margins(baselines(six, 2))
     for one, margin, start in zip(explain(detector, six, steps=100), margins, blurry, strict=True):
         numbers = one.diagnostics.numbers

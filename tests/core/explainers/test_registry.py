@@ -36,7 +36,7 @@ def small(explainer: AnyExplainer) -> object:
 
 @pytest.mark.parametrize("kind", ["the paper's", "plain"])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_method_keeps_its_promises(name: str, kind: str) -> None:
+def test_every_method_keeps_its_promises(name, kind):
     """Of the paper's network at 32 pixels, and of one that is not known, with one output, at 48."""
     if kind == "plain":
         detector, pixels = make_plain(), pictures(3, fine=True, seed=4)
@@ -77,7 +77,7 @@ def test_every_method_keeps_its_promises(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_methods_settings_are_described_and_come_back_from_texts_and_json(name: str) -> None:
+def test_every_methods_settings_are_described_and_come_back_from_texts_and_json(name):
     explainer = find_explainer(name)
     for settings in (explainer.settings(), *(preset.settings for preset in explainer.presets.values())):
         assert explainer.settings(**json.loads(json.dumps(settings.model_dump()))) == settings
@@ -93,7 +93,7 @@ def test_every_methods_settings_are_described_and_come_back_from_texts_and_json(
 
 
 @pytest.mark.parametrize("name", [one.name for one in explainers() if "target" in one.settings.model_fields])
-def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained_alone(name: str) -> None:
+def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained_alone(name):
     image, explainer = pictures(1, fine=True, seed=4)[0], find_explainer(name)
     detector = make_vit(outputs=1) if Capability.PATCH_TOKENS in explainer.needs else make_plain()
     with pytest.raises(ExplanationError, match="no score for REAL alone"):
@@ -102,7 +102,7 @@ def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained
         assert np.isfinite(explainer.explain_fully(detector, image, explainer.settings(target=target)).map).all()
 
 
-def test_a_method_that_needs_more_than_a_detector_offers_says_so() -> None:
+def test_a_method_that_needs_more_than_a_detector_offers_says_so():
     black_box = SimpleNamespace(side=32, capabilities=frozenset({Capability.PREDICTIONS}), layers={}, target_layer="")
     assert {LIME, LIME_GRID} <= set(explainers(black_box))
     assert GRADCAM not in explainers(black_box)
@@ -111,7 +111,7 @@ def test_a_method_that_needs_more_than_a_detector_offers_says_so() -> None:
     assert explainers(black_box, with_map=True) == explainers(black_box)
 
 
-def test_titles_and_settings_are_read_without_torch_or_the_libraries_behind_the_methods() -> None:
+def test_titles_and_settings_are_read_without_torch_or_the_libraries_behind_the_methods():
     code = (
         "import sys; from core.explainers.registry import explainers; from core.explainers.settings import describe;"
         "[(one.title, describe(one.settings), one.cost(one.settings())) for one in explainers()];"

@@ -17,7 +17,7 @@ class Tea(Base):
     sugar: int = setting(0, low=0, high=4, applies_if={"leaf": ("black",)}, advanced=True)
 
 
-def test_fields_are_described_in_order_those_of_the_base_first() -> None:
+def test_fields_are_described_in_order_those_of_the_base_first():
     seed, minutes, leaf, sugar = describe(Tea)
     assert [one.name for one in (seed, minutes, leaf, sugar)] == ["seed", "minutes", "leaf", "sugar"]
     assert (seed.label, seed.help) == ("Seed", "Of chance.")
@@ -42,8 +42,8 @@ def test_fields_are_described_in_order_those_of_the_base_first() -> None:
         ({"milk": 1}, "there is no setting 'milk'; these are known: seed, minutes, leaf, sugar"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence(wrong: dict[str, object], sentence: str) -> None:
+def test_what_does_not_fit_is_one_sentence(wrong, sentence):
     for make in (Tea, Tea().changed):
         with pytest.raises(ExplanationError) as raised:
-            make(**wrong)  # type: ignore[arg-type]
+            make(**wrong)
         assert str(raised.value) == sentence

@@ -41,7 +41,7 @@ def make_vit(side: int = 48, outputs: int = 2, library: str = "timm") -> Detecto
 
 
 @pytest.mark.parametrize("library", ["timm", "torchvision", "transformers"])
-def test_it_is_the_layer_cam_of_every_block(library: str) -> None:
+def test_it_is_the_layer_cam_of_every_block(library):
     detector, images = make_vit(library=library), pictures(2, fine=True, seed=3)
     # two norms in each block but the last, whose second one, with the final one, sees the class token alone
     assert len(detector.tokens) == 3
@@ -66,5 +66,5 @@ def test_it_is_the_layer_cam_of_every_block(library: str) -> None:
     assert all(len(norm._forward_hooks) <= 2 for norm in map(detector.network.get_submodule, detector.tokens))
 
 
-def test_a_network_without_tokens_cannot_be_explained_so() -> None:
+def test_a_network_without_tokens_cannot_be_explained_so():
     assert "needs patch tokens" in find_explainer("tokens").unavailable(make_detector(width=2))

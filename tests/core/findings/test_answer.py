@@ -61,7 +61,7 @@ def made_study(name: str, yes: Side) -> tuple[Study, pd.DataFrame]:
 
 @pytest.mark.parametrize("yes", ["above", "below"])
 @pytest.mark.parametrize("name", PLANTED)
-def test_a_study_gets_each_answer_from_planted_data(name: str, yes: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_gets_each_answer_from_planted_data(name, yes, monkeypatch):
     study, table = made_study(name, yes)
     monkeypatch.setattr(registry, "STUDIES", {name: f"{__name__}:X"})
     monkeypatch.setattr(registry, "find_study", lambda _: study)
@@ -104,7 +104,7 @@ def differ(one: Interval, other: Interval) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_the_rule_is_as_it_is_written(seed: int) -> None:
+def test_the_rule_is_as_it_is_written(seed):
     generator = np.random.default_rng(seed)
     for made in (drawn(generator) for _ in range(60)):
         every = [(of, interval) for of in made.contrasts if (interval := ends(made, of)) is not None]
@@ -115,7 +115,7 @@ def test_the_rule_is_as_it_is_written(seed: int) -> None:
         if ends(made, made.main) is None:
             assert answer == Answer("no control")
         elif len(words) == 1 and words <= {"yes", "no"}:
-            assert answer == Answer(*words)  # type: ignore[arg-type]
+            assert answer == Answer(*words)
         else:
             assert answer.word == ("depends" if apart else "in part" if "yes" in words else "not shown")
             if answer.word != "not shown":
@@ -125,7 +125,7 @@ def test_the_rule_is_as_it_is_written(seed: int) -> None:
                 assert answer.on == tuple(dict.fromkeys(certain or others))
 
 
-def test_without_an_interval_nothing_is_certain_and_few_sources_have_none() -> None:
+def test_without_an_interval_nothing_is_certain_and_few_sources_have_none():
     few = replace(measure(0.5), sources=4)
     assert answer_of(finding(replace(contrast(0.5), difference=few))).word == "not shown"
     enough = replace(measure(0.5), sources=5)
@@ -134,18 +134,18 @@ def test_without_an_interval_nothing_is_certain_and_few_sources_have_none() -> N
 
 
 @pytest.mark.parametrize(("quantity", "least"), [("flip_rate", 0.05), ("auroc", 0.1), ("faithfulness", 0.4)])
-def test_the_least_effect_is_the_usual_one_unless_a_study_declares_its_own(quantity: str, least: float) -> None:
+def test_the_least_effect_is_the_usual_one_unless_a_study_declares_its_own(quantity, least):
     assert with_least(finding(contrast(1), least=0, quantity=quantity), 4.0).least == pytest.approx(least)
     assert with_least(finding(contrast(1), least=0.3, quantity=quantity), 4.0).least == 0.3
 
 
 @pytest.mark.parametrize(("noise", "word"), [(0.0, "yes"), (0.04, "yes"), (0.06, "in part"), (0.3, "not shown")])
-def test_no_effect_on_margins_below_the_noise_is_claimed(noise: float, word: str) -> None:
+def test_no_effect_on_margins_below_the_noise_is_claimed(noise, word):
     made = finding(contrast(0.3), contrast(0.2), contrast(None), quantity="margin_effect")
     assert answer_of(with_noise(made, noise)).word == word
     assert with_noise(finding(contrast(0.3)), noise) == finding(contrast(0.3))
 
 
-def test_a_measure_without_a_number_is_open() -> None:
+def test_a_measure_without_a_number_is_open():
     lost = replace(contrast(0.3), measure=Measure(np.nan), difference=Measure(np.nan))
     assert answer_of(finding(lost)).word == "not shown"

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from core.findings.contrast import Control, Finding, Measure, find, read_findings, to_json
 from core.findings.intervals import difference_of_intervals, weighted_lead, weighted_mean, weighted_share
@@ -24,7 +23,7 @@ def whole() -> Finding:
     )
 
 
-def test_findings_are_read_as_they_were_written() -> None:
+def test_findings_are_read_as_they_were_written():
     findings = [whole(), finding(contrast(None)), finding(replace(contrast(0.1), measure=Measure(np.nan)))]
     plain = json.loads(to_json(findings))
     assert plain[0]["details"] == {"name": "LIME", "count": 3, "lost": None, "pair": ["a", "b"]}
@@ -42,10 +41,10 @@ def test_findings_are_read_as_they_were_written() -> None:
             read_findings([{**plain[0], **damage}])
     for unknown in ([3], [{**plain[0], "quantity": "luck"}]):
         with pytest.raises(ValueError, match="luck|3"):
-            read_findings(unknown)  # type: ignore[arg-type]
+            read_findings(unknown)
 
 
-def test_measures_are_equal_where_an_unknown_number_stands_in_both() -> None:
+def test_measures_are_equal_where_an_unknown_number_stands_in_both():
     assert Measure(0.5, n=3) == Measure(0.5, n=3)
     assert len({Measure(np.nan), Measure(float("nan")), Measure(0.5)}) == 2
     different = (Measure(0.4, 0.1, 0.6), Measure(0.5, 0.2, 0.6), Measure(0.5, 0.1), Measure(0.5, 0.1, 0.6, 1))
@@ -55,15 +54,15 @@ def test_measures_are_equal_where_an_unknown_number_stands_in_both() -> None:
 
 
 @pytest.mark.parametrize("weights", [None, np.linspace(1, 2, 30)])
-def test_contrasts_have_the_intervals_of_what_they_compare(weights: NDArray[np.float64] | None) -> None:
+def test_contrasts_have_the_intervals_of_what_they_compare(weights):
     own, others = np.random.default_rng(0).normal(0, 1, (2, 30))
     for clusters in (None, np.arange(30) % 4, np.arange(30) % 7):
         made = compare_means("fill", "mean", own, others, weights, control="chance", clusters=clusters)
         assert (made.kind, made.value, made.control and made.control.name, made.n) == ("fill", "mean", "chance", 30)
-        for part, values in ((made.measure, own), (made.control.measure, others), (made.difference, own - others)):  # type: ignore[union-attr]
+        for part, values in ((made.measure, own), (made.control.measure, others), (made.difference, own - others)):
             assert part == weighted_mean(values, weights, clusters=clusters)
-            assert part.sources == (None if clusters is None else clusters.max() + 1)  # type: ignore[union-attr]
-            assert part.has_interval == (clusters is None or clusters.max() > 3)  # type: ignore[union-attr]
+            assert part.sources == (None if clusters is None else clusters.max() + 1)
+            assert part.has_interval == (clusters is None or clusters.max() > 3)
     made = compare_shares("fill", "mean", own > 0, others > 0, weights, control="chance", confidence=0.9)
     assert made.measure == weighted_share(own > 0, weights, confidence=0.9)
     assert made.control == Control("chance", weighted_share(others > 0, weights, confidence=0.9))
@@ -75,7 +74,7 @@ def test_contrasts_have_the_intervals_of_what_they_compare(weights: NDArray[np.f
     assert compare_apart("control", "", measure(0.5), None).difference is None
 
 
-def test_the_strongest_control_comes_first() -> None:
+def test_the_strongest_control_comes_first():
     tried = [contrast(0.3), contrast(None), contrast(-0.2), contrast(0.1)]
     ordered = strongest_first(tried)
     assert [of.difference and of.difference.value for of in ordered] == [-0.2, 0.1, 0.3, None]

@@ -42,7 +42,7 @@ def delong(wins: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(("n", "shift"), [(120, 0.7), (12, 1.0), (12, -1.0), (7, 0.0), (2, 0.0), (3, 0.0)])
-def test_the_interval_is_delongs_computed_pair_by_pair(n: int, shift: float) -> None:
+def test_the_interval_is_delongs_computed_pair_by_pair(n, shift):
     scores, is_real = two_classes(n, shift, seed=n)
     wins = pairs(scores, is_real)
     half = NORMAL * np.sqrt(delong(wins))
@@ -51,7 +51,7 @@ def test_the_interval_is_delongs_computed_pair_by_pair(n: int, shift: float) -> 
 
 
 @pytest.mark.parametrize("real", [10, 3])
-def test_where_no_pair_is_out_of_order_the_interval_is_wilsons(real: int) -> None:
+def test_where_no_pair_is_out_of_order_the_interval_is_wilsons(real):
     for order, hits in ((1, min(real, 10)), (-1, 0)):
         found = auroc(order * np.arange(10 + real), np.arange(10 + real) >= 10)
         ends = proportion_confint(hits, min(real, 10), method="wilson")
@@ -63,7 +63,7 @@ def test_where_no_pair_is_out_of_order_the_interval_is_wilsons(real: int) -> Non
         assert numbers(missing) == pytest.approx((np.nan, np.nan, np.nan, 0), nan_ok=True)
 
 
-def test_a_rule_is_the_log_odds_of_its_bin_among_other_images() -> None:
+def test_a_rule_is_the_log_odds_of_its_bin_among_other_images():
     generator = np.random.default_rng(2)
     values, is_real = generator.integers(0, 60, 300) * 1.0, generator.random(300) < 0.4
     # twenty bins of equal counts; a value on an edge belongs to the bin above it
@@ -93,7 +93,7 @@ def test_a_rule_is_the_log_odds_of_its_bin_among_other_images() -> None:
     assert bin_log_odds(halves, halves > 0, np.array([3])) == 0
 
 
-def test_strata_are_weighted_by_what_they_say_of_a_difference() -> None:
+def test_strata_are_weighted_by_what_they_say_of_a_difference():
     """Weights n m / (n + m), and the variance of the weighted mean; four images of a class are too few."""
     generator = np.random.default_rng(3)
     sizes = [(12, 48), (150, 150), (5, 9), (4, 30), (30, 4)]
@@ -114,7 +114,7 @@ def test_strata_are_weighted_by_what_they_say_of_a_difference() -> None:
     assert numbers(few) == pytest.approx((np.nan, np.nan, np.nan, 0), nan_ok=True)
 
 
-def test_a_rank_correlation_has_bonett_and_wrights_interval() -> None:
+def test_a_rank_correlation_has_bonett_and_wrights_interval():
     generator = np.random.default_rng(0)
     first = generator.normal(0, 1, 40).round(1)
     for second, n in ((first + generator.normal(0, 1, 40), 40), (-first + generator.normal(0, 0.5, 40), 4)):
@@ -128,7 +128,7 @@ def test_a_rank_correlation_has_bonett_and_wrights_interval() -> None:
         assert numbers(rank_correlation(one, other)) == pytest.approx((np.nan, np.nan, np.nan, len(one)), nan_ok=True)
 
 
-def test_a_difference_of_aurocs_is_delongs_on_the_same_images() -> None:
+def test_a_difference_of_aurocs_is_delongs_on_the_same_images():
     generator = np.random.default_rng(1)
     is_real = generator.random(300) < 0.4
     shared = generator.normal(0, 1, 300) + is_real

@@ -1,18 +1,17 @@
 """Findings as tables, and how numbers are written."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from core.findings.contrast import Measure, Unit
+from core.findings.contrast import Measure
 from core.findings.numbers import format_difference, format_measure, percent, plus, signed, unbroken_percent
 from core.findings.table import choices_text, findings_markdown, findings_text
 from tests.core.findings.planted import contrast, finding, measure
 
 
-def test_tables_hold_the_numbers_and_their_texts() -> None:
+def test_tables_hold_the_numbers_and_their_texts():
     few = contrast(None, kind="seam", name="hard")
     few = replace(few, measure=replace(measure(0.5), sources=2))
     contrasts = contrast(0.4, name="blur"), contrast(-0.3, kind="seam", name="mean|x"), few
@@ -51,7 +50,7 @@ def test_tables_hold_the_numbers_and_their_texts() -> None:
         (1, ("100.0%", "100%")), (0.006, ("0.6%", "1%")), (0.994, ("99.4%", "99%")), (-0.02, ("-2.0%", "-2%")),
     ],
 )  # fmt: skip
-def test_shares(value: float, texts: tuple[str, str]) -> None:
+def test_shares(value, texts):
     assert (percent(value), percent(value, 0)) == texts
     assert unbroken_percent(value) == texts[0].replace(" ", "\xa0")
 
@@ -76,10 +75,10 @@ def test_shares(value: float, texts: tuple[str, str]) -> None:
         (format_difference, Measure(np.nan), "share", ""),
     ],
 )  # fmt: skip
-def test_measures(written: Callable[[Measure, Unit], str], value: Measure, unit: Unit, text: str) -> None:
+def test_measures(written, value, unit, text):
     assert written(value, unit) == text
 
 
-def test_numbers_have_their_sign() -> None:
+def test_numbers_have_their_sign():
     assert [signed(value) for value in (-0.001, 0.001, -0.5, 0.5)] == ["0.00", "0.00", "−0.50", "0.50"]
     assert (plus(1.234), plus(-0.4)) == ("+1.23", "−0.40")

@@ -115,7 +115,7 @@ class Server:
 @pytest.fixture
 def serve(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """A function that starts a server of the images in `cifake`, whose fingerprints are the ones expected."""
-    fingerprints = {split: load_image_set(cifake, split).fingerprint for split in ("test", "train")}  # type: ignore[arg-type]
+    fingerprints = {split: load_image_set(cifake, split).fingerprint for split in ("test", "train")}
     monkeypatch.setattr(module, "FINGERPRINTS", fingerprints)
     with ExitStack() as running:
 

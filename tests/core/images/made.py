@@ -163,7 +163,7 @@ def packed(folder: Path, kind: str, *, prefix: str = "") -> Path:
             for file in files:
                 archive.write(file, prefix + file.relative_to(folder).as_posix())
         return path
-    with tarfile.open(path, ARCHIVES[kind]) as archive:  # type: ignore[call-overload]
+    with tarfile.open(path, ARCHIVES[kind]) as archive:
         # not in the order of the names
         for file in reversed(files):
             archive.add(file, prefix + file.relative_to(folder).as_posix())

@@ -18,7 +18,7 @@ from core.storage.atomic import cache_dir
 from core.storage.limits import MANIFEST
 from core.storage.seals import write_folder
 from tests.conftest import write_shipped
-from tests.core.images.github import Serve, files_of, serve, tar_gz, zipped
+from tests.core.images.github import files_of, serve, tar_gz, zipped
 from tests.damage import flip_bit
 
 __all__ = ["serve"]
@@ -43,7 +43,7 @@ def rewrite(shipped: Path, *, archive: bytes | None = None, table: pd.DataFrame 
     write_folder(shipped, kind=KIND, manifest={}, files=files, replace=True)
 
 
-def test_what_ships_is_the_set_that_it_was_made_of(shipped: Path, cifake: Path) -> None:
+def test_what_ships_is_the_set_that_it_was_made_of(shipped, cifake):
     found, expected = load_image_set(shipped, "test"), load_image_set(cifake, "test")
     assert (found.name, found.fingerprint) == ("cifake-test", expected.fingerprint)
     np.testing.assert_array_equal(found.pixels, expected.pixels)
@@ -66,7 +66,7 @@ def test_what_ships_is_the_set_that_it_was_made_of(shipped: Path, cifake: Path) 
         (lambda folder: rewrite(folder, table=pd.read_parquet(folder / TABLE).iloc[1:]), "holds other files than"),
     ],
 )
-def test_what_is_damaged_is_a_sentence(shipped: Path, damage: Callable[[Path], None], sentence: str) -> None:
+def test_what_is_damaged_is_a_sentence(shipped, damage, sentence):
     damage(shipped)
     with pytest.raises(DatasetError) as caught:
         load_image_set(shipped, "test", skip_bad=True)
@@ -85,9 +85,7 @@ def fetched_as(cifake: Path) -> None:
 
 @pytest.mark.parametrize("sized", [True, False])
 @pytest.mark.parametrize("packed", [tar_gz, zipped])
-def test_what_is_fetched_is_what_is_unpacked(
-    serve: Serve, cifake: Path, packed: Callable[..., bytes], *, sized: bool
-) -> None:
+def test_what_is_fetched_is_what_is_unpacked(serve, cifake, packed, *, sized):
     strange = {"../../../../evil.jpg": b"x", "train/REAL/../../evil.jpg": b"x", **files_of(cifake)}
     server = serve(packed(strange), sized=sized)
     downloaded, checked = [], []
@@ -115,9 +113,7 @@ def test_what_is_fetched_is_what_is_unpacked(
         ({"body": tar_gz({"test/REAL/0000.jpg": bytes(3_000_000)})}, "did not send a whole archive"),
     ],
 )
-def test_what_is_no_cifake_is_a_sentence_and_not_kept(
-    serve: Serve, settings: dict[str, object], sentence: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_cifake_is_a_sentence_and_not_kept(serve, settings, sentence, monkeypatch):
     monkeypatch.setattr(module, "MAX_BYTES", 300_000)
     serve(**settings)
     with pytest.raises(DatasetError, match=sentence):
@@ -125,7 +121,7 @@ def test_what_is_no_cifake_is_a_sentence_and_not_kept(
     assert [file.name for file in (cache_dir() / "cifake").iterdir()] == [".lock"]
 
 
-def test_one_wrong_file_among_all_is_noticed(serve: Serve, cifake: Path) -> None:
+def test_one_wrong_file_among_all_is_noticed(serve, cifake):
     files = files_of(cifake)
     files["train/FAKE/0003 (4).jpg"] += b"x"
     serve(tar_gz(files))
@@ -134,7 +130,7 @@ def test_one_wrong_file_among_all_is_noticed(serve: Serve, cifake: Path) -> None
     assert not module.is_fetched()
 
 
-def test_the_fingerprints_are_those_of_the_shipped_set_and_detectors() -> None:
+def test_the_fingerprints_are_those_of_the_shipped_set_and_detectors():
     manifest = json.loads((SHIPPED_FOLDER / MANIFEST).read_text())
     assert manifest["fingerprint"] == FINGERPRINTS["test"]
     detector = json.loads((SHIPPED_FOLDER.parent / "detectors" / "swift" / MANIFEST).read_text())

@@ -1,7 +1,7 @@
 import io
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -28,7 +28,7 @@ def turning(orientation: int) -> Image.Exif:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(orientation: int) -> None:
+def test_exif_orientation_is_applied(orientation):
     upright = np.zeros((8, 16, 3), np.uint8)
     upright[:4, :8] = (255, 0, 0)
     undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
@@ -38,7 +38,7 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     np.testing.assert_array_equal(decode(saved(stored, exif=turning(orientation))), upright)
 
 
-def test_sixteen_bit_grey_is_scaled() -> None:
+def test_sixteen_bit_grey_is_scaled():
     values = np.full((4, 4), 65535, np.uint16)
     values[0, 0] = 257 * 100
     decoded = decode(saved(Image.fromarray(values)))
@@ -58,9 +58,7 @@ def test_sixteen_bit_grey_is_scaled() -> None:
         (16, 2, struct.pack(">HHHHHH", 0x0102, 0x0304, 0x0506, 0x8000, 0, 0), (0x0102, 0x0304, 0x0506)),
     ],
 )
-def test_a_transparent_colour_is_laid_on_white_at_every_depth(
-    depth: int, colour: int, rows: bytes, key: tuple[int, ...]
-) -> None:
+def test_a_transparent_colour_is_laid_on_white_at_every_depth(depth, colour, rows, key):
     width = len(rows) * 8 // depth // (3 if colour == 2 else 1)
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 1, depth, colour, 0, 0, 0))
     clear = chunk(b"tRNS", struct.pack(f">{len(key)}H", *key))
@@ -71,7 +69,7 @@ def test_a_transparent_colour_is_laid_on_white_at_every_depth(
     assert second[0] in range(127, 171)
 
 
-def test_cmyk_and_animation() -> None:
+def test_cmyk_and_animation():
     cmyk = decode(saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG"))
     assert cmyk[4, 4, 0] > 180
     assert cmyk[4, 4, 1] < 90
@@ -119,7 +117,7 @@ def run_length_bmp() -> bytes:
         (many_orientations("JPEG", 50_000), "far more parts"),
     ],
 )
-def test_bad_bytes_are_one_sentence(data: bytes, sentence: str) -> None:
+def test_bad_bytes_are_one_sentence(data, sentence):
     with pytest.raises(ImageError, match=sentence):
         decode(data)
 
@@ -131,7 +129,7 @@ def test_bad_bytes_are_one_sentence(data: bytes, sentence: str) -> None:
         ("TIFF", "RGB", {"compression": "tiff_lzw"}), ("TIFF", "L", {"compression": "tiff_adobe_deflate"}),
     ],
 )  # fmt: skip
-def test_bmp_and_tiff_are_what_pillow_reads(kind: str, mode: str, options: dict[str, str]) -> None:
+def test_bmp_and_tiff_are_what_pillow_reads(kind, mode, options):
     image = Image.effect_noise((90, 70), 60).convert(mode)
     turned = {"exif": turning(6)} if kind == "TIFF" else {}
     expected = image.convert("RGB").rotate(-90, expand=True) if turned else image.convert("RGB")
@@ -146,9 +144,7 @@ def test_bmp_and_tiff_are_what_pillow_reads(kind: str, mode: str, options: dict[
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("factor", [2, 4])
-def test_larger_pictures_are_shrunk_while_they_are_decoded(
-    kind: str, mode: str, options: dict[str, object], factor: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_larger_pictures_are_shrunk_while_they_are_decoded(kind, mode, options, factor, monkeypatch):
     # more rows than a strip has
     small = np.random.default_rng(0).integers(0, 256, (15, 11, 3)).astype(np.uint8)
     image = Image.fromarray(small).resize((92, 140), Image.Resampling.BICUBIC).convert(mode)
@@ -173,12 +169,12 @@ def broken_heic() -> bytes:
 
 
 @pytest.mark.parametrize("data", [timeless_avif(), broken_heic()], ids=["AVIF of time scale 0", "HEIC"])
-def test_whatever_a_decoder_raises_is_one_sentence_on_one_line(data: bytes) -> None:
+def test_whatever_a_decoder_raises_is_one_sentence_on_one_line(data):
     with pytest.raises(ImageError, match=r"^The [^\n]+\.$"):
         decode(data)
 
 
-def test_a_progressive_jpeg_has_a_limit_of_scans_for_its_size() -> None:
+def test_a_progressive_jpeg_has_a_limit_of_scans_for_its_size():
     whole = saved(Image.new("RGB", (2000, 2000), (90, 60, 30)), "JPEG", progressive=True)
     own, last = whole.count(b"\xff\xda"), whole[whole.rindex(b"\xff\xda") : -2]
     assert decode(whole[:-2] + last + whole[-2:]).shape == (2000, 2000, 3)
@@ -189,7 +185,7 @@ def test_a_progressive_jpeg_has_a_limit_of_scans_for_its_size() -> None:
         decode(whole[:-2] + last * (101 - own) + whole[-2:])
 
 
-def test_of_a_heic_the_primary_picture_is_decoded() -> None:
+def test_of_a_heic_the_primary_picture_is_decoded():
     pictures = pillow_heif.HeifFile()
     for side, colour in ((96, (200, 30, 30)), (64, (30, 30, 200))):
         pictures.add_from_pillow(Image.new("RGB", (side, side), colour))
@@ -200,7 +196,7 @@ def test_of_a_heic_the_primary_picture_is_decoded() -> None:
     assert found[32, 32, 2] > 150 > found[32, 32, 0]
 
 
-def test_what_lies_not_in_the_bytes_is_passing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_lies_not_in_the_bytes_is_passing(monkeypatch):
     def lacking(*_: object, **__: object) -> None:
         raise MemoryError
 
@@ -211,7 +207,7 @@ def test_what_lies_not_in_the_bytes_is_passing(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "AVIF"])
-def test_transparency_is_laid_on_white(kind: str) -> None:
+def test_transparency_is_laid_on_white(kind):
     image = Image.new("RGBA", (16, 16), (0, 200, 0, 0))
     image.paste((0, 200, 0, 255), (0, 0, 8, 16))
     data = saved(image, kind)
@@ -238,7 +234,7 @@ def with_chunks(kind: bytes, count: int) -> bytes:
     "make",
     [with_exif, *(partial(with_chunks, kind) for kind in (b"iCCP", b"zTXt", b"iTXt"))],
 )
-def test_a_picture_of_more_packed_parts_than_it_needs_is_refused(make: Callable[[int], bytes]) -> None:
+def test_a_picture_of_more_packed_parts_than_it_needs_is_refused(make):
     assert decode(make(3)).shape == (2, 2, 3)
     with pytest.raises(ImageError, match="far more parts"):
         decode(make(100))

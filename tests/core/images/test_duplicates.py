@@ -21,7 +21,7 @@ def scenes(n: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("max_bits", [0, 3, 8])
-def test_close_pairs_are_those_of_comparing_all_with_all(max_bits: int) -> None:
+def test_close_pairs_are_those_of_comparing_all_with_all(max_bits):
     generator = np.random.default_rng(0)
     base = generator.integers(0, 2**63, 60, dtype=np.uint64)
     flips = [sum(1 << int(bit) for bit in generator.choice(64, k, replace=False)) for k in range(12) for _ in range(5)]
@@ -34,7 +34,7 @@ def test_close_pairs_are_those_of_comparing_all_with_all(max_bits: int) -> None:
     assert len(close_hashes(hashes[:0], max_bits=max_bits)[0]) == 0
 
 
-def test_small_changes_are_found_and_other_pictures_are_not() -> None:
+def test_small_changes_are_found_and_other_pictures_are_not():
     pixels = scenes(60)
     changed = [
         decode(jpeg(pixels[3], 60)),
@@ -52,9 +52,7 @@ def test_small_changes_are_found_and_other_pictures_are_not() -> None:
 @pytest.mark.parametrize(
     ("bits", "correlation", "is_near"), [(8, 0.903, True), (8, 0.897, False), (10, 0.93, False), (0, 0.93, True)]
 )
-def test_a_near_copy_has_at_most_8_other_bits_and_a_correlation_of_at_least_09(
-    bits: int, correlation: float, *, is_near: bool
-) -> None:
+def test_a_near_copy_has_at_most_8_other_bits_and_a_correlation_of_at_least_09(bits, correlation, *, is_near):
     # orthogonal, so that the correlation is exact but for whole grey levels
     noise = np.linalg.qr(np.random.default_rng(0).normal(0, 1, (1024, 3)) * [0, 1, 1] + [1, 0, 0])[0].T[1:] * 32
     first, other = noise.reshape(2, 32, 32)
@@ -64,7 +62,7 @@ def test_a_near_copy_has_at_most_8_other_bits_and_a_correlation_of_at_least_09(
     assert len(near_pairs(pixels.__getitem__, hashes).left) == is_near
 
 
-def test_flat_pictures_are_no_copies_and_equal_ones_have_one_digest() -> None:
+def test_flat_pictures_are_no_copies_and_equal_ones_have_one_digest():
     flat = np.stack([np.full((32, 32, 3), level, np.uint8) for level in (90, 91, 200)])
     assert len(near_pairs(flat.__getitem__, perceptual_hashes(flat)).left) == 0
     digests = pixel_digests(np.concatenate([flat, scenes(1), scenes(1)]))

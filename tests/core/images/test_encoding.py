@@ -16,7 +16,7 @@ def pixels_of(url: str) -> np.ndarray:
     return decode(base64.b64decode(url.partition(",")[2]))
 
 
-def test_an_image_is_enlarged_smoothly_or_pixel_by_pixel() -> None:
+def test_an_image_is_enlarged_smoothly_or_pixel_by_pixel():
     ramp = np.broadcast_to(np.linspace(0, 255, 32).astype(np.uint8)[None, :, None], (32, 32, 3)).copy()
     smooth, squares = enlarged(ramp, 320), enlarged(ramp, 320, pixels=True)
     assert smooth.shape == squares.shape == (320, 320, 3)
@@ -29,9 +29,7 @@ def test_an_image_is_enlarged_smoothly_or_pixel_by_pixel() -> None:
 
 
 @pytest.mark.parametrize(("shape", "most", "expected"), [((300, 200), 150, (150, 100)), ((100, 90), 344, (100, 90))])
-def test_a_larger_image_is_reduced_to_what_is_shown(
-    shape: tuple[int, int], most: int, expected: tuple[int, int]
-) -> None:
+def test_a_larger_image_is_reduced_to_what_is_shown(shape, most, expected):
     ramp = np.linspace(0, 255, shape[1]).astype(np.uint8)
     url = thumbnail_url(np.broadcast_to(ramp[None, :, None], (*shape, 3)).copy(), most)
     assert url.startswith("data:image/webp;base64,")
@@ -50,12 +48,12 @@ def saved(kind: str = "JPEG", mode: str = "RGB", **options: object) -> bytes:
 
 
 @pytest.mark.parametrize("quality", [30, 75, 90, 100])
-def test_the_quality_is_the_one_that_it_was_saved_with(quality: int) -> None:
+def test_the_quality_is_the_one_that_it_was_saved_with(quality):
     assert compression_of(saved(quality=quality)) == f"JPEG quality {quality}, 4:2:0"
     assert compression_of(saved(quality=quality, mode="L")).startswith(f"JPEG quality {quality},")
 
 
-def test_subsampling_and_format() -> None:
+def test_subsampling_and_format():
     assert compression_of(saved(quality=75, subsampling=0)) == "JPEG quality 75, 4:4:4"
     assert compression_of(saved("PNG")) == "PNG"
     assert compression_of(saved("WEBP")) == "WEBP"

@@ -27,7 +27,7 @@ UNLABELLED = len(LABELS) - 1
 def refusal(data: Path, *fake: str, split: str = "test") -> str:
     """The one sentence with which a set is refused."""
     with pytest.raises(DatasetError) as raised:
-        load_image_set(DataPath(str(data), fake), split)  # type: ignore[arg-type]
+        load_image_set(DataPath(str(data), fake), split)
     sentence = str(raised.value)
     assert "\n" not in sentence
     assert sentence.endswith(".")
@@ -36,7 +36,7 @@ def refusal(data: Path, *fake: str, split: str = "test") -> str:
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar.gz"])
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_a_layout_gives_class_source_and_split_of_each_picture(name: str, kind: str, tmp_path: Path) -> None:
+def test_a_layout_gives_class_source_and_split_of_each_picture(name, kind, tmp_path):
     make, fake = LAYOUTS[name]
     folder = tmp_path / "photos"
     truths = make(folder)
@@ -47,7 +47,7 @@ def test_a_layout_gives_class_source_and_split_of_each_picture(name: str, kind: 
     expected = {f"{truth.split} {cut(path)}": truth for path, truth in truths.items()}
     found = {}
     for split in {truth.split for truth in truths.values()}:
-        images = load_image_set(DataPath(str(packed(folder, kind)), fake), split)  # type: ignore[arg-type]
+        images = load_image_set(DataPath(str(packed(folder, kind)), fake), split)
         assert images.name == f"photos-{split}"
         assert images.side == SIDE
         for row, pixels in zip(images.rows.to_dict("records"), images.pixels, strict=True):
@@ -62,7 +62,7 @@ def test_a_layout_gives_class_source_and_split_of_each_picture(name: str, kind: 
     assert found == expected
 
 
-def test_pictures_of_a_table_of_bytes_are_its_own(tmp_path: Path) -> None:
+def test_pictures_of_a_table_of_bytes_are_its_own(tmp_path):
     made.parquet(tmp_path / "set")
     names = [f"data/train-00000-of-00001.parquet/{n:07d}.png" for n in (5, 0, 4, 0)]
     data = DataPath(str(tmp_path / "set"), ("ai",))
@@ -73,13 +73,13 @@ def test_pictures_of_a_table_of_bytes_are_its_own(tmp_path: Path) -> None:
     ("folder", "sources"),
     [("my data/v1/images", None), ("Images", None), ("my data/biggan", ["biggan"] * 2)],
 )
-def test_a_folder_of_images_is_no_generator(tmp_path: Path, folder: str, sources: list[str] | None) -> None:
+def test_a_folder_of_images_is_no_generator(tmp_path, folder, sources):
     write(tmp_path / "set", [f"{folder}/natural/a.png", f"{folder}/generated/b.png"])
     rows = load_image_set(packed(tmp_path / "set", "zip"), "test").rows
     assert (rows["source"].tolist() if "source" in rows else None) == sources
 
 
-def test_folders_around_and_below_the_classes_are_sources_and_categories(tmp_path: Path) -> None:
+def test_folders_around_and_below_the_classes_are_sources_and_categories(tmp_path):
     names = [f"{source}/{split}/{label}/{n}.png" for source in ("midjourney", "sd14") for split in ("train", "test")
              for label in ("REAL", "FAKE") for n in range(2)]  # fmt: skip
     write(tmp_path / "two", names)
@@ -94,7 +94,7 @@ def test_folders_around_and_below_the_classes_are_sources_and_categories(tmp_pat
     assert rows["category"].tolist().count("cat") == 4
 
 
-def test_folders_of_both_classes_around_a_picture_are_refused_until_the_fake_ones_are_named(tmp_path: Path) -> None:
+def test_folders_of_both_classes_around_a_picture_are_refused_until_the_fake_ones_are_named(tmp_path):
     places = [f"{label}/{what}" for label in ("real", "ai") for what in ("nature", "city")]
     write(tmp_path / "set", [f"{place}/{n}.png" for place in places for n in range(2)])
     assert "is in a folder that says REAL and in one that says FAKE; name" in refusal(tmp_path / "set")
@@ -106,7 +106,7 @@ def test_folders_of_both_classes_around_a_picture_are_refused_until_the_fake_one
     assert (rows["label"] == 1).tolist() == [name.startswith("photos/real/") for name in rows["name"]]
 
 
-def test_a_table_of_paths_may_be_named_itself_and_name_files_elsewhere(tmp_path: Path) -> None:
+def test_a_table_of_paths_may_be_named_itself_and_name_files_elsewhere(tmp_path):
     write(tmp_path / "away", [f"{n}.png" for n in range(4)])
     lines = [f"{tmp_path / 'away' / f'{n}.png'},{('ai', 'photo')[n % 2]}" for n in range(4)]
     (tmp_path / "lists").mkdir()
@@ -120,7 +120,7 @@ def test_a_table_of_paths_may_be_named_itself_and_name_files_elsewhere(tmp_path:
         assert "names 4 pictures that are not there: " in refusal(data)
 
 
-def test_what_is_in_no_layout_is_named_with_what_was_expected_and_found(tmp_path: Path) -> None:
+def test_what_is_in_no_layout_is_named_with_what_was_expected_and_found(tmp_path):
     folder = tmp_path / "set"
     (folder / "cats").mkdir(parents=True)
     (folder / "README.md").write_text("…")
@@ -153,7 +153,7 @@ def test_what_is_in_no_layout_is_named_with_what_was_expected_and_found(tmp_path
         ("file_name,label\n0.png,\xff", "is no table of UTF-8 text"),
     ],
 )
-def test_a_wrong_table_is_a_sentence(tmp_path: Path, table: str, sentence: str) -> None:
+def test_a_wrong_table_is_a_sentence(tmp_path, table, sentence):
     write(tmp_path / "set", ["0.png", "1.png"])
     (tmp_path / "set" / "metadata.csv").write_bytes(table.encode("latin-1"))
     assert sentence in refusal(tmp_path / "set")
@@ -180,12 +180,12 @@ def test_a_wrong_table_is_a_sentence(tmp_path: Path, table: str, sentence: str) 
     ],
 )
 def test_a_wrong_parquet_is_a_sentence(
-    tmp_path: Path,
-    columns: dict[str, list[object]] | None,
-    limits: dict[str, int],
-    sentence: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    tmp_path,
+    columns,
+    limits,
+    sentence,
+    monkeypatch,
+):
     file = tmp_path / "a.parquet"
     file.write_bytes(b"PAR1 and nothing else")
     if columns:
@@ -196,9 +196,7 @@ def test_a_wrong_parquet_is_a_sentence(
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz"])
-def test_cifake_is_the_same_set_in_an_archive_and_a_damaged_one_is_a_sentence(
-    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cifake_is_the_same_set_in_an_archive_and_a_damaged_one_is_a_sentence(tmp_path, kind, monkeypatch):
     folder = write_cifake(tmp_path / "made", train=4, test=6)
     expected = load_image_set(folder, "test")
     # its look alone makes no set CIFAKE
@@ -214,9 +212,7 @@ def test_cifake_is_the_same_set_in_an_archive_and_a_damaged_one_is_a_sentence(
     assert f"is not a {'.zip file' if kind == 'zip' else 'whole .tar file'}" in refusal(path)
 
 
-def test_a_tar_that_unpacks_to_far_more_than_pictures_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tar_that_unpacks_to_far_more_than_pictures_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("core.images.files.MOST_ANYWAY", 2**20)
     with tarfile.open(tmp_path / "bomb.tar.xz", "w:xz") as archive:
         for n in range(3):
@@ -226,7 +222,7 @@ def test_a_tar_that_unpacks_to_far_more_than_pictures_is_refused(
     assert "it unpacks to far more than pictures do" in refusal(tmp_path / "bomb.tar.xz")
 
 
-def test_a_table_of_lines_may_have_backslashes_and_letters_of_two_parts(tmp_path: Path) -> None:
+def test_a_table_of_lines_may_have_backslashes_and_letters_of_two_parts(tmp_path):
     write(tmp_path / "set", ["real/cafe\u0301.png", "fake/b.png"])
     lines = [
         {"file_name": "real\\caf\u00e9.png", "label": "real", "text": "a\u2028b\x85c"},
@@ -238,13 +234,13 @@ def test_a_table_of_lines_may_have_backslashes_and_letters_of_two_parts(tmp_path
     assert rows.set_index("name")["label"].to_dict() == {"fake/b.png": 0, "real/cafe\u0301.png": 1}
 
 
-def test_folders_that_link_to_each_other_are_read_once(tmp_path: Path) -> None:
+def test_folders_that_link_to_each_other_are_read_once(tmp_path):
     made.genimage(tmp_path / "set")
     (tmp_path / "set" / "ADM" / "again").symlink_to(tmp_path / "set")
     assert check_image_set(tmp_path / "set", "test") == 8
 
 
-def test_members_of_a_tar_lead_nowhere(tmp_path: Path) -> None:
+def test_members_of_a_tar_lead_nowhere(tmp_path):
     made.generator_label(tmp_path / "set")
     path = packed(tmp_path / "set", "tar")
     secret = tmp_path / "secret.png"
@@ -262,7 +258,7 @@ def test_members_of_a_tar_lead_nowhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
-def test_two_members_of_a_name_are_refused(tmp_path: Path, kind: str) -> None:
+def test_two_members_of_a_name_are_refused(tmp_path, kind):
     made.zero_one(tmp_path / "set")
     path = packed(tmp_path / "set", kind)
     name = "biggan/0_real/0.png"
@@ -276,7 +272,7 @@ def test_two_members_of_a_name_are_refused(tmp_path: Path, kind: str) -> None:
     assert f"holds {name} more than once" in refusal(path)
 
 
-def test_a_long_text_that_repeats_takes_no_memory(tmp_path: Path) -> None:
+def test_a_long_text_that_repeats_takes_no_memory(tmp_path):
     label = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), ["x" * 10_000_000])
     pq.write_table(pa.table({"image": [b"a"] * 2000, "label": label}), tmp_path / "a.parquet")
     pa.default_memory_pool().release_unused()
@@ -286,7 +282,7 @@ def test_a_long_text_that_repeats_takes_no_memory(tmp_path: Path) -> None:
     assert pa.default_memory_pool().max_memory() - before < 2**28
 
 
-def test_members_of_a_zip_are_checked(tmp_path: Path) -> None:
+def test_members_of_a_zip_are_checked(tmp_path):
     made.zero_one(tmp_path / "set")
     path = packed(tmp_path / "set", "zip")
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -302,7 +298,7 @@ def test_members_of_a_zip_are_checked(tmp_path: Path) -> None:
     assert len(load_image_set(path, "test", skip_bad=True)) == 12
 
 
-def test_pictures_without_labels_are_a_set_that_nothing_is_learned_from(tmp_path: Path) -> None:
+def test_pictures_without_labels_are_a_set_that_nothing_is_learned_from(tmp_path):
     write(tmp_path / "set", ["own/cats/0.png", "own/dogs/a/1.png", "own/2.png"])
     (tmp_path / "set/list.csv").write_text("IMAGE,caption\nown/2.png,x\n")
     assert load_image_set(tmp_path / "set/list.csv", "test").labels.tolist() == [UNLABELLED]
@@ -324,9 +320,7 @@ def test_pictures_without_labels_are_a_set_that_nothing_is_learned_from(tmp_path
         ("filepath,y", ("1", "0"), ("0",)), ("img,ground_truth", ("real", "fake"), ()),
     ],
 )  # fmt: skip
-def test_columns_of_a_table_have_their_usual_names(
-    tmp_path: Path, columns: str, values: tuple[str, str], fake: tuple[str, ...]
-) -> None:
+def test_columns_of_a_table_have_their_usual_names(tmp_path, columns, values, fake):
     write(tmp_path, ["0.png", "1.png"])
     (tmp_path / "list.csv").write_text(f"{columns}\n0.png,{values[0]}\n1.png,{values[1]}\n")
     assert load_image_set(DataPath(str(tmp_path / "list.csv"), fake), "test").labels.tolist() == [REAL, FAKE]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from core.images import out_of_distribution as module
@@ -33,7 +32,7 @@ def write_archive(path: Path, files: dict[str, bytes]) -> None:
             archive.addfile(member, io.BytesIO(data))
 
 
-def test_archives_and_folders_are_read_and_nothing_is_unpacked(tmp_path: Path) -> None:
+def test_archives_and_folders_are_read_and_nothing_is_unpacked(tmp_path):
     gan, ddpm = textured(5, fine=True, seed=3), textured(4, fine=False, seed=4)
     write_archive(tmp_path / "gan.tar.xz", {f"a/{n}.png": encode_png(image) for n, image in enumerate(gan)})
     (tmp_path / "ddpm" / "deep").mkdir(parents=True)
@@ -50,7 +49,7 @@ def test_archives_and_folders_are_read_and_nothing_is_unpacked(tmp_path: Path) -
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(tmp_path: Path) -> None:
+def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(tmp_path):
     wide, tall = (
         np.random.default_rng(seed).integers(0, 256, size, np.uint8)
         for seed, size in enumerate(((96, 130, 3), (90, 64, 3)))
@@ -104,7 +103,7 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return package / "sea.png"
 
 
-def test_squares_are_cut_once_and_made_small_under_every_filter(photographs: Path) -> None:
+def test_squares_are_cut_once_and_made_small_under_every_filter(photographs):
     (sea,) = crop_photographs(Preprocessing(32), crops=6)
     # one that is absent, or another picture than the manifest's, is left out
     assert sea.name == "sea"
@@ -121,7 +120,7 @@ def test_squares_are_cut_once_and_made_small_under_every_filter(photographs: Pat
     assert crop_photographs(Preprocessing(32), crops=2, split="train") == []
 
 
-def test_saved_like_cifake_is_jpeg_75_with_halved_colour(pixels: NDArray[np.uint8]) -> None:
+def test_saved_like_cifake_is_jpeg_75_with_halved_colour(pixels):
     for image, after in zip(pixels, as_cifake(pixels), strict=True):
         np.testing.assert_array_equal(after, resaved(image, "JPEG", quality=75, subsampling=2))
     assert as_cifake(pixels[:0]).shape == (0, 32, 32, 3)

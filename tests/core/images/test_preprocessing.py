@@ -20,7 +20,7 @@ def picture(height: int, width: int) -> np.ndarray:
 
 @pytest.mark.parametrize("interpolation", METHODS)
 @pytest.mark.parametrize(("height", "width"), [(100, 100), (97, 140), (301, 80), (40, 33), (72, 72)])
-def test_resize_then_crop_is_torchvisions(interpolation: str, height: int, width: int) -> None:
+def test_resize_then_crop_is_torchvisions(interpolation, height, width):
     image = picture(height, width)
     ours = Preprocessing(64, 72, "after", interpolation).fit(image)
     theirs = v2.Compose([v2.Resize(72, METHODS[interpolation]), v2.CenterCrop(64)])
@@ -28,7 +28,7 @@ def test_resize_then_crop_is_torchvisions(interpolation: str, height: int, width
 
 
 @pytest.mark.parametrize(("width", "offset"), [(73, 4), (75, 5), (78, 7)])
-def test_the_offset_of_a_crop_is_rounded_down_where_that_is_said(width: int, offset: int) -> None:
+def test_the_offset_of_a_crop_is_rounded_down_where_that_is_said(width, offset):
     # nothing is resized
     image = picture(64, width)
     for crop, start in (("after_floor", offset), ("after", round((width - 64) / 2))):
@@ -37,7 +37,7 @@ def test_the_offset_of_a_crop_is_rounded_down_where_that_is_said(width: int, off
 
 
 @pytest.mark.parametrize(("height", "width"), [(100, 100), (97, 140), (301, 80), (40, 33)])
-def test_crop_then_resize_is_torchvisions_or_pillows(height: int, width: int) -> None:
+def test_crop_then_resize_is_torchvisions_or_pillows(height, width):
     image = picture(height, width)
     theirs = v2.Compose([v2.CenterCrop(min(height, width)), v2.Resize(64, METHODS["bicubic"])])
     np.testing.assert_array_equal(Preprocessing(64).fit(image), np.asarray(theirs(Image.fromarray(image))))
@@ -46,7 +46,7 @@ def test_crop_then_resize_is_torchvisions_or_pillows(height: int, width: int) ->
 
 
 @pytest.mark.parametrize(("height", "width"), [(100, 131), (64, 64), (63, 200), (40, 33)])
-def test_a_native_window_is_torchvisions_centre_crop_without_resizing(height: int, width: int) -> None:
+def test_a_native_window_is_torchvisions_centre_crop_without_resizing(height, width):
     image = picture(height, width)
     steps = Preprocessing(64, crop="native")
     ready = prepare_pixels(image, steps)
@@ -56,7 +56,7 @@ def test_a_native_window_is_torchvisions_centre_crop_without_resizing(height: in
     assert ("black" in ready.describe("bicubic")) == (min(height, width) < 64)
 
 
-def test_a_native_window_is_moved_over_the_pictures_own_pixels() -> None:
+def test_a_native_window_is_moved_over_the_pictures_own_pixels():
     image = picture(100, 200)
     steps = Preprocessing(32, crop="native")
     # whatever the zoom of the place is
@@ -66,7 +66,7 @@ def test_a_native_window_is_moved_over_the_pictures_own_pixels() -> None:
     assert Location(zoom=steps.first_zoom(100, 200)).side(100, 200) == 32
 
 
-def test_a_strip_loses_its_ends_before_it_is_resized(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strip_loses_its_ends_before_it_is_resized(monkeypatch):
     image = picture(50, 1000)
     # twice as large, so that no rounding moves anything
     steps = Preprocessing(64, 100, "after", "bilinear")
@@ -91,12 +91,12 @@ def test_a_strip_loses_its_ends_before_it_is_resized(monkeypatch: pytest.MonkeyP
         ({"mean": None}, "a value of the wrong type"),
     ],
 )
-def test_what_cannot_be_is_named(changes: dict[str, object], sentence: str) -> None:
+def test_what_cannot_be_is_named(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         Preprocessing.of(asdict(Preprocessing(32)) | changes)
 
 
-def test_every_filter_is_pillows_on_the_middle_square() -> None:
+def test_every_filter_is_pillows_on_the_middle_square():
     image = picture(100, 160)
     ready = prepare_pixels(decode(encode_png(image)), Preprocessing(32))
     assert ready.filters == tuple(RESAMPLING)
@@ -114,7 +114,7 @@ def test_every_filter_is_pillows_on_the_middle_square() -> None:
         (Preprocessing(32, crop="none", interpolation="box"), "stretched to 32 x 32 (box)"),
     ],
 )
-def test_a_detectors_own_preprocessing_is_kept_but_for_the_filter(steps: Preprocessing, told: str) -> None:
+def test_a_detectors_own_preprocessing_is_kept_but_for_the_filter(steps, told):
     image = picture(100, 160)
     ready = prepare_pixels(image, steps)
     np.testing.assert_array_equal(ready.seen(steps.interpolation), steps.fit(image))
@@ -128,5 +128,5 @@ def test_a_detectors_own_preprocessing_is_kept_but_for_the_filter(steps: Preproc
 
 
 @pytest.mark.parametrize(("margins", "outcome"), [([1, 2], "REAL"), ([-1, 0], "FAKE"), ([-1, 2], "undetermined")])
-def test_a_verdict_takes_every_filter(margins: list[float], outcome: str) -> None:
+def test_a_verdict_takes_every_filter(margins, outcome):
     assert settle(np.array(margins, np.float32)) == outcome

@@ -5,7 +5,6 @@ import socket
 import time
 import zlib
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -33,7 +32,7 @@ def claims(data: bytes, kind: str) -> list[Claim]:
 
 
 @pytest.mark.parametrize(("packed", "international"), [(False, False), (True, True)])
-def test_settings_of_webui(packed: bool, international: bool) -> None:
+def test_settings_of_webui(packed, international):
     (found,) = claims(png({"parameters": WEBUI}, packed=packed, international=international), "Generator settings")
     assert "“dreamshaper_8”" in found.sentence
     assert (found.detail, found.suggests) == (WEBUI, "generated")
@@ -48,7 +47,7 @@ def test_settings_of_webui(packed: bool, international: bool) -> None:
         saved("JPEG", xmp=b"<x><y></x>"),
     ],
 )  # fmt: skip
-def test_what_only_looks_like_an_origin(data: bytes) -> None:
+def test_what_only_looks_like_an_origin(data):
     assert read_claims(data) == []
     assert "does not say whether" in summarise([])
 
@@ -57,7 +56,7 @@ def test_what_only_looks_like_an_origin(data: bytes) -> None:
     ("software", "suggests"),
     [("Midjourney 6", "generated"), ("DALL·E 3", "generated"), ("Kendall Editor", ""), ("imagen editada", "")],
 )
-def test_software_that_generates(software: str, suggests: str) -> None:
+def test_software_that_generates(software, suggests):
     data = saved("JPEG", exif=exif(software=software.encode(), camera=("Canon", "R6")))
     assert [claim.suggests for claim in claims(data, "Software")] == [suggests]
     assert ("says both" if suggests else "that a camera took it") in summarise(read_claims(data))
@@ -73,7 +72,7 @@ def test_software_that_generates(software: str, suggests: str) -> None:
         ({"parameters": json.dumps({"prompt": "a cat", "steps": 4, "model": "x"})}, "an image generator", "x"),
     ],
 )
-def test_settings_of_other_generators(texts: dict[str, str], program: str, model: str) -> None:
+def test_settings_of_other_generators(texts, program, model):
     (found,) = claims(png(texts), "Generator settings")
     assert program in found.sentence
     assert ("model" in found.sentence) == bool(model)
@@ -81,7 +80,7 @@ def test_settings_of_other_generators(texts: dict[str, str], program: str, model
 
 
 @pytest.mark.parametrize("kind", MIME)
-def test_exif_in_every_format(kind: str) -> None:
+def test_exif_in_every_format(kind):
     for comment in (
         b"UNICODE\0" + WEBUI.encode("utf-16-be"),
         b"UNICODE\0" + WEBUI.encode("utf-16-le"),
@@ -98,7 +97,7 @@ def test_exif_in_every_format(kind: str) -> None:
     ("digitalCapture", "photograph", "taken by a digital camera"),
     ("madeUp", "", "“madeUp”"),
 ])  # fmt: skip
-def test_xmp_in_every_format(code: str, suggests: str, meaning: str) -> None:
+def test_xmp_in_every_format(code, suggests, meaning):
     text = XMP.format(code)
     files = {kind: saved(kind, xmp=text.encode()) for kind in ("JPEG", "WEBP", "AVIF", "HEIF")}
     files["PNG"] = png({"XML:com.adobe.xmp": text}, international=True)
@@ -109,7 +108,7 @@ def test_xmp_in_every_format(code: str, suggests: str, meaning: str) -> None:
 
 
 @pytest.mark.parametrize("kind", MIME)
-def test_content_credentials(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content_credentials(kind, tmp_path, monkeypatch):
     # wherever the server was started
     monkeypatch.chdir(tmp_path)
     signature, action = claims(sign(saved(kind), MIME[kind]), "Content Credentials")
@@ -118,7 +117,7 @@ def test_content_credentials(kind: str, tmp_path: Path, monkeypatch: pytest.Monk
     assert "“Made-up Generator 3”, made by a generative model" in action.sentence
 
 
-def test_what_stands_behind_a_claim() -> None:
+def test_what_stands_behind_a_claim():
     signed = sign(saved("JPEG"), "image/jpeg")
     assert [weigh(read_claims(data)) for data in (signed, png({"parameters": WEBUI}), saved("PNG"))] == [
         "signed",
@@ -129,7 +128,7 @@ def test_what_stands_behind_a_claim() -> None:
     assert weigh(read_claims(forged)) == "claimed"
 
 
-def test_marks_of_services() -> None:
+def test_marks_of_services():
     described = "a fox --v 6 Job ID: 12345678-1234-1234-1234-123456789abc"
     (midjourney,) = claims(png({"Description": described}), "Generator settings")
     assert midjourney.suggests == "generated"
@@ -139,7 +138,7 @@ def test_marks_of_services() -> None:
     assert google.suggests == "generated"
 
 
-def test_forged_credentials() -> None:
+def test_forged_credentials():
     signed = sign(saved("JPEG"), "image/jpeg")
     for data, sentence in {
         signed.replace(b"Generator 3", b"Generator 4"): "not valid: ",
@@ -150,7 +149,7 @@ def test_forged_credentials() -> None:
     assert read_claims(segment(saved("JPEG"), 0xFE, b"jumb c2pa")) == []
 
 
-def test_nothing_is_fetched() -> None:
+def test_nothing_is_fetched():
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         address = f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa"
@@ -163,7 +162,7 @@ def test_nothing_is_fetched() -> None:
             server.accept()
 
 
-def test_a_text_of_strangers_is_cut_and_cleaned() -> None:
+def test_a_text_of_strangers_is_cut_and_cleaned():
     (found,) = claims(png({"Software": "a\x07\u202e\n" + "b" * 9000}, international=True), "Software")
     assert found.sentence.startswith("Written by “a b")
     assert len(found.sentence) < 200
@@ -188,7 +187,7 @@ STALLING = {
 
 
 @pytest.mark.parametrize("name", STALLING)
-def test_a_file_made_to_stall_is_read_or_refused_in_time(name: str) -> None:
+def test_a_file_made_to_stall_is_read_or_refused_in_time(name):
     data, began = STALLING[name](), time.process_time()
     with suppress(ImageError):
         read_claims(data)

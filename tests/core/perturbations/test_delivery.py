@@ -23,7 +23,7 @@ def picture() -> NDArray[np.uint8]:
     return np.clip(waves + generator.normal(0, 12, waves.shape), 0, 255).astype(np.uint8)
 
 
-def test_deliveries_are_pillows_own(picture: NDArray[np.uint8]) -> None:
+def test_deliveries_are_pillows_own(picture):
     before, large = picture.copy(), picture.repeat(10, axis=0).repeat(10, axis=1)
 
     def resized(image: NDArray[np.uint8], width: int, height: int, how: str) -> NDArray[np.uint8]:
@@ -53,7 +53,7 @@ def test_deliveries_are_pillows_own(picture: NDArray[np.uint8]) -> None:
     assert all(one.apply(dot).shape == (1, 1, 3) for one in DELIVERIES)
 
 
-def test_a_detector_is_given_the_delivered_square(picture: NDArray[np.uint8]) -> None:
+def test_a_detector_is_given_the_delivered_square(picture):
     location = Location(0.2, 0.5, 1.5)
     found = {one.delivery.name: one for one in deliver(picture, Preprocessing(32), location)}
     # what only crops leaves the square as it is
@@ -74,9 +74,7 @@ def test_a_detector_is_given_the_delivered_square(picture: NDArray[np.uint8]) ->
 
 
 @pytest.mark.parametrize(("limit", "value"), [("MOST", 1500), ("MOST", 5999), ("WEBP_SIDE", 50), ("WEBP_SIDE", 99)])
-def test_a_picture_that_is_too_large_is_halved_until_it_is_not(
-    picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, limit: str, value: int
-) -> None:
+def test_a_picture_that_is_too_large_is_halved_until_it_is_not(picture, monkeypatch, limit, value):
     monkeypatch.setattr(delivery, limit, value)
     (found,) = deliver(picture, Preprocessing(16), among=[BY_NAME["png"]])
     half = (picture.reshape(60, 2, 100, 2, 3).astype(int).sum(axis=(1, 3)) + 2) // 4
@@ -89,7 +87,7 @@ def test_a_picture_that_is_too_large_is_halved_until_it_is_not(
 
 
 @pytest.mark.parametrize("shape", [(301, 40), (1, 9), (9, 1), (2, 3)])
-def test_halving_drops_an_odd_row_or_column(shape: tuple[int, int]) -> None:
+def test_halving_drops_an_odd_row_or_column(shape):
     picture = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
     expected = [
         [(picture[y : y + 2, x : x + 2].astype(float).mean(axis=(0, 1)) + 0.5).astype(int)

@@ -47,7 +47,7 @@ def is_decided(flipped: dict[str, bool | None]) -> bool:
 
 
 @pytest.mark.parametrize("called_real", [True, False])
-def test_flips_are_those_found_change_by_change(*, called_real: bool) -> None:
+def test_flips_are_those_found_change_by_change(*, called_real):
     generator, n = np.random.default_rng(0), 32
     # from images that hardly anything flips to those that half of all does; some changes could not be made
     flip = generator.random((n, len(COLUMNS))) < np.linspace(0, 0.5, n)[:, None]
@@ -105,7 +105,7 @@ def test_flips_are_those_found_change_by_change(*, called_real: bool) -> None:
     assert len(reasons) == 1
 
 
-def test_margins_are_shortened_to_less_than_half_a_percent_and_keep_their_sign() -> None:
+def test_margins_are_shortened_to_less_than_half_a_percent_and_keep_their_sign():
     margins = np.random.default_rng(0).normal(0, 3, 10000).astype(np.float32)
     short = short_margins(margins).astype(np.float64)
     np.testing.assert_allclose(short, margins, rtol=0.0045, atol=1e-6)

@@ -33,7 +33,7 @@ def by_full_transform(values: NDArray[np.complex128]) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("side", [15, 32])
 @pytest.mark.parametrize(("low", "high"), [(10, 99), (4, 8), (2, 99)])
-def test_edits_and_their_controls_are_those_of_the_full_transform(side: int, low: float, high: float) -> None:
+def test_edits_and_their_controls_are_those_of_the_full_transform(side, low, high):
     generator = np.random.default_rng(side)
     pixels = np.clip(generator.normal(128, 30, (8, side, side, 3)), 0, 255).astype(np.uint8)
     # one of nothing, and one of the mean and a wave of two pixels
@@ -77,7 +77,7 @@ def test_edits_and_their_controls_are_those_of_the_full_transform(side: int, low
     np.testing.assert_allclose(energy(half, mask), power_of(image * rings).ravel(), rtol=1e-5, atol=1e-3)
 
 
-def test_where_nothing_else_is_left_controls_add_nothing() -> None:
+def test_where_nothing_else_is_left_controls_add_nothing():
     # of 3 x 3 pixels all frequencies but the mean are in one ring
     pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 3, 3)).astype(np.uint8)
     spectra, every, noise = spectra_of(pixels), ring(0, side=3), np.ones((2, 3, 3, 3), np.float32)

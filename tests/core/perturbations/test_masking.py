@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from core.explainers.lime.segmentation import Segmentation, segment
+from core.explainers.lime.segmentation import segment
 from core.perturbations import masking as road
 from core.perturbations import texture
-from core.perturbations.masking import FILLS, Fill, fill_image, impute, mask_batch
+from core.perturbations.masking import FILLS, fill_image, impute, mask_batch
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def image() -> NDArray[np.uint8]:
     return np.clip(luma[..., None] * [1.0, 0.9, 0.7] + grain, 0, 255).astype(np.uint8)
 
 
-def test_mean_fill_is_the_lime_packages(image: NDArray[np.uint8]) -> None:
+def test_mean_fill_is_the_lime_packages(image):
     segments = segment(image)
     fudged = image.copy()
     for x in np.unique(segments):
@@ -29,7 +29,7 @@ def test_mean_fill_is_the_lime_packages(image: NDArray[np.uint8]) -> None:
 
 
 @pytest.mark.parametrize("fill", [fill for fill in FILLS if fill != "road"])
-def test_masks_show_the_filling_exactly_where_a_segment_is_not_kept(image: NDArray[np.uint8], fill: Fill) -> None:
+def test_masks_show_the_filling_exactly_where_a_segment_is_not_kept(image, fill):
     segments = segment(image)
     before = image.copy()
     keep = np.random.default_rng(0).random((20, segments.max() + 1)) < 0.5
@@ -48,7 +48,7 @@ def test_masks_show_the_filling_exactly_where_a_segment_is_not_kept(image: NDArr
     np.testing.assert_array_equal(image, before)
 
 
-def test_masks_of_road_are_imputed_and_what_does_not_fit_is_refused(image: NDArray[np.uint8]) -> None:
+def test_masks_of_road_are_imputed_and_what_does_not_fit_is_refused(image):
     segments = segment(image, method="grid", n_segments=9)
     keep = np.random.default_rng(0).random((3, 9)) < 0.5
     road_masks = mask_batch(image, segments, keep=keep, fill="road", seed=4)
@@ -111,9 +111,7 @@ def texture_by_transforms(image: NDArray[np.uint8], segments: NDArray[np.integer
 # by small matrices, a few segments at once, or by a transform of the whole image for each larger segment
 @pytest.mark.parametrize("largest", [texture.LARGEST, 2000, 0])
 @pytest.mark.parametrize(("method", "asked"), [("slic", 30), ("grid", 16), ("grid", 1)])
-def test_texture_is_that_of_transforms_of_the_whole_image(
-    image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, method: Segmentation, asked: int, largest: int
-) -> None:
+def test_texture_is_that_of_transforms_of_the_whole_image(image, monkeypatch, method, asked, largest):
     monkeypatch.setattr(texture, "LARGEST", largest)
     segments = segment(image, method=method, n_segments=asked)
     for cut in (image, image[:20, :31]):
@@ -137,7 +135,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-def test_the_numbers_are_those_of_pytorch_grad_cam() -> None:
+def test_the_numbers_are_those_of_pytorch_grad_cam():
     generator = np.random.default_rng(3)
     image = generator.integers(0, 256, (8, 8, 3)).astype(np.uint8)
     generator.random((8, 8))
@@ -146,7 +144,7 @@ def test_the_numbers_are_those_of_pytorch_grad_cam() -> None:
 
 
 @pytest.mark.parametrize("side", [32, 96])
-def test_the_blur_is_scipys_with_a_sixteenth_of_the_height(side: int) -> None:
+def test_the_blur_is_scipys_with_a_sixteenth_of_the_height(side):
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3)).astype(np.uint8)
     found = fill_image(image, np.zeros((side, side), np.int64), fill="blur")
     expected = np.stack([gaussian_filter(image[..., c].astype(float), side / 16) for c in range(3)], axis=-1)

@@ -22,7 +22,7 @@ def close(ours: NDArray[np.uint8], theirs: NDArray[np.uint8], levels: int = 1) -
 
 
 @pytest.mark.parametrize("step", [2, 4, 8, 16])
-def test_rounding_goes_to_the_nearest_multiple(pixels: NDArray[np.uint8], step: int) -> None:
+def test_rounding_goes_to_the_nearest_multiple(pixels, step):
     after = photometric.rounded(pixels, step).astype(int)
     assert (after % step == 0).all()
     top = 255 // step * step
@@ -31,13 +31,13 @@ def test_rounding_goes_to_the_nearest_multiple(pixels: NDArray[np.uint8], step: 
 
 
 @pytest.mark.parametrize("factor", [0, 0.5, 1.5])
-def test_saturation_and_contrast_are_pillows(pixels: NDArray[np.uint8], factor: float) -> None:
+def test_saturation_and_contrast_are_pillows(pixels, factor):
     close(photometric.saturated(pixels, factor), pillow(pixels, ImageEnhance.Color, factor), 2)
     close(photometric.contrasted(pixels, factor), pillow(pixels, ImageEnhance.Contrast, factor), 2)
 
 
 @pytest.mark.parametrize("share", [0.5, 1])
-def test_brightness_and_chroma_move_alone_and_together_the_whole_mean(pixels: NDArray[np.uint8], share: float) -> None:
+def test_brightness_and_chroma_move_alone_and_together_the_whole_mean(pixels, share):
     soft = (60 + pixels // 2).astype(np.uint8)
     donors = np.roll(soft, 1, axis=0)
     weights = [0.299, 0.587, 0.114]
@@ -49,7 +49,7 @@ def test_brightness_and_chroma_move_alone_and_together_the_whole_mean(pixels: ND
 
 
 @pytest.mark.parametrize("sigma", [0.5, 1, 2])
-def test_blur_is_scipys_and_sharpening_its_opposite(pixels: NDArray[np.uint8], sigma: float) -> None:
+def test_blur_is_scipys_and_sharpening_its_opposite(pixels, sigma):
     smooth = ndimage.gaussian_filter(pixels.astype(float), (0, sigma, sigma, 0), mode="reflect")
     close(photometric.blurred(pixels, sigma), np.rint(smooth).astype(np.uint8))
     sharp = np.clip(np.rint(1.5 * pixels - 0.5 * smooth), 0, 255).astype(np.uint8)
@@ -58,12 +58,12 @@ def test_blur_is_scipys_and_sharpening_its_opposite(pixels: NDArray[np.uint8], s
 
 
 @pytest.mark.parametrize("quality", [95, 30])
-def test_compression_is_pillows_jpeg(pixels: NDArray[np.uint8], quality: int) -> None:
+def test_compression_is_pillows_jpeg(pixels, quality):
     for image, after in zip(pixels, photometric.compressed(pixels, quality), strict=True):
         np.testing.assert_array_equal(after, resaved(image, "JPEG", quality=quality))
 
 
-def test_the_size_of_a_change_is_its_root_mean_square(pixels: NDArray[np.uint8]) -> None:
+def test_the_size_of_a_change_is_its_root_mean_square(pixels):
     other = np.roll(pixels, 1, axis=0)
     expected = np.sqrt(((pixels.astype(float) - other) ** 2).mean(axis=(1, 2, 3)))
     np.testing.assert_allclose(photometric.rms(other, pixels), expected, rtol=1e-5)

@@ -9,7 +9,7 @@ from scipy import fft
 from core.perturbations import frequency, photometric, spatial
 from core.perturbations.frequency import ring
 from core.perturbations.photometric import rms
-from core.perturbations.probe import BLOCKS, Batch, Chance, Probe, Strength, block_side, inline, radii, steps
+from core.perturbations.probe import BLOCKS, Batch, Chance, Strength, block_side, inline, radii, steps
 from core.perturbations.registry import PROBES, in_every_way, other_ways, probe_columns, probe_pictures
 
 # the energy of their change is matched image by image; that of other controls is alike on average
@@ -44,7 +44,7 @@ def natural() -> Batch:
 
 
 @pytest.mark.parametrize(("key", "control"), [(key, control) for key in PROBES for control in PROBES[key].controls])
-def test_a_control_acts_and_is_not_its_probe(batch: Batch, natural: Batch, key: str, control: str) -> None:
+def test_a_control_acts_and_is_not_its_probe(batch, natural, key, control):
     probe, other = PROBES[key], PROBES[control]
     assert other.is_control or probe.family == "place"
     assert [step.key for step in probe.strengths] == [step.key for step in other.strengths]
@@ -59,7 +59,7 @@ def test_a_control_acts_and_is_not_its_probe(batch: Batch, natural: Batch, key: 
             np.testing.assert_allclose(*changes, rtol=0.05, err_msg=step.key)
 
 
-def test_a_blur_leaves_next_to_nothing_of_what_the_low_pass_like_it_removes(natural: Batch) -> None:
+def test_a_blur_leaves_next_to_nothing_of_what_the_low_pass_like_it_removes(natural):
     alike = {"lowpass_8": "blur_2", "lowpass_12": "blur_1"}
     for lowpass, blur in alike.items():
         assert other_ways(lowpass)["change"][1:] == [blur]
@@ -75,7 +75,7 @@ def test_a_blur_leaves_next_to_nothing_of_what_the_low_pass_like_it_removes(natu
 
 
 @pytest.mark.parametrize("side", [32, 15])
-def test_chance_depends_on_the_image_and_the_seed_alone(side: int) -> None:
+def test_chance_depends_on_the_image_and_the_seed_alone(side):
     chance = Chance.of(["a", "b"], side=side, seed=5)
     for row, name in enumerate("ab"):
         generator = np.random.default_rng(int.from_bytes(hashlib.sha256(f"5 {name}".encode()).digest()[:8], "little"))
@@ -90,7 +90,7 @@ def test_chance_depends_on_the_image_and_the_seed_alone(side: int) -> None:
     np.testing.assert_array_equal(Chance.of(["a"], side=side).uniform, Chance.of(["a"], side=side, seed=0).uniform)
 
 
-def test_each_change_is_the_one_that_its_column_names(batch: Batch) -> None:
+def test_each_change_is_the_one_that_its_column_names(batch):
     pixels, other, same, chance = batch.pixels, batch.other, batch.same, batch.chance
     spectra, theirs, twins = map(frequency.spectra_of, (pixels, other, same))
     fine, grey = ring(10, side=32), chance.normal[..., None]
@@ -147,7 +147,7 @@ def test_each_change_is_the_one_that_its_column_names(batch: Batch) -> None:
         assert {probe_columns()[column][0].needs for column in alone.keys() - lacking.keys()} == {need}
 
 
-def test_strengths_are_labelled_for_the_size_of_the_image() -> None:
+def test_strengths_are_labelled_for_the_size_of_the_image():
     half, finest = PROBES["shuffle"].strengths[0], PROBES["lowpass"].strengths[0]
     assert (half.at(32).label, half.at(63).label, half.at_any_side) == ("16 pixels", "31 pixels", "16 pixels of 32")
     assert (finest.at(63), finest.at_any_side, finest.full_label) == (
@@ -164,7 +164,7 @@ def test_strengths_are_labelled_for_the_size_of_the_image() -> None:
 
 
 @pytest.mark.parametrize("probe", PROBES.values(), ids=lambda probe: probe.key)
-def test_every_change_of_the_image_can_be_a_headline(probe: Probe) -> None:
+def test_every_change_of_the_image_can_be_a_headline(probe):
     has_text = not (probe.is_control or probe.changes_donor)
     assert bool(probe.imperative) == bool(probe.result) == has_text
     assert len(probe.result.split()) <= 3

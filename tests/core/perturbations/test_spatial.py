@@ -21,7 +21,7 @@ def places(side: int, block: int) -> list[tuple[slice, slice]]:
 
 @pytest.mark.parametrize("side", [8, 10, 15, 28, 36, 47, 63])
 @pytest.mark.parametrize("parts", BLOCKS)
-def test_every_block_moves_to_the_place_of_the_next_in_its_order(side: int, parts: int) -> None:
+def test_every_block_moves_to_the_place_of_the_next_in_its_order(side, parts):
     pixels = np.random.default_rng(0).integers(1, 256, (3, side, side, 3)).astype(np.uint8)
     orders, block = Chance.of(["a", "b", "c"], side=side).orders[parts], block_side(side, parts)
     moved, turned, where = pixels.copy(), pixels.copy(), places(side, block)
@@ -59,7 +59,7 @@ def poisson(image: NDArray[np.float64], cut: int) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize(("side", "block"), [(16, 4), (16, 8), (15, 4)])
-def test_blocks_without_seams_solve_the_poisson_equation(side: int, block: int) -> None:
+def test_blocks_without_seams_solve_the_poisson_equation(side, block):
     pixels = np.random.default_rng(0).integers(100, 156, (2, side, side, 3)).astype(np.uint8)
     orders = np.stack([np.random.default_rng(seed).permutation((side // block) ** 2) for seed in range(2)])
     for order in (orders, None):
@@ -95,7 +95,7 @@ def faded(image: NDArray[np.uint8], block: int, order: NDArray[np.integer] | Non
 
 
 @pytest.mark.parametrize(("side", "block"), [(16, 4), (16, 8), (13, 2)])
-def test_cross_faded_blocks_are_those_of_a_sum_pixel_by_pixel(side: int, block: int) -> None:
+def test_cross_faded_blocks_are_those_of_a_sum_pixel_by_pixel(side, block):
     pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, 3)).astype(np.uint8)
     orders = np.stack([np.random.default_rng(seed).permutation((side // block) ** 2) for seed in range(2)])
     before = pixels.copy()
@@ -106,7 +106,7 @@ def test_cross_faded_blocks_are_those_of_a_sum_pixel_by_pixel(side: int, block: 
     np.testing.assert_array_equal(pixels, before)
 
 
-def test_geometry(pixels: NDArray[np.uint8]) -> None:
+def test_geometry(pixels):
     for by in (1, 3):
         shifted = spatial.shifted(pixels, by)
         np.testing.assert_array_equal(shifted[:, :, by:], pixels[:, :, :-by])
@@ -116,7 +116,7 @@ def test_geometry(pixels: NDArray[np.uint8]) -> None:
 
 
 @pytest.mark.parametrize("side", [8, 20, 32, 40])
-def test_places_are_eighths_of_the_side_and_frames_a_sixteenth_thick(side: int) -> None:
+def test_places_are_eighths_of_the_side_and_frames_a_sixteenth_thick(side):
     rows, columns = np.indices((side, side))
     area = spatial.place_mask((4, 8, 1, 3), side=side)
     inside = (side // 2 <= rows) & (side // 8 <= columns) & (columns < 3 * side // 8)
@@ -128,9 +128,7 @@ def test_places_are_eighths_of_the_side_and_frames_a_sixteenth_thick(side: int) 
 
 
 @pytest.mark.parametrize("place", [(2, 6, 2, 6), (4, 8, 0, 4)])
-def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(
-    pixels: NDArray[np.uint8], place: tuple[int, int, int, int]
-) -> None:
+def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(pixels, place):
     soft = (pixels // 2 + 60).astype(np.uint8)
     mask = spatial.place_mask(place, side=32)
     noise = np.random.default_rng(0).standard_normal((len(soft), 32, 32)).astype(np.float32)

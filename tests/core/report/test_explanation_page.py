@@ -33,7 +33,7 @@ def explained(values: np.ndarray, *, lime: bool = False, **changes: Any) -> Expl
     return replace(found, **changes)
 
 
-def test_a_page_says_what_its_explanations_hold() -> None:
+def test_a_page_says_what_its_explanations_hold():
     weights = np.array([0.5, -3.0, 0.25, 2.0] + [0.01 * n for n in range(8)])
     high = np.where(np.arange(12) == 1, np.inf, weights + 0.125)
     names = tuple(f"part {n}" for n in range(12))
@@ -86,7 +86,7 @@ def test_a_page_says_what_its_explanations_hold() -> None:
     assert "of it is" not in Page(html_of([(cam, Style())], title="")).text
 
 
-def test_two_explanations_are_compared_as_far_as_they_can_be() -> None:
+def test_two_explanations_are_compared_as_far_as_they_can_be():
     generator = np.random.default_rng(0)
     lime = explained(RAMP, lime=True)
     cam = explained(RAMP * 2 + 3)

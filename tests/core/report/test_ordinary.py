@@ -1,7 +1,5 @@
 """Counts of public detectors on ordinary pictures, against counts by hand."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,7 +34,7 @@ def deliveries(run: Run) -> pd.DataFrame:
     return table
 
 
-def test_what_is_called_fake_is_counted_by_source_and_delivery(run: Run, deliveries: pd.DataFrame) -> None:
+def test_what_is_called_fake_is_counted_by_source_and_delivery(run, deliveries):
     counts = count_called_fake(run, deliveries).set_index(["source", "delivery"])
     # two photographs of a hundred lie below -7.5
     expected = {
@@ -47,9 +45,7 @@ def test_what_is_called_fake_is_counted_by_source_and_delivery(run: Run, deliver
         assert tuple(counts.loc[key, ["pictures", "authors", "two_percent"]]) == numbers
 
 
-def test_the_tables_show_each_source_and_all_photographs(
-    run: Run, deliveries: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_tables_show_each_source_and_all_photographs(run, deliveries, tmp_path, monkeypatch):
     monkeypatch.setattr(ordinary, "FILE", tmp_path / "ordinary.csv")
     monkeypatch.setattr(ordinary, "find_runs", lambda: {"d@set": tmp_path})
     monkeypatch.setattr(ordinary, "find_named", lambda *_: tmp_path)

@@ -4,7 +4,6 @@ import base64
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -67,7 +66,7 @@ def run_of(found: Source) -> Run:
     return read_run(found.run)
 
 
-def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_run_in_full(source, monkeypatch):  # noqa: F811
     monkeypatch.setattr("core.studies.store.conclude_study", lambda _, *given: conclude(*given))
     run_study(BRIGHTNESS, source)
     run = run_of(source)
@@ -113,7 +112,7 @@ def shapes(url: str, tag: str) -> list[ElementTree.Element]:
     return [node for node in root.iter() if node.tag.endswith(f"}}{tag}")]
 
 
-def test_curves_are_drawn_where_their_numbers_are() -> None:
+def test_curves_are_drawn_where_their_numbers_are():
     curve = Curve("<all>", np.array([0.0, 0.5, 1.0]), np.array([0.0, 1.0, 1.0]), "#123456")
     dot = Curve("", [0.25], [0.75], "#654321")
     chart = curve_chart([curve, dot], "x", "y", alt="", caption="")
@@ -130,7 +129,7 @@ def test_curves_are_drawn_where_their_numbers_are() -> None:
 
 
 @pytest.mark.parametrize("threshold", [0.05, 0.5, 0.975])
-def test_a_selection_shows_its_images_at_its_threshold(source: Source, threshold: float) -> None:  # noqa: F811
+def test_a_selection_shows_its_images_at_its_threshold(source, threshold):  # noqa: F811
     run = run_of(source)
     table = browse_table(run)
     wanted = replace(Filter().choosing("category", ["cat", "dog"]), threshold=threshold)
@@ -152,9 +151,9 @@ def test_a_selection_shows_its_images_at_its_threshold(source: Source, threshold
 
 
 def test_text_from_files_and_addresses_is_no_markup(
-    source: Source,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    source,  # noqa: F811
+    monkeypatch,
+):
     run = run_of(source)
     contrast = Contrast("image", "", Measure(3.0))
     subject = f"<b>bold</b> & {REVERSED}plain"
@@ -170,7 +169,7 @@ def test_text_from_files_and_addresses_is_no_markup(
     assert all("file name with <script>" in page.text for page in pages[1:])
 
 
-def test_the_command(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_the_command(source, tmp_path, capsys):  # noqa: F811
     out = tmp_path / "deep" / "report.html"
     run_study(BRIGHTNESS, source)
     (source.run / "studies/brightness.parquet").write_bytes(b"damaged")

@@ -55,7 +55,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Explanation]:
     ]
 
 
-def test_a_slide_tells_the_reason_and_shows_both_pictures_and_the_maps(made: list[Explanation]) -> None:
+def test_a_slide_tells_the_reason_and_shows_both_pictures_and_the_maps(made):
     style = Style("paper")
     random = shuffled(made[0], seed=1)
     other = textured(1, fine=False, seed=4)[0]
@@ -96,7 +96,7 @@ def test_a_slide_tells_the_reason_and_shows_both_pictures_and_the_maps(made: lis
 
 
 @pytest.mark.parametrize("label", ["REAL", None])
-def test_without_a_story_the_verdict_is_the_headline(made: list[Explanation], label: Any) -> None:
+def test_without_a_story_the_verdict_is_the_headline(made, label):
     bare = replace(made[0], values=None, diagnostics=Diagnostics(" ".join(["Nothing is in a place."] * 3)))
     draw_slide([(bare, Style("paper")), (made[1], Style("paper"))], label=label)
     headline = Recorded.texts[0][0]

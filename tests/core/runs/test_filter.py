@@ -7,7 +7,7 @@ from skimage.measure import points_in_poly
 from core.runs.filter import MOST_CORNERS, Area
 
 
-def test_an_area_holds_what_scikit_image_says() -> None:
+def test_an_area_holds_what_scikit_image_says():
     generator = np.random.default_rng(0)
     angles = np.sort(generator.uniform(0, 2 * np.pi, 40))
     radii = generator.uniform(1, 5, 40)
@@ -20,13 +20,13 @@ def test_an_area_holds_what_scikit_image_says() -> None:
     assert not area.holds(np.array([np.nan, 0.0]), np.array([0.0, np.nan])).any()
 
 
-def test_a_box_is_given_by_two_corners() -> None:
+def test_a_box_is_given_by_two_corners():
     area = Area.drawn("maps", [3, -1], [2, 5])
     assert area is not None
     np.testing.assert_array_equal(area.holds(np.array([0.0, 2.9, 3.1]), np.array([3.0, 2.1, 3.0])), [True, True, False])
 
 
-def test_an_area_survives_a_url_and_a_long_lasso_keeps_its_shape() -> None:
+def test_an_area_survives_a_url_and_a_long_lasso_keeps_its_shape():
     angles = np.linspace(0, 2 * np.pi, 700, endpoint=False)
     area = Area.drawn("features", list(40 * np.cos(angles)), list(40 * np.sin(angles)))
     assert area is not None
@@ -40,5 +40,5 @@ def test_an_area_survives_a_url_and_a_long_lasso_keeps_its_shape() -> None:
 @pytest.mark.parametrize(
     "corners", ["", "1,2;3", "1,2;3,x;4,5", "1,2;nan,3;4,inf", "1,2;1,2;1,2", ";".join(["1,2", "3,4", "5,7"] * 100)]
 )
-def test_what_is_no_area_is_none(corners: str) -> None:
+def test_what_is_no_area_is_none(corners):
     assert Area.parse(f"features:{corners}") is None

@@ -46,7 +46,7 @@ def table() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("cut", [0.1, 0.5, 0.73, 0.9])
-def test_confusion_and_scores_are_scikit_learns(table: pd.DataFrame, cut: float) -> None:
+def test_confusion_and_scores_are_scikit_learns(table, cut):
     called = np.where(table["p_real"] > cut, "REAL", "FAKE")
     counts = confusion_at(table, cut)
     truth = table["label"].astype(str)
@@ -57,14 +57,14 @@ def test_confusion_and_scores_are_scikit_learns(table: pd.DataFrame, cut: float)
     assert list(class_scores(counts).index) == ["FAKE", "REAL"]
 
 
-def test_the_stored_predictions_count_where_a_probability_rounds_to_one_half() -> None:
+def test_the_stored_predictions_count_where_a_probability_rounds_to_one_half():
     tie = pd.DataFrame({"label": ["REAL"] * 3, "predicted": ["REAL", "FAKE", "REAL"], "p_real": [0.5, 0.5, 0.7]})
     assert confusion_at(tie).tolist() == [[0, 0], [1, 2]]
     # a threshold itself is called FAKE
     assert confusion_at(tie, 0.7).tolist() == [[0, 0], [3, 0]]
 
 
-def test_metrics_are_scikit_learns(table: pd.DataFrame) -> None:
+def test_metrics_are_scikit_learns(table):
     found = metrics(table)
     truth, called = table["label"].astype(str), table["predicted"].astype(str)
     report = classification_report(truth, called, output_dict=True)
@@ -92,7 +92,7 @@ def test_metrics_are_scikit_learns(table: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95])
-def test_wilsons_interval_is_statsmodels_and_exact_at_its_ends(confidence: float) -> None:
+def test_wilsons_interval_is_statsmodels_and_exact_at_its_ends(confidence):
     k, n = np.array([0, 1, 5, 10, 73, 1, 9_999, 0]), np.array([10, 10, 10, 10, 333, 1, 10_000, 0])
     low, high = wilson_interval(k, n, confidence=confidence)
     expected = proportion_confint(k[:-1], n[:-1], alpha=1 - confidence, method="wilson")
@@ -101,7 +101,7 @@ def test_wilsons_interval_is_statsmodels_and_exact_at_its_ends(confidence: float
     assert set(high[k == n]) == {1}
 
 
-def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) -> None:
+def test_sweep_has_the_area_of_scikit_learn_and_its_points(table):
     swept = sweep(table, points=2000)
     area = np.trapezoid(swept.true_positive_rate, swept.false_positive_rate)
     assert area == pytest.approx(roc_auc_score(table["label"] == "REAL", table["margin"]), abs=1e-6)
@@ -122,7 +122,7 @@ def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) 
         sweep(many[many["label"] == "REAL"])
 
 
-def test_bins_of_confidence_are_those_counted_one_by_one(table: pd.DataFrame) -> None:
+def test_bins_of_confidence_are_those_counted_one_by_one(table):
     # probabilities on the edges of bins: an edge belongs to the bin above it, and 1 to the last
     table.loc[:9, "p_real"] = np.float32([0.5, 0.75, 0.25, 1, 0, 0.625, 0.375, 0.875, 0.125, 0.9375])
     p_real, right = table["p_real"].to_numpy(np.float64), (table["predicted"] == table["label"]).to_numpy()
@@ -152,14 +152,14 @@ def test_bins_of_confidence_are_those_counted_one_by_one(table: pd.DataFrame) ->
     assert beyond_confidence(off) == (1, 2)
 
 
-def test_the_largest_groups_keep_their_order_and_chance_chooses_no_worst_ones() -> None:
+def test_the_largest_groups_keep_their_order_and_chance_chooses_no_worst_ones():
     found = pd.DataFrame({"value": ["z", "y", "x", "w", "v"], "images": [1, 5, 1, 1, 9], "rate": [1, 0.6, 0.5, 0, 0]})
     assert largest(found, 3)["value"].tolist() == ["y", "w", "v"]
     assert largest(found, 4)["value"].tolist() == ["y", "x", "w", "v"]
     pd.testing.assert_frame_equal(largest(found), found)
 
 
-def test_error_rates_by_category_are_worst_first_and_skip_what_is_absent(table: pd.DataFrame) -> None:
+def test_error_rates_by_category_are_worst_first_and_skip_what_is_absent(table):
     table.loc[:9, "category"] = None
     rates = error_by(table, "category", threshold=0.7)
     assert set(rates["value"]) == {"cat", "ship", "frog"}

@@ -15,7 +15,7 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("k", [1, 5, 60])
-def test_it_is_brute_force(k: int) -> None:
+def test_it_is_brute_force(k):
     generator = np.random.default_rng(0)
     base, queries = generator.normal(size=(200, 16)), generator.normal(size=(40, 16))
     found = find_nearest(queries, base.astype(np.float16), k)
@@ -28,7 +28,7 @@ def test_it_is_brute_force(k: int) -> None:
     assert (found.rows.dtype, found.distances.dtype) == (np.intp, np.float32)
 
 
-def test_rows_that_are_left_out_are_never_found() -> None:
+def test_rows_that_are_left_out_are_never_found():
     generator = np.random.default_rng(1)
     base = generator.normal(size=(90, 8))
     codes = generator.integers(0, 9, 90)
@@ -39,7 +39,7 @@ def test_rows_that_are_left_out_are_never_found() -> None:
     np.testing.assert_array_equal(found.rows, np.argsort(distances, axis=1)[:, :4])
 
 
-def test_where_there_are_fewer_the_rest_is_said_to_be_missing() -> None:
+def test_where_there_are_fewer_the_rest_is_said_to_be_missing():
     base = np.eye(3)
     itself = {"query_codes": np.array([0]), "base_codes": np.arange(3)}
     found = find_nearest(base[:1], base, 5, **itself)
@@ -50,7 +50,7 @@ def test_where_there_are_fewer_the_rest_is_said_to_be_missing() -> None:
     assert find_nearest(np.zeros((0, 3)), base, 2).rows.shape == (0, 2)
 
 
-def test_values_are_halved_where_that_can_hold_them() -> None:
+def test_values_are_halved_where_that_can_hold_them():
     values = np.array([[65504.0, -1.5]], np.float32)
     assert halved(values).dtype == np.float16
     np.testing.assert_array_equal(halved(values), values)

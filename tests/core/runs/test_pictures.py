@@ -1,7 +1,6 @@
 """Pictures find their rows by file hash: own ones, a whole set's, half a set's, none."""
 
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ def image_set(digests: list[str], *, fingerprint: str = "other", name: str = "se
     return ImageSet(name, "test", pixels, pd.DataFrame({"sha256": digests}), fingerprint)
 
 
-def test_rows_get_the_picture_of_their_file(tmp_path: Path) -> None:
+def test_rows_get_the_picture_of_their_file(tmp_path):
     run = make_run(tmp_path / "d@s", n=4)
     digests = run.predictions["sha256"].tolist()
     found = find_pictures(run, [image_set(["z", digests[2], digests[0], digests[2]])])
@@ -30,7 +29,7 @@ def test_rows_get_the_picture_of_their_file(tmp_path: Path) -> None:
     assert found.get(1) is None
 
 
-def test_a_whole_set_is_preferred_and_without_sets_there_is_nothing(tmp_path: Path) -> None:
+def test_a_whole_set_is_preferred_and_without_sets_there_is_nothing(tmp_path):
     run = make_run(tmp_path / "d@s", n=3)
     digests = run.predictions["sha256"].tolist()
     half, whole = image_set(digests[:2], name="half"), image_set(digests, fingerprint="f", name="whole")
@@ -40,7 +39,7 @@ def test_a_whole_set_is_preferred_and_without_sets_there_is_nothing(tmp_path: Pa
     assert (nothing.found, nothing.get(0), nothing.source) == (0, None, None)
 
 
-def test_pixels_that_were_cut_in_another_way_are_another_detectors(tmp_path: Path) -> None:
+def test_pixels_that_were_cut_in_another_way_are_another_detectors(tmp_path):
     run = make_run(tmp_path / "d@s", n=3)
     digests = run.predictions["sha256"].tolist()
 

@@ -38,7 +38,7 @@ def run(images: ImageSet, tmp_path: Path) -> Run:
     return read_run(path)
 
 
-def test_a_run_holds_what_the_detector_says(run: Run, images: ImageSet) -> None:
+def test_a_run_holds_what_the_detector_says(run, images):
     detector = make_detector()
     frame = run.predictions
     assert run.name == "unnamed@images-test"
@@ -54,12 +54,12 @@ def test_a_run_holds_what_the_detector_says(run: Run, images: ImageSet) -> None:
 
 
 @pytest.mark.parametrize("limit", [64, 2**26])
-def test_only_large_arrays_are_mapped(run: Run, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+def test_only_large_arrays_are_mapped(run, monkeypatch, limit):
     monkeypatch.setattr("core.runs.run.LARGE", limit)
     assert isinstance(read_run(run.path).maps, np.memmap) == (limit == 64)
 
 
-def test_a_margin_of_zero_is_fake(images: ImageSet, tmp_path: Path) -> None:
+def test_a_margin_of_zero_is_fake(images, tmp_path):
     detector = make_detector()
     detector.network.fc.weight.zero_()
     detector.network.fc.bias.zero_()
@@ -68,7 +68,7 @@ def test_a_margin_of_zero_is_fake(images: ImageSet, tmp_path: Path) -> None:
     assert set(run.predictions["predicted"]) == {verdict_of(0.0)} == {"FAKE"}
 
 
-def test_leaks_and_repeats_are_flagged_and_left_out_of_clean(run: Run) -> None:
+def test_leaks_and_repeats_are_flagged_and_left_out_of_clean(run):
     assert run.manifest["leaked"] == 3
     assert run.manifest["repeats"] == 1
     assert len(without_leaks_and_repeats(run.predictions)) == 21
@@ -76,7 +76,7 @@ def test_leaks_and_repeats_are_flagged_and_left_out_of_clean(run: Run) -> None:
     assert run.manifest["metrics"]["all"]["images"] == 25
 
 
-def test_a_run_is_never_changed_unless_asked(run: Run, images: ImageSet, tmp_path: Path) -> None:
+def test_a_run_is_never_changed_unless_asked(run, images, tmp_path):
     with pytest.raises(FileExistsError, match="exists already"):
         write_run(tmp_path, make_detector(), images)
     write_run(tmp_path, make_detector(), images, replace=True)
@@ -84,7 +84,7 @@ def test_a_run_is_never_changed_unless_asked(run: Run, images: ImageSet, tmp_pat
 
 
 @pytest.mark.parametrize("part", ["weight", "bias"])
-def test_numbers_that_could_not_be_read_replace_no_run(run: Run, images: ImageSet, tmp_path: Path, part: str) -> None:
+def test_numbers_that_could_not_be_read_replace_no_run(run, images, tmp_path, part):
     detector = make_detector()
     # too large for the difference, and infinite already
     getattr(detector.network.fc, part).fill_(3e38)[0] *= -1
@@ -100,7 +100,7 @@ def _reseal(path: Path, name: str | None = None, **fields: Any) -> None:
     (path / MANIFEST).write_text(json.dumps(sealed(manifest)))
 
 
-def test_a_run_without_a_seal_opens_only_where_it_is_old(run: Run) -> None:
+def test_a_run_without_a_seal_opens_only_where_it_is_old(run):
     manifest = {key: value for key, value in run.manifest.items() if key != SEAL}
     assert run.sealed
     (run.path / MANIFEST).write_text(json.dumps(manifest | {"schema": 1}))
@@ -137,7 +137,7 @@ def refused(run: Run, frame: pd.DataFrame, sentence: str) -> None:
     assert str(file) in str(caught.value)
 
 
-def test_a_table_with_an_unusable_column_is_refused(run: Run) -> None:
+def test_a_table_with_an_unusable_column_is_refused(run):
     frame, first = run.predictions.assign(source="a camera"), run.predictions.index == 0
     for column, change in BAD:
         refused(run, frame.assign(**{column: change(frame[column])}), f"no usable column {column};")
@@ -160,7 +160,7 @@ def test_a_table_with_an_unusable_column_is_refused(run: Run) -> None:
         read_run(run.path)
 
 
-def test_an_unusable_manifest_is_refused_and_an_old_one_is_not(run: Run) -> None:
+def test_an_unusable_manifest_is_refused_and_an_old_one_is_not(run):
     before = json.loads((run.path / MANIFEST).read_text())
     for field, value in (("temperature", 0.0), ("images", -1), ("created", 3), ("skipped", 3), ("bias", "much")):
         _reseal(run.path, **{field: value})
@@ -188,7 +188,7 @@ def test_an_unusable_manifest_is_refused_and_an_old_one_is_not(run: Run) -> None
     assert read_run(run.path).maps is None
 
 
-def test_runs_are_told_apart_by_detector_or_name_or_number(run: Run) -> None:
+def test_runs_are_told_apart_by_detector_or_name_or_number(run):
     def of(folder: str, detector: str, fingerprint: str) -> Run:
         return replace(run, path=Path(folder), manifest={"detector": detector, "set_fingerprint": fingerprint})
 
@@ -200,7 +200,7 @@ def test_runs_are_told_apart_by_detector_or_name_or_number(run: Run) -> None:
     assert [same_images(a, run) for run in (b, other, same)] == [True, False, False]
 
 
-def test_numbers_that_follow_from_the_rows_are_computed_whatever_the_manifest_says(run: Run) -> None:
+def test_numbers_that_follow_from_the_rows_are_computed_whatever_the_manifest_says(run):
     forged = json.loads(json.dumps(run.manifest["metrics"]))
     forged["all"]["accuracy"] = forged["clean"]["per_class"]["FAKE"]["f1"] = 1.0
     _reseal(run.path, metrics=forged, leaked=0, repeats=0)
@@ -209,7 +209,7 @@ def test_numbers_that_follow_from_the_rows_are_computed_whatever_the_manifest_sa
 
 
 @pytest.mark.parametrize("name", ["maps.npy", "features.npy", "images.npy"])
-def test_an_open_run_survives_that_its_files_are_cut_short(run: Run, name: str) -> None:
+def test_an_open_run_survives_that_its_files_are_cut_short(run, name):
     code = f"""
 import os, sys
 from pathlib import Path
@@ -233,7 +233,7 @@ print(float(run.{name.removesuffix(".npy")}.astype(float).sum()))
         *[("images", np.zeros((25, *of, 3), kind)) for *of, kind in ((32, 32, "f4"), (16, 16, "u1"), (32, "u1"))],
     ],
 )  # fmt: skip
-def test_arrays_that_do_not_fit_the_rows_are_refused(run: Run, name: str, array: np.ndarray) -> None:
+def test_arrays_that_do_not_fit_the_rows_are_refused(run, name, array):
     fitting = {"maps": np.zeros((25, 1, SIDES[-1])), "features": np.full((25, 1), np.nan), "images": run.images}[name]
     for content in (array, b"PK", fitting):
         if isinstance(content, bytes):

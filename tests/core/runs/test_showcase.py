@@ -29,7 +29,7 @@ def planted(**columns: Any) -> pd.DataFrame:
     return table.assign(**columns)
 
 
-def test_the_picture_is_the_one_that_flips_most_clearly_while_its_control_stays() -> None:
+def test_the_picture_is_the_one_that_flips_most_clearly_while_its_control_stays():
     table, all_pictured = planted(), np.ones(6, bool)
     margins = pd.DataFrame(-9.0, index=list("abcdef"), columns=[*STRENGTHS, *CONTROLS])
     assert choose_picture(table, all_pictured, None, STRENGTHS) == 2, "without a study the median of b, c, d, e"
@@ -56,7 +56,7 @@ def made_table(n: int = 200) -> pd.DataFrame:
     return pd.DataFrame({"label": label, "predicted": called, **leaks})
 
 
-def test_a_game_is_ten_different_pictured_images_a_fifth_called_wrongly_and_the_same_again() -> None:
+def test_a_game_is_ten_different_pictured_images_a_fifth_called_wrongly_and_the_same_again():
     table = made_table()
     pictured = np.arange(200) < 150
     games = [draw_game(table, pictured, seed=seed) for seed in range(40)]

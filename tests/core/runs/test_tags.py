@@ -12,7 +12,7 @@ def tags(tmp_path: Path) -> Tags:
     return Tags(tmp_path / "folder" / "tags.sqlite")
 
 
-def test_tags_and_notes_survive_and_come_off(tags: Tags) -> None:
+def test_tags_and_notes_survive_and_come_off(tags):
     tags.add(["a", "b"], " odd ")
     tags.add(["a"], "odd")
     tags.add(["a"], "it's")
@@ -33,7 +33,7 @@ def test_tags_and_notes_survive_and_come_off(tags: Tags) -> None:
     assert again.note_of("c") == ""
 
 
-def test_a_broken_file_is_one_sentence(tags: Tags) -> None:
+def test_a_broken_file_is_one_sentence(tags):
     tags.path.parent.mkdir()
     tags.path.write_bytes(b"this is no database at all" * 100)
     before = tags.path.read_bytes()
@@ -46,7 +46,7 @@ def test_a_broken_file_is_one_sentence(tags: Tags) -> None:
     assert tags.path.read_bytes() == before
 
 
-def test_what_cannot_be_tagged_or_untagged_is_a_sentence(tags: Tags, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_tagged_or_untagged_is_a_sentence(tags, monkeypatch):
     monkeypatch.setattr("core.runs.tags.MAX_TAGS", 1)
     tags.add(["a"], "odd")
     for tag in ("   ", "a,b", "a;b", "x" * (MAX_TAG + 1), "a\nb"):

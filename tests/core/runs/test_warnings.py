@@ -35,7 +35,7 @@ def run_of(confusion: list[list[int]]) -> Run:
         ([[0, 0], [5, 495]], False, False),
     ],
 )
-def test_chance_and_few_images(confusion: list[list[int]], not_above_chance: bool, few: bool) -> None:
+def test_chance_and_few_images(confusion, not_above_chance, few):
     right = confusion[0][0] + confusion[1][1]
     total = sum(map(sum, confusion))
     chance = max(map(sum, confusion)) / total
@@ -51,7 +51,7 @@ def test_chance_and_few_images(confusion: list[list[int]], not_above_chance: boo
         assert all(number in sentence for number in numbers)
 
 
-def test_margins_that_are_noise_or_saturated() -> None:
+def test_margins_that_are_noise_or_saturated():
     run = run_of([[480, 20], [20, 480]])
     assert warnings_of(run) == []
     margins = run.predictions["margin"].to_numpy()

@@ -22,7 +22,7 @@ PARAMETERS = {"seed": 0}
 def _asked(name: str) -> tuple[Run, pd.DataFrame]:
     cue = CUES[name]()
     run = cue.run(Path("nowhere"))
-    context = Context(run, cue, cue.pixels)  # type: ignore[arg-type]
+    context = Context(run, cue, cue.pixels)
     table = compute(context, np.arange(len(run)), PARAMETERS)
     return run, pd.concat([table, derive(run, table)], axis=1).assign(weight=np.float32(1))
 

@@ -89,7 +89,7 @@ def context_of(images: ImageSet, trained: frozenset[str], data: str | None, lean
         margins = (values - np.median(values)) / values.std() + 0.1 * margins
     path = Path(hashlib.sha256(images.fingerprint.encode()).hexdigest())
     run = run_on(images, margins, path, trained)
-    return Context(run, None, np.asarray(images.pixels), data)  # type: ignore[arg-type]
+    return Context(run, None, np.asarray(images.pixels), data)
 
 
 def result_of(study: Study, context: Context) -> StudyResult:

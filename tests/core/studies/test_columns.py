@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from core.runs.filter import Filter, choices_of, range_columns
 from core.runs.rows import find_rows, judged_table
-from core.runs.run import Run
 from core.studies import columns
 from core.studies.columns import (
     browse_table,
@@ -33,7 +31,7 @@ def seal(file: Path, frame: pd.DataFrame, about: dict[str, object]) -> None:
     pq.write_table(arrow.replace_schema_metadata({b"telltale": json.dumps(about).encode()}), file)
 
 
-def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run: Run) -> None:
+def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run):
     run.manifest["detector_sha256"] = "d"
     frame = pd.DataFrame({"id": run.predictions["id"], "a": 1.0, "b": 2.0})
     made = {"detector_sha256": "d", "set_fingerprint": "f"}
@@ -60,7 +58,7 @@ def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run: Run
     }  # fmt: skip
 
 
-def test_whatever_a_study_holds_can_be_browsed_or_is_left_out(run: Run) -> None:
+def test_whatever_a_study_holds_can_be_browsed_or_is_left_out(run):
     n = len(run)
     odd = np.arange(n) % 3 == 0
     frame = pd.DataFrame(
@@ -97,7 +95,7 @@ def test_whatever_a_study_holds_can_be_browsed_or_is_left_out(run: Run) -> None:
         assert ordered.isna().to_numpy()[len(values) :].all()
 
 
-def test_a_study_is_read_without_a_look_at_each_image_of_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_is_read_without_a_look_at_each_image_of_the_run(run, monkeypatch):
     values = np.arange(len(run))
     others = [f"other-{number}" for number in values]
     frames = {
@@ -113,9 +111,7 @@ def test_a_study_is_read_without_a_look_at_each_image_of_the_run(run: Run, monke
     pd.testing.assert_frame_equal(read, pd.DataFrame(expected))
 
 
-def test_positions_in_embeddings_are_found_by_id_and_filtered_by_an_area(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_positions_in_embeddings_are_found_by_id_and_filtered_by_an_area(tmp_path, monkeypatch):
     few = make_run(tmp_path / "d@s", n=100)
     plain = browse_table(few)
     file = few.path / "studies" / "clusters.parquet"
@@ -142,7 +138,7 @@ def test_positions_in_embeddings_are_found_by_id_and_filtered_by_an_area(
         assert Filter.from_params({"area": text}, table) == Filter()
 
 
-def test_verdicts_stand_beside_the_images_and_can_be_filtered_by() -> None:
+def test_verdicts_stand_beside_the_images_and_can_be_filtered_by():
     first, second = drawn_runs(200)
     table = pd.concat([judged_table(first), versus_table(second, first.predictions["id"])], axis=1)
     by_id = second.predictions.set_index("id").loc[first.predictions["id"]]

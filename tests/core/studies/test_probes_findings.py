@@ -37,7 +37,7 @@ def found(flipped: Flipped, path: Path, sizes: dict[str, float] | None = None) -
 
 
 @pytest.mark.parametrize("name", CUES)
-def test_each_network_rests_on_what_it_sees_and_on_nothing_else(name: str, tmp_path: Path) -> None:
+def test_each_network_rests_on_what_it_sees_and_on_nothing_else(name, tmp_path):
     run, table = asked_of(name, tmp_path)
     made = {one.key: one for one in conclude(run, table, PARAMETERS) if one.quantity == "flip_rate"}
     assert set(made) == {f"{family}-{verdict}" for family in FAMILIES for verdict in VERDICTS}
@@ -50,7 +50,7 @@ def test_each_network_rests_on_what_it_sees_and_on_nothing_else(name: str, tmp_p
     assert not {key for key in much - SEEN[name] if key.partition("-")[0] in ONLY}
 
 
-def test_a_claim_needs_every_control(tmp_path: Path) -> None:
+def test_a_claim_needs_every_control(tmp_path):
     planted: Flipped = {"lowpass_8": 0.9, "lowpass_control_8": 0.02, "lowpass_pattern_8": 0.2, "lowpass_grey_8": 0.3}
     planted |= {"rephase_8": 0.8, "blur_2": 0.8}
     detail = found(planted, tmp_path)["detail-FAKE"]
@@ -58,13 +58,13 @@ def test_a_claim_needs_every_control(tmp_path: Path) -> None:
     controls = {contrast.value for contrast in detail.contrasts if contrast.kind == "control"}
     assert controls == {PROBES[key].inline for key in CONTROLS}
     # the strongest of them is the one beside the number
-    assert (detail.control.measure.value, detail.difference.value) == (0.3, pytest.approx(0.6))  # type: ignore[union-attr]
+    assert (detail.control.measure.value, detail.difference.value) == (0.3, pytest.approx(0.6))
     for key in CONTROLS:
         detail = found(planted | {f"{key}_8": 0.9}, tmp_path)["detail-FAKE"]
         assert (detail.main.value, answer_of(detail).on) == (PROBES[key].inline, ("control", "change"))
 
 
-def test_a_claim_needs_every_other_way_of_making_the_change(tmp_path: Path) -> None:
+def test_a_claim_needs_every_other_way_of_making_the_change(tmp_path):
     agree: Flipped = dict.fromkeys((f"{key}_8" for key in SEAMS), 0.5)
     blocks = found(agree, tmp_path)["blocks-FAKE"]
     assert answer_of(blocks).word == "yes"
@@ -80,7 +80,7 @@ def test_a_claim_needs_every_other_way_of_making_the_change(tmp_path: Path) -> N
         assert str(answer_of(detail)) == "depends on change"
 
 
-def test_a_place_is_set_against_the_same_shape_elsewhere_and_under_every_fill(tmp_path: Path) -> None:
+def test_a_place_is_set_against_the_same_shape_elsewhere_and_under_every_fill(tmp_path):
     border: Flipped = {"hide_border_texture": 0.5, "hide_border_flat": 0.4}
     place = found(border, tmp_path)["place-FAKE"]
     assert (place.details["title"], answer_of(place).word) == ("Hiding the border", "yes")
@@ -92,7 +92,7 @@ def test_a_place_is_set_against_the_same_shape_elsewhere_and_under_every_fill(tm
     assert str(answer_of(other["place-FAKE"])) == "depends on fill"
 
 
-def test_the_strength_that_certainly_flips_most_beyond_its_strongest_control_answers(tmp_path: Path) -> None:
+def test_the_strength_that_certainly_flips_most_beyond_its_strongest_control_answers(tmp_path):
     planted: Flipped = {"lowpass_12": 0.3, "lowpass_8": 0.9, "lowpass_pattern_8": 0.8}
     assert found(dict(planted), tmp_path)["detail-FAKE"].details["strength"].startswith("radius 12")
     # noise as large as the sharpening flips as many
@@ -101,7 +101,7 @@ def test_the_strength_that_certainly_flips_most_beyond_its_strongest_control_ans
 
 
 @pytest.mark.parametrize(("shares", "answer"), [((0.8, 0.9), "yes"), ((0.8, 0.0), "depends on training")])
-def test_other_trainings_are_a_choice_that_stays(shares: tuple[float, ...], answer: str, tmp_path: Path) -> None:
+def test_other_trainings_are_a_choice_that_stays(shares, answer, tmp_path):
     """Their number is that of the probe which answers in the main run, even where another would answer in theirs."""
     runs = []
     for number, share in enumerate((0.9, *shares)):

@@ -14,7 +14,7 @@ from core.runs.writing import write_run
 from core.studies import recommended
 from core.studies.recommended import plan, rows_of
 from core.studies.registry import STUDIES
-from core.studies.runner import Source, find_source
+from core.studies.runner import find_source
 from core.studies.store import study_path
 from core.studies.study import StudyError
 from tests.core.studies.conftest import BRIGHTNESS, made_set
@@ -36,7 +36,7 @@ def three_studies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(STUDIES, study.name, f"{__name__}:{study.name.upper()}")
 
 
-def test_the_time_of_all_images_follows_from_that_of_a_few(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_of_all_images_follows_from_that_of_a_few(source, monkeypatch):
     # a clock that only computing moves: 2 seconds for what images share, 3 for each image
     now, seen = [0.0], []
 
@@ -57,7 +57,7 @@ def test_the_time_of_all_images_follows_from_that_of_a_few(source: Source, monke
     assert [row["minutes"] for row in rows_of(plans)] == ["2.1", "", "", "2.1"]
 
 
-def test_one_command_makes_what_is_missing(source: Source, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_command_makes_what_is_missing(source, capsys):
     run = str(source.run)
     assert main([run, "--recommended", "--images", "20"]) == 0
     out = capsys.readouterr().out
@@ -75,7 +75,7 @@ def test_one_command_makes_what_is_missing(source: Source, capsys: pytest.Captur
     assert (made["whole"].is_file(), made["brightness"].stat().st_mtime_ns) == (True, before)
 
 
-def test_a_run_without_pictures_asks_for_them_at_once(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_pictures_asks_for_them_at_once(source, monkeypatch):
     path = write_run(source.run.parents[1], load_detector(source.detector), made_set(), replace=True)
     monkeypatch.setattr("core.studies.runner.load_image_set", None)
     with pytest.raises(StudyError, match="add --data"):

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,14 +20,14 @@ from core.storage.atomic import cache_dir, only_writer
 from core.storage.limits import MANIFEST
 from core.storage.seals import sealed
 from core.studies.registry import STUDIES, find_study
-from core.studies.runner import Source, find_source, run_study
+from core.studies.runner import find_source, run_study
 from core.studies.shared.groups import with_predictions
 from core.studies.store import find_stored, read_study, study_path, write_study
 from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 
-def test_all_images_once_in_order_whatever_the_shards(source: Source) -> None:
+def test_all_images_once_in_order_whatever_the_shards(source):
     run = read_run(source.run)
     answers = [read_study(run_study(replace(BRIGHTNESS, shard=shard), source), run).table for shard in (7, 16, 1000)]
     assert list(answers[0]["id"]) == list(run.predictions["id"])
@@ -39,7 +38,7 @@ def test_all_images_once_in_order_whatever_the_shards(source: Source) -> None:
     assert not list((cache_dir() / "studies").iterdir())
 
 
-def test_a_study_runs_in_a_notebook(source: Source) -> None:
+def test_a_study_runs_in_a_notebook(source):
     path = core.run_study("single_sign", source.run, images=10, seed=1)
     result = core.read_study(path, core.open_run(source.run))
     assert len(result.table) == 10
@@ -48,7 +47,7 @@ def test_a_study_runs_in_a_notebook(source: Source) -> None:
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_study_refuses_a_run_without_what_it_needs(name: str) -> None:
+def test_a_study_refuses_a_run_without_what_it_needs(name):
     study = find_study(name)
     run = SimpleNamespace(scores_only=True, maps=None)
     assert study.lacking(run) == (study.needs[0] if study.needs else None)
@@ -56,7 +55,7 @@ def test_a_study_refuses_a_run_without_what_it_needs(name: str) -> None:
     assert study.lacking(run) == ("maps" if "maps" in study.needs else None)
 
 
-def test_a_stopped_study_goes_on_and_computes_no_image_twice(source: Source) -> None:
+def test_a_stopped_study_goes_on_and_computes_no_image_twice(source):
     seen: list[int] = []
     stop: int | None = 32
 
@@ -80,7 +79,7 @@ def test_a_stopped_study_goes_on_and_computes_no_image_twice(source: Source) -> 
     pd.testing.assert_frame_equal(read_study(path).table, again)
 
 
-def test_a_study_of_a_run_that_was_replaced_meanwhile_is_not_written(source: Source) -> None:
+def test_a_study_of_a_run_that_was_replaced_meanwhile_is_not_written(source):
     path = study_path(source.run, "brightness")
 
     def replaced(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -93,7 +92,7 @@ def test_a_study_of_a_run_that_was_replaced_meanwhile_is_not_written(source: Sou
     assert not path.exists()
 
 
-def test_a_study_that_breaks_its_word_is_not_written(source: Source) -> None:
+def test_a_study_that_breaks_its_word_is_not_written(source):
     lacks = replace(BRIGHTNESS, compute=lambda *given: brightness(*given).drop(columns="half"))
     with pytest.raises(StudyError, match="columns that it declares \\(half\\)"):
         run_study(lacks, source)
@@ -115,7 +114,7 @@ def wrong(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"wrong": (with_predictions(table, run)["label"] == "REAL") != (table["margin"] > 0)})
 
 
-def test_only_what_is_missing_is_computed_for_the_images_of_the_file(source: Source) -> None:
+def test_only_what_is_missing_is_computed_for_the_images_of_the_file(source):
     path, run = run_study(BRIGHTNESS, source, images=20, seed=1), read_run(source.run)
     before = read_study(path, run)
     others = {"trainings": {"another": []}, "precision": "float32"}
@@ -134,10 +133,10 @@ def test_only_what_is_missing_is_computed_for_the_images_of_the_file(source: Sou
     assert {name: after.about[name] for name in others} == others
     rows = run.predictions.set_index("id").loc[after.table["id"]]
     assert after.table["wrong"].tolist() == (rows["label"].astype(str) != rows["predicted"].astype(str)).tolist()
-    assert not study.missing(find_stored(study, run).table)  # type: ignore[union-attr]
+    assert not study.missing(find_stored(study, run).table)
 
 
-def test_another_question_keeps_nothing(source: Source) -> None:
+def test_another_question_keeps_nothing(source):
     run = read_run(source.run)
     assert find_stored(BRIGHTNESS, run) is None
     answer = read_study(run_study(BRIGHTNESS, source, images=20))
@@ -158,14 +157,14 @@ SHIPPED = [
 
 
 @pytest.mark.parametrize(("run", "study"), SHIPPED, ids=map(" ".join, SHIPPED))
-def test_shipped_studies_lack_nothing(run: str, study: str) -> None:
+def test_shipped_studies_lack_nothing(run, study):
     folder = ROOT / "assets" / "runs" / run
     stored = find_stored(find_study(study), read_run(folder))
     # hours on two cores: `python -m core study STUDY --run RUN --only-missing` computes what a file lacks
     assert not find_study(study).missing(stored.table)
 
 
-def test_images_are_those_that_ship_where_no_others_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_those_that_ship_where_no_others_are(tmp_path, monkeypatch):
     monkeypatch.setattr("core.studies.runner.FOLDER", tmp_path / "cifake")
     assert find_source("swift@cifake-test").data == "cifake-test"
     (tmp_path / "cifake").mkdir()
@@ -180,7 +179,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("registered")
-def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(source, monkeypatch, capsys):
     path, run = study_path(source.run, "brightness"), ["brightness", "--run", str(source.run)]
     assert main(["--list"]) == 0
     assert BRIGHTNESS.question in capsys.readouterr().out

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from core.runs.run import Run, read_run
 from core.storage.limits import ContractError
 from core.studies.columns import read_columns, study_columns
 from core.studies.registry import STUDIES, find_study
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
 from core.studies.store import (
     SCHEMA,
     conclude_again,
@@ -41,7 +40,7 @@ TABLE = pd.DataFrame(
 )
 
 
-def test_values_come_back_as_they_were(tmp_path: Path) -> None:
+def test_values_come_back_as_they_were(tmp_path):
     path = tmp_path / "s.parquet"
     write_study(path, TABLE, {"study": "s", "parameters": {"bad": float("nan"), "seeds": (1, 2)}})
     answer = read_study(path)
@@ -50,7 +49,7 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
     assert answer.about["parameters"] == {"bad": None, "seeds": [1, 2]}
 
 
-def test_every_flipped_byte_is_refused_or_harmless(tmp_path: Path) -> None:
+def test_every_flipped_byte_is_refused_or_harmless(tmp_path):
     path = tmp_path / "s.parquet"
     write_study(path, TABLE, {"study": "s", "findings": []})
     whole, before = path.read_bytes(), read_study(path)
@@ -71,7 +70,7 @@ def test_every_flipped_byte_is_refused_or_harmless(tmp_path: Path) -> None:
     assert len(refused) > 50
 
 
-def test_what_is_no_study_of_this_run_is_refused(source: Source, tmp_path: Path) -> None:
+def test_what_is_no_study_of_this_run_is_refused(source, tmp_path):
     run = read_run(source.run)
     path = run_study(BRIGHTNESS, source)
     other = tmp_path / "other.parquet"
@@ -105,9 +104,7 @@ def test_what_is_no_study_of_this_run_is_refused(source: Source, tmp_path: Path)
         ({"schema": SCHEMA + 1, "version": 1}, False),
     ],
 )
-def test_older_schemas_open_as_they_are_and_another_version_is_refused(
-    tmp_path: Path, about: dict[str, Any], opens: bool
-) -> None:
+def test_older_schemas_open_as_they_are_and_another_version_is_refused(tmp_path, about, opens):
     path = tmp_path / "s.parquet"
     write_sealed(path, TABLE, {"study": "s", **about})
     if opens:
@@ -117,9 +114,7 @@ def test_older_schemas_open_as_they_are_and_another_version_is_refused(
             read_study(path)
 
 
-def test_findings_are_stored_with_the_study_and_made_again_only_where_they_are_not(
-    source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_findings_are_stored_with_the_study_and_made_again_only_where_they_are_not(source, monkeypatch):
     calls = []
 
     def counted(_name: str, run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
@@ -148,7 +143,7 @@ def test_findings_are_stored_with_the_study_and_made_again_only_where_they_are_n
     assert len(calls) == 5
 
 
-def test_values_that_lack_what_is_concluded_from_are_named(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_that_lack_what_is_concluded_from_are_named(source, monkeypatch):
     monkeypatch.setattr("core.studies.store.conclude_study", lambda _, *given: conclude(*given))
     path = run_study(BRIGHTNESS, source)
     write_study(path, read_study(path).table.rename(columns={"brightness": "darkness"}), read_study(path).about)
@@ -160,7 +155,7 @@ def test_values_that_lack_what_is_concluded_from_are_named(source: Source, monke
         read_study(path, read_run(source.run)).finding("mean")
 
 
-def test_every_study_concludes_without_torch() -> None:
+def test_every_study_concludes_without_torch():
     code = (
         "import sys; from core.studies.registry import STUDIES, find_study; "
         "assert all(map(find_study, STUDIES)); assert 'torch' not in sys.modules"
@@ -168,7 +163,7 @@ def test_every_study_concludes_without_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_file_of_a_former_name_opens_under_the_present_one(source: Source) -> None:
+def test_a_file_of_a_former_name_opens_under_the_present_one(source):
     run = read_run(source.run)
     path = run_study(find_study("single_sign"), source, images=3)
     now = read_study(path, run)
@@ -187,7 +182,7 @@ def test_a_file_of_a_former_name_opens_under_the_present_one(source: Source) -> 
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_study_has_one_name(name: str) -> None:
+def test_a_study_has_one_name(name):
     study = find_study(name)
     module = STUDIES[name].partition(":")[0].rpartition(".")[2]
     assert study.name == module == name
@@ -195,7 +190,7 @@ def test_a_study_has_one_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_each_column_says_its_unit_range_or_kind(name: str) -> None:
+def test_each_column_says_its_unit_range_or_kind(name):
     numbers = (
         r"-?\d to \d|0 \(the same\) to 2|\bmargins?\b|grey levels|\bshare\b|number|how (many|often)|radius|bits|counted"
     )

@@ -41,7 +41,7 @@ def trained(recipe: Recipe, images: ImageSet, *, interrupted: bool = False) -> D
 
 # wide networks keep their weights in another memory format
 @pytest.mark.parametrize(("optimizer", "width"), [("sgd", 4), ("adam", 4), ("sgd", 16)])
-def test_interrupted_and_resumed_ends_where_unbroken_ends(images: ImageSet, optimizer: str, width: int) -> None:
+def test_interrupted_and_resumed_ends_where_unbroken_ends(images, optimizer, width):
     # progress is reported every tenth step
     recipe = replace(QUICK, optimizer=optimizer, average=0.9, shift=1, width=width, batch_size=4)
     whole, resumed = trained(recipe, images), trained(recipe, images, interrupted=True)
@@ -50,7 +50,7 @@ def test_interrupted_and_resumed_ends_where_unbroken_ends(images: ImageSet, opti
         assert row | {"seconds": 0} == same | {"seconds": 0}
 
 
-def test_an_epochs_row_and_the_average_are_those_computed_here(images: ImageSet) -> None:
+def test_an_epochs_row_and_the_average_are_those_computed_here(images):
     # 64 images are trained on, in 5 steps; a fit that is so short is averaged once
     recipe = replace(QUICK, epochs=1, average=0.99, batch_size=13, normalise="unit", flip=False)
     training = Training(recipe, images, torch.device("cpu"))
@@ -71,7 +71,7 @@ def test_an_epochs_row_and_the_average_are_those_computed_here(images: ImageSet)
     assert Training(replace(recipe, average=0.0), images, torch.device("cpu")).best is not training.averaged
 
 
-def test_two_epochs_are_those_of_a_plain_loop(images: ImageSet) -> None:
+def test_two_epochs_are_those_of_a_plain_loop(images):
     recipe = replace(QUICK, epochs=2, average=0.0, batch_size=13, shift=1, weight_decay=0.1)
     training = Training(recipe, images, torch.device("cpu"))
     network = deepcopy(training.network).train()
@@ -104,7 +104,7 @@ def test_two_epochs_are_those_of_a_plain_loop(images: ImageSet) -> None:
     assert detector.temperature == fit_temperature(margins, images.labels[training.held]) != 1
 
 
-def test_a_start_has_the_same_split_and_normalisation(images: ImageSet) -> None:
+def test_a_start_has_the_same_split_and_normalisation(images):
     start = trained(replace(QUICK, epochs=1), images)
     start.manifest["training_set_fingerprint"] = images.fingerprint
     begun = Training(QUICK, images, torch.device("cpu"), start)
@@ -115,7 +115,7 @@ def test_a_start_has_the_same_split_and_normalisation(images: ImageSet) -> None:
             Training(other, images, torch.device("cpu"), start)
 
 
-def test_a_checkpoint_is_kept_unless_resumed(images: ImageSet) -> None:
+def test_a_checkpoint_is_kept_unless_resumed(images):
     recipe, lines = replace(QUICK, epochs=1), list[str]()
     fit(recipe, images, device="cpu")
     with pytest.raises(TrainingInterrupted, match="pass --resume to continue, or delete it"):
@@ -126,7 +126,7 @@ def test_a_checkpoint_is_kept_unless_resumed(images: ImageSet) -> None:
         fit(recipe, images, device="cpu", resume=True)
 
 
-def test_a_checkpoint_that_cannot_be_used_is_a_sentence(images: ImageSet) -> None:
+def test_a_checkpoint_that_cannot_be_used_is_a_sentence(images):
     training = Training(QUICK, images, torch.device("cpu"))
     training.write_checkpoint()
     other = Training(replace(QUICK, width=2), images, training.device)
@@ -138,6 +138,6 @@ def test_a_checkpoint_that_cannot_be_used_is_a_sentence(images: ImageSet) -> Non
             reader.read_checkpoint()
 
 
-def test_a_diverging_training_says_so(images: ImageSet) -> None:
+def test_a_diverging_training_says_so(images):
     with pytest.raises(TrainingInterrupted, match="not finite in epoch 1; lower the learning rate"):
         fit(replace(QUICK, learning_rate=1e30, average=0.0), images, device="cpu")

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -49,7 +48,7 @@ def equally(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_out, "fit_weights", lambda margins, labels: np.linspace(0.5, 1.0, len(margins)))
 
 
-def test_margins_are_the_weighted_sum(pixels: NDArray[np.uint8]) -> None:
+def test_margins_are_the_weighted_sum(pixels):
     members = [make_detector(8, seed) for seed in range(3)]
     weights = np.array([0.25, 2.0, 0.5])
     packed = pack(members, weights)
@@ -59,7 +58,7 @@ def test_margins_are_the_weighted_sum(pixels: NDArray[np.uint8]) -> None:
     assert (packed.network.width, packed.network.groups, packed.layers) == (24, 3, members[0].layers)
 
 
-def test_a_packed_network_is_a_detector_like_any_other(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
+def test_a_packed_network_is_a_detector_like_any_other(pixels, tmp_path):
     packed = pack([make_detector(8, 1), make_detector(8, 2)], np.array([1.0, 0.5]))
     save_detector(tmp_path / "both", packed, model_card="")
     read = load_detector(tmp_path / "both", device="cpu")
@@ -75,7 +74,7 @@ def test_a_packed_network_is_a_detector_like_any_other(pixels: NDArray[np.uint8]
         load_detector(tmp_path / "odd", device="cpu")
 
 
-def test_weights_are_those_of_a_logistic_regression() -> None:
+def test_weights_are_those_of_a_logistic_regression():
     draw = np.random.default_rng(3)
     labels = draw.integers(0, 2, 4000)
     truth = np.where(labels == REAL, 1.0, -1.0)
@@ -84,7 +83,7 @@ def test_weights_are_those_of_a_logistic_regression() -> None:
     np.testing.assert_allclose(fit_weights(margins, labels), theirs.coef_[0], rtol=1e-3)
 
 
-def test_joining_is_weighed_on_what_all_held_out(make: Make, images: ImageSet, equally: None) -> None:
+def test_joining_is_weighed_on_what_all_held_out(make, images, equally):
     members = [make("one", seed=1), make("two", seed=2)]
     joined = join(members, images)
     held = validation_split(images.rows["sha256"].to_numpy(), images.labels, 0.25, seed=0)
@@ -97,7 +96,7 @@ def test_joining_is_weighed_on_what_all_held_out(make: Make, images: ImageSet, e
     assert joined.manifest["recipe"]["joined"] == "one x 0.500 + two x 1.000"
 
 
-def test_the_split_is_the_one_that_detectors_were_trained_on() -> None:
+def test_the_split_is_the_one_that_detectors_were_trained_on():
     """Held out are the images of each class whose hashes with the seed are the least, copies together."""
     names = np.array([f"{n % 31:064x}" for n in range(40)])
     labels = (np.arange(40) % 31 < 20).astype(np.uint8)
@@ -109,7 +108,7 @@ def test_the_split_is_the_one_that_detectors_were_trained_on() -> None:
     assert not validation_split(names, labels, 0.0, seed=7).any()
 
 
-def test_of_many_those_with_the_least_log_loss_are_joined(make: Make, images: ImageSet, equally: None) -> None:
+def test_of_many_those_with_the_least_log_loss_are_joined(make, images, equally):
     members = [make(name, seed=seed) for seed, name in enumerate(("one", "two", "three", "four"))]
     held = validation_split(images.rows["sha256"].to_numpy(), images.labels, 0.25, seed=0)
     real, margins = images.labels[held] == REAL, [member.margins(images.pixels[held]) for member in members]
@@ -118,7 +117,7 @@ def test_of_many_those_with_the_least_log_loss_are_joined(make: Make, images: Im
     assert names == [members[number].name for number in min(losses, key=lambda pair: losses[pair])]
 
 
-def test_what_cannot_be_joined_is_a_sentence(make: Make, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_joined_is_a_sentence(make, images, monkeypatch):
     one, two = make("one", seed=1), make("two", seed=2)
     other = Detector.__new__(Detector)
     other.manifest = {"name": "other"}
@@ -139,7 +138,7 @@ def test_what_cannot_be_joined_is_a_sentence(make: Make, images: ImageSet, monke
         join([one, two], images)
 
 
-def test_temperature_agrees_with_logistic_regression() -> None:
+def test_temperature_agrees_with_logistic_regression():
     # no temperature fits verdicts that are all right
     assert fit_temperature(np.array([2, -3], np.float32), np.array([REAL, 1 - REAL])) == 1
     generator = np.random.default_rng(0)

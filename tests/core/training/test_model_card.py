@@ -12,7 +12,7 @@ ASSETS = ROOT / "assets"
 
 
 @pytest.mark.parametrize("name", ["masked", "patch", "strong"])
-def test_a_card_holds_the_numbers_of_its_manifests(name: str) -> None:
+def test_a_card_holds_the_numbers_of_its_manifests(name):
     folder = ASSETS / "detectors" / name
     run = read_manifest(ASSETS / "runs" / f"{name}@cifake-test", "run")
     card = model_card(read_manifest(folder, "detector"), run)

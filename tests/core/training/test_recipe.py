@@ -25,13 +25,13 @@ from core.training.recipe import (
 PLAIN = Recipe(name="plain", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 
 
-def test_options_are_those_of_a_recipe() -> None:
+def test_options_are_those_of_a_recipe():
     types = {field.name: type(field.default) for field in fields(Recipe)}
     assert set(arguments.RECIPES) == RECIPES.keys()
     assert {name: type_ for name, (type_, _) in arguments.HYPER_PARAMETERS.items()}.items() <= types.items()
 
 
-def test_augmentation_mirrors_half_and_shifts_by_every_amount() -> None:
+def test_augmentation_mirrors_half_and_shifts_by_every_amount():
     batch = torch.arange(300 * 3 * 8 * 8).view(300, 3, 8, 8).float()
     moved = augment(replace(PLAIN, flip=True, shift=1), batch, torch.Generator().manual_seed(0))
     assert moved.shape == batch.shape
@@ -49,7 +49,7 @@ def test_augmentation_mirrors_half_and_shifts_by_every_amount() -> None:
     assert (plain == batch).all()
 
 
-def test_augmentation_is_its_generators_alone() -> None:
+def test_augmentation_is_its_generators_alone():
     batch = (torch.rand(60, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 255).round()
     recipe = replace(PLAIN, flip=True, shift=2, colour=True, masked_share=0.5, without_cue=True, without_cue_share=0.5)
     first, again, other = (augment(recipe, batch, torch.Generator().manual_seed(seed)) for seed in (5, 5, 6))
@@ -57,7 +57,7 @@ def test_augmentation_is_its_generators_alone() -> None:
     assert (first != other).flatten(1).any(1).all()
 
 
-def test_colours_vary_in_gain_saturation_and_order() -> None:
+def test_colours_vary_in_gain_saturation_and_order():
     colour = torch.tensor([40.0, 80.0, 120.0]).view(1, 3, 1, 1).expand(400, 3, 2, 2)
     varied = augment(replace(PLAIN, flip=False, colour=True), colour, torch.Generator().manual_seed(0))
     # one change an image, the same for each of its pixels
@@ -78,7 +78,7 @@ def test_colours_vary_in_gain_saturation_and_order() -> None:
     assert bright.max() == 255
 
 
-def test_the_learning_rate_rises_to_its_peak_and_falls_to_almost_none() -> None:
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_almost_none():
     rates = [learning_rate(replace(PLAIN, learning_rate=0.2, warmup=0.25), step, 40) for step in range(40)]
     np.testing.assert_allclose(rates[:10], 0.2 * np.arange(1, 11) / 10)
     np.testing.assert_allclose(rates[10:], 0.2 * np.arange(30, 0, -1) / 30)
@@ -87,7 +87,7 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_almost_none() -> None:
     assert learning_rate(replace(PLAIN, warmup=0.0), 0, 1) == PLAIN.learning_rate
 
 
-def test_a_share_of_the_images_loses_the_cue() -> None:
+def test_a_share_of_the_images_loses_the_cue():
     generator = torch.Generator().manual_seed(1)
     batch = (torch.rand(400, 3, 16, 16, generator=generator) * 255).round()
     recipe = replace(PLAIN, flip=False, without_cue=True, without_cue_share=0.25)
@@ -99,7 +99,7 @@ def test_a_share_of_the_images_loses_the_cue() -> None:
     assert "without_cue_share" not in replace(recipe, without_cue_share=1.0).settings()
 
 
-def test_a_share_of_the_images_is_masked_in_whole_cells_of_a_grid() -> None:
+def test_a_share_of_the_images_is_masked_in_whole_cells_of_a_grid():
     generator = torch.Generator().manual_seed(1)
     batch = (torch.rand(100, 3, 16, 16, generator=generator) * 255).round()
     masked = augment(replace(PLAIN, flip=False, masked_share=0.5), batch, generator)
@@ -111,12 +111,12 @@ def test_a_share_of_the_images_is_masked_in_whole_cells_of_a_grid() -> None:
     assert (augment(replace(PLAIN, flip=False), batch, generator) == batch).all()
 
 
-def test_settings_are_those_of_manifests_that_were_written_before() -> None:
+def test_settings_are_those_of_manifests_that_were_written_before():
     shipped = read_manifest(Path(__file__).parents[3] / "assets/detectors/swift", "detector")
     assert RECIPES["swift"].settings() == shipped["recipe"]
 
 
-def test_every_filter_makes_pictures_small(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_filter_makes_pictures_small(monkeypatch):
     filters, interpolate = Counter[str](), torch.nn.functional.interpolate
 
     def note(pixels: torch.Tensor, *, mode: str, **more: Any) -> torch.Tensor:
@@ -129,7 +129,7 @@ def test_every_filter_makes_pictures_small(monkeypatch: pytest.MonkeyPatch) -> N
     assert {name for name, number in filters.items() if number > 20} == set(FILTERS)
 
 
-def test_fine_detail_is_lost_and_shading_stays() -> None:
+def test_fine_detail_is_lost_and_shading_stays():
     batch = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 255
     before = batch.clone()
     first, again, other = (without_fine_detail(batch, torch.Generator().manual_seed(seed)) for seed in (0, 0, 4))
@@ -146,7 +146,7 @@ def test_fine_detail_is_lost_and_shading_stays() -> None:
     assert float(torch.nn.functional.avg_pool2d(first - batch, 16).abs().mean()) < 4
 
 
-def test_a_recipe_is_fitted_to_few_or_large_images_alone() -> None:
+def test_a_recipe_is_fitted_to_few_or_large_images_alone():
     swift = RECIPES["swift"]
     assert fitted(swift, 100_000, 32) == swift
     few = fitted(swift, 140, 32)
@@ -163,9 +163,7 @@ def test_a_recipe_is_fitted_to_few_or_large_images_alone() -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
 @pytest.mark.parametrize("has_units", [True, False])
-def test_precision_is_half_where_it_is_asked_for_or_fast(
-    monkeypatch: pytest.MonkeyPatch, device: str, has_units: bool
-) -> None:
+def test_precision_is_half_where_it_is_asked_for_or_fast(monkeypatch, device, has_units):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_units or including_emulation)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_units, "avx2": True})
     found = {
@@ -175,7 +173,7 @@ def test_precision_is_half_where_it_is_asked_for_or_fast(
     assert found == {"float32": False, "bfloat16": True, "auto": has_units and device != "mps"}
 
 
-def test_an_architecture_is_a_kind_with_its_settings_or_refused() -> None:
+def test_an_architecture_is_a_kind_with_its_settings_or_refused():
     def kind(arch: str) -> tuple[str, dict[str, object]]:
         return architecture_of(replace(PLAIN, arch=arch), 64)
 

@@ -47,14 +47,12 @@ def write(path: Path, layers: list[Any], tensors: dict[str, torch.Tensor], std: 
         ([CONV, *REST], {name: 1e38 * ones for name, ones in TENSORS.items()}, 1.0, "margins that are not finite"),
     ],
 )  # fmt: skip
-def test_what_no_network_can_be_is_refused(
-    tmp_path: Path, layers: Any, tensors: dict[str, torch.Tensor], std: float, sentence: str
-) -> None:
+def test_what_no_network_can_be_is_refused(tmp_path, layers, tensors, std, sentence):
     with pytest.raises(ContractError, match=sentence):
         load_detector(write(tmp_path / "d", layers, TENSORS | tensors, std), device="cpu")
 
 
-def test_layers_take_no_memory_until_they_have_weights(tmp_path: Path) -> None:
+def test_layers_take_no_memory_until_they_have_weights(tmp_path):
     network = build({"layers": [["linear", 40000, 40000]]})
     assert all(parameter.is_meta for parameter in network.parameters())
     layers = [["gradient", [0, 0, 0], [0, 2, 0], [0, 0, 0]], CONV, *REST]

@@ -59,9 +59,7 @@ def added_as_suggested(folder: Path, request: Request, capsys: pytest.CaptureFix
     ("name", "layer"),
     [("test_vit", "blocks.5.norm1.places"), ("test_convnext", "norm_pre"), ("test_resnet", "layer4")],
 )
-def test_it_gives_the_logits_of_timms_own_pipeline(
-    tmp_path: Path, name: str, layer: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_gives_the_logits_of_timms_own_pipeline(tmp_path, name, layer, capsys):
     network = spread(timm.create_model(name, num_classes=2))
     detector = added_as_suggested(tmp_path, request_of(tmp_path, network, name), capsys)
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=network))
@@ -71,7 +69,7 @@ def test_it_gives_the_logits_of_timms_own_pipeline(
     assert (detector.target_layer, detector.classes.fake) == (layer, ("fake",))
 
 
-def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path, capsys):
     network = spread(torchvision.models.get_model(SQUEEZENET, weights=None, num_classes=3))
     weights = {"state_dict": {f"module.{name}": value for name, value in network.state_dict().items()}}
     torch.save(weights, tmp_path / "w.pth")
@@ -88,7 +86,7 @@ def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path: Path, capsys
     assert detector.layers[detector.target_layer] == (13, 13)
 
 
-def test_wrong_names_and_what_is_missing_are_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_names_and_what_is_missing_are_sentences(tmp_path, monkeypatch):
     network = spread(timm.create_model("test_resnet", num_classes=2))
     request = request_of(tmp_path, network, "test_resnet", preprocess={"size": 160, **SAID})
     for source in ("timm:nothing", "timm:hf-hub:some/model", "timm:local-dir:/tmp", "torchvision:fcos_resnet50_fpn"):
@@ -106,7 +104,7 @@ def test_wrong_names_and_what_is_missing_are_sentences(tmp_path: Path, monkeypat
         load_detector(path)
 
 
-def test_a_resnet_18_gets_the_papers_stem() -> None:
+def test_a_resnet_18_gets_the_papers_stem():
     adapted, ours = adapt_stem(torchvision.models.resnet18(num_classes=2), 32), build_network(64)
     adapted.load_state_dict(ours.state_dict())
     batch = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -43,7 +43,7 @@ def margins(detector: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("batch", ["n", 3])
-def test_it_gives_the_logits_of_onnxruntime(tmp_path: Path, last: bool, batch: Any) -> None:
+def test_it_gives_the_logits_of_onnxruntime(tmp_path, last, batch):
     data = make_graph(batch=batch, last=last)
     detector = add(tmp_path / "d", request_of(tmp_path, data))
     assert detector.side == 48
@@ -53,7 +53,7 @@ def test_it_gives_the_logits_of_onnxruntime(tmp_path: Path, last: bool, batch: A
     assert not (tmp_path / "d" / "weights.safetensors").exists()
 
 
-def test_what_is_stored_answers_and_copies_do_too(tmp_path: Path) -> None:
+def test_what_is_stored_answers_and_copies_do_too(tmp_path):
     detector = add(tmp_path / "d", request_of(tmp_path, make_graph(side="s"), preprocess={**SAID, "size": 40}))
     assert (detector.capabilities, detector.layers, detector.levels) == ({Capability.PREDICTIONS}, {}, ())
     found = identify(tmp_path / "d")
@@ -76,16 +76,14 @@ def test_what_is_stored_answers_and_copies_do_too(tmp_path: Path) -> None:
         (make_graph(extra=True), "has the outputs y, flat; give one of them as --output-name"),
     ],
 )
-def test_a_file_that_cannot_be_computed_is_named(tmp_path: Path, data: bytes, sentence: str) -> None:
+def test_a_file_that_cannot_be_computed_is_named(tmp_path, data, sentence):
     with pytest.raises(SourceError, match=sentence) as raised:
         build_from(request_of(tmp_path, data))
     assert "graph.onnx" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_weights_in_another_file_are_refused_wherever_that_lies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_in_another_file_are_refused_wherever_that_lies(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     whole = onnx.load_from_string(make_graph())
     onnx.save_model(whole, "graph.onnx", save_as_external_data=True, location="graph.onnx.data", size_threshold=0)

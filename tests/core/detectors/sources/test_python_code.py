@@ -69,7 +69,7 @@ def request_of(folder: Path, function: str = "make", *, may: bool = True) -> Req
     )
 
 
-def test_it_computes_what_the_function_and_the_weights_say(folder: Path) -> None:
+def test_it_computes_what_the_function_and_the_weights_say(folder):
     detector = add(folder / "d", request_of(folder))
     tensors = detector.network.network.state_dict()
     pixels = np.stack([detector.preprocessing.fit(image) for image in odd_pictures()])
@@ -83,7 +83,7 @@ def test_it_computes_what_the_function_and_the_weights_say(folder: Path) -> None
     assert identify(folder / "d").identity == detector.identity
 
 
-def test_nothing_runs_without_consent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_runs_without_consent(folder, monkeypatch):
     with pytest.raises(SourceError, match="runs code, .* give --run-code if you trust it"):
         build_from(request_of(folder, may=False))
     assert not (folder / "ran").exists()
@@ -157,9 +157,7 @@ def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("score", ["--classes", "REAL", "--threshold", "1.5", "--outputs", "logits"], None),
     ],
 )
-def test_a_function_of_files_scores_their_very_pixels(
-    functions: Path, function: str, given: list[str], threshold: float | None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_function_of_files_scores_their_very_pixels(functions, function, given, threshold, capsys):
     source = f"function:{functions}:{function}"
     words = ["add", "f", source, "--run-code", "--size", "48", *given, "--out", "."]
     assert detectors.main(words) == 0, capsys.readouterr()
@@ -185,9 +183,7 @@ def test_a_function_of_files_scores_their_very_pixels(
         ("p_fake", ["--size", "48", "--threshold", "1", "--outputs", "probabilities"], "above 0 and below 1"),
     ],
 )
-def test_a_function_that_cannot_be_used_is_refused(
-    functions: Path, function: str, given: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_function_that_cannot_be_used_is_refused(functions, function, given, sentence, capsys):
     source = f"function:{functions}:{function}"
     assert detectors.main(["add", "f", source, "--run-code", *given, "--out", "."]) == 2
     said = capsys.readouterr().err

@@ -30,7 +30,7 @@ def write_vit(folder: Path, **names: Any) -> Any:
     return model
 
 
-def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path: Path) -> None:
+def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path):
     model = write_vit(tmp_path / "folder")
     config = json.loads((tmp_path / "folder" / "config.json").read_text())
     (tmp_path / "folder" / "config.json").write_text(json.dumps({**config, "_name_or_path": "/home/somebody"}))
@@ -52,7 +52,7 @@ def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path: Path) -> Non
     assert "somebody" not in manifest
 
 
-def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_lacks_something_is_named(tmp_path, monkeypatch):
     folder = tmp_path / "folder"
     folder.mkdir()
     with pytest.raises(SourceError, match=r"config\.json is missing"):
@@ -82,7 +82,7 @@ def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pyt
         {"architecture": "resnet18", "model_args": {"checkpoint_path": "/x/weights.bin"}},
     ],
 )
-def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path: Path, said: dict[str, Any]) -> None:
+def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path, said):
     config = {"model_type": "timm_wrapper", **said}
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(SourceError, match=r"its config\.json names a hub, a folder or a file elsewhere"):
@@ -104,7 +104,7 @@ def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path: Path
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_ways_to_make_a_square(tmp_path: Path, processor: Any, found: tuple[Any, ...]) -> None:
+def test_ways_to_make_a_square(tmp_path, processor, found):
     processor.save_pretrained(tmp_path)
     said = preprocess_of(tmp_path)
     assert tuple(said.get(key) for key in ("crop", "size", "resize")) == found

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +16,10 @@ from sklearn.linear_model import Ridge
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers.explanation import Explanation
-from core.explainers.lime.regions import LIME, LIME_GRID, GridSettings, LimeSettings, LimeTarget
+from core.explainers.lime.regions import LIME, LIME_GRID, GridSettings, LimeSettings
 from core.explainers.settings import ExplanationError
 from core.images.labels import FAKE, REAL
-from core.perturbations.masking import FILLS, Fill
+from core.perturbations.masking import FILLS
 from tests.conftest import make_detector, textured
 
 
@@ -73,7 +73,7 @@ def toward_verdict(explanation: Explanation) -> NDArray[np.float64]:
     return explanation.parts.weights * (1 if explanation.verdict == "REAL" else -1)
 
 
-def test_random_sampling_gives_the_packages_weights(detector: Detector, pictures: NDArray[np.uint8]) -> None:
+def test_random_sampling_gives_the_packages_weights(detector, pictures):
     for seed, image in enumerate(pictures):
         settings = LimeSettings(n_samples=120, seed=seed, sampling="random")
         ours = LIME.explain_fully(detector, image, settings)
@@ -82,7 +82,7 @@ def test_random_sampling_gives_the_packages_weights(detector: Detector, pictures
         np.testing.assert_allclose(ours.parts.weights, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_the_papers_settings_give_the_packages_weights(detector: Detector, pictures: NDArray[np.uint8]) -> None:
+def test_the_papers_settings_give_the_packages_weights(detector, pictures):
     sizes = []
     # a thousand passes each, by the package in batches of ten
     for seed, image in enumerate(pictures[::3]):
@@ -96,9 +96,7 @@ def test_the_papers_settings_give_the_packages_weights(detector: Detector, pictu
 
 
 @pytest.mark.parametrize("target", ["margin", "FAKE", "REAL", "probability"])
-def test_where_every_combination_is_run_the_weights_are_a_ridge_of_all(
-    detector: Detector, pictures: NDArray[np.uint8], target: LimeTarget
-) -> None:
+def test_where_every_combination_is_run_the_weights_are_a_ridge_of_all(detector, pictures, target):
     keep = np.array(list(product([True, False], repeat=4)))
     # the package's kernel of the cosine distance; nothing kept is as far away as can be
     distances = 1 - np.sqrt(keep.sum(axis=1) / 4)
@@ -138,9 +136,7 @@ def test_where_every_combination_is_run_the_weights_are_a_ridge_of_all(
 
 
 @pytest.mark.parametrize("sampling", ["balanced", "random"])
-def test_intervals_hold_the_weights_of_all_combinations_as_often_as_they_say(
-    detector: Detector, pictures: NDArray[np.uint8], sampling: Literal["balanced", "random"]
-) -> None:
+def test_intervals_hold_the_weights_of_all_combinations_as_often_as_they_say(detector, pictures, sampling):
     grid: dict[str, Any] = {"segmentation": "grid", "n_segments": 9}
     truth = LIME.explain_fully(detector, pictures[6], LimeSettings(**grid, n_samples=512)).parts.weights
     held = []
@@ -161,7 +157,7 @@ def test_intervals_hold_the_weights_of_all_combinations_as_often_as_they_say(
     assert 0.94 < np.mean(held) < 0.975
 
 
-def test_what_cannot_be_weighed_is_refused(detector: Detector, image: NDArray[np.uint8]) -> None:
+def test_what_cannot_be_weighed_is_refused(detector, image):
     for explainer, settings, regions in (
         (LIME_GRID, GridSettings(cells=33), None),
         (LIME, LimeSettings(n_segments=1025), None),
@@ -174,7 +170,7 @@ def test_what_cannot_be_weighed_is_refused(detector: Detector, image: NDArray[np
     assert LIME.cost(LimeSettings(n_samples=100, certain_under="every")) == 5 * 100 + 2 * 25
 
 
-def test_cancel_stops_between_batches(detector: Detector, image: NDArray[np.uint8]) -> None:
+def test_cancel_stops_between_batches(detector, image):
     asked = []
 
     def cancel() -> bool:
@@ -190,9 +186,9 @@ def test_cancel_stops_between_batches(detector: Detector, image: NDArray[np.uint
 @pytest.mark.parametrize("fill", ["mean", "black", "blur"])
 @pytest.mark.parametrize("sampling", ["balanced", "random"])
 def test_the_one_patch_that_the_detector_sees_comes_first_and_the_rest_is_undecided(
-    red_detector: Detector, red_patch: NDArray[np.uint8], fill: Fill, sampling: str
-) -> None:
-    settings = LimeSettings(segmentation="grid", n_segments=64, n_samples=512, fill=fill, sampling=sampling)  # type: ignore[arg-type]
+    red_detector, red_patch, fill, sampling
+):
+    settings = LimeSettings(segmentation="grid", n_segments=64, n_samples=512, fill=fill, sampling=sampling)
     result = LIME.explain_fully(red_detector, red_patch, settings)
     patch = result.parts.regions[21, 9]
     assert (result.parts.regions == patch).sum() == 16
@@ -208,9 +204,7 @@ def test_the_one_patch_that_the_detector_sees_comes_first_and_the_rest_is_undeci
     assert result.diagnostics.numbers["value"] == pytest.approx(result.margin, abs=1e-5)
 
 
-def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(
-    detector: Detector, image: NDArray[np.uint8]
-) -> None:
+def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(detector, image):
     settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=64, certain_under="every")
     *before, last = LIME.explain(detector, image, settings)
     assert [one.done for one in before] == sorted(one.done for one in before)
@@ -234,7 +228,7 @@ def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(
     assert once.depends_on_fill is None
 
 
-def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector: Detector) -> None:
+def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector):
     # left: red and cyan grain, which every fill makes less red; right: grey and cyan, which only shuffling makes redder
     odd = np.random.default_rng(0).random((32, 32, 1)) < 0.5
     grain = np.where(odd, (180, 80, 80), (80, 180, 180)).astype(np.uint8)

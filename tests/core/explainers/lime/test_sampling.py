@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from numpy.random import RandomState
-from numpy.typing import NDArray
 from skimage.segmentation import slic
 
 from core.explainers.lime.sampling import balanced_samples, distinct_rows, random_samples
@@ -11,9 +10,7 @@ from core.explainers.lime.segmentation import segment
 
 
 @pytest.mark.parametrize(("n_samples", "segments"), [(16, 4), (15, 4), (2, 1), (40, 4), (200, 40), (7, 5), (300, 33)])
-def test_balanced_samples_are_complement_pairs_and_every_combination_where_there_is_room(
-    n_samples: int, segments: int
-) -> None:
+def test_balanced_samples_are_complement_pairs_and_every_combination_where_there_is_room(n_samples, segments):
     samples = balanced_samples(n_samples, segments, RandomState(n_samples))
     is_exhaustive = 2**segments <= n_samples
     assert samples.exhaustive == is_exhaustive
@@ -30,7 +27,7 @@ def test_balanced_samples_are_complement_pairs_and_every_combination_where_there
     assert (again != samples.keep).any() or segments < 2
 
 
-def test_in_a_block_segments_and_pairs_of_segments_are_kept_equally_often() -> None:
+def test_in_a_block_segments_and_pairs_of_segments_are_kept_equally_often():
     blocks = balanced_samples(2 + 4 * 64, 40, RandomState(3)).keep[2:]
     for keep in (blocks[:128], blocks[128:]):
         signs = 2.0 * keep - 1
@@ -44,7 +41,7 @@ def test_in_a_block_segments_and_pairs_of_segments_are_kept_equally_often() -> N
 
 
 @pytest.mark.parametrize("segments", [1, 3, 8, 9, 20])
-def test_distinct_rows_are_numbered_in_the_order_in_which_they_first_occur(segments: int) -> None:
+def test_distinct_rows_are_numbered_in_the_order_in_which_they_first_occur(segments):
     keep = random_samples(60, segments, RandomState(segments)).keep
     assert keep[0].all()
     seen: dict[bytes, int] = {}
@@ -56,19 +53,19 @@ def test_distinct_rows_are_numbered_in_the_order_in_which_they_first_occur(segme
 
 # 12 would be 2.4 rows of 4.9 squares, 60 would be 5.5 rows of 11
 @pytest.mark.parametrize(("asked", "rows", "columns"), [(1, 1, 1), (12, 2, 6), (60, 5, 12), (3, 1, 3), (800, 20, 40)])
-def test_a_grid_has_nearly_square_cells_in_rows(asked: int, rows: int, columns: int) -> None:
+def test_a_grid_has_nearly_square_cells_in_rows(asked, rows, columns):
     labels = segment(np.zeros((20, 40, 3), np.uint8), method="grid", n_segments=asked)
     assert (labels.dtype, labels.shape) == (np.int32, (20, 40))
     expected = [[y * rows // 20 * columns + x * columns // 40 for x in range(40)] for y in range(20)]
     np.testing.assert_array_equal(labels, expected)
 
 
-def test_segments_are_scikit_images_numbered_without_gaps(image: NDArray[np.uint8]) -> None:
+def test_segments_are_scikit_images_numbered_without_gaps(image):
     for asked in (50, 7):
         expected = slic(image, n_segments=asked, compactness=10, start_label=0)
         np.testing.assert_array_equal(segment(image, n_segments=asked), np.unique(expected, return_inverse=True)[1])
     with pytest.raises(ValueError, match="must be one of slic, grid, quickshift, not 'felzenszwalb'"):
-        segment(image, method="felzenszwalb")  # type: ignore[arg-type]
+        segment(image, method="felzenszwalb")
     for asked in (0, 1025):
         with pytest.raises(ValueError, match="1024"):
             segment(image, method="grid", n_segments=asked)

@@ -68,7 +68,7 @@ def textbook(samples: Samples, values: NDArray[np.float64]) -> Fit:
 
 # 75 has one sample without its complement, so nothing can be taken apart
 @pytest.mark.parametrize("count", [64, 75, 128, 301])
-def test_the_fast_fit_is_the_textbooks(count: int) -> None:
+def test_the_fast_fit_is_the_textbooks(count):
     samples = balanced_samples(count, SEGMENTS, RandomState(count))
     values = rough(samples.keep)
     fit = fit_imputed(samples, values, confidence=0.95)
@@ -79,7 +79,7 @@ def test_the_fast_fit_is_the_textbooks(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [64, 75])
-def test_the_tuned_process_is_the_likeliest(count: int) -> None:
+def test_the_tuned_process_is_the_likeliest(count):
     keep = balanced_samples(count, SEGMENTS, RandomState(2)).keep
     values = rough(keep) - rough(keep).mean()
     found = tune(keep, values)
@@ -95,14 +95,14 @@ def test_the_tuned_process_is_the_likeliest(count: int) -> None:
     assert likelihood(found) == pytest.approx(max(map(likelihood, choices)), abs=1e-6)
 
 
-def test_samples_count_as_in_the_package() -> None:
+def test_samples_count_as_in_the_package():
     samples = random_samples(200, SEGMENTS, RandomState(0)).keep
     distances = cdist(samples, np.ones((1, SEGMENTS)), "cosine").ravel()
     np.testing.assert_allclose(proximity_of(samples), LimeImageExplainer().base.kernel_fn(distances), rtol=1e-9)
 
 
 @pytest.mark.parametrize("balanced", [True, False])
-def test_the_error_is_the_jackknife_over_clusters(balanced: bool) -> None:
+def test_the_error_is_the_jackknife_over_clusters(balanced):
     """Each cluster is left out and the ridge solved anew with the same penalty (Bell and McCaffrey's CR3)."""
     samples = (balanced_samples if balanced else random_samples)(60, 6, RandomState(2))
     values = np.random.default_rng(0).normal(size=len(samples)) + samples.keep @ np.arange(6.0)

@@ -53,11 +53,11 @@ def table_of(
     monkeypatch.setattr(
         agreement, "explain_all", lambda _detector, images, *_: [Pass(lime[image[0, 0, 0]]) for image in images]
     )
-    context = Context(run, ABLE, pixels)  # type: ignore[arg-type]
+    context = Context(run, ABLE, pixels)
     return compute(context, np.arange(len(run)) if rows is None else rows, {**PARAMETERS, **changes})
 
 
-def test_a_map_agrees_fully_with_itself_and_not_with_its_opposite(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_map_agrees_fully_with_itself_and_not_with_its_opposite(run, monkeypatch):
     table = table_of(run, enlarged(run.maps), monkeypatch)
     assert list(table.columns) == ["id", *make_study().columns]
     np.testing.assert_allclose(table["rank"], 1, atol=1e-3)
@@ -70,7 +70,7 @@ def test_a_map_agrees_fully_with_itself_and_not_with_its_opposite(run: Run, monk
     assert (answer_of(opposite).word, opposite.measure.value) == ("no", pytest.approx(-1, abs=1e-3))
 
 
-def test_the_numbers_are_scipys_toward_the_verdict(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_numbers_are_scipys_toward_the_verdict(run, monkeypatch):
     lime = np.random.default_rng(5).normal(size=(SIZE, 32, 32)).astype(np.float32) + enlarged(run.maps)
     table = table_of(run, lime, monkeypatch, others=SIZE)
     for row in (2, 7):
@@ -88,7 +88,7 @@ def test_the_numbers_are_scipys_toward_the_verdict(run: Run, monkeypatch: pytest
     pd.testing.assert_frame_equal(part, table.loc[[3, 60]].reset_index(drop=True))
 
 
-def test_constant_maps_and_cells_with_too_few_images_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_constant_maps_and_cells_with_too_few_images_are_left_out(monkeypatch):
     """Of 19 images in a cell none can be better than 95 % of the other 18."""
     run = made_run(["FAKE"] * 40 + ["REAL"] * 30, ["FAKE"] * 40 + ["REAL"] * 11 + ["FAKE"] * 19)
     lime = enlarged(run.maps)

@@ -1,7 +1,6 @@
 """The audit ranks a planted shortcut first, and its numbers are scikit-learn's."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,7 +42,7 @@ def is_real(context: Context) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", SHORTCUTS)
-def test_a_planted_shortcut_is_first(tmp_path: Path, name: str) -> None:
+def test_a_planted_shortcut_is_first(tmp_path, name):
     result = result_of(audit.STUDY, made_context(tmp_path, SHORTCUTS[name]()))
     cues = [finding for finding in result.findings if finding.key.startswith("fact.")]
     rest = [cue for cue in cues if cue.key.removeprefix("fact.") not in GO_ALONG[name]]
@@ -56,7 +55,7 @@ def test_a_planted_shortcut_is_first(tmp_path: Path, name: str) -> None:
         assert not finding.measure.has_interval or finding.measure.low <= finding.measure.value <= finding.measure.high
 
 
-def test_a_detector_that_uses_the_shortcut_fails_where_it_cannot_help(tmp_path: Path) -> None:
+def test_a_detector_that_uses_the_shortcut_fails_where_it_cannot_help(tmp_path):
     context = made_context(tmp_path, SHORTCUTS["brightness"](), leans_on="brightness")
     result = result_of(audit.STUDY, context)
     rows = result.table.set_index("name")
@@ -72,7 +71,7 @@ def test_a_detector_that_uses_the_shortcut_fails_where_it_cannot_help(tmp_path: 
     assert (fitted.measure, ranked.measure.value) == (finding.measure, pytest.approx(1 - area))
 
 
-def test_leaks_score_by_the_class_of_what_they_copy(tmp_path: Path) -> None:
+def test_leaks_score_by_the_class_of_what_they_copy(tmp_path):
     files = made_files()
     files[first(files, "test/REAL", 0)] = files[first(files, "train/FAKE", 7)]
     files[first(files, "test/FAKE", 3)] = encode_png(decode(files[first(files, "train/FAKE", 8)]))
@@ -86,7 +85,7 @@ def test_leaks_score_by_the_class_of_what_they_copy(tmp_path: Path) -> None:
     assert rows.loc["leak", "auroc"] == pytest.approx(roc_auc_score(is_real(context), scores))
 
 
-def test_the_regression_is_scikit_learns_trained_on_train_and_tested_on_test(tmp_path: Path) -> None:
+def test_the_regression_is_scikit_learns_trained_on_train_and_tested_on_test(tmp_path):
     context = made_context(tmp_path, SHORTCUTS["fine_detail"]())
     result = result_of(audit.STUDY, context)
     row = result.table[(result.table["kind"] == "baseline") & (result.table["name"] == "spectrum")].iloc[0]
@@ -107,7 +106,7 @@ def test_the_regression_is_scikit_learns_trained_on_train_and_tested_on_test(tmp
 
 
 @pytest.mark.parametrize("chunk", [4096, 2])
-def test_the_radial_spectrum_is_a_mean_over_rings(chunk: int) -> None:
+def test_the_radial_spectrum_is_a_mean_over_rings(chunk):
     pixels = clean_pixels()["test/REAL"][:3]
     y, x = np.meshgrid(np.fft.fftfreq(32) * 32, np.fft.fftfreq(32) * 32)
     ring = np.minimum(np.rint(np.sqrt(x**2 + y**2)), 16)
@@ -118,7 +117,7 @@ def test_the_radial_spectrum_is_a_mean_over_rings(chunk: int) -> None:
 
 
 @pytest.mark.parametrize("label", [len(LABELS) - 1, REAL], ids=["none", "one"])
-def test_without_both_classes_the_audit_asks_what_verdicts_go_with(tmp_path: Path, label: int) -> None:
+def test_without_both_classes_the_audit_asks_what_verdicts_go_with(tmp_path, label):
     """Of the detector of brightness that is what they go with, and nothing is said of classes, copies' too."""
     pixels = np.concatenate([textured(30, fine=False, seed=1), textured(30, fine=True, seed=2)])
     pixels[1] = pixels[0]

@@ -23,14 +23,14 @@ PARAMETERS = {"seed": 0}
 def context() -> Context:
     """Images with energy at all frequencies and a detector that sees one band."""
     cue: Cue = ring_energy(40)
-    return Context(cue.run(Path("nowhere")), cue, cue.pixels)  # type: ignore[arg-type]
+    return Context(cue.run(Path("nowhere")), cue, cue.pixels)
 
 
 def rounded(spectra: NDArray[np.complex128]) -> NDArray[np.float64]:
     return np.clip(np.rint(np.fft.ifft2(spectra, axes=(1, 2)).real), 0, 255)
 
 
-def test_cells_are_made_as_they_say(context: Context) -> None:
+def test_cells_are_made_as_they_say(context):
     rows = np.arange(4, 36)
     images, _ = originals(context, rows, seed=0)
     made = dict(images.versions())
@@ -69,7 +69,7 @@ def test_cells_are_made_as_they_say(context: Context) -> None:
     np.testing.assert_allclose(alone.iloc[0, 1:].astype(float), table.iloc[5, 1:].astype(float), rtol=0.03, atol=0.03)
 
 
-def test_planted_answers(context: Context) -> None:
+def test_planted_answers(context):
     run = context.run
     sign = np.where(run.predicted_real, 1.0, -1.0)
     table = STUDY.compute(context, np.arange(len(run)), PARAMETERS).assign(**{WEIGHT: np.float32(1)})
@@ -92,7 +92,7 @@ def test_planted_answers(context: Context) -> None:
         swaps = [find(findings, f"class-{name}-{verdict}") for name in ("fine", "rest")]
         assert [str(answer_of(one)) for one in swaps if one is not None] == ["yes", "no"]
         assert swaps[0] is not None
-        assert (swaps[0].measure.value, swaps[0].control.measure.value) == pytest.approx((5, 1), abs=0.1)  # type: ignore[union-attr]
+        assert (swaps[0].measure.value, swaps[0].control.measure.value) == pytest.approx((5, 1), abs=0.1)
     assert len(findings) == 10
     cells = cell_flips(run, table, "FAKE")
     assert cells["removed"].loc["fine absent", "medium kept"] == 1

@@ -9,7 +9,7 @@ from core.findings.answer import answer_of
 from core.findings.contrast import Finding, find
 from core.runs.run import read_run
 from core.studies.questions.certainty import conclude, make_study
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
 from core.studies.store import read_study
 from tests.core.trust_cues import made_run
 
@@ -18,7 +18,7 @@ OTHERS = ("blur", "black", "texture", "road")
 RUN = made_run(["FAKE"] * 80, ["FAKE"] * 80)
 
 
-def test_counts_are_those_of_each_fills_own_decisions(patched: Source) -> None:
+def test_counts_are_those_of_each_fills_own_decisions(patched):
     table = read_study(run_study(make_study(), patched, images=2)).table
     context, run = patched.open(), read_run(patched.run)
 
@@ -49,10 +49,10 @@ def counts() -> pd.DataFrame:
 
 
 def of(table: pd.DataFrame, key: str) -> Finding:
-    return find(conclude(RUN, table, {}), key)  # type: ignore[return-value]
+    return find(conclude(RUN, table, {}), key)
 
 
-def test_shares_are_of_all_certain_signs_with_images_resampled(counts: pd.DataFrame) -> None:
+def test_shares_are_of_all_certain_signs_with_images_resampled(counts):
     confirmed, contradicted = (of(counts, f"{what}-lime-FAKE") for what in ("confirmed", "contradicted"))
     values = [contrast.value for contrast in contradicted.contrasts]
     assert values == ["all fills together", "blur", "shuffled texture", "ROAD", "black"]
@@ -64,7 +64,7 @@ def test_shares_are_of_all_certain_signs_with_images_resampled(counts: pd.DataFr
     assert {answer_of(confirmed).word, answer_of(contradicted).word} == {"yes"}
 
 
-def test_black_is_shown_and_not_counted(counts: pd.DataFrame) -> None:
+def test_black_is_shown_and_not_counted(counts):
     extreme = counts.assign(lime_black_reversed=0.0)
     finding = of(extreme, "contradicted-lime-FAKE")
     assert finding.measure == of(counts, "contradicted-lime-FAKE").measure

@@ -38,7 +38,7 @@ def planted(kinds: int, size: int = 120, *, apart: float = 8) -> tuple[NDArray[n
 
 
 @pytest.mark.parametrize(("kinds", "apart"), [(2, 8), (3, 8), (5, 8), (4, 4)])
-def test_clusters_are_those_that_lead_most_over_the_control(kinds: int, apart: float) -> None:
+def test_clusters_are_those_that_lead_most_over_the_control(kinds, apart):
     """The criterion a second time, with scikit-learn alone."""
     points, kind = planted(kinds, apart=apart)
     clustering = cluster_verdict(points, PARAMETERS)
@@ -65,7 +65,7 @@ def test_clusters_are_those_that_lead_most_over_the_control(kinds: int, apart: f
         assert adjusted_rand_score(kind, clustering.cluster) > 0.95
 
 
-def test_verdicts_share_no_cluster_and_the_picture_keeps_neighbours() -> None:
+def test_verdicts_share_no_cluster_and_the_picture_keeps_neighbours():
     """Four kinds that do not follow the verdict: each verdict has its own four."""
     points, _ = planted(4, 200)
     verdicts = np.random.default_rng(3).permutation(["FAKE", "REAL"] * 100)
@@ -92,8 +92,8 @@ def two_kinds() -> Run:
     return replace(run, features=np.asarray(features, np.float16))
 
 
-def test_the_study_finds_what_was_planted_and_where_it_errs(two_kinds: Run) -> None:
-    context = Context(two_kinds, None, np.zeros((160, 32, 32, 3), np.uint8))  # type: ignore[arg-type]
+def test_the_study_finds_what_was_planted_and_where_it_errs(two_kinds):
+    context = Context(two_kinds, None, np.zeros((160, 32, 32, 3), np.uint8))
     points = spaces(context, np.arange(160))
     np.testing.assert_array_equal(points["features"], np.asarray(two_kinds.features, np.float64))
     maps = np.asarray(two_kinds.maps, np.float64).reshape(160, 16)
@@ -158,7 +158,7 @@ def write(run: Run, name: str, table: pd.DataFrame, columns: dict[str, str]) -> 
     write_study(study_path(run.path, name), table, {"study": name, "explore": list(columns), "columns": columns})
 
 
-def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.DataFrame) -> None:
+def test_a_sample_is_weighted_up_wherever_its_pictures_are(run, table):
     generator = np.random.default_rng(2)
     pixels = generator.integers(0, 256, (SIZE, 8, 8, 3)).astype(np.uint8)
     where = generator.permutation(SIZE)
@@ -185,7 +185,7 @@ def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.D
             assert own == pytest.approx({"brightness": expected, "probes.again": expected})
 
 
-def test_columns_of_studies_set_clusters_and_groups_apart(run: Run, table: pd.DataFrame) -> None:
+def test_columns_of_studies_set_clusters_and_groups_apart(run, table):
     """Of a probe's columns on two images in three, with weights; the sparser of two samples decides."""
     generator = np.random.default_rng(2)
     covered = generator.permutation(np.flatnonzero(np.arange(SIZE) % 3 > 0))

@@ -62,7 +62,7 @@ def result(chequered: Source) -> StudyResult:
         return read_study(run_study(STUDY, chequered), chequered.open().run)
 
 
-def test_only_a_map_that_knows_the_part_finds_it(result: StudyResult) -> None:
+def test_only_a_map_that_knows_the_part_finds_it(result):
     found = {finding.subject: finding for finding in result.findings}
     # the detector does not add up patches
     assert set(found) == {"Grad-CAM", "integrated_gradients", "lime_grid"}
@@ -76,13 +76,13 @@ def test_only_a_map_that_knows_the_part_finds_it(result: StudyResult) -> None:
     assert {value for kind, value in kinds if kind == "layout"} <= set(PARTS)
 
 
-def test_images_that_are_misjudged_are_left_out(result: StudyResult) -> None:
+def test_images_that_are_misjudged_are_left_out(result):
     wrong = result.table["random"].isna().to_numpy()
     assert np.flatnonzero(wrong).tolist() == [0, 12]
     assert result.findings[0].measure.n == 22
 
 
-def test_a_row_does_not_depend_on_the_others(chequered: Source, result: StudyResult) -> None:
+def test_a_row_does_not_depend_on_the_others(chequered, result):
     rows = np.array([7, 20])
     alone = STUDY.compute(chequered.open(), rows, STUDY.parameters)
     columns = ["id", "layout", "random", column_of("gradcam", "blended"), column_of("gradcam", "hard", control=True)]
@@ -90,7 +90,7 @@ def test_a_row_does_not_depend_on_the_others(chequered: Source, result: StudyRes
 
 
 @pytest.mark.parametrize("layout", PARTS)
-def test_parts_are_joined_with_a_seam_or_a_fade(layout: str) -> None:
+def test_parts_are_joined_with_a_seam_or_a_fade(layout):
     mask = part_mask(layout, 32)
     assert mask.mean() == (0.25 if layout == "a window" else 0.5)
     first, rest = (np.full((32, 32, 3), value, np.uint8) for value in (200, 40))
@@ -102,14 +102,14 @@ def test_parts_are_joined_with_a_seam_or_a_fade(layout: str) -> None:
     assert max(np.abs(np.diff(blended, axis=axis)).max() for axis in (0, 1)) <= 40
 
 
-def test_separation_is_the_auroc_of_cells() -> None:
+def test_separation_is_the_auroc_of_cells():
     is_fake = np.array([True, True, False, False])
     assert separation(np.array([-2.0, -1, 1, 2]), is_fake) == 1
     assert separation(np.array([-2.0, 1, 1, 2]), is_fake) == 0.875
     assert separation(np.zeros(4), is_fake) == 0.5
 
 
-def test_a_detector_that_recognises_too_few_is_refused(chequered: Source) -> None:
+def test_a_detector_that_recognises_too_few_is_refused(chequered):
     context = chequered.open()
     predictions = context.run.predictions.assign(is_repeat=True)
     object.__setattr__(context.run, "predictions", predictions)

@@ -1,6 +1,5 @@
 """The study of deliveries: margins against the detector's own, and shares against a count by hand."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from scipy.stats import t as student
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Classes
-from core.detectors.resnet import ResNetDetector
 from core.findings.answer import answer_of
 from core.findings.contrast import Finding
 from core.images.encoding import encode_png
@@ -45,7 +43,7 @@ def table() -> pd.DataFrame:
     return table
 
 
-def test_each_column_is_the_margin_after_its_delivery(tiny_detector: ResNetDetector, pixels: NDArray[np.uint8]) -> None:
+def test_each_column_is_the_margin_after_its_delivery(tiny_detector, pixels):
     rows = np.array([1, 4, 20])
     run = made_run("d", tiny_detector.margins(pixels), np.arange(len(pixels)) > 11)
     table = compute(Context(run, tiny_detector, pixels), rows, {})
@@ -57,7 +55,7 @@ def test_each_column_is_the_margin_after_its_delivery(tiny_detector: ResNetDetec
     assert list(compute(Context(run, tiny_detector, pixels, missing=frozenset({"png"})), rows, {})) == ["id", "png"]
 
 
-def test_a_window_is_read_from_the_whole_delivered_picture(tmp_path: Path) -> None:
+def test_a_window_is_read_from_the_whole_delivered_picture(tmp_path):
     detector = Detector(
         make_patch(9).network, Preprocessing(32, crop="native", mean=(0.5,) * 3, std=(0.2,) * 3), Classes()
     )
@@ -83,7 +81,7 @@ def test_a_window_is_read_from_the_whole_delivered_picture(tmp_path: Path) -> No
                 assert table.loc[name, key] == pytest.approx(float(expected), abs=1e-4)
 
 
-def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
+def test_flips_and_errors_are_counted_apart(table):
     # one photograph is called FAKE and one generated image REAL
     findings = conclusions(table, np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 0], bool))
     rates = {
@@ -101,7 +99,7 @@ def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
     assert len(findings["flips_fake"].beside) == len(FITTING) - 1
 
 
-def test_the_interval_of_the_worst_delivery_is_corrected_for_their_number(table: pd.DataFrame) -> None:
+def test_the_interval_of_the_worst_delivery_is_corrected_for_their_number(table):
     errors = conclusions(table, times=40)["errors_fake"]
     assert answer_of(errors).word == "yes"
     leads = np.tile([1, 1, 1, 0, 0], 40)

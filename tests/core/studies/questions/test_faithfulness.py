@@ -56,7 +56,7 @@ def result(patched: Source, two_methods: None) -> StudyResult:
     return read_study(run_study(make_study(), patched), read_run(patched.run))
 
 
-def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, result: StudyResult) -> None:
+def test_the_patch_goes_first_and_every_control_falls_behind(patched, result):
     assert list(result.table.columns) == ["id", *make_study().columns, "weight"]
     for verdict, fill, direction, control in product(("FAKE", "REAL"), ("mean", "blur"), DIRECTIONS, CONTROLS):
         contrast = contrast_of(result.finding(f"gradcam-{verdict}"), direction, fill, control)
@@ -81,7 +81,7 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, re
         assert set(finding.beside) == set(BASELINES.values())
 
 
-def test_columns_are_the_curves_signed_toward_the_verdict(patched: Source, result: StudyResult) -> None:
+def test_columns_are_the_curves_signed_toward_the_verdict(patched, result):
     context = patched.open()
     for row in (1, 12):
         image, sign = np.asarray(context.pixels[row]), 1 if row >= 8 else -1
@@ -99,7 +99,7 @@ def test_columns_are_the_curves_signed_toward_the_verdict(patched: Source, resul
             assert area == pytest.approx(abs(auc(np.arange(9) / 8, curve)), abs=5e-3)
 
 
-def test_controls_are_as_coarse_as_the_map(patched: Source, result: StudyResult) -> None:
+def test_controls_are_as_coarse_as_the_map(patched, result):
     """Another image's map averaged by hand over the parts that the map has."""
     context, row = patched.open(), 12
     image, detector, cells = np.asarray(context.pixels[row]), context.detector, Cells(context.run)
@@ -135,10 +135,10 @@ def table() -> pd.DataFrame:
 
 
 def of(table: pd.DataFrame, key: str = "lime-FAKE") -> Finding:
-    return find(conclude(RUN, table, {}), key)  # type: ignore[return-value]
+    return find(conclude(RUN, table, {}), key)
 
 
-def test_choices_are_the_paired_difference_from_each_control(table: pd.DataFrame) -> None:
+def test_choices_are_the_paired_difference_from_each_control(table):
     for (group, part), method in product(table.groupby(CALLED[table["id"].astype(int)]), METHODS):
         finding = of(table, f"{method}-{group}")
         for fill, direction, control in product(FILLS, DIRECTIONS, CONTROLS):
@@ -152,7 +152,7 @@ def test_choices_are_the_paired_difference_from_each_control(table: pd.DataFrame
             assert found.high - found.value == pytest.approx(2 * np.linalg.norm(pulls), rel=0.05)
 
 
-def test_a_file_from_before_coarse_controls_and_a_fill_is_concluded_as_it_is(table: pd.DataFrame) -> None:
+def test_a_file_from_before_coarse_controls_and_a_fill_is_concluded_as_it_is(table):
     old = table[[name for name in table if "_as_" not in name and not name.endswith("road") and "_road_" not in name]]
     finding = of(old)
     assert len(finding.contrasts) == 12

@@ -1,7 +1,6 @@
 """The study of neighbours: its table is that of a search written out, and its findings are scipy's numbers."""
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,7 +36,7 @@ def cosine_distances(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(distances)
 
 
-def test_without_training_images_the_runs_own_are_searched(source: Source) -> None:
+def test_without_training_images_the_runs_own_are_searched(source):
     context = source.open()
     prepared = []
 
@@ -72,7 +71,7 @@ def test_without_training_images_the_runs_own_are_searched(source: Source) -> No
     assert 0.3 < ((table["shuffled_say"] == "REAL").to_numpy() == real).mean() < 0.7
 
 
-def test_copies_of_a_file_are_not_its_neighbours(tmp_path: Path) -> None:
+def test_copies_of_a_file_are_not_its_neighbours(tmp_path):
     images = made_set()
     pixels, rows = images.pixels.copy(), images.rows.copy()
     pixels[1], rows.loc[1, "sha256"] = pixels[0], rows.loc[0, "sha256"]
@@ -81,7 +80,7 @@ def test_copies_of_a_file_are_not_its_neighbours(tmp_path: Path) -> None:
     assert table["distance"][0] > 0
 
 
-def test_training_images_are_searched_where_they_are_available(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_images_are_searched_where_they_are_available(tmp_path, monkeypatch):
     images = made_set()
     train = replace(made_set(40), name="made-train", split="train", fingerprint="f" * 64)
     detector = mixed_detector(images.pixels)
@@ -95,7 +94,7 @@ def test_training_images_are_searched_where_they_are_available(tmp_path: Path, m
     assert set(table[[f"near_{n}" for n in range(1, 6)]].to_numpy(str).ravel()) <= set(train.rows["id"])
 
 
-def test_findings_are_shares_with_their_intervals(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_findings_are_shares_with_their_intervals(source, monkeypatch):
     monkeypatch.setattr(neighbours, "ENOUGH", 3)
     run = read_run(source.run)
     table = read_study(run_study(STUDY, source), run).table
@@ -130,13 +129,13 @@ def test_findings_are_shares_with_their_intervals(source: Source, monkeypatch: p
     assert {finding.key for finding in conclude(run, table, STUDY.parameters)} == {"agree_fake", "agree_real", "truth"}
 
 
-def test_the_training_set_is_that_of_the_manifest(cifake: Path) -> None:
+def test_the_training_set_is_that_of_the_manifest(cifake):
     train = load_image_set(cifake, "train")
 
     def found(name: str = "cifake-train", fingerprint: str | None = train.fingerprint, data: object = cifake) -> Any:
         manifest = {"training_set": name, "training_set_fingerprint": fingerprint}
         detector = SimpleNamespace(name="tiny", manifest=manifest, preprocessing=None)
-        return find_training_set(detector, None if data is None else str(data))  # type: ignore[arg-type]
+        return find_training_set(detector, None if data is None else str(data))
 
     assert found().fingerprint == train.fingerprint
     few = train.limited(30)

@@ -86,7 +86,7 @@ def rows_of(table: pd.DataFrame, kind: str, encoding: str = AS_CIFAKE) -> pd.Dat
     return table[(table["kind"] == kind) & (table["encoding"] == encoding)]
 
 
-def test_each_generator_is_counted_both_ways_saved(source: Source, generators: Path) -> None:
+def test_each_generator_is_counted_both_ways_saved(source, generators):
     result = result_of(source, imitations=str(generators))
     detector = load_detector(source.detector)
     for encoding in (AS_IT_IS, AS_CIFAKE):
@@ -115,7 +115,7 @@ def test_each_generator_is_counted_both_ways_saved(source: Source, generators: P
     assert str(generators).encode() not in result.path.read_bytes()
 
 
-def test_filters_are_compared_on_the_same_squares(source: Source, photographs: list[SourceImages]) -> None:
+def test_filters_are_compared_on_the_same_squares(source, photographs):
     result = result_of(source)
     rows = rows_of(result.table, PHOTOGRAPHS)
     alone, whole = rows[rows["source"] != "all"], rows[rows["source"] == "all"].set_index("filter")
@@ -140,9 +140,7 @@ def test_filters_are_compared_on_the_same_squares(source: Source, photographs: l
     assert (measure.value, measure.n, measure.sources) == (pytest.approx(depends.mean()), 12, 3)
 
 
-def test_pictures_drawn_large_are_their_own_group_under_every_filter(
-    source: Source, generators: Path, large: Path
-) -> None:
+def test_pictures_drawn_large_are_their_own_group_under_every_filter(source, generators, large):
     result = result_of(source, imitations=str(generators), large=str(large))
     detector, sources = load_detector(source.detector), read_generators(large, Preprocessing(32), large=True)
     clusters = np.repeat(range(2), list(map(len, sources)))
@@ -168,7 +166,7 @@ def test_pictures_drawn_large_are_their_own_group_under_every_filter(
     assert set(result.table["kind"]) == {OWN, IMITATIONS, LARGE, PHOTOGRAPHS}
 
 
-def test_what_cannot_be_measured_is_refused(source: Source, tmp_path: Path) -> None:
+def test_what_cannot_be_measured_is_refused(source, tmp_path):
     with pytest.raises(DatasetError, match="is no folder"):
         result_of(source, large=str(tmp_path / "nowhere"))
     with pytest.raises(StudyError, match="leave --images out"):

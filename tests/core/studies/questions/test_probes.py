@@ -1,6 +1,5 @@
 """The study of probes: on detectors that see one thing only the right probe comes first, and the sentence names it."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from core.perturbations.registry import PROBES
 from core.runs.metrics import wilson_interval
 from core.runs.run import Run, read_run
 from core.studies.questions.probes import STUDY
-from core.studies.runner import Source
 from core.studies.shared.flips import FlipRate, flip_rates, rates_table, read_flips
 from core.studies.store import read_study, study_path
 from tests.core.studies.counted import PARAMETERS, counted
@@ -22,13 +20,13 @@ def rates_of(run: Run, table: pd.DataFrame, **options: Any) -> list[FlipRate]:
     return flip_rates(read_flips(run, table, PARAMETERS), **options)
 
 
-def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probed: Source) -> None:
+def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probed):
     run = read_run(probed.run)
     table = read_study(study_path(probed.run, STUDY.name), run).table
     table["weight"] = np.random.default_rng(0).uniform(1, 5, len(table)).astype(np.float32)
     rows = run.predictions
     for by, values in (("cell", rows["label"]), ("category", rows["category"])):
-        counted = rates_of(run, table, by=by, probes=("lowpass", "lend"))  # type: ignore[arg-type]
+        counted = rates_of(run, table, by=by, probes=("lowpass", "lend"))
         for rate in counted:
             here = (rows["predicted"] == rate.verdict) & (values.astype(str) == rate.group)
             weights = table["weight"][here].to_numpy(float)
@@ -41,7 +39,7 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probe
             assert share.n == here.sum()
             assert share.value == pytest.approx((turned * weights).sum() / weights.sum())
             size = weights.sum() ** 2 / (weights**2).sum()
-            low, high = wilson_interval(share.value * size, size)  # type: ignore[arg-type]
+            low, high = wilson_interval(share.value * size, size)
             assert (share.low, share.high) == (pytest.approx(float(low)), pytest.approx(float(high)))
             if rate.probe.key == "lowpass":
                 moved = table[rate.column][here].to_numpy(float) - rows["margin"][here].to_numpy(float)
@@ -51,7 +49,7 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probe
     assert {rate.group for rate in counted} == {"cat", "dog", "ship"}
 
 
-def test_a_share_is_set_against_its_strongest_control_with_a_paired_interval(tmp_path: Path) -> None:
+def test_a_share_is_set_against_its_strongest_control_with_a_paired_interval(tmp_path):
     """The interval of the difference against a bootstrap of the images."""
     turned = {"lowpass_12": 0.5, "lowpass_control_12": 0.1, "lowpass_pattern_12": 0.4, "lowpass_grey_12": 0.2}
     run, table = counted({}, turned, tmp_path, images=400)

@@ -16,7 +16,6 @@ from core.explainers.deletion import edge_map
 from core.explainers.lime.regions import LIME
 from core.studies.questions import randomisation
 from core.studies.questions.randomisation import compute, conclude, levels_for, make_study, randomisation_summary
-from core.studies.runner import Source
 from core.studies.shared.groups import Cells
 from tests.core.trust_cues import explain_lime_by, made_run
 
@@ -42,7 +41,7 @@ def by_edges(_detector: Detector, image: NDArray[np.uint8], _settings: Any) -> N
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_everything_down_to_the_level_is_new_and_the_rest_as_it_was(level: str, tiny_detector: Detector) -> None:
+def test_everything_down_to_the_level_is_new_and_the_rest_as_it_was(level, tiny_detector):
     before = {name: tensor.clone() for name, tensor in tiny_detector.network.state_dict().items()}
     random = tiny_detector.randomised(level, seed=5)
     fresh = build_network(tiny_detector.network.width, seed=5).state_dict()
@@ -56,9 +55,7 @@ def test_everything_down_to_the_level_is_new_and_the_rest_as_it_was(level: str, 
     assert random.sha256 != tiny_detector.randomised(level, seed=6).sha256
 
 
-def test_random_weights_change_the_maps_and_the_detectors_own_do_not(
-    source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_random_weights_change_the_maps_and_the_detectors_own_do_not(source, monkeypatch):
     context = source.open()
     explain_lime_by(monkeypatch, randomisation, by_map)
     table = compute(context, np.arange(24), PARAMETERS)
@@ -77,7 +74,7 @@ def test_random_weights_change_the_maps_and_the_detectors_own_do_not(
     assert same["gradcam_other"].mean() < 0.9
 
 
-def test_every_number_is_scipys_without_its_sign(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_number_is_scipys_without_its_sign(source, monkeypatch):
     explain_lime_by(monkeypatch, randomisation, by_map)
     context, rows = source.open(), np.array([7, 50])
     table = compute(context, rows, PARAMETERS)
@@ -116,7 +113,7 @@ def table() -> pd.DataFrame:
 RUN = made_run(["FAKE"] * 50 + ["REAL"] * 50, ["FAKE"] * 50 + ["REAL"] * 50)
 
 
-def test_the_interval_is_that_of_random_detectors_and_not_of_images(table: pd.DataFrame) -> None:
+def test_the_interval_is_that_of_random_detectors_and_not_of_images(table):
     """With as many images for each, it is Student's of the detectors' own means."""
     findings = {finding.key: finding for finding in conclude(RUN, table, PARAMETERS)}
     summary = randomisation_summary(table, RUN).set_index(["group", "method", "level"])

@@ -44,10 +44,10 @@ def context(monkeypatch: pytest.MonkeyPatch) -> Context:
     pixels = np.zeros((50, 32, 32, 3), np.uint8)
     pixels[:, 0, 0, 0] = np.arange(50)
     run = made_run(["FAKE", "REAL"] * 25, ["FAKE"] * 30 + ["REAL"] * 20)
-    return Context(run, None, pixels)  # type: ignore[arg-type]
+    return Context(run, None, pixels)
 
 
-def test_planted_signs_are_counted(context: Context) -> None:
+def test_planted_signs_are_counted(context):
     table = compute(context, np.arange(50), STUDY.parameters)
     assert list(table.columns) == ["id", *COLUMNS]
     for row in (*range(5), *range(40, 45)):
@@ -61,7 +61,7 @@ def test_planted_signs_are_counted(context: Context) -> None:
         assert computed["ours_cause"] == PLANTED[case][2]
 
 
-def test_shares_are_those_that_were_planted_with_wilsons_interval(context: Context) -> None:
+def test_shares_are_those_that_were_planted_with_wilsons_interval(context):
     table = compute(context, np.arange(50), STUDY.parameters)
     findings = {finding.key: finding for finding in conclude(context.run, table, STUDY.parameters)}
     for verdict, size, against in (("FAKE", 30, 0.2), ("REAL", 20, 0.4)):

@@ -10,7 +10,6 @@ from scipy.stats import spearmanr
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.studies.questions import stability
 from core.studies.questions.stability import add_noise, compute, make_study
-from core.studies.runner import Source
 from core.studies.shared.groups import Cells
 from tests.core.trust_cues import explain_lime_by
 
@@ -23,9 +22,7 @@ def by_image(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(image[..., 0].reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel(), np.float64)
 
 
-def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(
-    source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(source, monkeypatch):
     explain_lime_by(monkeypatch, stability, lambda _detector, image, _settings: by_image(image))
     table = compute(source.open(), np.arange(12), PARAMETERS)
     assert list(table.columns) == ["id", *make_study().columns]
@@ -43,7 +40,7 @@ def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(
     assert random[["lime_seed", "lime_noise", "lime_other"]].mean().abs().max() < 0.12
 
 
-def test_every_number_is_scipys(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_number_is_scipys(source, monkeypatch):
     explain_lime_by(monkeypatch, stability, lambda _detector, image, _settings: by_image(image))
     rows, context = np.array([4, 41]), source.open()
     table, cells = compute(context, rows, PARAMETERS), Cells(context.run)
@@ -64,7 +61,7 @@ def test_every_number_is_scipys(source: Source, monkeypatch: pytest.MonkeyPatch)
         assert computed["noise_turns"] == ((passed.margins[0] > 0) != (passed.margins[1] > 0))
 
 
-def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_computed(patched: Source) -> None:
+def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_computed(patched):
     context, row = patched.open(), 9
     table = compute(replace(context, missing=frozenset({"lime_kept"})), np.array([row, 12]), PARAMETERS)
     assert list(table.columns) == ["id", "lime_kept", "noise_turns"]

@@ -95,7 +95,7 @@ def patch_scores(weights: Mapping[str, torch.Tensor], image: NDArray[np.uint8]) 
     return np.asarray(scores.ravel())
 
 
-def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source: Source, table: pd.DataFrame) -> None:
+def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source, table):
     np.testing.assert_allclose(table["wrong_cells_exact_rank"], -table["right_cells_exact_rank"], atol=1e-6)
     assert "gradcam_features.2_cells_exact_rank" in table
     context = source.open()
@@ -134,7 +134,7 @@ def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source: Source, tab
         assert computed["edges_cells_black_rank"] == pytest.approx(spearmanr(edges, sign * effect)[0], abs=1e-6)
 
 
-def test_its_findings(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_findings(source, monkeypatch):
     monkeypatch.setattr(explanations, "explainers", lambda with_map: (Planted("right", 1), Planted("wrong", -1)))
     result = read_study(run_study(make_study(), source), source.open().run)
     found = {finding.key: finding for finding in conclude(source.open().run, result.table, STUDY.parameters)}
@@ -155,13 +155,13 @@ def test_its_findings(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(lime.drop(controls)) == sorted(fills)
 
 
-def test_a_detector_that_does_not_add_is_refused(patched: Source) -> None:
+def test_a_detector_that_does_not_add_is_refused(patched):
     context: Context = patched.open()
     with pytest.raises(StudyError, match=r"^the study truth needs a detector that adds up small patches"):
         compute(context, np.arange(2), STUDY.parameters)
 
 
-def test_a_run_holds_the_exact_map_to_float16(source: Source) -> None:
+def test_a_run_holds_the_exact_map_to_float16(source):
     context = source.open()
     for row in (0, 7):
         exact = EXACT.explain_fully(context.detector, context.pixels[row]).map

@@ -1,7 +1,6 @@
 """Copies, near copies and compressions of made sets, against a search by brute force."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,7 +25,7 @@ def counted(result: StudyResult) -> dict[str, int]:
     return {" ".join(key): count for key, count in counts.items() if count}
 
 
-def test_each_copy_has_its_kind_class_and_nearest_file(tmp_path: Path) -> None:
+def test_each_copy_has_its_kind_class_and_nearest_file(tmp_path):
     files = made_files()
     copied = {("REAL", 0): ("FAKE", 0), ("FAKE", 3): ("FAKE", 8), ("REAL", 4): ("REAL", 9), ("FAKE", 5): ("REAL", 10)}
     made_by = (bytes, lambda data: encode_png(decode(data)), brighter, brighter)
@@ -83,7 +82,7 @@ def brute_force(
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_nearest_copies_are_those_of_a_search_by_brute_force(seed: int) -> None:
+def test_nearest_copies_are_those_of_a_search_by_brute_force(seed):
     generator = np.random.default_rng(seed)
     n = int(generator.integers(6, 40))
     shown = pd.factorize(generator.integers(0, n, n))[0]
@@ -100,7 +99,7 @@ def test_nearest_copies_are_those_of_a_search_by_brute_force(seed: int) -> None:
         assert list(rows.itertuples(index=False, name=None)) == brute_force(images, pairs, among)
 
 
-def test_where_files_are_not_available_copies_are_unknown(tmp_path: Path) -> None:
+def test_where_files_are_not_available_copies_are_unknown(tmp_path):
     files = made_files()
     files[first(files, "test/REAL", 0)] = files[first(files, "train/REAL", 7)]
     context = made_context(tmp_path, files, data=False)
@@ -111,12 +110,12 @@ def test_where_files_are_not_available_copies_are_unknown(tmp_path: Path) -> Non
     unknown = {finding.key for finding in result.findings if not finding.measure.known}
     assert unknown == {"leak.pixels", "leak.near", "unchecked"}
     assert [finding.key for finding in result_of(compressions.STUDY, context).findings] == ["unknown"]
-    context.run.manifest["leaks_checked"] = False  # type: ignore[index]
+    context.run.manifest["leaks_checked"] = False
     unknown = {finding.key for finding in result_of(STUDY, context).findings if not finding.measure.known}
     assert unknown == {"leak.file", "leak.pixels", "leak.near", "unchecked"}
 
 
-def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path: Path) -> None:
+def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path):
     context = made_context(tmp_path, made_files(quality=80))
     real = (context.run.predictions["label"] == "REAL").to_numpy()
     found = result_of(compressions.STUDY, context).table["compression"]
@@ -124,12 +123,12 @@ def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path: Path) 
     names = [f"JPEG quality {quality}, 4:2:0" for quality in (70, 75, 80, 85, 90, 95)]
     rows, images = np.arange(6, 0, -1), np.arange(10, 70, 10)
     table = pd.DataFrame({"compression": np.repeat(names, rows), WEIGHT: np.repeat(images / rows, rows)})
-    findings = list(compressions.STUDY.conclude(None, table, {}))  # type: ignore[arg-type]
+    findings = list(compressions.STUDY.conclude(None, table, {}))
     assert [finding.details["name"] for finding in findings] == names[::-1][:5]
     assert [finding.measure.value for finding in findings] == pytest.approx([n / 210 for n in (60, 50, 40, 30, 20)])
 
 
-def test_a_training_picture_is_shown_under_its_own_hash_alone(cifake: Path) -> None:
+def test_a_training_picture_is_shown_under_its_own_hash_alone(cifake):
     file = next((cifake / "train" / "REAL").iterdir())
     identity, name = f"train-{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}", f"REAL/{file.name}"
     wanted = {identity: name, f"{identity}~1": name, "train-0": "REAL/none.jpg"}

@@ -11,7 +11,7 @@ ONES = np.ones(SIZE)
 
 
 @pytest.mark.parametrize("shift", [0.6, -0.6])
-def test_means_are_compared_by_cohens_d(shift: float) -> None:
+def test_means_are_compared_by_cohens_d(shift):
     generator = np.random.default_rng(0)
     # the third group is in neither
     values = generator.normal(size=SIZE) + shift * GROUP + 50 * (~GROUP & ~OTHERS)
@@ -28,7 +28,7 @@ def test_means_are_compared_by_cohens_d(shift: float) -> None:
     )
 
 
-def test_shares_are_compared_by_cohens_h_where_the_group_has_more() -> None:
+def test_shares_are_compared_by_cohens_h_where_the_group_has_more():
     hits = (GROUP & (np.arange(SIZE) % 4 == 0)).astype(float)
     more = compare_groups(Column("c", "c", hits, ONES, share=True, text="bird"), GROUP, OTHERS)
     assert (more.effect, more.own, more.rest) == pytest.approx(

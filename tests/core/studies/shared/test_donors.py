@@ -1,20 +1,18 @@
 """Donors, and the pictures of one image's probes, which are those that the study has judged."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from core.perturbations.registry import probe_columns
 from core.runs.run import read_run
 from core.studies.questions.probes import STUDY
-from core.studies.runner import Source
 from core.studies.shared.donors import choose_donors, probe_example
 from core.studies.store import read_study, study_path
 from tests.core.cue_detectors import mean_colour
 
 
-def test_the_detector_says_of_the_pictures_what_the_study_says(probed: Source) -> None:
+def test_the_detector_says_of_the_pictures_what_the_study_says(probed):
     run = read_run(probed.run)
     table = read_study(study_path(probed.run, STUDY.name), run).table.set_index("id")
     context = probed.open()
@@ -26,7 +24,7 @@ def test_the_detector_says_of_the_pictures_what_the_study_says(probed: Source) -
         np.testing.assert_allclose(margins, expected, rtol=0.01, atol=2e-3)
 
 
-def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_image(tmp_path: Path) -> None:
+def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_image(tmp_path):
     run = mean_colour().run(tmp_path)
     # three wrong answers and one repeat, none of which may lend
     run.predictions.loc[[0, 5], "predicted"] = "REAL"

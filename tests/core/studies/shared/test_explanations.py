@@ -43,7 +43,7 @@ def result_of(name: str, source: Source) -> StudyResult:
     return read_study(run_study(study.with_parameters(few), source, images=4), read_run(source.run))
 
 
-def test_all_that_give_a_map_for_some_hundred_passes_are_judged(bright: None) -> None:
+def test_all_that_give_a_map_for_some_hundred_passes_are_judged(bright):
     methods = judged()
     assert {"gradcam", "lime", "lime_grid", "integrated_gradients", "bright"} <= set(methods)
     # a pass a channel is too much for thousands of images
@@ -52,9 +52,7 @@ def test_all_that_give_a_map_for_some_hundred_passes_are_judged(bright: None) ->
         assert method_of(column, methods) == method
 
 
-def test_every_study_has_values_of_an_added_explainer(
-    patched: Source, bright: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_study_has_values_of_an_added_explainer(patched, bright, monkeypatch):
     monkeypatch.setattr("core.studies.shared.explanations.explainers", lambda with_map: (GRADCAM, BRIGHT))
     tables = {name: result_of(name, patched).table for name in STUDIES}
     for name, column in STUDIES.items():
@@ -70,9 +68,7 @@ def test_every_study_has_values_of_an_added_explainer(
     )
 
 
-def test_explanations_are_cached_and_what_is_damaged_is_computed_again(
-    tiny_detector: Detector, pixels: NDArray[np.uint8]
-) -> None:
+def test_explanations_are_cached_and_what_is_damaged_is_computed_again(tiny_detector, pixels):
     batches: list[int] = []
 
     class Counting(Lime):
@@ -105,7 +101,7 @@ def test_explanations_are_cached_and_what_is_damaged_is_computed_again(
         assert batches == [1]
 
 
-def test_methods_of_equal_values_are_one_where_they_are_cams() -> None:
+def test_methods_of_equal_values_are_one_where_they_are_cams():
     values = np.random.default_rng(0).normal(size=200)
     table = pd.DataFrame({"gradcam_x": values, "layercam_x": values, "lime_x": values, "xgradcam_x": values})
     table.loc[:3, "layercam_x"] += 1

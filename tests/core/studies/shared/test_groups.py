@@ -19,7 +19,7 @@ def run() -> Run:
     return made_run(LABEL, CALLED)
 
 
-def test_cells_are_those_of_the_confusion_matrix(run: Run) -> None:
+def test_cells_are_those_of_the_confusion_matrix(run):
     table = pd.DataFrame({"id": list("0123456")})
     found = {name: rows for name, rows, _ in groups(table, run, "cell")}
     assert list(found) == list(CELLS)
@@ -37,7 +37,7 @@ def cells() -> Cells:
     return Cells(made_run(CELL_LABEL, CELL_CALLED))
 
 
-def test_others_are_of_the_same_cell_and_never_the_image_itself(cells: Cells) -> None:
+def test_others_are_of_the_same_cell_and_never_the_image_itself(cells):
     for row in range(59):
         found = cells.others(row, 20)
         assert row not in found
@@ -48,7 +48,7 @@ def test_others_are_of_the_same_cell_and_never_the_image_itself(cells: Cells) ->
         assert cells.sizes[row] == size
 
 
-def test_a_simple_sample_gives_every_image_the_same_weight() -> None:
+def test_a_simple_sample_gives_every_image_the_same_weight():
     run = made_run(CELL_LABEL, CELL_CALLED)
     errors = {row for row in range(60) if CELL_LABEL[row] != CELL_CALLED[row]}
     rows, weights = choose_rows(run, 20)
