@@ -5,12 +5,10 @@ import pandas as pd
 import pytest
 
 from core.commands.explain import main
-from core.explainers.explainer import AnyExplainer
 from core.explainers.registry import EXPLAINERS, explainers
 from core.images import sources
 from core.images.encoding import encode_png
-from core.images.files import Files
-from core.images.layout import Entry, Pictures, from_files
+from core.images.layout import Entry, from_files
 from core.images.loading import load_image_set
 from core.perturbations.flips import flipping, summarise_flips, tabulate_changes
 from core.perturbations.probe import Probe, Strength, size_column
@@ -22,7 +20,7 @@ from tests.core.explainers.toy import BRIGHT
 
 
 @pytest.fixture
-def bright(monkeypatch: pytest.MonkeyPatch) -> AnyExplainer:
+def bright(monkeypatch):
     monkeypatch.setitem(EXPLAINERS, "bright", "tests.core.explainers.toy:BRIGHT")
     return BRIGHT
 
@@ -65,7 +63,7 @@ def test_a_probe_needs_one_line(monkeypatch):
 
 
 def test_a_layout_needs_one_line(tmp_path, monkeypatch):
-    def by_prefix(files: Files, _: tuple[str, ...]) -> Pictures | None:
+    def by_prefix(files, _):
         entries = [Entry(*file, label=file.name[:4].upper(), source="camera") for file in files.listing]
         return from_files(files, [("test", entry) for entry in entries])
 

@@ -1,7 +1,6 @@
 """The examples in docstrings run, and what a reader would look up has a source, a formula and an example."""
 
 import doctest
-from collections.abc import Iterator
 from importlib import import_module
 
 import pytest
@@ -12,7 +11,7 @@ from core.homes import ROOT
 ROOMS = ("core/explainers/**/*.py", "core/perturbations/*.py", "core/runs/metrics.py", "core/findings/*.py")
 
 
-def modules() -> Iterator[str]:
+def modules():
     for pattern in ROOMS:
         for path in sorted(ROOT.glob(pattern)):
             if ">>> " in path.read_text(encoding="utf-8"):

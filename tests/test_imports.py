@@ -1,7 +1,6 @@
 """Which module reads which: no circle, and nothing of the screen in core/."""
 
 import ast
-from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -13,7 +12,7 @@ FILES = {
 }
 
 
-def imported(path: Path) -> Iterator[str]:
+def imported(path):
     """Dotted names that a module imports anywhere, for its types alone and inside functions too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -55,7 +54,7 @@ def test_packages_import_downwards():
             assert not [name for name in names if name.startswith("core.") and name.split(".")[1] in above], module
 
 
-def importing(half: str, libraries: set[str]) -> set[str]:
+def importing(half, libraries):
     """Modules of one half that import one of these."""
     return {
         module

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -21,7 +20,7 @@ from tests.core.any_detector import write_set
 QUICK = ["--width", "4", "--epochs", "2", "--batch-size", "16", "--device", "cpu", "--precision", "float32"]
 
 
-def command(data: Path, out: Path, *more: str) -> list[str]:
+def command(data, out, *more):
     return ["--data", str(data), "--out", str(out), *QUICK, *more]
 
 

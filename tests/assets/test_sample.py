@@ -5,7 +5,6 @@ import io
 import json
 import zipfile
 from collections import Counter
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -14,23 +13,23 @@ from assets.sample.settings import ARCHIVE, MANIFEST, PHOTOGRAPHS, SETTINGS
 
 
 @pytest.fixture(scope="module")
-def manifest() -> dict[str, Any]:
+def manifest():
     return json.loads(MANIFEST.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
-def rows(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+def rows(manifest):
     return manifest["images"]
 
 
 @pytest.fixture(scope="module")
-def files() -> dict[str, bytes]:
+def files():
     with zipfile.ZipFile(ARCHIVE) as archive:
         assert archive.testzip() is None
         return {info.filename: archive.read(info) for info in archive.infolist()}
 
 
-def label_of(row: dict[str, Any]) -> str:
+def label_of(row):
     return row["file"].split("/")[1]
 
 
@@ -61,7 +60,7 @@ def test_train_and_test_photographs_are_disjoint(rows):
 
 
 def test_every_image_has_the_same_size_mode_and_encoder_settings_in_both_classes(files):
-    seen: dict[str, set[Any]] = {"REAL": set(), "FAKE": set()}
+    seen = {"REAL": set(), "FAKE": set()}
     for name, data in files.items():
         with Image.open(io.BytesIO(data)) as image:
             tables = tuple(sorted((index, tuple(table)) for index, table in image.quantization.items()))

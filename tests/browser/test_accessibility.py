@@ -1,11 +1,9 @@
 """axe-core finds no barrier of ours on any page, in the light and in the dark."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, Page
 
 from tests.browser.app import PATIENCE, visit
 from tests.dashboard.conftest import PAGES
@@ -33,7 +31,7 @@ VIOLATIONS = """async ([tags, streamlits]) => {
 
 
 @pytest.fixture(scope="module")
-def looked_at(browser: Browser) -> Iterator[Page]:
+def looked_at(browser):
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.set_default_timeout(PATIENCE)
     yield page

@@ -1,7 +1,5 @@
 """What stands on the first screen of the product as it ships, at a desk and on a phone."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from dashboard.navigation import PAGES
@@ -13,7 +11,7 @@ DESK, _, PHONE = SIZES
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[str]:
+def served():
     with shipped() as address:
         yield address
 

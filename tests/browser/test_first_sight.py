@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def new_server() -> Iterator[str]:
+def new_server():
     """The project as it ships, never started before."""
     with shipped() as address:
         yield address

@@ -4,7 +4,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, Route
 
 from core.images.encoding import encode_png
 
@@ -13,7 +12,7 @@ FRAMING = "https://evil.streamlit.app"
 MESSAGE = {"stCommVersion": 1, "type": "SET_FILE_UPLOAD_CLIENT_CONFIG", "prefix": f"{FRAMING}/taken", "headers": {}}
 
 
-def frame(page: Page, address: str) -> None:
+def frame(page, address):
     html = f'<iframe src="{address}/try_picture" width="1200" height="900"></iframe>'
     page.route(f"{FRAMING}/**", lambda route: route.fulfill(body=html, content_type="text/html"))
     page.goto(FRAMING)
@@ -26,7 +25,7 @@ def test_no_site_can_frame_the_dashboard(page, address):
 
 
 def test_uploads_stay_here_even_where_a_browser_frames_it(page, address):
-    def without_headers(route: Route) -> None:
+    def without_headers(route):
         answer = route.fetch()
         kept = {
             name: value
@@ -36,7 +35,7 @@ def test_uploads_stay_here_even_where_a_browser_frames_it(page, address):
         route.fulfill(response=answer, headers=kept)
 
     page.route(f"{address}/try_picture", without_headers)
-    sent: list[str] = []
+    sent = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
     frame(page, address)
     inside = page.frame_locator("iframe")

@@ -2,12 +2,11 @@
 
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from core.detectors.ferretnet import FerretDetector
 from core.detectors.manifest import Classes
@@ -36,7 +35,7 @@ FOCUSED = """() => {
 
 
 @pytest.fixture(scope="module")
-def accused(made_home: Path) -> int:
+def accused(made_home):
     """How many REAL images the run calls FAKE."""
     count = int(confusion_at(read_run(made_home / "runs" / RUN).predictions)[1, 0])
     assert count > 2
@@ -44,7 +43,7 @@ def accused(made_home: Path) -> int:
 
 
 @pytest.fixture
-def photograph(tmp_path: Path) -> Path:
+def photograph(tmp_path):
     rows, columns = np.indices((150, 220))
     pixels = np.stack([rows, columns, (rows * columns) % 256], axis=2).astype(np.uint8)
     # as a phone held upright saves it: the pixels lie on their side, and EXIF says so
@@ -55,16 +54,16 @@ def photograph(tmp_path: Path) -> Path:
     return tmp_path / "holiday.jpg"
 
 
-def tiles(page: Page) -> Locator:
+def tiles(page):
     return page.locator(".grid .tile")
 
 
-def samples(page: Page) -> Locator:
+def samples(page):
     """LIME's sentence on its samples, also where it decides nothing and so has no picture."""
     return page.get_by_text(re.compile("different versions of the image in"))
 
 
-def changed_samples(page: Page, before: str) -> str:
+def changed_samples(page, before):
     """LIME's new sentence; while the page is drawn again the old one may stand beside it."""
     expect(samples(page).filter(has_not_text=before).first).to_be_visible(timeout=PATIENCE)
     settle(page)
@@ -72,7 +71,7 @@ def changed_samples(page: Page, before: str) -> str:
     return samples(page).inner_text()
 
 
-def tab_to(page: Page, *what: str, most: int = 150) -> None:
+def tab_to(page, *what, most=150):
     """Press Tab until all of `what` is in the role and label of what has the focus."""
     for _ in range(most):
         focused = page.evaluate(FOCUSED)

@@ -1,12 +1,10 @@
 """No text of a stranger makes a visitor's browser ask another server for anything; and it is read as it was written."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import expect
 
 from core.explainers.drawing import Style
 from core.explainers.stored import stored_map
@@ -27,7 +25,7 @@ HELPS = 2
 # what a browser makes of `payload` where it is read as Markdown or HTML
 MARKUP = "strong:text-is('bold'), code:text-is('code'), .katex:has-text('x2'), .stMarkdownColoredText:text-is('red')"
 # parameters of addresses that carry texts, by page
-ADDRESSES: dict[str, dict[str, str]] = {
+ADDRESSES = {
     "mistakes": {
         "name": f"![b](http://{HOST}/y.png)",
         "category": payload(HOST),
@@ -41,14 +39,14 @@ ADDRESSES: dict[str, dict[str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def strange(tmp_path_factory):
     home = tmp_path_factory.mktemp("strange")
     make_strange(home, HOST)
     return home
 
 
 @pytest.fixture(scope="module")
-def app(strange: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def app(strange, tmp_path_factory):
     cache = tmp_path_factory.mktemp("strange-cache")
     put_tags(cache, strange, HOST)
     with running_server(strange, cache) as (found, _):
@@ -56,11 +54,11 @@ def app(strange: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 
 
 @pytest.fixture
-def watched(window: BrowserContext) -> Iterator[Page]:
+def watched(window):
     """A page that fails the test if it contacts any server but its own."""
     page = window.new_page()
     page.set_default_timeout(240_000)
-    hosts: set[str] = set()
+    hosts = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
     yield page
     own = urlsplit(page.url).netloc
@@ -68,7 +66,7 @@ def watched(window: BrowserContext) -> Iterator[Page]:
     assert {host for host in hosts if host} <= {own}
 
 
-def read(page: Page) -> str:
+def read(page):
     """The text of a page, without the invisible word joiners."""
     return page.inner_text("body").replace(JOINER, "")
 

@@ -1,20 +1,17 @@
 """Whatever is asked of a detector can be asked of one that the project does not know: 48 x 48 pixels, one output."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
 from core.runs.run import read_run
 from core.studies.registry import STUDIES
-from core.studies.runner import Source
 from core.studies.store import read_study, study_path
 from tests.core.any_detector import plain_kind, source_of, write_studies
 from tests.shared import made_once
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+def source(tmp_path_factory):
     """The run, its detector, its images on disk, and every study of it."""
     with plain_kind():
         yield source_of(made_once(tmp_path_factory, "any-detector", write_studies))

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,8 +16,8 @@ from core.homes import ROOT
 
 @pytest.mark.parametrize("name", [*COMMANDS, "runs add"])
 def test_each_option_has_help_that_states_its_default(name, monkeypatch):
-    options: list[dict[str, Any]] = []
-    container: Any = argparse._ActionsContainer
+    options = []
+    container = argparse._ActionsContainer
     add = container.add_argument
     monkeypatch.setattr(
         container, "add_argument", lambda *names, **given: options.append(given) or add(*names, **given)
@@ -115,7 +114,7 @@ def test_ctrl_c_while_libraries_are_read_is_a_sentence(name, command):
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
-    read: list[str] = []
+    read = []
     while "core.console" not in "".join(read) or "numpy" not in read[-1]:
         read.append(process.stderr.readline())
         assert read[-1]
@@ -166,7 +165,7 @@ def test_a_reader_that_goes_away_ends_a_command_quietly(words, reader, read):
 
 
 def test_serve_starts_where_the_servers_settings_are(tmp_path, monkeypatch):
-    started: list[Any] = []
+    started = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "execve", lambda *given: started.extend([Path.cwd(), *given]))
     monkeypatch.setattr(subprocess, "call", lambda *_, **__: 0)

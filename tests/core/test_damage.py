@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import tracemalloc
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +26,7 @@ WEIGHTS, TABLE, STUDY = (
 )
 ARRAYS = tuple(f"runs/{RUN}/{name}.npy" for name in ("maps", "features", "images"))
 FILES = (*(f"{of}/{MANIFEST}" for of in (f"detectors/{DETECTOR}", f"runs/{RUN}")), WEIGHTS, TABLE, *ARRAYS, STUDY)
-DAMAGES: dict[str, d.Damage] = {
+DAMAGES = {
     "emptied": lambda file: file.write_bytes(b""),
     "half": d.cut(0.5),
     "a bit in the middle": d.flip_bit,
@@ -40,7 +39,7 @@ DAMAGES: dict[str, d.Damage] = {
 
 
 @pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pristine(tmp_path_factory):
     """What `make_home` makes."""
     home = tmp_path_factory.mktemp("pristine")
     make_home(home, tmp_path_factory.mktemp("pristine-cache"))
@@ -48,13 +47,13 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def home(pristine: Path, tmp_path: Path) -> Path:
+def home(pristine, tmp_path):
     """A copy that the test may damage."""
     return Path(shutil.copytree(pristine, tmp_path / "home"))
 
 
 @pytest.fixture
-def _little_memory() -> Iterator[None]:
+def _little_memory():
     tracemalloc.start()
     yield
     peak = tracemalloc.get_traced_memory()[1]
@@ -62,14 +61,14 @@ def _little_memory() -> Iterator[None]:
     assert peak < 100e6
 
 
-def read_all(home: Path) -> None:
+def read_all(home):
     """Read detector, run and study, as the app does."""
     load_detector(home / "detectors" / DETECTOR, device="cpu")
     run = read_run(home / "runs" / RUN)
     read_study(run.path / "studies" / "brightness.parquet", run)
 
 
-def refusal(read: Callable[[], object]) -> str:
+def refusal(read):
     """The sentence that a reader refuses with."""
     with pytest.raises(ContractError) as caught:
         read()
@@ -90,7 +89,7 @@ def test_a_damaged_file_is_named(home, file, how):
 
 
 # what nobody wrote by mistake: its folder's hashes are made to fit
-FORGED: dict[str, tuple[str, Callable[[Path], bytes]]] = {
+FORGED = {
     **{f"a pickle for {file}": (file, d.pickled) for file in (WEIGHTS, TABLE, *ARRAYS)},
     "an array of exabytes": (ARRAYS[0], lambda _: d.npy("(1000000000000, 4, 4)")),
     "more than a number holds": (ARRAYS[0], lambda _: d.npy("(4611686018427387904, 1099511627776, 4)")),
@@ -122,7 +121,7 @@ def test_a_forged_file_is_named_and_not_executed(home, tmp_path, what):
 
 
 MEMBER = {"name": "../../elsewhere", "recipe": {}, "weight": 1.0, "val_accuracy": 0.5}
-MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
+MANIFESTS = {
     "another schema": ("runs", {"schema": 3}),
     "another kind": ("runs", {"kind": "detector"}),
     "no weights": ("detectors", {"files": {}}),

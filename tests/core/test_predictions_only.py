@@ -1,7 +1,5 @@
 """Whatever needs no more than predictions can be asked of an ONNX file; the rest says why it cannot."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -31,7 +29,7 @@ ABLE = {name for name in STUDIES if name not in ("files", "neighbours") and "map
 SAID = {"crop": "before", "interpolation": "bilinear", "mean": (0.5, 0.4, 0.6), "std": (0.2, 0.3, 0.25)}
 
 
-def write_graph_home(home: Path) -> Source:
+def write_graph_home(home):
     """`graph@set-test` with its pictures, and the ONNX file that made it; half of its verdicts are REAL."""
     data = write_set(home / "set")
     images = load_image_set(data, "test")
@@ -45,10 +43,10 @@ def write_graph_home(home: Path) -> Source:
     return Source(run, home / "detectors" / NAME, str(data))
 
 
-def graph_home(factory: pytest.TempPathFactory) -> Source:
+def graph_home(factory):
     """The same with the small studies that it can have, made once for all workers."""
 
-    def make(home: Path) -> None:
+    def make(home):
         ask_studies(write_graph_home(home), sorted(ABLE))
 
     home = made_once(factory, "graph-home", make)
@@ -56,7 +54,7 @@ def graph_home(factory: pytest.TempPathFactory) -> Source:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def source(tmp_path_factory):
     """The run, its detector and its images on disk."""
     return graph_home(tmp_path_factory)
 

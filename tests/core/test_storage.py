@@ -25,7 +25,7 @@ from core.storage.limits import ContractError, read_array, read_table
 from core.storage.seals import SCHEMA, SEAL, read_folder, sealed, write_folder
 
 
-def write(path: Path, text: str = "hello", **options: bool) -> None:
+def write(path, text="hello", **options):
     files = {"a.txt": lambda file: file.write_text(text)}
     write_folder(path, kind="thing", manifest={"name": "x"}, files=files, **options)
 
@@ -42,7 +42,7 @@ def test_what_is_written_is_read_and_replaced_only_when_asked(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["t"]
 
 
-def _unseal(path: Path, **values: object) -> None:
+def _unseal(path, **values):
     manifest = json.loads((path / "manifest.json").read_text()) | values
     (path / "manifest.json").write_text(json.dumps({key: manifest[key] for key in manifest if key != SEAL}))
 
@@ -67,7 +67,7 @@ def test_damage_is_named(tmp_path, damage, sentence):
         read_folder(tmp_path / "t", "thing")
 
 
-def _edit(path: Path, **values: object) -> None:
+def _edit(path, **values):
     manifest = json.loads((path / "manifest.json").read_text())
     (path / "manifest.json").write_text(json.dumps(sealed(manifest | values)))
 
@@ -85,7 +85,7 @@ def test_a_replacement_that_fails_brings_the_old_folder_back(tmp_path, monkeypat
     write(tmp_path / "t")
     rename = Path.rename
 
-    def fail(path: Path, target: Path) -> Path:
+    def fail(path, target):
         if path.suffix == ".tmp":
             raise OSError(errno.ENOSPC, "no room")
         return rename(path, target)
@@ -169,7 +169,7 @@ def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(
 def test_data_reaches_the_disk_before_its_name_does(tmp_path, monkeypatch):
     synced = set()
 
-    def note(descriptor: int) -> None:
+    def note(descriptor):
         synced.add(os.fstat(descriptor).st_ino)
         assert not (tmp_path / "t").exists()
         assert not (tmp_path / "f").exists()
@@ -195,7 +195,7 @@ def test_a_damaged_array_or_an_archive_is_a_value_error(tmp_path, mapped):
             read_array(tmp_path / name, mapped=mapped)
 
 
-def _fail_as_numpy_does(_path: Path) -> None:
+def _fail_as_numpy_does(_path):
     raise OSError("3920 requested and 1984 written")
 
 
@@ -203,7 +203,7 @@ def test_a_failed_write_names_its_file_and_leaves_what_was_there(tmp_path):
     write(tmp_path / "t")
     write_bytes_atomically(tmp_path / "f", lambda file: file.write_bytes(b"old"))
 
-    def fail(file: Path) -> None:
+    def fail(file):
         file.write_text("half")
         # as pyarrow and numpy do, without a name
         raise OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device")

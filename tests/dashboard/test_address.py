@@ -1,8 +1,5 @@
 """URL parameters: what fits is taken, everything else is the default, and what is written is one step to go back."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 import streamlit as st
 
@@ -13,14 +10,14 @@ from dashboard.state import Setting, go, put_all
 class Params(dict[str, str]):
     """The parameters of an address; `steps` is what each change of them leaves in the browser's history."""
 
-    def __init__(self, said: Mapping[str, str]) -> None:
+    def __init__(self, said):
         super().__init__(said)
-        self.steps: list[dict[str, str]] = []
+        self.steps = []
 
-    def to_dict(self) -> dict[str, str]:
+    def to_dict(self):
         return dict(self)
 
-    def from_dict(self, params: Mapping[str, str]) -> None:
+    def from_dict(self, params):
         self.clear()
         self.update(params)
         self.steps.append(dict(self))
@@ -77,7 +74,7 @@ def test_several_parameters_are_one_step_and_none_where_nothing_changes(monkeypa
 
 
 def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch):
-    opened: list[tuple[str, dict[str, Any]]] = []
+    opened = []
     carried = {"also": "probes.after", "pick": "a,b", "compare": "on", "tile": "large", "maps": "on"}
     monkeypatch.setattr(st, "query_params", {"run": "old", "page": "3", "seed": "7", **carried})
     monkeypatch.setattr(st, "switch_page", lambda page, query_params: opened.append((page, query_params)))

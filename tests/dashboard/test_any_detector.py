@@ -1,10 +1,7 @@
 """The pages show a detector of an unknown kind, one that gives predictions only, and a run of scores alone."""
 
-from collections.abc import Iterator
-
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source
@@ -19,7 +16,7 @@ PLAIN, SCORES, TABLE = "plain@set-test", f"{NAME}@set-test", "theirs@set-test"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Source]]:
+def made(tmp_path_factory):
     """Both runs with small studies: at 48 x 48 pixels with one output, and without layers."""
     with plain_kind():
         plain = source_of(made_once(tmp_path_factory, "any-detector", write_studies))
@@ -28,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Source]
         yield {PLAIN: plain, SCORES: graph_home(tmp_path_factory), TABLE: table}
 
 
-def opened(made: dict[str, Source], monkeypatch: pytest.MonkeyPatch, run: str, page: str, **params: str) -> AppTest:
+def opened(made, monkeypatch, run, page, **params):
     """A page of a run."""
     monkeypatch.setenv("TELLTALE_HOME", str(made[run].run.parents[1]))
     st.cache_resource.clear()

@@ -29,7 +29,7 @@ def test_a_click_on_a_bar_is_one_of_its_values(sent, value):
     assert clicked_value(sent, ["cat", "dog"]) == value
 
 
-def table_app() -> None:
+def table_app():
     """Draw three findings: one with a question that is HTML, one without a control, one in another unit."""
     from core.findings.contrast import Contrast, Control, Finding, Measure
     from dashboard.components.findings import finding_table
@@ -70,7 +70,7 @@ def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch
     pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     png, busy, decoded = encode_png(pixels), threading.Lock(), []
 
-    def watched(data: bytes) -> np.ndarray:
+    def watched(data):
         assert busy.acquire(blocking=False)
         time.sleep(0.01)
         decoded.append(data)

@@ -23,7 +23,7 @@ def test_they_are_closed_and_visitors_come_in(made_home, tmp_path):
     command = ["bash", "-c", f'ulimit -n {DESCRIPTORS}; exec "$@"', "bash", *serve]
     environment = os.environ | {"TELLTALE_HOME": str(made_home), "TELLTALE_CACHE": str(tmp_path)}
 
-    async def visit(address: str) -> list[str]:
+    async def visit(address):
         async with Visitor(address) as visitor:
             await visitor.open("detectors", run="tiny@seen-test")
             return visitor.troubles

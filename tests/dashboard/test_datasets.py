@@ -4,12 +4,10 @@ import shutil
 import threading
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
 from core.images.cifake import fetched_path
@@ -19,7 +17,7 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.storage.atomic import cache_dir
 from dashboard import datasets, sidebar
-from dashboard.datasets import Attaching, DatasetRegistry
+from dashboard.datasets import DatasetRegistry
 from tests.conftest import make_detector
 from tests.core.images import made
 from tests.core.images.github import serve
@@ -27,7 +25,7 @@ from tests.core.images.github import serve
 __all__ = ["serve"]
 
 
-def settled(registry: DatasetRegistry) -> Attaching:
+def settled(registry):
     for _ in range(3000):
         if registry.status.state != "reading":
             return registry.status
@@ -58,7 +56,7 @@ def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake, tmp_path):
 def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path, monkeypatch):
     first_done, may_go_on = threading.Event(), threading.Event()
 
-    def slowly(data: object, split: str, *, progress: Callable[[int, int], None], **options: object) -> SimpleNamespace:
+    def slowly(data, split, *, progress, **options):
         progress(1, 4)
         if split == "train":
             first_done.set()
@@ -81,25 +79,25 @@ def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path, monkeypat
     assert len(registry.sets) == 2
 
 
-def attach(app: AppTest, path: Path) -> AppTest:
+def attach(app, path):
     app.text_input(key="attach.path").set_value(str(path))
     return pressed(app, "attach.go")
 
 
-def pressed(app: AppTest, key: str) -> AppTest:
+def pressed(app, key):
     app.button(key=key).click().run()
     settled(datasets.registry())
     return app.run()
 
 
 @pytest.fixture
-def on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def on_this_machine(monkeypatch):
     """AppTest has no client whose address could be looked at."""
     monkeypatch.setattr(sidebar, "is_local", lambda: True)
 
 
 @pytest.fixture
-def cifake_run(home: Path, cifake: Path) -> str:
+def cifake_run(home, cifake):
     """A run on the set in `cifake`, without its pictures."""
     detector = make_detector()
     detector.manifest = {"name": "tiny"}

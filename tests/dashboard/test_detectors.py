@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import save_detector
-from core.runs.run import Run, read_run
+from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
 from dashboard.components.words import percent
@@ -21,7 +20,7 @@ RUN, OTHER = "tiny@seen-test", "twin@seen-test"
 
 
 @pytest.fixture
-def two(home: Path) -> Path:
+def two(home):
     """The home with a second detector's run on the same images, and one on others."""
     twin = make_detector(seed=3)
     twin.manifest = {"name": "twin"}
@@ -53,9 +52,9 @@ def test_the_table_holds_what_runs_and_studies_do(two, open_page):
     assert table["Other generators"].isna().all()
 
 
-def shown(app: AppTest) -> dict[str, str]:
+def shown(app):
     """The measures of the chosen run by their names."""
-    table: pd.DataFrame = next(one.value for one in app.table if "95% interval" in one.value)
+    table = next(one.value for one in app.table if "95% interval" in one.value)
     return dict(table["value"])
 
 
@@ -105,7 +104,7 @@ def test_each_part_of_a_comparison_opens_on_demand(two, open_page):
     assert {"tiny", "tiny, answer", "twin", "twin, answer"} < set(table)
 
 
-def add_study(run: Run, name: str, table: pd.DataFrame) -> None:
+def add_study(run, name, table):
     about = {key: run.manifest[key] for key in ("detector_sha256", "set_fingerprint")}
     about |= {"study": name, "title": name, "parameters": {"seed": 0}, "images": len(run), "of": len(run)}
     write_study(study_path(run.path, name), table, about, run)

@@ -2,13 +2,10 @@
 
 import re
 from html import unescape
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.metrics.pairwise import cosine_distances
-from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
 from core.perturbations.flips import reason, tabulate_changes
@@ -16,7 +13,7 @@ from core.perturbations.photometric import rms
 from core.perturbations.registry import probe_columns, probe_pictures
 from core.runs.filter import Filter
 from core.runs.rows import find_rows
-from core.runs.run import Run, read_run
+from core.runs.run import read_run
 from core.studies.columns import browse_table
 from dashboard.components.words import coloured
 from dashboard.files import OWN
@@ -26,17 +23,17 @@ RUN = "tiny@seen-test"
 
 
 @pytest.fixture
-def run(home: Path) -> Run:
+def run(home):
     """`tiny@seen-test` of this test's home."""
     return read_run(home / "runs" / RUN)
 
 
-def first_row(run: Run) -> int:
+def first_row(run):
     """The image that Inspect opens with."""
     return int(find_rows(browse_table(run), Filter())[0])
 
 
-def probed(home: Path, run: Run, row: int, name: str) -> pd.DataFrame:
+def probed(home, run, row, name):
     """What the detector makes of each change that needs no other image."""
     image, detector = np.asarray(run.images[row]), load_detector(home / "detectors" / "tiny")
     pictures = probe_pictures(image, name=name)
@@ -59,7 +56,7 @@ def test_without_a_study_the_open_image_is_changed_live(open_page, home, run):
     assert rows["verdict"].str.startswith("flips").sum() == flips.sum()
 
 
-def pictured(app: AppTest) -> list[str]:
+def pictured(app):
     """The names of the pictures of similar images, the nearest first."""
     alts = [image.alt for element in app.get("image") for image in element.proto.imgs]
     return [alt[:-6] for alt in alts if alt.endswith((", FAKE", ", REAL"))]

@@ -102,7 +102,7 @@ def test_a_drawing_asks_once_for_each_map_and_a_poll_opens_no_file(home, tiny_de
 
 
 def test_who_waits_behind_others_looks_less_often(monkeypatch):
-    seconds: list[float] = []
+    seconds = []
     monkeypatch.setattr(st, "fragment", lambda part, run_every: seconds.append(run_every) or (lambda: None))
     for place in (0, 1, 2, 100, 200):
         requests.follow(lambda place=place: JobStatus("waiting", place=place), print, slot="x")
@@ -112,7 +112,7 @@ def test_who_waits_behind_others_looks_less_often(monkeypatch):
 def test_the_map_of_the_settings_before_is_dimmed_and_that_of_another_picture_is_not_shown(
     tiny_detector, pixels, monkeypatch
 ):
-    dimmed: list[bool] = []
+    dimmed = []
     monkeypatch.setattr(explanations, "explained_picture", lambda *_, dim=False, **__: dimmed.append(dim))
     monkeypatch.setattr(st, "session_state", {})
     found, detector = GRADCAM.explain_fully(tiny_detector, pixels[0]), SimpleNamespace(name="tiny")

@@ -4,13 +4,12 @@ import gc
 from types import SimpleNamespace
 
 import streamlit as st
-from starlette.responses import Response
 
 from dashboard import files
 from tests.shared import run_to_its_end
 
 
-def fetched(address: str) -> Response:
+def fetched(address):
     """The answer to a browser that asks for an address."""
     request = SimpleNamespace(path_params={"secret": address.rpartition("/")[2]})
     return run_to_its_end(files.send(request))

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.runs.filter import Filter
 from core.runs.rows import find_rows
@@ -17,7 +16,7 @@ from tests.core.studies.test_columns import seal
 from tests.dashboard.test_pages import words
 
 
-def matrix_cells(app: AppTest) -> dict[tuple[str, str], bool]:
+def matrix_cells(app):
     """Whether each (true, called) cell of the matrix beside the filters is marked, by what the browser is sent."""
     sent = [json.loads(one.proto.json) for one in app.get("bidi_component")]
     data = next(data for data in sent if "cells" in data)
@@ -58,7 +57,7 @@ def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_pa
     frame = pd.DataFrame({"id": rows["id"], "height": np.where(fake, called * 5.0, 99.0) + np.arange(60) / 60})
     seal(study_path(folder, "cues"), frame, {"title": "Cues", "columns": {"height": "height, in metres"}})
 
-    def compared(**asked: str) -> str:
+    def compared(**asked):
         app = open_page("mistakes", run="tiny@seen-test", **asked)
         app.session_state["mistakes.apart"] = True
         return words(app.run())

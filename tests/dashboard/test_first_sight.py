@@ -1,11 +1,9 @@
 """What is seen without an address: CIFAKE as it ships, and what else where that is missing, damaged or not cached."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.images.cifake import ARCHIVE, FINGERPRINTS
 from core.images.loading import load_image_set
@@ -13,13 +11,12 @@ from core.images.sources import SHIPPED
 from core.runs.writing import write_run
 from dashboard import datasets, library, sidebar
 from tests.conftest import make_detector, write_shipped
-from tests.dashboard.conftest import Open
 from tests.dashboard.test_datasets import settled
 from tests.dashboard.test_pages import words
 
 
 @pytest.fixture
-def first(home: Path, cifake: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def first(home, cifake, monkeypatch):
     """The home with `swift@cifake-test` too, whose pictures ship beside it."""
     monkeypatch.setitem(FINGERPRINTS, "test", load_image_set(cifake, "test").fingerprint)
     for name in ("paper", "swift"):
@@ -30,7 +27,7 @@ def first(home: Path, cifake: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def opened(open_page: Open, page: str = "explore", **params: str) -> AppTest:
+def opened(open_page, page="explore", **params):
     """A page once all pictures are read, by a new registry."""
     datasets._registries.clear()
     open_page(page, **params)
@@ -42,7 +39,7 @@ def opened(open_page: Open, page: str = "explore", **params: str) -> AppTest:
     return app
 
 
-def told(app: AppTest) -> str:
+def told(app):
     """All that the page and its sidebar say, errors too."""
     return words(app) + " ".join(one.value for one in app.error)
 

@@ -1,8 +1,5 @@
 """The game to its end, what is kept of it, and who was better."""
 
-from pathlib import Path
-
-import pandas as pd
 import pytest
 import streamlit as st
 from scipy.stats import binomtest
@@ -17,12 +14,12 @@ from tests.dashboard.test_pages import words
 RUN = "tiny@seen-test"
 
 
-def answers() -> pd.DataFrame:
+def answers():
     return Answers(cache_dir() / "play.sqlite").frame()
 
 
 @pytest.fixture(autouse=True)
-def no_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_answers(tmp_path, monkeypatch):
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "play-cache"))
 
 

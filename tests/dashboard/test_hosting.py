@@ -8,8 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -21,16 +19,16 @@ from tests.visitor import Visitor, in_a_thread
 
 NAME = "telltale.example.org"
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 
 
-def instructions() -> list[tuple[str, str]]:
+def instructions():
     """The Dockerfile's instructions in their order, with continued lines put together."""
     whole = re.sub(r"\\\n\s*", "", re.sub(r"^\s*#.*\n", "", TEXT, flags=re.MULTILINE))
     return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in whole.splitlines() if line.strip()]
 
 
-def of(word: str) -> list[str]:
+def of(word):
     """What follows an instruction, each time that it is given."""
     return [rest for name, rest in instructions() if name == word]
 
@@ -66,7 +64,7 @@ def test_what_is_copied_is_there_and_reaches_the_image():
     assert not {".git", "tests", "data"} & sources
 
 
-def installs() -> list[str]:
+def installs():
     """The steps of the Dockerfile and of docs/hosting.md that install the project itself, after "pip"."""
     lines = [*of("RUN"), *(ROOT / "docs" / "hosting.md").read_text("utf-8").splitlines()]
     return [line.partition("pip ")[2] for line in lines if line.endswith("--editable .")]
@@ -87,7 +85,7 @@ def test_a_step_installs_the_command(step, tmp_path):
     assert done.returncode == 0
 
 
-def image(cache: Path, home: Path) -> tuple[list[str], dict[str, str]]:
+def image(cache, home):
     """What the image starts, and its variables."""
     given = dict(pair.split("=", 1) for rest in of("ENV") for pair in shlex.split(rest))
     given = {name: value.replace("/cache", str(cache)) for name, value in given.items() if name != "PATH"}
@@ -99,7 +97,7 @@ def image(cache: Path, home: Path) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, *json.loads(of("ENTRYPOINT")[0])[1:], *allowed], given
 
 
-def document(cache: Path, home: Path) -> tuple[list[str], dict[str, str]]:
+def document(cache, home):
     """What docs/hosting.md says to start without Docker, likewise."""
     script = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "hosting.md").read_text("utf-8"), re.DOTALL)[-1]
     for folder, own in (("/var/lib/telltale", cache), ("/srv/telltale", home)):
@@ -124,7 +122,7 @@ def test_it_serves_under_its_name_from_a_read_only_tree(made_home, tmp_path, mon
         socket, "getaddrinfo", lambda host, *more, **named: found("localhost" if host == NAME else host, *more, **named)
     )
 
-    async def visit() -> tuple[bool, list[str]]:
+    async def visit():
         async with Visitor(f"http://{NAME}:{port}", {"X-Forwarded-For": "203.0.113.9"}) as visitor:
             for page in ("", "mistakes", "try_picture", "reads", "maps"):
                 await visitor.open(page, run="tiny@seen-test")

@@ -2,9 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +19,6 @@ from dashboard import jobs
 from dashboard.jobs import (
     BATCH,
     ExplainRequest,
-    JobStatus,
     MarginsRequest,
     PredictRequest,
     Request,
@@ -39,16 +36,16 @@ NOBODY = Identity("weights", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
 class Script:
     """Stands in for the detector's answers: each step waits until the test lets it go."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.log: list[tuple[Any, int]] = []
-        self.gates: dict[Any, threading.Semaphore] = {}
+    def __init__(self, monkeypatch):
+        self.log = []
+        self.gates = {}
         monkeypatch.setattr(jobs, "compute_answer", self.answer)
         monkeypatch.setattr(Worker, "_detector", lambda _self, _request: None)
 
-    def gate(self, settings: Any, steps: int = 1) -> None:
+    def gate(self, settings, steps=1):
         self.gates.setdefault(settings, threading.Semaphore(0)).release(steps)
 
-    def answer(self, _detector: Any, _pixels: Any, settings: Any, cancel: Callable[[], bool]) -> Iterator[Any]:
+    def answer(self, _detector, _pixels, settings, cancel):
         gate = self.gates.setdefault(settings, threading.Semaphore(0))
         steps = 4 if isinstance(settings, ExplainRequest) and settings.method == "lime" else 1
         for step in range(1, steps + 1):
@@ -60,26 +57,26 @@ class Script:
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+def script(monkeypatch):
     return Script(monkeypatch)
 
 
 @pytest.fixture
-def worker(script: Script) -> Iterator[Worker]:
+def worker(script):
     made = Worker(lease=60)
     yield made
     made.close()
 
 
-def request(settings: Any, image: str = "image") -> Request:
+def request(settings, image="image"):
     return Request(Path("detector"), NOBODY, image, settings)
 
 
-def lime(seed: int = 0) -> ExplainRequest:
+def lime(seed=0):
     return ExplainRequest("lime", LimeSettings(n_samples=256, seed=seed))
 
 
-def answered(worker: Worker, visitor: str, asked: Request, pixels: Any = IMAGE) -> JobStatus:
+def answered(worker, visitor, asked, pixels=IMAGE):
     """Poll until a request is answered or has ended; fails after two minutes."""
     for _ in range(12_000):
         if not (status := worker.ask(visitor, "slot", asked, pixels)).busy:
@@ -88,7 +85,7 @@ def answered(worker: Worker, visitor: str, asked: Request, pixels: Any = IMAGE) 
     raise AssertionError(f"still {status}")
 
 
-def until(worker: Worker, visitor: str, settings: Any, what: Callable[[JobStatus], bool]) -> JobStatus:
+def until(worker, visitor, settings, what):
     """Poll until `what` is so; fails after a minute."""
     for _ in range(6000):
         status = worker.ask(visitor, str(hash(settings)), request(settings), IMAGE)
@@ -98,7 +95,7 @@ def until(worker: Worker, visitor: str, settings: Any, what: Callable[[JobStatus
     raise AssertionError(f"still {status}")
 
 
-def done(worker: Worker, visitor: str, settings: Any) -> JobStatus:
+def done(worker, visitor, settings):
     return until(worker, visitor, settings, lambda status: status.state == "done")
 
 
@@ -206,7 +203,7 @@ def test_one_visitor_cannot_fill_the_queue(worker, script):
 def test_a_failure_is_one_sentence_and_the_thread_lives(worker, script, monkeypatch, error, sentence):
     answers = iter([error, "fine"])
 
-    def answer(*_: Any) -> Iterator[Any]:
+    def answer(*_):
         following = next(answers)
         if isinstance(following, Exception):
             raise following
@@ -224,16 +221,16 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home):
     folder = made_home / "detectors" / "tiny"
     detector, threads = load_detector(folder, device="cpu"), torch.get_num_threads()
     images = textured(3, fine=True, seed=4)
-    asked: dict[str, tuple[int, Any]] = {
+    asked = {
         "a": (0, ExplainRequest("lime", LimeSettings(n_samples=128, n_segments=20))),
         "b": (0, ExplainRequest("lime", LimeSettings(n_samples=192, n_segments=40, seed=3, fill="blur"))),
         "c": (1, ExplainRequest("gradcam", CamSettings(layer="layer3"))),
         "i": (2, ExplainRequest("integrated_gradients", IntegratedGradientsSettings(steps=160))),
         "f": (2, PREDICT),
     }
-    worker, statuses = Worker(), dict[str, JobStatus]()
+    worker, statuses = Worker(), {}
 
-    def visit(name: str) -> None:
+    def visit(name):
         number, settings = asked[name]
         one = Request(folder, detector.identity, f"image{number}", settings)
         statuses[name] = answered(worker, name, one, images[number][None])

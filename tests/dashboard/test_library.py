@@ -4,9 +4,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from threading import Barrier
-from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +28,7 @@ def test_a_home_is_shown_beside_what_ships(made_home, monkeypatch):
 def test_a_run_that_was_changed_where_it_is_is_not_shown_as_it_was(name):
     path = catalogue.runs()["tiny@seen-test"]
     assert library.open_run(path).run.path == path
-    file: Path = path / name
+    file = path / name
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     with file.open("r+b") as opened:
@@ -60,7 +58,7 @@ def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so():
 def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypatch):
     both, read = Barrier(2), []
 
-    def read_together(run: Any, judged: Any, _columns: Any) -> Any:
+    def read_together(run, judged, _columns):
         read.append(run.name)
         both.wait(30)
         return judged

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import making
 from dashboard.components import study
@@ -14,16 +13,16 @@ from dashboard.making import Maker, the_maker
 LABEL = "Measure this"
 
 
-def wait_for(maker: Maker) -> None:
+def wait_for(maker):
     while maker.busy:
         time.sleep(0.1)
 
 
-def labels(app: AppTest) -> list[str]:
+def labels(app):
     return [button.label for button in app.button]
 
 
-def press(app: AppTest, label: str) -> AppTest:
+def press(app, label):
     return next(button for button in app.button if button.label == label).click().run()
 
 
@@ -54,9 +53,9 @@ def test_cancel_ends_it_and_an_error_is_shown(open_page, home, monkeypatch):
 
 def test_one_command_runs_at_a_time(monkeypatch, tmp_path):
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path))
-    began, status = list[str](), list[int]()
+    began, status = [], []
 
-    def begin(command: list[str], **_: object) -> SimpleNamespace:
+    def begin(command, **_):
         began.append(command[-1])
         # whoever asks meanwhile has time to
         time.sleep(0.05)

@@ -2,16 +2,13 @@
 
 import re
 import shutil
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
-from numpy.typing import NDArray
 from PIL import Image
 
-from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.images.labels import LABELS, verdict_of
 from core.images.loading import load_image_set
@@ -37,7 +34,7 @@ from tests.dashboard.test_pages import words
 RUN = "tiny@seen-test"
 
 
-def changes_of(detector: Detector, image: NDArray[np.uint8]) -> pd.DataFrame:
+def changes_of(detector, image):
     """What each change that needs no other image does to a detector's verdict, with the changed pictures."""
     pictures = probe_pictures(image, name="a")
     margins = dict(zip(pictures, detector.margins(np.stack([*pictures.values()])), strict=True))
@@ -69,7 +66,7 @@ def test_what_the_study_has_of_an_image_is_not_asked_again(open_page, home, monk
     add_studies(home, "probes")
     run = read_run(home / "runs" / RUN)
     smallest = read_study(study_path(run.path, "probes"), run).table.set_index("id")["smallest_flip"]
-    asked: list[Any] = []
+    asked = []
     monkeypatch.setattr(probing, "follow", lambda *given, **_: asked.append(given))
     for id_ in (str(smallest.dropna().index[0]), str(smallest.index[-1])):
         app = open_page("mistakes", run=RUN, id=id_, evidence="turns")
@@ -122,7 +119,7 @@ def test_the_original_stands_beside_what_the_detector_saw_where_it_had_another_s
     run = read_run(write_run(home, detector, images, ship_images=True))
     ids = run.predictions.set_index("name")["id"]
 
-    def shown(name: str) -> bool:
+    def shown(name):
         app = open_page("mistakes", run=run.name, id=ids[name])
         assert not app.exception
         return "The original: 300 x 200 pixels" in words(app)

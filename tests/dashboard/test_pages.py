@@ -6,12 +6,10 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector, save_detector
 from core.explainers.registry import explainers
@@ -42,20 +40,20 @@ RUNS = ("tiny@seen-test", "tiny@blind-test")
 ODD = ("nan..nan", "9" * 400, "../../etc/passwd\0", "features:nan,1;2,3;4,5", "\N{RIGHT-TO-LEFT OVERRIDE}a,,")
 
 
-def words(app: AppTest) -> str:
+def words(app):
     """Everything that is written on a page."""
     kinds = ("title", "header", "markdown", "caption", "info", "error", "warning", "subheader")
     said = [element.value for kind in kinds for element in getattr(app, kind)]
     return "\n".join([*said, *(part.label for part in app.expander)])
 
 
-def with_more_filters(app: AppTest) -> AppTest:
+def with_more_filters(app):
     """The page with its further filters unfolded."""
     app.session_state["mistakes.more"] = True
     return app.run()
 
 
-def settled(app: AppTest) -> AppTest:
+def settled(app):
     """The page, which has been drawn, once nothing on it is being made any more."""
     for again in range(600):
         if again:
@@ -169,7 +167,7 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(open_page,
     assert set(turned["id"]) & set(tiles)
 
 
-def grids(app: AppTest) -> dict[str, Any]:
+def grids(app):
     """What the browser is sent of each grid of images on a page, by the grid's key."""
     sent = {one.proto.id.rpartition("-")[2]: json.loads(one.proto.json) for one in app.get("bidi_component")}
     return {key: data for key, data in sent.items() if "tiles" in data}

@@ -3,12 +3,10 @@
 import base64
 import io
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import streamlit as st
-from numpy.typing import NDArray
 from PIL import Image
 
 from core.explainers import drawing
@@ -23,14 +21,14 @@ from tests.conftest import textured
 IMAGES = textured(2, fine=True, seed=11)
 
 
-def pixels_of(url: str) -> NDArray[np.uint8]:
+def pixels_of(url):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGBA"))
 
 
 @pytest.mark.parametrize("crisp", [False, True])
 def test_a_picture_is_encoded_once_however_often_it_is_drawn(crisp, monkeypatch):
-    encoded: list[Any] = []
-    urls: list[str] = []
+    encoded = []
+    urls = []
     save = Image.Image.save
     monkeypatch.setattr(Image.Image, "save", lambda *args, **options: encoded.append(args) or save(*args, **options))
     monkeypatch.setattr(picture, "_mount", lambda *, key, data: None)
@@ -52,7 +50,7 @@ def test_a_picture_is_encoded_once_however_often_it_is_drawn(crisp, monkeypatch)
 def test_a_picture_is_drawn_once_for_an_answer_and_a_style(tiny_detector, monkeypatch):
     drawn, shown = [], []
 
-    def draw(result: Any, size: int, **options: Any) -> Any:
+    def draw(result, size, **options):
         drawn.append((result, options))
         return draw_explanation(result, size, **options)
 
@@ -75,7 +73,7 @@ def test_a_picture_is_drawn_once_for_an_answer_and_a_style(tiny_detector, monkey
 
 
 def test_maps_of_a_page_are_drawn_once(open_page, monkeypatch):
-    drawn: list[Any] = []
+    drawn = []
     draw = drawing.draw_overlay
     monkeypatch.setattr(drawing, "draw_overlay", lambda *args, **options: drawn.append(args) or draw(*args, **options))
     counts = []

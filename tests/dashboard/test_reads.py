@@ -3,12 +3,9 @@
 import json
 import re
 import shutil
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.detectors.patch import PatchDetector
 from core.detectors.storage import save_detector
@@ -30,7 +27,7 @@ RUN = "tiny@seen-test"
 
 
 @pytest.fixture(scope="session")
-def made(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(made_home, tmp_path_factory):
     """The studies of the made run, computed once."""
     home = tmp_path_factory.mktemp("read") / "home"
     shutil.copytree(made_home, home)
@@ -39,23 +36,23 @@ def made(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def studied(home: Path, made: Path) -> Path:
+def studied(home, made):
     """The home that the dashboard finds, with those studies."""
     shutil.copytree(made, home / "runs" / RUN / "studies")
     return home
 
 
-def figure(app: AppTest) -> dict[str, Any]:
+def figure(app):
     """The first figure of a page."""
     return dict(json.loads(app.get("plotly_chart")[0].proto.spec))
 
 
-def tables(app: AppTest) -> str:
+def tables(app):
     """The HTML of a page."""
     return "\n".join(element.proto.body for element in app.get("html"))
 
 
-def alts(app: AppTest) -> list[str]:
+def alts(app):
     """What the pictures of a page are called."""
     return [image.alt for element in app.get("image") for image in element.proto.imgs]
 

@@ -7,18 +7,14 @@ import io
 import json
 import shutil
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.NewSession_pb2 import Config
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from core.homes import ROOT
@@ -35,7 +31,7 @@ ELSEWHERE = "http://elsewhere.example"
 
 
 @pytest.fixture(scope="module")
-def server(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(made_home, tmp_path_factory):
     """The address of the app with the project's own settings, and one page more, which fails."""
     folder = tmp_path_factory.mktemp("hosted")
     for name in ("dashboard", ".streamlit"):
@@ -48,11 +44,11 @@ def server(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield address
 
 
-def told(address: str, *pages: str, headers: dict[str, str] | None = None) -> tuple[Visitor, list[ForwardMsg]]:
+def told(address, *pages, headers=None):
     """A visitor who has looked at some pages, and everything that the server sent."""
 
-    async def look() -> tuple[Visitor, list[ForwardMsg]]:
-        messages: list[ForwardMsg] = []
+    async def look():
+        messages = []
         async with Visitor(address, headers) as visitor:
             visitor.on_message = messages.append
             for page in pages:
@@ -64,10 +60,10 @@ def told(address: str, *pages: str, headers: dict[str, str] | None = None) -> tu
     return in_a_thread(look())
 
 
-def refusal(address: str, **options: str | int) -> int:
+def refusal(address, **options):
     """The status with which a connection is refused; 101 where it is not."""
 
-    async def knock() -> int:
+    async def knock():
         try:
             async with open_socket(address, **options):
                 return 101
@@ -107,7 +103,7 @@ def test_a_page_that_fails_tells_nothing(server):
 
 
 def test_uploads_need_the_token_and_a_size(server):
-    async def upload() -> list[int]:
+    async def upload():
         token = xsrf_token(server)
         assert token
         async with Visitor(server) as visitor:
@@ -123,7 +119,7 @@ def test_uploads_need_the_token_and_a_size(server):
     assert in_a_thread(upload()) == [403, 403, 403, 204, 413, 413]
 
 
-def put(address: str, path: str, size: int, *, token: str, cookie: str, said: int | None = None) -> int:
+def put(address, path, size, *, token, cookie, said=None):
     """Send a file of so many bytes, with a length that is said of it all before or none; the status."""
     head = b'--border\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
     chunks = (head, *(bytes(1 << 16) for _ in range(size >> 16)), bytes(size % (1 << 16)), b"\r\n--border--\r\n")
@@ -162,13 +158,13 @@ def test_every_answer_forbids_framing(server):
     assert json.loads(ask_http(server, "GET", "/_stcore/host-config")[2])["allowedOrigins"] == []
 
 
-async def read_to_the_end(connection: ClientConnection) -> None:
+async def read_to_the_end(connection):
     """Read messages until the server closes the connection, which raises."""
     while True:
         await connection.recv()
 
 
-def harmful() -> Iterator[bytes | str]:
+def harmful():
     """What no browser sends, and would hold the server up or fill its log."""
     names, states, values, fragment, number = BackMsg(), BackMsg(), BackMsg(), BackMsg(), BackMsg()
     names.file_urls_request.file_names.extend([""] * (MAX_NAMES + 1))
@@ -184,14 +180,14 @@ def harmful() -> Iterator[bytes | str]:
 
 
 def test_a_message_that_no_browser_sends_ends_its_connection_only(server):
-    async def code_of(message: bytes | str) -> int:
+    async def code_of(message):
         async with open_socket(server, token=xsrf_token(server)) as connection:
             await connection.send(message)
             with pytest.raises(ConnectionClosed) as closed:
                 await asyncio.wait_for(read_to_the_end(connection), 20)
             return closed.value.rcvd.code
 
-    async def flood() -> tuple[set[int], int, list[str]]:
+    async def flood():
         codes = {await code_of(message) for message in harmful()}
         async with Visitor(server) as visitor:
             await visitor.open("explore", run="tiny@seen-test")
@@ -210,14 +206,14 @@ def test_messages_beyond_a_pace_wait(monkeypatch, states, at_once):
     for _ in range(states):
         request.rerun_script.widget_states.widgets.add()
 
-    async def serve(_scope: Any, receive: Any, _send: Any) -> None:
+    async def serve(_scope, receive, _send):
         while len(waited) < 3 and len(arrived) < 2 * BURST:
             arrived.append(await receive())
 
-    async def receive() -> dict[str, Any]:
+    async def receive():
         return {"type": "websocket.receive", "bytes": request.SerializeToString()}
 
-    async def sleep(seconds: float) -> None:
+    async def sleep(seconds):
         waited.append(seconds)
         clock[0] += seconds
 
@@ -238,17 +234,17 @@ def test_messages_beyond_a_pace_wait(monkeypatch, states, at_once):
     ],
 )
 def test_what_other_sites_and_no_browsers_send_does_not_reach_the_app(kind, origin, data, answers):
-    seen: list[Any] = []
+    seen = []
     messages = iter([{"type": "websocket.receive", "bytes": data}, {"type": "websocket.disconnect"}])
 
-    async def serve(scope: Any, receive: Any, send: Any) -> None:
+    async def serve(scope, receive, send):
         assert (b"origin", ELSEWHERE.encode()) not in scope["headers"]
         await (send({"type": "http.response.start", "headers": []}) if kind == "http" else send(await receive()))
 
-    async def receive() -> dict[str, Any]:
+    async def receive():
         return next(messages)
 
-    async def send(message: Any) -> None:
+    async def send(message):
         seen.append(message)
 
     scope = {"type": kind, "headers": [(b"host", b"here"), (b"origin", origin.encode())]}
@@ -260,7 +256,7 @@ def test_what_other_sites_and_no_browsers_send_does_not_reach_the_app(kind, orig
 
 
 def test_the_address_of_a_file_stays_good_whoever_draws_pages(server):
-    async def look() -> tuple[bytes, int, list[str]]:
+    async def look():
         async with Visitor(server) as visitor, Visitor(server) as other:
             await visitor.open("mistakes", run="tiny@seen-test")
             drawn = dict(visitor.elements)
@@ -285,7 +281,7 @@ def test_behind_a_proxy_nobody_names_a_path_of_the_server(server):
 
 
 def test_pages_go_on_for_others_when_a_visitor_asks_it_to_forget(server):
-    async def look() -> list[str]:
+    async def look():
         async with Visitor(server) as rude, Visitor(server) as other:
             await other.open("explore", run="tiny@seen-test")
             for _ in range(3):

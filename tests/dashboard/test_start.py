@@ -2,7 +2,6 @@
 
 import time
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +38,7 @@ def test_start_opens_with_and_without_pictures(open_page, run):
 @pytest.mark.parametrize("studied", [True, False])
 @pytest.mark.parametrize("address", [{"stage": ""}, {"stage": "4"}, {"step": "2"}, {}])
 def test_the_stage_has_the_beats_that_the_run_has_data_for(address, studied, open_page, home, monkeypatch):
-    sent: list[dict[str, Any]] = []
+    sent = []
     monkeypatch.setattr(stage, "_mount", lambda *, data, **_: sent.append(data))
     if studied:
         add_studies(home, "probes")
@@ -68,7 +67,7 @@ def test_the_stage_has_the_beats_that_the_run_has_data_for(address, studied, ope
 
 @pytest.mark.parametrize("studied", [False, True])
 def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(open_page, home, monkeypatch, studied):
-    sent: list[dict[str, Any]] = []
+    sent = []
     monkeypatch.setattr(dial, "_mount", lambda *, data, **_: sent.append(data))
     if studied:
         add_studies(home, "probes")
@@ -110,7 +109,7 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(open_page, 
 
 @pytest.mark.parametrize("is_own", [True, False])
 def test_the_dial_shows_shares_of_the_detector_that_is_asked_alone(home, monkeypatch, is_own):
-    sent: list[dict[str, Any]] = []
+    sent = []
     flips = SimpleNamespace(measure=Measure(0.5), control=None)
     changes = pd.DataFrame(
         {"picture": None, "margin": -1.0, "p_real": 0.1, "controlled": True, "size": 1.0},

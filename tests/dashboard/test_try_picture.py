@@ -1,12 +1,8 @@
 """Try a picture: one answer a picture, several files as a table, and what a file says of itself."""
 
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from core.answers.judgement import Count, scores, threshold_path, write_threshold
 from core.answers.ordinary import Measured, Rates
@@ -34,28 +30,28 @@ RUN = "tiny@seen-test"
 BROKEN = ("broken.png", b"\x89PNG\r\n\x1a\n and no more", "image/png")
 
 
-def picture(seed: int, height: int = 90, width: int = 120) -> bytes:
+def picture(seed, height=90, width=120):
     """A PNG of soft stripes."""
     rows, columns = np.indices((height, width))
     pixels = np.stack([rows * seed, columns, (rows + seed * columns)], axis=2) % 256
     return saved("PNG", pixels.astype(np.uint8))
 
 
-def upload(app: AppTest, *files: tuple[str, bytes, str]) -> AppTest:
+def upload(app, *files):
     app.file_uploader(key="upload.files").set_value(list(files)).run()
     return settled(app)
 
 
-def stripes(seed: int = 3, height: int = 90, width: int = 120) -> tuple[str, bytes, str]:
+def stripes(seed=3, height=90, width=120):
     return f"stripes{seed}.png", picture(seed, height, width), "image/png"
 
 
-def table(app: AppTest, column: str) -> Any:
+def table(app, column):
     """The first table of a page with this column."""
     return next(element.value for element in app.table if column in element.value)
 
 
-def rival(home: Path, steps: Preprocessing) -> Any:
+def rival(home, steps):
     """A second detector."""
     made = make_detector(seed=7, preprocessing=steps)
     made.manifest = {"name": "rival"}
@@ -141,7 +137,7 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(open_page, 
     app = settled(app.run())
     square = Image.fromarray(pixels[:, :90])
 
-    def resized(name: str) -> np.ndarray:
+    def resized(name):
         return np.asarray(square.resize((32, 32), RESAMPLING[name]))[None]
 
     assert plus(float(other.margins(resized(steps.interpolation))[0])) in table(app, "p(REAL)")["margin"].tolist()
@@ -220,7 +216,7 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(open_page, 
 
 @pytest.mark.parametrize("is_local", [True, False])
 def test_a_detector_for_ordinary_pictures_is_fetched_by_a_press_alone(open_page, monkeypatch, is_local):
-    started: list[tuple[str, ...]] = []
+    started = []
     monkeypatch.setattr(Maker, "start", lambda _maker, given: started.append(given))
     monkeypatch.setattr(judged, "is_local", lambda: is_local)
     app = upload(open_page("try_picture", run=RUN), stripes())

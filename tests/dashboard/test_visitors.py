@@ -21,10 +21,10 @@ ADDED = ("X-Forwarded-For", "X-Real-IP", "Via", "Forwarded", "X-Request-Id", "Au
 
 
 @pytest.fixture
-def local(monkeypatch: pytest.MonkeyPatch):
+def local(monkeypatch):
     """A function that says whether a visitor with these headers counts as local."""
 
-    def asked(headers: dict[str, str], bound: str | None = "localhost", visitor: str | None = None) -> bool:
+    def asked(headers, bound="localhost", visitor=None):
         context = SimpleNamespace(ip_address=visitor, headers=headers)
         monkeypatch.setattr(visitors, "st", SimpleNamespace(get_option=lambda _name: bound, context=context))
         return visitors.is_local()

@@ -28,7 +28,6 @@ from core.images.loading import load_image_set
 from core.runs.folders import find_detectors, find_named
 
 PAPER_WIDTH = 64
-CPU = torch.device("cpu")
 Pixels = NDArray[np.uint8]
 # what was measured, the seconds of ours and of the other way, and what that is
 Row = tuple[str, float, float, str]

@@ -16,12 +16,12 @@ pytestmark = pytest.mark.slow
 
 
 def test_twelve_first_visitors_at_once_of_a_cold_server(made_home, tmp_path):
-    async def visit(address: str, page: str) -> list[str]:
+    async def visit(address, page):
         async with Visitor(address) as visitor:
             await visitor.open(page, run="tiny@seen-test")
             return visitor.troubles
 
-    async def together(address: str) -> list[str]:
+    async def together(address):
         pages = ("", *PAGES[1:])
         troubles = await asyncio.gather(*(visit(address, pages[number % len(pages)]) for number in range(12)))
         return [trouble for found in troubles for trouble in found]

@@ -9,7 +9,6 @@ import site
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -44,7 +43,7 @@ PARTS = ("core", "dashboard", "train.py", "pyproject.toml", "requirements.txt", 
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     """A folder with the files that the documents name, and `telltale` on the path, installed from a copy."""
     checkout, made = tmp_path / "checkout", tmp_path / "venv"
     checkout.mkdir()
@@ -65,7 +64,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return work
 
 
-def write_files(work: Path) -> None:
+def write_files(work):
     """Make a set of 4 pictures with a list of them and scores, a picture, and detectors in four forms."""
     rows = []
     for label, fine in (("fake", False), ("real", True)):
@@ -85,7 +84,7 @@ def write_files(work: Path) -> None:
     (work / "score.py").write_text(SCORE)
 
 
-def commands(text: str) -> list[str]:
+def commands(text):
     """The commands in the blocks of shell in a document."""
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     lines = "".join(blocks).replace("\\\n", "").splitlines()
@@ -105,7 +104,7 @@ def test_commands_run_as_they_are_written(folder, document):
 def test_the_notebook_runs_and_shows_a_map_and_a_table(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cells = json.loads((ROOT / "docs" / "notebook.ipynb").read_text("utf-8"))["cells"]
-    names: dict[str, object] = {}
+    names = {}
     shown = []
     for source in (cell["source"] for cell in cells if cell["cell_type"] == "code"):
         # as a notebook does, which shows the value of a cell's last line

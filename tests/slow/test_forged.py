@@ -2,11 +2,9 @@
 
 import contextlib
 import random
-from typing import Any
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from core.homes import ROOT
@@ -32,7 +30,7 @@ VALUES = {
 NOBODYS = ("", "nobody's", "url.run", "$$ID-0-url.run", "$$STREAMLIT_INTERNAL_KEY_x__events", "\0", "x" * 10_000)
 
 
-def fill(message: Any, field: FieldDescriptor, chance: random.Random) -> None:
+def fill(message, field, chance):
     """Set a field to a value of the kind that it can hold, and most fields of a message within it."""
     if field.message_type is not None:
         inner = getattr(message, field.name)
@@ -51,11 +49,11 @@ def fill(message: Any, field: FieldDescriptor, chance: random.Random) -> None:
             setattr(message, field.name, value)
 
 
-async def wrong_with(address: str, page: str, chance: random.Random) -> list[str]:
+async def wrong_with(address, page, chance):
     """What a forgery on this page reveals to whoever sends it, and what it breaks for somebody else."""
-    messages: list[bytes] = []
+    messages = []
 
-    def note(message: ForwardMsg) -> None:
+    def note(message):
         if not message.HasField("new_session"):
             messages.append(message.SerializeToString())
 
@@ -84,7 +82,7 @@ async def wrong_with(address: str, page: str, chance: random.Random) -> list[str
     return [f"{page}, {str(state).strip()[:300]!r}: {problem}" for problem in problems]
 
 
-async def attack(address: str, count: int) -> list[str]:
+async def attack(address, count):
     """What went wrong with so many forgeries, a line each."""
     chance = random.Random(0)
     return [line for number in range(count) for line in await wrong_with(address, PAGES[number % len(PAGES)], chance)]

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -30,7 +28,7 @@ pytestmark = pytest.mark.slow
 PIXELS = textured(1, fine=True, seed=5)
 
 
-def flip(folder: Path) -> None:
+def flip(folder):
     """Let a detector say the opposite, and leave the claims of its manifest as they are."""
     file = folder / "weights.safetensors"
     tensors = load_file(file)
@@ -40,7 +38,7 @@ def flip(folder: Path) -> None:
     d.reseal(folder)
 
 
-def normalise(folder: Path) -> None:
+def normalise(folder):
     """Let a detector of the same weights see pictures darker and flatter."""
     manifest = json.loads((folder / MANIFEST).read_text())
     # those that ship are of an earlier version
@@ -50,16 +48,16 @@ def normalise(folder: Path) -> None:
     d.reseal(folder, **{key: seen | changed})
 
 
-def soften(folder: Path) -> None:
+def soften(folder):
     """Let a detector of the same weights be unsure of everything."""
     d.reseal(folder, temperature=50.0)
 
 
 @pytest.fixture
-def impostor(home: Path) -> Callable[[Callable[[Path], None]], Path]:
+def impostor(home):
     """A function that puts a changed copy of the detector before it in the list."""
 
-    def make(change: Callable[[Path], None]) -> Path:
+    def make(change):
         folder = home / "detectors" / "a copy"
         shutil.copytree(home / "detectors" / DETECTOR, folder)
         change(folder)
@@ -102,7 +100,7 @@ def test_a_run_of_an_earlier_version_prefers_its_own_name(home, impostor):
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
+def worker():
     made = Worker(lease=60)
     yield made
     made.close()

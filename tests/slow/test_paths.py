@@ -7,7 +7,6 @@ import stat
 import struct
 import tracemalloc
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,19 +40,19 @@ MEMBERS = (
 )
 
 
-def everything(folder: Path) -> set[str]:
+def everything(folder):
     """All that lies below a folder but for caches."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if "cache" not in path.parts}
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Path:
+def archive(tmp_path):
     """A sound .zip of an image set."""
     folder = write_cifake(tmp_path / "set", train=2, test=4)
     return Path(shutil.make_archive(str(tmp_path / "made"), "zip", folder))
 
 
-def put(archive: Path, name: str, data: bytes = PICTURE, *, mode: int = 0, packed: int = zipfile.ZIP_STORED) -> None:
+def put(archive, name, data=PICTURE, *, mode=0, packed=zipfile.ZIP_STORED):
     """Add a member of exactly that name."""
     info = zipfile.ZipInfo("placeholder")
     # the constructor would mend it
@@ -62,7 +61,7 @@ def put(archive: Path, name: str, data: bytes = PICTURE, *, mode: int = 0, packe
         opened.writestr(info, data)
 
 
-def refusal(data: Path) -> str:
+def refusal(data):
     """The sentence with which an image set is refused."""
     with pytest.raises(DatasetError) as caught:
         load_image_set(data, "test")
@@ -119,7 +118,7 @@ def test_links_and_pipes(archive, tmp_path):
 
 
 @pytest.fixture
-def elsewhere(home: Path) -> str:
+def elsewhere(home):
     """The way from the home's runs to a sound run beside it, which nothing that a visitor writes may lead to."""
     shutil.copytree(home, home.parent / "elsewhere")
     (home.parent / "elsewhere" / "runs" / RUN).rename(home.parent / "elsewhere" / "runs" / "secret")
@@ -143,7 +142,7 @@ def test_no_run_or_study_in_an_address_is_a_path(open_page, home, elsewhere, for
         assert str(home.parent) not in shown
 
 
-COMMANDS: dict[str, tuple[Callable[[list[str]], int], list[str], str]] = {
+COMMANDS = {
     "train": (
         train.main,
         ["--data", "sample", "--epochs", "1", "--out", "{out}", "--name", "{name}"],

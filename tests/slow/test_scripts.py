@@ -19,7 +19,7 @@ for answer in judge_apart([(case.data, Preprocessing(32)) for case in cases()]):
 """
 
 
-def run(*command: str) -> str:
+def run(*command):
     """What a process of its own prints: it forks, and what forks beside threads of torch may wait for ever."""
     done = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=3600

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +11,9 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.weightstats import DescrStatsW
 
-from core.answers.comparison import Pair, by, columns_of, conclude, elsewhere, outcome_rates, pair_of, side_by_side
+from core.answers.comparison import by, columns_of, conclude, elsewhere, outcome_rates, pair_of, side_by_side
 from core.findings.answer import answer_of
 from core.findings.contrast import Contrast, Finding, Measure, find
-from core.runs.run import Run
 from core.studies.questions.out_of_distribution import GROUPS
 from core.studies.store import StudyResult
 from core.studies.study import WEIGHT, StudyError
@@ -26,11 +24,11 @@ REAL = np.arange(300) % 2 == 0
 SIGNS = np.where(REAL, 1.0, -1.0)
 
 
-def of(pair: Pair, key: str) -> Finding:
+def of(pair, key):
     return find(conclude(pair), key)
 
 
-def only(run: Run, category: str) -> Run:
+def only(run, category):
     frame = run.predictions[run.predictions["category"] == category].reset_index(drop=True)
     return replace(run, predictions=frame)
 
@@ -139,7 +137,7 @@ def test_runs_that_cannot_be_compared_are_refused_with_a_sentence():
             pair_of(first, second)
 
 
-def study(name: str, *findings: Finding, **columns: Any) -> StudyResult:
+def study(name, *findings, **columns):
     result = StudyResult(Path(f"{name}.parquet"), pd.DataFrame(columns), {"study": name, "title": name.title()})
     result.__dict__["findings"] = findings
     return result

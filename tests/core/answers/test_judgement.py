@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +26,7 @@ from core.studies.study import StudyError
 from tests.conftest import make_detector, resaved, textured
 
 
-def threshold(fake: int = 60, real: int = 1, *, detector: str = "f", run: str = "r@s") -> Threshold:
+def threshold(fake=60, real=1, *, detector="f", run="r@s"):
     """A threshold that catches so many of 100 FAKE and of 100 REAL images."""
     counts = {name: {"hits": hits, "images": 100, "sources": 100} for name, hits in (("FAKE", fake), ("REAL", real))}
     given = {"detector": detector, "run": run, "margin": -1.0, "held_out": counts, "test": counts, "made": {}}
@@ -93,7 +92,7 @@ def test_scores_are_the_largest_margin_of_the_picture_and_its_savings():
 
 
 @pytest.fixture
-def home(cifake: Path, tmp_path: Path) -> Path:
+def home(cifake, tmp_path):
     """A folder with a detector, a run of it, and a threshold beside that."""
     save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
     assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0

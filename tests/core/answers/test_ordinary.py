@@ -11,7 +11,7 @@ from tests.core.images.origin_files import saved
 NATIVE = Preprocessing(32, crop="native")
 
 
-def rates(found: int, accused: int) -> Rates:
+def rates(found, accused):
     """Of 100 pictures each."""
     counts = [Count(hits=hits, images=100, sources=5) for hits in (found, accused)]
     return Rates(margin=-1, generated=counts[0], photographs=counts[1])

@@ -22,7 +22,7 @@ def test_every_picture_has_every_help_once_in_as_many_players(helps):
         assert max(counts.values()) - min(counts.get(name, 0) for name in helps) <= 1
 
 
-def made(players: int) -> pd.DataFrame:
+def made(players):
     """Players who are right alone, and follow every verdict that they see."""
     rows = []
     for player in range(players):

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +17,7 @@ from tests.conftest import make_detector
 
 
 @pytest.fixture
-def own(cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+def own(cifake, tmp_path, monkeypatch, capsys):
     """A home with a detector and its run, which says in its last line where it is."""
     monkeypatch.setenv("TELLTALE_HOME", str(tmp_path))
     save_detector(tmp_path / "detectors/mine", make_detector(), model_card="")

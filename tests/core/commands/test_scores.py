@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ from core.studies.store import read_study
 from tests.core.any_detector import write_set
 
 
-def write_table(home: Path, data: Path) -> pd.DataFrame:
+def write_table(home, data):
     """`scores.csv` of the test images in any order: paths, hashes and P(FAKE), wrong for one in four."""
     files = sorted(data.glob("test/*/*.png"))[::-1]
     generator = np.random.default_rng(0)
@@ -31,7 +30,7 @@ def write_table(home: Path, data: Path) -> pd.DataFrame:
     return table
 
 
-def write_scores_home(home: Path) -> Path:
+def write_scores_home(home):
     """A home with the run `theirs@set-test` of scores alone, and the images in `set`."""
     data = write_set(home / "set")
     write_table(home, data)

@@ -1,7 +1,6 @@
 """The study of cues on sets whose only cue is known, its cells by a second implementation, and its file."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,9 +23,8 @@ from core.cues.cues import (
 from core.cues.versions import VERSIONS
 from core.findings.contrast import find
 from core.homes import ROOT
-from core.images.image_set import ImageSet
 from core.storage.limits import ContractError
-from core.studies.store import StudyResult, write_sealed
+from core.studies.store import write_sealed
 from tests.core.studies.planted import by_colour, by_detail
 
 RECIPE = {"width": 4, "epochs": 4, "batch_size": 32, "learning_rate": 0.1, "average": 0.9}
@@ -34,7 +32,7 @@ RECIPE = {"width": 4, "epochs": 4, "batch_size": 32, "learning_rate": 0.1, "aver
 RIGHT = {"everything": (950, 952, 954), "labels": (500, 490, 510), "high-4": (940, 941, 930), "grey": (700, 720, 690)}
 
 
-def made(path: Path, of_fingerprint: str = "1") -> StudyResult:
+def made(path, of_fingerprint="1"):
     """A file with some numbers, about a test set with this fingerprint."""
     rows = [
         [trained, tested, seed, 1000, 1000, right if trained == tested else 500, right, 1.0]
@@ -51,14 +49,14 @@ def made(path: Path, of_fingerprint: str = "1") -> StudyResult:
     return read_results(path)
 
 
-def study(folder: Path, train: ImageSet, test: ImageSet, *names: str, seeds: int = 1, **options):
+def study(folder, train, test, *names, seeds=1, **options):
     """Run the study on some versions."""
     given = {"versions": names, "seeds": seeds, "changes": RECIPE, "report": lambda _line: None}
     return read_results(run(train, test, folder=folder, **given, **options))
 
 
 @pytest.fixture(scope="module")
-def detail(tmp_path_factory: pytest.TempPathFactory):
+def detail(tmp_path_factory):
     sets = by_detail(240, "train", seed=1), by_detail(200, "test", seed=2)
     return sets, study(tmp_path_factory.mktemp("detail"), *sets, "everything", "labels", "low-8", "high-8", "colour")
 
@@ -105,7 +103,7 @@ def test_finished_networks_are_kept_and_other_settings_refused(tmp_path):
     first = study(tmp_path, *sets, "grey")
     seconds = first.table["seconds"].to_list()
 
-    def stop(*_: object) -> None:
+    def stop(*_):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

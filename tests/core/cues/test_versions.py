@@ -13,7 +13,7 @@ HASHES = np.array([f"{number:016x}{0:048x}" for number in range(11, 17)])
 AMPLITUDE = mean_amplitude(PIXELS)
 
 
-def made(name: str, rows: slice = slice(None)) -> np.ndarray:
+def made(name, rows=slice(None)):
     """A version of some of the images."""
     return make_version(VERSIONS[name], PIXELS[rows], HASHES[rows], AMPLITUDE)
 

@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -30,13 +29,13 @@ BROUGHT = Brought(nn.Identity(), {}, {"size": 32, **SAID}, ("FAKE", "REAL"), "lo
 
 
 @pytest.fixture
-def graph(tmp_path: Path) -> str:
+def graph(tmp_path):
     """An ONNX file with two outputs whose predictions are neither all FAKE nor all REAL."""
     (tmp_path / "graph.onnx").write_bytes(make_graph(outputs=2))
     return str(tmp_path / "graph.onnx")
 
 
-def said_by(arguments: list[str], capsys: pytest.CaptureFixture[str], *, status: int = 2) -> str:
+def said_by(arguments, capsys, *, status=2):
     """What the command prints: one line on standard error where it fails."""
     assert detectors.main(["add", *arguments]) == status
     out, err = capsys.readouterr()
@@ -62,7 +61,7 @@ def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(gra
     assert "exists already; choose another name, or let --replace" in said_by(again, capsys)
     assert "temperature must be" in said_by([*again, "--replace", "--temperature", "0"], capsys)
 
-    def broken(*_: Any, **__: Any) -> None:
+    def broken(*_, **__):
         raise ValueError("it answers otherwise")
 
     with monkeypatch.context() as patch:

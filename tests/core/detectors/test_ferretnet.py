@@ -20,7 +20,7 @@ PEERS = Path(os.environ.get("TELLTALE_PEERS", "none"), "ferretnet-s-median-3.pth
 PREPROCESSING = Preprocessing(64, crop="native", mean=(0.5, 0.4, 0.4), std=(0.3, 0.2, 0.3))
 
 
-def make_network(width: int = 16) -> FerretNet:
+def make_network(width=16):
     """A random one with statistics of normalisation like those of a trained one."""
     torch.manual_seed(0)
     network = FerretNet(width)
@@ -30,12 +30,12 @@ def make_network(width: int = 16) -> FerretNet:
     return network.eval()
 
 
-def make_detector() -> FerretDetector:
+def make_detector():
     """A random one that reads 64 x 64 pixels; its one output is high for FAKE."""
     return FerretDetector(make_network(), PREPROCESSING, Classes(("FAKE",), ("FAKE",)), config={"width": 16})
 
 
-def make_pixels(count: int = 2, side: int = 64) -> np.ndarray:
+def make_pixels(count=2, side=64):
     """Noise, uint8 (count, side, side, 3)."""
     return np.random.default_rng(0).integers(0, 256, (count, side, side, 3)).astype(np.uint8)
 

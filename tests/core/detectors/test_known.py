@@ -5,7 +5,6 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -56,23 +55,20 @@ def test_an_entry_is_pinned_and_its_network_takes_its_images(name):
 class Theirs(nn.Module):
     """A network as somebody writes it: sums of gradients, a convolution, a mean, a classifier."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(3, 4, 3, padding=1)
         self.classifier = nn.Linear(4, 1)
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+    def forward(self, inputs):
         """Map (N, 3, S, S) to (N, 1)."""
         padded = nn.functional.pad(inputs, (1, 1, 1, 1))
         right, left = padded[:, :, 1:-1, 2:], padded[:, :, 1:-1, :-2]
         return self.classifier(self.conv(2 * (right - left)).relu().mean(dim=(2, 3)))
 
 
-Publish = Callable[..., Server]
-
-
 @pytest.fixture
-def publish(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> Publish:
+def publish(cifake, monkeypatch):
     """A function that serves such a network's weights on this machine, known as "theirs"; the set is that of tests."""
     torch.manual_seed(0)
     network = Theirs().eval()
@@ -84,7 +80,7 @@ def publish(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> Publish:
     with torch.no_grad():
         scores = network(torch.from_numpy(np.array(images.pixels)).permute(0, 3, 1, 2) / 127.5 - 1).numpy()[:, 0]
 
-    def start(address: str, **changes: object) -> None:
+    def start(address, **changes):
         fields = {
             "title": "Theirs", "page": "p", "address": address, "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
             "bytes": len(buffer.getvalue()), "licence": "none whatever", "classes": ("REAL",), "fake": (),

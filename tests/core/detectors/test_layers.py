@@ -1,13 +1,12 @@
 """Layers with positions, and norms of tokens that are read as such without a change of the network's outputs."""
 
 from copy import deepcopy
-from typing import Any
 
 import numpy as np
 import pytest
 import timm
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from core.detectors.detector import Detector
 from core.detectors.layers import expose_tokens, find_layers
@@ -15,20 +14,20 @@ from core.detectors.manifest import Classes
 from core.images.preprocessing import Preprocessing
 
 
-def vision(**settings: Any) -> nn.Module:
+def vision(**settings):
     """A random vision transformer of timm's for 32 x 32 pixels in patches of 8."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return timm.create_model("test_vit", num_classes=2, img_size=32, patch_size=8, depth=2, **settings).eval()
 
 
-def opened(network: nn.Module) -> Detector:
+def opened(network):
     """A detector with this network."""
     return Detector(deepcopy(network), Preprocessing(32, std=(0.3,) * 3), Classes())
 
 
 @pytest.fixture
-def images() -> np.ndarray:
+def images():
     """uint8 (3, 32, 32, 3)."""
     return np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
 
@@ -72,13 +71,12 @@ def test_its_map_is_the_gradient_of_the_margin_times_the_tokens(images):
 
 def test_channels_that_come_last_are_read_as_places():
     class Last(nn.Module):
-        def __init__(self) -> None:
+        def __init__(self):
             super().__init__()
             self.patches, self.norm, self.head = nn.Conv2d(3, 6, 8, stride=8), nn.LayerNorm(6), nn.Linear(6, 2)
 
-        def forward(self, inputs: Tensor) -> Tensor:
-            out: Tensor = self.head(self.norm(self.patches(inputs).permute(0, 2, 3, 1)).mean(dim=(1, 2)))
-            return out
+        def forward(self, inputs):
+            return self.head(self.norm(self.patches(inputs).permute(0, 2, 3, 1)).mean(dim=(1, 2)))
 
     network, image = Last().eval(), torch.randn(1, 3, 32, 32)
     with torch.no_grad():

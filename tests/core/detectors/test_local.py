@@ -23,17 +23,17 @@ from tests.core.detectors.test_ferretnet import make_network
 class Around(nn.Module):
     """Features whose mean is scored, and a path around them."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.features = nn.Conv2d(3, 2, 3)
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+    def forward(self, inputs):
         """(N, 3, S, S) to (N, 2)."""
         return self.features(inputs).mean((2, 3)) + inputs.amax((2, 3))[:, :2] * torch.tensor([1.0, 2.0])
 
 
 @cache
-def make(name: str) -> Detector:
+def make(name):
     """A random detector: a name of those below."""
     torch.manual_seed(0)
     if name == "ferretnet":
@@ -47,7 +47,7 @@ def make(name: str) -> Detector:
     return Detector(network, Preprocessing(96), Classes())
 
 
-def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+def noise(height, width, seed=0):
     """uint8 (height, width, 3)."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
 

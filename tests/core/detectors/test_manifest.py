@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
-from typing import Any
 
 import numpy as np
 import pytest
@@ -84,7 +83,7 @@ def test_a_detector_is_read_once_though_many_ask_at_once(tmp_path, monkeypatch):
     second, begun = Barrier(2), []
     read = identity.read_weights
 
-    def read_slowly(*args: Any) -> Any:
+    def read_slowly(*args):
         begun.append(args)
         with suppress(BrokenBarrierError):
             second.wait(0.5)

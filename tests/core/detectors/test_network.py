@@ -5,9 +5,8 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from scipy.special import logit, logsumexp
-from torch import Tensor, nn
+from torch import nn
 
 from core.detectors.detector import Detector, grouped
 from core.detectors.layers import reinitialise, weights_sha256
@@ -18,13 +17,13 @@ from core.images.preprocessing import Preprocessing
 class Flat(nn.Module):
     """A linear layer on the mean of each channel: no layer to read a map from."""
 
-    def __init__(self, outputs: int, *, squeezed: bool = False) -> None:
+    def __init__(self, outputs, *, squeezed=False):
         super().__init__()
         self.last, self.squeezed = nn.Linear(3, outputs), squeezed
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs):
         """(N, 3, S, S) to (N, outputs), or without the dimensions of one."""
-        logits: Tensor = self.last(inputs.mean(dim=(2, 3)))
+        logits = self.last(inputs.mean(dim=(2, 3)))
         return logits.squeeze() if self.squeezed else logits
 
 
@@ -34,7 +33,7 @@ class FlatDetector(Detector):
     kind = "flat"
 
 
-def flat(names: tuple[str, ...], fake: tuple[str, ...], *, squeezed: bool = False) -> FlatDetector:
+def flat(names, fake, *, squeezed=False):
     """A random one with these classes."""
     network = Flat(len(names), squeezed=squeezed)
     reinitialise(network, seed=3)
@@ -42,7 +41,7 @@ def flat(names: tuple[str, ...], fake: tuple[str, ...], *, squeezed: bool = Fals
 
 
 @pytest.fixture
-def images() -> NDArray[np.uint8]:
+def images():
     """uint8 (6, 16, 16, 3)."""
     return np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3)).astype(np.uint8)
 

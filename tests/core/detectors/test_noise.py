@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from core.commands import detectors
 from core.detectors.detector import Detector
@@ -19,12 +19,12 @@ PIXELS = np.concatenate([pictures(3, fine=fine, seed=1) for fine in (False, True
 class Odd(nn.Module):
     """A convolution and a mean, changed in one of several ways."""
 
-    def __init__(self, how: str) -> None:
+    def __init__(self, how):
         super().__init__()
         self.how, self.conv = how, nn.Conv2d(3, 2, 3)
         nn.init.constant_(self.conv.weight, 0.1)
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs):
         features = self.conv(inputs)
         # of one class alone, so that the margin changes
         change = torch.zeros_like(features)
@@ -37,7 +37,7 @@ class Odd(nn.Module):
         return (features + change).mean(dim=(2, 3))
 
 
-def odd(how: str) -> Detector:
+def odd(how):
     """A detector of 48 pixels with such a network."""
     torch.manual_seed(0)
     return Detector(Odd(how), Preprocessing(48, mean=(0.5,) * 3, std=(0.2,) * 3), Classes())

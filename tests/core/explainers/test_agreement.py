@@ -1,23 +1,21 @@
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from core.explainers.agreement import agreement, agreement_of, segment_values
 from core.explainers.explanation import Diagnostics, Explanation, Provenance
 from core.explainers.settings import ExplainerSettings
-from core.images.labels import ClassName
 
 SEGMENTS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4)
 
 
-def smooth_maps(n: int, *, seed: int) -> NDArray[np.float32]:
+def smooth_maps(n, *, seed):
     """float32 (n, 4, 4), each leaning to the middle."""
     middle = 1 - np.hypot(*(np.indices((4, 4)) - 1.5)) / 3
     return (middle + np.random.default_rng(seed).normal(0, 0.4, (n, 4, 4))).astype(np.float32)
 
 
-def explained(values: NDArray[np.float64], verdict: ClassName) -> Explanation:
+def explained(values, verdict):
     """An explanation that consists of its map."""
     return Explanation(
         image=np.zeros((32, 32, 3), np.uint8),

@@ -1,50 +1,44 @@
 """Class activation maps against the papers' formulas and autograd, and what they leave on a network."""
 
 import copy
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from torch import nn
 from torchcam import methods
 
-from core.detectors.detector import Detector
-from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, XGRADCAM, Cam, CamSettings
-from core.explainers.explanation import Explanation, map_diagnostics
+from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, XGRADCAM, CamSettings
+from core.explainers.explanation import map_diagnostics
 from tests.conftest import make_detector, textured
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 CAMS = (GRADCAM, LAYERCAM, XGRADCAM, GRADCAMPP)
 
 
-def explain(cam: Cam, detector: Detector, pixels: NDArray[np.uint8], **settings: str) -> list[Explanation]:
+def explain(cam, detector, pixels, **settings):
     return list(cam.explain_batch(detector, pixels, CamSettings(**settings)))
 
 
 @pytest.fixture(scope="module")
-def detector() -> Detector:
+def detector():
     return make_detector(width=4, seed=3)
 
 
 @pytest.fixture(scope="module")
-def fifty() -> NDArray[np.uint8]:
+def fifty():
     return np.concatenate([textured(25, fine=False, seed=3), textured(25, fine=True, seed=4)])
 
 
-def hooks(network: nn.Module) -> int:
+def hooks(network):
     names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     return sum(len(getattr(module, name)) for module in network.modules() for name in names)
 
 
-def at_stage(
-    detector: Detector, pixels: NDArray[np.uint8], stage: str, score: Callable[[torch.Tensor], torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor]:
+def at_stage(detector, pixels, stage, score):
     """A stage's activations and the gradients there of a score of the logits, both (N, C, h, w)."""
-    kept: list[torch.Tensor] = []
+    kept = []
 
-    def keep(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
+    def keep(_module, _inputs, output):
         kept.append(output.detach().requires_grad_(True))
         return kept[0]
 

@@ -9,12 +9,12 @@ from torchcam.metrics import DeletionInsertionMetric
 
 from core.explainers.deletion import areas, deletion_curves
 from core.images.labels import FAKE, REAL
-from core.perturbations.masking import Fill, fill_image
+from core.perturbations.masking import fill_image
 
 
 def test_areas_are_those_of_torchcams_metric(tiny_detector, pixels):
     """With a segment a pixel, as torchcam ranks pixels; two maps under two fills at once."""
-    fills: list[Fill] = ["blur", "black"]
+    fills = ["blur", "black"]
     each = np.arange(1024).reshape(32, 32)
     for number, image in enumerate(pixels[::8]):
         maps = np.random.default_rng(number).normal(size=(2, 32, 32))

@@ -6,10 +6,8 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from core.commands.explain import main
-from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.explainers.drawing import (
     Style,
@@ -20,14 +18,11 @@ from core.explainers.drawing import (
     draw_overlay,
     grey_picture,
 )
-from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.stored import npz_of
 from core.images.encoding import encode_png
 from core.images.palette import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, rgb
 from tests.conftest import make_detector
-
-MAP = np.arange(16, dtype=np.float32).reshape(4, 4) - 5
 
 
 @pytest.mark.parametrize("palette", PALETTES)
@@ -95,12 +90,12 @@ def test_the_papers_colours_stand_for_and_against_the_verdict(lime):
 
 
 @pytest.fixture(scope="module")
-def detector() -> Detector:
+def detector():
     return make_detector(width=2, seed=1)
 
 
 @pytest.fixture
-def lime(detector: Detector, image: NDArray[np.uint8]) -> Explanation:
+def lime(detector, image):
     return LIME.explain_fully(detector, image, LimeSettings(n_samples=64, least_share=0.0))
 
 

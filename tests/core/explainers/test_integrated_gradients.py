@@ -2,33 +2,29 @@
 
 import numpy as np
 import pytest
-import torch
 from captum.attr import IntegratedGradients
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from core.detectors.detector import Detector
-from core.explainers.explanation import Explanation
 from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS, IntegratedGradientsSettings
 from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
 
 
 @pytest.fixture(scope="module")
-def detector() -> Detector:
+def detector():
     return make_detector(width=4, seed=3)
 
 
 @pytest.fixture(scope="module")
-def six() -> NDArray[np.uint8]:
+def six():
     return np.concatenate([textured(3, fine=False, seed=3), textured(3, fine=True, seed=4)])
 
 
-def explain(detector: Detector, pixels: NDArray[np.uint8], **settings: object) -> list[Explanation]:
+def explain(detector, pixels, **settings):
     return list(INTEGRATED_GRADIENTS.explain_batch(detector, pixels, IntegratedGradientsSettings(**settings)))
 
 
-def baselines(pixels: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
+def baselines(pixels, sigma):
     smooth = [
         ndimage.gaussian_filter1d(ndimage.gaussian_filter1d(one.astype(float), sigma, 0), sigma, 1) for one in pixels
     ]
@@ -42,7 +38,7 @@ def baselines(pixels: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
 def test_the_map_is_captums_on_the_plain_network(detector, six, target, sign, start):
     network, label = detector.network, FAKE if target == "FAKE" else REAL
 
-    def margin(inputs: torch.Tensor) -> torch.Tensor:
+    def margin(inputs):
         logits = network(inputs)
         return logits[:, REAL] - logits[:, FAKE]
 

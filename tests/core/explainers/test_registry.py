@@ -11,7 +11,6 @@ import pytest
 from core.detectors.manifest import Capability
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import Style, draw_explanation
-from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME, LIME_GRID
 from core.explainers.registry import explainers, find_explainer
 from core.explainers.settings import ExplanationError, describe, from_parameters
@@ -26,7 +25,7 @@ from tests.core.explainers.toy import to_parameters
 NAMES = [one.name for one in explainers()]
 
 
-def small(explainer: AnyExplainer) -> object:
+def small(explainer):
     """Settings of the method that cost little."""
     quick = {"n_samples": 40, "steps": 4}
     return explainer.settings(

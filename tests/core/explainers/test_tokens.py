@@ -6,7 +6,6 @@ import timm
 import torch
 import torchvision
 import transformers
-from torch import Tensor, nn
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Capability, Classes
@@ -19,7 +18,7 @@ from tests.core.any_detector import pictures
 from tests.core.detectors.sources.made import spread
 
 
-def make_network(library: str, side: int, outputs: int) -> nn.Module:
+def make_network(library, side, outputs):
     """A transformer of two blocks with patches of 8 pixels."""
     if library == "timm":
         sized = {"img_size": side, "patch_size": 8, "embed_dim": 16, "depth": 2, "num_heads": 2, "reg_tokens": 2}
@@ -32,7 +31,7 @@ def make_network(library: str, side: int, outputs: int) -> nn.Module:
     return Logits(transformers.ViTForImageClassification(config))
 
 
-def make_vit(side: int = 48, outputs: int = 2, library: str = "timm") -> Detector:
+def make_vit(side=48, outputs=2, library="timm"):
     """A detector of one of them, with random weights."""
     torch.manual_seed(0)
     network = spread(make_network(library, side, outputs), seed=1)
@@ -46,7 +45,7 @@ def test_it_is_the_layer_cam_of_every_block(library):
     # two norms in each block but the last, whose second one, with the final one, sees the class token alone
     assert len(detector.tokens) == 3
     assert Capability.PATCH_TOKENS in detector.capabilities
-    seen: dict[str, Tensor] = {}
+    seen = {}
     for name in detector.tokens:
         norm = detector.network.get_submodule(name)
         norm.register_forward_hook(lambda _module, _inputs, output, name=name: seen.update({name: output}))

@@ -1,25 +1,22 @@
 """The claim rule: all six answers from planted data through a study, and against the rule written down once more."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from core.findings.answer import LEAST, Answer, answer_of, certain_side, ruling_of, with_least, with_noise
-from core.findings.contrast import Contrast, Finding, Measure, Side
+from core.findings.contrast import Contrast, Finding, Measure
 from core.findings.paired import compare_means, strongest_first
-from core.runs.run import Run
 from core.studies import registry
 from core.studies.study import Study
 from tests.core.findings.planted import contrast, finding, measure
 from tests.core.studies.pairs import made_run
 
 # what a method and its controls give under two fills -> the answer, if more means yes
-PLANTED: dict[str, tuple[dict[str, tuple[float, ...]], str]] = {
+PLANTED = {
     "yes": ({"a": (1.0, 0.0, 0.1), "b": (0.9, 0.0, 0.2)}, "yes"),
     "no": ({"a": (0.0, 0.0, 0.05), "b": (0.05, 0.0, 0.0)}, "no"),
     "other_side": ({"a": (-1.0, 0.0, -0.5), "b": (-1.0, 0.0, 0.0)}, "no"),
@@ -34,7 +31,7 @@ SPREAD = {"noisy": (3.0, 3.0), "half_noisy": (0.1, 3.0)}
 IMAGES = 400
 
 
-def made_study(name: str, yes: Side) -> tuple[Study, pd.DataFrame]:
+def made_study(name, yes):
     """A toy study that declares a question and contrasts, and its table with planted effects."""
     fills, _ = PLANTED[name]
     generator = np.random.default_rng(0)
@@ -45,8 +42,8 @@ def made_study(name: str, yes: Side) -> tuple[Study, pd.DataFrame]:
         for column, mean in enumerate(means):
             table[f"{fill}_{column}"] = sign * generator.normal(mean, spread, IMAGES)
 
-    def conclude(_run: Run, table: pd.DataFrame, _parameters: Any) -> Iterator[Finding]:
-        contrasts: list[Contrast] = []
+    def conclude(_run, table, _parameters):
+        contrasts = []
         for fill, means in fills.items():
             own = table[f"{fill}_0"]
             against = [
@@ -71,13 +68,10 @@ def test_a_study_gets_each_answer_from_planted_data(name, yes, monkeypatch):
     assert str(answer_of(concluded)) == PLANTED[name][1]
 
 
-Interval = tuple[float, float, float]
-
-
-def drawn(generator: np.random.Generator) -> Finding:
+def drawn(generator):
     """A finding whose contrasts may lack a control or an interval; many ends coincide with each other and `least`."""
 
-    def one() -> Contrast:
+    def one():
         value = generator.choice([-0.5, -0.1, 0, 0.05, 0.1, 0.15, 0.2, 0.5])
         half = generator.choice([0, 0.05, 0.1, 0.4, np.nan])
         made = contrast(value, half, kind=str(generator.choice(["fill", "seam", "control"])))
@@ -87,18 +81,18 @@ def drawn(generator: np.random.Generator) -> Finding:
     return finding(*contrasts, yes=generator.choice(["above", "below"]), least=0.1)
 
 
-def ends(made: Finding, of: Contrast) -> Interval | None:
+def ends(made, of):
     if of.difference is None:
         return None
     value, low, high = of.difference.value, of.difference.low, of.difference.high
     return (value, low, high) if made.yes == "above" else (-value, -high, -low)
 
 
-def says(interval: Interval) -> str:
+def says(interval):
     return "yes" if interval[1] >= 0.1 else "no" if interval[2] < 0.1 else "open"
 
 
-def differ(one: Interval, other: Interval) -> bool:
+def differ(one, other):
     apart = one[1] > other[2] or one[2] < other[1]
     return says(one) != says(other) and apart and abs(one[0] - other[0]) >= 0.1
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.findings.contrast import Control, Finding, Measure, find, read_findings, to_json
+from core.findings.contrast import Control, Measure, find, read_findings, to_json
 from core.findings.intervals import difference_of_intervals, weighted_lead, weighted_mean, weighted_share
 from core.findings.paired import compare_apart, compare_means, compare_shares, strongest_first
 from tests.core.findings.planted import contrast, finding, measure
 
 
-def whole() -> Finding:
+def whole():
     return finding(
         contrast(0.4),
         contrast(-0.4, name="blur"),

@@ -22,20 +22,20 @@ from tests.core.findings.planted import numbers
 NORMAL = norm.ppf(0.975)
 
 
-def two_classes(n: int = 400, shift: float = 0.7, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def two_classes(n=400, shift=0.7, seed=0):
     """Numbers of two classes, `shift` standard deviations apart, with ties."""
     generator = np.random.default_rng(seed)
     is_real = np.arange(n) % 2 == 0
     return np.round(generator.normal(0, 1, n) + shift * is_real, 1), is_real
 
 
-def pairs(scores: np.ndarray, is_real: np.ndarray) -> np.ndarray:
+def pairs(scores, is_real):
     """1 where a REAL image (rows) scores higher than a FAKE one (columns), a half where they tie."""
     real, fake = scores[is_real][:, None], scores[~is_real]
     return np.asarray((real > fake) + 0.5 * (real == fake))
 
 
-def delong(wins: np.ndarray) -> float:
+def delong(wins):
     """DeLong's variance of the mean of pairs; the largest that a share can have where a class has one image."""
     own = [wins.mean(axis=axis) for axis in (1, 0)]
     return sum(side.var(ddof=1) / len(side) if len(side) > 1 else 0.25 for side in own)
@@ -72,7 +72,7 @@ def test_a_rule_is_the_log_odds_of_its_bin_among_other_images():
     np.testing.assert_array_equal(strata_of(pd.Series(values)), bins)
     assert strata_of(pd.Series(["a", "b", "a", "c"])).tolist() == [0, 1, 0, 2]
 
-    def odds(learned: np.ndarray, own: int) -> float:
+    def odds(learned, own):
         inside = learned & (bins == own)
         return float(np.log((inside & is_real).sum() + 0.5) - np.log((inside & ~is_real).sum() + 0.5))
 

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,18 +23,18 @@ __all__ = ["serve"]
 
 
 @pytest.fixture
-def shipped(cifake: Path, tmp_path: Path) -> Path:
+def shipped(cifake, tmp_path):
     folder = write_shipped(tmp_path / "shipped", cifake)
     # the cache of the folder that it was made of
     shutil.rmtree(cache_dir() / "images")
     return folder
 
 
-def rewrite(shipped: Path, *, archive: bytes | None = None, table: pd.DataFrame | None = None) -> None:
+def rewrite(shipped, *, archive=None, table=None):
     """Put another archive or table there, as well sealed as before."""
     data = (shipped / ARCHIVE).read_bytes() if archive is None else archive
     facts = pd.read_parquet(shipped / TABLE) if table is None else table
-    files: dict[str, Callable[[Path], object]] = {
+    files = {
         ARCHIVE: lambda path: path.write_bytes(data),
         TABLE: lambda path: facts.to_parquet(path, index=False),
     }
@@ -74,7 +72,7 @@ def test_what_is_damaged_is_a_sentence(shipped, damage, sentence):
     assert "\n" not in str(caught.value)
 
 
-def fetched_as(cifake: Path) -> None:
+def fetched_as(cifake):
     """The .zip holds the very images, and nothing else is left."""
     folder = cache_dir() / "cifake"
     assert [file.name for file in folder.iterdir() if file.name != ".lock"] == ["cifake.zip"]

@@ -1,7 +1,6 @@
 import io
 import struct
 import zlib
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -21,7 +20,7 @@ from tests.conftest import saved
 from tests.corpus import chunk, many_orientations, png, sequence, timeless_avif
 
 
-def turning(orientation: int) -> Image.Exif:
+def turning(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif
@@ -78,14 +77,14 @@ def test_cmyk_and_animation():
     assert decode(animated)[0, 0].tolist() == [255, 0, 0]
 
 
-def tiff(extra: Sequence[tuple[int, int, int, int]] = (), following: int = 0) -> bytes:
+def tiff(extra=(), following=0):
     """A grey TIFF of 2 x 2 pixels with more tags, as (tag, type, count, value), and the offset of another page."""
     usual = [(256, 3, 1, 2), (257, 3, 1, 2), (258, 3, 1, 8), (262, 3, 1, 1), (273, 4, 1, 0), (279, 4, 1, 4)]
     entries = b"".join(struct.pack("<HHII", *entry) for entry in sorted([*usual, *extra]))
     return b"II*\0" + struct.pack("<IH", 8, len(usual) + len(extra)) + entries + struct.pack("<I", following)
 
 
-def run_length_bmp() -> bytes:
+def run_length_bmp():
     data = bytearray(saved(Image.new("L", (64, 64)), "BMP"))
     data[30] = 1
     return bytes(data)
@@ -152,7 +151,7 @@ def test_larger_pictures_are_shrunk_while_they_are_decoded(kind, mode, options, 
     whole = decode(data)
     monkeypatch.setattr(shrinking, "WHOLE", image.width * image.height // factor**2 + 1)
     load = Image.Image.load
-    sizes: list[int] = []
+    sizes = []
     monkeypatch.setattr(Image.Image, "load", lambda self: sizes.append(self.width * self.height) or load(self))
     found = decode(data)
     # never in memory whole
@@ -161,7 +160,7 @@ def test_larger_pictures_are_shrunk_while_they_are_decoded(kind, mode, options, 
     assert np.abs(found.astype(int) - np.asarray(expected)).mean() <= (0 if kind == "PNG" else 5)
 
 
-def broken_heic() -> bytes:
+def broken_heic():
     data = bytearray(sequence("HEIF", (64, 64)))
     # the offset of an item, which then lies outside the file
     data[data.index(b"iloc") + 17] ^= 0xFF
@@ -197,7 +196,7 @@ def test_of_a_heic_the_primary_picture_is_decoded():
 
 
 def test_what_lies_not_in_the_bytes_is_passing(monkeypatch):
-    def lacking(*_: object, **__: object) -> None:
+    def lacking(*_, **__):
         raise MemoryError
 
     data = saved(Image.new("RGB", (8, 8)))
@@ -219,14 +218,14 @@ def test_transparency_is_laid_on_white(kind):
 PACKED = b"k\0\0" + zlib.compress(b"a")
 
 
-def with_exif(segments: int) -> bytes:
+def with_exif(segments):
     """A JPEG of 2 x 2 pixels with so many segments of EXIF."""
     whole = saved(Image.new("RGB", (2, 2)), "JPEG")
     body = b"Exif\0\0" + bytes(20)
     return whole[:2] + (b"\xff\xe1" + struct.pack(">H", 2 + len(body)) + body) * segments + whole[2:]
 
 
-def with_chunks(kind: bytes, count: int) -> bytes:
+def with_chunks(kind, count):
     return png(2, 2, extra=chunk(kind, PACKED) * count)
 
 

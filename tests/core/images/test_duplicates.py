@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from core.images.decoding import decode
@@ -10,7 +9,7 @@ from core.images.duplicates import close_hashes, near_pairs, perceptual_hashes, 
 from tests.conftest import jpeg
 
 
-def scenes(n: int, seed: int = 0) -> NDArray[np.uint8]:
+def scenes(n, seed=0):
     """uint8 (n, 32, 32, 3): pictures with large and small shapes, all different."""
     generator = np.random.default_rng(seed)
     layers = [

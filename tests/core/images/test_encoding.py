@@ -11,7 +11,7 @@ from core.images.encoding import compression_of, enlarged, thumbnail_url
 from tests import conftest
 
 
-def pixels_of(url: str) -> np.ndarray:
+def pixels_of(url):
     """The pixels that a browser shows."""
     return decode(base64.b64decode(url.partition(",")[2]))
 
@@ -43,7 +43,7 @@ def test_a_larger_image_is_reduced_to_what_is_shown(shape, most, expected):
 NOISE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 
 
-def saved(kind: str = "JPEG", mode: str = "RGB", **options: object) -> bytes:
+def saved(kind="JPEG", mode="RGB", **options):
     return conftest.saved(Image.fromarray(NOISE).convert(mode), kind, **options)
 
 

@@ -5,7 +5,6 @@ import io
 import json
 import tarfile
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +23,7 @@ from tests.core.images.made import ARCHIVES, LAYOUTS, SIDE, Truth, packed, pictu
 UNLABELLED = len(LABELS) - 1
 
 
-def refusal(data: Path, *fake: str, split: str = "test") -> str:
+def refusal(data, *fake, split="test"):
     """The one sentence with which a set is refused."""
     with pytest.raises(DatasetError) as raised:
         load_image_set(DataPath(str(data), fake), split)

@@ -3,7 +3,6 @@
 import io
 import json
 import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ from core.images.preprocessing import Preprocessing
 from tests.conftest import resaved, textured
 
 
-def write_archive(path: Path, files: dict[str, bytes]) -> None:
+def write_archive(path, files):
     """A .tar.xz of these files."""
     with tarfile.open(path, "w:xz") as archive:
         for name, data in files.items():
@@ -72,7 +71,7 @@ def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(
 
 
 @pytest.fixture
-def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def photographs(tmp_path, monkeypatch):
     """An installed package with one photograph, a manifest of crops that lists it, and one of another package."""
     monkeypatch.syspath_prepend(tmp_path)
     package = tmp_path / "made_photographs"

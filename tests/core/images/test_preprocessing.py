@@ -13,7 +13,7 @@ from core.images.preprocessing import Location, Preprocessing, prepare_pixels, s
 METHODS = {"bilinear": v2.InterpolationMode.BILINEAR, "bicubic": v2.InterpolationMode.BICUBIC}
 
 
-def picture(height: int, width: int) -> np.ndarray:
+def picture(height, width):
     """uint8 (height, width, 3), noise."""
     return np.random.default_rng(height * width).integers(0, 256, (height, width, 3)).astype(np.uint8)
 

@@ -10,7 +10,7 @@ import pytest
 
 from core.images import provenance
 from core.images.decoding import ImageError
-from core.images.provenance import Claim, read_claims, summarise, weigh
+from core.images.provenance import read_claims, summarise, weigh
 from tests.core.images.origin_files import WEBUI, XMP, exif, png, saved, segment
 from tests.core.images.signing import sign
 from tests.corpus import chunk
@@ -25,7 +25,7 @@ MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": 
 SECONDS = 4.0
 
 
-def claims(data: bytes, kind: str) -> list[Claim]:
+def claims(data, kind):
     found = [claim for claim in read_claims(data) if claim.kind == kind]
     assert all(claim.sentence.endswith(".") and "\n" not in claim.sentence for claim in found)
     return found
@@ -171,7 +171,7 @@ def test_a_text_of_strangers_is_cut_and_cleaned():
     assert "\x07" not in found.detail
 
 
-def with_chunk(kind: bytes, body: bytes) -> bytes:
+def with_chunk(kind, body):
     """A PNG with a chunk more, after its header."""
     whole = saved("PNG")
     return whole[:33] + chunk(kind, body) + whole[33:]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from core.images.decoding import crop_square, resize
@@ -15,7 +14,7 @@ BY_NAME = {one.name: one for one in DELIVERIES}
 
 
 @pytest.fixture
-def picture() -> NDArray[np.uint8]:
+def picture():
     """uint8 (120, 200, 3) of soft waves with grain."""
     generator = np.random.default_rng(4)
     rows, columns = np.indices((120, 200))
@@ -26,7 +25,7 @@ def picture() -> NDArray[np.uint8]:
 def test_deliveries_are_pillows_own(picture):
     before, large = picture.copy(), picture.repeat(10, axis=0).repeat(10, axis=1)
 
-    def resized(image: NDArray[np.uint8], width: int, height: int, how: str) -> NDArray[np.uint8]:
+    def resized(image, width, height, how):
         return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling[how.upper()]))
 
     expected = {

@@ -24,18 +24,18 @@ COLUMNS = list(probe_columns())
 OWN = {column: probe for column, (probe, _) in probe_columns().items() if not (probe.is_control or probe.key == "lend")}
 
 
-def controls_of(column: str) -> list[str]:
+def controls_of(column):
     probe, strength = probe_columns()[column]
     return [f"{key}_{strength.key}" for key in probe.controls]
 
 
-def is_clean(flipped: dict[str, bool | None], column: str) -> bool:
+def is_clean(flipped, column):
     """A change flips the verdict, none of its controls does, and one of them, if it has any, could be made."""
     controls = [flipped[control] for control in controls_of(column)]
     return flipped[column] is True and True not in controls and (False in controls or not controls)
 
 
-def is_decided(flipped: dict[str, bool | None]) -> bool:
+def is_decided(flipped):
     """Fine detail decides the verdict, both ways, beyond some radius."""
     return any(
         flipped[f"lend_{radius}"]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from core.perturbations.frequency import (
     attenuated,
@@ -21,13 +20,13 @@ from core.perturbations.frequency import (
 )
 
 
-def radii_of(side: int) -> NDArray[np.float64]:
+def radii_of(side):
     """Radius of every frequency of the full transform, in sixteenths of the Nyquist frequency."""
     frequency = 32 * np.fft.fftfreq(side)
     return np.hypot(frequency[:, None], frequency)
 
 
-def by_full_transform(values: NDArray[np.complex128]) -> NDArray[np.uint8]:
+def by_full_transform(values):
     return np.clip(np.rint(np.fft.ifft2(values, axes=(1, 2)).real), 0, 255).astype(np.uint8)
 
 
@@ -43,10 +42,10 @@ def test_edits_and_their_controls_are_those_of_the_full_transform(side, low, hig
     rings = ((radius > low) & (radius <= high))[None, :, :, None]
     others = ((radius > 0) & ~((radius > low) & (radius <= high)))[None, :, :, None]
 
-    def power_of(values: NDArray[np.complex128]) -> NDArray[np.float64]:
+    def power_of(values):
         return (np.abs(values) ** 2).sum(axis=(1, 2, 3), keepdims=True) / side**2
 
-    def match(wanted: NDArray[np.float64], there: NDArray[np.float64], most: float) -> NDArray[np.float64]:
+    def match(wanted, there, most):
         """The factor that gives what is there the wanted energy."""
         return np.minimum(
             np.sqrt(np.divide(wanted, there, out=np.where(wanted > 1e-6, 1.0, 0.0), where=there > 1e-6)), most

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from core.explainers.lime.segmentation import segment
@@ -12,7 +11,7 @@ from core.perturbations.masking import FILLS, fill_image, impute, mask_batch
 
 
 @pytest.fixture
-def image() -> NDArray[np.uint8]:
+def image():
     """uint8 (32, 32, 3): a bright disc on a slope, with grain."""
     y, x = np.indices((32, 32))
     luma = 60 + 2.5 * x + 90 * (np.hypot(y - 12, x - 10) < 7)
@@ -75,12 +74,12 @@ def test_masks_of_road_are_imputed_and_what_does_not_fit_is_refused(image):
             mask_batch(**{"image": image, "segments": segments, "keep": keep, "fill": "mean", **wrong})
 
 
-def texture_by_transforms(image: NDArray[np.uint8], segments: NDArray[np.integer], seed: int) -> NDArray[np.float64]:
+def texture_by_transforms(image, segments, seed):
     """Shuffled texture by Fourier transforms and blurs of the whole image, one segment after the other, unrounded."""
     noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal(image.shape[:2]))
     phases = (noise / np.abs(noise))[..., None]
 
-    def octaves(values: NDArray[np.float64], member: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+    def octaves(values, member):
         bands, rest = [], values
         for sigma in (0.7, 1.4):
             share = gaussian_filter(member.astype(float), (sigma, sigma, 0), mode="constant")
@@ -89,7 +88,7 @@ def texture_by_transforms(image: NDArray[np.uint8], segments: NDArray[np.integer
             rest = smooth
         return [*bands, rest]
 
-    def size(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def size(values):
         return np.sqrt((values**2).sum(axis=(0, 1)))
 
     whole = np.zeros(image.shape)
@@ -129,7 +128,7 @@ GRAD_CAM = [
 
 
 @pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+def quiet(monkeypatch):
     """No noise."""
     monkeypatch.setattr(road, "NOISE", 0.0)
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from scipy import ndimage
 
@@ -10,12 +9,12 @@ from core.perturbations import photometric
 from tests.conftest import resaved
 
 
-def pillow(pixels: NDArray[np.uint8], enhance: type, factor: float) -> NDArray[np.uint8]:
+def pillow(pixels, enhance, factor):
     """Pillow's own enhancement of each image."""
     return np.stack([np.asarray(enhance(Image.fromarray(image)).enhance(factor)) for image in pixels])
 
 
-def close(ours: NDArray[np.uint8], theirs: NDArray[np.uint8], levels: int = 1) -> None:
+def close(ours, theirs, levels=1):
     """Equal but for rounding."""
     assert ours.dtype == np.uint8
     assert np.abs(ours.astype(int) - theirs).max() <= levels

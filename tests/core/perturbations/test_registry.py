@@ -21,7 +21,7 @@ MATCHED = {
 
 
 @pytest.fixture(scope="module")
-def batch() -> Batch:
+def batch():
     """Six images with energy at every frequency, soft enough that no change leaves 0..255, and their donors."""
     generator = np.random.default_rng(3)
     coarse = generator.uniform(100, 150, (18, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
@@ -30,7 +30,7 @@ def batch() -> Batch:
 
 
 @pytest.fixture(scope="module")
-def natural() -> Batch:
+def natural():
     """Sixteen images with the spectrum of photographs, amplitudes that fall with frequency, and their donors."""
     generator = np.random.default_rng(0)
     waves = np.fft.fftfreq(32) * 32

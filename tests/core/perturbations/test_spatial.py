@@ -4,7 +4,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
@@ -13,7 +12,7 @@ from core.perturbations.frequency import scrambled, spectra_of
 from core.perturbations.probe import BLOCKS, Chance, block_side
 
 
-def places(side: int, block: int) -> list[tuple[slice, slice]]:
+def places(side, block):
     """Where each block lies, row by row."""
     starts = range(0, side // block * block, block)
     return [(slice(y, y + block), slice(x, x + block)) for y in starts for x in starts]
@@ -37,7 +36,7 @@ def test_every_block_moves_to_the_place_of_the_next_in_its_order(side, parts):
         spatial.shuffled(pixels, block, orders[:2])
 
 
-def poisson(image: NDArray[np.float64], cut: int) -> NDArray[np.float64]:
+def poisson(image, cut):
     """The image whose gradients are closest to an image's, those across cuts being zero, by a sparse solver."""
     side = len(image)
     number = np.arange(side * side).reshape(side, side)
@@ -72,7 +71,7 @@ def test_blocks_without_seams_solve_the_poisson_equation(side, block):
         np.testing.assert_allclose(found.mean(axis=(1, 2)), pixels.mean(axis=(1, 2)), atol=0.1)
 
 
-def faded(image: NDArray[np.uint8], block: int, order: NDArray[np.integer] | None) -> NDArray[np.float64]:
+def faded(image, block, order):
     """Cross-faded blocks, pixel by pixel: each reaches into its neighbours and loses weight linearly there."""
     side, reach = len(image), max(1, block // 4)
     count, around = side // block, np.pad(image, ((reach, reach), (reach, reach), (0, 0)), "symmetric").astype(float)

@@ -1,7 +1,6 @@
 """The page that explains one image, and the sentences that compare explanations."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ PARTS = (np.arange(SIDE * SIDE).reshape(SIDE, SIDE) // 22).astype(np.int32)
 RAMP = np.arange(SIDE * SIDE, dtype=np.float32).reshape(SIDE, SIDE) - 90
 
 
-def explained(values: np.ndarray, *, lime: bool = False, **changes: Any) -> Explanation:
+def explained(values, *, lime=False, **changes):
     """An explanation with this map, by Grad-CAM's default settings or by LIME."""
     method, settings = ("lime", LimeSettings()) if lime else ("gradcam", GRADCAM.settings())
     found = Explanation(

@@ -6,13 +6,12 @@ import pytest
 
 from core.report import ordinary
 from core.report.ordinary import DELIVERED, count_called_fake, write_counts
-from core.runs.run import Run
 from core.studies.store import StudyResult
 from tests.core.studies.pairs import made_run
 
 
 @pytest.fixture
-def run() -> Run:
+def run():
     """100 photographs of which ten have a negative margin, and four pictures by one generator."""
     margins = np.concatenate([np.linspace(-9.5, 89.5, 100), [-20, -9, -1, 5]])
     run = made_run("d", margins, np.arange(104) < 100)
@@ -21,7 +20,7 @@ def run() -> Run:
 
 
 @pytest.fixture
-def deliveries(run: Run) -> pd.DataFrame:
+def deliveries(run):
     """JPEG 85 hides one more, JPEG 75 all; no half is large enough; a screenshot changes nothing."""
     table = pd.DataFrame({"id": run.predictions["id"]})
     margins = run.predictions["margin"].to_numpy()

@@ -22,9 +22,9 @@ from core.report.selection import TILES, selection_report
 from core.runs.filter import Area, Filter
 from core.runs.pictures import find_pictures
 from core.runs.rows import find_rows
-from core.runs.run import Run, read_run
+from core.runs.run import read_run
 from core.studies.columns import browse_table
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
 from core.studies.store import find_studies
 from core.studies.study import Study
 from tests.core.studies.conftest import BRIGHTNESS, conclude, made_set, source  # noqa: F401 - a fixture
@@ -36,17 +36,17 @@ REVERSED = "\N{RIGHT-TO-LEFT OVERRIDE}"
 class Page(HTMLParser):
     """What a page holds."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text):
         super().__init__()
-        self.images: list[dict[str, str | None]] = []
-        self.links: list[str] = []
-        self.tags: list[str] = []
+        self.images = []
+        self.links = []
+        self.tags = []
         # rows of all tables
-        self.rows: list[list[str]] = []
+        self.rows = []
         self.text = ""
         self.feed(text)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         if tag == "tr":
             self.rows.append([])
@@ -55,13 +55,13 @@ class Page(HTMLParser):
             self.images.append(found)
         self.links += [value for key, value in attrs if key in ("src", "href") and value]
 
-    def handle_data(self, data: str) -> None:
+    def handle_data(self, data):
         self.text += data
         if self.tags[-1:] in (["td"], ["th"]) and data.strip():
             self.rows[-1].append(data)
 
 
-def run_of(found: Source) -> Run:
+def run_of(found):
     """The run of the fixture."""
     return read_run(found.run)
 
@@ -104,7 +104,7 @@ def test_a_run_in_full(source, monkeypatch):  # noqa: F811
     assert run.name in Page(report_of(empty)).text
 
 
-def shapes(url: str, tag: str) -> list[ElementTree.Element]:
+def shapes(url, tag):
     """All shapes of a kind in a chart."""
     kind, _, data = url.partition("base64,")
     assert kind == "data:image/svg+xml;"

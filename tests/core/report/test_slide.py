@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import Style, draw_explanation
-from core.explainers.explanation import Diagnostics, Explanation, shuffled
+from core.explainers.explanation import Diagnostics, shuffled
 from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
 from core.images.encoding import enlarged
 from core.report import slide
@@ -25,15 +24,15 @@ class Recorded(ImageDraw.ImageDraw):
 
     texts: list[tuple[str, tuple[float, float]]]
 
-    def text(self, xy: Any, text: str, **options: Any) -> None:
+    def text(self, xy, text, **options):
         self.keep(xy, text, options["font"])
         super().text(xy, text, **options)
 
-    def multiline_text(self, xy: Any, text: str, **options: Any) -> None:
+    def multiline_text(self, xy, text, **options):
         for line in text.splitlines():
             self.keep(xy, line, options["font"])
 
-    def keep(self, xy: tuple[float, float], text: str, font: Any) -> None:
+    def keep(self, xy, text, font):
         Recorded.texts.append((text, xy))
         assert xy[0] + self.textlength(text, font=font) <= SIZE[0], "it ends on the slide"
         assert font.size >= 18, "it is legible"
@@ -41,13 +40,13 @@ class Recorded(ImageDraw.ImageDraw):
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[Explanation]:
+def made(monkeypatch):
     """Two explanations of an image; what is drawn is recorded."""
     monkeypatch.setattr(slide.ImageDraw, "Draw", Recorded)
     Recorded.texts = []
     detector = make_detector()
     image = textured(1, fine=True, seed=3)[0]
-    few: tuple[dict[str, Any], ...] = ({}, {"steps": 4})
+    few = ({}, {"steps": 4})
     methods = (GRADCAM, INTEGRATED_GRADIENTS)
     return [
         next(iter(method.explain_batch(detector, image[None], method.settings(**some))))

@@ -28,7 +28,7 @@ from core.runs.metrics import (
 
 
 @pytest.fixture
-def table() -> pd.DataFrame:
+def table():
     generator = np.random.default_rng(3)
     is_real = generator.random(500) < 0.6
     margin = (generator.normal(0, 1.5, 500) + np.where(is_real, 1, -1)).round(1).astype(np.float32)
@@ -130,7 +130,7 @@ def test_bins_of_confidence_are_those_counted_one_by_one(table):
     np.testing.assert_allclose(confidence_of(table["p_real"].to_numpy()), confidence, atol=1e-7)
     np.testing.assert_array_equal(is_right(table), right)
 
-    def members(bins: int) -> list[np.ndarray]:
+    def members(bins):
         edges = [0.5 + number / bins / 2 for number in range(bins)] + [1.1]
         return [(low <= confidence) & (confidence < high) for low, high in pairwise(edges)]
 

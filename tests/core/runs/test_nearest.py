@@ -9,7 +9,7 @@ from core.runs.nearest import find_nearest, halved
 
 
 @pytest.fixture(autouse=True)
-def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def _small_blocks(monkeypatch):
     monkeypatch.setattr(nearest, "BLOCK", 37)
     monkeypatch.setattr(nearest, "QUERIES", 11)
 

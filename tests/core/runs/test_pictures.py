@@ -1,7 +1,6 @@
 """Pictures find their rows by file hash: own ones, a whole set's, half a set's, none."""
 
 from dataclasses import asdict, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from core.runs.run import Run
 from tests.core.runs.test_rows import make_run
 
 
-def image_set(digests: list[str], *, fingerprint: str = "other", name: str = "set") -> ImageSet:
+def image_set(digests, *, fingerprint="other", name="set"):
     pixels = np.arange(len(digests), dtype=np.uint8)[:, None, None, None] * np.ones((1, 32, 32, 3), np.uint8)
     return ImageSet(name, "test", pixels, pd.DataFrame({"sha256": digests}), fingerprint)
 
@@ -43,7 +42,7 @@ def test_pixels_that_were_cut_in_another_way_are_another_detectors(tmp_path):
     run = make_run(tmp_path / "d@s", n=3)
     digests = run.predictions["sha256"].tolist()
 
-    def found(fit: str, **changes: Any) -> bool:
+    def found(fit, **changes):
         manifest = {**run.manifest, "preprocess": asdict(replace(Preprocessing(32), **changes))}
         changed = Run(run.path, manifest, run.predictions, run.maps, None, None)
         return find_pictures(changed, [replace(image_set(digests), fit=fit)]).found == 3

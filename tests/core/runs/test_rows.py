@@ -1,7 +1,5 @@
 """Filters: what they find against plain pandas, their way through a URL and back, and nonsense."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +20,7 @@ from core.runs.run import Run
 from core.studies.columns import browse_table
 
 
-def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:
+def make_run(path, n=400, seed=0):
     """A run of rows only."""
     generator = np.random.default_rng(seed)
     is_real = generator.random(n) < 0.5
@@ -49,16 +47,16 @@ def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path):
     return make_run(tmp_path / "d@s")
 
 
 @pytest.fixture
-def table(run: Run) -> pd.DataFrame:
+def table(run):
     return browse_table(run)
 
 
-def ids(table: pd.DataFrame, wanted: Filter, **options: object) -> set[str]:
+def ids(table, wanted, **options):
     return set(table["id"].iloc[find_rows(table, wanted, **options)])
 
 

@@ -1,21 +1,17 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from core.images.image_set import ImageSet
 from core.images.labels import verdict_of
 from core.images.loading import load_image_set
 from core.images.preprocessing import SIDES, Preprocessing
 from core.runs.metrics import metrics, without_leaks_and_repeats
-from core.runs.run import Run, distinct_names, read_run, same_images
+from core.runs.run import distinct_names, read_run, same_images
 from core.runs.writing import write_run
 from core.storage.limits import MANIFEST, ContractError, sha256_of
 from core.storage.seals import SEAL, sealed
@@ -25,14 +21,14 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def images(cifake: Path) -> ImageSet:
+def images(cifake):
     copy = cifake / "test/REAL/0001 (2).jpg"
     (cifake / "test/REAL/0900.jpg").write_bytes(copy.read_bytes())
     return load_image_set(cifake, "test")
 
 
 @pytest.fixture
-def run(images: ImageSet, tmp_path: Path) -> Run:
+def run(images, tmp_path):
     leaked = frozenset(images.rows["sha256"][:3])
     path = write_run(tmp_path, make_detector(temperature=1.5), images, train_sha256=leaked, ship_images=True)
     return read_run(path)
@@ -93,7 +89,7 @@ def test_numbers_that_could_not_be_read_replace_no_run(run, images, tmp_path, pa
     assert read_run(run.path).manifest == run.manifest
 
 
-def _reseal(path: Path, name: str | None = None, **fields: Any) -> None:
+def _reseal(path, name=None, **fields):
     manifest = json.loads((path / MANIFEST).read_text()) | fields
     if name is not None:
         manifest["files"][name] = sha256_of(path / name)
@@ -110,13 +106,13 @@ def test_a_run_without_a_seal_opens_only_where_it_is_old(run):
         read_run(run.path)
 
 
-def text(values: pd.Series, missing: int | None = None) -> pd.Series:
+def text(values, missing=None):
     return values.astype(object).where(values.index != missing, None)
 
 
 NUMBERS = ("margin", "logit_fake", "logit_real", "p_real")
 # column -> what no run has there, made of its own values
-BAD: list[tuple[str, Callable[[pd.Series], Any]]] = [
+BAD = [
     *[(name, lambda values: range(len(values))) for name in ("id", "name", "sha256", "category", "source")],
     *[(name, lambda values: text(values, 3)) for name in ("id", "name", "sha256", "label", "predicted")],
     *[(name, lambda values: values.astype(int)) for name in ("in_train", "is_repeat")],
@@ -128,7 +124,7 @@ BAD: list[tuple[str, Callable[[pd.Series], Any]]] = [
 ]
 
 
-def refused(run: Run, frame: pd.DataFrame, sentence: str) -> None:
+def refused(run, frame, sentence):
     file = run.path / "predictions.parquet"
     frame.to_parquet(file, index=False)
     _reseal(run.path, file.name)
@@ -189,7 +185,7 @@ def test_an_unusable_manifest_is_refused_and_an_old_one_is_not(run):
 
 
 def test_runs_are_told_apart_by_detector_or_name_or_number(run):
-    def of(folder: str, detector: str, fingerprint: str) -> Run:
+    def of(folder, detector, fingerprint):
         return replace(run, path=Path(folder), manifest={"detector": detector, "set_fingerprint": fingerprint})
 
     a, b, other = of("a@s", "a", "f"), of("b@s", "b", "f"), of("a@t", "a", "g")

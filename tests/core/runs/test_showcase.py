@@ -1,7 +1,5 @@
 """The pictures of the first screen and of the game: what is chosen and what is drawn."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -13,7 +11,7 @@ STRENGTHS = {"weak": ["weak_control", "weak_other"], "strong": ["strong_control"
 CONTROLS = [control for controls in STRENGTHS.values() for control in controls]
 
 
-def planted(**columns: Any) -> pd.DataFrame:
+def planted(**columns):
     """Six images: a leak, four FAKE called FAKE, one REAL called REAL."""
     table = pd.DataFrame(
         {
@@ -48,7 +46,7 @@ def test_the_picture_is_the_one_that_flips_most_clearly_while_its_control_stays(
     assert choose_other(planted(category=["cat"] * 5 + ["dog"]), all_pictured, 1) == 5
 
 
-def made_table(n: int = 200) -> pd.DataFrame:
+def made_table(n=200):
     number = np.arange(n)
     label = np.where(number % 2, "REAL", "FAKE")
     called = np.where(number % 7 < 2, np.where(number % 2, "FAKE", "REAL"), label)

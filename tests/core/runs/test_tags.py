@@ -1,14 +1,12 @@
 """Tags and notes: kept, found, taken away, exported, and safe with many writers and a broken file."""
 
-from pathlib import Path
-
 import pytest
 
 from core.runs.tags import MAX_TAG, TagError, Tags
 
 
 @pytest.fixture
-def tags(tmp_path: Path) -> Tags:
+def tags(tmp_path):
     return Tags(tmp_path / "folder" / "tags.sqlite")
 
 

@@ -7,12 +7,11 @@ import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
 
-from core.runs.run import Run
 from core.runs.warnings import warnings_of
 from tests.core.trust_cues import made_run
 
 
-def run_of(confusion: list[list[int]]) -> Run:
+def run_of(confusion):
     """A run with these counts, [label][prediction], FAKE first."""
     pairs = [(label, called) for label in (0, 1) for called in (0, 1) for _ in range(confusion[label][called])]
     names = np.array(["FAKE", "REAL"])[np.array(pairs)]

@@ -1,7 +1,6 @@
 """Columns that studies and other runs add to a run's rows."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,7 @@ from tests.core.runs.test_rows import run as run  # noqa: PLC0414 - a fixture
 from tests.core.studies.pairs import drawn_runs
 
 
-def seal(file: Path, frame: pd.DataFrame, about: dict[str, object]) -> None:
+def seal(file, frame, about):
     """Write a study as `core.studies` does: what it says of itself is in the schema's metadata."""
     arrow = pa.Table.from_pandas(frame, preserve_index=False)
     file.parent.mkdir(parents=True, exist_ok=True)

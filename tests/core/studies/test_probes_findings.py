@@ -2,12 +2,10 @@
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from core.findings.answer import answer_of
-from core.findings.contrast import Finding
 from core.perturbations.probe import FAMILIES
 from core.perturbations.registry import PROBES
 from core.storage.limits import ContractError
@@ -26,12 +24,11 @@ SEEN = {
 }
 # what nothing but its own network may rest on much
 ONLY = ("colour", "place", "blocks")
-Flipped = dict[str, float | tuple[float, float]]
 CONTROLS = ("lowpass_control", "lowpass_pattern", "lowpass_grey")
 SEAMS = ("shuffle_blend", "shuffle", "shuffle_fade")
 
 
-def found(flipped: Flipped, path: Path, sizes: dict[str, float] | None = None) -> dict[str, Finding]:
+def found(flipped, path, sizes=None):
     run, table = counted(sizes or {}, flipped, path, images=400)
     return {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
 
@@ -51,7 +48,7 @@ def test_each_network_rests_on_what_it_sees_and_on_nothing_else(name, tmp_path):
 
 
 def test_a_claim_needs_every_control(tmp_path):
-    planted: Flipped = {"lowpass_8": 0.9, "lowpass_control_8": 0.02, "lowpass_pattern_8": 0.2, "lowpass_grey_8": 0.3}
+    planted = {"lowpass_8": 0.9, "lowpass_control_8": 0.02, "lowpass_pattern_8": 0.2, "lowpass_grey_8": 0.3}
     planted |= {"rephase_8": 0.8, "blur_2": 0.8}
     detail = found(planted, tmp_path)["detail-FAKE"]
     assert answer_of(detail).word == "yes"
@@ -65,7 +62,7 @@ def test_a_claim_needs_every_control(tmp_path):
 
 
 def test_a_claim_needs_every_other_way_of_making_the_change(tmp_path):
-    agree: Flipped = dict.fromkeys((f"{key}_8" for key in SEAMS), 0.5)
+    agree = dict.fromkeys((f"{key}_8" for key in SEAMS), 0.5)
     blocks = found(agree, tmp_path)["blocks-FAKE"]
     assert answer_of(blocks).word == "yes"
     assert [contrast.value for contrast in blocks.choices if contrast.kind == "seam"] == ["hard", "cross-faded"]
@@ -81,7 +78,7 @@ def test_a_claim_needs_every_other_way_of_making_the_change(tmp_path):
 
 
 def test_a_place_is_set_against_the_same_shape_elsewhere_and_under_every_fill(tmp_path):
-    border: Flipped = {"hide_border_texture": 0.5, "hide_border_flat": 0.4}
+    border = {"hide_border_texture": 0.5, "hide_border_flat": 0.4}
     place = found(border, tmp_path)["place-FAKE"]
     assert (place.details["title"], answer_of(place).word) == ("Hiding the border", "yes")
     assert {contrast.kind for contrast in place.contrasts} == {"control", "fill"}
@@ -93,10 +90,10 @@ def test_a_place_is_set_against_the_same_shape_elsewhere_and_under_every_fill(tm
 
 
 def test_the_strength_that_certainly_flips_most_beyond_its_strongest_control_answers(tmp_path):
-    planted: Flipped = {"lowpass_12": 0.3, "lowpass_8": 0.9, "lowpass_pattern_8": 0.8}
+    planted = {"lowpass_12": 0.3, "lowpass_8": 0.9, "lowpass_pattern_8": 0.8}
     assert found(dict(planted), tmp_path)["detail-FAKE"].details["strength"].startswith("radius 12")
     # noise as large as the sharpening flips as many
-    noisy: Flipped = {"jpeg_30": 0.2, "sharpen_100": 0.4, "sharpen_noise_100": 0.4}
+    noisy = {"jpeg_30": 0.2, "sharpen_100": 0.4, "sharpen_noise_100": 0.4}
     assert found(noisy, tmp_path)["compression-FAKE"].measure.value == 0.2
 
 
@@ -105,7 +102,7 @@ def test_other_trainings_are_a_choice_that_stays(shares, answer, tmp_path):
     """Their number is that of the probe which answers in the main run, even where another would answer in theirs."""
     runs = []
     for number, share in enumerate((0.9, *shares)):
-        planted: Flipped = dict.fromkeys(("lowpass_8", "rephase_8", "blur_2"), share)
+        planted = dict.fromkeys(("lowpass_8", "rephase_8", "blur_2"), share)
         if number:
             planted |= dict.fromkeys(("lowpass_12", "rephase_12", "blur_1"), 0.95)
         run, table = counted({}, planted, tmp_path / str(number), images=400)

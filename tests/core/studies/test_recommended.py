@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,7 +19,7 @@ from core.studies.study import StudyError
 from tests.core.studies.conftest import BRIGHTNESS, made_set
 
 
-def refused(*_: object) -> pd.DataFrame:
+def refused(*_):
     raise StudyError("this detector cannot be asked")
 
 
@@ -29,7 +28,7 @@ REFUSED = replace(BRIGHTNESS, name="refused", compute=refused)
 
 
 @pytest.fixture(autouse=True)
-def three_studies(monkeypatch: pytest.MonkeyPatch) -> None:
+def three_studies(monkeypatch):
     for name in list(STUDIES):
         monkeypatch.delitem(STUDIES, name)
     for study in (BRIGHTNESS, WHOLE, REFUSED):
@@ -40,7 +39,7 @@ def test_the_time_of_all_images_follows_from_that_of_a_few(source, monkeypatch):
     # a clock that only computing moves: 2 seconds for what images share, 3 for each image
     now, seen = [0.0], []
 
-    def compute(context: object, rows: np.ndarray, _parameters: object) -> pd.DataFrame:
+    def compute(context, rows, _parameters):
         now[0] += 3 * len(rows) + (0 if seen else 2)
         seen.extend(rows)
         return pd.DataFrame()

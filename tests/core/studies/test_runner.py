@@ -1,21 +1,18 @@
 """The runner: which images, in shards, resumed, each once."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 
 import core
 from core.commands.study import main
 from core.homes import ROOT
 from core.runs.folders import find_runs
-from core.runs.run import Run, read_run
+from core.runs.run import read_run
 from core.storage.atomic import cache_dir, only_writer
 from core.storage.limits import MANIFEST
 from core.storage.seals import sealed
@@ -23,7 +20,7 @@ from core.studies.registry import STUDIES, find_study
 from core.studies.runner import find_source, run_study
 from core.studies.shared.groups import with_predictions
 from core.studies.store import find_stored, read_study, study_path, write_study
-from core.studies.study import Context, StudyError
+from core.studies.study import StudyError
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 
@@ -56,10 +53,10 @@ def test_a_study_refuses_a_run_without_what_it_needs(name):
 
 
 def test_a_stopped_study_goes_on_and_computes_no_image_twice(source):
-    seen: list[int] = []
-    stop: int | None = 32
+    seen = []
+    stop = 32
 
-    def stops(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    def stops(context, rows, parameters):
         if rows[0] == stop:
             raise KeyboardInterrupt
         seen.extend(rows)
@@ -82,7 +79,7 @@ def test_a_stopped_study_goes_on_and_computes_no_image_twice(source):
 def test_a_study_of_a_run_that_was_replaced_meanwhile_is_not_written(source):
     path = study_path(source.run, "brightness")
 
-    def replaced(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    def replaced(context, rows, parameters):
         manifest = {**context.run.manifest, "detector_sha256": "0" * 64}
         (source.run / MANIFEST).write_text(json.dumps(sealed(manifest)))
         return brightness(context, rows, parameters)
@@ -102,14 +99,14 @@ def test_a_study_that_breaks_its_word_is_not_written(source):
     assert not (source.run / "studies" / "brightness.parquet").exists()
 
 
-def with_new(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def with_new(context, rows, parameters):
     """The columns of `brightness`, with changed values, and a new one."""
     assert context.missing == {"new"}
     table = brightness(context, rows, parameters)
     return table.assign(brightness=table["brightness"] + 1, new=np.arange(len(rows), dtype=np.int16))
 
 
-def wrong(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+def wrong(run, table):
     """A column that follows from the others."""
     return pd.DataFrame({"wrong": (with_predictions(table, run)["label"] == "REAL") != (table["margin"] > 0)})
 
@@ -173,7 +170,7 @@ def test_images_are_those_that_ship_where_no_others_are(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+def registered(monkeypatch):
     """One line in the registry and one module are all that a study needs."""
     monkeypatch.setitem(STUDIES, "brightness", "tests.core.studies.conftest:BRIGHTNESS")
 

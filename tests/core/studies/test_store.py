@@ -4,15 +4,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from core.findings.contrast import Finding
-from core.runs.run import Run, read_run
+from core.runs.run import read_run
 from core.storage.limits import ContractError
 from core.studies.columns import read_columns, study_columns
 from core.studies.registry import STUDIES, find_study
@@ -117,7 +114,7 @@ def test_older_schemas_open_as_they_are_and_another_version_is_refused(tmp_path,
 def test_findings_are_stored_with_the_study_and_made_again_only_where_they_are_not(source, monkeypatch):
     calls = []
 
-    def counted(_name: str, run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+    def counted(_name, run, table, parameters):
         calls.append((run.name, parameters))
         return conclude(run, table, parameters)
 

@@ -2,14 +2,11 @@
 
 from copy import deepcopy
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from core.detectors.detector import Detector
-from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.storage.atomic import TakenError, only_writer
 from core.training.fit import AVERAGE_EVERY, Training, TrainingInterrupted, checkpoint_file, fit
@@ -20,14 +17,14 @@ QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.0
 
 
 @pytest.fixture
-def images(cifake: Path) -> ImageSet:
+def images(cifake):
     return load_image_set(cifake, "train")
 
 
-def trained(recipe: Recipe, images: ImageSet, *, interrupted: bool = False) -> Detector:
+def trained(recipe, images, *, interrupted=False):
     """Fit and forget the checkpoint; where `interrupted`, with a stop in the last epoch and a resumption."""
 
-    def stop(_done: int, _total: int, text: str) -> None:
+    def stop(_done, _total, text):
         if text.startswith(f"epoch {recipe.epochs}/"):
             raise KeyboardInterrupt
 
@@ -116,7 +113,7 @@ def test_a_start_has_the_same_split_and_normalisation(images):
 
 
 def test_a_checkpoint_is_kept_unless_resumed(images):
-    recipe, lines = replace(QUICK, epochs=1), list[str]()
+    recipe, lines = replace(QUICK, epochs=1), []
     fit(recipe, images, device="cpu")
     with pytest.raises(TrainingInterrupted, match="pass --resume to continue, or delete it"):
         fit(recipe, images, device="cpu")

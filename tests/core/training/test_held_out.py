@@ -1,10 +1,8 @@
 """Held-out images: how they are chosen, the temperature, and the weights of joined detectors."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector, save_detector
-from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.images.loading import load_image_set
 from core.storage.limits import ContractError
@@ -25,17 +21,16 @@ from core.training.held_out import fit_temperature, fit_weights, join, pack, val
 from tests.conftest import make_detector
 
 RECIPE = {"name": "tiny", "validation": 0.25, "seed": 0}
-Make = Callable[..., ResNetDetector]
 
 
 @pytest.fixture
-def images(cifake: Path) -> ImageSet:
+def images(cifake):
     return load_image_set(cifake, "train")
 
 
 @pytest.fixture
-def make(images: ImageSet) -> Make:
-    def one(name: str, *, width: int = 4, seed: int = 0, **recipe: object) -> ResNetDetector:
+def make(images):
+    def one(name, *, width=4, seed=0, **recipe):
         known = {"name": name, "recipe": {**RECIPE, **recipe}, "training_set_fingerprint": images.fingerprint}
         return make_detector(width, seed, manifest=known)
 
@@ -43,7 +38,7 @@ def make(images: ImageSet) -> Make:
 
 
 @pytest.fixture
-def equally(monkeypatch: pytest.MonkeyPatch) -> None:
+def equally(monkeypatch):
     """Random networks know nothing, and one would otherwise weigh nothing."""
     monkeypatch.setattr(held_out, "fit_weights", lambda margins, labels: np.linspace(0.5, 1.0, len(margins)))
 

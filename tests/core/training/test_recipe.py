@@ -2,7 +2,6 @@ from collections import Counter
 from dataclasses import fields, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -117,9 +116,9 @@ def test_settings_are_those_of_manifests_that_were_written_before():
 
 
 def test_every_filter_makes_pictures_small(monkeypatch):
-    filters, interpolate = Counter[str](), torch.nn.functional.interpolate
+    filters, interpolate = Counter(), torch.nn.functional.interpolate
 
-    def note(pixels: torch.Tensor, *, mode: str, **more: Any) -> torch.Tensor:
+    def note(pixels, *, mode, **more):
         # what makes them large again states no antialiasing
         filters[mode] += len(pixels) if "antialias" in more else 0
         return interpolate(pixels, mode=mode, **more)
@@ -174,7 +173,7 @@ def test_precision_is_half_where_it_is_asked_for_or_fast(monkeypatch, device, ha
 
 
 def test_an_architecture_is_a_kind_with_its_settings_or_refused():
-    def kind(arch: str) -> tuple[str, dict[str, object]]:
+    def kind(arch):
         return architecture_of(replace(PLAIN, arch=arch), 64)
 
     assert kind("resnet") == ("resnet", {"width": 4})

@@ -1,8 +1,5 @@
 """Folders of plain layers by strangers: refused in a sentence, before they take memory."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 import torch
 from safetensors.torch import load_file, save
@@ -20,7 +17,7 @@ TENSORS = {"0.weight": torch.ones(4, 3, 3, 3), "0.bias": torch.ones(4), "4.weigh
            "4.bias": torch.ones(1)}  # fmt: skip
 
 
-def write(path: Path, layers: list[Any], tensors: dict[str, torch.Tensor], std: float) -> Path:
+def write(path, layers, tensors, std):
     """A folder as anyone can write it."""
     about = About("layers", {"layers": layers}, Preprocessing(32, std=(std,) * 3), Classes(("REAL",), ()))
     files = {"weights.safetensors": lambda file: file.write_bytes(save(tensors))}

@@ -2,8 +2,6 @@
 
 import sys
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +10,9 @@ import timm.data
 import torch
 import torchvision
 from safetensors.torch import save_file
-from torch import nn
 
 from core.commands import detectors
 from core.detectors.adding import add, build_from
-from core.detectors.detector import Detector
 from core.detectors.registry import Request, SourceError
 from core.detectors.resnet import build_network
 from core.detectors.sources.libraries import adapt_stem
@@ -26,13 +22,13 @@ from tests.core.detectors.sources.made import SAID, expected_of, given_by, sprea
 SQUEEZENET = "squeezenet1_1"
 
 
-def request_of(folder: Path, network: nn.Module, name: str, **said: Any) -> Request:
+def request_of(folder, network, name, **said):
     """A request with the weights of a network of this name."""
     save_file(network.state_dict(), folder / "w.safetensors")
     return Request(f"timm:{name}", weights=folder / "w.safetensors", classes=("fake", "real"), **said)
 
 
-def added_as_suggested(folder: Path, request: Request, capsys: pytest.CaptureFixture[str]) -> Detector:
+def added_as_suggested(folder, request, capsys):
     """Add without preprocessing, which is refused, and again with the options that the error shows."""
     words = [
         "add",

@@ -1,8 +1,6 @@
 """ONNX files: the same answers as from onnxruntime itself, for every form of input and output."""
 
 import copy
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -17,14 +15,14 @@ from tests.core.detectors.sources.graphs import make_graph
 from tests.core.detectors.sources.made import SAID, odd_pictures
 
 
-def request_of(folder: Path, data: bytes, **said: Any) -> Request:
+def request_of(folder, data, **said):
     """A request for a file with these bytes."""
     (folder / "graph.onnx").write_bytes(data)
     said = {"classes": ("REAL",), "outputs": "logits", "preprocess": SAID} | said
     return Request(str(folder / "graph.onnx"), **said)
 
 
-def computed(data: bytes, detector: Any, *, last: bool = False) -> np.ndarray:
+def computed(data, detector, *, last=False):
     """What onnxruntime gives for the pictures, one by one."""
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     mean, std = (np.array(detector.preprocessing.__dict__[key], np.float32) for key in ("mean", "std"))
@@ -36,7 +34,7 @@ def computed(data: bytes, detector: Any, *, last: bool = False) -> np.ndarray:
     return np.concatenate(found)
 
 
-def margins(detector: Any) -> np.ndarray:
+def margins(detector):
     """The detector's margins of the pictures."""
     return np.asarray(detector.margins(np.stack([detector.preprocessing.fit(image) for image in odd_pictures()])))
 

@@ -43,7 +43,7 @@ def make():
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     """A folder on Python's path with a module `brought_net` and weights; nothing has been consented to."""
     (tmp_path / "brought_net.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -57,7 +57,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def request_of(folder: Path, function: str = "make", *, may: bool = True) -> Request:
+def request_of(folder, function="make", *, may=True):
     """A request for one of its functions."""
     return Request(
         f"py:brought_net:{function}",
@@ -137,7 +137,7 @@ def broken(path):
 
 
 @pytest.fixture
-def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def functions(tmp_path, monkeypatch):
     """A file of functions, what it imports and reads beside it, in a folder in which no command starts."""
     folder = tmp_path / "theirs"
     folder.mkdir()

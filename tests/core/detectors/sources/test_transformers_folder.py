@@ -2,8 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +13,10 @@ from core.detectors.sources.transformers_folder import build, preprocess_of
 from core.detectors.storage import load_detector
 from tests.core.detectors.sources.made import expected_of, given_by, spread
 
-NAMES: dict[str, Any] = {"id2label": {0: "Fake", 1: "Real"}, "label2id": {"Fake": 0, "Real": 1}}
+NAMES = {"id2label": {0: "Fake", 1: "Real"}, "label2id": {"Fake": 0, "Real": 1}}
 
 
-def write_vit(folder: Path, **names: Any) -> Any:
+def write_vit(folder, **names):
     """A small vision transformer with its processor."""
     config = transformers.ViTConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8,
@@ -39,7 +37,7 @@ def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path):
         # its other backend resizes to pixels that differ by a grey level here and there
         processor = transformers.AutoImageProcessor.from_pretrained(tmp_path / "folder", backend=backend)
 
-        def pipeline(image: Any, processor: Any = processor) -> Any:
+        def pipeline(image, processor=processor):
             return model(**processor(images=image, return_tensors="pt")).logits
 
         expected = expected_of(pipeline)

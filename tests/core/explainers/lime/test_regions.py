@@ -2,20 +2,16 @@
 
 from dataclasses import replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from lime.lime_image import LimeImageExplainer
 from lime.wrappers.scikit_image import SegmentationAlgorithm
-from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.linear_model import Ridge
 
-from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LIME_GRID, GridSettings, LimeSettings
 from core.explainers.settings import ExplanationError
 from core.images.labels import FAKE, REAL
@@ -24,7 +20,7 @@ from tests.conftest import make_detector, textured
 
 
 @pytest.fixture(scope="module")
-def detector() -> Detector:
+def detector():
     """Random, but loud enough for masks to matter and undecided enough for probabilities to move."""
     network = make_detector(width=2, seed=1).network
     network.fc.weight *= 50
@@ -33,17 +29,15 @@ def detector() -> Detector:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> NDArray[np.uint8]:
+def pictures():
     """Eight that the detector calls FAKE or REAL."""
     return np.concatenate([textured(4, fine=False, seed=5), textured(4, fine=True, seed=6)])
 
 
-def package_weights(
-    detector: Detector, image: NDArray[np.uint8], *, n_samples: int, seed: int, slic: bool, probability: bool
-) -> NDArray[np.float64]:
+def package_weights(detector, image, *, n_samples, seed, slic, probability):
     """The lime package's weights, its classifier being the plain network: two columns, and the second is explained."""
 
-    def classifier(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def classifier(pixels):
         with torch.inference_mode():
             logits = detector.network(detector.inputs(pixels)).double()
         if probability:
@@ -68,7 +62,7 @@ def package_weights(
     return np.array([weights[number] for number in range(len(weights))])
 
 
-def toward_verdict(explanation: Explanation) -> NDArray[np.float64]:
+def toward_verdict(explanation):
     """The weights of the predicted class."""
     return explanation.parts.weights * (1 if explanation.verdict == "REAL" else -1)
 
@@ -137,7 +131,7 @@ def test_where_every_combination_is_run_the_weights_are_a_ridge_of_all(detector,
 
 @pytest.mark.parametrize("sampling", ["balanced", "random"])
 def test_intervals_hold_the_weights_of_all_combinations_as_often_as_they_say(detector, pictures, sampling):
-    grid: dict[str, Any] = {"segmentation": "grid", "n_segments": 9}
+    grid = {"segmentation": "grid", "n_segments": 9}
     truth = LIME.explain_fully(detector, pictures[6], LimeSettings(**grid, n_samples=512)).parts.weights
     held = []
     for seed in range(40):
@@ -173,7 +167,7 @@ def test_what_cannot_be_weighed_is_refused(detector, image):
 def test_cancel_stops_between_batches(detector, image):
     asked = []
 
-    def cancel() -> bool:
+    def cancel():
         asked.append(True)
         return len(asked) > 3
 

@@ -44,7 +44,7 @@ def test_in_a_block_segments_and_pairs_of_segments_are_kept_equally_often():
 def test_distinct_rows_are_numbered_in_the_order_in_which_they_first_occur(segments):
     keep = random_samples(60, segments, RandomState(segments)).keep
     assert keep[0].all()
-    seen: dict[bytes, int] = {}
+    seen = {}
     order = [seen.setdefault(row.tobytes(), len(seen)) for row in keep]
     first, inverse = distinct_rows(keep)
     np.testing.assert_array_equal(inverse, order)

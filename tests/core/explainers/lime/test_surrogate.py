@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from lime.lime_image import LimeImageExplainer
 from numpy.random import RandomState
-from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial.distance import cdist
 
@@ -22,13 +21,13 @@ from core.explainers.lime.imputation import (
     in_pairs,
     tune,
 )
-from core.explainers.lime.sampling import Samples, balanced_samples, random_samples
+from core.explainers.lime.sampling import balanced_samples, random_samples
 from core.explainers.lime.surrogate import Fit, Jackknife, fit_samples, proximity_of
 
 SEGMENTS = 13
 
 
-def rough(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+def rough(keep):
     """Effects of single segments, of pairs, of threes, and a saturating whole: what a detector might do."""
     generator = np.random.default_rng(11)
     signs = 2.0 * keep - 1
@@ -40,14 +39,14 @@ def rough(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.asarray(value + 0.5 * np.tanh(value))
 
 
-def textbook(samples: Samples, values: NDArray[np.float64]) -> Fit:
+def textbook(samples, values):
     """The fit of guesses by the formulas as they stand in books: every matrix whole, every solution by `solve`."""
     keep = samples.keep
     count = keep.shape[1]
     enough = min(len(keep), max(TUNED_ON, 2 * (count + 1)))
     process = tune(keep[:enough], values[:enough] - values.mean())
 
-    def covariance(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def covariance(first, second):
         alike = (2.0 * first - 1) @ (2.0 * second - 1).T
         several = np.exp((alike - count) / (2 * process.reach * count))
         pairs = (alike / count) ** 2
@@ -86,7 +85,7 @@ def test_the_tuned_process_is_the_likeliest(count):
     distances = cdist(keep, keep, "cityblock").astype(int)
     assert in_pairs(keep) == (count % 2 == 0)
 
-    def likelihood(process: Process) -> float:
+    def likelihood(process):
         covariance = process.kernel(SEGMENTS)[distances] + process.noise * np.eye(count)
         scale = values @ np.linalg.solve(covariance, values) / count
         return float(stats.multivariate_normal.logpdf(values, cov=scale * covariance))
@@ -110,7 +109,7 @@ def test_the_error_is_the_jackknife_over_clusters(balanced):
     design = np.column_stack([np.ones(len(samples)), samples.keep])
     penalty = np.diag([0.0] + [len(samples) / 1000] * 6)
 
-    def solved(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def solved(rows):
         weighted = design[rows] * proximity[rows, None]
         return np.linalg.solve(weighted.T @ design[rows] + penalty, weighted.T @ values[rows])
 

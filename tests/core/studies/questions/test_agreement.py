@@ -1,19 +1,16 @@
 """Agreement of LIME and Grad-CAM: full with itself, chance with other images', and beyond chance on a patch."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch.nn.functional import interpolate
 
 from core.detectors.manifest import Capability
 from core.findings.answer import answer_of
-from core.runs.run import Run
 from core.studies.questions import agreement
 from core.studies.questions.agreement import compute, conclude, make_study
 from core.studies.shared.explanations import Pass
@@ -27,25 +24,25 @@ ABLE = SimpleNamespace(capabilities=frozenset(Capability))
 PARAMETERS = {**make_study().parameters, "others": 30}
 
 
-def enlarged(maps: NDArray[np.floating]) -> NDArray[np.float32]:
+def enlarged(maps):
     """(N, 4, 4) to float32 (N, 32, 32), by torch."""
     given = torch.from_numpy(np.asarray(maps, np.float32))[:, None]
     return np.asarray(interpolate(given, (32, 32), mode="bilinear", align_corners=False)[:, 0])
 
 
 @pytest.fixture
-def run() -> Run:
+def run():
     """Random maps; the verdicts alternate, all right."""
     return made_run(["FAKE", "REAL"] * (SIZE // 2), ["FAKE", "REAL"] * (SIZE // 2))
 
 
 def table_of(
-    run: Run,
-    lime: NDArray[np.floating],
-    monkeypatch: pytest.MonkeyPatch,
-    rows: NDArray[np.intp] | None = None,
-    **changes: Any,
-) -> pd.DataFrame:
+    run,
+    lime,
+    monkeypatch,
+    rows=None,
+    **changes,
+):
     """The study's table where LIME's map of each image is given, (N, 32, 32)."""
     # every picture holds its number
     pixels = np.zeros((len(run), 32, 32, 3), np.uint8)

@@ -1,7 +1,5 @@
 """The audit ranks a planted shortcut first, and its numbers are scikit-learn's."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -17,12 +15,11 @@ from core.images.labels import LABELS, REAL
 from core.images.loading import load_image_set
 from core.studies.questions import audit, duplicates
 from core.studies.questions.audit import radial_spectrum
-from core.studies.study import Context
 from tests.conftest import make_set, textured
-from tests.core.studies.image_sets import Files, clean_pixels, context_of, first, made_context, made_files, result_of
+from tests.core.studies.image_sets import clean_pixels, context_of, first, made_context, made_files, result_of
 
 LUMA = [0.299, 0.587, 0.114]
-SHORTCUTS: dict[str, Callable[[], Files]] = {
+SHORTCUTS = {
     "brightness": lambda: made_files(lambda pixels: pixels + 20),
     "compression": lambda: made_files(quality=80),
     "file_bytes": lambda: made_files(tail=60),
@@ -37,7 +34,7 @@ GO_ALONG = {
 }
 
 
-def is_real(context: Context) -> np.ndarray:
+def is_real(context):
     return (context.run.predictions["label"] == "REAL").to_numpy()
 
 

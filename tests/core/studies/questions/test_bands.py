@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from core.findings.answer import answer_of
 from core.findings.contrast import find
@@ -14,19 +13,19 @@ from core.studies.questions.bands import STUDY, cell_flips, conclude, originals
 from core.studies.registry import conclude_study
 from core.studies.shared.donors import choose_donors
 from core.studies.study import WEIGHT, Context
-from tests.core.cue_detectors import Cue, ring_energy
+from tests.core.cue_detectors import ring_energy
 
 PARAMETERS = {"seed": 0}
 
 
 @pytest.fixture(scope="module")
-def context() -> Context:
+def context():
     """Images with energy at all frequencies and a detector that sees one band."""
-    cue: Cue = ring_energy(40)
+    cue = ring_energy(40)
     return Context(cue.run(Path("nowhere")), cue, cue.pixels)
 
 
-def rounded(spectra: NDArray[np.complex128]) -> NDArray[np.float64]:
+def rounded(spectra):
     return np.clip(np.rint(np.fft.ifft2(spectra, axes=(1, 2)).real), 0, 255)
 
 

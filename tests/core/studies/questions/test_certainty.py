@@ -6,7 +6,7 @@ import pytest
 
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.answer import answer_of
-from core.findings.contrast import Finding, find
+from core.findings.contrast import find
 from core.runs.run import read_run
 from core.studies.questions.certainty import conclude, make_study
 from core.studies.runner import run_study
@@ -22,7 +22,7 @@ def test_counts_are_those_of_each_fills_own_decisions(patched):
     table = read_study(run_study(make_study(), patched, images=2)).table
     context, run = patched.open(), read_run(patched.run)
 
-    def signs(image: np.ndarray, settings: LimeSettings) -> np.ndarray:
+    def signs(image, settings):
         return np.asarray(LIME.explain_fully(context.detector, image, settings).parts.decisions)
 
     for _, counts in table.iterrows():
@@ -39,7 +39,7 @@ def test_counts_are_those_of_each_fills_own_decisions(patched):
 
 
 @pytest.fixture
-def counts() -> pd.DataFrame:
+def counts():
     """Ten certain signs an image; other fills decide eight, and reverse them in every fourth image."""
     table = pd.DataFrame({"id": list(map(str, range(80))), "lime_certain": 10.0})
     for other in (*OTHERS, "seed"):
@@ -48,7 +48,7 @@ def counts() -> pd.DataFrame:
     return table
 
 
-def of(table: pd.DataFrame, key: str) -> Finding:
+def of(table, key):
     return find(conclude(RUN, table, {}), key)
 
 

@@ -1,13 +1,10 @@
 """Clusters: planted ones are found, every number is scikit-learn's, and cards repeat the table and the run."""
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
@@ -15,7 +12,6 @@ from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 from core.findings.answer import answer_of
 from core.runs.pictures import Pictures
-from core.runs.run import Run
 from core.studies.questions.clusters import COLUMNS, STUDY, cluster_space, cluster_verdict, compute, conclude, spaces
 from core.studies.shared.cluster_cards import read_cards
 from core.studies.shared.differences import columns_of, differing
@@ -23,11 +19,11 @@ from core.studies.store import study_path, write_study
 from core.studies.study import Context, StudyError
 from tests.core.trust_cues import made_run
 
-PARAMETERS: dict[str, Any] = {**STUDY.parameters, "most": 6, "clouds": 2}
+PARAMETERS = {**STUDY.parameters, "most": 6, "clouds": 2}
 STATISTICS = {name: np.float32(1) for name in ("brightness", "contrast", "greyness", "fine_detail", "file_bytes")}
 
 
-def planted(kinds: int, size: int = 120, *, apart: float = 8) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def planted(kinds, size=120, *, apart=8):
     """(size, 16) points around so many centres, unit noise, and which centre each has; smaller kinds come later."""
     generator = np.random.default_rng(0)
     kind = np.minimum(np.floor(np.arange(size) * (1.2 + 0.8 * np.arange(size) / size) * kinds / (2 * size)), kinds - 1)
@@ -78,7 +74,7 @@ def test_verdicts_share_no_cluster_and_the_picture_keeps_neighbours():
 
 
 @pytest.fixture
-def two_kinds() -> Run:
+def two_kinds():
     """Two kinds within each verdict, in features and maps alike; one kind of FAKE verdicts is mostly wrong."""
     generator = np.random.default_rng(0)
     kind = np.arange(160) % 4
@@ -131,7 +127,7 @@ CELL_WEIGHTS = (CELLS.map(CELLS.value_counts()) / CELLS.map(CELLS[KEEP].value_co
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path):
     label = np.where(WRONG, np.where(PREDICTED == "FAKE", "REAL", "FAKE"), PREDICTED)
     bright = np.where(CLUSTER == 2, 200, 100) + np.random.default_rng(0).normal(0, 5, SIZE)
     # a sample holds every error, which would make its plain mean too bright
@@ -140,10 +136,10 @@ def run(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def table() -> pd.DataFrame:
+def table():
     """In an order of its own."""
     generator = np.random.default_rng(1)
-    columns: dict[str, Any] = {"id": list(map(str, range(SIZE)))}
+    columns = {"id": list(map(str, range(SIZE)))}
     for space in ("features", "maps"):
         columns[f"{space}_cluster"] = CLUSTER.astype(np.int8)
         columns[f"{space}_distance"] = generator.random(SIZE).astype(np.float32)
@@ -152,7 +148,7 @@ def table() -> pd.DataFrame:
     return pd.DataFrame(columns).iloc[generator.permutation(SIZE)].reset_index(drop=True)
 
 
-def write(run: Run, name: str, table: pd.DataFrame, columns: dict[str, str]) -> None:
+def write(run, name, table, columns):
     """A study of the run that offers these columns."""
     study_path(run.path, name).parent.mkdir(exist_ok=True)
     write_study(study_path(run.path, name), table, {"study": name, "explore": list(columns), "columns": columns})
@@ -206,7 +202,7 @@ def test_columns_of_studies_set_clusters_and_groups_apart(run, table):
     cards = read_cards(table, run, "features", compared=True)
     apart = {(card.number, each.column): each for card in cards.itertuples() for each in card.apart}
 
-    def mean(*numbers: int) -> float:
+    def mean(*numbers):
         mine = covered[np.isin(CLUSTER[covered], numbers)]
         return float(np.average(flips[mine], weights=weights[mine]))
 

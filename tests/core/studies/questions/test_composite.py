@@ -1,21 +1,19 @@
 """The study of composites: on a detector whose every place tells its class, only a map that says so finds the part."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 
 from core.explainers.deletion import centre_map
-from core.explainers.explainer import BatchExplainer, Cancel
+from core.explainers.explainer import BatchExplainer
 from core.explainers.explanation import Diagnostics
 from core.explainers.registry import EXPLAINERS, find_explainer
 from core.findings.answer import answer_of
 from core.studies.questions.composite import PARTS, SEAMS, STUDY, column_of, join, part_mask, separation
-from core.studies.runner import Source, run_study
-from core.studies.store import StudyResult, read_study
+from core.studies.runner import run_study
+from core.studies.store import read_study
 from core.studies.study import StudyError
 from tests.conftest import make_set, textured
 from tests.core.trust_cues import patch_detector, write_source
@@ -24,26 +22,24 @@ from tests.core.trust_cues import patch_detector, write_source
 class Planted(BatchExplainer[Any]):
     """Draws a map at random, or colours the middle by the verdict, whatever the image shows; another's name."""
 
-    def __init__(self, name: str, *, random: bool) -> None:
+    def __init__(self, name, *, random):
         self.name = self.title = name
         self.settings = find_explainer(name).settings
         self.random = random
 
-    def explain_part(
-        self, detector: Any, pixels: NDArray[np.uint8], settings: Any, cancel: Cancel | None
-    ) -> Iterator[dict[str, Any]]:
+    def explain_part(self, detector, pixels, settings, cancel):
         for number, margin in enumerate(detector.margins(pixels)):
             values = np.sign(margin) * centre_map(32, 32)
             if self.random:
                 values = np.random.default_rng((number, int(pixels[number].sum()))).normal(size=(8, 8))
             yield {"margin": float(margin), "values": values, "unit": "margin", "diagnostics": Diagnostics()}
 
-    def cost(self, settings: Any) -> int:
+    def cost(self, settings):
         return 1
 
 
 @pytest.fixture(scope="module")
-def chequered(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def chequered(tmp_path_factory):
     """Images with a red chequerboard everywhere (REAL) or a blue one (FAKE), one of each mislabelled."""
     soft = textured(24, fine=False, seed=3).mean(axis=3, keepdims=True)
     odd = np.indices((32, 32)).sum(axis=0)[..., None] % 2 * 2 - 1
@@ -54,7 +50,7 @@ def chequered(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 
 @pytest.fixture(scope="module")
-def result(chequered: Source) -> StudyResult:
+def result(chequered):
     """The study with Grad-CAM, a random map, and one that colours the middle."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(EXPLAINERS, "integrated_gradients", Planted("integrated_gradients", random=True))

@@ -1,17 +1,13 @@
 """The study of deliveries: margins against the detector's own, and shares against a count by hand."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Classes
 from core.findings.answer import answer_of
-from core.findings.contrast import Finding
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
@@ -25,14 +21,14 @@ FITTING = ["jpeg_95", "jpeg_85", "jpeg_75", "jpeg_50", "webp_80", "png", "screen
 MARGINS = np.repeat([-1.0, 1.0], 5)
 
 
-def conclusions(table: pd.DataFrame, real: NDArray[Any] = MARGINS > 0, times: int = 1) -> dict[str, Finding]:
+def conclusions(table, real=MARGINS > 0, times=1):
     table = pd.concat([table] * times, ignore_index=True).assign(id=[f"test-{n}" for n in range(10 * times)])
     findings = conclude(made_run("d", np.tile(MARGINS, times), np.tile(real, times)), table, {})
     return {finding.key: finding for finding in findings}
 
 
 @pytest.fixture
-def table() -> pd.DataFrame:
+def table():
     """Ten images: JPEG 50 flips three of five FAKE verdicts, a screenshot one more, and nothing flips a REAL one."""
     table = pd.DataFrame({"id": [f"test-{number}" for number in range(10)], "weight": 1.0})
     for delivery in DELIVERIES:

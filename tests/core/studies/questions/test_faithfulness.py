@@ -13,9 +13,8 @@ from core.explainers.deletion import centre_map, deletion_curves
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.segmentation import segment
 from core.findings.answer import certain_side
-from core.findings.contrast import Contrast, Finding, find
-from core.perturbations.masking import Fill
-from core.runs.run import Run, read_run
+from core.findings.contrast import find
+from core.runs.run import read_run
 from core.studies.questions.faithfulness import (
     BASELINES,
     CONTROLS,
@@ -30,10 +29,10 @@ from core.studies.questions.faithfulness import (
     scores_of,
     under_fill,
 )
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
 from core.studies.shared.explanations import Pass
 from core.studies.shared.groups import Cells
-from core.studies.store import StudyResult, read_study
+from core.studies.store import read_study
 from tests.core.trust_cues import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
@@ -42,17 +41,17 @@ GENERATOR = np.random.default_rng(0)
 SIZE = 90
 LABEL = GENERATOR.choice(["FAKE", "REAL"], SIZE)
 CALLED = GENERATOR.choice(["FAKE", "REAL"], SIZE)
-RUN: Run = made_run(LABEL.tolist(), CALLED.tolist())
+RUN = made_run(LABEL.tolist(), CALLED.tolist())
 
 
-def contrast_of(finding: Finding, direction: str, fill: Fill, control: str) -> Contrast:
+def contrast_of(finding, direction, fill, control):
     """The contrast under one direction, fill and control."""
     value = choice_value(direction, fill, control)
     return next(contrast for contrast in finding.contrasts if contrast.value == value)
 
 
 @pytest.fixture(scope="module")
-def result(patched: Source, two_methods: None) -> StudyResult:
+def result(patched, two_methods):
     return read_study(run_study(make_study(), patched), read_run(patched.run))
 
 
@@ -126,7 +125,7 @@ def test_controls_are_as_coarse_as_the_map(patched, result):
 
 
 @pytest.fixture
-def table() -> pd.DataFrame:
+def table():
     """Random curves, in an order of their own."""
     generator = np.random.default_rng(1)
     table = pd.DataFrame({name: generator.normal(0.5, 1, SIZE) for name in make_study().columns}).astype(np.float16)
@@ -134,7 +133,7 @@ def table() -> pd.DataFrame:
     return table.iloc[generator.permutation(SIZE)].reset_index(drop=True)
 
 
-def of(table: pd.DataFrame, key: str = "lime-FAKE") -> Finding:
+def of(table, key="lime-FAKE"):
     return find(conclude(RUN, table, {}), key)
 
 

@@ -2,32 +2,28 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
 
 from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.training_set import find_training_set, is_sample
 from core.studies.questions import neighbours
-from core.studies.questions.neighbours import OWN, STUDY, Searched, conclude, searched
-from core.studies.runner import Source, run_study
+from core.studies.questions.neighbours import OWN, STUDY, conclude, searched
+from core.studies.runner import run_study
 from core.studies.store import read_study
-from core.studies.study import Context
 from tests.conftest import write_cifake
 from tests.core.studies.conftest import made_set, mixed_detector
 from tests.core.trust_cues import write_source
 
 
-def made_table(source: Source, k: int = 5) -> pd.DataFrame:
+def made_table(source, k=5):
     return read_study(run_study(STUDY.with_parameters({"k": k}), source), read_run(source.run)).table
 
 
-def cosine_distances(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+def cosine_distances(vectors):
     """Distances of all pairs; an image is infinitely far from itself."""
     unit = vectors.reshape(len(vectors), -1).astype(np.float64)
     unit /= np.linalg.norm(unit, axis=1)[:, None]
@@ -40,7 +36,7 @@ def test_without_training_images_the_runs_own_are_searched(source):
     context = source.open()
     prepared = []
 
-    def prepare(context: Context) -> Searched:
+    def prepare(context):
         prepared.append(context)
         return searched(context)
 
@@ -132,7 +128,7 @@ def test_findings_are_shares_with_their_intervals(source, monkeypatch):
 def test_the_training_set_is_that_of_the_manifest(cifake):
     train = load_image_set(cifake, "train")
 
-    def found(name: str = "cifake-train", fingerprint: str | None = train.fingerprint, data: object = cifake) -> Any:
+    def found(name="cifake-train", fingerprint=train.fingerprint, data=cifake):
         manifest = {"training_set": name, "training_set_fingerprint": fingerprint}
         detector = SimpleNamespace(name="tiny", manifest=manifest, preprocessing=None)
         return find_training_set(detector, None if data is None else str(data))

@@ -1,9 +1,6 @@
 """Images of other sources, on made archives and photographs: rates, and intervals over clusters."""
 
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 import pytest
 
 from core.detectors.storage import load_detector
@@ -27,8 +24,8 @@ from core.studies.questions.out_of_distribution import (
     PHOTOGRAPHS,
     STUDY,
 )
-from core.studies.runner import Source, run_study
-from core.studies.store import StudyResult, read_study
+from core.studies.runner import run_study
+from core.studies.store import read_study
 from core.studies.study import StudyError
 from tests.conftest import textured
 from tests.core.findings.planted import numbers
@@ -38,7 +35,7 @@ SIZES = {"dcgan": 4, "ddpm": 6, "gan": 9, "vae": 5, "wgan": 3}
 
 
 @pytest.fixture
-def generators(tmp_path: Path) -> Path:
+def generators(tmp_path):
     """Five made archives; one has a damaged file."""
     folder = tmp_path / "generators"
     folder.mkdir()
@@ -50,7 +47,7 @@ def generators(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def large(tmp_path: Path) -> Path:
+def large(tmp_path):
     """Two made generators of 3 and 5 pictures larger than the detector's side."""
     folder = tmp_path / "large"
     for seed, (name, count) in enumerate({"stable_diffusion_v1": 3, "dit": 5}.items()):
@@ -62,7 +59,7 @@ def large(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def photographs(monkeypatch: pytest.MonkeyPatch) -> list[SourceImages]:
+def photographs(monkeypatch):
     """Three made photographs of 4, 6 and 2 squares, another under each filter."""
     made = [
         SourceImages(
@@ -78,11 +75,11 @@ def photographs(monkeypatch: pytest.MonkeyPatch) -> list[SourceImages]:
     return made
 
 
-def result_of(source: Source, **parameters: object) -> StudyResult:
+def result_of(source, **parameters):
     return read_study(run_study(STUDY.with_parameters(parameters), source), read_run(source.run))
 
 
-def rows_of(table: pd.DataFrame, kind: str, encoding: str = AS_CIFAKE) -> pd.DataFrame:
+def rows_of(table, kind, encoding=AS_CIFAKE):
     return table[(table["kind"] == kind) & (table["encoding"] == encoding)]
 
 

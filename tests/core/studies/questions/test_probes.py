@@ -1,21 +1,18 @@
 """The study of probes: on detectors that see one thing only the right probe comes first, and the sentence names it."""
 
-from typing import Any
-
 import numpy as np
-import pandas as pd
 import pytest
 
 from core.perturbations.registry import PROBES
 from core.runs.metrics import wilson_interval
-from core.runs.run import Run, read_run
+from core.runs.run import read_run
 from core.studies.questions.probes import STUDY
-from core.studies.shared.flips import FlipRate, flip_rates, rates_table, read_flips
+from core.studies.shared.flips import flip_rates, rates_table, read_flips
 from core.studies.store import read_study, study_path
 from tests.core.studies.counted import PARAMETERS, counted
 
 
-def rates_of(run: Run, table: pd.DataFrame, **options: Any) -> list[FlipRate]:
+def rates_of(run, table, **options):
     """The flip rates of a study's table."""
     return flip_rates(read_flips(run, table, PARAMETERS), **options)
 

@@ -1,16 +1,12 @@
 """Randomisation: random weights change the maps, the detector's own do not; chance is counted by random detector."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from numpy.typing import NDArray
 from scipy import stats
 from scipy.stats import spearmanr
 
-from core.detectors.detector import Detector
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
 from core.explainers.deletion import edge_map
 from core.explainers.lime.regions import LIME
@@ -29,13 +25,13 @@ COLUMNS = [
 ]
 
 
-def by_map(detector: Detector, image: NDArray[np.uint8], _settings: Any = None) -> NDArray[np.floating]:
+def by_map(detector, image, _settings=None):
     """An explanation that is the detector's map at the grid's cells: it depends on every weight."""
     weights = detector.full_pass(image[None]).maps[0].repeat(2, axis=0).repeat(2, axis=1).ravel()
     return np.asarray(weights + np.linspace(0, 1e-4, 64, dtype=np.float32))
 
 
-def by_edges(_detector: Detector, image: NDArray[np.uint8], _settings: Any) -> NDArray[np.floating]:
+def by_edges(_detector, image, _settings):
     """An explanation that knows nothing of the detector."""
     return edge_map(image).reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel().astype(np.float32)
 
@@ -100,7 +96,7 @@ def test_every_number_is_scipys_without_its_sign(source, monkeypatch):
 
 
 @pytest.fixture
-def table() -> pd.DataFrame:
+def table():
     """Numbers that are mostly the luck of one of five random detectors; the first fifty images are called FAKE."""
     generator = np.random.default_rng(0)
     network = np.arange(100) % 5

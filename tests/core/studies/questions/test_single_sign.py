@@ -1,10 +1,7 @@
 """Shares of LIME maps whose signs are planted."""
 
-from typing import Any
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from core.explainers.lime.regions import LimeSettings
@@ -24,7 +21,7 @@ PLANTED = [
 ]
 
 
-def planted(_detector: Any, images: list[NDArray[np.uint8]], _explainer: Any, settings: LimeSettings) -> list[Pass]:
+def planted(_detector, images, _explainer, settings):
     """What `PLANTED` has for the images, whose first pixels hold their numbers."""
     passes = []
     for image in images:
@@ -38,7 +35,7 @@ def planted(_detector: Any, images: list[NDArray[np.uint8]], _explainer: Any, se
 
 
 @pytest.fixture
-def context(monkeypatch: pytest.MonkeyPatch) -> Context:
+def context(monkeypatch):
     """Fifty images, the five cases again and again; the first thirty are called FAKE."""
     monkeypatch.setattr(single_sign, "explain_all", planted)
     pixels = np.zeros((50, 32, 32, 3), np.uint8)

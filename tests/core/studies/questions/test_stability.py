@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from core.explainers.lime.regions import LIME, LimeSettings
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("two_methods")
 PARAMETERS = {**make_study().parameters, "others": 5, "lime_others": 3}
 
 
-def by_image(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+def by_image(image):
     """An explanation that has no seed: float64 (64,), the mean red of each cell."""
     return np.asarray(image[..., 0].reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel(), np.float64)
 

@@ -1,14 +1,8 @@
 """Explanations beside the exact map: against patches cut out one by one, and planted maps that are right or wrong."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 import numpy as np
-import pandas as pd
 import pytest
-import torch
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.stats import spearmanr
 
@@ -16,17 +10,17 @@ from core.detectors.patch import PatchDetector
 from core.detectors.resnet import round_to_float16
 from core.explainers.cam import GRADCAM
 from core.explainers.exact import EXACT, stored_exact_map
-from core.explainers.explainer import AnyExplainer, BatchExplainer, Cancel
+from core.explainers.explainer import BatchExplainer
 from core.explainers.explanation import Diagnostics
 from core.explainers.lime.regions import LIME
 from core.explainers.settings import ExplainerSettings
 from core.findings.answer import answer_of
 from core.perturbations.masking import FILLS
 from core.studies.questions.truth import CONTROLS, SUM, TRUTHS, compute, conclude, make_study, nearness
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
 from core.studies.shared import explanations
 from core.studies.store import read_study
-from core.studies.study import Context, StudyError
+from core.studies.study import StudyError
 from tests.conftest import make_patch, make_set, textured
 from tests.core.trust_cues import write_source
 
@@ -40,23 +34,21 @@ class Planted(BatchExplainer[ExplainerSettings]):
 
     settings = ExplainerSettings
 
-    def __init__(self, name: str, factor: float) -> None:
+    def __init__(self, name, factor):
         self.name = self.title = name
         self.factor = factor
 
-    def explain_part(
-        self, detector: Any, pixels: NDArray[np.uint8], settings: ExplainerSettings, cancel: Cancel | None
-    ) -> Iterator[dict[str, Any]]:
+    def explain_part(self, detector, pixels, settings, cancel):
         for exact in EXACT.explain_batch(detector, pixels, EXACT.settings(), cancel=cancel):
             values = self.factor * exact.map
             yield {"margin": exact.margin, "values": values, "unit": "margin", "diagnostics": Diagnostics()}
 
-    def cost(self, settings: ExplainerSettings) -> int:
+    def cost(self, settings):
         return 1
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def source(tmp_path_factory):
     """Twelve images, half of them called REAL by a detector of patches."""
     pixels, made = textured(12, fine=True, seed=5), make_patch(FIELD)
     made.network.scores.bias.data -= float(np.median(made.margins(pixels)))
@@ -66,7 +58,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
     return write_source(tmp_path_factory.mktemp("home"), detector, make_set(pixels))
 
 
-def study_of(source: Source, rows: NDArray[np.intp], *methods: AnyExplainer) -> pd.DataFrame:
+def study_of(source, rows, *methods):
     """The study of some methods and rows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explanations, "explainers", lambda with_map: methods)
@@ -74,12 +66,12 @@ def study_of(source: Source, rows: NDArray[np.intp], *methods: AnyExplainer) -> 
 
 
 @pytest.fixture(scope="module")
-def table(source: Source) -> pd.DataFrame:
+def table(source):
     """A right and a wrong planted method and Grad-CAM, for ten images."""
     return study_of(source, ROWS, Planted("right", 1), Planted("wrong", -1), GRADCAM)
 
 
-def patch_scores(weights: Mapping[str, torch.Tensor], image: NDArray[np.uint8]) -> NDArray[np.float64]:
+def patch_scores(weights, image):
     """The scores of 144 patches that are cut out one by one, from the weights alone."""
     values = np.stack([image[y : y + FIELD, x : x + FIELD] for y, x in CORNERS]) / 255
     for number, stride in ((0, 1), (3, 2), (6, 1), (9, 1)):
@@ -102,16 +94,16 @@ def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source, table):
     weights = {name: tensor.double() for name, tensor in context.detector.network.state_dict().items()}
     squares = np.arange(16).reshape(4, 4).repeat(8, axis=0).repeat(8, axis=1)
 
-    def shares_of(regions: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+    def shares_of(regions):
         """How many pixels each patch has in each region."""
         return [
             np.bincount(regions[y : y + FIELD, x : x + FIELD].ravel(), minlength=regions.max() + 1) for y, x in CORNERS
         ]
 
-    def sums(scores: NDArray[np.float64], regions: NDArray[np.integer]) -> NDArray[np.float64]:
+    def sums(scores, regions):
         return np.asarray(scores @ np.array(shares_of(regions)))
 
-    def truth(scores: NDArray[np.float64], regions: NDArray[np.integer]) -> NDArray[np.float64]:
+    def truth(scores, regions):
         """The mean score of the patches, weighted by the pixels that each has in the region."""
         shares = shares_of(regions)
         return np.average(np.repeat(scores[:, None], len(shares[0]), axis=1), axis=0, weights=shares)
@@ -156,7 +148,7 @@ def test_its_findings(source, monkeypatch):
 
 
 def test_a_detector_that_does_not_add_is_refused(patched):
-    context: Context = patched.open()
+    context = patched.open()
     with pytest.raises(StudyError, match=r"^the study truth needs a detector that adds up small patches"):
         compute(context, np.arange(2), STUDY.parameters)
 

@@ -5,19 +5,17 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 
 from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.studies.questions import files as compressions
 from core.studies.questions.duplicates import COUNTED, STUDY, UNKNOWN_COPY, copy_pairs
 from core.studies.shared.copies import FILE, NEAR, NONE, SHOWN, nearest_copies, training_pictures
-from core.studies.store import StudyResult
 from core.studies.study import WEIGHT
 from tests.core.studies.image_sets import brighter, first, made_context, made_files, result_of
 
 
-def counted(result: StudyResult) -> dict[str, int]:
+def counted(result):
     """Column and kind of copy -> how many, those that are there."""
     counts = {
         COUNTED[finding.key]: finding.details.get("count") for finding in result.findings if finding.key in COUNTED
@@ -57,9 +55,7 @@ def test_each_copy_has_its_kind_class_and_nearest_file(tmp_path):
     assert len(copy_pairs(result.table, "in_set")) == 1
 
 
-def brute_force(
-    images: pd.DataFrame, pairs: pd.DataFrame, among: NDArray[np.bool_]
-) -> list[tuple[str, str | None, str | None]]:
+def brute_force(images, pairs, among):
     """Kind, class and id of each image's nearest copy."""
     real, ids, shown, file = (images[name].tolist() for name in ("is_real", "id", "shown", "file"))
     result = []

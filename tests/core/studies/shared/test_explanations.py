@@ -1,23 +1,17 @@
 """Which explainers studies judge, also one that a test adds, and the cache of their explanations."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 
-from core.detectors.detector import Detector
 from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME, Lime, LimeSettings
 from core.runs.run import read_run
 from core.storage.atomic import cache_dir
 from core.studies.registry import find_study
-from core.studies.runner import Source, run_study
-from core.studies.shared.explanations import Pass, explain_all, judged, method_of, methods_in
-from core.studies.store import StudyResult, read_study
+from core.studies.runner import run_study
+from core.studies.shared.explanations import explain_all, judged, method_of, methods_in
+from core.studies.store import read_study
 from tests.core.explainers.toy import BRIGHT, registered
 
 # study -> a column that it has of every method, {} for its name
@@ -32,12 +26,12 @@ SETTINGS = LimeSettings(n_samples=64)
 
 
 @pytest.fixture
-def bright() -> Iterator[None]:
+def bright():
     with registered(BRIGHT):
         yield
 
 
-def result_of(name: str, source: Source) -> StudyResult:
+def result_of(name, source):
     study = find_study(name)
     few = {key: FEW[key] for key in FEW if key in study.parameters}
     return read_study(run_study(study.with_parameters(few), source, images=4), read_run(source.run))
@@ -69,17 +63,17 @@ def test_every_study_has_values_of_an_added_explainer(patched, bright, monkeypat
 
 
 def test_explanations_are_cached_and_what_is_damaged_is_computed_again(tiny_detector, pixels):
-    batches: list[int] = []
+    batches = []
 
     class Counting(Lime):
-        def explain_batch(self, detector: Detector, pixels: NDArray[np.uint8], settings: Any, **options: Any) -> Any:
+        def explain_batch(self, detector, pixels, settings, **options):
             batches.append(len(pixels))
             yield from super().explain_batch(detector, pixels, settings, **options)
 
-    def explain(*numbers: int, settings: LimeSettings = SETTINGS) -> list[Pass]:
+    def explain(*numbers, settings=SETTINGS):
         return explain_all(tiny_detector, pixels[list(numbers)], Counting(), settings)
 
-    def files() -> list[Path]:
+    def files():
         return sorted((cache_dir() / "explanations").rglob("*.npz"))
 
     (first,) = explain(0)

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.runs.run import Run
 from core.studies.shared.groups import CELLS, Cells, choose_rows, groups
 from tests.core.trust_cues import made_run
 
@@ -15,7 +14,7 @@ CELL_CALLED = ["FAKE"] * 25 + ["REAL"] * 5 + ["REAL"] * 29 + ["FAKE"]
 
 
 @pytest.fixture
-def run() -> Run:
+def run():
     return made_run(LABEL, CALLED)
 
 
@@ -32,7 +31,7 @@ def test_cells_are_those_of_the_confusion_matrix(run):
 
 
 @pytest.fixture
-def cells() -> Cells:
+def cells():
     """30 images of each class: 5 FAKE ones called REAL, and one REAL one called FAKE."""
     return Cells(made_run(CELL_LABEL, CELL_CALLED))
 
