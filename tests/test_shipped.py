@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.metrics import accuracy_score, f1_score
 
 from core.detectors.storage import load_detector
@@ -45,7 +46,7 @@ def test_runs_are_whole_and_their_numbers_follow_from_their_predictions(name):
     assert detector.sha256 == run.manifest["detector_sha256"]
     # maps are float16, hence the tolerance
     means = np.asarray(run.maps, np.float64).mean(axis=(1, 2)) + run.manifest["bias"]
-    np.testing.assert_allclose(means, run.predictions["margin"], atol=0.02)
+    assert_allclose(means, run.predictions["margin"], atol=0.02)
 
 
 @pytest.mark.parametrize("name", ON_CIFAKE)
@@ -60,15 +61,15 @@ def test_cifake_s_test_images_are_those_of_its_runs(name, cifake_test):
     given, expected = cifake_test.rows[list(STATISTICS)], run.predictions[list(STATISTICS)]
     # the last bits depend on the machine: those that ship are those of the run that is opened first
     assert given.equals(expected) or name != "swift@cifake-test"
-    np.testing.assert_allclose(given, expected, rtol=1e-6, atol=1e-6)
+    assert_allclose(given, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_cifake_s_facts_are_those_of_its_pixels(cifake_test):
     found = image_statistics(np.asarray(cifake_test.pixels[::40]))
-    np.testing.assert_allclose(cifake_test.rows.iloc[::40][list(found)], found, rtol=1e-5, atol=1e-6)
+    assert_allclose(cifake_test.rows.iloc[::40][list(found)], found, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "promised"), [("swift", 0.97), ("strong", 0.98)])
+@pytest.mark.parametrize("name, promised", [("swift", 0.97), ("strong", 0.98)])
 def test_verdicts_on_cifake_are_as_good_as_promised(name, promised):
     frame = read_run(RUNS[f"{name}@cifake-test"]).predictions
     truth, verdict = frame["label"].astype(str), frame["predicted"].astype(str)
@@ -85,4 +86,4 @@ def test_predictions_are_recomputed(name, cifake_test):
     rows = np.random.default_rng(0).choice(len(images), 500, replace=False)
     detector = load_detector(find_detectors(SHIPPED)[run.manifest["detector"]], device="cpu")
     expected = run.predictions["margin"].to_numpy()[rows]
-    np.testing.assert_allclose(detector.margins(np.asarray(images.pixels[rows])), expected, atol=0.01)
+    assert_allclose(detector.margins(np.asarray(images.pixels[rows])), expected, atol=0.01)

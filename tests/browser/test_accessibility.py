@@ -38,7 +38,7 @@ def looked_at(browser):
     page.close()
 
 
-@pytest.mark.parametrize(("name", "more"), [*((name, "") for name in PAGES), ("mistakes", "&view=case")])
+@pytest.mark.parametrize("name, more", [*((name, "") for name in PAGES), ("mistakes", "&view=case")])
 def test_no_barrier(looked_at, address, name, more):
     looked_at.emulate_media(color_scheme="light")
     visit(looked_at, f"{address}/{'' if name == PAGES[0] else name}?run=tiny%40seen-test&open=all{more}")

@@ -30,7 +30,7 @@ def test_each_option_has_help_that_states_its_default(name, monkeypatch):
     assert all("default" in given["help"] for given in stated)
 
 
-@pytest.mark.parametrize(("words", "status"), [(["--help"], 0), ([], 2), (["perdict"], 2)])
+@pytest.mark.parametrize("words, status", [(["--help"], 0), ([], 2), (["perdict"], 2)])
 def test_without_a_known_subcommand_it_says_which_there_are(words, status):
     with pytest.raises(SystemExit) as ended:
         main(words)
@@ -71,7 +71,7 @@ NOT_FOR_ARGUMENTS = {"torch", "pandas", "numpy", "PIL", "pydantic", "scipy", "st
 
 
 @pytest.mark.parametrize(
-    ("words", "unread"),
+    "words, unread",
     [*((words, NOT_FOR_ARGUMENTS) for words in TYPED), *((f"-m core {words}", {"torch", "pandas"}) for words in WRONG)],
 )
 def test_what_is_typed_is_read_before_libraries(words, unread):
@@ -104,7 +104,7 @@ def test_a_command_writes_to_the_home(line, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "command"), [("train.py", ["train.py"]), ("python -m core predict", ["-m", "core", "predict", "swift"])]
+    "name, command", [("train.py", ["train.py"]), ("python -m core predict", ["-m", "core", "predict", "swift"])]
 )
 def test_ctrl_c_while_libraries_are_read_is_a_sentence(name, command):
     # a line on each library as soon as it is read shows when
@@ -125,7 +125,7 @@ def test_ctrl_c_while_libraries_are_read_is_a_sentence(name, command):
 
 
 @pytest.mark.parametrize(
-    ("text", "status", "out", "err"),
+    "text, status, out, err",
     [
         ("print('\\u5199')", 0, "\\u5199\n", ""),
         ("raise MemoryError", 2, "", "core x: this machine has too little free memory"),
@@ -146,7 +146,7 @@ def test_a_command_ends_in_one_sentence_and_a_status(text, status, out, err):
 
 
 @pytest.mark.parametrize(
-    ("words", "reader", "read"),
+    "words, reader, read",
     [
         # more than fits into the pipe
         (

@@ -48,7 +48,7 @@ def _unseal(path, **values):
 
 
 @pytest.mark.parametrize(
-    ("damage", "sentence"),
+    "damage, sentence",
     [
         (lambda p: (p / "a.txt").write_text("hellO"), r"a\.txt is not the file that was written"),
         (lambda p: (p / "a.txt").unlink(), r"a\.txt is missing"),

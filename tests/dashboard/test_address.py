@@ -24,7 +24,7 @@ class Params(dict[str, str]):
 
 
 @pytest.mark.parametrize(
-    ("setting", "text", "value"),
+    "setting, text, value",
     [
         (Setting("a", "x", choices=("x", "y")), "y", "y"),
         (Setting("a", "x", choices=("x", "y")), "z", "x"),
@@ -44,7 +44,7 @@ def test_value(monkeypatch, setting, text, value):
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "text"),
+    "setting, value, text",
     [
         (Setting("a", "x", choices=("x", "y")), "y", "y"),
         (Setting("a", 5, kind=int, low=1, high=9), 9, "9"),

@@ -21,7 +21,7 @@ WIDGETS = (
 )
 
 
-@pytest.mark.parametrize(("page", "params", "expected"), WIDGETS, ids=lambda case: str(case)[:40])
+@pytest.mark.parametrize("page, params, expected", WIDGETS, ids=lambda case: str(case)[:40])
 def test_a_parameter_sets_its_widget(open_page, page, params, expected):
     kind, key, value = expected
     app = open_page(page, run=RUN, **params)
@@ -45,7 +45,7 @@ OLD = (
 )
 
 
-@pytest.mark.parametrize(("page", "params"), OLD, ids=lambda case: str(case)[:40])
+@pytest.mark.parametrize("page, params", OLD, ids=lambda case: str(case)[:40])
 def test_an_old_address_opens(open_page, home, page, params):
     add_studies(home, "probes")
     app = open_page(page, run=RUN, **params)

@@ -16,7 +16,7 @@ from dashboard.components.charts import clicked_value
 
 
 @pytest.mark.parametrize(
-    ("sent", "value"),
+    "sent, value",
     [
         ({"selection": {"points": [{"customdata": ["cat", 1]}]}}, "cat"),
         ({"selection": {"points": [{"customdata": ["fish"]}]}}, None),

@@ -46,7 +46,7 @@ def test_a_new_method_is_offered_set_drawn_and_compared(open_page):
     assert BRIGHT.title not in app.multiselect(key="methods.chosen").options
 
 
-@pytest.mark.parametrize(("method", "name", "most"), [(LIME, "n_segments", 120), (LIME_GRID, "cells", 16)])
+@pytest.mark.parametrize("method, name, most", [(LIME, "n_segments", 120), (LIME_GRID, "cells", 16)])
 def test_an_address_asks_for_no_more_than_the_widget_offers(method, name, most, monkeypatch):
     (one,) = (one for one in describe(method.settings) if one.name == name)
     for asked, found in ((most, most), (most + 1, one.default)):

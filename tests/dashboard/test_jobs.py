@@ -4,9 +4,9 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 
 from core.detectors.identity import Identity
 from core.detectors.storage import load_detector
@@ -194,7 +194,7 @@ def test_one_visitor_cannot_fill_the_queue(worker, script):
 
 
 @pytest.mark.parametrize(
-    ("error", "sentence"),
+    "error, sentence",
     [
         (ValueError("the image is odd; use another"), "the image is odd; use another."),
         (ZeroDivisionError("secret"), "This could not be computed (ZeroDivisionError)."),
@@ -249,9 +249,9 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home):
         if isinstance(settings, ExplainRequest):
             alone = find_explainer(settings.method).explain_fully(detector, images[number], settings.settings)
             # to the last bit: a request is always computed in the same batches
-            np.testing.assert_array_equal(answer.map, alone.map)
+            assert_array_equal(answer.map, alone.map)
         else:
-            np.testing.assert_allclose(answer.margins, detector.margins(images[number][None]), atol=1e-5)
+            assert_allclose(answer.margins, detector.margins(images[number][None]), atol=1e-5)
     torch.set_num_threads(threads)
 
 
@@ -260,13 +260,13 @@ def test_margins_of_many_images_come_in_batches(tiny_detector):
     answers = list(compute_answer(tiny_detector, pixels, MarginsRequest(), lambda: False))
     assert [len(margins) for margins, _ in answers] == [BATCH, 2 * BATCH, len(pixels)]
     assert [share for _, share in answers] == pytest.approx([BATCH / len(pixels), 2 * BATCH / len(pixels), 1])
-    np.testing.assert_allclose(answers[-1][0], tiny_detector.margins(pixels), atol=1e-5)
+    assert_allclose(answers[-1][0], tiny_detector.margins(pixels), atol=1e-5)
     assert list(compute_answer(tiny_detector, pixels, MarginsRequest(), lambda: True)) == []
     ((whole, share),) = compute_answer(tiny_detector, pixels, PREDICT, lambda: False)
     assert share == 1
-    np.testing.assert_allclose(whole.margins, answers[-1][0], atol=1e-5)
-    np.testing.assert_array_equal(whole.p_real, tiny_detector.p_real(whole.margins))
-    np.testing.assert_allclose(whole.maps.mean(axis=(1, 2)) + tiny_detector.bias, whole.margins, atol=1e-3)
+    assert_allclose(whole.margins, answers[-1][0], atol=1e-5)
+    assert_array_equal(whole.p_real, tiny_detector.p_real(whole.margins))
+    assert_allclose(whole.maps.mean(axis=(1, 2)) + tiny_detector.bias, whole.margins, atol=1e-3)
     tiny_detector.network.fc.bias.fill_(float("nan"))
     for request in (PREDICT, MarginsRequest()):
         with pytest.raises(ExplanationError, match="not finite"):

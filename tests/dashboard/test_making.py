@@ -72,7 +72,7 @@ def test_one_command_runs_at_a_time(monkeypatch, tmp_path):
     assert began[1:] == ["another"]
 
 
-@pytest.mark.parametrize(("run", "is_local"), [("tiny@seen-test", False), ("tiny@blind-test", True)])
+@pytest.mark.parametrize("run, is_local", [("tiny@seen-test", False), ("tiny@blind-test", True)])
 def test_no_button_for_others_or_where_the_pictures_are_unknown(open_page, monkeypatch, run, is_local):
     monkeypatch.setattr(study, "is_local", lambda: is_local)
     app = open_page("reads", run=run, tab="Patterns")

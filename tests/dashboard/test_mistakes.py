@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
+from numpy.testing import assert_array_equal
 from PIL import Image
 
 from core.detectors.storage import load_detector
@@ -59,7 +60,7 @@ def test_a_case_shows_the_smallest_flips_and_then_what_flips_nothing(tiny_detect
     assert (case.headline == NOTHING) == (not flips)
     before, after = case.story().sides
     assert (before.verdict, after.verdict) == (case.verdict, verdict_of(changes["margin"][shown[0]]))
-    np.testing.assert_array_equal(after.image, changes["picture"][shown[0]])
+    assert_array_equal(after.image, changes["picture"][shown[0]])
 
 
 def test_what_the_study_has_of_an_image_is_not_asked_again(open_page, home, monkeypatch):
@@ -126,7 +127,7 @@ def test_the_original_stands_beside_what_the_detector_saw_where_it_had_another_s
 
     assert [shown(name) for name in ("REAL/0.png", "REAL/1.png", "FAKE/1.png")] == [False, True, True]
     original = original_of(run, int(np.flatnonzero(run.predictions["name"] == "FAKE/1.png")[0]))
-    np.testing.assert_array_equal(original, np.asarray(Image.open(tmp_path / "own/FAKE/1.png").convert("RGB")))
+    assert_array_equal(original, np.asarray(Image.open(tmp_path / "own/FAKE/1.png").convert("RGB")))
     # a file that has changed is not that of the run
     shutil.copy(tmp_path / "own/REAL/0.png", tmp_path / "own/REAL/1.png")
     st.cache_data.clear()

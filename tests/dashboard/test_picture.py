@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import streamlit as st
+from numpy.testing import assert_array_equal
 from PIL import Image
 
 from core.explainers import drawing
@@ -44,7 +45,7 @@ def test_a_picture_is_encoded_once_however_often_it_is_drawn(crisp, monkeypatch)
     edge = (len(framed) - len(bare)) // 2
     assert np.abs(framed[edge:-edge, edge:-edge] - bare).mean() < 4
     if crisp:
-        np.testing.assert_array_equal(bare[4::8, 4::8], IMAGES[0])
+        assert_array_equal(bare[4::8, 4::8], IMAGES[0])
 
 
 def test_a_picture_is_drawn_once_for_an_answer_and_a_style(tiny_detector, monkeypatch):
@@ -67,7 +68,7 @@ def test_a_picture_is_drawn_once_for_an_answer_and_a_style(tiny_detector, monkey
     assert len(drawn) == len(asked)
     assert shown[: len(asked)] == shown[len(asked) : 2 * len(asked)] == shown[2 * len(asked) :]
     for (result, style, blind), data in zip(asked, shown, strict=False):
-        np.testing.assert_array_equal(pixels_of(data["source"]), draw_explanation(result, picture.SIZE, style=style))
+        assert_array_equal(pixels_of(data["source"]), draw_explanation(result, picture.SIZE, style=style))
         assert (data["rgb"] == "") == blind
         assert (data["legend"]["outline"] is not None) == (style.drawing == "outline")
 

@@ -114,7 +114,7 @@ def test_what_is_enclosed_or_clicked_opens(open_page, studied):
 
 
 @pytest.mark.parametrize(
-    ("read", "sent", "expected"),
+    "read, sent, expected",
     [
         (drawn_area, {"box": [{"x": [1, 3], "y": [5, 2]}], "lasso": []}, Area.drawn("maps", [1, 3], [5, 2])),
         (drawn_area, {"lasso": [{"x": [0, 1, 1], "y": [0, 0, 1]}]}, Area.drawn("maps", [0, 1, 1], [0, 0, 1])),
@@ -134,7 +134,7 @@ def test_what_the_browser_sends(read, sent, expected):
     assert read(sent, "maps" if read is drawn_area else 60) == expected
 
 
-@pytest.mark.parametrize(("page", "tab", "name"), [("reads", "Data", "audit"), ("maps", "", "stability")])
+@pytest.mark.parametrize("page, tab, name", [("reads", "Data", "audit"), ("maps", "", "stability")])
 def test_a_broken_study_is_one_sentence(open_page, studied, page, tab, name):
     add_studies(studied, "agreement", "stability")
     file = studied / "runs" / RUN / "studies" / f"{name}.parquet"

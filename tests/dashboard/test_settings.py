@@ -200,7 +200,7 @@ def test_a_message_that_no_browser_sends_ends_its_connection_only(server):
     assert in_a_thread(flood()) == ({1009}, MAX_NAMES, [])
 
 
-@pytest.mark.parametrize(("states", "at_once"), [(0, BURST), (2 * ENTRIES, BURST // 3)])
+@pytest.mark.parametrize("states, at_once", [(0, BURST), (2 * ENTRIES, BURST // 3)])
 def test_messages_beyond_a_pace_wait(monkeypatch, states, at_once):
     request, arrived, waited, clock = BackMsg(app_heartbeat=True), [], [], [1000.0]
     for _ in range(states):
@@ -225,7 +225,7 @@ def test_messages_beyond_a_pace_wait(monkeypatch, states, at_once):
 
 
 @pytest.mark.parametrize(
-    ("kind", "origin", "data", "answers"),
+    "kind, origin, data, answers",
     [
         ("http", ELSEWHERE, b"", ["http.response.start"]),
         ("websocket", ELSEWHERE, b"", ["websocket.close"]),

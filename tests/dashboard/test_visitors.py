@@ -33,7 +33,7 @@ def local(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("bound", "visitor", "headers", "expected"),
+    "bound, visitor, headers, expected",
     [
         ("localhost", None, {}, True),
         ("localhost", None, BROWSER, True),
@@ -67,7 +67,7 @@ def test_a_setting_says_it_of_everybody(local, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("sentence", "shown"),
+    "sentence, shown",
     [
         (f"{HOME}/runs/a@b/maps.npy is missing; restore it", "a@b/maps.npy is missing; restore it."),
         (f"{HOME}/detectors/a/manifest.json is no JSON.", "a/manifest.json is no JSON."),

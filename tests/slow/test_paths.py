@@ -85,7 +85,7 @@ def test_no_name_in_an_archive_is_a_path(archive, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("packed", "size"), [(zipfile.ZIP_DEFLATED, 1000), (zipfile.ZIP_DEFLATED, 2**32 - 2), (zipfile.ZIP_LZMA, 1000)]
+    "packed, size", [(zipfile.ZIP_DEFLATED, 1000), (zipfile.ZIP_DEFLATED, 2**32 - 2), (zipfile.ZIP_LZMA, 1000)]
 )
 def test_a_member_that_lies_about_its_size_is_not_unpacked(archive, packed, size):
     put(archive, "test/REAL/bomb.jpg", bytes(30_000_000), packed=packed)

@@ -35,7 +35,7 @@ def threshold(fake=60, real=1, *, detector="f", run="r@s"):
 
 
 @pytest.mark.parametrize(
-    ("size", "steps", "scope"),
+    "size, steps, scope",
     [
         ((32, 32), Preprocessing(32), "in scope"),
         ((64, 48), Preprocessing(32), "shrunk"),
@@ -51,7 +51,7 @@ def test_only_pictures_of_the_detectors_size_are_in_scope(size, steps, scope):
 
 
 @pytest.mark.parametrize(
-    ("fake", "real", "scope"), [(50, 1, "in scope"), (49, 1, "weak"), (50, 2, "weak"), (100, 0, "in scope")]
+    "fake, real, scope", [(50, 1, "in scope"), (49, 1, "weak"), (50, 2, "weak"), (100, 0, "in scope")]
 )
 def test_a_threshold_answers_only_if_it_is_useful(fake, real, scope):
     ready = prepare_pixels(np.zeros((32, 32, 3), np.uint8), Preprocessing(32))

@@ -18,7 +18,7 @@ def rates(found, accused):
 
 
 @pytest.mark.parametrize(
-    ("side", "counts", "margin", "expected"),
+    "side, counts, margin, expected",
     [
         (40, (80, 2), -2.0, ("Signs found", "signs")),
         (40, (80, 2), -0.5, ("Cannot tell", "nothing")),
@@ -50,7 +50,7 @@ def test_a_threshold_accuses_few_photographs():
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "expected"),
+    "kind, options, expected",
     [
         ("PNG", {}, "lossless"),
         ("JPEG", {"quality": 95}, "jpeg_fine"),

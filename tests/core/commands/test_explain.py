@@ -32,7 +32,7 @@ def test_the_verdict_is_counted_under_every_filter(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("image", "sentence"),
+    "image, sentence",
     [
         (np.zeros((32, 32, 3)), "holds float64; give uint8"),
         (np.zeros((32, 32), np.uint8), r"shape \(32, 32\); give \(height, width, 3\)"),

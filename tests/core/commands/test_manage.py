@@ -48,7 +48,7 @@ def test_they_are_listed_renamed_and_removed(own, cifake, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    "words, sentence",
     [
         (["runs", "rename", "mine@images-test", "../mine@x"], "a run is named DETECTOR@SET"),
         (["runs", "rename", "mine@images-test", "mine"], "a run is named DETECTOR@SET"),

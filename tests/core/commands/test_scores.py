@@ -40,7 +40,7 @@ def write_scores_home(home):
 
 
 @pytest.mark.parametrize(
-    ("columns", "options", "threshold"),
+    "columns, options, threshold",
     [
         (["path", "score"], [], 0.0),
         (["sha256", "score"], [], 0.0),
@@ -70,7 +70,7 @@ def test_its_margins_are_those_of_the_scores(tmp_path, columns, options, thresho
 
 
 @pytest.mark.parametrize(
-    ("change", "options", "sentence"),
+    "change, options, sentence",
     [
         (lambda table: table.drop(columns="score"), [], "needs a column path or sha256 and a column score"),
         (lambda table: table.assign(score="high"), [], "no finite number as the score of 40 rows, first row 1"),
@@ -100,7 +100,7 @@ def test_a_table_that_does_not_fit_is_refused(tmp_path, change, options, sentenc
 
 
 @pytest.mark.parametrize(
-    ("sizes", "options", "side"),
+    "sizes, options, side",
     [
         (((300, 300),), [], 256), (((40, 40),), [], 40), (((1600, 900), (30, 60)), [], 256),
         (((300, 300),), ["--size", "48"], 48),

@@ -25,7 +25,7 @@ def test_an_image_is_the_same_whatever_stands_beside_it(name):
     assert (whole[2:4] == made(name, slice(2, 4))).all()
 
 
-@pytest.mark.parametrize(("name", "kept"), [("low-8", "coarse"), ("high-8", "fine")])
+@pytest.mark.parametrize("name, kept", [("low-8", "coarse"), ("high-8", "fine")])
 def test_passes_keep_one_side_of_the_spectrum(name, kept):
     radius = np.hypot(*np.meshgrid(np.fft.fftfreq(32) * 32, np.fft.fftfreq(32) * 32))
     power = np.abs(fft.fft2(made(name).astype(float), axes=(1, 2))) ** 2
@@ -58,7 +58,7 @@ def test_spectrum_and_phase_are_parted():
     assert np.abs(again).std(axis=0).mean() < 0.1 * np.abs(before).std(axis=0).mean()
 
 
-@pytest.mark.parametrize(("size", "start"), [(5, 13), (9, 11), (17, 7)])
+@pytest.mark.parametrize("size, start", [(5, 13), (9, 11), (17, 7)])
 def test_a_patch_is_a_piece_of_its_image_on_grey(size, start):
     for image, whole in zip(made(f"patch-{size}"), PIXELS, strict=True):
         patch = image[start : start + size, start : start + size]

@@ -158,7 +158,7 @@ def test_another_scale_is_one_of_mean_and_deviation(scale):
 
 
 @pytest.mark.parametrize(
-    ("made", "outputs", "sentence"),
+    "made, outputs, sentence",
     [
         ({"scale": float("nan")}, "logits", "not finite numbers"),
         ({"scale": 0.0}, "logits", "do not depend on the picture"),

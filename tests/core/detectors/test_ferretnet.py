@@ -4,7 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn.functional import pad, unfold
+from torch.testing import assert_close
 
 from core.detectors.adding import build_from
 from core.detectors.ferretnet import FerretDetector, FerretNet, fused, median_of_neighbours
@@ -47,7 +49,7 @@ def test_the_median_is_torchs_with_a_0_in_the_middle(levels):
     windows = unfold(pad(values, (1, 1, 1, 1)), 3).view(2, 3, 9, -1)
     windows[:, :, 4] = 0
     expected = windows.median(dim=2).values.view(values.shape)
-    torch.testing.assert_close(median_of_neighbours(values), expected, rtol=0, atol=0)
+    assert_close(median_of_neighbours(values), expected, rtol=0, atol=0)
 
 
 def test_the_fused_copy_gives_the_same_logits_and_leaves_the_network_alone():
@@ -56,8 +58,8 @@ def test_the_fused_copy_gives_the_same_logits_and_leaves_the_network_alone():
     inputs = torch.randn(2, 3, 72, 88)
     with torch.no_grad():
         expected = network(inputs)
-        torch.testing.assert_close(fused(network)(inputs), expected, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(dict(network.state_dict()), state)
+        assert_close(fused(network)(inputs), expected, rtol=1e-5, atol=1e-5)
+    assert_close(dict(network.state_dict()), state)
     assert expected.std() > 1e-3
 
 
@@ -66,9 +68,9 @@ def test_a_detector_survives_being_saved_and_its_output_is_fake(tmp_path):
     pixels = make_pixels()
     with torch.no_grad():
         logits = detector.network(detector.inputs(pixels)).numpy()[:, 0]
-    np.testing.assert_allclose(detector.margins(pixels), -logits, atol=1e-5)
+    assert_allclose(detector.margins(pixels), -logits, atol=1e-5)
     save_detector(tmp_path / "ferret", detector, model_card="")
-    np.testing.assert_array_equal(load_detector(tmp_path / "ferret").margins(pixels), detector.margins(pixels))
+    assert_array_equal(load_detector(tmp_path / "ferret").margins(pixels), detector.margins(pixels))
 
 
 @pytest.mark.skipif(not PEERS.exists(), reason="the published weights are not here")
@@ -82,4 +84,4 @@ def test_the_published_weights_give_what_the_authors_code_gives():
     ramp = np.linspace(0, 255, 256 * 256 * 3).reshape(256, 256, 3).astype(np.uint8)
     margins = detector.margins(np.stack([noise, ramp, noise // 4 + ramp // 2]))
     # by their code at the commit that is known
-    np.testing.assert_allclose(margins, [-32.23532867, -1.55883706, -14.32888317], rtol=1e-5)
+    assert_allclose(margins, [-32.23532867, -1.55883706, -14.32888317], rtol=1e-5)

@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from torch import nn
 
 from core import cli
@@ -124,7 +125,7 @@ def test_it_is_fetched_once_and_gives_what_its_authors_network_gives(publish, tm
             assert file.read_bytes() == whole
         assert server.requests == 4
     detector = load_detector(tmp_path / "detectors" / "theirs")
-    np.testing.assert_allclose(detector.margins(np.asarray(publish.pixels)), publish.margins, atol=1e-4)
+    assert_allclose(detector.margins(np.asarray(publish.pixels)), publish.margins, atol=1e-4)
     assert "of its test images, known: " in (tmp_path / "detectors" / "theirs" / "README.md").read_text()
 
 
@@ -152,7 +153,7 @@ def test_a_page_fetches_one_with_its_false_alarms_or_says_why_not(publish, tmp_p
     pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
     with torch.no_grad():
         logits = network(detector.inputs(pixels)).numpy()[:, 0]
-    np.testing.assert_allclose(detector.margins(pixels), 0.25 - logits, atol=1e-4)
+    assert_allclose(detector.margins(pixels), 0.25 - logits, atol=1e-4)
     # said with the detector, and with each of its runs
     folder = tmp_path / "pictures" / "test" / "REAL"
     folder.mkdir(parents=True)
@@ -193,7 +194,7 @@ def test_a_wheel_comes_by_its_name_version_and_hash(publish, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    "changes, sentence",
     [
         ({"sha256": "0" * 64}, "127.0.0.1 sent another file than the one known as theirs"),
         ({"bytes": 1000}, "sends far more than was expected"),
@@ -219,7 +220,7 @@ def test_an_encoder_and_a_head_become_one_file(tmp_path):
         for model in (encoder, (tmp_path / "chained.onnx").read_bytes())
     )
     expected = embedding / np.linalg.norm(embedding, axis=1, keepdims=True) @ weights + 0.1
-    np.testing.assert_allclose(score[:, 0], expected, rtol=1e-5)
+    assert_allclose(score[:, 0], expected, rtol=1e-5)
 
 
 def test_they_are_listed_with_the_command_that_adds_them(capsys):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
 from core.detectors.detector import Detector
@@ -33,7 +34,7 @@ def images():
 
 
 @pytest.mark.parametrize(
-    ("settings", "layer"),
+    "settings, layer",
     [
         ({}, "blocks.1.norm1.places"),
         ({"reg_tokens": 4}, "blocks.1.norm1.places"),
@@ -47,9 +48,7 @@ def test_the_last_norm_is_found_on_whose_patches_the_answer_depends(settings, la
     assert detector.target_layer == layer
     assert detector.layers[layer] == (4, 4)
     with torch.no_grad():
-        np.testing.assert_array_equal(
-            plain(detector.inputs(images)).numpy(), detector.network(detector.inputs(images)).numpy()
-        )
+        assert_array_equal(plain(detector.inputs(images)).numpy(), detector.network(detector.inputs(images)).numpy())
 
 
 def test_its_map_is_the_gradient_of_the_margin_times_the_tokens(images):
@@ -64,8 +63,8 @@ def test_its_map_is_the_gradient_of_the_margin_times_the_tokens(images):
     tokens, slopes = seen[0][:, 1:].detach(), gradient[:, 1:]
     expected = (tokens * slopes.sum(dim=1, keepdim=True)).sum(dim=2).reshape(3, 4, 4)
     found = detector.full_pass(images)
-    np.testing.assert_allclose(found.needed_maps, expected.numpy(), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found.features, tokens.mean(dim=1).numpy(), atol=1e-6)
+    assert_allclose(found.needed_maps, expected.numpy(), rtol=1e-4, atol=1e-5)
+    assert_allclose(found.features, tokens.mean(dim=1).numpy(), atol=1e-6)
     assert np.abs(expected.numpy()).max() > 1e-3
 
 
@@ -87,7 +86,7 @@ def test_channels_that_come_last_are_read_as_places():
         assert torch.equal(network(image), before)
 
 
-@pytest.mark.parametrize(("side", "layers"), [(7, {"0": (2, 4, 4)}), (2, {"0": (2, 4, 4), "1": (2, 2, 2)})])
+@pytest.mark.parametrize("side, layers", [(7, {"0": (2, 4, 4)}), (2, {"0": (2, 4, 4), "1": (2, 2, 2)})])
 def test_a_pooling_that_enlarges_has_no_places_of_its_own(side, layers):
     network = nn.Sequential(nn.Conv2d(3, 2, 3, stride=8), nn.AdaptiveAvgPool2d(side), nn.Flatten())
     assert find_layers(network, torch.zeros(1, 3, 32, 32)) == (2 * side**2, layers)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from numpy.testing import assert_allclose
 from torch import nn
 
 from core.detectors.detector import Detector
@@ -64,7 +65,7 @@ def test_the_mean_of_local_scores_is_the_margin_and_fields_are_those_of_the_laye
     detector = make(name)
     pixels = np.stack([noise(detector.side, detector.side, seed) for seed in (0, 1)])
     scores = detector.local_scores(pixels)
-    np.testing.assert_allclose(scores.mean((1, 2)), detector.margins(pixels), atol=1e-4)
+    assert_allclose(scores.mean((1, 2)), detector.margins(pixels), atol=1e-4)
     assert np.ptp(scores[0]) > 1e-3
     assert detector.fields == FIELDS[name]
     # a field of 435 pixels is larger than the picture
@@ -104,7 +105,7 @@ def test_a_margin_that_is_no_mean_has_no_local_scores(detector):
 
 
 @pytest.mark.parametrize("name", ["ferretnet", "patch9"])
-@pytest.mark.parametrize(("height", "width"), [(203, 331), (176, 400), (161, 167)])
+@pytest.mark.parametrize("height, width", [(203, 331), (176, 400), (161, 167)])
 def test_a_picture_in_tiles_has_the_scores_of_the_whole(name, height, width, monkeypatch):
     monkeypatch.setattr("core.detectors.local.TILE", 64)
     detector = make(name)
@@ -127,4 +128,4 @@ def test_a_picture_smaller_than_the_window_is_scored_as_it_is_padded():
     picture = noise(90, 200)
     (whole,) = detector.score_whole(picture)
     expected = detector.local_scores(detector.preprocessing.fit(picture)[None])[0]
-    np.testing.assert_allclose(whole.scores, expected, atol=1e-5)
+    assert_allclose(whole.scores, expected, atol=1e-5)

@@ -5,6 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from scipy.special import logit, logsumexp
 from torch import nn
 
@@ -48,7 +49,7 @@ def images():
 
 @pytest.mark.parametrize("squeezed", [False, True])
 @pytest.mark.parametrize(
-    ("names", "fake"),
+    "names, fake",
     [
         (("FAKE", "REAL"), ("FAKE",)),
         (("real", "sd"), ("sd",)),
@@ -67,20 +68,20 @@ def test_the_margin_is_logsumexp_of_real_less_that_of_fake(names, fake, images, 
         logits, is_fake = np.concatenate([logits, 0 * logits], axis=1), np.array([bool(fake), not fake])
     groups = np.stack([logsumexp(logits[:, group], axis=1) for group in (is_fake, ~is_fake)], axis=1)
     margins = groups[:, 1] - groups[:, 0]
-    np.testing.assert_allclose(detector.logits(images), groups, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(detector.margins(images), margins, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(detector.margins(images[:1]), margins[:1], rtol=1e-4, atol=1e-4)
+    assert_allclose(detector.logits(images), groups, rtol=1e-4, atol=1e-4)
+    assert_allclose(detector.margins(images), margins, rtol=1e-4, atol=1e-4)
+    assert_allclose(detector.margins(images[:1]), margins[:1], rtol=1e-4, atol=1e-4)
     # the probability of REAL is that of all REAL classes together under the network's own softmax
     share = np.exp(logits - logsumexp(logits, axis=1, keepdims=True))[:, ~is_fake].sum(axis=1)
-    np.testing.assert_allclose(detector.p_real(detector.margins(images)), share, atol=1e-5)
+    assert_allclose(detector.p_real(detector.margins(images)), share, atol=1e-5)
     scores = detector.scores(detector.inputs(images).requires_grad_(True))
-    np.testing.assert_allclose(scores.detach().numpy(), detector.logits(images), atol=1e-4)
+    assert_allclose(scores.detach().numpy(), detector.logits(images), atol=1e-4)
     assert scores.requires_grad
 
 
 @pytest.mark.parametrize("threshold", [None, 0.7])
 @pytest.mark.parametrize(
-    ("names", "fake"), [(("a",), ("a",)), (("a",), ()), (("a", "b"), ("b",)), (("a", "b", "c", "d"), ("b", "d"))]
+    "names, fake", [(("a",), ("a",)), (("a",), ()), (("a", "b"), ("b",)), (("a", "b", "c", "d"), ("b", "d"))]
 )
 def test_probabilities_become_their_logits(names, fake, threshold):
     shares = np.random.default_rng(0).dirichlet(np.ones(max(2, len(names))), 9)[:, : len(names)]
@@ -88,7 +89,7 @@ def test_probabilities_become_their_logits(names, fake, threshold):
     scores = grouped(torch.from_numpy(shares), Classes(names, fake, "probabilities", threshold)).numpy()
     # above it FAKE is called, or the one class
     moved = logit(threshold or 0.5) * (1 if fake else -1)
-    np.testing.assert_allclose(scores[:, 1] - scores[:, 0], logit(real) + moved, atol=1e-5)
+    assert_allclose(scores[:, 1] - scores[:, 0], logit(real) + moved, atol=1e-5)
 
 
 def test_new_weights_follow_the_seed_and_leave_the_global_generator():

@@ -55,7 +55,7 @@ def test_margins_of_a_batch_become_those_of_each_image_alone():
     assert detector.capabilities == {Capability.PREDICTIONS, Capability.GRADIENTS}
 
 
-@pytest.mark.parametrize(("how", "least", "most"), [("chance", 0.02, 0.1), ("bits", 0.05, 0.2)])
+@pytest.mark.parametrize("how, least, most", [("chance", 0.02, 0.1), ("bits", 0.05, 0.2)])
 def test_noise_is_measured(how, least, most):
     detector, said = measure_noise(odd(how), PIXELS)
     assert least < detector.noise <= most

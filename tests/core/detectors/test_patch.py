@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
 from core.detectors.patch import FIELDS
 from core.explainers.exact import EXACT, spread_scores
@@ -21,11 +22,11 @@ def test_the_margin_is_the_mean_score_of_patches_cut_out_one_by_one(field):
             alone = detector.network(detector.inputs(patches))
         alone = (alone[:, 1] - alone[:, 0]).numpy()
         assert np.ptp(alone) > 0.1
-        np.testing.assert_allclose(scores.ravel(), alone, atol=1e-5)
+        assert_allclose(scores.ravel(), alone, atol=1e-5)
         assert margin == pytest.approx(alone.mean(), abs=1e-5)
     computed = detector.full_pass(PIXELS)
     assert computed.features.shape == (3, 128)
-    np.testing.assert_allclose(computed.needed_maps.mean((1, 2)) + detector.bias, computed.margins, atol=1e-5)
+    assert_allclose(computed.needed_maps.mean((1, 2)) + detector.bias, computed.margins, atol=1e-5)
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -39,7 +40,7 @@ def test_the_exact_map_adds_up_to_the_margin(field):
             expected[2 * row : 2 * row + field, 2 * column : 2 * column + field] += (
                 score / scores[number].size / field**2
             )
-        np.testing.assert_allclose(found.map, expected, atol=1e-6)
+        assert_allclose(found.map, expected, atol=1e-6)
         # no patch reaches the last row and column
         assert (found.map[-1] == 0).all()
         assert (found.map[:, -1] == 0).all()

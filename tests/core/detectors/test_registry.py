@@ -33,7 +33,7 @@ def test_plain_tensors_are_read_and_nothing_runs(tmp_path, *, old):
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    "changes, sentence",
     [
         ({"0.bias": None}, r"Missing key.*0\.bias"),
         ({"head": torch.ones(1)}, r"Unexpected key.*head"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from torch import nn
 from torchcam.methods import GradCAM
 from torchvision.models.resnet import BasicBlock, ResNet
@@ -43,9 +44,9 @@ def test_passes_equal_the_plain_network(width, pixels):
     with torch.no_grad():
         logits = detector.network(inputs).numpy()
     assert np.ptp(logits) > 0.01
-    np.testing.assert_allclose(detector.logits(pixels), logits, atol=1e-5)
-    np.testing.assert_allclose(detector.margins(pixels), logits[:, 1] - logits[:, 0], atol=1e-5)
-    np.testing.assert_allclose(detector.full_pass(pixels).logits, logits, atol=1e-5)
+    assert_allclose(detector.logits(pixels), logits, atol=1e-5)
+    assert_allclose(detector.margins(pixels), logits[:, 1] - logits[:, 0], atol=1e-5)
+    assert_allclose(detector.full_pass(pixels).logits, logits, atol=1e-5)
 
 
 def test_map_equals_torchcams_gradcam_where_positive(pixels):
@@ -67,12 +68,12 @@ def test_map_equals_torchcams_gradcam_where_positive(pixels):
         if ours.max() == 0:
             assert cam.max() == 0
             continue
-        np.testing.assert_allclose(cam / cam.max(), ours / ours.max(), atol=1e-4)
+        assert_allclose(cam / cam.max(), ours / ours.max(), atol=1e-4)
 
 
 # of networks with narrow strided 1 x 1 convolutions torch's backward pass crashes channels last
 @pytest.mark.parametrize(
-    ("width", "groups", "form"),
+    "width, groups, form",
     [(4, 1, torch.contiguous_format), (32, 1, torch.channels_last), (32, 4, torch.contiguous_format)],
 )
 def test_the_memory_format_is_never_one_with_which_torch_crashes(width, groups, form):

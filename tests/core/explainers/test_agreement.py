@@ -39,7 +39,7 @@ def test_rank_and_overlap_are_what_scipy_and_sets_say():
     assert found.overlap == len(top[0] & top[1]) / 16
 
 
-@pytest.mark.parametrize(("verdict", "overlap"), [("FAKE", 1), ("REAL", 0)])
+@pytest.mark.parametrize("verdict, overlap", [("FAKE", 1), ("REAL", 0)])
 def test_the_overlap_is_of_the_places_first_for_the_verdict(verdict, overlap):
     # the same quarter speaks for FAKE in both, another in each for REAL
     first, second = np.zeros((32, 32)), np.zeros((32, 32))

@@ -99,7 +99,7 @@ def test_nothing_is_left_on_the_network(detector, fifty, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("values", "one_sided", "cause", "named"),
+    "values, one_sided, cause, named",
     [
         ([0, 0, 0, 0], None, "zero", ""),
         ([1.0, 1.0, 0.95, 1.0], None, "flat", "REAL"),

@@ -5,6 +5,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import torch
+from numpy.testing import assert_allclose
 from torchcam.metrics import DeletionInsertionMetric
 
 from core.explainers.deletion import areas, deletion_curves
@@ -27,5 +28,5 @@ def test_areas_are_those_of_torchcams_metric(tiny_detector, pixels):
             metric = DeletionInsertionMetric(extractor, steps=8, baseline=baseline)
             metric.update(tiny_detector.inputs(image[None]), targets=lambda logits: logits[REAL] - logits[FAKE])
             found = metric.summary()
-            np.testing.assert_allclose(areas(ours.deletion)[at, of], found["deletion_auc"], rtol=1e-3, atol=1e-4)
-            np.testing.assert_allclose(areas(ours.insertion)[at, of], found["insertion_auc"], rtol=1e-3, atol=1e-4)
+            assert_allclose(areas(ours.deletion)[at, of], found["deletion_auc"], rtol=1e-3, atol=1e-4)
+            assert_allclose(areas(ours.insertion)[at, of], found["insertion_auc"], rtol=1e-3, atol=1e-4)

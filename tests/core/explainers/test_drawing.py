@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 from core.commands.explain import main
 from core.detectors.storage import save_detector
@@ -41,20 +42,18 @@ def test_an_overlay_is_the_grey_picture_where_the_map_is_zero_and_mixed_where_it
     values = np.zeros((32, 32))
     values[:, 16:] = -1
     drawn = draw_overlay(image, values, 64, Style(opacity=0.5))
-    np.testing.assert_array_equal(drawn[:, :32, :3], grey)
+    assert_array_equal(drawn[:, :32, :3], grey)
     expected = np.rint(grey / 2 + np.array(rgb(CLASS_COLOURS["FAKE"])) / 2)
-    np.testing.assert_allclose(drawn[0, 63, :3], expected, atol=1)
+    assert_allclose(drawn[0, 63, :3], expected, atol=1)
     assert (drawn[..., 3] == 255).all()
-    np.testing.assert_array_equal(
-        draw_overlay(image, values, 64, Style(opacity=0)), draw_image(grey_picture(image), 64)
-    )
+    assert_array_equal(draw_overlay(image, values, 64, Style(opacity=0)), draw_image(grey_picture(image), 64))
 
 
 def test_undecided_is_hatched_in_grey_and_what_is_decided_is_not():
     undecided = np.zeros((32, 32), bool)
     undecided[:16] = True
     plain, hatched = draw_map(np.ones((32, 32)), 64), draw_map(np.ones((32, 32)), 64, undecided=undecided)
-    np.testing.assert_array_equal(hatched[32:], plain[32:])
+    assert_array_equal(hatched[32:], plain[32:])
     shown = {tuple(pixel) for pixel in hatched[:32, :, :3].reshape(-1, 3)}
     assert shown == {rgb(UNDECIDED), rgb(NEUTRAL)}
     over = draw_overlay(np.full((32, 32, 3), 200, np.uint8), np.ones((32, 32)), 64, undecided=undecided)
@@ -79,14 +78,14 @@ def test_an_outline_encloses_the_strongest_quarter_in_the_colour_of_its_sign():
     assert not changed[20:40, 20:100].any()
     assert tuple(drawn[0, 0, :3]) == rgb(CLASS_COLOURS["REAL"])
     assert tuple(drawn[255, 255, :3]) == rgb(CLASS_COLOURS["FAKE"])
-    np.testing.assert_array_equal(draw_outline(image, np.zeros((8, 8)), 64), draw_image(image, 64))
+    assert_array_equal(draw_outline(image, np.zeros((8, 8)), 64), draw_image(image, 64))
 
 
 def test_the_papers_colours_stand_for_and_against_the_verdict(lime):
     for margin, end in ((-4.0, 0), (4.0, 1)):
         found = replace(lime, parts=None, undecided=None, values=np.full((4, 4), 2.0), margin=margin)
         drawn = draw_explanation(found, 64, style=Style("paper", 1.0))[0, 0, :3]
-        np.testing.assert_allclose(drawn, rgb(ENDS["paper"][end]), atol=1)
+        assert_allclose(drawn, rgb(ENDS["paper"][end]), atol=1)
 
 
 @pytest.fixture(scope="module")
@@ -113,19 +112,19 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime):
     solid, light, other = drawn[10, 10], drawn[10, 50], drawn[50, 10]
     blue, orange = (np.array(rgb(CLASS_COLOURS[name]), float) for name in ("REAL", "FAKE"))
     # what is undecided sets no scale: 2 is in full colour
-    np.testing.assert_allclose(solid, blue, atol=1)
+    assert_allclose(solid, blue, atol=1)
     ground = grey_picture(grey)[0, 0].astype(float)
-    np.testing.assert_allclose(light, 0.75 * ground + 0.25 * blue, atol=1)
-    np.testing.assert_allclose(other, 0.75 * ground + 0.25 * orange, atol=1)
+    assert_allclose(light, 0.75 * ground + 0.25 * blue, atol=1)
+    assert_allclose(other, 0.75 * ground + 0.25 * orange, atol=1)
     assert ["every" in parts.reading(number) for number in range(4)] == holds.tolist()
 
 
 def test_npz_holds_everything_and_needs_no_pickle(lime):
     with np.load(io.BytesIO(npz_of(lime)), allow_pickle=False) as kept:
         for name in ("image", "values", "undecided"):
-            np.testing.assert_array_equal(kept[name], getattr(lime, name))
+            assert_array_equal(kept[name], getattr(lime, name))
         for name in ("regions", "weights", "low", "high", "decisions", "labels"):
-            np.testing.assert_array_equal(kept[name], getattr(lime.parts, name))
+            assert_array_equal(kept[name], getattr(lime.parts, name))
         about = json.loads(str(kept["about"]))
     assert about["provenance"] == asdict(lime.provenance)
     assert LimeSettings(**about["settings"]) == lime.settings
@@ -134,7 +133,7 @@ def test_npz_holds_everything_and_needs_no_pickle(lime):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "arguments, message",
     [
         (["in.png", "--detector", "nobody"], "there is no detector 'nobody'"),
         (["in.png", "--method", "tea"], "there is no method 'tea'; these are known: gradcam"),

@@ -32,7 +32,7 @@ def baselines(pixels, sigma):
 
 
 @pytest.mark.parametrize(
-    ("target", "sign", "start"),
+    "target, sign, start",
     [("margin", 1, "blur"), ("margin", 1, "black"), ("REAL", 1, "blur"), ("FAKE", -1, "blur")],
 )
 def test_the_map_is_captums_on_the_plain_network(detector, six, target, sign, start):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 from core.detectors.manifest import Capability
 from core.explainers.cam import GRADCAM
@@ -50,12 +51,12 @@ def test_every_method_keeps_its_promises(name, kind):
     before = pixels.copy()
     *_, last = explainer.explain(detector, pixels[1], settings)
     batch = list(explainer.explain_batch(detector, pixels, settings))
-    np.testing.assert_array_equal(pixels, before)
+    assert_array_equal(pixels, before)
     assert len(batch) == 3
     for found in (last, batch[1]):
         assert found.complete
         assert (found.method, found.settings) == (name, settings)
-        np.testing.assert_array_equal(found.image, pixels[1])
+        assert_array_equal(found.image, pixels[1])
         assert found.margin == pytest.approx(float(detector.margins(pixels[1:2])[0]), abs=1e-4)
         assert found.p_real == pytest.approx(float(detector.p_real(np.float32(found.margin))), abs=1e-6)
         assert found.provenance.detector_sha256 == detector.sha256
@@ -66,7 +67,7 @@ def test_every_method_keeps_its_promises(name, kind):
         assert explainer.title in html_of([(found, Style())], title="one")
         assert explainer.reading(found)
     if explainer.has_map:
-        np.testing.assert_allclose(last.map, batch[1].map, rtol=1e-3, atol=1e-5)
+        assert_allclose(last.map, batch[1].map, rtol=1e-3, atol=1e-5)
         assert np.isfinite(last.map).all()
         assert draw_explanation(last, 64).shape == (64, 64, 4)
         if last.one_sided == "REAL":

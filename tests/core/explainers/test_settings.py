@@ -32,7 +32,7 @@ def test_fields_are_described_in_order_those_of_the_base_first():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "sentence"),
+    "wrong, sentence",
     [
         ({"minutes": float("nan")}, "minutes must be from 0.5 to 9, not nan"),
         ({"minutes": True}, "minutes must be from 0.5 to 9, not True"),

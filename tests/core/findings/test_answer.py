@@ -127,13 +127,13 @@ def test_without_an_interval_nothing_is_certain_and_few_sources_have_none():
     assert [certain_side(of) for of in (measure(0.5), measure(-0.5), measure(0.04), few)] == [1, -1, 0, 0]
 
 
-@pytest.mark.parametrize(("quantity", "least"), [("flip_rate", 0.05), ("auroc", 0.1), ("faithfulness", 0.4)])
+@pytest.mark.parametrize("quantity, least", [("flip_rate", 0.05), ("auroc", 0.1), ("faithfulness", 0.4)])
 def test_the_least_effect_is_the_usual_one_unless_a_study_declares_its_own(quantity, least):
     assert with_least(finding(contrast(1), least=0, quantity=quantity), 4.0).least == pytest.approx(least)
     assert with_least(finding(contrast(1), least=0.3, quantity=quantity), 4.0).least == 0.3
 
 
-@pytest.mark.parametrize(("noise", "word"), [(0.0, "yes"), (0.04, "yes"), (0.06, "in part"), (0.3, "not shown")])
+@pytest.mark.parametrize("noise, word", [(0.0, "yes"), (0.04, "yes"), (0.06, "in part"), (0.3, "not shown")])
 def test_no_effect_on_margins_below_the_noise_is_claimed(noise, word):
     made = finding(contrast(0.3), contrast(0.2), contrast(None), quantity="margin_effect")
     assert answer_of(with_noise(made, noise)).word == word

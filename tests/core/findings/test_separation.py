@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm, spearmanr
 from sklearn.model_selection import StratifiedKFold
 from statsmodels.stats.proportion import proportion_confint
@@ -41,7 +42,7 @@ def delong(wins):
     return sum(side.var(ddof=1) / len(side) if len(side) > 1 else 0.25 for side in own)
 
 
-@pytest.mark.parametrize(("n", "shift"), [(120, 0.7), (12, 1.0), (12, -1.0), (7, 0.0), (2, 0.0), (3, 0.0)])
+@pytest.mark.parametrize("n, shift", [(120, 0.7), (12, 1.0), (12, -1.0), (7, 0.0), (2, 0.0), (3, 0.0)])
 def test_the_interval_is_delongs_computed_pair_by_pair(n, shift):
     scores, is_real = two_classes(n, shift, seed=n)
     wins = pairs(scores, is_real)
@@ -69,7 +70,7 @@ def test_a_rule_is_the_log_odds_of_its_bin_among_other_images():
     # twenty bins of equal counts; a value on an edge belongs to the bin above it
     edges = np.unique(np.percentile(values, np.arange(5, 100, 5)))
     bins = np.array([(edges <= value).sum() for value in values])
-    np.testing.assert_array_equal(strata_of(pd.Series(values)), bins)
+    assert_array_equal(strata_of(pd.Series(values)), bins)
     assert strata_of(pd.Series(["a", "b", "a", "c"])).tolist() == [0, 1, 0, 2]
 
     def odds(learned, own):
@@ -78,17 +79,17 @@ def test_a_rule_is_the_log_odds_of_its_bin_among_other_images():
 
     among = np.arange(300) < 200
     given = cross_fit(bin_log_odds, bins[~among], is_real[~among], bins[among], is_real[among])
-    np.testing.assert_allclose(given, [odds(among, own) for own in bins[~among]])
+    assert_allclose(given, [odds(among, own) for own in bins[~among]])
     # cross-fitted where the training images are of one class, or none
     for training in (np.flatnonzero(is_real)[:9], np.flatnonzero(~is_real)[:9], np.zeros(0, int)):
         rule_of = cross_fit(bin_log_odds, bins, is_real, bins[training], is_real[training], seed=7)
         for learned, scored in StratifiedKFold(5, shuffle=True, random_state=7).split(values, is_real):
             among = np.isin(np.arange(300), learned)
-            np.testing.assert_allclose(rule_of[scored], [odds(among, bins[row]) for row in scored])
+            assert_allclose(rule_of[scored], [odds(among, bins[row]) for row in scored])
     # two images of a class make two folds
     halves = np.array([0, 0, 0, 0, 1, 1])
     found = cross_fit(bin_log_odds, halves, halves > 0, halves[:0], halves[:0] > 0)
-    np.testing.assert_allclose(found, np.log([0.5 / 2.5] * 4 + [1.5 / 0.5] * 2))
+    assert_allclose(found, np.log([0.5 / 2.5] * 4 + [1.5 / 0.5] * 2))
     # nothing is known of a bin without images
     assert bin_log_odds(halves, halves > 0, np.array([3])) == 0
 

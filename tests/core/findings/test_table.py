@@ -43,7 +43,7 @@ def test_tables_hold_the_numbers_and_their_texts():
 
 
 @pytest.mark.parametrize(
-    ("value", "texts"),
+    "value, texts",
     [
         (0.942, ("94.2%", "94%")), (0, ("0.0%", "0%")), (0.0005, ("under 0.1%", "under 1%")),
         (0.0006, ("0.1%", "under 1%")), (0.9995, ("over 99.9%", "over 99%")), (0.9994, ("99.9%", "over 99%")),
@@ -56,7 +56,7 @@ def test_shares(value, texts):
 
 
 @pytest.mark.parametrize(
-    ("written", "value", "unit", "text"),
+    "written, value, unit, text",
     [
         (format_measure, Measure(0.2134, 0.17, 0.27), "share", "21% (17 to 27%)"),
         (format_measure, Measure(0.2134, 0.20, 0.22), "share", "21.3% (20.0 to 22.0%)"),

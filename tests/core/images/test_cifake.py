@@ -54,7 +54,7 @@ def test_what_ships_is_the_set_that_it_was_made_of(shipped, cifake):
 
 
 @pytest.mark.parametrize(
-    ("damage", "sentence"),
+    "damage, sentence",
     [
         (lambda folder: flip_bit(folder / ARCHIVE), f"{ARCHIVE} is not the file that was written"),
         (lambda folder: (folder / ARCHIVE).unlink(), f"{ARCHIVE} is missing"),
@@ -101,7 +101,7 @@ def test_what_is_fetched_is_what_is_unpacked(serve, cifake, packed, *, sized):
 
 
 @pytest.mark.parametrize(
-    ("settings", "sentence"),
+    "settings, sentence",
     [
         ({"status": 404}, "127.0.0.1 answered 404; try again, or download the .zip from kaggle.com"),
         ({"cut": 20_000}, "127.0.0.1 cannot be reached or broke off"),

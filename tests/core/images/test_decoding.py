@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pillow_heif
 import pytest
+from numpy.testing import assert_array_equal
 from PIL import Image
 
 from core.images import shrinking
@@ -34,7 +35,7 @@ def test_exif_orientation_is_applied(orientation):
     image = Image.fromarray(upright)
     # the transposition that a viewer undoes for each orientation
     stored = image if undo is None else image.transpose(Image.Transpose(undo))
-    np.testing.assert_array_equal(decode(saved(stored, exif=turning(orientation))), upright)
+    assert_array_equal(decode(saved(stored, exif=turning(orientation))), upright)
 
 
 def test_sixteen_bit_grey_is_scaled():
@@ -48,7 +49,7 @@ def test_sixteen_bit_grey_is_scaled():
 
 
 @pytest.mark.parametrize(
-    ("depth", "colour", "rows", "key"),
+    "depth, colour, rows, key",
     [
         (16, 0, struct.pack(">HH", 0x0102, 0x8000), (0x0102,)),
         (8, 0, b"\x01\x80", (1,)),
@@ -91,7 +92,7 @@ def run_length_bmp():
 
 
 @pytest.mark.parametrize(
-    ("data", "sentence"),
+    "data, sentence",
     [
         (b"", "The file is empty"),
         (bytes(MAX_BYTES + 1), "more than 64 MB"),
@@ -122,7 +123,7 @@ def test_bad_bytes_are_one_sentence(data, sentence):
 
 
 @pytest.mark.parametrize(
-    ("kind", "mode", "options"),
+    "kind, mode, options",
     [
         ("BMP", "RGB", {}), ("BMP", "P", {}), ("TIFF", "RGB", {}), ("TIFF", "1", {}), ("TIFF", "CMYK", {}),
         ("TIFF", "RGB", {"compression": "tiff_lzw"}), ("TIFF", "L", {"compression": "tiff_adobe_deflate"}),
@@ -132,11 +133,11 @@ def test_bmp_and_tiff_are_what_pillow_reads(kind, mode, options):
     image = Image.effect_noise((90, 70), 60).convert(mode)
     turned = {"exif": turning(6)} if kind == "TIFF" else {}
     expected = image.convert("RGB").rotate(-90, expand=True) if turned else image.convert("RGB")
-    np.testing.assert_array_equal(decode(saved(image, kind, **options, **turned)), np.asarray(expected))
+    assert_array_equal(decode(saved(image, kind, **options, **turned)), np.asarray(expected))
 
 
 @pytest.mark.parametrize(
-    ("kind", "mode", "options"),
+    "kind, mode, options",
     [
         *(("PNG", mode, {}) for mode in ("L", "LA", "P", "RGB", "RGBA")), ("PNG", "RGB", {"transparency": (9, 9, 9)}),
         ("JPEG", "RGB", {"quality": 98}), ("JPEG", "CMYK", {"progressive": True}), ("HEIF", "RGB", {}),

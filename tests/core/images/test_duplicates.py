@@ -49,7 +49,7 @@ def test_small_changes_are_found_and_other_pictures_are_not():
 
 
 @pytest.mark.parametrize(
-    ("bits", "correlation", "is_near"), [(8, 0.903, True), (8, 0.897, False), (10, 0.93, False), (0, 0.93, True)]
+    "bits, correlation, is_near", [(8, 0.903, True), (8, 0.897, False), (10, 0.93, False), (0, 0.93, True)]
 )
 def test_a_near_copy_has_at_most_8_other_bits_and_a_correlation_of_at_least_09(bits, correlation, *, is_near):
     # orthogonal, so that the correlation is exact but for whole grey levels

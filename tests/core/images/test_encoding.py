@@ -4,6 +4,7 @@ import base64
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from core.images.decoding import decode
@@ -20,7 +21,7 @@ def test_an_image_is_enlarged_smoothly_or_pixel_by_pixel():
     ramp = np.broadcast_to(np.linspace(0, 255, 32).astype(np.uint8)[None, :, None], (32, 32, 3)).copy()
     smooth, squares = enlarged(ramp, 320), enlarged(ramp, 320, pixels=True)
     assert smooth.shape == squares.shape == (320, 320, 3)
-    np.testing.assert_array_equal(squares, ramp.repeat(10, 0).repeat(10, 1))
+    assert_array_equal(squares, ramp.repeat(10, 0).repeat(10, 1))
     # a ramp stays one, without steps
     assert len(np.unique(smooth[0, :, 0])) > 200
     assert np.abs(np.diff(smooth[0, :, 0].astype(int))).max() <= 2
@@ -28,7 +29,7 @@ def test_an_image_is_enlarged_smoothly_or_pixel_by_pixel():
     assert enlarged(ramp[:16], 64).shape == (32, 64, 3)
 
 
-@pytest.mark.parametrize(("shape", "most", "expected"), [((300, 200), 150, (150, 100)), ((100, 90), 344, (100, 90))])
+@pytest.mark.parametrize("shape, most, expected", [((300, 200), 150, (150, 100)), ((100, 90), 344, (100, 90))])
 def test_a_larger_image_is_reduced_to_what_is_shown(shape, most, expected):
     ramp = np.linspace(0, 255, shape[1]).astype(np.uint8)
     url = thumbnail_url(np.broadcast_to(ramp[None, :, None], (*shape, 3)).copy(), most)
@@ -37,7 +38,7 @@ def test_a_larger_image_is_reduced_to_what_is_shown(shape, most, expected):
     assert shown.shape[:2] == expected
     # it is the same picture
     across = shown.mean(axis=(0, 2))
-    np.testing.assert_allclose(across, np.linspace(0, 255, expected[1]), atol=6)
+    assert_allclose(across, np.linspace(0, 255, expected[1]), atol=6)
 
 
 NOISE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)

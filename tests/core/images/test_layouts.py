@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.testing import assert_array_equal
 from PIL import Image
 
 from core.images.cifake import FINGERPRINTS
@@ -57,7 +58,7 @@ def test_a_layout_gives_class_source_and_split_of_each_picture(name, kind, tmp_p
             if name != "parquet":
                 content = folder.joinpath(*([split] if name == "real_fake" else []), row["name"]).read_bytes()
                 assert row["sha256"] == hashlib.sha256(content).hexdigest()
-                np.testing.assert_array_equal(pixels, np.asarray(Image.open(io.BytesIO(content))))
+                assert_array_equal(pixels, np.asarray(Image.open(io.BytesIO(content))))
     assert found == expected
 
 
@@ -69,7 +70,7 @@ def test_pictures_of_a_table_of_bytes_are_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("folder", "sources"),
+    "folder, sources",
     [("my data/v1/images", None), ("Images", None), ("my data/biggan", ["biggan"] * 2)],
 )
 def test_a_folder_of_images_is_no_generator(tmp_path, folder, sources):
@@ -142,7 +143,7 @@ def test_what_is_in_no_layout_is_named_with_what_was_expected_and_found(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("table", "sentence"),
+    "table, sentence",
     [
         ("name,label\n0.png,real\n", "metadata.csv has no column path or file_name; it has label, name"),
         ("file_name,label\n0.png,0\n1.png,1\n", "the classes 0, 1, and 0, 1 does not say whether it is REAL or FAKE"),
@@ -164,7 +165,7 @@ def test_a_wrong_table_is_a_sentence(tmp_path, table, sentence):
 
 
 @pytest.mark.parametrize(
-    ("columns", "limits", "sentence"),
+    "columns, limits, sentence",
     [
         (None, {}, "a.parquet is no parquet file that can be read"),
         ({"caption": ["a"], "label": [0]}, {}, "has no column image with bytes; it has caption, label"),
@@ -206,7 +207,7 @@ def test_cifake_is_the_same_set_in_an_archive_and_a_damaged_one_is_a_sentence(tm
     assert (found.name, found.fingerprint) == ("cifake-test", expected.fingerprint)
     order = np.argsort(found.rows["name"].to_numpy())
     assert found.rows.iloc[order].reset_index(drop=True).equals(expected.rows)
-    np.testing.assert_array_equal(found.pixels[order], expected.pixels)
+    assert_array_equal(found.pixels[order], expected.pixels)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert f"is not a {'.zip file' if kind == 'zip' else 'whole .tar file'}" in refusal(path)
 
@@ -312,7 +313,7 @@ def test_pictures_without_labels_are_a_set_that_nothing_is_learned_from(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("columns", "values", "fake"),
+    "columns, values, fake",
     [
         ("filename,is_fake", ("0", "1"), ()), ("image,is_fake", ("False", "true"), ()),
         (" file_path , is_real ", ("yes", "no"), ()), ("image,target", ("0", "1"), ("1",)),

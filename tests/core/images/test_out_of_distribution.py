@@ -6,6 +6,7 @@ import tarfile
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from PIL import Image
 
 from core.images import out_of_distribution as module
@@ -43,8 +44,8 @@ def test_archives_and_folders_are_read_and_nothing_is_unpacked(tmp_path):
         read_generators(tmp_path / "nowhere", Preprocessing(32))
     found = {one.name: one for one in read_generators(tmp_path, Preprocessing(32))}
     assert list(found) == ["ddpm", "gan"]
-    np.testing.assert_array_equal(found["gan"].pixels[AS_DRAWN], gan)
-    np.testing.assert_array_equal(found["ddpm"].pixels[AS_DRAWN], ddpm)
+    assert_array_equal(found["gan"].pixels[AS_DRAWN], gan)
+    assert_array_equal(found["ddpm"].pixels[AS_DRAWN], ddpm)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -60,7 +61,7 @@ def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(
     assert (one.name, len(one), one.skipped, one.repeats) == ("large", 2, 2, 1)
     for name, pixels in one.pixels.items():
         for image, picture in zip(pixels, (wide, tall), strict=True):
-            np.testing.assert_array_equal(image, resize(crop_square(picture), 32, resampling=name))
+            assert_array_equal(image, resize(crop_square(picture), 32, resampling=name))
     assert list(one.pixels) == list(RESAMPLING)
     # it would enlarge this one
     with pytest.raises(DatasetError, match="holds no images larger than 96 x 96 pixels"):
@@ -114,12 +115,12 @@ def test_squares_are_cut_once_and_made_small_under_every_filter(photographs):
         # three of each side, from the upper left
         for number, (side, n) in enumerate((side, n) for side in (64, 128) for n in range(3)):
             square = picture.crop((10 * n, 5 * n, 10 * n + side, 5 * n + side)).resize((32, 32), method)
-            np.testing.assert_array_equal(squares[number], np.asarray(square))
+            assert_array_equal(squares[number], np.asarray(square))
     assert [one.name for one in crop_photographs(Preprocessing(32), crops=2, split="test")] == ["sea"]
     assert crop_photographs(Preprocessing(32), crops=2, split="train") == []
 
 
 def test_saved_like_cifake_is_jpeg_75_with_halved_colour(pixels):
     for image, after in zip(pixels, as_cifake(pixels), strict=True):
-        np.testing.assert_array_equal(after, resaved(image, "JPEG", quality=75, subsampling=2))
+        assert_array_equal(after, resaved(image, "JPEG", quality=75, subsampling=2))
     assert as_cifake(pixels[:0]).shape == (0, 32, 32, 3)

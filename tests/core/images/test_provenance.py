@@ -31,7 +31,7 @@ def claims(data, kind):
     return found
 
 
-@pytest.mark.parametrize(("packed", "international"), [(False, False), (True, True)])
+@pytest.mark.parametrize("packed, international", [(False, False), (True, True)])
 def test_settings_of_webui(packed, international):
     (found,) = claims(png({"parameters": WEBUI}, packed=packed, international=international), "Generator settings")
     assert "“dreamshaper_8”" in found.sentence
@@ -53,7 +53,7 @@ def test_what_only_looks_like_an_origin(data):
 
 
 @pytest.mark.parametrize(
-    ("software", "suggests"),
+    "software, suggests",
     [("Midjourney 6", "generated"), ("DALL·E 3", "generated"), ("Kendall Editor", ""), ("imagen editada", "")],
 )
 def test_software_that_generates(software, suggests):
@@ -63,7 +63,7 @@ def test_software_that_generates(software, suggests):
 
 
 @pytest.mark.parametrize(
-    ("texts", "program", "model"),
+    "texts, program, model",
     [
         ({"prompt": json.dumps(COMFY)}, "ComfyUI", "sdxl.safetensors"),
         ({"workflow": json.dumps({"nodes": [{"type": "KSampler"}], "links": []})}, "ComfyUI", ""),
@@ -92,7 +92,7 @@ def test_exif_in_every_format(kind):
     assert (software.sentence, software.suggests) == ("Written by “Éditeur 2”.", "")
 
 
-@pytest.mark.parametrize(("code", "suggests", "meaning"), [
+@pytest.mark.parametrize("code, suggests, meaning", [
     ("trainedAlgorithmicMedia", "generated", "made by a generative model"),
     ("digitalCapture", "photograph", "taken by a digital camera"),
     ("madeUp", "", "“madeUp”"),

@@ -17,7 +17,7 @@ def test_facts_match_pillow(pixels):
         assert facts.loc[index, "contrast"] == pytest.approx(luma.stddev[0], abs=0.6)
 
 
-@pytest.mark.parametrize(("cycles", "fine"), [(3, 0.0), (8, 0.0), (9, 1.0), (15, 1.0)])
+@pytest.mark.parametrize("cycles, fine", [(3, 0.0), (8, 0.0), (9, 1.0), (15, 1.0)])
 def test_fine_detail_of_a_single_wave(cycles, fine):
     wave = 128 + 50 * np.sin(2 * np.pi * cycles * np.arange(32) / 32)
     luma = np.broadcast_to(wave, (1, 32, 32)).astype(np.float32)

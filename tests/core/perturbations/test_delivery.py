@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from PIL import Image
 
 from core.images.decoding import crop_square, resize
@@ -39,15 +40,15 @@ def test_deliveries_are_pillows_own(picture):
             expected[f"scale_{share}_{how}"] = resized(picture, *size, how)
     assert expected.keys() == BY_NAME.keys()
     for name, after in expected.items():
-        np.testing.assert_array_equal(BY_NAME[name].apply(picture), after, err_msg=name)
-    np.testing.assert_array_equal(picture, before)
+        assert_array_equal(BY_NAME[name].apply(picture), after, err_msg=name)
+    assert_array_equal(picture, before)
     means = picture.reshape(60, 2, 100, 2, 3).astype(float).mean(axis=(1, 3))
     assert np.abs(expected["scale_50_box"] - means).max() <= 1
     # 1200 x 2000 pixels: a screen has 1080 lines, and messengers send a longer side of 1600
-    np.testing.assert_array_equal(BY_NAME["screenshot"].apply(large), resized(large, 1800, 1080, "bilinear"))
+    assert_array_equal(BY_NAME["screenshot"].apply(large), resized(large, 1800, 1080, "bilinear"))
     assert BY_NAME["screenshot"].apply(large[:400]).shape[:2] == (384, 1920)
     sent = resaved(resized(large, 1600, 960, "bilinear"), "JPEG", quality=80, subsampling=2)
-    np.testing.assert_array_equal(BY_NAME["messenger"].apply(large), sent)
+    assert_array_equal(BY_NAME["messenger"].apply(large), sent)
     dot = picture[:1, :1]
     assert all(one.apply(dot).shape == (1, 1, 3) for one in DELIVERIES)
 
@@ -59,7 +60,7 @@ def test_a_detector_is_given_the_delivered_square(picture):
     assert list(found) == [name for name in BY_NAME if name != "crop_90"]
     for name in ("jpeg_50", "scale_50_bilinear"):
         whole = BY_NAME[name].apply(picture)
-        np.testing.assert_array_equal(found[name].pixels, resize(crop_square(whole, 0.2, 0.5, 1.5), 32))
+        assert_array_equal(found[name].pixels, resize(crop_square(whole, 0.2, 0.5, 1.5), 32))
     assert all(one.fits for one in found.values())
     assert [one.delivery.name for one in deliver(picture, Preprocessing(32))] == list(BY_NAME)
     # what has to be enlarged says nothing of the original, unless that has to be as well
@@ -72,17 +73,17 @@ def test_a_detector_is_given_the_delivered_square(picture):
     assert all(one.fits for one in deliver(picture[:40], Preprocessing(32), location))
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MOST", 1500), ("MOST", 5999), ("WEBP_SIDE", 50), ("WEBP_SIDE", 99)])
+@pytest.mark.parametrize("limit, value", [("MOST", 1500), ("MOST", 5999), ("WEBP_SIDE", 50), ("WEBP_SIDE", 99)])
 def test_a_picture_that_is_too_large_is_halved_until_it_is_not(picture, monkeypatch, limit, value):
     monkeypatch.setattr(delivery, limit, value)
     (found,) = deliver(picture, Preprocessing(16), among=[BY_NAME["png"]])
     half = (picture.reshape(60, 2, 100, 2, 3).astype(int).sum(axis=(1, 3)) + 2) // 4
     small = (half.reshape(30, 2, 50, 2, 3).sum(axis=(1, 3)) + 2) // 4
-    np.testing.assert_array_equal(found.pixels, Preprocessing(16).see(small.astype(np.uint8)))
+    assert_array_equal(found.pixels, Preprocessing(16).see(small.astype(np.uint8)))
     # at the limit itself it stays
     monkeypatch.setattr(delivery, limit, {"MOST": 24_000, "WEBP_SIDE": 200}[limit])
     (whole,) = deliver(picture, Preprocessing(16), among=[BY_NAME["png"]])
-    np.testing.assert_array_equal(whole.pixels, Preprocessing(16).see(picture))
+    assert_array_equal(whole.pixels, Preprocessing(16).see(picture))
 
 
 @pytest.mark.parametrize("shape", [(301, 40), (1, 9), (9, 1), (2, 3)])
@@ -93,4 +94,4 @@ def test_halving_drops_an_odd_row_or_column(shape):
          for x in range(0, max(1, shape[1] - 1), 2)]
         for y in range(0, max(1, shape[0] - 1), 2)
     ]  # fmt: skip
-    np.testing.assert_array_equal(halved(picture), expected)
+    assert_array_equal(halved(picture), expected)

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 from core.perturbations.flips import (
     NOTHING,
@@ -90,10 +91,10 @@ def test_flips_are_those_found_change_by_change(*, called_real):
         assert changes.index.tolist() == ["", *COLUMNS]
         assert (changes["flips"].iloc[0], changes["size"].iloc[0], changes["margin"].iloc[0]) == (0, 0, margin)
         own = changes.iloc[1:]
-        np.testing.assert_array_equal(own["flips"], np.where(missing, np.nan, flip[row]))
-        np.testing.assert_array_equal(own["controlled"], [name in flags and flags[name][row] for name in COLUMNS])
-        np.testing.assert_allclose(own["size"], list(rounded.values()), rtol=1e-6)
-        np.testing.assert_allclose(changes["p_real"], 1 / (1 + np.exp(-changes["margin"] / 2)))
+        assert_array_equal(own["flips"], np.where(missing, np.nan, flip[row]))
+        assert_array_equal(own["controlled"], [name in flags and flags[name][row] for name in COLUMNS])
+        assert_allclose(own["size"], list(rounded.values()), rtol=1e-6)
+        assert_allclose(changes["p_real"], 1 / (1 + np.exp(-changes["margin"] / 2)))
         ranked = [name for name in clean if controls_of(name)] + [name for name in clean if not controls_of(name)]
         assert flipping(changes).index.tolist() == ranked
         words = reason(changes, side=32)
@@ -108,9 +109,9 @@ def test_flips_are_those_found_change_by_change(*, called_real):
 def test_margins_are_shortened_to_less_than_half_a_percent_and_keep_their_sign():
     margins = np.random.default_rng(0).normal(0, 3, 10000).astype(np.float32)
     short = short_margins(margins).astype(np.float64)
-    np.testing.assert_allclose(short, margins, rtol=0.0045, atol=1e-6)
-    np.testing.assert_array_equal(short > 0, margins > 0)
+    assert_allclose(short, margins, rtol=0.0045, atol=1e-6)
+    assert_array_equal(short > 0, margins > 0)
     assert set(short_margins(margins).view(np.uint16) & 7) == {0}
     tiny = np.array([1e-7, -1e-7, 1e-30, -1e-30, 0], np.float32)
-    np.testing.assert_array_equal(np.sign(short_margins(tiny)), [1, -1, 1, -1, 0])
+    assert_array_equal(np.sign(short_margins(tiny)), [1, -1, 1, -1, 0])
     assert np.isnan(short_margins(np.array([np.nan], np.float32))).all()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 from core.perturbations.frequency import (
     attenuated,
@@ -31,7 +32,7 @@ def by_full_transform(values):
 
 
 @pytest.mark.parametrize("side", [15, 32])
-@pytest.mark.parametrize(("low", "high"), [(10, 99), (4, 8), (2, 99)])
+@pytest.mark.parametrize("low, high", [(10, 99), (4, 8), (2, 99)])
 def test_edits_and_their_controls_are_those_of_the_full_transform(side, low, high):
     generator = np.random.default_rng(side)
     pixels = np.clip(generator.normal(128, 30, (8, side, side, 3)), 0, 255).astype(np.uint8)
@@ -73,15 +74,15 @@ def test_edits_and_their_controls_are_those_of_the_full_transform(side, low, hig
         difference = np.abs(found.astype(int) - by_full_transform(expected))
         assert difference.max() <= 1
         assert difference.mean() < 1e-3
-    np.testing.assert_allclose(energy(half, mask), power_of(image * rings).ravel(), rtol=1e-5, atol=1e-3)
+    assert_allclose(energy(half, mask), power_of(image * rings).ravel(), rtol=1e-5, atol=1e-3)
 
 
 def test_where_nothing_else_is_left_controls_add_nothing():
     # of 3 x 3 pixels all frequencies but the mean are in one ring
     pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 3, 3)).astype(np.uint8)
     spectra, every, noise = spectra_of(pixels), ring(0, side=3), np.ones((2, 3, 3, 3), np.float32)
-    np.testing.assert_array_equal(patterned_elsewhere(spectra, every, noise, np.array([9.0, 9.0])), pixels)
-    np.testing.assert_array_equal(attenuated_elsewhere(spectra, every), pixels)
+    assert_array_equal(patterned_elsewhere(spectra, every, noise, np.array([9.0, 9.0])), pixels)
+    assert_array_equal(attenuated_elsewhere(spectra, every), pixels)
     assert wave_length(14) == pytest.approx(16 / 7)
     # radii may reach the corner, and the mean is in no ring
     assert ring(-5, side=32).sum() == ring(0, side=32).sum() == 32 * 17 - 1

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
 from core.explainers.lime.segmentation import segment
@@ -24,7 +25,7 @@ def test_mean_fill_is_the_lime_packages(image):
     fudged = image.copy()
     for x in np.unique(segments):
         fudged[segments == x] = tuple(np.mean(image[segments == x][:, channel]) for channel in range(3))
-    np.testing.assert_array_equal(fill_image(image, segments, fill="mean"), fudged)
+    assert_array_equal(fill_image(image, segments, fill="mean"), fudged)
 
 
 @pytest.mark.parametrize("fill", [fill for fill in FILLS if fill != "road"])
@@ -40,28 +41,26 @@ def test_masks_show_the_filling_exactly_where_a_segment_is_not_kept(image, fill)
         expected = image.copy()
         for number in np.flatnonzero(~row):
             expected[segments == number] = filled[segments == number]
-        np.testing.assert_array_equal(version, expected)
-    np.testing.assert_array_equal(masked[0], image)
-    np.testing.assert_array_equal(masked[1], filled)
-    np.testing.assert_array_equal(mask_batch(image, segments, keep=keep, fill=filled), masked)
-    np.testing.assert_array_equal(image, before)
+        assert_array_equal(version, expected)
+    assert_array_equal(masked[0], image)
+    assert_array_equal(masked[1], filled)
+    assert_array_equal(mask_batch(image, segments, keep=keep, fill=filled), masked)
+    assert_array_equal(image, before)
 
 
 def test_masks_of_road_are_imputed_and_what_does_not_fit_is_refused(image):
     segments = segment(image, method="grid", n_segments=9)
     keep = np.random.default_rng(0).random((3, 9)) < 0.5
     road_masks = mask_batch(image, segments, keep=keep, fill="road", seed=4)
-    np.testing.assert_array_equal(road_masks, impute(image, ~keep[:, segments], seed=4))
-    np.testing.assert_array_equal(
-        fill_image(image, segments, fill="road"), impute(image, np.ones((1, 32, 32), bool))[0]
-    )
+    assert_array_equal(road_masks, impute(image, ~keep[:, segments], seed=4))
+    assert_array_equal(fill_image(image, segments, fill="road"), impute(image, np.ones((1, 32, 32), bool))[0])
     plain, named = mask_batch(image, segments, keep=keep), fill_image(image, segments, fill="mean")
-    np.testing.assert_array_equal(plain, mask_batch(image, segments, keep=keep, fill=named))
+    assert_array_equal(plain, mask_batch(image, segments, keep=keep, fill=named))
     for fill in ("texture", "road"):
         shuffled = [
             mask_batch(image, segments, keep=keep, fill=fill, **seed) for seed in ({}, {"seed": 0}, {"seed": 1})
         ]
-        np.testing.assert_array_equal(shuffled[0], shuffled[1])
+        assert_array_equal(shuffled[0], shuffled[1])
         assert (shuffled[0] != shuffled[2]).any()
     for wrong in (
         {"keep": keep[0]}, {"keep": keep[:, :8]}, {"keep": keep.astype(int)}, {"keep": keep[None]}, {"fill": "pink"},
@@ -109,14 +108,14 @@ def texture_by_transforms(image, segments, seed):
 
 # by small matrices, a few segments at once, or by a transform of the whole image for each larger segment
 @pytest.mark.parametrize("largest", [texture.LARGEST, 2000, 0])
-@pytest.mark.parametrize(("method", "asked"), [("slic", 30), ("grid", 16), ("grid", 1)])
+@pytest.mark.parametrize("method, asked", [("slic", 30), ("grid", 16), ("grid", 1)])
 def test_texture_is_that_of_transforms_of_the_whole_image(image, monkeypatch, method, asked, largest):
     monkeypatch.setattr(texture, "LARGEST", largest)
     segments = segment(image, method=method, n_segments=asked)
     for cut in (image, image[:20, :31]):
         part = np.unique(segments[: len(cut), : cut.shape[1]], return_inverse=True)[1].reshape(cut.shape[:2])
         found = fill_image(cut, part, fill="texture", seed=4)
-        np.testing.assert_allclose(found, texture_by_transforms(cut, part, 4), atol=0.5 + 1e-6)
+        assert_allclose(found, texture_by_transforms(cut, part, 4), atol=0.5 + 1e-6)
 
 
 # red of pytorch_grad_cam.metrics.road.NoisyLinearImputer(noise=0), grad-cam 1.5.7, where `removed_of(8)` is True
@@ -139,7 +138,7 @@ def test_the_numbers_are_those_of_pytorch_grad_cam():
     image = generator.integers(0, 256, (8, 8, 3)).astype(np.uint8)
     generator.random((8, 8))
     removed = generator.random((8, 8)) < 0.6
-    np.testing.assert_allclose(impute(image, removed[None])[0][removed, 0], GRAD_CAM, atol=0.501)
+    assert_allclose(impute(image, removed[None])[0][removed, 0], GRAD_CAM, atol=0.501)
 
 
 @pytest.mark.parametrize("side", [32, 96])
@@ -147,4 +146,4 @@ def test_the_blur_is_scipys_with_a_sixteenth_of_the_height(side):
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3)).astype(np.uint8)
     found = fill_image(image, np.zeros((side, side), np.int64), fill="blur")
     expected = np.stack([gaussian_filter(image[..., c].astype(float), side / 16) for c in range(3)], axis=-1)
-    np.testing.assert_array_equal(found, np.rint(expected))
+    assert_array_equal(found, np.rint(expected))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, ImageEnhance
 from scipy import ndimage
 
@@ -53,16 +54,16 @@ def test_blur_is_scipys_and_sharpening_its_opposite(pixels, sigma):
     close(photometric.blurred(pixels, sigma), np.rint(smooth).astype(np.uint8))
     sharp = np.clip(np.rint(1.5 * pixels - 0.5 * smooth), 0, 255).astype(np.uint8)
     close(photometric.sharpened(pixels, 0.5, sigma=sigma), sharp)
-    np.testing.assert_array_equal(photometric.sharpened(pixels, 0.5), photometric.sharpened(pixels, 0.5, sigma=1))
+    assert_array_equal(photometric.sharpened(pixels, 0.5), photometric.sharpened(pixels, 0.5, sigma=1))
 
 
 @pytest.mark.parametrize("quality", [95, 30])
 def test_compression_is_pillows_jpeg(pixels, quality):
     for image, after in zip(pixels, photometric.compressed(pixels, quality), strict=True):
-        np.testing.assert_array_equal(after, resaved(image, "JPEG", quality=quality))
+        assert_array_equal(after, resaved(image, "JPEG", quality=quality))
 
 
 def test_the_size_of_a_change_is_its_root_mean_square(pixels):
     other = np.roll(pixels, 1, axis=0)
     expected = np.sqrt(((pixels.astype(float) - other) ** 2).mean(axis=(1, 2, 3)))
-    np.testing.assert_allclose(photometric.rms(other, pixels), expected, rtol=1e-5)
+    assert_allclose(photometric.rms(other, pixels), expected, rtol=1e-5)

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import fft
 
 from core.perturbations import frequency, photometric, spatial
@@ -43,7 +44,7 @@ def natural():
     return Batch(pixels[:16], pixels[16:32], pixels[32:], Chance.of(list("abcdefghijklmnop"), side=32))
 
 
-@pytest.mark.parametrize(("key", "control"), [(key, control) for key in PROBES for control in PROBES[key].controls])
+@pytest.mark.parametrize("key, control", [(key, control) for key in PROBES for control in PROBES[key].controls])
 def test_a_control_acts_and_is_not_its_probe(batch, natural, key, control):
     probe, other = PROBES[key], PROBES[control]
     assert other.is_control or probe.family == "place"
@@ -56,7 +57,7 @@ def test_a_control_acts_and_is_not_its_probe(batch, natural, key, control):
         assert np.median(rms(own, theirs)) > 0.25 * sizes[0], step.key
         if control in MATCHED and step.value >= 8:
             changes = (rms(of.edit(batch, step.value), batch.pixels) for of in (other, probe))
-            np.testing.assert_allclose(*changes, rtol=0.05, err_msg=step.key)
+            assert_allclose(*changes, rtol=0.05, err_msg=step.key)
 
 
 def test_a_blur_leaves_next_to_nothing_of_what_the_low_pass_like_it_removes(natural):
@@ -79,15 +80,15 @@ def test_chance_depends_on_the_image_and_the_seed_alone(side):
     chance = Chance.of(["a", "b"], side=side, seed=5)
     for row, name in enumerate("ab"):
         generator = np.random.default_rng(int.from_bytes(hashlib.sha256(f"5 {name}".encode()).digest()[:8], "little"))
-        np.testing.assert_array_equal(chance.uniform[row], generator.random((side, side, 3), np.float32))
-        np.testing.assert_array_equal(chance.normal[row], generator.standard_normal((side, side), np.float32))
+        assert_array_equal(chance.uniform[row], generator.random((side, side, 3), np.float32))
+        assert_array_equal(chance.normal[row], generator.standard_normal((side, side), np.float32))
         # as the shipped studies have it
         generator.random(4, np.float32)
         for parts in BLOCKS:
             blocks = (side // block_side(side, parts)) ** 2
-            np.testing.assert_array_equal(chance.orders[parts][row], generator.permutation(blocks))
+            assert_array_equal(chance.orders[parts][row], generator.permutation(blocks))
     assert {name: block_side(side, name) for name in BLOCKS} == {32: {2: 16, 4: 8, 8: 4}, 15: {2: 7, 4: 3, 8: 2}}[side]
-    np.testing.assert_array_equal(Chance.of(["a"], side=side).uniform, Chance.of(["a"], side=side, seed=0).uniform)
+    assert_array_equal(Chance.of(["a"], side=side).uniform, Chance.of(["a"], side=side, seed=0).uniform)
 
 
 def test_each_change_is_the_one_that_its_column_names(batch):
@@ -130,7 +131,7 @@ def test_each_change_is_the_one_that_its_column_names(batch):
     }  # fmt: skip
     for column, after in expected.items():
         probe, strength = probe_columns()[column]
-        np.testing.assert_array_equal(probe.edit(batch, strength.value), after, err_msg=column)
+        assert_array_equal(probe.edit(batch, strength.value), after, err_msg=column)
     # one image alone, with what it lacks left out
     given = {"other": other[1], "same": same[1]}
     alone = probe_pictures(pixels[1], name="b", seed=5, **given)

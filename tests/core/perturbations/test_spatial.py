@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
@@ -30,8 +31,8 @@ def test_every_block_moves_to_the_place_of_the_next_in_its_order(side, parts):
             assert own != following
             moved[row][where[following]] = pixels[row][where[own]]
             turned[row][where[own]] = np.rot90(pixels[row][where[own]], 2)
-    np.testing.assert_array_equal(spatial.shuffled(pixels, block, orders), moved)
-    np.testing.assert_array_equal(spatial.rotated_in_blocks(pixels, block), turned)
+    assert_array_equal(spatial.shuffled(pixels, block, orders), moved)
+    assert_array_equal(spatial.rotated_in_blocks(pixels, block), turned)
     with pytest.raises(ValueError, match="permutation of the blocks"):
         spatial.shuffled(pixels, block, orders[:2])
 
@@ -57,7 +58,7 @@ def poisson(image, cut):
     return np.asarray(spsolve((gradients.T @ gradients).tocsc(), gradients.T @ right)).reshape(side, side)
 
 
-@pytest.mark.parametrize(("side", "block"), [(16, 4), (16, 8), (15, 4)])
+@pytest.mark.parametrize("side, block", [(16, 4), (16, 8), (15, 4)])
 def test_blocks_without_seams_solve_the_poisson_equation(side, block):
     pixels = np.random.default_rng(0).integers(100, 156, (2, side, side, 3)).astype(np.uint8)
     orders = np.stack([np.random.default_rng(seed).permutation((side // block) ** 2) for seed in range(2)])
@@ -67,8 +68,8 @@ def test_blocks_without_seams_solve_the_poisson_equation(side, block):
         for image, after in zip(cut, found, strict=True):
             for channel in range(3):
                 expected = poisson(image[..., channel].astype(float), block)
-                np.testing.assert_allclose(after[..., channel], np.clip(expected, 0, 255), atol=0.51)
-        np.testing.assert_allclose(found.mean(axis=(1, 2)), pixels.mean(axis=(1, 2)), atol=0.1)
+                assert_allclose(after[..., channel], np.clip(expected, 0, 255), atol=0.51)
+        assert_allclose(found.mean(axis=(1, 2)), pixels.mean(axis=(1, 2)), atol=0.1)
 
 
 def faded(image, block, order):
@@ -93,7 +94,7 @@ def faded(image, block, order):
     return np.where(weights > 0, total / np.maximum(weights, 1e-9), image)
 
 
-@pytest.mark.parametrize(("side", "block"), [(16, 4), (16, 8), (13, 2)])
+@pytest.mark.parametrize("side, block", [(16, 4), (16, 8), (13, 2)])
 def test_cross_faded_blocks_are_those_of_a_sum_pixel_by_pixel(side, block):
     pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, 3)).astype(np.uint8)
     orders = np.stack([np.random.default_rng(seed).permutation((side // block) ** 2) for seed in range(2)])
@@ -101,17 +102,17 @@ def test_cross_faded_blocks_are_those_of_a_sum_pixel_by_pixel(side, block):
     for given in (orders, None):
         expected = [faded(image, block, None if given is None else order)
                     for image, order in zip(pixels, orders, strict=True)]  # fmt: skip
-        np.testing.assert_allclose(spatial.cross_faded(pixels, block, given), expected, atol=0.501)
-    np.testing.assert_array_equal(pixels, before)
+        assert_allclose(spatial.cross_faded(pixels, block, given), expected, atol=0.501)
+    assert_array_equal(pixels, before)
 
 
 def test_geometry(pixels):
     for by in (1, 3):
         shifted = spatial.shifted(pixels, by)
-        np.testing.assert_array_equal(shifted[:, :, by:], pixels[:, :, :-by])
-        np.testing.assert_array_equal(shifted[:, :, :by], pixels[:, :, :1].repeat(by, axis=2))
-    np.testing.assert_array_equal(spatial.rotated(pixels, 1)[:, 31, 0], pixels[:, 0, 0])
-    np.testing.assert_array_equal(spatial.rotated(pixels, 2), pixels[:, ::-1, ::-1])
+        assert_array_equal(shifted[:, :, by:], pixels[:, :, :-by])
+        assert_array_equal(shifted[:, :, :by], pixels[:, :, :1].repeat(by, axis=2))
+    assert_array_equal(spatial.rotated(pixels, 1)[:, 31, 0], pixels[:, 0, 0])
+    assert_array_equal(spatial.rotated(pixels, 2), pixels[:, ::-1, ::-1])
 
 
 @pytest.mark.parametrize("side", [8, 20, 32, 40])
@@ -119,11 +120,11 @@ def test_places_are_eighths_of_the_side_and_frames_a_sixteenth_thick(side):
     rows, columns = np.indices((side, side))
     area = spatial.place_mask((4, 8, 1, 3), side=side)
     inside = (side // 2 <= rows) & (side // 8 <= columns) & (columns < 3 * side // 8)
-    np.testing.assert_array_equal(area, inside)
+    assert_array_equal(area, inside)
     depth = np.minimum(np.minimum(rows, side - 1 - rows), np.minimum(columns, side - 1 - columns))
     width = {8: 1, 20: 1, 32: 2, 40: 2}[side]
     for inset, start in ((0, 0), (1 / 32, 1), (1 / 8, side // 8)):
-        np.testing.assert_array_equal(spatial.frame_mask(inset, side=side), (start <= depth) & (depth < start + width))
+        assert_array_equal(spatial.frame_mask(inset, side=side), (start <= depth) & (depth < start + width))
 
 
 @pytest.mark.parametrize("place", [(2, 6, 2, 6), (4, 8, 0, 4)])
@@ -134,14 +135,14 @@ def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(pixels, place):
     flat = spatial.hidden(soft, mask)
     textured = spatial.hidden(soft, mask, scrambled(spectra_of(soft), noise))
     for after in (flat, textured):
-        np.testing.assert_array_equal(after[:, ~mask], soft[:, ~mask])
-        np.testing.assert_allclose(after[:, mask].mean(axis=1), soft[:, mask].mean(axis=1), atol=0.6)
-    np.testing.assert_array_equal(flat[:, mask], np.rint(soft[:, mask].mean(axis=1, keepdims=True)) + 0 * flat[:, mask])
-    np.testing.assert_allclose(textured[:, mask].std(axis=1), soft[:, mask].std(axis=1), rtol=0.05, atol=0.5)
+        assert_array_equal(after[:, ~mask], soft[:, ~mask])
+        assert_allclose(after[:, mask].mean(axis=1), soft[:, mask].mean(axis=1), atol=0.6)
+    assert_array_equal(flat[:, mask], np.rint(soft[:, mask].mean(axis=1, keepdims=True)) + 0 * flat[:, mask])
+    assert_allclose(textured[:, mask].std(axis=1), soft[:, mask].std(axis=1), rtol=0.05, atol=0.5)
     assert (textured[:, mask] != soft[:, mask]).mean() > 0.5
     # a place of its own for each image, and a texture without contrast
     masks = np.stack([np.roll(mask, row, axis=0) for row in range(len(soft))])
     own = spatial.hidden(soft, masks, np.full(soft.shape, 77, np.float32))
     for image, where, after in zip(soft, masks, own, strict=True):
-        np.testing.assert_array_equal(after[~where], image[~where])
+        assert_array_equal(after[~where], image[~where])
         assert np.abs(after[where] - image[where].mean(axis=0)).max() <= 0.501

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from PIL import Image, ImageDraw
 
 from core.explainers.cam import GRADCAM
@@ -81,7 +82,7 @@ def test_a_slide_tells_the_reason_and_shows_both_pictures_and_the_maps(made):
         assert any(text == side.verdict and x <= at[0] < x + PICTURE for text, at in Recorded.texts)
         picture = Image.fromarray(enlarged(side.image, PICTURE)).resize((PICTURE, PICTURE))
         half = PICTURE // 2
-        np.testing.assert_array_equal(drawn[TOP : TOP + half, x : x + PICTURE], np.asarray(picture)[:half])
+        assert_array_equal(drawn[TOP : TOP + half, x : x + PICTURE], np.asarray(picture)[:half])
     # each map stands left of its name
     for name, explanation in (
         (GRADCAM.title, made[0]),
@@ -91,7 +92,7 @@ def test_a_slide_tells_the_reason_and_shows_both_pictures_and_the_maps(made):
         [right] = [at[0] for text, at in Recorded.texts if text == name]
         left = int(right) - MAP - 20
         expected = Image.fromarray(draw_explanation(explanation, max(MAP, 256), style=style)).convert("RGB")
-        np.testing.assert_array_equal(drawn[MAPS_TOP : MAPS_TOP + MAP, left : left + MAP], expected.resize((MAP, MAP)))
+        assert_array_equal(drawn[MAPS_TOP : MAPS_TOP + MAP, left : left + MAP], expected.resize((MAP, MAP)))
 
 
 @pytest.mark.parametrize("label", ["REAL", None])

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import classification_report, confusion_matrix, precision_recall_fscore_support, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
@@ -50,9 +51,9 @@ def test_confusion_and_scores_are_scikit_learns(table, cut):
     called = np.where(table["p_real"] > cut, "REAL", "FAKE")
     counts = confusion_at(table, cut)
     truth = table["label"].astype(str)
-    np.testing.assert_array_equal(counts, confusion_matrix(truth, called, labels=["FAKE", "REAL"]))
+    assert_array_equal(counts, confusion_matrix(truth, called, labels=["FAKE", "REAL"]))
     expected = precision_recall_fscore_support(truth, called, labels=["FAKE", "REAL"])
-    np.testing.assert_allclose(class_scores(counts).to_numpy().T, expected[:3])
+    assert_allclose(class_scores(counts).to_numpy().T, expected[:3])
     assert (class_scores(0 * counts) == 0).all(axis=None)
     assert list(class_scores(counts).index) == ["FAKE", "REAL"]
 
@@ -96,7 +97,7 @@ def test_wilsons_interval_is_statsmodels_and_exact_at_its_ends(confidence):
     k, n = np.array([0, 1, 5, 10, 73, 1, 9_999, 0]), np.array([10, 10, 10, 10, 333, 1, 10_000, 0])
     low, high = wilson_interval(k, n, confidence=confidence)
     expected = proportion_confint(k[:-1], n[:-1], alpha=1 - confidence, method="wilson")
-    np.testing.assert_allclose([low[:-1], high[:-1]], expected, atol=1e-12)
+    assert_allclose([low[:-1], high[:-1]], expected, atol=1e-12)
     assert set(low[k == 0]) == {0}
     assert set(high[k == n]) == {1}
 
@@ -127,8 +128,8 @@ def test_bins_of_confidence_are_those_counted_one_by_one(table):
     table.loc[:9, "p_real"] = np.float32([0.5, 0.75, 0.25, 1, 0, 0.625, 0.375, 0.875, 0.125, 0.9375])
     p_real, right = table["p_real"].to_numpy(np.float64), (table["predicted"] == table["label"]).to_numpy()
     confidence = np.where(p_real < 0.5, 1 - p_real, p_real)
-    np.testing.assert_allclose(confidence_of(table["p_real"].to_numpy()), confidence, atol=1e-7)
-    np.testing.assert_array_equal(is_right(table), right)
+    assert_allclose(confidence_of(table["p_real"].to_numpy()), confidence, atol=1e-7)
+    assert_array_equal(is_right(table), right)
 
     def members(bins):
         edges = [0.5 + number / bins / 2 for number in range(bins)] + [1.1]
@@ -140,14 +141,14 @@ def test_bins_of_confidence_are_those_counted_one_by_one(table):
     assert histogram["right"].tolist() == [(inside & right).sum() for inside in members(20)]
     assert histogram["wrong"].tolist() == [(inside & ~right).sum() for inside in members(20)]
     assert len(confidence_histogram(table[confidence < 0.6])) == 20
-    np.testing.assert_allclose(histogram[["low", "high"]], [(0.5 + n / 40, 0.525 + n / 40) for n in range(20)])
+    assert_allclose(histogram[["low", "high"]], [(0.5 + n / 40, 0.525 + n / 40) for n in range(20)])
     for bins, curve in ((10, calibration(table)), (4, calibration(table, bins=4))):
         inside = [chosen for chosen in members(bins) if chosen.any()]
         assert curve["images"].tolist() == [chosen.sum() for chosen in inside]
-        np.testing.assert_allclose(curve["confidence"], [confidence[chosen].mean() for chosen in inside], atol=1e-6)
-        np.testing.assert_allclose(curve["accuracy"], [right[chosen].mean() for chosen in inside])
+        assert_allclose(curve["confidence"], [confidence[chosen].mean() for chosen in inside], atol=1e-6)
+        assert_allclose(curve["accuracy"], [right[chosen].mean() for chosen in inside])
         ends = [proportion_confint(right[chosen].sum(), chosen.sum(), method="wilson") for chosen in inside]
-        np.testing.assert_allclose(curve[["low", "high"]], ends)
+        assert_allclose(curve[["low", "high"]], ends)
     off = pd.DataFrame({"confidence": [0.9, 0.5, 0.7, 0.6, 0.4], "low": [0.5, 0.6, 0.7, 0.2, 0.5], "high": 0.7})
     assert beyond_confidence(off) == (1, 2)
 

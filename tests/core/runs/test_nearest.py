@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neighbors import NearestNeighbors
 
 from core.runs import nearest
@@ -22,7 +23,7 @@ def test_it_is_brute_force(k):
     distances, rows = (
         NearestNeighbors(metric="cosine", algorithm="brute").fit(base.astype(np.float16)).kneighbors(queries, k)
     )
-    np.testing.assert_allclose(found.distances, distances, atol=1e-5)
+    assert_allclose(found.distances, distances, atol=1e-5)
     # where two are as near to float32 either may come first
     assert (found.rows == rows).mean() > 0.99
     assert (found.rows.dtype, found.distances.dtype) == (np.intp, np.float32)
@@ -36,7 +37,7 @@ def test_rows_that_are_left_out_are_never_found():
     unit = base / np.linalg.norm(base, axis=1)[:, None]
     distances = 1 - unit @ unit.T
     distances[codes[:, None] == codes] = np.inf
-    np.testing.assert_array_equal(found.rows, np.argsort(distances, axis=1)[:, :4])
+    assert_array_equal(found.rows, np.argsort(distances, axis=1)[:, :4])
 
 
 def test_where_there_are_fewer_the_rest_is_said_to_be_missing():
@@ -53,8 +54,8 @@ def test_where_there_are_fewer_the_rest_is_said_to_be_missing():
 def test_values_are_halved_where_that_can_hold_them():
     values = np.array([[65504.0, -1.5]], np.float32)
     assert halved(values).dtype == np.float16
-    np.testing.assert_array_equal(halved(values), values)
-    np.testing.assert_array_equal(halved(-2 * values), -2 * values)
+    assert_array_equal(halved(values), values)
+    assert_array_equal(halved(-2 * values), -2 * values)
     assert halved(-2 * values).dtype == np.float32
     assert halved(np.zeros((0, 4), np.float32)).dtype == np.float16
     # so small ones would have one digit left

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 
 from core.images.statistics import STATISTICS
 from core.runs.filter import PAGE_SIZES, Filter, choices_of
@@ -159,14 +160,14 @@ def test_pages_cut_the_rows_and_end_at_the_last(table):
     positions = np.arange(53)
     size = PAGE_SIZES[0]
     parts = [page_rows(positions, Filter(page=page)) for page in range(1, pages(53, size) + 1)]
-    np.testing.assert_array_equal(np.concatenate(parts), positions)
-    np.testing.assert_array_equal(page_rows(positions, Filter(page=999)), parts[-1])
+    assert_array_equal(np.concatenate(parts), positions)
+    assert_array_equal(page_rows(positions, Filter(page=999)), parts[-1])
     assert pages(0, size) == 1
     assert len(page_rows(positions[:0], Filter(page=2))) == 0
 
 
 @pytest.mark.parametrize(
-    ("row", "expected"), [(7, (1, 3, None, 9)), (9, (2, 3, 7, 5)), (5, (3, 3, 9, None)), (3, (None, 3))]
+    "row, expected", [(7, (1, 3, None, 9)), (9, (2, 3, 7, 5)), (5, (3, 3, 9, None)), (3, (None, 3))]
 )
 def test_the_location_of_a_row(row, expected):
     assert location_of(np.array([7, 9, 5], np.intp), row) == Location(*expected)

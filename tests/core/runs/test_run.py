@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 from core.images.labels import verdict_of
 from core.images.loading import load_image_set
@@ -38,13 +39,13 @@ def test_a_run_holds_what_the_detector_says(run, images):
     detector = make_detector()
     frame = run.predictions
     assert run.name == "unnamed@images-test"
-    np.testing.assert_array_equal(frame["margin"], detector.margins(np.asarray(images.pixels)))
-    np.testing.assert_allclose(frame["logit_real"] - frame["logit_fake"], frame["margin"], atol=1e-6)
-    np.testing.assert_allclose(frame["p_real"], 1 / (1 + np.exp(-frame["margin"].astype(float) / 1.5)), atol=1e-6)
+    assert_array_equal(frame["margin"], detector.margins(np.asarray(images.pixels)))
+    assert_allclose(frame["logit_real"] - frame["logit_fake"], frame["margin"], atol=1e-6)
+    assert_allclose(frame["p_real"], 1 / (1 + np.exp(-frame["margin"].astype(float) / 1.5)), atol=1e-6)
     assert ((frame["predicted"] == "REAL") == (frame["margin"] > 0)).all()
     assert frame["name"].tolist() == images.rows["name"].tolist()
     assert (run.images == images.pixels).all()
-    np.testing.assert_allclose(run.maps.mean(axis=(1, 2)) + run.manifest["bias"], frame["margin"], atol=1e-2)
+    assert_allclose(run.maps.mean(axis=(1, 2)) + run.manifest["bias"], frame["margin"], atol=1e-2)
     assert run.features is not None
     assert run.features.shape == (25, 16)
 
@@ -164,15 +165,15 @@ def test_an_unusable_manifest_is_refused_and_an_old_one_is_not(run):
             read_run(run.path)
         _reseal(run.path, **{field: before[field]})
     assert (run.side, run.split, run.target_layer, run.leaks_checked, len(run)) == (32, "test", "layer4", True, 25)
-    np.testing.assert_array_equal(run.is_real, run.predictions["label"] == "REAL")
-    np.testing.assert_array_equal(run.predicted_real, run.predictions["margin"] > 0)
+    assert_array_equal(run.is_real, run.predictions["label"] == "REAL")
+    assert_array_equal(run.predicted_real, run.predictions["margin"] > 0)
     fresh = ("preprocess", "target_layer", "detector_fingerprint", "device", "leaks_checked", SEAL)
     plain = {key: value for key, value in before.items() if key not in fresh}
     (run.path / MANIFEST).write_text(json.dumps(sealed(plain)))
     old = read_run(run.path)
     assert (old.preprocessing, old.target_layer, old.leaks_checked) == (Preprocessing(32), "layer4", True)
     assert not replace(old, manifest={**plain, "leaks_checked": False}).leaks_checked
-    np.testing.assert_array_equal(old.needed_maps, old.maps)
+    assert_array_equal(old.needed_maps, old.maps)
     with pytest.raises(ContractError, match="unnamed@images-test has no maps"):
         _ = replace(old, maps=None).needed_maps
     for listed, sentence in (("maps.npy", r"lists no maps.npy"), ("predictions.parquet", r"does not list predictions")):
@@ -221,7 +222,7 @@ print(float(run.{name.removesuffix(".npy")}.astype(float).sum()))
 
 
 @pytest.mark.parametrize(
-    ("name", "array"),
+    "name, array",
     [
         *[("maps", np.zeros(of, "f4")) for of in ((), 25, (24, 4, 4), (25, 4), (25, 0, 4), (25, 1, SIDES[-1] + 1))],
         ("maps", np.full((25, 4, 4), np.nan)), ("maps", np.zeros((25, 4, 4), int)),
@@ -238,7 +239,7 @@ def test_arrays_that_do_not_fit_the_rows_are_refused(run, name, array):
             np.save(run.path / f"{name}.npy", content)
         _reseal(run.path, f"{name}.npy")
         if content is fitting:
-            np.testing.assert_array_equal(getattr(read_run(run.path), name), fitting)
+            assert_array_equal(getattr(read_run(run.path), name), fitting)
         else:
             with pytest.raises(ContractError, match=rf"{name}.npy (does not hold the {name} of 25|is no plain numpy)"):
                 read_run(run.path)

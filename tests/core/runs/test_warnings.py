@@ -19,7 +19,7 @@ def run_of(confusion):
 
 
 @pytest.mark.parametrize(
-    ("confusion", "not_above_chance", "few"),
+    "confusion, not_above_chance, few",
     [
         ([[13, 7], [9, 11]], True, True),
         ([[17, 3], [2, 18]], False, True),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.testing import assert_frame_equal
 
 from core.runs.filter import Filter, choices_of, range_columns
 from core.runs.rows import find_rows, judged_table
@@ -107,7 +108,7 @@ def test_a_study_is_read_without_a_look_at_each_image_of_the_run(run, monkeypatc
     monkeypatch.delattr(pd.Index, "isin")
     read = read_columns(run, [f"{name}.value" for name in frames])
     expected = {"some.value": np.where(values % 2, values, np.nan), "more.value": values}
-    pd.testing.assert_frame_equal(read, pd.DataFrame(expected))
+    assert_frame_equal(read, pd.DataFrame(expected))
 
 
 def test_positions_in_embeddings_are_found_by_id_and_filtered_by_an_area(tmp_path, monkeypatch):
@@ -116,7 +117,7 @@ def test_positions_in_embeddings_are_found_by_id_and_filtered_by_an_area(tmp_pat
     file = few.path / "studies" / "clusters.parquet"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"no parquet")
-    pd.testing.assert_frame_equal(browse_table(few), plain)
+    assert_frame_equal(browse_table(few), plain)
     positions = np.random.default_rng(1).normal(size=(90, 2)).astype(np.float32)
     study = pd.DataFrame({"features_x": positions[:, 0], "features_y": positions[:, 1]})
     study.set_index(pd.Index(few.predictions["id"][:90], name="id")).iloc[::-1].to_parquet(file)

@@ -97,7 +97,7 @@ def test_the_strength_that_certainly_flips_most_beyond_its_strongest_control_ans
     assert found(noisy, tmp_path)["compression-FAKE"].measure.value == 0.2
 
 
-@pytest.mark.parametrize(("shares", "answer"), [((0.8, 0.9), "yes"), ((0.8, 0.0), "depends on training")])
+@pytest.mark.parametrize("shares, answer", [((0.8, 0.9), "yes"), ((0.8, 0.0), "depends on training")])
 def test_other_trainings_are_a_choice_that_stays(shares, answer, tmp_path):
     """Their number is that of the probe which answers in the main run, even where another would answer in theirs."""
     runs = []

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 import core
 from core.commands.study import main
@@ -31,7 +32,7 @@ def test_all_images_once_in_order_whatever_the_shards(source):
     assert np.allclose(answers[0]["margin"], run.predictions["margin"], atol=1e-5)
     assert (answers[0]["weight"] == 1).all()
     for other in answers[1:]:
-        pd.testing.assert_frame_equal(answers[0], other, rtol=1e-4, atol=1e-5)
+        assert_frame_equal(answers[0], other, rtol=1e-4, atol=1e-5)
     assert not list((cache_dir() / "studies").iterdir())
 
 
@@ -73,7 +74,7 @@ def test_a_stopped_study_goes_on_and_computes_no_image_twice(source):
     path = run_study(study, source)
     assert sorted(seen) == sorted([*range(60), *range(16, 32)])
     again = read_study(run_study(BRIGHTNESS, source)).table
-    pd.testing.assert_frame_equal(read_study(path).table, again)
+    assert_frame_equal(read_study(path).table, again)
 
 
 def test_a_study_of_a_run_that_was_replaced_meanwhile_is_not_written(source):
@@ -124,7 +125,7 @@ def test_only_what_is_missing_is_computed_for_the_images_of_the_file(source):
     after = read_study(path, run)
     # in the declared order; all that was there as it was
     assert list(after.table) == ["id", *columns, "weight"]
-    pd.testing.assert_frame_equal(after.table[before.table.columns], before.table, check_exact=True)
+    assert_frame_equal(after.table[before.table.columns], before.table, check_exact=True)
     assert after.table["new"].tolist() == [*range(16), *range(4)]
     assert (after.about["images"], after.about["chosen_with_seed"]) == (20, 1)
     assert {name: after.about[name] for name in others} == others
@@ -153,7 +154,7 @@ SHIPPED = [
 ]
 
 
-@pytest.mark.parametrize(("run", "study"), SHIPPED, ids=map(" ".join, SHIPPED))
+@pytest.mark.parametrize("run, study", SHIPPED, ids=map(" ".join, SHIPPED))
 def test_shipped_studies_lack_nothing(run, study):
     folder = ROOT / "assets" / "runs" / run
     stored = find_stored(find_study(study), read_run(folder))

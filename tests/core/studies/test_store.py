@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 from core.runs.run import read_run
 from core.storage.limits import ContractError
@@ -41,7 +42,7 @@ def test_values_come_back_as_they_were(tmp_path):
     path = tmp_path / "s.parquet"
     write_study(path, TABLE, {"study": "s", "parameters": {"bad": float("nan"), "seeds": (1, 2)}})
     answer = read_study(path)
-    pd.testing.assert_frame_equal(answer.table, TABLE, check_dtype=False)
+    assert_frame_equal(answer.table, TABLE, check_dtype=False)
     assert answer.table["half"].dtype == np.float16
     assert answer.about["parameters"] == {"bad": None, "seeds": [1, 2]}
 
@@ -61,7 +62,7 @@ def test_every_flipped_byte_is_refused_or_harmless(tmp_path):
             refused.append(str(path) in str(error))
         else:
             # a byte that says nothing of the values, such as the writer's name or what pandas calls a type
-            pd.testing.assert_frame_equal(after.table, before.table, check_dtype=False, check_categorical=False)
+            assert_frame_equal(after.table, before.table, check_dtype=False, check_categorical=False)
             assert after.about == before.about
     assert all(refused)
     assert len(refused) > 50
@@ -92,7 +93,7 @@ def test_what_is_no_study_of_this_run_is_refused(source, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("about", "opens"),
+    "about, opens",
     [
         ({"schema": 1, "version": 3}, True),
         ({"schema": 2, "column_versions": {"half": 2}}, True),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.testing import assert_close
 
 from core.images.loading import load_image_set
 from core.storage.atomic import TakenError, only_writer
@@ -37,7 +38,7 @@ def trained(recipe, images, *, interrupted=False):
 
 
 # wide networks keep their weights in another memory format
-@pytest.mark.parametrize(("optimizer", "width"), [("sgd", 4), ("adam", 4), ("sgd", 16)])
+@pytest.mark.parametrize("optimizer, width", [("sgd", 4), ("adam", 4), ("sgd", 16)])
 def test_interrupted_and_resumed_ends_where_unbroken_ends(images, optimizer, width):
     # progress is reported every tenth step
     recipe = replace(QUICK, optimizer=optimizer, average=0.9, shift=1, width=width, batch_size=4)
@@ -59,7 +60,7 @@ def test_an_epochs_row_and_the_average_are_those_computed_here(images):
     trained = training.network.state_dict()
     for name, mean in training.averaged.state_dict().items():
         expected = begun[name].lerp(trained[name], weight) if mean.is_floating_point() else trained[name]
-        torch.testing.assert_close(mean, expected)
+        assert_close(mean, expected)
     inputs = torch.from_numpy(np.asarray(images.pixels)[training.held]).permute(0, 3, 1, 2) / 255
     with torch.inference_mode():
         called = training.averaged.eval()(inputs).argmax(1).numpy()
@@ -95,7 +96,7 @@ def test_two_epochs_are_those_of_a_plain_loop(images):
             optimizer.step()
     assert not torch.equal(*orders)
     for name, value in network.state_dict().items():
-        torch.testing.assert_close(training.network.state_dict()[name], value, rtol=1e-3, atol=1e-3)
+        assert_close(training.network.state_dict()[name], value, rtol=1e-3, atol=1e-3)
     detector = training.finish()
     margins = detector.margins(np.asarray(images.pixels)[training.held])
     assert detector.temperature == fit_temperature(margins, images.labels[training.held]) != 1
@@ -106,7 +107,7 @@ def test_a_start_has_the_same_split_and_normalisation(images):
     start.manifest["training_set_fingerprint"] = images.fingerprint
     begun = Training(QUICK, images, torch.device("cpu"), start)
     for name, value in start.network.state_dict().items():
-        torch.testing.assert_close(begun.network.state_dict()[name], value)
+        assert_close(begun.network.state_dict()[name], value)
     for other in (replace(QUICK, normalise="unit"), replace(QUICK, seed=1), replace(QUICK, validation=0.3)):
         with pytest.raises(ValueError, match="trained on other images"):
             Training(other, images, torch.device("cpu"), start)

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -49,7 +50,7 @@ def test_margins_are_the_weighted_sum(pixels):
     packed = pack(members, weights)
     expected = sum(weight * one.margins(pixels) for weight, one in zip(weights, members, strict=True))
     # classifier weights are float16 again after the multiplication
-    np.testing.assert_allclose(packed.margins(pixels), expected, rtol=2e-3, atol=2e-3)
+    assert_allclose(packed.margins(pixels), expected, rtol=2e-3, atol=2e-3)
     assert (packed.network.width, packed.network.groups, packed.layers) == (24, 3, members[0].layers)
 
 
@@ -58,11 +59,11 @@ def test_a_packed_network_is_a_detector_like_any_other(pixels, tmp_path):
     save_detector(tmp_path / "both", packed, model_card="")
     read = load_detector(tmp_path / "both", device="cpu")
     assert read.config == {"width": 16, "groups": 2}
-    np.testing.assert_array_equal(read.margins(pixels), packed.margins(pixels))
+    assert_array_equal(read.margins(pixels), packed.margins(pixels))
     plain, computed = read.scores(read.inputs(pixels)), read.full_pass(pixels)
     torch.testing.assert_close(torch.from_numpy(computed.logits), plain, rtol=1e-4, atol=1e-4)
     # the margin is the map's mean plus the bias, for groups too
-    np.testing.assert_allclose(computed.needed_maps.mean((1, 2)) + read.bias, computed.margins, rtol=1e-3, atol=1e-3)
+    assert_allclose(computed.needed_maps.mean((1, 2)) + read.bias, computed.margins, rtol=1e-3, atol=1e-3)
     read.config = {"width": 16, "groups": 3}
     save_detector(tmp_path / "odd", read, model_card="")
     with pytest.raises(ContractError, match="width 16 cannot be divided into 3 groups"):
@@ -75,7 +76,7 @@ def test_weights_are_those_of_a_logistic_regression():
     truth = np.where(labels == REAL, 1.0, -1.0)
     margins = np.stack([truth + draw.normal(0, 2, 4000), 3 * truth + draw.normal(0, 9, 4000)]).astype(np.float32)
     theirs = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-8).fit(margins.T, labels == REAL)
-    np.testing.assert_allclose(fit_weights(margins, labels), theirs.coef_[0], rtol=1e-3)
+    assert_allclose(fit_weights(margins, labels), theirs.coef_[0], rtol=1e-3)
 
 
 def test_joining_is_weighed_on_what_all_held_out(make, images, equally):

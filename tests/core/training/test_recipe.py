@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
 from core.commands import train as arguments
 from core.storage.seals import read_manifest
@@ -79,8 +80,8 @@ def test_colours_vary_in_gain_saturation_and_order():
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_almost_none():
     rates = [learning_rate(replace(PLAIN, learning_rate=0.2, warmup=0.25), step, 40) for step in range(40)]
-    np.testing.assert_allclose(rates[:10], 0.2 * np.arange(1, 11) / 10)
-    np.testing.assert_allclose(rates[10:], 0.2 * np.arange(30, 0, -1) / 30)
+    assert_allclose(rates[:10], 0.2 * np.arange(1, 11) / 10)
+    assert_allclose(rates[10:], 0.2 * np.arange(30, 0, -1) / 30)
     constant = replace(PLAIN, learning_rate=0.2, schedule="constant")
     assert {learning_rate(constant, step, 40) for step in range(40)} == {0.2}
     assert learning_rate(replace(PLAIN, warmup=0.0), 0, 1) == PLAIN.learning_rate

@@ -26,7 +26,7 @@ def write(path, layers, tensors, std):
 
 
 @pytest.mark.parametrize(
-    ("layers", "tensors", "std", "sentence"),
+    "layers, tensors, std, sentence",
     [
         *(([layer, *REST], {}, 1.0, "there is no layer") for layer in (
             ["conv", 3, 4, 3, -1], ["conv", -3, 4, 3], ["conv", 3, 4, 3, 1, 1, 1, 1, True, "zeros", "cuda"],

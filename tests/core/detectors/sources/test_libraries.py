@@ -9,6 +9,7 @@ import timm
 import timm.data
 import torch
 import torchvision
+from numpy.testing import assert_allclose
 from safetensors.torch import save_file
 
 from core.commands import detectors
@@ -52,7 +53,7 @@ def added_as_suggested(folder, request, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "layer"),
+    "name, layer",
     [("test_vit", "blocks.5.norm1.places"), ("test_convnext", "norm_pre"), ("test_resnet", "layer4")],
 )
 def test_it_gives_the_logits_of_timms_own_pipeline(tmp_path, name, layer, capsys):
@@ -60,7 +61,7 @@ def test_it_gives_the_logits_of_timms_own_pipeline(tmp_path, name, layer, capsys
     detector = added_as_suggested(tmp_path, request_of(tmp_path, network, name), capsys)
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=network))
     expected = expected_of(lambda image: network(transform(image)[None]))
-    np.testing.assert_allclose(given_by(detector), expected, rtol=1e-4, atol=1e-5)
+    assert_allclose(given_by(detector), expected, rtol=1e-4, atol=1e-5)
     assert np.ptp(expected) > 0.01
     assert (detector.target_layer, detector.classes.fake) == (layer, ("fake",))
 
@@ -76,7 +77,7 @@ def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path, capsys):
     detector = added_as_suggested(tmp_path, request, capsys)
     transform = torchvision.models.get_model_weights(SQUEEZENET)["DEFAULT"].transforms()
     expected = expected_of(lambda image: network(transform(image)[None]))
-    np.testing.assert_allclose(given_by(detector), expected, rtol=1e-4, atol=1e-5)
+    assert_allclose(given_by(detector), expected, rtol=1e-4, atol=1e-5)
     assert np.ptp(expected) > 0.01
     assert detector.preprocessing.resize == 256
     assert detector.layers[detector.target_layer] == (13, 13)

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 from core.detectors.adding import add, build_from
 from core.detectors.identity import identify
@@ -46,7 +47,7 @@ def test_it_gives_the_logits_of_onnxruntime(tmp_path, last, batch):
     detector = add(tmp_path / "d", request_of(tmp_path, data))
     assert detector.side == 48
     expected = computed(make_graph(last=last), detector, last=last)
-    np.testing.assert_allclose(margins(detector), expected[:, 0], rtol=1e-4, atol=1e-4)
+    assert_allclose(margins(detector), expected[:, 0], rtol=1e-4, atol=1e-4)
     assert (tmp_path / "d" / "model.onnx").read_bytes() == data
     assert not (tmp_path / "d" / "weights.safetensors").exists()
 
@@ -60,14 +61,14 @@ def test_what_is_stored_answers_and_copies_do_too(tmp_path):
     assert other.identity.weights_sha256 != detector.identity.weights_sha256
     images = np.zeros((2, 40, 40, 3), np.uint8)
     twin = copy.deepcopy(detector)
-    np.testing.assert_array_equal(twin.margins(images), detector.margins(images))
+    assert_array_equal(twin.margins(images), detector.margins(images))
     (tmp_path / "d" / "model.onnx").write_bytes(make_graph(side="s", seed=1))
     with pytest.raises(ValueError, match=r"model\.onnx is not the file that was written"):
         identify(tmp_path / "d")
 
 
 @pytest.mark.parametrize(
-    ("data", "sentence"),
+    "data, sentence",
     [
         (b"", "cannot compute it"),
         (make_graph(operator="Riddle"), r"cannot compute it \(.*Riddle.*\); export it"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from safetensors.torch import save_file
 
 from core.commands import detectors
@@ -77,7 +78,7 @@ def test_it_computes_what_the_function_and_the_weights_say(folder):
     inputs = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std
     features = torch.conv2d(inputs, tensors["conv.weight"], tensors["conv.bias"]).relu().mean(dim=(2, 3))
     expected = (features @ tensors["fc.weight"].T + tensors["fc.bias"])[:, 0]
-    np.testing.assert_allclose(detector.margins(pixels), expected.numpy(), atol=1e-4)
+    assert_allclose(detector.margins(pixels), expected.numpy(), atol=1e-4)
     assert detector.target_layer == "network.conv"
     assert (folder / "d" / "code.py").read_text() == SOURCE
     assert identify(folder / "d").identity == detector.identity
@@ -148,7 +149,7 @@ def functions(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("function", "given", "threshold"),
+    "function, given, threshold",
     [
         ("p_fake", [], 0.0),
         ("p_fakes", [], 0.0),
@@ -167,12 +168,12 @@ def test_a_function_of_files_scores_their_very_pixels(functions, function, given
     scores = 3.5 - 0.2 * np.abs(np.diff(pixels.astype(float), axis=2)).mean(axis=(1, 2)) @ [0.6, 0.3, 0.1]
     detector = load_detector(Path("detectors/f"))
     expected = scores - 1.5 if threshold is None else threshold - scores
-    np.testing.assert_allclose(detector.margins(pixels), expected, atol=2e-5)
+    assert_allclose(detector.margins(pixels), expected, atol=2e-5)
     assert detector.capabilities == {Capability.PREDICTIONS}
 
 
 @pytest.mark.parametrize(
-    ("function", "given", "sentence"),
+    "function, given, sentence",
     [
         ("broken", ["--size", "48"], "fails with KeyError"),
         ("missing", ["--size", "48"], "correct missing and its file"),

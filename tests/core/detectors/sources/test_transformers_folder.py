@@ -90,7 +90,7 @@ def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path, said
 
 
 @pytest.mark.parametrize(
-    ("processor", "found"),
+    "processor, found",
     [
         (transformers.ViTImageProcessor(size={"height": 64, "width": 64}), ("none", 64, 64)),
         (transformers.CLIPImageProcessor(size={"shortest_edge": 64}, crop_size=56), ("after_floor", 56, 64)),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from lime.lime_image import LimeImageExplainer
 from lime.wrappers.scikit_image import SegmentationAlgorithm
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from sklearn.linear_model import Ridge
 
@@ -73,7 +74,7 @@ def test_random_sampling_gives_the_packages_weights(detector, pictures):
         ours = LIME.explain_fully(detector, image, settings)
         expected = package_weights(detector, image, n_samples=120, seed=seed, slic=True, probability=False)
         assert len(expected) == ours.diagnostics.numbers["segments"] > 8
-        np.testing.assert_allclose(ours.parts.weights, expected, rtol=1e-3, atol=1e-5)
+        assert_allclose(ours.parts.weights, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_the_papers_settings_give_the_packages_weights(detector, pictures):
@@ -82,7 +83,7 @@ def test_the_papers_settings_give_the_packages_weights(detector, pictures):
     for seed, image in enumerate(pictures[::3]):
         ours = LIME.explain_fully(detector, image, LimeSettings.paper(seed=seed))
         expected = package_weights(detector, image, n_samples=1000, seed=seed, slic=False, probability=True)
-        np.testing.assert_allclose(toward_verdict(ours), expected, rtol=1e-3, atol=1e-5)
+        assert_allclose(toward_verdict(ours), expected, rtol=1e-3, atol=1e-5)
         sizes.append(np.abs(expected).max())
         assert ours.diagnostics.numbers["distinct"] <= 2 ** len(expected)
         assert ours.diagnostics.numbers["samples"] == 1000
@@ -109,9 +110,9 @@ def test_where_every_combination_is_run_the_weights_are_a_ridge_of_all(detector,
         (result,) = LIME.explain(detector, image, LimeSettings(segmentation="grid", n_segments=4, **shared))
         parts, numbers = result.parts, result.diagnostics.numbers
         for values_found in (parts.weights, parts.low, parts.high):
-            np.testing.assert_allclose(values_found, sign * ridge.coef_, rtol=1e-4, atol=1e-6)
+            assert_allclose(values_found, sign * ridge.coef_, rtol=1e-4, atol=1e-6)
         named = np.abs(ridge.coef_) >= 0.1 * abs(values[0])
-        np.testing.assert_array_equal(parts.decisions, np.where(named, np.sign(parts.weights), 0))
+        assert_array_equal(parts.decisions, np.where(named, np.sign(parts.weights), 0))
         expected = {
             "samples": 16, "distinct": 16, "segments": 4, "value": values[0], "least_effect": 0.1 * abs(values[0]),
             "r2": ridge.score(keep, values, sample_weight=proximity), "intercept": ridge.intercept_,
@@ -121,10 +122,10 @@ def test_where_every_combination_is_run_the_weights_are_a_ridge_of_all(detector,
         assert (result.margin, result.done) == (pytest.approx(margins[0]), 1)
         assert result.unit == {"margin": "margin", "probability": "probability"}.get(target, "logit")
         same = LIME_GRID.explain_fully(detector, image, GridSettings(cells=2, **shared)).parts
-        np.testing.assert_array_equal(same.weights, parts.weights)
-        np.testing.assert_array_equal(same.regions, parts.regions)
+        assert_array_equal(same.weights, parts.weights)
+        assert_array_equal(same.regions, parts.regions)
         given = LIME.explain_fully(detector, image, LimeSettings(**shared), regions=parts.regions.astype(np.int64))
-        np.testing.assert_array_equal(given.parts.weights, parts.weights)
+        assert_array_equal(given.parts.weights, parts.weights)
         verdicts.add(result.verdict)
     assert verdicts == {"FAKE", "REAL"}
 
@@ -142,9 +143,9 @@ def test_intervals_hold_the_weights_of_all_combinations_as_often_as_they_say(det
         held.append((parts.low <= truth) & (truth <= parts.high))
         # undecided is what is uncertain or too small to name
         decided = (parts.low * parts.high > 0) & (np.abs(parts.weights) >= 0.01 * abs(result.margin))
-        np.testing.assert_array_equal(parts.decisions, np.where(decided, np.sign(parts.weights), 0))
-        np.testing.assert_array_equal(result.undecided, ~decided[parts.regions])
-        np.testing.assert_array_equal(result.values, parts.weights[parts.regions])
+        assert_array_equal(parts.decisions, np.where(decided, np.sign(parts.weights), 0))
+        assert_array_equal(result.undecided, ~decided[parts.regions])
+        assert_array_equal(result.values, parts.weights[parts.regions])
         assert numbers["decided_share"] == pytest.approx(1 - result.undecided.mean())
         assert (result.diagnostics.one_colour == "nothing decided") == (not decided.any())
     # at 90% and at 99% it would be 0.91 to 0.93 and over 0.98
@@ -193,7 +194,7 @@ def test_the_one_patch_that_the_detector_sees_comes_first_and_the_rest_is_undeci
         assert result.parts.weights.argmax() == patch
         assert result.parts.decisions[patch] == 1
     else:
-        np.testing.assert_array_equal(result.parts.decisions, expected)
+        assert_array_equal(result.parts.decisions, expected)
         assert result.parts.weights[patch] == pytest.approx(result.margin, rel=0.05)
     assert result.diagnostics.numbers["value"] == pytest.approx(result.margin, abs=1e-5)
 
@@ -207,8 +208,8 @@ def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(detector, i
     alone = {fill: LIME.explain_fully(detector, image, own).parts for fill, own in LIME.under_fills(settings).items()}
     assert list(alone) == list(FILLS)
     signs = np.stack([parts.decisions for parts in alone.values()])
-    np.testing.assert_array_equal(last.parts.decisions, alone["mean"].decisions)
-    np.testing.assert_array_equal(last.parts.holds, (signs == signs[0]).all(axis=0) & (signs[0] != 0))
+    assert_array_equal(last.parts.decisions, alone["mean"].decisions)
+    assert_array_equal(last.parts.holds, (signs == signs[0]).all(axis=0) & (signs[0] != 0))
     depends = last.depends_on_fill[last.parts.regions == 3]
     assert (depends == ((last.parts.decisions[3] != 0) and not last.parts.holds[3])).all()
     # some of each, or this says nothing
@@ -229,8 +230,8 @@ def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector
     grain[:, 16:] = np.where(odd, (130, 130, 130), (30, 230, 230))[:, 16:]
     settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=512)
     result = LIME.explain_fully(red_detector, grain, settings)
-    np.testing.assert_array_equal(result.parts.decisions[result.parts.regions[:, :16]], 1)
-    np.testing.assert_array_equal(result.parts.decisions[result.parts.regions[:, 16:]], 0)
+    assert_array_equal(result.parts.decisions[result.parts.regions[:, :16]], 1)
+    assert_array_equal(result.parts.decisions[result.parts.regions[:, 16:]], 0)
     assert result.diagnostics.one_colour == "fill"
     assert "the fill is the cause" in result.diagnostics.sentence
     causes = {

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from lime.lime_image import LimeImageExplainer
 from numpy.random import RandomState
+from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.spatial.distance import cdist
 
@@ -72,8 +73,8 @@ def test_the_fast_fit_is_the_textbooks(count):
     values = rough(samples.keep)
     fit = fit_imputed(samples, values, confidence=0.95)
     expected = textbook(samples, values)
-    np.testing.assert_allclose(fit.weights, expected.weights, rtol=1e-8, atol=1e-9)
-    np.testing.assert_allclose(fit.error, expected.error, rtol=1e-7)
+    assert_allclose(fit.weights, expected.weights, rtol=1e-8, atol=1e-9)
+    assert_allclose(fit.error, expected.error, rtol=1e-7)
     assert fit.intercept == pytest.approx(expected.intercept, abs=1e-9)
 
 
@@ -97,7 +98,7 @@ def test_the_tuned_process_is_the_likeliest(count):
 def test_samples_count_as_in_the_package():
     samples = random_samples(200, SEGMENTS, RandomState(0)).keep
     distances = cdist(samples, np.ones((1, SEGMENTS)), "cosine").ravel()
-    np.testing.assert_allclose(proximity_of(samples), LimeImageExplainer().base.kernel_fn(distances), rtol=1e-9)
+    assert_allclose(proximity_of(samples), LimeImageExplainer().base.kernel_fn(distances), rtol=1e-9)
 
 
 @pytest.mark.parametrize("balanced", [True, False])
@@ -118,4 +119,4 @@ def test_the_error_is_the_jackknife_over_clusters(balanced):
     expected = stats.t.ppf(0.975, len(clusters) - 6) * np.sqrt((moved**2).sum(axis=0))[1:]
     assert not samples.exhaustive
     found = Jackknife.of(samples, proximity).error(values, confidence=0.95)
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert_allclose(found, expected, rtol=1e-6)

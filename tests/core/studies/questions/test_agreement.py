@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from scipy.stats import spearmanr
 from torch.nn.functional import interpolate
 
@@ -57,9 +58,9 @@ def table_of(
 def test_a_map_agrees_fully_with_itself_and_not_with_its_opposite(run, monkeypatch):
     table = table_of(run, enlarged(run.maps), monkeypatch)
     assert list(table.columns) == ["id", *make_study().columns]
-    np.testing.assert_allclose(table["rank"], 1, atol=1e-3)
+    assert_allclose(table["rank"], 1, atol=1e-3)
     # none of 30 other images agrees so well: this one alone of 31
-    np.testing.assert_allclose(table["rank_share"], 1 / 31, rtol=1e-5)
+    assert_allclose(table["rank_share"], 1 / 31, rtol=1e-5)
     _, beyond, *_ = conclude(run, table, PARAMETERS)
     assert (beyond.key, beyond.measure.value) == ("beyond-FAKE", 1)
     assert answer_of(beyond).word == "yes"

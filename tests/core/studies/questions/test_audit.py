@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy import ndimage
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
@@ -97,7 +98,7 @@ def test_the_regression_is_scikit_learns_trained_on_train_and_tested_on_test(tmp
     # blurring reduces the outer rings most
     table = result.table[result.table["kind"] == "ring"]
     power = radial_spectrum(context.pixels)[~real, 3]
-    np.testing.assert_allclose(table[["lower_fake", "median_fake"]].iloc[3], np.quantile(power, [0.25, 0.5]), rtol=1e-6)
+    assert_allclose(table[["lower_fake", "median_fake"]].iloc[3], np.quantile(power, [0.25, 0.5]), rtol=1e-6)
     assert table["direct"].iloc[12:].min() > 0.75
     assert abs(table["direct"].iloc[1] - 0.5) < 0.12
 
@@ -110,7 +111,7 @@ def test_the_radial_spectrum_is_a_mean_over_rings(chunk):
     for image, spectrum in zip(pixels.astype(np.float64) @ LUMA, radial_spectrum(pixels, chunk=chunk), strict=True):
         power = np.abs(np.fft.fft2(image)) ** 2
         expected = [np.log10(power[ring == r].mean() + 1) for r in range(1, 17)]
-        np.testing.assert_allclose(spectrum, expected, rtol=1e-3)
+        assert_allclose(spectrum, expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("label", [len(LABELS) - 1, REAL], ids=["none", "one"])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from core.findings.answer import answer_of
 from core.findings.contrast import find
@@ -61,11 +62,11 @@ def test_cells_are_made_as_they_say(context):
             cell = made[cell_column(absence, *(("0", "1") if band == "fine" else ("1", "0")))]
             for control in elsewhere:
                 changed = made[control_column(absence, band, control)]
-                np.testing.assert_allclose(rms(changed, pixels).mean(), rms(cell, pixels).mean(), rtol=0.1)
+                assert_allclose(rms(changed, pixels).mean(), rms(cell, pixels).mean(), rtol=0.1)
     # of an image alone the same
     table = STUDY.compute(context, rows, PARAMETERS)
     alone = STUDY.compute(context, rows[5:6], PARAMETERS)
-    np.testing.assert_allclose(alone.iloc[0, 1:].astype(float), table.iloc[5, 1:].astype(float), rtol=0.03, atol=0.03)
+    assert_allclose(alone.iloc[0, 1:].astype(float), table.iloc[5, 1:].astype(float), rtol=0.03, atol=0.03)
 
 
 def test_planted_answers(context):

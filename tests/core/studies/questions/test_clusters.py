@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
@@ -33,7 +34,7 @@ def planted(kinds, size=120, *, apart=8):
     return centres[kind] + generator.normal(size=(size, 16)), kind
 
 
-@pytest.mark.parametrize(("kinds", "apart"), [(2, 8), (3, 8), (5, 8), (4, 4)])
+@pytest.mark.parametrize("kinds, apart", [(2, 8), (3, 8), (5, 8), (4, 4)])
 def test_clusters_are_those_that_lead_most_over_the_control(kinds, apart):
     """The criterion a second time, with scikit-learn alone."""
     points, kind = planted(kinds, apart=apart)
@@ -51,11 +52,11 @@ def test_clusters_are_those_that_lead_most_over_the_control(kinds, apart):
     number = max(lead, key=lead.__getitem__)
     assert clustering.cluster.max() + 1 == number
     assert clustering.silhouette.mean() - clustering.control.mean() == pytest.approx(lead[number], abs=1e-6)
-    np.testing.assert_allclose(clustering.silhouette, silhouette_samples(reduced, clustering.cluster), atol=1e-6)
+    assert_allclose(clustering.silhouette, silhouette_samples(reduced, clustering.cluster), atol=1e-6)
     for label in range(number):
         mine = reduced[clustering.cluster == label]
         distances = np.linalg.norm(mine - mine.mean(axis=0), axis=1)
-        np.testing.assert_allclose(clustering.distance[clustering.cluster == label], distances, rtol=1e-4)
+        assert_allclose(clustering.distance[clustering.cluster == label], distances, rtol=1e-4)
     if apart == 8:
         assert number == kinds
         assert adjusted_rand_score(kind, clustering.cluster) > 0.95
@@ -91,9 +92,9 @@ def two_kinds():
 def test_the_study_finds_what_was_planted_and_where_it_errs(two_kinds):
     context = Context(two_kinds, None, np.zeros((160, 32, 32, 3), np.uint8))
     points = spaces(context, np.arange(160))
-    np.testing.assert_array_equal(points["features"], np.asarray(two_kinds.features, np.float64))
+    assert_array_equal(points["features"], np.asarray(two_kinds.features, np.float64))
     maps = np.asarray(two_kinds.maps, np.float64).reshape(160, 16)
-    np.testing.assert_allclose(points["maps"], maps / np.linalg.norm(maps, axis=1, keepdims=True))
+    assert_allclose(points["maps"], maps / np.linalg.norm(maps, axis=1, keepdims=True))
     table = compute(context, np.arange(160), PARAMETERS)
     assert list(table.columns) == ["id", *COLUMNS]
     kind = np.arange(160) % 4
@@ -174,7 +175,7 @@ def test_a_sample_is_weighted_up_wherever_its_pictures_are(run, table):
             assert card.mean_image is None
         else:
             expected = np.average(pixels[where[mine]], axis=0, weights=weights)
-            np.testing.assert_allclose(card.mean_image, expected, rtol=0, atol=0.51)
+            assert_allclose(card.mean_image, expected, rtol=0, atol=0.51)
         if card.number == 2:
             expected = np.average(run.predictions["brightness"].to_numpy()[mine], weights=weights)
             own = {each.column: each.own for each in card.apart}

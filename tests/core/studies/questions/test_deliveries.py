@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from scipy.stats import t as student
 
 from core.detectors.detector import Detector
@@ -44,9 +45,9 @@ def test_each_column_is_the_margin_after_its_delivery(tiny_detector, pixels):
     run = made_run("d", tiny_detector.margins(pixels), np.arange(len(pixels)) > 11)
     table = compute(Context(run, tiny_detector, pixels), rows, {})
     assert list(table) == ["id", *STUDY.columns]
-    np.testing.assert_allclose(table["png"], tiny_detector.margins(pixels[rows]), atol=1e-5)
+    assert_allclose(table["png"], tiny_detector.margins(pixels[rows]), atol=1e-5)
     after = np.stack([jpeg(image, 50) for image in pixels[rows]])
-    np.testing.assert_allclose(table["jpeg_50"], tiny_detector.margins(after), atol=1e-5)
+    assert_allclose(table["jpeg_50"], tiny_detector.margins(after), atol=1e-5)
     assert [name for name in STUDY.columns if table[name].notna().all()] == FITTING
     assert list(compute(Context(run, tiny_detector, pixels, missing=frozenset({"png"})), rows, {})) == ["id", "png"]
 

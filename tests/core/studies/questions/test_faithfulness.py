@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from sklearn.metrics import auc
 
@@ -93,7 +94,7 @@ def test_columns_are_the_curves_signed_toward_the_verdict(patched, result):
         ):
             curve = sign * getattr(expected, direction)[number, at]
             computed = curve_of(result.table, direction, method, fill)[row]
-            np.testing.assert_allclose(computed, curve, rtol=2e-3, atol=2e-3)
+            assert_allclose(computed, curve, rtol=2e-3, atol=2e-3)
             area = abs(area_of(result.table, direction, method, fill)[row])
             assert area == pytest.approx(abs(auc(np.arange(9) / 8, curve)), abs=5e-3)
 
@@ -120,7 +121,7 @@ def test_controls_are_as_coarse_as_the_map(patched, result):
     fine, coarse = (Pass(np.random.default_rng(0).normal(size=(side, side)).astype(np.float32)) for side in (8, 2))
     scores = scores_of(context, cells, 3, grid=grid, passes={"fine": fine, "coarse": coarse}, seed=0)
     for control in CONTROLS:
-        np.testing.assert_array_equal(scores[control, "fine"], scores[control, ""])
+        assert_array_equal(scores[control, "fine"], scores[control, ""])
         assert len(np.unique(scores[control, "coarse"].reshape(8, 8)[:2, :2].round(9))) == 1
 
 

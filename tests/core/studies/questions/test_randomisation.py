@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from scipy.stats import spearmanr
 
@@ -58,15 +59,15 @@ def test_random_weights_change_the_maps_and_the_detectors_own_do_not(source, mon
     assert list(table.columns) == ["id", *COLUMNS]
     of_levels = [column for column in COLUMNS if column.split("_")[-1] in LEVELS]
     assert (table[of_levels].mean() < 0.75).all()
-    np.testing.assert_array_equal(table["network"], np.arange(24) % 3)
+    assert_array_equal(table["network"], np.arange(24) % 3)
     # what knows nothing of the detector does not notice
     explain_lime_by(monkeypatch, randomisation, by_edges)
     blind = compute(context, np.arange(6), PARAMETERS)
-    np.testing.assert_allclose(blind[[f"lime_{level}" for level in (*LIME_LEVELS, "edges")]], 1, atol=1e-6)
+    assert_allclose(blind[[f"lime_{level}" for level in (*LIME_LEVELS, "edges")]], 1, atol=1e-6)
     explain_lime_by(monkeypatch, randomisation, by_map)
     monkeypatch.setattr(ResNetDetector, "randomised", lambda detector, _level, seed: detector)
     same = compute(context, np.arange(10), PARAMETERS)
-    np.testing.assert_allclose(same[of_levels], 1, atol=5e-3)
+    assert_allclose(same[of_levels], 1, atol=5e-3)
     assert same["gradcam_other"].mean() < 0.9
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import spearmanr
 
 from core.explainers.lime.regions import LIME, LimeSettings
@@ -26,8 +27,8 @@ def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(sour
     table = compute(source.open(), np.arange(12), PARAMETERS)
     assert list(table.columns) == ["id", *make_study().columns]
     # where the regions are the same for all images, keeping them changes nothing
-    np.testing.assert_array_equal(table["lime_kept"], table["lime_noise"])
-    np.testing.assert_allclose(table["lime_seed"], 1, atol=1e-6)
+    assert_array_equal(table["lime_kept"], table["lime_noise"])
+    assert_allclose(table["lime_seed"], 1, atol=1e-6)
     assert table["lime_noise"].between(0.9, 1, inclusive="left").all()
     assert table["lime_other"].abs().max() < 0.6
     explain_lime_by(
@@ -67,6 +68,6 @@ def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_com
     image, settings = np.asarray(context.pixels[row]), LimeSettings()
     before = LIME.explain_fully(context.detector, image, settings)
     after = LIME.explain_fully(context.detector, add_noise(image, seed=(0, row)), settings, regions=before.regions)
-    np.testing.assert_array_equal(after.regions, before.regions)
+    assert_array_equal(after.regions, before.regions)
     cells = [explanation.map.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for explanation in (before, after)]
     assert table["lime_kept"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)

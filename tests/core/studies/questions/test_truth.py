@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.testing import assert_allclose
 from scipy import ndimage
 from scipy.stats import spearmanr
 
@@ -88,7 +89,7 @@ def patch_scores(weights, image):
 
 
 def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source, table):
-    np.testing.assert_allclose(table["wrong_cells_exact_rank"], -table["right_cells_exact_rank"], atol=1e-6)
+    assert_allclose(table["wrong_cells_exact_rank"], -table["right_cells_exact_rank"], atol=1e-6)
     assert "gradcam_features.2_cells_exact_rank" in table
     context = source.open()
     weights = {name: tensor.double() for name, tensor in context.detector.network.state_dict().items()}
@@ -158,4 +159,4 @@ def test_a_run_holds_the_exact_map_to_float16(source):
     for row in (0, 7):
         exact = EXACT.explain_fully(context.detector, context.pixels[row]).map
         stored = stored_exact_map(context.run, row, side=SIDE, field=FIELD)
-        np.testing.assert_allclose(stored, exact, atol=2e-3 * np.abs(exact).max())
+        assert_allclose(stored, exact, atol=2e-3 * np.abs(exact).max())

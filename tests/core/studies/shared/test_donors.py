@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
 
 from core.perturbations.registry import probe_columns
 from core.runs.run import read_run
@@ -21,7 +22,7 @@ def test_the_detector_says_of_the_pictures_what_the_study_says(probed):
         assert set(example.pictures) == set(probe_columns())
         margins = context.detector.margins(np.stack(list(example.pictures.values())))
         expected = table.loc[run.predictions["id"][row], list(example.pictures)].to_numpy(float)
-        np.testing.assert_allclose(margins, expected, rtol=0.01, atol=2e-3)
+        assert_allclose(margins, expected, rtol=0.01, atol=2e-3)
 
 
 def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_image(tmp_path):
@@ -51,5 +52,5 @@ def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_ima
         lent = choose_donors(again, copies, seed=seed)
         assert not ((lent.same == copied) | (lent.other == copied)).any()
     part = choose_donors(run, rows[10:20])
-    np.testing.assert_array_equal(part.other, donors.other[10:20])
+    assert_array_equal(part.other, donors.other[10:20])
     assert (choose_donors(run, rows, seed=1).other != donors.other).any()

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME, Lime, LimeSettings
@@ -57,9 +58,7 @@ def test_every_study_has_values_of_an_added_explainer(patched, bright, monkeypat
     assert "bright_seed" not in tables["stability"]
     assert (tables["stability"]["bright_noise"] > 0.9).all()
     levels = [name for name in tables["randomisation"] if method_of(name, judged()) == "bright"]
-    np.testing.assert_allclose(
-        tables["randomisation"][[name for name in levels if name[7:] not in ("other", "edges")]], 1
-    )
+    assert_allclose(tables["randomisation"][[name for name in levels if name[7:] not in ("other", "edges")]], 1)
 
 
 def test_explanations_are_cached_and_what_is_damaged_is_computed_again(tiny_detector, pixels):
@@ -78,10 +77,10 @@ def test_explanations_are_cached_and_what_is_damaged_is_computed_again(tiny_dete
 
     (first,) = explain(0)
     expected = LIME.explain_fully(tiny_detector, pixels[0], SETTINGS)
-    np.testing.assert_allclose(first.values, expected.map, rtol=1e-6)
+    assert_allclose(first.values, expected.map, rtol=1e-6)
     again, *_ = explain(0, 1, 2)
     for name, value in vars(first).items():
-        np.testing.assert_array_equal(value, getattr(again, name))
+        assert_array_equal(value, getattr(again, name))
     explain(0, settings=LimeSettings(n_samples=64, seed=1))
     assert (batches, len(files())) == ([1, 2, 1], 4)
     whole = {file: file.read_bytes() for file in files()}
@@ -91,7 +90,7 @@ def test_explanations_are_cached_and_what_is_damaged_is_computed_again(tiny_dete
         for file, data in whole.items():
             file.write_bytes(damage(data))
         for _ in range(2):
-            np.testing.assert_array_equal(explain(0)[0].values, first.values)
+            assert_array_equal(explain(0)[0].values, first.values)
         assert batches == [1]
 
 
