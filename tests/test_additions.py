@@ -8,7 +8,7 @@ from core.commands.explain import main
 from core.explainers.registry import EXPLAINERS, explainers
 from core.images import sources
 from core.images.encoding import encode_png
-from core.images.layout import Entry, from_files
+from core.images.layout import Entry, Pictures
 from core.images.loading import load_image_set
 from core.perturbations.flips import flipping, summarise_flips, tabulate_changes
 from core.perturbations.probe import Probe, Strength, size_column
@@ -65,7 +65,7 @@ def test_a_probe_needs_one_line(monkeypatch):
 def test_a_layout_needs_one_line(tmp_path, monkeypatch):
     def by_prefix(files, _):
         entries = [Entry(*file, label=file.name[:4].upper(), source="camera") for file in files.listing]
-        return from_files(files, [("test", entry) for entry in entries])
+        return Pictures([("test", entry) for entry in entries])
 
     monkeypatch.setattr(sources, "LAYOUTS", {"pictures named real or fake": by_prefix, **sources.LAYOUTS})
     for name, image in zip(("real-1.png", "fake-1.png"), textured(2, fine=True, seed=1), strict=True):

@@ -17,7 +17,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from core.images.cifake import ShippedSource
-from core.images.decoding import MAX_BYTES, MAX_PIXELS, ImageError, PassingError, decode
+from core.images.decoding import MAX_BYTES, ImageError, PassingError, decode
 from core.images.encoding import file_facts
 from core.images.image_set import DatasetError, ImageSet, Progress, Split, categories_of, fingerprint_of
 from core.images.labels import LABELS
@@ -33,14 +33,12 @@ from core.storage.seals import read_folder, read_manifest, write_folder
 KIND = "image cache"
 PIXELS = "images.pixels"
 ROWS = "rows.parquet"
-# of a set's rows, before its source, where that is known, and its statistics
-COLUMNS = ["id", "name", "label", "category", "sha256", "is_repeat"]
+# of a set's rows; the source only where that is known
+COLUMNS = ["id", "name", "label", "category", "sha256", "is_repeat", "source", *STATISTICS, *FILE_FACTS]
 # bytes of pixels that are hashed whenever a cache is opened
 SMALL = 2**29
 # bytes of pixels that are read at once
 BATCH = 2**26
-# pixels of the images whose statistics are computed at once
-AT_ONCE = 4096 * 32 * 32
 # seconds between two calls of `progress`
 PAUSE = 0.2
 # pixels along each side of images that are not resized
@@ -83,10 +81,11 @@ class Reading:
         if not is_text(entry.name):
             raise ImageError("has a name that is no text; rename it")
         data = self.source.read(entry, MAX_BYTES)
-        if self.fit is not None:
+        if self.fit is not None and self.fit.native:
             # a larger one would be halved
-            most_pixels = WHOLE if self.fit.native else MAX_PIXELS
-            return data, self.fit.fit(decode(data, most_pixels=most_pixels))
+            return data, self.fit.fit(decode(data, most_pixels=WHOLE))
+        if self.fit is not None:
+            return data, self.fit.fit(decode(data))
         # the header alone refuses an image that is too large
         image = decode(data, most_pixels=MAX_SIDE**2)
         height, width = image.shape[:2]
@@ -118,7 +117,9 @@ class Reading:
             pixels = np.empty((len(entries), self.side, self.side, 3), np.uint8)
             rows: list[tuple[Any, ...]] = []
             for number, entry in enumerate(entries, start):
-                category = (entry.category or None) if entry.label else categories[number]
+                category = categories[number]
+                if entry.label:
+                    category = entry.category or None
                 try:
                     data, pixels[len(rows)] = self.decode(entry)
                     facts = file_facts(data)
@@ -144,7 +145,7 @@ class Reading:
         if isinstance(self.source, ShippedSource) and self.fit is None:
             # shipped, because their last bits depend on the machine
             return self.source.statistics.loc[names].reset_index(drop=True)
-        return image_statistics(pixels, chunk=max(1, AT_ONCE // max(1, self.side) ** 2))
+        return image_statistics(pixels)
 
     def rows(self, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         """Join the rows of batches, with ids."""
@@ -156,8 +157,9 @@ class Reading:
         # a repeated file has the hash of the first; a count keeps the ids unique
         table["id"] = ids.where(occurrence == 0, ids + "~" + occurrence.astype(str))
         table["is_repeat"] = (occurrence > 0).to_numpy()
-        source = ["source"] if table["source"].notna().any() else []
-        return table[[*COLUMNS, *source, *STATISTICS, *FILE_FACTS]]
+        if table["source"].isna().all():
+            del table["source"]
+        return table[[name for name in COLUMNS if name in table]]
 
 
 def fill_cache(cache: Path, reading: Reading) -> ImageSet:
@@ -228,8 +230,9 @@ def _finished(part: Path, reading: Reading) -> list[pd.DataFrame]:
             with open_file(part / f"{len(tables):06d}.parquet") as opened:
                 tables.append(pd.read_parquet(opened))
     pixels = part / PIXELS
-    has_pixels = pixels.is_file() and pixels.stat().st_size >= _count(tables) * reading.image_bytes
-    return tables if has_pixels else []
+    if pixels.is_file() and pixels.stat().st_size >= _count(tables) * reading.image_bytes:
+        return tables
+    return []
 
 
 def _count(tables: Iterable[pd.DataFrame]) -> int:
@@ -258,10 +261,12 @@ def open_cache(cache: Path) -> ImageSet:
 def check_usable(skipped: Sequence[str], images: int, split: Split, *, skip_bad: bool) -> None:
     """Refuse a set with files that cannot be used, unless they are skipped, and one without any that can."""
     if skipped and not skip_bad:
-        first = "; ".join(f"{split}/{offender.rstrip('.')}" for offender in skipped[:10])
-        more = f"; and {len(skipped) - 10} more" if len(skipped) > 10 else ""
+        offenders = [f"{split}/{offender.rstrip('.')}" for offender in skipped[:10]]
+        if len(skipped) > 10:
+            offenders.append(f"and {len(skipped) - 10} more")
         raise DatasetError(
-            f"{len(skipped)} of the files cannot be used: {first}{more}. Fix them, or leave them out with --skip-bad."
+            f"{len(skipped)} of the files cannot be used: {'; '.join(offenders)}. Fix them, or leave them out with "
+            "--skip-bad."
         )
     if not images:
         raise DatasetError(f"The {split} split holds no image that can be used.")

@@ -15,6 +15,7 @@ import threading
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +28,7 @@ from core.images.decoding import MAX_FILE_BYTES, ImageError, decode
 from core.images.download import download, sender_of
 from core.images.files import open_files
 from core.images.image_set import DatasetError, Progress, Split, fingerprint_of
-from core.images.labels import CLASSES, REAL
+from core.images.labels import CLASSES
 from core.images.layout import Entry
 from core.images.statistics import STATISTICS
 from core.storage.atomic import cache_dir, write_bytes_atomically
@@ -191,10 +192,11 @@ def fetch_cifake(*, downloading: Progress | None = None, checking: Progress | No
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.parent / ".lock", timeout=0), tempfile.TemporaryDirectory(dir=path.parent) as folder:
             if not is_fetched():
-                archive = Path(folder) / "archive"
-                how = {"most": MAX_BYTES, "expected": EXPECTED_BYTES, "otherwise": OTHERWISE}
-                download(url, archive, **how, progress=downloading)  # type: ignore[arg-type]
-                write_bytes_atomically(path, lambda target: _repack(archive, target, sender, checking))
+                archive = Path(folder, "archive")
+                download(
+                    url, archive, most=MAX_BYTES, expected=EXPECTED_BYTES, otherwise=OTHERWISE, progress=downloading
+                )
+                write_bytes_atomically(path, partial(_repack, archive, sender, checking))
     except Timeout:
         raise DatasetError("Another program is already downloading CIFAKE; wait until it has finished.") from None
     except OSError as error:
@@ -203,7 +205,7 @@ def fetch_cifake(*, downloading: Progress | None = None, checking: Progress | No
     return path
 
 
-def _repack(archive: Path, target: Path, sender: str, progress: Progress | None) -> None:
+def _repack(archive: Path, sender: str, progress: Progress | None, target: Path) -> None:
     """Write the .zip of CIFAKE from a downloaded archive with {train,test}/{REAL,FAKE}/ in any folder, and check it."""
     rows: list[tuple[str, str, int]] = []
     try:
@@ -211,7 +213,7 @@ def _repack(archive: Path, target: Path, sender: str, progress: Progress | None)
             members = list(filter(None, (MEMBER.fullmatch(listed.name) for listed in files.listing)))
             for match in members:
                 content = files.read(match[0], limit=MAX_FILE_BYTES)
-                rows.append((match[2], hashlib.sha256(content).hexdigest(), int(match[3] == CLASSES[REAL])))
+                rows.append((match[2], hashlib.sha256(content).hexdigest(), CLASSES.index(match[3])))
                 packed.writestr(zipfile.ZipInfo(match[1], WRITTEN_AT), content)
                 if progress and (len(rows) % STEP == 0 or len(rows) == len(members)):
                     progress(len(rows), len(members))

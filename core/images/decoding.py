@@ -25,7 +25,7 @@ from core.images.shrinking import (
     without_pixels,
 )
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
+FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
 # how BMP and TIFF may be packed: other ways take decoders too long, or hold whole files of other formats
 PACKINGS = {"BMP": (0, 3), "TIFF": ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")}
 MAX_BYTES = 64 * 2**20
@@ -117,8 +117,9 @@ def open_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Iterator[Image.
     """
     if not data:
         raise ImageError("The file is empty; choose another image.")
-    is_parsed = data[4:8] == b"ftyp" or data.startswith(b"GIF8")
-    most_bytes = MAX_PARSED_BYTES if is_parsed else MAX_BYTES
+    most_bytes = MAX_BYTES
+    if data[4:8] == b"ftyp" or data.startswith(b"GIF8"):
+        most_bytes = MAX_PARSED_BYTES
     if len(data) > most_bytes:
         raise ImageError(f"The file has more than {most_bytes >> 20} MB, and no more is read; save it smaller.")
     scans = count_scans(data)
@@ -130,9 +131,11 @@ def open_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Iterator[Image.
             warnings.simplefilter("ignore", UserWarning)
             # sizes are checked here
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            formats = FORMATS
             # a TIFF of another header has directories of another form
-            is_other = data.startswith((b"II", b"MM")) and not data.startswith(TIFF)
-            with Image.open(io.BytesIO(data), formats=() if is_other else FORMATS) as image:
+            if data.startswith((b"II", b"MM")) and not data.startswith(TIFF):
+                formats = ()
+            with Image.open(io.BytesIO(data), formats=formats) as image:
                 _check_kind(image)
                 _check_size(image, scans, min(most_pixels, _most_pixels(image, scans, data)))
                 yield image
@@ -203,7 +206,9 @@ def may_be_transparent(data: bytes) -> bool:
 def _scale_transparent(image: Image.Image) -> None:
     """Scale a PNG's transparent colour to 8 bits, as Pillow does with its pixels but not with this colour."""
     key = image.info.get("transparency")
-    raw = image.tile[0][3] if image.format == "PNG" and image.tile else None  # type: ignore[attr-defined]
+    if image.format != "PNG" or not image.tile:  # type: ignore[attr-defined]
+        return
+    raw = image.tile[0][3]  # type: ignore[attr-defined]
     if raw in GREYS and isinstance(key, int):
         image.info["transparency"] = key * GREYS[raw]
     elif raw == "RGB;16B" and isinstance(key, tuple):
@@ -249,7 +254,8 @@ def crop_square(image: NDArray[np.uint8], x: float = 0.5, y: float = 0.5, zoom: 
     """Crop a square whose side is the image's shorter side / `zoom`; `x` and `y` (0..1) place it."""
     height, width = image.shape[:2]
     side = max(1, round(min(height, width) / max(zoom, 1.0)))
-    left, top = (round(np.clip(t, 0, 1) * (extent - side)) for t, extent in ((x, width), (y, height)))
+    left = round(np.clip(x, 0, 1) * (width - side))
+    top = round(np.clip(y, 0, 1) * (height - side))
     return image[top : top + side, left : left + side]
 
 

@@ -41,8 +41,9 @@ def download(
 
     sender = sender_of(url)
     headers = {"User-Agent": "telltale"}
-    there = target.stat().st_size if target.exists() else 0
-    if there:
+    there = 0
+    if target.exists():
+        there = target.stat().st_size
         headers["Range"] = f"bytes={there}-"
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
@@ -57,9 +58,10 @@ def download(
             stated = response.headers.get("Content-Length", str(expected))
             if not re.fullmatch("[0-9]{1,18}", stated):
                 raise DatasetError(f"{sender} states a size that is no number; {otherwise}.")
-            partial = response.status_code == requests.codes.partial_content
-            with target.open("ab" if partial else "wb") as file:
-                total = int(stated) + (there if partial else 0)
+            if response.status_code != requests.codes.partial_content:
+                target.unlink(missing_ok=True)
+            with target.open("ab") as file:
+                total = int(stated) + file.tell()
                 # not decoded: requests would decompress an archive that is served with a Content-Encoding
                 for piece in response.raw.stream(CHUNK, decode_content=False):
                     file.write(piece)

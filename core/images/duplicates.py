@@ -46,11 +46,11 @@ def near_pairs(read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], hashes: ND
         arbitrary.
     """
     left, right, bits = close_hashes(hashes, max_bits=MAX_BITS)
+    correlation = np.zeros(len(left), np.float32)
     step = max(1, AT_ONCE // read(left[:1]).shape[1] ** 2) if len(left) else 1
-    measured = [
-        _correlation(read(left[at : at + step]), read(right[at : at + step])) for at in range(0, len(left), step)
-    ]
-    correlation = np.concatenate([*measured, np.zeros(0, np.float32)])
+    for at in range(0, len(left), step):
+        here = slice(at, at + step)
+        correlation[here] = _correlation(read(left[here]), read(right[here]))
     pairs = pd.DataFrame({"left": left, "right": right, "bits": bits, "correlation": correlation})
     return pairs[correlation >= MIN_CORRELATION].reset_index(drop=True)
 

@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import io
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,18 +41,22 @@ def enlarged(image: NDArray[np.uint8], side: int, *, pixels: bool = False) -> ND
     return np.asarray(Image.fromarray(image).resize(size, resampling))
 
 
-def encode_png(pixels: NDArray[np.uint8], *, scale: int = 1) -> bytes:
-    """Encode a (height, width, 3 or 4) uint8 array as PNG, each pixel enlarged to a crisp scale x scale square."""
+def _encode(image: Image.Image, kind: str, **options: Any) -> bytes:
+    """Encode an image; `options` are those of Pillow's encoder."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1)).save(buffer, format="PNG")
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode (height, width, 3 or 4) uint8 pixels as PNG."""
+    return _encode(Image.fromarray(pixels), "PNG")
 
 
 def lossless_url(pixels: NDArray[np.uint8]) -> str:
     """Encode (height, width, 3 or 4) uint8 pixels as text that a browser shows exactly, four times as fast as a PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="WEBP", lossless=True, quality=0, method=0)
-    return data_url(buffer.getvalue(), mime="image/webp")
+    content = _encode(Image.fromarray(pixels), "WEBP", lossless=True, quality=0, method=0)
+    return data_url(content, mime="image/webp")
 
 
 def thumbnail_url(image: NDArray[np.uint8], most: int, *, pixels: bool = False) -> str:
@@ -70,16 +75,15 @@ def thumbnail_url(image: NDArray[np.uint8], most: int, *, pixels: bool = False) 
     height, width = image.shape[:2]
     share = min(1.0, most / max(height, width))
     small = Image.fromarray(image).resize((max(1, round(share * width)), max(1, round(share * height))))
-    buffer = io.BytesIO()
     # the fastest method: files are a third larger
-    small.save(buffer, format="WEBP", quality=85, method=0)
-    return data_url(buffer.getvalue(), mime="image/webp")
+    return data_url(_encode(small, "WEBP", quality=85, method=0), mime="image/webp")
 
 
 def data_url(content: NDArray[np.uint8] | bytes, *, mime: str = "image/png") -> str:
     """Encode a picture as text that a browser shows; (height, width, 3 or 4) uint8 pixels become a PNG."""
-    data = content if isinstance(content, bytes) else encode_png(content)
-    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+    if not isinstance(content, bytes):
+        content = encode_png(content)
+    return f"data:{mime};base64,{base64.b64encode(content).decode()}"
 
 
 def compression_of(data: bytes) -> str | None:
@@ -101,8 +105,9 @@ def compression_of(data: bytes) -> str | None:
             sampling = SAMPLING.get(JpegImagePlugin.get_sampling(image), "no subsampling known")
     except ImageError:
         return None
-    quality = _qualities().get(tables)
-    named = f"quality {quality}" if quality else f"tables {hashlib.sha256(repr(tables).encode()).hexdigest()[:6]}"
+    named = f"tables {hashlib.sha256(repr(tables).encode()).hexdigest()[:6]}"
+    if tables in _qualities():
+        named = f"quality {_qualities()[tables]}"
     return f"JPEG {named}, {sampling}"
 
 
@@ -127,24 +132,23 @@ def file_facts(data: bytes) -> tuple[str, int, int, float, str]:
 @lru_cache(maxsize=4096)
 def _nearest_quality(tables: Tables) -> float:
     """Return the quality at which libjpeg's luminance table is nearest in sum."""
-    total = sum(tables[0]) if tables else 0
-    distances = {known: abs(sum(known[0]) - total) for known in _qualities()}
-    return float(_qualities()[min(distances, key=distances.__getitem__)])
+    # a damaged file has none
+    total = sum(sum(table) for table in tables[:1])
+    nearest = min(_qualities(), key=lambda known: abs(sum(known[0]) - total))
+    return float(_qualities()[nearest])
 
 
 def _tables(image: JpegImagePlugin.JpegImageFile) -> Tables:
     return tuple(tuple(values) for _, values in sorted(image.quantization.items()))
 
 
-@lru_cache(maxsize=1)
+@cache
 def _qualities() -> dict[Tables, int]:
     """Map the tables that libjpeg writes for colour and grey images to their quality."""
     qualities: dict[Tables, int] = {}
     for quality in range(100, 0, -1):
         for mode in ("RGB", "L"):
-            buffer = io.BytesIO()
-            Image.new(mode, (8, 8)).save(buffer, "JPEG", quality=quality)
-            with Image.open(buffer, formats=("JPEG",)) as image:
-                if isinstance(image, JpegImagePlugin.JpegImageFile):
-                    qualities.setdefault(_tables(image), quality)
+            written = io.BytesIO(_encode(Image.new(mode, (8, 8)), "JPEG", quality=quality))
+            with JpegImagePlugin.JpegImageFile(written) as image:
+                qualities.setdefault(_tables(image), quality)
     return qualities

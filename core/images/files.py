@@ -48,7 +48,7 @@ def refusing_damage() -> Iterator[None]:
     except (ImageError, DatasetError):
         raise
     except Exception as error:  # noqa: BLE001 - zipfile, tarfile, their unpackers and pyarrow raise errors of many kinds
-        kind = PassingError if isinstance(error, OSError) and error.errno else ImageError
+        kind = PassingError if getattr(error, "errno", None) else ImageError
         raise kind(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 
@@ -80,16 +80,17 @@ class Files:
         self.path = path
         self._unpack = unpack
         self._file = file
-        self._root = path if path.is_dir() else path.parent
         self._members: dict[str, tuple[Listed, Any]] = {}
         for listed, where in members:
             if all(part and not part.startswith(".") for part in listed.name.split("/")):
                 if listed.name in self._members:
                     raise DatasetError(f"{path} holds {printable(listed.name)} more than once; pack it again.")
                 self._members[listed.name] = listed, where
-        listing = [listed for listed, _ in self._members.values()]
-        self.listing = listing if in_order else sorted(listing)
+        self.listing = [listed for listed, _ in self._members.values()]
+        if not in_order:
+            self.listing.sort()
         self.is_table = unpack is None and not path.is_dir()
+        self._root = path.parent if self.is_table else path
 
     @lazy_property
     def _by_name(self) -> dict[str, Listed]:
@@ -177,8 +178,12 @@ def _open_zip(path: Path, file: BinaryIO) -> Files:
 
 
 def _open_tar(path: Path, file: BinaryIO, begins: bytes) -> Files:
-    packer = next((packer for magic, packer in PACKERS.items() if begins.startswith(magic)), None)
-    stream = packer(file) if packer else file
+    is_packed = False
+    stream: IO[bytes] = file
+    for magic, unpacker in PACKERS.items():
+        if begins.startswith(magic):
+            stream = unpacker(file)
+            is_packed = True
     bounded = _Bounded(stream, MOST_ANYWAY + MOST_TIMES * os.fstat(file.fileno()).st_size + MAX_BYTES)
 
     def members() -> Iterator[tuple[Listed, int]]:
@@ -199,7 +204,7 @@ def _open_tar(path: Path, file: BinaryIO, begins: bytes) -> Files:
         return content
 
     try:
-        return Files(path, members(), unpack, file=file, in_order=packer is not None)
+        return Files(path, members(), unpack, file=file, in_order=is_packed)
     except DatasetError:
         raise
     except Exception as error:  # noqa: BLE001 - as in `refusing_damage`

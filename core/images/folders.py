@@ -1,13 +1,12 @@
 """Layouts in which a folder names the class; other folders name split, source and category."""
 
 from collections.abc import Iterable, Mapping
-from itertools import takewhile
 from typing import NamedTuple
 
 from core.images.files import Files, Listed
 from core.images.image_set import DatasetError
 from core.images.labels import UNLABELLED, ClassName
-from core.images.layout import SPLITS, WORDS, Entry, Pictures, classes_of, from_files, is_picture, some, source_name
+from core.images.layout import SPLITS, WORDS, Entry, Pictures, classes_of, is_picture, some, source_name
 
 # names of folders that say nothing of a source
 CONTAINERS = {"image", "images", "img", "imgs", "picture", "pictures", "data", "dataset", "datasets", "files"}
@@ -46,7 +45,7 @@ def real_fake(files: Files, _: tuple[str, ...]) -> Pictures | None:
     entries: list[tuple[str, Entry]] = []
     for folder in folders:
         entries += [(folder.split, entry(folder, listed)) for listed in folder.pictures]
-    return from_files(files, entries)
+    return Pictures(entries)
 
 
 def sources(files: Files, _: tuple[str, ...]) -> Pictures | None:
@@ -55,7 +54,7 @@ def sources(files: Files, _: tuple[str, ...]) -> Pictures | None:
     for names in (("0_real", "1_fake"), ("nature", "ai"), WORDS):
         folders, outside, mixed = _class_folders(files, {name: WORDS[name] for name in names})
         if folders and not outside and not mixed:
-            return _pictures(files, folders)
+            return _pictures(folders)
     # no other layout is tried, so a set that mixes them is refused
     if mixed:
         raise DatasetError(
@@ -72,8 +71,8 @@ def sources(files: Files, _: tuple[str, ...]) -> Pictures | None:
 
 def image_folder(files: Files, fake: tuple[str, ...]) -> Pictures | None:
     """ImageFolder: a folder a class, which is the source too, where the user states which classes are FAKE."""
-    folders = _folders(files) if fake else []
-    if not folders:
+    folders = _folders(files)
+    if not fake or not folders:
         return None
     depths: set[int] = set()
     for _, names, _ in folders:
@@ -97,7 +96,7 @@ def image_folder(files: Files, fake: tuple[str, ...]) -> Pictures | None:
     for split, names, pictures in folders:
         name = names[depth]
         class_folders.append(ClassFolder(pictures, split, labels[name], [name], names[depth + 1 :]))
-    return _pictures(files, class_folders)
+    return _pictures(class_folders)
 
 
 def unlabelled(files: Files, _: tuple[str, ...]) -> Pictures | None:
@@ -110,10 +109,10 @@ def unlabelled(files: Files, _: tuple[str, ...]) -> Pictures | None:
     for split, names, pictures in folders:
         own = names[shared:]
         class_folders.append(ClassFolder(pictures, split, UNLABELLED, own[:1], own[1:]))
-    return _pictures(files, class_folders)
+    return _pictures(class_folders)
 
 
-def _pictures(files: Files, folders: Iterable[ClassFolder]) -> Pictures:
+def _pictures(folders: Iterable[ClassFolder]) -> Pictures:
     """Return the pictures of folders: the first folder before the class is the source, others the category."""
     entries: list[tuple[str, Entry]] = []
     for folder in folders:
@@ -122,7 +121,7 @@ def _pictures(files: Files, folders: Iterable[ClassFolder]) -> Pictures:
         for listed in folder.pictures:
             entry = Entry(*listed, label=folder.label, source=source, category=category)
             entries.append((folder.split, entry))
-    return from_files(files, entries)
+    return Pictures(entries)
 
 
 def _folders(files: Files) -> list[Folder]:
@@ -133,9 +132,14 @@ def _folders(files: Files) -> list[Folder]:
             pictures.setdefault(listed.name.rpartition("/")[0], []).append(listed)
     folders = []
     for path, inside in pictures.items():
-        names = path.split("/") if path else []
-        split = next((SPLITS[name.lower()] for name in names if name.lower() in SPLITS), "")
-        folders.append((split, [name for name in names if name.lower() not in SPLITS], inside))
+        names = []
+        splits = []
+        for name in filter(None, path.split("/")):
+            if name.lower() in SPLITS:
+                splits.append(SPLITS[name.lower()])
+            else:
+                names.append(name)
+        folders.append((splits[0] if splits else "", names, inside))
     return folders
 
 
@@ -174,4 +178,9 @@ def _class_folders(files: Files, classes: Mapping[str, ClassName]) -> tuple[list
 
 def _count_shared(paths: list[list[str]]) -> int:
     """Count the outermost folders that all paths begin with."""
-    return sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, zip(*paths, strict=False)))
+    count = 0
+    for names in zip(*paths, strict=False):
+        if len(set(names)) > 1:
+            break
+        count += 1
+    return count

@@ -93,8 +93,8 @@ class ImageSet:
             )
         return self
 
-    def subset(self, indices: NDArray[np.intp], *, name: str | None = None) -> "ImageSet":
-        """Return the images at `indices`, in that order, as a set."""
+    def subset(self, indices: NDArray[np.intp], *, name: str = "") -> "ImageSet":
+        """Return the images at `indices`, in that order, as a set; of the same name unless another is given."""
         rows = self.rows.iloc[indices].reset_index(drop=True)
         # the first of equal files may not be among them
         rows["is_repeat"] = rows["sha256"].duplicated().to_numpy()
@@ -106,18 +106,20 @@ class ImageSet:
             fingerprint=fingerprint_of(self.split, rows),
         )
 
-    def limited(self, n: int, *, seed: int = 0) -> "ImageSet":
-        """Return a random subset of at most `n` images, up to `n // 2` of each class, in their original order."""
+    def limited(self, n: int) -> "ImageSet":
+        """Return a random subset of at most `n` images, always the same one, as `draw_balanced` draws it."""
         if n >= len(self):
             return self
-        return self.subset(draw_balanced(self.labels, n, seed=seed), name=f"{self.name}-{n}")
+        return self.subset(draw_balanced(self.labels, n), name=f"{self.name}-{n}")
 
 
-def draw_balanced(labels: NDArray[np.integer], n: int, *, seed: int = 0) -> NDArray[np.intp]:
+def draw_balanced(labels: NDArray[np.integer], n: int) -> NDArray[np.intp]:
     """Draw up to `n // 2` of the positions of each class, FAKE = 0 and REAL = 1, and return them in their order."""
-    generator = np.random.default_rng(seed)
-    halves = [np.flatnonzero(labels == label) for label in range(len(CLASSES))]
-    chosen = [generator.choice(half, min(len(half), n // 2), replace=False) for half in halves]
+    generator = np.random.default_rng(0)
+    chosen = []
+    for label in range(len(CLASSES)):
+        half = np.flatnonzero(labels == label)
+        chosen.append(generator.choice(half, min(len(half), n // 2), replace=False))
     return np.sort(np.concatenate(chosen))
 
 
@@ -140,10 +142,12 @@ def categories_of(names: Sequence[str]) -> list[str | None]:
     numbered = is_cifake(name for name, match in zip(names, matches, strict=True) if match)
     categories: list[str | None] = []
     for stem, match in zip(stems, matches, strict=True):
+        category = ""
         if match is None:
-            categories.append(printable(stem.rpartition("-")[0]).strip() or None)
-        else:
-            categories.append(CIFAR10[int(match[1] or 1) - 1] if numbered else None)
+            category = printable(stem.rpartition("-")[0]).strip()
+        elif numbered:
+            category = CIFAR10[int(match[1] or 1) - 1]
+        categories.append(category or None)
     return categories
 
 

@@ -55,11 +55,11 @@ class Pictures(NamedTuple):
 
     Attributes:
         entries: "train", "test", "val", or "" for no split, and a picture of it.
-        read: reads the file of an entry, up to a number of bytes.
+        read: reads the bytes of an entry, up to a number of them; None where each is a file of its own.
     """
 
     entries: Iterable[tuple[str, Entry]]
-    read: Callable[[Entry, int], bytes]
+    read: Callable[[Entry, int], bytes] | None = None
 
 
 # (files, FAKE classes that the user named) -> the pictures; None if the set is not in this layout. Raises DatasetError
@@ -67,19 +67,14 @@ class Pictures(NamedTuple):
 Layout = Callable[[Files, tuple[str, ...]], Pictures | None]
 
 
-def from_files(files: Files, entries: Iterable[tuple[str, Entry]]) -> Pictures:
-    """Return pictures whose files are read by their names."""
-    return Pictures(entries, lambda entry, limit: files.read(entry.path or entry.name, limit=limit))
-
-
 def is_picture(name: str) -> bool:
     """Check whether a file is a picture by its name."""
     return name.lower().endswith(PICTURES)
 
 
-def source_name(value: object) -> str:
+def source_name(value: str) -> str:
     """Return the name of a source as it is shown."""
-    return printable("" if value is None else str(value))[:MAX_SOURCE].strip()
+    return printable(value)[:MAX_SOURCE].strip()
 
 
 def classes_of(names: Collection[str], fake: tuple[str, ...], where: str) -> dict[str, ClassName]:
@@ -107,5 +102,7 @@ def classes_of(names: Collection[str], fake: tuple[str, ...], where: str) -> dic
 def some(names: Iterable[str]) -> str:
     """List the first names, and how many more there are."""
     given = sorted(set(names))
-    more = f" and {len(given) - NAMED:,} more" if len(given) > NAMED else ""
-    return ", ".join(printable(name) or '""' for name in given[:NAMED]) + more
+    listed = ", ".join(printable(name) or '""' for name in given[:NAMED])
+    if len(given) > NAMED:
+        listed += f" and {len(given) - NAMED:,} more"
+    return listed

@@ -95,9 +95,10 @@ def load_image_set(
             suffix = f"-{limit}"
         if fit is not None and fit.size == fit.resize and _measure_side(source, entries) == (fit.size, True):
             fit = None
+        steps = "" if fit is None else fit.steps
         # label, source and category count only in other layouts than CIFAKE's
         files = [entry if entry.label else entry[:3] for entry in entries]
-        key = [VERSION, split, fit.steps if fit else "", isinstance(source, ShippedSource), base, files]
+        key = [VERSION, split, steps, isinstance(source, ShippedSource), base, files]
         cache = cache_dir() / "images" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
         try:
             images = open_cache(cache)
@@ -116,14 +117,12 @@ def load_image_set(
             images = fill_cache(cache, reading)
     check_usable(images.skipped, len(images), split, skip_bad=skip_bad)
     remember(images.fingerprint, source)
-    name = f"cifake-{split}" if _is_cifake(source, images) else images.name
-    return replace(images, name=name + suffix, fit="" if fit is None else fit.steps)
-
-
-def _is_cifake(source: Source, images: ImageSet) -> bool:
-    """Check whether images are CIFAKE's by their content, whatever their folder looks like."""
+    name = images.name
+    # CIFAKE is known by its content, whatever its folder looks like
     is_proven = isinstance(source, ShippedSource) or source.path == fetched_path()
-    return is_proven or images.fingerprint == FINGERPRINTS[images.split]
+    if is_proven or images.fingerprint == FINGERPRINTS[split]:
+        name = f"cifake-{split}"
+    return replace(images, name=name + suffix, fit=steps)
 
 
 def _chosen(entries: list[Entry], limit: int) -> list[Entry]:
@@ -175,8 +174,9 @@ def _measure_side(source: Source, entries: list[Entry]) -> tuple[int, bool]:
             height, width = decode(source.read(entries[number], MAX_BYTES), most_pixels=MAX_SIDE**2).shape[:2]
             if height == width <= MAX_SIDE:
                 sides[height] += 1
-    side = max(sides, key=lambda side: (sides[side], side), default=0)
-    return side, sides[side] >= NEARLY_ALL * len(spread) > 0
+    # of two that are as common, the larger
+    count, side = max(((count, side) for side, count in sides.items()), default=(0, 0))
+    return side, count >= NEARLY_ALL * len(spread) > 0
 
 
 def _folder_name(source: Source) -> str:
@@ -184,7 +184,9 @@ def _folder_name(source: Source) -> str:
     if not isinstance(source, LayoutSource):
         return "images"
     path = source.path.absolute()
-    stem = path.name if path.is_dir() else path.name.partition(".")[0]
+    stem = path.name
+    if not path.is_dir():
+        stem = stem.partition(".")[0]
     # file systems count bytes
     name = UNNAMED.sub("", printable(stem)).strip(" .-").encode()[:MAX_NAME].decode(errors="ignore").strip(" .-")
     return name or "images"

@@ -3,8 +3,8 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Collection, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
@@ -44,6 +44,10 @@ NAMES = {
 }
 
 
+# resampling filter, or `AS_DRAWN` alone -> pixels
+Resized = dict[str, NDArray[np.uint8]]
+
+
 @dataclass(frozen=True, eq=False)
 class SourceImages:
     """The images of one generator or photograph.
@@ -74,11 +78,13 @@ class SourceImages:
 def generator_name(source: str) -> str:
     """Turn "chainer_dragan" into "DRAGAN (Chainer)", "ddpm_name" into "DDPM (name)"; others lose their underscores."""
     for start, name in NAMES.items():
+        if source == start:
+            return name
         if source == f"chainer_{start}":
             return f"{name} (Chainer)"
-        if source == start or source.startswith(f"{start}_"):
-            rest = source.removeprefix(start)[1:].replace("_", " ")
-            return f"{name} ({rest})" if rest else name
+        if source.startswith(f"{start}_"):
+            rest = source.removeprefix(f"{start}_").replace("_", " ")
+            return f"{name} ({rest})"
     return source.replace("_", " ")
 
 
@@ -97,50 +103,56 @@ def read_generators(folder: Path, preprocessing: Preprocessing, *, large: bool =
         raise DatasetError(
             f"{folder} is no folder; name one with a .tar.xz, a .tar or a folder of images for each generator."
         )
-    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    sources = [
-        _collect(path, preprocessing, large)
-        for path in paths
-        if path.is_dir() or path.name.endswith((".tar.xz", ".tar"))
-    ]
-    if not any(map(len, sources)):
-        side = preprocessing.size
-        resize = preprocessing.resize
-        size = f"larger than {resize} x {resize} pixels" if large else f"of {side} x {side} pixels"
+    sources = []
+    for path in sorted(folder.iterdir()):
+        if not path.name.startswith(".") and (path.is_dir() or path.name.endswith((".tar.xz", ".tar"))):
+            source = _collect(path, preprocessing, large)
+            if source.pixels:
+                sources.append(source)
+    if not sources:
+        size = f"of {preprocessing.size} x {preprocessing.size} pixels"
+        if large:
+            size = f"larger than {preprocessing.resize} x {preprocessing.resize} pixels"
         raise DatasetError(f"{folder} holds no images {size}; name another folder of generators.")
-    return [source for source in sources if len(source)]
+    return sources
 
 
 def _collect(path: Path, preprocessing: Preprocessing, large: bool) -> SourceImages:
-    side = preprocessing.size
-    images: dict[str, NDArray[np.uint8]] = {}
-    skipped = repeats = 0
+    """Read the pictures of one generator; without any that fit, there are no pixels under any filter."""
+    pictures: dict[str, Resized] = {}
+    skipped = 0
+    repeats = 0
     with closing(open_files(path)) as files:
         for listed in files.listing:
             if not listed.name.lower().endswith(SUFFIXES):
                 continue
             try:
-                image = decode(files.read(listed.name, limit=MAX_BYTES if large else MAX_FILE_BYTES))
+                picture = decode(files.read(listed.name, limit=MAX_BYTES if large else MAX_FILE_BYTES))
             except ImageError:
                 skipped += 1
                 continue
-            digest = pixels_sha256(image)
-            is_shrunk = min(image.shape[:2]) > preprocessing.resize
-            if not (is_shrunk if large else image.shape == (side, side, 3)):
+            digest = pixels_sha256(picture)
+            fits = picture.shape[:2] == (preprocessing.size, preprocessing.size)
+            if large:
+                fits = min(picture.shape[:2]) > preprocessing.resize
+            if not fits:
                 skipped += 1
-            elif digest in images:
+            elif digest in pictures:
                 repeats += 1
             else:
-                images[digest] = _under_every_filter(image, preprocessing) if large else preprocessing.fit(image)[None]
-    filters = tuple(RESAMPLING) if large else (AS_DRAWN,)
-    empty = np.zeros((len(filters), 0, side, side, 3), np.uint8)
-    stack = np.stack(list(images.values()), axis=1) if images else empty
+                pictures[digest] = {AS_DRAWN: preprocessing.fit(picture)}
+                if large:
+                    pictures[digest] = _under_every_filter(picture, preprocessing)
     name = path.name.removesuffix(".xz").removesuffix(".tar")
-    return SourceImages(name, dict(zip(filters, stack, strict=True)), skipped, repeats)
+    return SourceImages(name, _stacked(pictures.values()), skipped, repeats)
 
 
-def _under_every_filter(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    return np.stack([replace(preprocessing, interpolation=name).fit(image) for name in RESAMPLING])
+def _under_every_filter(image: NDArray[np.uint8], preprocessing: Preprocessing) -> Resized:
+    return {name: replace(preprocessing, interpolation=name).fit(image) for name in RESAMPLING}
+
+
+def _stacked(pictures: Collection[Resized]) -> Resized:
+    return {name: np.stack([picture[name] for picture in pictures]) for name in next(iter(pictures), {})}
 
 
 def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | None = None) -> list[SourceImages]:
@@ -168,8 +180,9 @@ def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | N
         photograph = read_photograph(about)
         if photograph is not None:
             squares = [photograph[y : y + edge, x : x + edge] for x, y, edge in boxes]
-            pixels = np.stack([_under_every_filter(square, preprocessing) for square in squares], axis=1)
-            sources.append(SourceImages(name, dict(zip(RESAMPLING, pixels, strict=True))))
+            sources.append(
+                SourceImages(name, _stacked([_under_every_filter(square, preprocessing) for square in squares]))
+            )
     return sources
 
 
@@ -177,31 +190,26 @@ def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | N
 def find_photograph() -> NDArray[np.uint8] | None:
     """Return the first photograph behind the sample gallery that is installed, uint8 (height, width, 3)."""
     photographs = json.loads(MANIFEST.read_text(encoding="utf-8"))["photographs"].values()
-    for about in photographs:
-        pixels = read_photograph(about)
-        if pixels is not None:
-            return pixels
-    return None
+    return next((pixels for pixels in map(read_photograph, photographs) if pixels is not None), None)
 
 
 def read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
     """Read a photograph that the sample's manifest describes, uint8 (height, width, 3); None if absent or changed."""
     # finds the package's folder without importing it
     package = find_spec(about["package"])
-    try:
-        data = (Path(next(iter(package.submodule_search_locations or ()))) / about["path"]).read_bytes()  # type: ignore[union-attr]
-    except (AttributeError, StopIteration, OSError):
-        return None
-    if hashlib.sha256(data).hexdigest() != about["sha256"]:
-        return None
-    return decode(data)
+    for folder in (package and package.submodule_search_locations) or ():
+        with suppress(OSError):
+            data = Path(folder, about["path"]).read_bytes()
+            if hashlib.sha256(data).hexdigest() == about["sha256"]:
+                return decode(data)
+    return None
 
 
 def as_cifake(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Recompress uint8 (N, side, side, 3) as CIFAKE's JPEGs are; PNG against JPEG would itself be a cue."""
-    saved = []
-    for image in pixels:
+    saved = np.empty_like(pixels)
+    for number, image in enumerate(pixels):
         buffer = io.BytesIO()
         Image.fromarray(image).save(buffer, "JPEG", quality=QUALITY, subsampling=SUBSAMPLING)
-        saved.append(decode(buffer.getvalue()))
-    return np.stack(saved) if saved else pixels
+        saved[number] = decode(buffer.getvalue())
+    return saved

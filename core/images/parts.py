@@ -53,8 +53,10 @@ def _walk_jpeg(data: bytes) -> int:
     exif = 0
     for _ in range(MAX_PARTS):
         marker = data[start : start + 2]
+        if exif > MAX_EXIF_PARTS:
+            return 0
         if start + 4 > len(data) or marker == b"\xff\xd9":
-            return 0 if exif > MAX_EXIF_PARTS else max(1, scans)
+            return max(1, scans)
         exif += marker == b"\xff\xe1" and data[start + 4 : start + 10] == b"Exif\0\0"
         if ALONE.fullmatch(marker):
             start += 2
@@ -72,7 +74,7 @@ def _walk_jpeg(data: bytes) -> int:
 
 def _walk_tiff(data: bytes) -> int:
     """Return 0 if the directory of a TIFF, or one that it points to, holds more than an image needs."""
-    order = "<" if data.startswith(b"II") else ">"
+    order = {b"I": "<", b"M": ">"}[data[:1]]
     directories = [data[4:8]]
     size = values = 0
     for at in directories:
@@ -95,6 +97,6 @@ def _walk_tiff(data: bytes) -> int:
 
 def _number(data: bytes, entry: int, order: str) -> int:
     """Return the one number of a TIFF entry, of type SHORT or another that is as long as an offset."""
-    is_short = struct.unpack_from(order + "H", data, entry + 2) == (3,)
-    (value,) = struct.unpack_from(order + ("H" if is_short else "I"), data, entry + 8)
+    (kind,) = struct.unpack_from(order + "H", data, entry + 2)
+    (value,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + 8)
     return int(value)

@@ -87,11 +87,13 @@ class Preprocessing:
             ValueError: a field is missing or impossible.
         """
         try:
-            sizes, kinds = ([fields[key] for key in keys] for keys in (("size", "resize"), ("crop", "interpolation")))
-            channels = [tuple(map(float, fields[key])) for key in ("mean", "std")]
-            if not all(type(pixels) is int for pixels in sizes):
+            size = fields["size"]
+            resize = fields["resize"]
+            if type(size) is not int or type(resize) is not int:
                 raise ValueError("size and resize must be whole numbers")
-            return cls(*sizes, *kinds, *channels)
+            mean = tuple(map(float, fields["mean"]))
+            std = tuple(map(float, fields["std"]))
+            return cls(size, resize, fields["crop"], fields["interpolation"], mean, std)  # type: ignore[arg-type]
         except KeyError as error:
             raise ValueError(f"preprocessing lacks {error}") from None
         except (TypeError, OverflowError) as error:
@@ -119,19 +121,21 @@ class Preprocessing:
 
     def first_zoom(self, height: int, width: int) -> float:
         """Return the zoom of a `Location` whose square is as large as the one that `fit` takes."""
-        return max(1.0, min(height, width) / self.size) if self.native else self.zoom
+        if self.native:
+            return max(1.0, min(height, width) / self.size)
+        return self.zoom
 
     def square(self, height: int, width: int, location: Location | None = None) -> int:
         """Return the side in image pixels of the square that becomes the input; the shorter side if `fit` stretches."""
         if self.native:
             return self.size
-        return (Location(zoom=self.zoom) if location is None else location).side(height, width)
+        if location is None:
+            location = Location(zoom=self.zoom)
+        return location.side(height, width)
 
     def resamples(self, height: int, width: int, location: Location | None = None) -> bool:
         """Check whether an image of this size is resized, so that the interpolation matters."""
-        if self.native:
-            return False
-        if location is not None:
+        if location is not None or self.native:
             return self.square(height, width, location) != self.size
         if self.crop == "none":
             return (height, width) != (self.size, self.size)
@@ -186,10 +190,12 @@ class Preprocessing:
         image = image[rows, columns]
         height, width = image.shape[:2]
         # the rounding of torchvision
-        wide, high = (int(self.resize * side / shorter) for side in (width, height))
+        wide = int(self.resize * width / shorter)
+        high = int(self.resize * height / shorter)
         resized = Image.fromarray(image).resize((wide, high), RESAMPLING[self.interpolation])
         halve = math.floor if self.crop == "after_floor" else round
-        left, top = (halve((side - self.size) / 2) for side in (wide, high))
+        left = halve((wide - self.size) / 2)
+        top = halve((high - self.size) / 2)
         return np.asarray(resized)[top : top + self.size, left : left + self.size]
 
 
@@ -256,7 +262,8 @@ class Prepared:
 
     def seen(self, name: str) -> NDArray[np.uint8]:
         """Return uint8 (side, side, 3) under the named filter, or under the only one."""
-        return np.asarray(self.pixels[self.filters.index(name) if name in self.filters else 0])
+        number = self.filters.index(name) if name in self.filters else 0
+        return np.asarray(self.pixels[number])
 
     def describe(self, name: str) -> str:
         """Describe how the image became the detector's input under the named filter; "" if it is unchanged."""
@@ -264,11 +271,14 @@ class Prepared:
         height = self.height
         width = self.width
         if self.preprocessing.native and not self.whole:
-            window = f"The detector sees {side} x {side} of the image's own pixels, without resizing"
-            return f"{window}, black where the image is smaller." if min(height, width) < side else f"{window}."
-        is_cut = not self.stretched and not self.preprocessing.square(height, width, self.location) == width == height
-        resized = f"{'stretched' if self.stretched else 'resized'} to {side} x {side} ({name})" if self.resized else ""
-        steps = ["cut to a square"] * is_cut + [resized] * self.resized
+            padded = ", black where the image is smaller" if min(height, width) < side else ""
+            return f"The detector sees {side} x {side} of the image's own pixels, without resizing{padded}."
+        steps = []
+        if not self.stretched and not self.preprocessing.square(height, width, self.location) == width == height:
+            steps.append("cut to a square")
+        if self.resized:
+            change = "stretched" if self.stretched else "resized"
+            steps.append(f"{change} to {side} x {side} ({name})")
         return f"The image was {' and '.join(steps)}." if steps else ""
 
 
@@ -283,7 +293,9 @@ def prepare_pixels(
         location: of the square that it sees; None for what its preprocessing takes.
     """
     height, width = image.shape[:2]
-    filters = tuple(RESAMPLING) if preprocessing.resamples(height, width, location) else (preprocessing.interpolation,)
+    filters: tuple[str, ...] = (preprocessing.interpolation,)
+    if preprocessing.resamples(height, width, location):
+        filters = tuple(RESAMPLING)
     pixels = np.stack([replace(preprocessing, interpolation=name).see(image, location) for name in filters])
     return Prepared(preprocessing, width, height, location, filters, pixels)
 

@@ -29,11 +29,15 @@ from core.storage.limits import printable
 
 ROOT = Path(__file__).parents[2]
 # most characters of untrusted text in a sentence and in the details below it, and of a text that is parsed
-SHORT, LONG, MOST = 160, 4000, 2**20
+SHORT = 160
+LONG = 4000
+MOST = 2**20
 # values of a JSON text, or of XMP, that are looked through
 MAX_VALUES = 10_000
 # limit of wall-clock time, of CPU time and of memory for reading Content Credentials
-SECONDS, CPU_SECONDS, MEMORY = 10, 5, 3 * 2**30
+SECONDS = 10
+CPU_SECONDS = 5
+MEMORY = 3 * 2**30
 # nothing is fetched from the network, whatever addresses the file names
 OFFLINE = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_reading": True, "verify_trust": True},
@@ -64,15 +68,8 @@ GENERATORS = re.compile(
 SETTING = re.compile(r"([A-Z][A-Za-z ]{0,40}): (\"[^\"]{0,200}\"|[^,\n]{0,200})(?:,|$)", re.MULTILINE)
 # names of a PNG's texts, and of comments
 KEYWORDS = (
-    "parameters",
-    "prompt",
-    "workflow",
-    "comment",
-    "invokeai_metadata",
-    "sd-metadata",
-    "software",
-    "description",
-)
+    "parameters", "prompt", "workflow", "comment", "invokeai_metadata", "sd-metadata", "software", "description",
+)  # fmt: skip
 # Midjourney ends its description so
 JOB = re.compile(r"Job ID: [0-9a-f]{8}-[0-9a-f-]{27}\b")
 # names that a text, or its JSON, has -> the program that wrote it, and the names under which its model stands
@@ -118,7 +115,8 @@ def read_claims(data: bytes) -> list[Claim]:
     """
     # the parts of a PNG may lie behind its pixels
     with open_image(without_pixels(data)) as image:
-        kind, animated = str(image.format), getattr(image, "is_animated", False)
+        kind = str(image.format)
+        is_animated = getattr(image, "is_animated", False)
         exif = exif_of(image)
         own: dict[int, Any] = {}
         xmp: dict[str, str] = {}
@@ -126,33 +124,43 @@ def read_claims(data: bytes) -> list[Claim]:
         with contextlib.suppress(Exception):
             own = exif.get_ifd(ExifTags.IFD.Exif)
         with contextlib.suppress(Exception):
-            xmp = _values(image.getxmp() if len(image.info.get("xmp", b"")) <= MOST else {})
-        texts = {key: _text(value) for name, value in image.info.items() if (key := str(name).lower()) in KEYWORDS}
-    has_credentials = b"c2pa" in data and b"jumb" in data
-    claims = read_credentials(data, Image.MIME.get(kind, "")) if has_credentials else []
+            if len(image.info.get("xmp", b"")) <= MOST:
+                xmp = _values(image.getxmp())
+        info = {str(name).lower(): value for name, value in image.info.items()}
+    texts = {key: _text(value) for key, value in info.items() if key in KEYWORDS}
+    claims: list[Claim] = []
+    if b"c2pa" in data and b"jumb" in data:
+        claims = read_credentials(data, Image.MIME.get(kind, ""))
     claims += _settings([*texts.items(), ("comment", _comment(own.get(ExifTags.Base.UserComment)))])
-    if code := xmp.get("DigitalSourceType", ""):
+    code = xmp.get("DigitalSourceType")
+    if code:
         meaning, suggests = _source_type(code)
         sentence = f"It says: {_quote(code.rpartition('/')[2])}{meaning}."
         claims.append(Claim("Digital source type", sentence, suggests=suggests))
-    if camera := " ".join(filter(None, (_text(exif.get(tag)) for tag in (ExifTags.Base.Make, ExifTags.Base.Model)))):
+    camera = f"{_text(exif.get(ExifTags.Base.Make))} {_text(exif.get(ExifTags.Base.Model))}".strip()
+    if camera:
         claims.append(Claim("Camera", f"Taken by the camera {_quote(camera)}.", suggests="photograph"))
     for name in dict.fromkeys((_text(exif.get(ExifTags.Base.Software)), texts.get("software"), xmp.get("CreatorTool"))):
         if name:
-            suggests = "generated" if GENERATORS.search(name) else ""
-            claims.append(Claim("Software", f"Written by {_quote(name)}.", suggests=suggests))
-    if credit := xmp.get("Credit", ""):
-        suggests = "generated" if GENERATORS.search(credit) else ""
-        claims.append(Claim("Credit", f"Its credit line says {_quote(credit)}.", suggests=suggests))
-    if animated:
+            claims.append(Claim("Software", f"Written by {_quote(name)}.", suggests=_of_generator(name)))
+    credit = xmp.get("Credit")
+    if credit:
+        sentence = f"Its credit line says {_quote(credit)}."
+        claims.append(Claim("Credit", sentence, suggests=_of_generator(credit)))
+    if is_animated:
         claims.append(Claim("How it was read", f"It has several {kind} pictures; only the first is judged."))
     return claims
 
 
+def _of_generator(name: str) -> Suggests:
+    """Return what the name of a program speaks for."""
+    return "generated" if GENERATORS.search(name) else ""
+
+
 def weigh(claims: list[Claim]) -> Weight:
     """Return what stands behind the claims that say what made a picture: a signature, somebody's word, or nothing."""
-    telling = [claim for claim in claims if claim.suggests]
-    if any(claim.signed for claim in telling):
+    telling = [claim.signed for claim in claims if claim.suggests]
+    if any(telling):
         return "signed"
     return "claimed" if telling else "absent"
 
@@ -176,8 +184,11 @@ def _settings(texts: Iterable[tuple[str, str]]) -> list[Claim]:
         program, model = _generator(keyword, text)
         if program:
             detail = "\n".join(map(printable, text[: LONG + 1].splitlines()))
-            detail = detail if len(text) <= LONG else f"{detail[: LONG - 1]}…"
-            sentence = f"Settings of {program}{f', model {_quote(model)}' if model else ''}."
+            if len(text) > LONG:
+                detail = f"{detail[: LONG - 1]}…"
+            if model:
+                model = f", model {_quote(model)}"
+            sentence = f"Settings of {program}{model}."
             claims.setdefault(program, Claim("Generator settings", sentence, detail, "generated"))
     return list(claims.values())
 
@@ -217,8 +228,9 @@ def read_credentials(data: bytes, mime: str) -> list[Claim]:
     except subprocess.TimeoutExpired:
         return [Claim(kind, f"They cannot be read: that takes longer than {SECONDS} s.")]
     except subprocess.CalledProcessError as error:
-        damaged = [Claim(kind, "They cannot be read: they are damaged, or too large.")]
-        return [] if b"ManifestNotFound" in error.stderr else damaged
+        if b"ManifestNotFound" in error.stderr:
+            return []
+        return [Claim(kind, "They cannot be read: they are damaged, or too large.")]
     stated = json.loads(done.stdout)
     signed = stated["signed"]
     return [Claim(kind, sentence, suggests=suggests, signed=signed) for sentence, suggests in stated["says"]]
@@ -237,12 +249,15 @@ def _values(tree: Any) -> dict[str, str]:
         if not level:
             break
         name, value = level.popleft()
-        values[name] = values.get(name) or (value.strip() if isinstance(value, str) else "")
-        if isinstance(value, dict):
-            # of an RDF resource or a text with attributes, the value is that of the name above
-            level += [(name if key in ("resource", "text") else str(key), held) for key, held in value.items()]
+        values.setdefault(name, "")
+        if isinstance(value, str):
+            values[name] = values[name] or value.strip()
         elif isinstance(value, list):
-            level += [(name, held) for held in value[:MAX_VALUES]]
+            level += [(name, part) for part in value[:MAX_VALUES]]
+        elif isinstance(value, dict):
+            for key, part in value.items():
+                # of an RDF resource or a text with attributes, the value is that of the name above
+                level.append((name if key in ("resource", "text") else str(key), part))
     return values
 
 
@@ -264,14 +279,18 @@ def _comment(raw: object) -> str:
         return _text(raw)
     # EXIF does not state the byte order; in big-endian text the zero precedes a Latin letter
     text = raw[8:]
-    order = "utf-16-be" if text[::2].count(0) > text[1::2].count(0) else "utf-16-le"
-    return text.decode(order if raw.startswith(b"UNICODE") else "ascii", "replace").rstrip("\0")
+    encoding = "ascii"
+    if raw.startswith(b"UNICODE"):
+        encoding = "utf-16-be" if text[::2].count(0) > text[1::2].count(0) else "utf-16-le"
+    return text.decode(encoding, "replace").rstrip("\0")
 
 
 def _quote(text: str) -> str:
     """Quote untrusted text on one line, without control characters and cut to `SHORT` characters."""
     line = " ".join(printable(text[:MOST]).split())
-    return f"“{line if len(line) <= SHORT else line[: SHORT - 1].rstrip() + '…'}”"
+    if len(line) > SHORT:
+        line = line[: SHORT - 1].rstrip() + "…"
+    return f"“{line}”"
 
 
 def _print_credentials(mime: str) -> None:
@@ -291,15 +310,20 @@ def _print_credentials(mime: str) -> None:
     with c2pa.Reader(mime, io.BytesIO(sys.stdin.buffer.read()), context=context) as reader:
         store = json.loads(reader.json())
     manifest = store["manifests"][store["active_manifest"]]
-    names = [str(name) for key in ("common_name", "issuer") if (name := manifest["signature_info"].get(key))]
+    names = filter(None, map(manifest["signature_info"].get, ("common_name", "issuer")))
     validity = VALIDITY.get(store["validation_state"], "not valid: the picture or what it says was changed")
-    claims = {f"Signed by {_quote(', '.join(names) or 'nobody')}; the signature is {validity}.": ""}
-    parts = [part for part in manifest.get("assertions", []) if part["label"].startswith("c2pa.actions")]
-    for action in [action for part in parts for action in part["data"]["actions"]][:10]:
+    signer = _quote(", ".join(map(str, names)) or "nobody")
+    claims = {f"Signed by {signer}; the signature is {validity}.": ""}
+    actions = []
+    for part in manifest.get("assertions", []):
+        if part["label"].startswith("c2pa.actions"):
+            actions += part["data"]["actions"]
+    for action in actions[:10]:
         agent = _values({"name": action.get("softwareAgent")})["name"]
         meaning, suggests = _source_type(action.get("digitalSourceType", ""))
         by = f" with {_quote(agent)}" if agent else ""
-        suggests = "generated" if not meaning and GENERATORS.search(agent) else suggests
+        if not meaning:
+            suggests = _of_generator(agent)
         claims[f"It says: {_quote(action['action'].removeprefix('c2pa.'))}{by}{meaning}."] = suggests
     print(json.dumps({"signed": store["validation_state"] in VALIDITY, "says": list(claims.items())}))
 

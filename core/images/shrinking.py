@@ -73,9 +73,9 @@ def png_strips(data: bytes) -> Iterator[Image.Image]:
         strip += _chunk(b"IDAT", zlib.compress(body, 0)) + _chunk(b"IEND", b"")
         with Image.open(io.BytesIO(strip), formats=("PNG",)) as image:
             image.load()
+            yield image.crop((0, bool(above), width, image.height))
             # filter 0, then the row as it is
-            first, above = bool(above), b"\0" + image.crop((0, image.height - 1, width, image.height)).tobytes()
-            yield image.crop((0, first, width, image.height))
+            above = b"\0" + image.crop((0, image.height - 1, width, image.height)).tobytes()
 
 
 def without_pixels(data: bytes) -> bytes:

@@ -14,7 +14,7 @@ from core.images.folders import image_folder, real_fake, sources, unlabelled
 from core.images.image_set import DataPath, DatasetError, Progress, Split
 from core.images.layout import Entry, Layout, some
 from core.images.tables import parquet, path_tables
-from core.storage.atomic import cache_dir, write_bytes_atomically
+from core.storage.atomic import cache_dir, write_data
 from core.storage.limits import is_plain_name, parse_json, read_bytes
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
@@ -56,7 +56,7 @@ class LayoutSource:
                     break
             else:
                 raise self._unknown()
-            self._read = pictures.read
+            self._read_entry = pictures.read
             self._splits = dict[str, list[Entry]]()
             for split, entry in pictures.entries:
                 self._splits.setdefault(split, []).append(entry)
@@ -84,7 +84,9 @@ class LayoutSource:
 
     def read(self, entry: Entry, limit: int) -> bytes:
         """Read a file of at most `limit` bytes; raises ImageError, PassingError or DatasetError."""
-        return self._read(entry, limit)
+        if self._read_entry is not None:
+            return self._read_entry(entry, limit)
+        return self._files.read(entry.path or entry.name, limit=limit)
 
     def close(self) -> None:
         """Close the archive."""
@@ -104,8 +106,10 @@ class LayoutSource:
 
     def _contents(self) -> str:
         """List for messages the first two folder levels of a set, and the files outside any folder."""
-        names = [listed.name for listed in self._files.listing]
-        levels = ("/".join([*name.split("/")[:-1][:2], ""]) if "/" in name else name for name in names)
+        levels = []
+        for listed in self._files.listing:
+            *folders, name = listed.name.split("/")
+            levels.append("/".join([*folders[:2], ""]) if folders else name)
         return some(levels) or "nothing"
 
 
@@ -134,7 +138,7 @@ def remember(fingerprint: str, source: Source) -> None:
         # the sets are whole without it
         with suppress(OSError):
             if not file.is_file() or read_bytes(file) != place:
-                write_bytes_atomically(file, lambda path: path.write_bytes(place))
+                write_data(file, place)
 
 
 def remembered(fingerprint: str) -> DataPath | None:

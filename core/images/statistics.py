@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 # share of the Nyquist frequency above which detail counts as fine; it means waves shorter than four pixels
 FINE_SHARE = 0.5
+# pixels of the images whose statistics are computed at once
+AT_ONCE = 4096 * 32 * 32
 
 STATISTICS: dict[str, str] = {
     "brightness": "mean luma, 0 (black) to 255 (white)",
@@ -29,20 +31,21 @@ FILE_FACTS: dict[str, str] = {
 }
 
 
-def image_statistics(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> pd.DataFrame:
-    """Compute the statistics of a stack of images.
+def image_statistics(pixels: NDArray[np.uint8]) -> pd.DataFrame:
+    """Compute the statistics of a stack of images, some at a time.
 
     Args:
         pixels: uint8 (N, side, side, 3).
-        chunk: images at a time, which bounds the memory.
 
     Returns:
         A float32 frame of N rows with the columns of `STATISTICS` except `file_bytes`, which pixels cannot tell.
     """
     columns = [name for name in STATISTICS if name != "file_bytes"]
-    blocks = [np.zeros((0, len(columns)), np.float32)]
-    blocks += [_chunk_statistics(pixels[start : start + chunk]) for start in range(0, len(pixels), chunk)]
-    return pd.DataFrame(np.concatenate(blocks), columns=columns)
+    values = np.empty((len(pixels), len(columns)), np.float32)
+    chunk = max(1, AT_ONCE // max(1, pixels.shape[1] ** 2))
+    for start in range(0, len(pixels), chunk):
+        values[start : start + chunk] = _chunk_statistics(pixels[start : start + chunk])
+    return pd.DataFrame(values, columns=columns)
 
 
 def _chunk_statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ import bisect
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -22,7 +22,7 @@ from core.images.decoding import ImageError
 from core.images.files import Files, Listed, refusing_damage
 from core.images.image_set import DatasetError
 from core.images.labels import UNLABELLED, other_class
-from core.images.layout import SPLITS, Entry, Pictures, classes_of, from_files, is_picture, some, source_name
+from core.images.layout import SPLITS, Entry, Pictures, classes_of, is_picture, some, source_name
 from core.storage.limits import parse_json
 
 METADATA = ("metadata.csv", "metadata.jsonl")
@@ -78,7 +78,7 @@ def path_tables(files: Files, fake: tuple[str, ...]) -> Pictures | None:
     if not tables:
         return None
     rows = pd.concat([_listed_rows(files, name, table) for name, table in tables.items()])
-    return from_files(files, _entries_of(rows, fake, str(files.path)))
+    return Pictures(_entries_of(rows, fake, str(files.path)))
 
 
 def parquet(files: Files, fake: tuple[str, ...]) -> Pictures | None:
@@ -102,20 +102,17 @@ def _entries_of(rows: pd.DataFrame, fake: tuple[str, ...], where: str) -> Iterat
         DatasetError: labels are missing or do not say which class they are, or a split has an unknown name.
     """
     blank = int((rows["label"] == "").sum())
-    if blank == len(rows):
-        rows = rows.assign(label=UNLABELLED)
-        labels = {UNLABELLED: UNLABELLED}
-    elif blank:
+    labels: Mapping[str, str] = {"": UNLABELLED}
+    if 0 < blank < len(rows):
         raise DatasetError(f"{where} has no label in {blank:,} of its rows; give every row one, or take it out.")
-    else:
-        labels = {**classes_of(set(rows["label"]), fake, where)}
+    if not blank:
+        labels = classes_of(set(rows["label"]), fake, where)
     unknown = {split for split in rows["split"] if split and split.lower() not in SPLITS}
     if unknown:
         raise DatasetError(f"{where} has the splits {some(unknown)}; expected {', '.join(sorted(SPLITS))}.")
     for row in rows.itertuples(index=False):
-        label = labels[row.label]
         source = source_name(row.source)
-        entry = Entry(row.name, row.size, row.stamp, label=label, source=source, path=row.path)
+        entry = Entry(row.name, row.size, row.stamp, label=labels[row.label], source=source, path=row.path)
         yield SPLITS.get(row.split.lower(), ""), entry
 
 
@@ -123,13 +120,6 @@ def column_of(columns: Iterable[Any], names: Sequence[str]) -> str | None:
     """Return the column that has one of these names, whatever its case."""
     given = {str(column).strip().lower(): column for column in columns}
     return next((given[name] for name in names if name in given), None)
-
-
-def _needed(columns: Iterable[Any], names: Sequence[str], where: str) -> str:
-    column = column_of(columns, names)
-    if column is None:
-        raise DatasetError(f"{where} has no column {' or '.join(names[:2])}; it has {some(map(str, columns))}.")
-    return column
 
 
 def _read_table(files: Files, name: str) -> pd.DataFrame:
@@ -160,7 +150,9 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
     """
     where = f"{files.path}: {table}"
     folder = PurePosixPath(table).parent
-    path = _needed(rows, PATH, where)
+    path = column_of(rows, PATH)
+    if path is None:
+        raise DatasetError(f"{where} has no column {' or '.join(PATH[:2])}; it has {some(map(str, rows))}.")
     label = column_of(rows, (*LABEL, *FLAGS))
     names = rows[path].map(_text_of)
     listed = [files.look_up(str(folder / name)) if name else None for name in names]
@@ -172,7 +164,7 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
     frame = pd.DataFrame(listed, columns=list(Listed._fields), index=rows.index, dtype=object)
     usual = next((part for part in reversed(folder.parts) if part.lower() in SPLITS), "")
     for name, column in (("label", label), ("source", column_of(rows, SOURCE)), ("split", column_of(rows, SPLIT))):
-        frame[name] = rows[column].map(_text_of) if column else ""
+        frame[name] = "" if column is None else rows[column].map(_text_of)
     frame["label"] = _unflagged(frame["label"], label)
     return frame.assign(split=frame["split"].replace("", usual), path="")
 
@@ -190,7 +182,9 @@ def _text_of(value: object) -> str:
     """Write a value of a table: 1 and 1.0 alike."""
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return ""
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
 
 
 class _ParquetReader:
@@ -223,31 +217,31 @@ class _ParquetReader:
         if image is None:
             raise DatasetError(f"{where} has no column image with bytes; it has {some(schema.names)}.")
         self.groups[table.name] = image, np.cumsum([0, *(group.num_rows for group in groups)]).tolist()
-        kind = schema.field(image).type
-        has_paths = pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
-        path = f"{image}.path" if has_paths else None
-        source, split = (column_of(schema.names, names) for names in (SOURCE, SPLIT))
         label = column_of(schema.names, (*LABEL, *FLAGS))
-        columns = {"label": label, "source": source, "split": split, "path": path}
+        columns = {"label": label, "source": column_of(schema.names, SOURCE), "split": column_of(schema.names, SPLIT)}
+        kind = schema.field(image).type
+        if pa.types.is_struct(kind) and kind.get_field_index("path") >= 0:
+            columns["path"] = f"{image}.path"
         given = [column for column in columns.values() if column]
         # texts that repeat take no room in the file, and as dictionaries none in memory
         read = partial(pq.ParquetFile(opened, read_dictionary=given).read_row_group, columns=given)
         values = pa.concat_tables([read(number).flatten() for number in range(len(groups))]).to_pandas()
-        classes = _class_names(schema, str(label))
-        # the innermost folder or file that names a split
-        matches = list(filter(None, map(SHARD.match, table.name.split("/"))))
-        shard = matches[-1][1] if matches else ""
         # the size of a row is not known here; that of its file is
-        rows = pd.DataFrame({"size": 0, "stamp": (table.stamp << 40) + table.size, "split": shard}, values.index)
+        rows = pd.DataFrame({"size": 0, "stamp": (table.stamp << 40) + table.size}, values.index)
+        rows = rows.assign(label="", source="", split="", path="")
+        # the innermost folder or file that names a split
+        for match in filter(None, map(SHARD.match, table.name.split("/"))):
+            rows["split"] = match[1]
+        classes = {"label": _class_names(schema, str(label))}
         for name, column in columns.items():
             if column:
-                rows[name] = _texts(values[column], classes if name == "label" else [], where)
-            elif name != "split":
-                rows[name] = ""
+                rows[name] = _texts(values[column], classes.get(name, []), where)
         rows["label"] = _unflagged(rows["label"], label)
-        suffixes = [f".{name.rpartition('.')[2]}" if is_picture(name) else "" for name in rows["path"]]
-        rows["name"] = [f"{table.name}/{row:07d}{suffix}" for row, suffix in enumerate(suffixes)]
-        return rows.assign(path=[str(row) for row in rows.index])[COLUMNS]
+        names = []
+        for row, name in enumerate(rows["path"]):
+            suffix = PurePosixPath(name).suffix if is_picture(name) else ""
+            names.append(f"{table.name}/{row:07d}{suffix}")
+        return rows.assign(name=names, path=rows.index.astype(str))[COLUMNS]
 
     def read(self, entry: Entry, limit: int) -> bytes:
         """Read the picture of a row, of at most `limit` bytes."""
@@ -303,4 +297,4 @@ def _class_names(schema: pa.Schema, label: str) -> list[str]:
         names = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
     except (KeyError, TypeError, ValueError):
         return []
-    return [str(name) for name in names] if isinstance(names, list) else []
+    return list(map(str, names)) if isinstance(names, list) else []

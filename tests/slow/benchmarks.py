@@ -153,7 +153,7 @@ def main() -> None:
     # a progress bar is no part of what is compared
     lime_image.tqdm = iter
     detector = load_detector(find_named(options.detector, find_detectors(), "detector"), device="cpu")
-    images = load_image_set(options.data, "test").limited(50, seed=1).pixels
+    images = load_image_set(options.data, "test").limited(50).pixels
     print(f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}")
     for part in options.parts or PARTS:
         for what, ours, theirs, other in PARTS[part](detector, np.asarray(images)):

@@ -232,10 +232,10 @@ def test_repeats_keep_rows_apart_and_belong_to_their_subset(cifake: Path) -> Non
 
 def test_limited_is_balanced_and_repeatable(cifake: Path) -> None:
     images = load_image_set(cifake, "train")
-    limited = images.limited(20, seed=3)
+    limited = images.limited(20)
     assert np.bincount(limited.labels).tolist() == [10, 10]
     assert limited.name == "images-train-20"
-    assert limited.rows["id"].tolist() == images.limited(20, seed=3).rows["id"].tolist()
+    assert limited.rows["id"].tolist() == images.limited(20).rows["id"].tolist()
     assert images.limited(1000) is images
 
 

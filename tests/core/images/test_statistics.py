@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageStat
 
+from core.images import statistics
 from core.images.statistics import STATISTICS, fine_detail, frequency_radius, image_statistics
 
 
-def test_facts_match_pillow(pixels):
-    facts = image_statistics(pixels, chunk=5)
+def test_facts_match_pillow(pixels, monkeypatch):
+    monkeypatch.setattr(statistics, "AT_ONCE", 5 * 32 * 32)
+    facts = image_statistics(pixels)
     assert list(facts) == [name for name in STATISTICS if name != "file_bytes"]
     for index in (0, 13):
         image = Image.fromarray(pixels[index])
