@@ -25,9 +25,8 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
 from core.storage.limits import ContractError
 from dashboard import components, files, library
 from dashboard.catalogue import runs
-from dashboard.components.dial import measured_flips
+from dashboard.components.dial import first_picture, measured_flips
 from dashboard.components.probing import stored_changes
-from dashboard.components.story import first_picture
 from dashboard.guard import Guard, own_address
 
 # seconds between two lines on connections that cannot be accepted; asyncio would write thousands of tracebacks

@@ -84,9 +84,9 @@ def _draw_pictures(status: datasets.Attaching) -> bool:
         registry.begin()
     st.session_state["pictures"] = True
     if status.state == "reading":
-        st.progress(status.share, status.doing)
+        st.progress(status.share, f"{status.doing}, in the background")
         if is_local():
-            st.button("Stop", key="attach.stop", on_click=registry.stop, type="tertiary")
+            st.button("Not now", key="attach.stop", on_click=registry.stop, type="tertiary")
         return True
     if (opened := _shown_run()) is not None:
         found, total = library.pictures(opened).found, len(opened.run)

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.contrast import Measure
-from core.findings.intervals import clustered_share
+from core.findings.intervals import clustered_share, exact_sign_test
 
 # help -> what a person sees beside the picture
 HELPS = {
@@ -26,6 +26,8 @@ HELPS = {
     "flip": "Verdict and flip",
 }
 COLUMNS = ("player", "game", "run", "picture", "label", "verdict", "help", "choice")
+# of the test of who is better
+LEVEL = 0.05
 # enough for three thousand players
 MOST_ROWS = 30_000
 SCHEMA = (
@@ -156,3 +158,16 @@ class Answers:
                 yield connection
         except (OSError, sqlite3.Error) as error:
             raise AnswersError(f"{self.path} cannot be used ({error}); check that its disk is writable.") from error
+
+
+def compare(labels: Sequence[str], yours: Sequence[str], detectors: Sequence[str]) -> str:
+    """Say who was better, as far as the answers to the same images allow (McNemar's exact test at 5%)."""
+    pairs = [(you == label, it == label) for label, you, it in zip(labels, yours, detectors, strict=True)]
+    only_you = pairs.count((True, False))
+    only_it = pairs.count((False, True))
+    if only_you == only_it:
+        return "You and the detector are level."
+    lead = "You beat the detector." if only_you > only_it else "The detector beat you."
+    if exact_sign_test(only_you, only_it) > LEVEL:
+        return f"{lead} {len(pairs)} answers are too few to say that one of you is better: this may be luck."
+    return f"{lead} On the same {len(pairs)} images that is hardly luck."

@@ -16,15 +16,8 @@ from core.perturbations.registry import PROBES, probe_columns
 SIZE_DIGITS = 2
 MARGIN_BITS = 7
 NOTHING = "Nothing that we tried flips it."
-# (label, verdict after the change) -> what a flip comes to; the label is None where it is unknown
-OUTCOMES: dict[tuple[ClassName | None, ClassName], str] = {
-    ("FAKE", "FAKE"): "it is caught",
-    ("REAL", "REAL"): "it is cleared",
-    ("FAKE", "REAL"): "it passes as REAL",
-    ("REAL", "FAKE"): "it is called FAKE",
-    (None, "REAL"): "it is called REAL",
-    (None, "FAKE"): "it is called FAKE",
-}
+# verdict on a generated image -> what that comes to
+OF_GENERATED = {"FAKE": "is caught", "REAL": "passes as REAL"}
 # strengths of one digit, in words
 DIGITS = dict(enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], start=1))
 
@@ -187,7 +180,7 @@ def flipping(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def reason(changes: pd.DataFrame, *, side: int, label: ClassName | None = None) -> str:
-    """Say which change flips the verdict on an image: "Blur it by two pixels, and it is caught."
+    """Say which change flips the verdict on an image: "It is caught, until it is blurred by two pixels."
 
     Args:
         changes: from `tabulate_changes`; named is the smallest change that flips the verdict while no control does.
@@ -197,9 +190,11 @@ def reason(changes: pd.DataFrame, *, side: int, label: ClassName | None = None) 
     flips = flipping(changes)
     if flips.empty:
         return NOTHING
+    verdict = verdict_of(changes["margin"][""])
+    called = OF_GENERATED[verdict] if label == "FAKE" else f"is called {verdict}"
     column = str(flips.index[0])
-    outcome = OUTCOMES[label, verdict_of(flips["margin"].iloc[0])]
-    return f"{_in_words(probe_columns()[column][0].imperative.format(strength_words(column, side)))}, and {outcome}."
+    clause = probe_columns()[column][0].clause.format(strength_words(column, side))
+    return f"It {called}, until {_in_words(clause)}."
 
 
 def strength_words(column: str, side: int) -> str:
@@ -210,4 +205,4 @@ def strength_words(column: str, side: int) -> str:
 
 def _in_words(text: str) -> str:
     """Write a distance or a side of one digit as a word."""
-    return re.sub(r"(?<=by |of )[1-9](?= pixels?$)", lambda digit: DIGITS[int(digit[0])], text)
+    return re.sub(r"(?<=by |of )[1-9](?= pixel)", lambda digit: DIGITS[int(digit[0])], text)

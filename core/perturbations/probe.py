@@ -184,7 +184,7 @@ class Probe:
         family: a key of `FAMILIES`.
         title: what is done to the image, for a heading or a bar: "Removing fine detail".
         sentence: what is done to the image; "" for a control.
-        imperative: how a reader does it, where "{}" stands for the strength: "Blur it by {}"; "" for a control.
+        clause: what becomes of the image, where "{}" stands for the strength: "it is blurred by {}"; "" for a control.
         result: the changed image, in two words: "blurred".
         strengths: weakest first; for bands, finest first; for fills, in any order.
         edit: makes it.
@@ -208,7 +208,7 @@ class Probe:
     sentence: str
     strengths: tuple[Strength, ...]
     edit: Edit
-    imperative: str = ""
+    clause: str = ""
     result: str = ""
     controls: tuple[str, ...] = ()
     way: str = ""

@@ -160,7 +160,7 @@ def _with_controls(probe: Probe, *controls: tuple[str, str, Edit]) -> tuple[Prob
     The control "same" makes the probe's change with the donor of the same verdict.
     """
     alike = replace(
-        probe, is_control=True, sentence="", imperative="", result="", way="", others={}, beside=False, dial=None
+        probe, is_control=True, sentence="", clause="", result="", way="", others={}, beside=False, dial=None
     )
     made = []
     for suffix, title, edit in controls:
@@ -175,7 +175,7 @@ _TABLE = (
         Probe(
             "levels", "levels", "Reducing grey levels", "Every value is rounded to a multiple of a step.",
             steps((2, 4, 8, 16), "steps of {}"), _on_pixels(photometric.rounded),
-            imperative="Round its grey levels to {}", result="fewer greys",
+            clause="its grey levels are rounded to {}", result="fewer greys",
         ),
         _noise_like(photometric.rounded),
     ),
@@ -184,7 +184,7 @@ _TABLE = (
             "lowpass", "detail", "Removing fine detail", "All detail finer than a radius of the spectrum is removed.",
             _CUTOFFS, _on_spectra(attenuated),
             way="removed", others={"change": ("rephase", "blur")},
-            imperative="Remove its detail {}", result="detail removed",
+            clause="its detail {} is removed", result="detail removed",
             dial=Dial("Fine detail", "Finest detail removed", "all detail", "less detail"),
         ),
         ("control", "Removing as much coarse detail", _on_spectra(frequency.attenuated_elsewhere)),
@@ -197,7 +197,7 @@ _TABLE = (
             "rephase", "detail", "Scrambling fine detail",
             "All detail finer than a radius gets random phases: its energy stays, its arrangement goes.",
             _SWAPS, lambda batch, radius: frequency.images_of(_rephased(batch, radius)), way="its phases randomised",
-            imperative="Scramble its detail {}", result="detail scrambled",
+            clause="its detail {} is scrambled", result="detail scrambled",
         ),
         ("pattern", "Adding as much of a coarse pattern", _rephased_pattern),
     ),
@@ -205,7 +205,7 @@ _TABLE = (
         Probe(
             "blur", "detail", "Blurring", "A Gaussian blur.",
             _BLURS, _on_pixels(photometric.blurred), way="blurred",
-            imperative="Blur it by {}", result="blurred",
+            clause="it is blurred by {}", result="blurred",
             dial=Dial("Blur", "Blurred", "sharp", "blurred"),
         ),
         ("control", "Fading coarse detail as much",
@@ -220,13 +220,13 @@ _TABLE = (
         "The mean stays; all shading coarser than a radius is removed.",
         radii((1, 2, 4), "wavelengths of {} pixels and more"),
         _on_spectra(attenuated, _below), beside=True,
-        imperative="Remove its shading {}", result="shading removed",
+        clause="its shading {} is removed", result="shading removed",
     ),
     *_with_controls(
         Probe(
             "ring", "detail", "Removing one ring of the spectrum", "Detail of one range of fineness is removed.",
             _RINGS, _on_spectra(attenuated, _band), beside=True,
-            imperative="Remove its detail {}", result="ring removed",
+            clause="its detail {} is removed", result="ring removed",
         ),
         ("control", "Removing as much from other rings", _on_spectra(frequency.attenuated_elsewhere, _band)),
     ),
@@ -236,7 +236,7 @@ _TABLE = (
             "All detail finer than a radius is replaced by that of an image of the other verdict.", _SWAPS,
             lambda batch, radius: frequency.transplanted(batch.spectra, batch.other_spectra, _above(batch, radius)),
             needs="other",
-            imperative="Swap in another picture's detail {}", result="detail swapped",
+            clause="it gets another picture's detail {}", result="detail swapped",
         ),
         ("same", "Swapping in fine detail of the same class",
          lambda batch, radius: frequency.transplanted(batch.spectra, batch.same_spectra, _above(batch, radius))),
@@ -253,7 +253,7 @@ _TABLE = (
     Probe(
         "fade", "colour", "Fading colour", "Colour fades towards grey; brightness stays.",
         (_HALF, Strength("grey", "grey", 0.0)), _on_pixels(photometric.saturated),
-        imperative="Fade its colour to {}", result="colour faded",
+        clause="its colour fades to {}", result="colour faded",
         dial=Dial("Colour", "Colour faded", "full colour", "grey"),
     ),
     *_with_controls(
@@ -261,7 +261,7 @@ _TABLE = (
             "chroma", "colour", "Moving the mean chroma to that of the other class",
             "The mean colour moves to that of an image of the other verdict; brightness stays.", _FULL,
             _towards("other", photometric.with_chroma), needs="other",
-            imperative="Give it the mean colour of the other class", result="colour moved",
+            clause="it gets the mean colour of the other class", result="colour moved",
         ),
         ("same", "Moving the mean chroma to that of another image of its class",
          _towards("same", photometric.with_chroma)),
@@ -271,7 +271,7 @@ _TABLE = (
             "brightness", "light", "Moving the mean brightness to that of the other class",
             "The mean brightness moves to that of an image of the other verdict; colour stays.", _FULL,
             _towards("other", photometric.with_brightness), needs="other",
-            imperative="Give it the mean brightness of the other class", result="brightness moved",
+            clause="it gets the mean brightness of the other class", result="brightness moved",
         ),
         ("same", "Moving the mean brightness to that of another image of its class",
          _towards("same", photometric.with_brightness)),
@@ -279,18 +279,18 @@ _TABLE = (
     Probe(
         "brighter", "light", "Brightening", "Grey levels are added to every value.",
         steps((16, 48), "{} levels"), lambda batch, by: frequency.to_pixels(batch.pixels + np.float32(by)),
-        imperative="Brighten it by {}", result="brighter",
+        clause="it is brightened by {}", result="brighter",
     ),
     Probe(
         "flatter", "light", "Reducing contrast", "Contrast about the mean is halved.", (_HALF,),
         _on_pixels(photometric.contrasted),
-        imperative="Halve its contrast", result="less contrast",
+        clause="its contrast is halved", result="less contrast",
     ),
     Probe(
         "harder", "light", "Raising contrast", "Contrast about the mean grows by half.",
         (Strength("150", "half as much again", 1.5),),
         _on_pixels(photometric.contrasted),
-        imperative="Raise its contrast by half", result="more contrast",
+        clause="its contrast is raised by half", result="more contrast",
     ),
     *_with_controls(
         Probe(
@@ -298,7 +298,7 @@ _TABLE = (
             "The picture is compressed once more as a JPEG and unpacked.",
             steps((95, 75, 50, 30), "quality {}"),
             _on_pixels(photometric.compressed),
-            imperative="Save it as a JPEG of {}", result="JPEG",
+            clause="it is saved as a JPEG of {}", result="JPEG",
             dial=Dial("JPEG", "Saved as JPEG", "as it is", "low quality"),
         ),
         _noise_like(photometric.compressed),
@@ -308,7 +308,7 @@ _TABLE = (
             "sharpen", "compression", "Sharpening", "The difference from a blurred copy is added.",
             (Strength("50", "half of it", 0.5), Strength("100", "all of it", 1.0)),
             _on_pixels(photometric.sharpened),
-            imperative="Sharpen it", result="sharpened",
+            clause="it is sharpened", result="sharpened",
         ),
         _noise_like(photometric.sharpened),
     ),
@@ -318,7 +318,7 @@ _TABLE = (
             "Square blocks change places and are joined so that no seam shows.",
             _SIDES, _on_order(spatial.without_seams),
             way="blended", others={"seam": ("shuffle", "shuffle_fade")},
-            imperative="Shuffle its blocks of {}", result="blocks shuffled",
+            clause="its blocks of {} are shuffled", result="blocks shuffled",
             dial=Dial("Blocks", "Blocks shuffled", "in place", "small blocks"),
         ),
         ("turn", "Turning blocks in place without seams", _on_blocks(_turned_without_seams)),
@@ -327,7 +327,7 @@ _TABLE = (
         Probe(
             "shuffle", "blocks", "Shuffling blocks", "Square blocks change places, and hard seams stay between them.",
             _SIDES, _on_order(spatial.shuffled), way="hard",
-            imperative="Shuffle its blocks of {}", result="blocks shuffled",
+            clause="its blocks of {} are shuffled", result="blocks shuffled",
         ),
         ("turn", "Turning blocks in place", _on_blocks(spatial.rotated_in_blocks)),
     ),
@@ -337,21 +337,21 @@ _TABLE = (
             "Square blocks change places and fade into each other.",
             _SIDES, _on_order(spatial.cross_faded),
             way="cross-faded",
-            imperative="Shuffle its blocks of {}", result="blocks shuffled",
+            clause="its blocks of {} are shuffled", result="blocks shuffled",
         ),
         ("turn", "Cross-fading blocks in place", _on_blocks(spatial.cross_faded)),
     ),
     *(
         Probe(
             f"hide_{place}", "place", f"Hiding {name}", f"A quarter of the picture, {name}, is covered.",
-            _FILLS, partial(_hide_area, area), f"Cover {name}", f"{place.replace('_', ' ')} covered",
+            _FILLS, partial(_hide_area, area), f"{name} is covered", f"{place.replace('_', ' ')} covered",
             controls=tuple(f"hide_{other}" for other in _SQUARES if other != place), strengths_are="fill",
         )
         for place, (area, name) in _SQUARES.items()
     ),
     Probe(
         "hide_border", "place", "Hiding the border", "A frame a sixteenth as wide as the picture is covered.",
-        _FILLS, partial(_hide_frame, 0), "Cover its border", "border covered",
+        _FILLS, partial(_hide_frame, 0), "its border is covered", "border covered",
         controls=tuple(f"hide_{name}" for name in _FURTHER), strengths_are="fill",
     ),
     *(
@@ -361,14 +361,14 @@ _TABLE = (
     Probe(
         "shift", "geometry", "Shifting", "The picture moves to the right.",
         steps((1,), "{} pixels"), _on_pixels(spatial.shifted),
-        imperative="Move it by {}", result="moved",
+        clause="it is moved by {}", result="moved",
     ),
     *_with_controls(
         Probe(
             "turn", "geometry", "Rotating", "The picture is turned.",
             tuple(Strength(f"{90 * quarters}", f"{90 * quarters}°", quarters) for quarters in (1, 2, 3)),
             _on_pixels(spatial.rotated), strengths_are="angle",
-            imperative="Turn it by {}", result="turned",
+            clause="it is turned by {}", result="turned",
             dial=Dial("Turn", "Turned", "upright", "270°"),
         ),
         ("mirror", "Mirroring left and right", lambda batch, _: batch.pixels[:, :, ::-1]),

@@ -1,6 +1,6 @@
 // A picture, a change of it and the change's control, at the strength where the knob stands. All frames are here, so
 // that moving the knob asks nobody; where it rests is sent as `at`.
-// data: {id: of picture and detector, at: column or "", crisp, of, smallest, picture: frame, experiments: [{title, changed, less, more,
+// data: {id: of picture and detector, at: column or "", crisp, of, nothing: flips it, picture: frame, experiments: [{title, changed, less, more,
 //   stops: [{column, label, changed: frame, control: frame or null, against: caption, shares: [{name, share, text, kind}]}]}]};
 //   a frame is {source, verdict, sure}
 
@@ -54,7 +54,7 @@ export default function ({ data, parentElement, setStateValue }) {
   choice.append(make("legend", "spoken", "Experiment"))
   const shares = make("div", "shares")
   const left = make("div", "")
-  left.append(frames, slider, choice, make("p", "smallest", data.smallest))
+  left.append(frames, slider, choice, make("p", "nothing", data.nothing))
   const body = make("div", "body")
   body.append(left, shares)
 

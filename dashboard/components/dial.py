@@ -5,33 +5,33 @@ Streamlit lacks a slider that changes pictures without asking the server: each s
 """
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.detectors.identity import DetectorHandle
-from core.findings.contrast import Contrast
+from core.findings.contrast import Contrast, Measure
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import CLASSES, verdict_of
-from core.perturbations.flips import flipping, strength_words
+from core.perturbations.flips import NOTHING, flipping, strength_words
 from core.perturbations.probe import Probe
 from core.perturbations.registry import PROBES, probe_columns
+from core.runs.showcase import choose_picture
+from dashboard import catalogue, library
 from dashboard.components.component import component, one_of
-from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of
+from dashboard.components.probing import follow_changes, probes_of, rates_of
 from dashboard.components.requests import Subject
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.library import BY_STAMP, MAX_RUNS, Opened
 from dashboard.state import Setting, shows_pixels
 
-Pixels = NDArray[np.uint8]
 _mount = component(__file__, "dial")
-
-
-# the probes on the dial
+# the probes on the dial; the first is that of the first screen
 EXPERIMENTS = tuple(probe for probe in PROBES.values() if probe.dial is not None)
+SHOWN = EXPERIMENTS[0]
 
 
 def columns_of(experiment: Probe) -> dict[str, list[str]]:
@@ -42,12 +42,10 @@ def columns_of(experiment: Probe) -> dict[str, list[str]]:
     }
 
 
-_USED = {
-    used
-    for experiment in EXPERIMENTS
-    for column, controls in columns_of(experiment).items()
-    for used in (column, *controls)
-}
+_USED: set[str] = set()
+for _probe in EXPERIMENTS:
+    for _column, _controls in columns_of(_probe).items():
+        _USED.update((_column, *_controls))
 COLUMNS = tuple(column for column in probe_columns() if column in _USED)
 # the change that the knob stands at; the first one that flips the verdict where the address names none
 CHANGE = Setting("change", "", choices=("", *COLUMNS))
@@ -79,24 +77,25 @@ def draw_dial(
     own = detector is None or detector.identity.made(opened.run.manifest)
 
     def draw(changes: pd.DataFrame) -> None:
-        images, measured = measured_flips(opened.origin) if own else (0, {})
-        used, side = changes.reindex(["", *COLUMNS]), len(subject.image)
-        frames = {
-            column: {
+        measured = measured_flips(opened.origin) if own else {}
+        used = changes.reindex(["", *COLUMNS])
+        frames: dict[str, Frame] = {}
+        for column, change in used[used["margin"].notna()].iterrows():
+            frames[str(column)] = {
                 "source": _thumbnail(change["picture"], SMOOTH, pixels=shows_pixels()),
                 "verdict": verdict_of(change["margin"]),
-                "sure": f"{short_percent(max(change['p_real'], 1 - change['p_real']))} sure" if sure else "",
+                "sure": "",
             }
-            for column, change in used[used["margin"].notna()].iterrows()
-        }
-        smallest = [change_words(column, side) for column in flipping(changes).index]
+            if sure:
+                frames[str(column)]["sure"] = f"{short_percent(max(change['p_real'], 1 - change['p_real']))} sure"
+        side = len(subject.image)
         data = {
-            "of": f"Of verdicts on {images:,} images:" if measured else "",
+            "of": "Verdicts that flip at this strength" if measured else "",
             "id": f"{key} {subject.sha256} {used['margin']['']}",
             "at": CHANGE.value,
             "crisp": shows_pixels(),
             "picture": frames[""],
-            "smallest": f"Smallest flip: {smallest[0]}." if smallest else "No change that was tried flips it.",
+            "nothing": NOTHING if flipping(changes).empty else "",
             "experiments": [_experiment(experiment, frames, measured, side) for experiment in EXPERIMENTS],
         }
 
@@ -114,25 +113,15 @@ def draw_dial(
     follow_changes(subject, detector, opened, row, draw, slot=key)
 
 
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
-def measured(opened: Opened) -> pd.DataFrame | None:
-    """Return the study's margins of all images, a row an id; None without them."""
-    study = probes_of(opened)
-    # another seed shuffles other blocks
-    if study is None or not set(COLUMNS) <= set(study.table) or study.about.get("parameters", {}).get("seed"):
-        return None
-    return study.table.set_index("id")[list(COLUMNS)]
-
-
 @st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=BY_STAMP)
-def measured_flips(opened: Opened) -> tuple[int, Measured]:
-    """Return how many images the study has, and what it measured of columns that it has and verdicts that occur."""
+def measured_flips(opened: Opened) -> Measured:
+    """Return what the run's study measured of the columns that it has and the verdicts that occur."""
     study = probes_of(opened)
     if study is None:
-        return 0, {}
+        return {}
     probes = tuple(experiment.key for experiment in EXPERIMENTS)
     rates = rates_of(opened, study, "verdict", probes)
-    return len(study.table), {(rate.column, rate.verdict): rate.contrast for rate in rates}
+    return {(rate.column, rate.verdict): rate.contrast for rate in rates}
 
 
 def strongest_control(column: str, measured: Measured) -> str | None:
@@ -174,15 +163,63 @@ def _experiment(experiment: Probe, frames: Mapping[str, Frame], measured: Measur
 
 def _shares(column: str, measured: Measured) -> list[dict[str, Any]]:
     """Return the bars of a stop: FAKE verdicts that flip, the same under the strongest control, and REAL verdicts."""
-    fake, real = (measured.get((column, verdict)) for verdict in CLASSES)
-    bars = []
-    if fake is not None:
-        bars.append(("FAKE that flip", fake.measure, "FAKE"))
-        if fake.control is not None:
-            bars.append(("strongest control", fake.control.measure, "control"))
-    if real is not None:
-        bars.append(("REAL that flip", real.measure, "REAL"))
+    bars: list[tuple[str, Measure, str]] = []
+    for verdict in CLASSES:
+        contrast = measured.get((column, verdict))
+        if contrast is None:
+            continue
+        bars.append((f"of {contrast.measure.n:,} {verdict}", contrast.measure, verdict))
+        if verdict == "FAKE" and contrast.control is not None:
+            bars.append(("FAKE, by the strongest control", contrast.control.measure, "control"))
     return [
         {"name": name, "share": measure.value, "text": short_percent(measure.value), "kind": kind}
         for name, measure, kind in bars
     ]
+
+
+def first_picture(opened: Opened) -> tuple[Opened, int] | None:
+    """Find the picture of Start: of this run or, where none of its pictures is here, of the sample gallery's."""
+    for run in chain([opened], library.with_samples()):
+        row = _chosen(run, library.pictures(run).stamp)
+        if row is not None:
+            return run, row
+    return None
+
+
+def second_picture(opened: Opened, row: int) -> int:
+    """Find another picture like the first one, at `row`, for who has seen that; the first where there is no other."""
+    other = _chosen(opened, library.pictures(opened).stamp, row)
+    return row if other is None else other
+
+
+@st.cache_resource(max_entries=2 * MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+def _chosen(opened: Opened, stamp: str, without: int = -1) -> int | None:  # noqa: ARG001 - the key
+    pictured = library.pictures(opened).where >= 0
+    pictured &= np.arange(len(pictured)) != without
+    return choose_picture(opened.judged, pictured, _margins(opened.origin), columns_of(SHOWN))
+
+
+@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+def _margins(opened: Opened) -> pd.DataFrame | None:
+    """Return the study's margins of all images, a row an id; None without them."""
+    study = probes_of(opened)
+    # another seed shuffles other blocks
+    if study is None or not set(COLUMNS) <= set(study.table) or study.about.get("parameters", {}).get("seed"):
+        return None
+    return study.table.set_index("id")[list(COLUMNS)]
+
+
+def flips_without_detail(opened: Opened, row: int) -> bool:
+    """Check whether the run's study has seen an image called REAL at some strength of `SHOWN`."""
+    margins = _margins(opened.origin)
+    id_ = opened.rows[row]
+    if margins is None or id_ not in margins.index:
+        return False
+    return bool((margins.loc[id_, list(columns_of(SHOWN))] > 0).any())
+
+
+def draw_first_dial(opened: Opened, row: int, *, key: str) -> None:
+    """Draw the dial on the picture of `first_picture`."""
+    image = library.pictures(opened).get(row)
+    if image is not None:
+        draw_dial(Subject(image, ""), catalogue.maker(opened.run), opened, row, key=key)

@@ -166,25 +166,34 @@ def smallest_flips_of(opened: Opened) -> dict[str, str]:
     return dict(zip(study.table["id"], flips.fillna("no change that was tried"), strict=True))
 
 
-def example_of(opened: Opened, column: str, verdict: str | None) -> tuple[Opened, int] | None:
+def example_of(
+    opened: Opened, column: str, verdict: str | None, shows_flip: bool | None = None
+) -> tuple[Opened, int] | None:
     """Find an image to show a change on, which the address picks among the most telling ones; None without pictures.
 
     Args:
         opened: the run on the page; the sample's run stands in where none of its pictures is available.
         column: of a probe's strength.
         verdict: of the image as it is; None for either.
+        shows_flip: whether the change flips the image; None for what most images do.
     """
     samples = library.samples()
     for run in (opened.origin, *([samples[0]] if samples else [])):
-        rows = _telling(run, library.pictures(run).stamp, column, verdict)
+        rows = _telling(run, library.pictures(run).stamp, column, verdict, shows_flip)
         if len(rows):
             return run, int(rows[(PICTURE.value - 1) % len(rows)])
     return None
 
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=BY_STAMP)
-def _telling(opened: Opened, stamp: str, column: str, verdict: str | None) -> NDArray[np.intp]:  # noqa: ARG001 - the key
-    """Find up to `PICTURES` rows with pictures, spread over the run, that do what most of them do.
+def _telling(
+    opened: Opened,
+    stamp: str,  # noqa: ARG001 - the key
+    column: str,
+    verdict: str | None,
+    shows_flip: bool | None,
+) -> NDArray[np.intp]:
+    """Find up to `PICTURES` rows with pictures, spread over the run, that do as is wanted, or what most of them do.
 
     Those are right verdicts that the change flips, or else does not, and no control flips; without any, all rows.
     """
@@ -193,15 +202,18 @@ def _telling(opened: Opened, stamp: str, column: str, verdict: str | None) -> ND
         return np.empty(0, np.intp)
     rows = opened.rows.get_indexer(study.table["id"])
     table = opened.judged.iloc[rows]
-    real, (probe, strength) = (table["predicted"] == "REAL").to_numpy(), probe_columns()[column]
+    real = (table["predicted"] == "REAL").to_numpy()
     fits = (library.pictures(opened).where >= 0)[rows]
     if verdict is not None:
         fits &= (table["predicted"] == verdict).to_numpy()
     flips = flip_values(study.table[column], real, column)
-    tells = (flips == (2 * (flips[fits] == 1).sum() >= fits.sum())) & (table["label"] == table["predicted"]).to_numpy()
+    if shows_flip is None:
+        shows_flip = bool(2 * (flips[fits] == 1).sum() >= fits.sum())
+    tells = fits & (flips == shows_flip) & (table["label"] == table["predicted"]).to_numpy()
+    probe, strength = probe_columns()[column]
     for control in (PROBES[key].column(strength.key) for key in probe.controls):
         tells &= flip_values(study.table[control], real, control) != 1
-    return evenly(np.sort(rows[fits & tells] if (fits & tells).any() else rows[fits]), PICTURES)
+    return evenly(np.sort(rows[tells] if tells.any() else rows[fits]), PICTURES)
 
 
 def next_picture() -> None:

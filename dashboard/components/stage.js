@@ -16,7 +16,8 @@ const drawVote = (beat, { revealed, hands }) =>
     const isRight = letter === beat.answer
     const box = make("figure", revealed ? (isRight ? "right" : "wrong") : "")
     const count = hands[letter] ?? 0
-    const told = revealed ? (isRight ? beat.reveal : "") : `${count} ${count === 1 ? "hand" : "hands"}`
+    const raised = count ? `${count} ${count === 1 ? "hand" : "hands"}` : `Hands up for ${letter}`
+    const told = revealed ? (isRight ? beat.reveal : "") : raised
     box.append(make("b", "badge letter", letter), picture(source, `Picture ${letter}`), make("figcaption", "", told))
     return box
   })

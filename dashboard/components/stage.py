@@ -20,10 +20,9 @@ from core.perturbations.registry import PROBES, probe_columns
 from core.runs.showcase import choose_other
 from dashboard import library
 from dashboard.components.component import component
-from dashboard.components.dial import measured_flips, short_percent, strongest_control
+from dashboard.components.dial import SHOWN, measured_flips, second_picture, short_percent, strongest_control
 from dashboard.components.probing import stored_changes
 from dashboard.components.requests import Subject
-from dashboard.components.story import SHOWN
 from dashboard.library import Opened
 from dashboard.state import Setting, put
 
@@ -51,8 +50,9 @@ def draw_stage(opened: Opened, row: int) -> None:
 
     Args:
         opened: the run.
-        row: of a FAKE image that is called FAKE, with a picture.
+        row: of the FAKE image on the page beneath; the stage shows another one, or the vote would be known.
     """
+    row = second_picture(opened, row)
     beats = [vote(opened, row), flip(opened, row), shares(opened), maps(opened, row), own_picture(), trust()]
     data = {
         "id": f"{opened.run.name} {row}",
@@ -98,7 +98,7 @@ def flip(opened: Opened, row: int) -> Beat | None:
     if stored is None:
         return None
     changes = stored[0]
-    control = strongest_control(COLUMN, measured_flips(opened.origin)[1])
+    control = strongest_control(COLUMN, measured_flips(opened.origin))
     captions = {"": "The picture", COLUMN: f"Without detail {strength_words(COLUMN, opened.run.side)}"}
     if control is not None:
         captions[control] = f"Control: {probe_columns()[control][0].inline}"
@@ -120,7 +120,7 @@ def flip(opened: Opened, row: int) -> Beat | None:
 
 def shares(opened: Opened) -> Beat | None:
     """The share of all FAKE verdicts that flip, beside the strongest control."""
-    contrast = measured_flips(opened.origin)[1].get((COLUMN, "FAKE"))
+    contrast = measured_flips(opened.origin).get((COLUMN, "FAKE"))
     if contrast is None or contrast.control is None:
         return None
     bars = [

@@ -115,15 +115,16 @@ def draw_lesson(opened: Opened, audit: StudyResult) -> None:
     simple = float(accuracy["spectrum"])
     network = float(accuracy["network"])
     follows = "most can be told from it, and not all" if network > simple else "the network adds nothing"
-    st.markdown(f"How often verdicts are right, from how fine the detail is alone, and by the network: **{follows}**.")
-    draw_bars([Bar("Fineness alone", simple), Bar("The network", network)])
+    guessing = max(opened.run.is_real.mean(), 1 - opened.run.is_real.mean())
+    st.markdown(f"How often verdicts are right from how fine the detail is alone, whatever it shows: **{follows}**.")
+    draw_bars([Bar("guessing", guessing), Bar("fineness of detail alone", simple), Bar("the network", network)])
 
 
 def draw_headlines(opened: Opened, cues: Mapping[str, Finding], duplicates: StudyResult | None) -> None:
     """Draw the numbers that a reviewer asks for."""
     metrics: dict[str, tuple[str, str | None]] = {}
     for name in list(cues)[:1]:
-        metrics["Strongest simple cue"] = TITLES[name], f"AUROC {cues[name].measure.value:.2f}"
+        metrics["Best single number"] = TITLES[name], f"AUROC {cues[name].measure.value:.2f}"
     if duplicates is not None:
         unchecked = duplicates.finding("unchecked") is not None and not opened.run.leaks_checked
         leaks = [duplicates.finding(key) for key, (side, _) in COUNTED.items() if side == "in_training"]

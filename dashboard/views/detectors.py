@@ -16,13 +16,12 @@ from core.storage.limits import MANIFEST, ContractError
 from core.studies.store import study_path
 from dashboard import catalogue, library, state
 from dashboard.components import performance
+from dashboard.components.comparison import draw_comparison, link_pictures
 from dashboard.components.component import fold, unfold
 from dashboard.components.findings import Bar, draw_bars
 from dashboard.components.glossary import explain
-from dashboard.components.performance import draw_comparison
 from dashboard.components.plain import plain
 from dashboard.components.study import draw_limits
-from dashboard.components.warnings import draw_warnings
 from dashboard.components.words import draw_title
 from dashboard.sidebar import run_label
 
@@ -117,14 +116,16 @@ table = rows()
 middle = table[["Accuracy", "Other generators"]].median()
 fails = middle["Accuracy"] > 50 > middle["Other generators"]
 if fails:
-    st.markdown("Right on most of their test pictures, **wrong on most by other generators**.")
-    bars = [Bar("Test pictures", middle["Accuracy"] / 100)]
-    draw_bars([*bars, Bar("Other generators", middle["Other generators"] / 100)])
+    st.markdown("Right on most of their test pictures, **wrong on most by other generators**. The median detector:")
+    bars = [Bar("right on test pictures", middle["Accuracy"] / 100)]
+    draw_bars([*bars, Bar("right on other generators' pictures", middle["Other generators"] / 100)])
 else:
     st.markdown("How often each of them is right, and how far that carries to other pictures.")
 labels = table["name"].map(run_label)
 shown = table.rename(columns={"name": "Detector", "set": "Pictures"})
-shown["Detector"] = labels.str.rpartition(" on ")[0].where(labels.str.contains(" on "), labels)
+names = labels.str.partition(" on ")[0]
+# of a detector with several runs only the first goes by its name alone
+shown["Detector"] = labels.where(names.duplicated(), names)
 named = [st.query_params.get("run"), st.query_params.get("versus")]
 ticked = [int(row) for row in table.index[table["name"].isin(named)]]
 st.dataframe(
@@ -150,7 +151,7 @@ st.caption(
     "Shares that are right; an empty cell was not measured. Tick one to see it below, or two to compare them.",
     help=explain("Accuracy", "Recall", "Delivery"),
 )
-performance.link_pictures(opened)
+link_pictures(opened)
 
 # a detector of the same name that was trained again is another detector
 made_by = catalogue.maker(opened.run)
@@ -160,7 +161,7 @@ PARTS = {
     "errors": ("Where does it err?", performance.draw_errors),
     "calibration": ("Can its confidence be believed?", performance.draw_confidence),
 }
-draw_warnings(opened)
+performance.draw_warnings(opened)
 counted = performance.draw_controls(opened)
 for name, (question, draw) in PARTS.items():
     with fold(name, question) as is_open:

@@ -104,11 +104,18 @@ def _effect(finding: Finding) -> float:
 
 def draw_strip(opened: Opened, finding: Finding) -> None:
     """Draw one experiment: three pictures framed in their verdicts, and the shares that flip."""
-    probe, verdict, control = PROBES[finding.details["probe"]], str(finding.group), finding.control
+    probe = PROBES[finding.details["probe"]]
+    verdict = str(finding.group)
+    control = finding.control
+    answer = answer_of(finding)
     steps = {step.at(opened.run.side).full_label: step.key for step in probe.strengths}
-    st.markdown(f"{plain(finding.question)} **{str(answer_of(finding)).capitalize()}.**")
+    st.markdown(f"{plain(finding.question)} **{str(answer).capitalize()}.**")
     controls = [PROBES[key] for key in probe.controls if control is not None and PROBES[key].inline == control.name]
-    draw_pictures(opened, [probe, *controls], steps[finding.details["strength"]], verdict, columns=3)
+    # a picture that shows what is claimed
+    shows_flip = {"yes": True, "no": False}.get(answer.word)
+    draw_pictures(
+        opened, [probe, *controls], steps[finding.details["strength"]], verdict, columns=3, shows_flip=shows_flip
+    )
     bars = [Bar(f"{verdict} that flip", finding.measure.value, CLASS_COLOURS[verdict])]
     if control is not None:
         bars.append(Bar("control", control.measure.value))
@@ -116,7 +123,13 @@ def draw_strip(opened: Opened, finding: Finding) -> None:
 
 
 def draw_pictures(
-    opened: Opened, made: Sequence[Probe], strength: str, verdict: str | None = None, *, columns: int
+    opened: Opened,
+    made: Sequence[Probe],
+    strength: str,
+    verdict: str | None = None,
+    *,
+    columns: int,
+    shows_flip: bool | None = None,
 ) -> None:
     """Draw a picture as it is, under one strength of a probe, and under that of its controls.
 
@@ -126,18 +139,22 @@ def draw_pictures(
         strength: its key.
         verdict: of the picture as it is; None for either.
         columns: pictures in a row, where there is room.
+        shows_flip: whether the change flips the picture's verdict; None for what most of them do.
     """
-    probe, column = made[0], made[0].column(strength)
-    example = example_of(opened, column, verdict)
+    probe = made[0]
+    column = probe.column(strength)
+    example = example_of(opened, column, verdict, shows_flip)
     stored = None if example is None else stored_changes(*example)
     if example is None or stored is None:
         st.caption(f"No picture is available to show it on. {how_to_get_pictures()}")
         return
     run, row = example
-    called, (changes, donor) = str(run.judged["predicted"].iloc[row]), stored
+    called = str(run.judged["predicted"].iloc[row])
+    changes, donor = stored
     before = changes.loc["", "picture"]
     if probe.changes_donor and donor is not None:
-        called, before = other_class(called), donor
+        called = other_class(called)
+        before = donor
     cells = [Cell(before, f"A picture called {called}", f"before  \n{CLASS_WORDS[called]}", called)]
     short = (f"changed, {strength_words(column, run.run.side)}", "control")
     for number, change in enumerate(made):

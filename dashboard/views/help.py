@@ -3,8 +3,8 @@
 import streamlit as st
 
 from dashboard import library
+from dashboard.components.dial import draw_first_dial, first_picture
 from dashboard.components.glossary import TERMS
-from dashboard.components.story import draw_first_dial, first_picture
 from dashboard.components.words import CLASS_WORDS, draw_title
 from dashboard.navigation import script_of
 from dashboard.state import Setting

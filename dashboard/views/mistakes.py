@@ -11,6 +11,7 @@ from core.runs.metrics import HALF
 from core.runs.rows import at_threshold, location_of, page_rows, pages
 from dashboard import catalogue, library, state
 from dashboard.components import selection
+from dashboard.components.comparison import draw_comparison, draw_verdict_pairs, pair_words, verdict_pair
 from dashboard.components.component import fold, one_of
 from dashboard.components.downloads import csv_button, report_download
 from dashboard.components.filters import (
@@ -29,7 +30,6 @@ from dashboard.components.filters import (
 from dashboard.components.glossary import explain
 from dashboard.components.grid import TILES, draw_sheet, image_grid
 from dashboard.components.opened_image import PRESSED, draw_image
-from dashboard.components.performance import draw_comparison, draw_verdict_pairs, pair_words, verdict_pair
 from dashboard.components.plain import with_code
 from dashboard.components.selection import draw_group_differences
 from dashboard.components.words import heading, percent

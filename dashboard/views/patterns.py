@@ -100,12 +100,12 @@ def draw_lesson(answer: StudyResult, space: str) -> None:
     worst = [answer.finding(f"worst-{space}-{verdict}") for verdict in VERDICTS]
     measured = [finding for finding in worst if finding is not None and "cluster" in finding.details]
     if not measured:
-        st.markdown("Near points look alike to the detector. **No group errs more than the others, for certain.**")
+        st.markdown("**No group errs more than the others, for certain.**")
         return
     finding = max(measured, key=lambda finding: finding.measure.value)
     others = "" if finding.control is None else f" ({percent(finding.control.measure.value)} of {finding.control.name})"
     st.markdown(
-        f"Near points look alike to the detector. **Group {finding.details['cluster']} errs most: "
+        f"**Group {finding.details['cluster']} errs most: "
         f"{percent(finding.measure.value)} of its verdicts are wrong**{inline(others)}."
     )
 
@@ -132,6 +132,11 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
         row = clicked_row(selection, len(opened.table))
         st.session_state[CHOSEN] = drawn_area(selection, space) if row is None else row
 
+    st.caption(
+        f"Circles are called {CLASS_WORDS['REAL']}, diamonds {CLASS_WORDS['FAKE']}; hollow ones wrongly. Near points "
+        "look alike to the detector; a numbered line is around nine in ten of a group.",
+        help=explain("t-SNE"),
+    )
     images = answer.about["images"]
     st.plotly_chart(
         scatter(opened, space, colour.value),
@@ -141,10 +146,8 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
         alt=f"{min(images, MOST_POINTS):,} of {images:,} images as points, coloured by {choices[colour.value].lower()}",
     )
     st.caption(
-        f"Drag a box or a lasso around images to open them, or click one. Circles are called {CLASS_WORDS['REAL']}, "
-        f"diamonds {CLASS_WORDS['FAKE']}; hollow means wrong. A line is around nine in ten of each numbered group. "
-        "Only nearness means something, not the distance between groups.",
-        help=explain("t-SNE"),
+        "Drag a box or a lasso around images to open them, or click one. Only nearness means something, not the "
+        "distance between groups."
     )
 
 

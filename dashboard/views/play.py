@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.answers.reliance import HELPS, Answers, AnswersError, assign_helps, measure_reliance
+from core.answers.reliance import HELPS, Answers, AnswersError, assign_helps, compare, measure_reliance
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.stored import stored_map
 from core.findings.contrast import Measure
@@ -24,7 +24,6 @@ from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import plain
 from dashboard.components.probing import change_words, changed_cell, probes_of, stored_changes
-from dashboard.components.story import compare
 from dashboard.components.words import CLASS_WORDS, draw_title, draw_verdict
 from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting
@@ -120,7 +119,7 @@ def flip_cells(row: int) -> list[Cell]:
     changes = stored[0]
     column = str(flipping(changes).index[0])
     cells = [changed_cell(changes, column, f"After {change_words(column, opened.run.side)}")]
-    control = strongest_control(column, measured_flips(opened.origin)[1])
+    control = strongest_control(column, measured_flips(opened.origin))
     if control is not None and pd.notna(changes.loc[control, "margin"]):
         cells.append(changed_cell(changes, control, "Control: changed as much"))
     return cells
@@ -153,7 +152,8 @@ def play(number: int) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         label = str(labels[number]) if answered else None
-        picture_grid([Cell(image, "Is this a photograph or generated?", "", label)], columns=1, least=100)
+        size = f"{len(image)} x {len(image)} pixels, enlarged"
+        picture_grid([Cell(image, "Is this a photograph or generated?", size, label)], columns=1, least=100)
     with right:
         if answered:
             draw_result(number)
@@ -161,8 +161,8 @@ def play(number: int) -> None:
         draw_help(number)
         st.markdown("Did a camera take it, or a generator make it?")
         with st.container(horizontal=True):
-            st.button("REAL: a camera", key="game.real", shortcut="1", on_click=give, args=(number, "REAL"))
-            st.button("FAKE: a generator", key="game.fake", shortcut="2", on_click=give, args=(number, "FAKE"))
+            st.button("REAL: a camera", key="game.real", shortcut="Left", on_click=give, args=(number, "REAL"))
+            st.button("FAKE: a generator", key="game.fake", shortcut="Right", on_click=give, args=(number, "FAKE"))
 
 
 def draw_result(number: int) -> None:

@@ -39,16 +39,18 @@ def test_the_table_holds_what_runs_and_studies_do(two, open_page):
     for name in ("png", "screenshot"):
         after[name] = run.predictions["margin"].to_numpy() + (0.5 if name == "screenshot" else 0)
     add_study(run, "deliveries", after)
-    table = open_page("detectors", run=RUN, open="").dataframe[0].value.set_index(["Detector", "Pictures"])
-    assert set(table.index) >= {("tiny", "seen-test"), ("twin", "seen-test")}
-    for name in (RUN, OTHER):
-        numbers, row = read_run(two / "runs" / name).manifest["metrics"]["all"], table.loc[tuple(name.split("@"))]
+    table = open_page("detectors", run=RUN, open="").dataframe[0].value.set_index("Detector")
+    # no two rows have one name
+    assert table.index.is_unique
+    names = {RUN: "tiny on seen-test", OTHER: "twin on seen-test"}
+    for name, row in ((name, table.loc[shown]) for name, shown in names.items()):
+        numbers = read_run(two / "runs" / name).manifest["metrics"]["all"]
         assert row["Accuracy"] == pytest.approx(100 * numbers["accuracy"])
         assert row["Recall (FAKE)"] == pytest.approx(100 * numbers["per_class"]["FAKE"]["recall"])
     expected = ((after["screenshot"] > 0).to_numpy() == run.is_real).mean()
-    assert table.loc[("tiny", "seen-test"), "Screenshot"] == pytest.approx(100 * expected)
+    assert table.loc[names[RUN], "Screenshot"] == pytest.approx(100 * expected)
     # what was not measured is empty
-    assert pd.isna(table.loc[("twin", "seen-test"), "Screenshot"])
+    assert pd.isna(table.loc[names[OTHER], "Screenshot"])
     assert table["Other generators"].isna().all()
 
 
@@ -138,6 +140,17 @@ def test_mistakes_filters_by_the_verdict_of_the_other(two, open_page):
     app = open_page("mistakes", **parameters | {"versus": "twin@other-test"})
     assert not app.exception
     assert f"{int(right[0].sum())} of {len(first)} pictures" in words(app)
+
+
+@pytest.mark.parametrize("differs", [True, False])
+def test_the_closed_line_of_a_case_names_the_detectors_that_disagree(two, open_page, differs):
+    first, second = (read_run(two / "runs" / name).predictions.set_index("id")["predicted"] for name in (RUN, OTHER))
+    fits = (first.astype(str) != second.loc[first.index].astype(str)) == differs
+    app = open_page("mistakes", run=RUN, id=first.index[fits][0])
+    assert not app.exception
+    (line,) = (part.label for part in app.expander if "Other detectors" in part.label)
+    assert ("twin" in line) == differs
+    assert "says" in line or not differs
 
 
 def test_two_detectors_are_compared_by_their_pictures_first(two, open_page):

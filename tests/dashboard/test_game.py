@@ -4,10 +4,9 @@ import pytest
 import streamlit as st
 from scipy.stats import binomtest
 
-from core.answers.reliance import HELPS, Answers
+from core.answers.reliance import HELPS, Answers, compare
 from core.runs.run import read_run
 from core.storage.atomic import cache_dir
-from dashboard.components.story import compare
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words
 

@@ -23,9 +23,9 @@ from core.studies.columns import browse_table
 from core.studies.store import read_study, study_path
 from dashboard import library
 from dashboard.components import probing
+from dashboard.components.about import original_of
 from dashboard.components.case import Case
 from dashboard.components.downloads import report_file
-from dashboard.components.original import original_of
 from dashboard.components.requests import Subject
 from tests.conftest import textured
 from tests.dashboard.conftest import image_set

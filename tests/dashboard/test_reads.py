@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import streamlit as st
 
 from core.detectors.patch import PatchDetector
 from core.detectors.storage import save_detector
@@ -17,6 +18,8 @@ from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from core.studies.questions.faithfulness import under_fill
 from core.studies.store import read_study, study_path
+from dashboard import library
+from dashboard.components.probing import example_of, stored_changes
 from dashboard.views.patterns import clicked_row, drawn_area
 from tests.conftest import make_patch
 from tests.dashboard.conftest import image_set
@@ -71,6 +74,17 @@ def test_pictures_come_first_and_every_finding_is_a_row(open_page, studied):
     blind = open_page("reads", run="tiny@blind-test")
     assert not blind.exception
     assert " study probes --run tiny@blind-test --data DATA" in words(blind)
+
+
+def test_a_picture_does_what_the_answer_above_it_says(studied, monkeypatch):
+    monkeypatch.setattr(st, "query_params", {})
+    monkeypatch.setattr(st, "session_state", {})
+    opened = library.open_run(studied / "runs" / RUN)
+    columns = ("lowpass_8", "blur_2", "turn_180")
+    for flips in (True, False):
+        shown = [(column, example_of(opened, column, "FAKE", flips)) for column in columns]
+        # of some changes every image does the same
+        assert any(stored_changes(*example)[0].loc[column, "flips"] == flips for column, example in shown)
 
 
 def test_every_image_is_a_point_and_every_group_outlined_and_numbered(open_page, studied):

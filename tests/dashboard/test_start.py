@@ -18,9 +18,8 @@ from core.runs.showcase import choose_picture
 from core.studies.store import read_study, study_path
 from dashboard import library
 from dashboard.components import dial, stage
-from dashboard.components.dial import COLUMNS, columns_of
+from dashboard.components.dial import COLUMNS, SHOWN, columns_of
 from dashboard.components.requests import Subject
-from dashboard.components.story import SHOWN
 from tests.dashboard.studies import add_studies
 
 RUN = "tiny@seen-test"
@@ -96,9 +95,7 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(open_page, 
     assert data["picture"]["verdict"] == "FAKE"
     assert data["at"] == "turn_180"
     assert all(bool(stop["shares"]) == studied for stop in stops)
-    assert [bar["name"] for bar in stops[0]["shares"]] == (
-        ["FAKE that flip", "strongest control", "REAL that flip"] if studied else []
-    )
+    assert [bar["kind"] for bar in stops[0]["shares"]] == (["FAKE", "control", "REAL"] if studied else [])
     if margins is not None:
         real = (run.predictions["predicted"] == "REAL").to_numpy()
         for stop in stops:
@@ -119,7 +116,7 @@ def test_the_dial_shows_shares_of_the_detector_that_is_asked_alone(home, monkeyp
     monkeypatch.setattr(st, "fragment", lambda part: part)
     monkeypatch.setattr(dial, "_mount", lambda *, data, **_: sent.append(data))
     monkeypatch.setattr(dial, "_thumbnail", lambda *_, **__: "")
-    monkeypatch.setattr(dial, "measured_flips", lambda _opened: (9, {(column, "FAKE"): flips for column in COLUMNS}))
+    monkeypatch.setattr(dial, "measured_flips", lambda _opened: {(column, "FAKE"): flips for column in COLUMNS})
     monkeypatch.setattr(dial, "follow_changes", lambda *given, **_: given[4](changes))
     asked = SimpleNamespace(identity=SimpleNamespace(made=lambda _manifest: is_own))
     opened = library.open_run(home / "runs" / RUN)
@@ -129,13 +126,21 @@ def test_the_dial_shows_shares_of_the_detector_that_is_asked_alone(home, monkeyp
     assert all(bool(stop["shares"]) == is_own for experiment in data["experiments"] for stop in experiment["stops"])
 
 
+def test_the_stage_shows_another_picture_than_start(home):
+    opened = library.open_run(home / "runs" / RUN)
+    _, first = dial.first_picture(opened)
+    second = dial.second_picture(opened, first)
+    assert second != first
+    assert set(opened.judged.iloc[[second, first]]["predicted"]) == {"FAKE"}
+
+
 def test_the_dial_shows_the_same_figures_as_the_findings(home):
     add_studies(home, "probes")
     st.cache_resource.clear()
     opened = library.open_run(home / "runs" / RUN)
     study = library.study_of(opened, "probes")
     assert study is not None
-    flips = dial.measured_flips(opened)[1]
+    flips = dial.measured_flips(opened)
     compared = 0
     for finding in study.findings:
         steps = {step.at(opened.run.side).full_label: step.key for step in PROBES[finding.details["probe"]].strengths}

@@ -101,8 +101,9 @@ def test_flips_are_those_found_change_by_change(*, called_real):
         assert (words == NOTHING) == (not clean)
         if ranked:
             probe = OWN[ranked[0]]
-            assert words.startswith(probe.imperative.partition(" {")[0])
-            reasons.add(words.rpartition(", and ")[2])
+            before, _, clause = words.partition(", until ")
+            assert clause.startswith(probe.clause.partition(" {")[0])
+            reasons.add(before)
     assert len(reasons) == 1
 
 

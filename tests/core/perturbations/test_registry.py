@@ -167,8 +167,8 @@ def test_strengths_are_labelled_for_the_size_of_the_image():
 @pytest.mark.parametrize("probe", PROBES.values(), ids=lambda probe: probe.key)
 def test_every_change_of_the_image_can_be_a_headline(probe):
     has_text = not (probe.is_control or probe.changes_donor)
-    assert bool(probe.imperative) == bool(probe.result) == has_text
+    assert bool(probe.clause) == bool(probe.result) == has_text
     assert len(probe.result.split()) <= 3
     # strengths of one probe are told apart, but where it has names of its own for them
-    words = {probe.imperative.format(strength.label) for strength in probe.strengths}
-    assert len(words) == (len(probe.strengths) if "{}" in probe.imperative else 1)
+    words = {probe.clause.format(strength.label) for strength in probe.strengths}
+    assert len(words) == (len(probe.strengths) if "{}" in probe.clause else 1)
