@@ -97,8 +97,9 @@ class Pace:
         now = time.monotonic()
         self._left = min(BURST, self._left + (now - self._last) * RATE) - messages
         self._last = now
-        if self._left < 0:
-            await asyncio.sleep(-self._left / RATE)
+        # even for no time at all: what a finished script has left to send goes first, because Streamlit drops it where
+        # the next message begins another script
+        await asyncio.sleep(max(0.0, -self._left / RATE))
 
 
 def parse(data: bytes) -> BackMsg | None:

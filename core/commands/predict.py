@@ -60,7 +60,8 @@ def main(options: argparse.Namespace) -> None:
         raise ValueError(f"a set's name has no slash and no @ and does not end in -train, unlike {name!r}")
     data = DataPath(options.data, options.fake_classes)
     detector = load_detector(folder, device=options.device)
-    images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
+    engine = engine_of(options)
+    images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad, engine=engine)
     images = replace(images, name=name or images.name)
     absent = set(options.seen or ()).difference(images.rows.get("source", ()))
     if absent:
@@ -82,7 +83,7 @@ def main(options: argparse.Namespace) -> None:
             ship_images=options.data == "sample",
             seen=options.seen or detector.manifest.get("training_sources"),
             replace=options.replace,
-            run_pass=partial(pass_in_shards, work, detector, images, engine=engine_of(options), progress=progress),
+            run_pass=partial(pass_in_shards, work, detector, images, engine=engine, progress=progress),
         )
     remove_shards(detector, images)
     print_run(read_run(path), as_json=options.json)

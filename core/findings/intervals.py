@@ -9,6 +9,8 @@ from core.findings.contrast import UNKNOWN, Measure
 from core.runs.metrics import wilson_interval
 
 Values = NDArray[np.floating]
+# numpy types sums of what it has counted as integers
+Sums = NDArray[np.floating | np.integer]
 Hits = NDArray[np.bool_]
 # for each row, the number of the independent source that it comes from
 Clusters = NDArray[np.integer]
@@ -77,9 +79,9 @@ def weighted_mean(
 ) -> Measure:
     """Measure a mean from a stratified sample, with the interval of its linearised variance; NaN is left out.
 
-    With weights w, the mean m of n rows has the variance n / (n - 1) sum (w (x - m) / sum w)^2, and the interval
-    Student's quantile with n - 1 degrees of freedom; of clusters, their sums take the place of the rows
-    (Binder 1983, https://doi.org/10.2307/1402588).
+    With weights w, the mean m of n rows has the variance n / (n - 1) sum (w (x - m) / sum w)^2; of clusters, their sums
+    take the place of the rows (Binder 1983, https://doi.org/10.2307/1402588). The interval has Student's quantile with
+    the degrees of freedom of `degrees_of_freedom`, n - 1 where all weights are alike.
 
     Args:
         values: (N,).
@@ -104,11 +106,12 @@ def weighted_mean(
     if count == 1:
         return Measure(mean, n=1)
     pulls = row_weights * (numbers - mean) / row_weights.sum()
-    half = _half_width(pulls, confidence)
+    half = _half_width(pulls, row_weights, confidence)
     sources = None
     if clusters is not None:
         distinct, codes = np.unique(np.asarray(clusters)[finite], return_inverse=True)
-        half = np.maximum(half, _half_width(np.bincount(codes, pulls), confidence))
+        cluster_pulls = np.bincount(codes, pulls)
+        half = np.maximum(half, _half_width(cluster_pulls, np.ones(len(distinct)), confidence))
         sources = len(distinct)
     return Measure(mean, float(mean - half), float(mean + half), count, sources)
 
@@ -224,7 +227,7 @@ def weighted_ratio(
         has_trial |= other_has_trial
     if images < 2 or not np.isfinite(value):
         return Measure(value, np.nan, np.nan, images)
-    half = _half_width(pulls[has_trial], confidence)
+    half = _half_width(pulls[has_trial], row_weights[has_trial], confidence)
     low = value - half
     high = value + half
     size = effective_size(row_weights[has_trial])
@@ -272,7 +275,7 @@ def clustered_share(hits: Hits, clusters: Clusters) -> Measure:
         return Measure(share, 0.0, 1.0, images)
     size: float = len(distinct)
     if 0 < share < 1:
-        half = _half_width(np.bincount(codes, (hits - share) / images), 0.95)
+        half = _half_width(np.bincount(codes, (hits - share) / images), np.ones(len(distinct)), 0.95)
         variance = share * (1 - share)
         size = min(images, NORMAL**2 * variance / half**2) if half > 0 else images
     return _wilson(share, size, images)
@@ -311,7 +314,28 @@ def _ratio(hits: Values, trials: Values, row_weights: NDArray[np.float64]) -> tu
     return value, row_weights * (hit_counts - value * trial_counts) / total, has_trial
 
 
-def _half_width(pulls: NDArray[np.floating | np.integer], confidence: float) -> float:
+def degrees_of_freedom(pulls: Sums, weights: Values) -> float:
+    """Approximate the degrees of freedom of a sum over strata: (sum V_h)^2 / sum (V_h^2 / (n_h - 1)).
+
+    Satterthwaite (1946, https://doi.org/10.2307/3002019). V_h is the sum of the squared pulls of stratum h, and n_h its
+    rows: few rows that stand for many images carry the variance, however many light ones there are beside them.
+
+    Args:
+        pulls: (N,), what each row adds to a mean, less what it would add if it were the mean.
+        weights: (N,) above 0; rows of one weight are a stratum, and a stratum of one row counts as one of two.
+
+    Example:
+        >>> round(degrees_of_freedom(np.array([3.0, -3.0, 0.1, -0.1, 0.1, -0.1]), np.array([9, 9, 1, 1, 1, 1])), 2)
+        1.0
+    """
+    _, strata, sizes = np.unique(weights, return_inverse=True, return_counts=True)
+    if len(sizes) == 1 or not pulls.any():
+        return len(pulls) - 1
+    variances = np.bincount(strata, pulls**2)
+    return float(variances.sum() ** 2 / (variances**2 / np.maximum(sizes - 1, 1)).sum())
+
+
+def _half_width(pulls: Sums, weights: Values, confidence: float) -> float:
     """Compute half the interval of a mean from the contributions of its independent parts; NaN for one part."""
     count = len(pulls)
     if count == 1:
@@ -319,4 +343,5 @@ def _half_width(pulls: NDArray[np.floating | np.integer], confidence: float) -> 
     # imported here, and not from the slower scipy.stats: most pages need neither
     from scipy.special import stdtrit  # noqa: PLC0415
 
-    return float(stdtrit(count - 1, 0.5 + confidence / 2) * np.sqrt((pulls**2).sum() * count / (count - 1)))
+    quantile = stdtrit(degrees_of_freedom(pulls, weights), 0.5 + confidence / 2)
+    return float(quantile * np.sqrt((pulls**2).sum() * count / (count - 1)))

@@ -1,10 +1,8 @@
 """The cache of image sets: every file is decoded once, and from then on memory-mapped."""
 
 import hashlib
-import os
 import shutil
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,11 +22,11 @@ from core.images.labels import LABELS
 from core.images.layout import Entry
 from core.images.preprocessing import Preprocessing
 from core.images.shrinking import WHOLE
-from core.images.sources import Source
+from core.images.sources import Source, open_source
 from core.images.statistics import FILE_FACTS, STATISTICS, image_statistics
-from core.storage.atomic import write_bytes_atomically
 from core.storage.limits import ContractError, is_text, open_file, printable
 from core.storage.seals import read_folder, read_manifest, write_folder
+from core.storage.shards import Engine, Report, compute_shards, run_locally
 
 KIND = "image cache"
 PIXELS = "images.pixels"
@@ -37,42 +35,97 @@ ROWS = "rows.parquet"
 COLUMNS = ["id", "name", "label", "category", "sha256", "is_repeat", "source", *STATISTICS, *FILE_FACTS]
 # bytes of pixels that are hashed whenever a cache is opened
 SMALL = 2**29
-# bytes of pixels that are read at once
-BATCH = 2**26
-# seconds between two calls of `progress`
-PAUSE = 0.2
+# bytes of pixels of a shard
+BATCH = 2**23
 # pixels along each side of images that are not resized
 MAX_SIDE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """The files to read into a cache, and how.
+    """The files to read into a cache, and how: a `Work` whose rows are the files.
 
     Attributes:
-        name: of the image set.
-        source, split, entries: the files.
+        image_set: the name of the image set.
+        data: where the files are, as for `open_source`.
+        source: that, opened in this process; other processes open it again.
+        split, entries: the files.
         side: pixels along each side of the result.
         fit: resizes images of any size; None where all must have this side.
         skip_bad: leave out files that cannot be used instead of refusing the set.
-        progress: called with (files done, files), at most every `PAUSE` seconds.
     """
 
-    name: str
-    source: Source
+    name = "reading"
+    device = "cpu"
+
+    image_set: str
+    data: str | Path
+    source: Source | None
     split: Split
     entries: list[Entry]
     side: int
     fit: Preprocessing | None
     skip_bad: bool
-    progress: Progress | None
+
+    def __getstate__(self) -> Mapping[str, Any]:
+        return vars(self) | {"source": None}
 
     @property
-    def image_bytes(self) -> int:
-        """Bytes of an image's pixels."""
-        return self.side**2 * 3
+    def shard_size(self) -> int:
+        """Files of a shard."""
+        return max(1, BATCH // max(1, self.side**2 * 3))
 
-    def decode(self, entry: Entry) -> tuple[bytes, NDArray[np.uint8]]:
+    def open(self, _report: Report) -> Callable[[NDArray[np.intp]], pd.DataFrame]:
+        """Return the function that reads some of the files; its errors are those of `read`."""
+        return partial(self.read, self.source or open_source(self.data))
+
+    def read(self, source: Source, positions: NDArray[np.intp]) -> pd.DataFrame:
+        """Read some of the files.
+
+        Args:
+            source: of the files.
+            positions: intp (N,), numbers of the files.
+
+        Returns:
+            A row for each that can be used: `pixels`, the bytes of uint8 (side, side, 3), `name`, `label`, `category`,
+            `source`, `sha256` and the columns of `STATISTICS` and `FILE_FACTS`. `attrs["skipped"]` lists the others, as
+            "name: reason".
+
+        Raises:
+            DatasetError: a file cannot be read now, but perhaps later.
+        """
+        # only in CIFAKE's layout, whose entries have no label, do file names give the category
+        categories = categories_of([entry.name for entry in self.entries])
+        skipped: list[str] = []
+        images: list[NDArray[np.uint8]] = []
+        rows: list[tuple[Any, ...]] = []
+        for number in positions:
+            entry = self.entries[number]
+            category = categories[number]
+            if entry.label:
+                category = entry.category or None
+            try:
+                data, image = self._decode(source, entry)
+                facts = file_facts(data)
+            except PassingError as error:
+                raise DatasetError(f"{self.split}/{printable(entry.name)} {error}; try again.") from None
+            except ImageError as error:
+                skipped.append(f"{printable(entry.name)}: {error}")
+                continue
+            images.append(image)
+            digest = hashlib.sha256(data).hexdigest()
+            label = LABELS.index(entry.class_name)
+            rows.append((entry.name, label, category, entry.source or None, digest, len(data), *facts))
+        columns = ["name", "label", "category", "source", "sha256", "file_bytes", *FILE_FACTS]
+        kinds = {"name": str, "label": np.uint8, "sha256": str, "file_bytes": np.float32, "quality": np.float32}
+        table = pd.DataFrame(rows, columns=columns).astype(kinds)
+        pixels = np.stack(images) if images else np.empty((0, self.side, self.side, 3), np.uint8)
+        table = self._statistics(source, pixels, table["name"]).assign(**table)
+        table["pixels"] = [image.tobytes() for image in images]
+        table.attrs = {"skipped": skipped}
+        return table
+
+    def _decode(self, source: Source, entry: Entry) -> tuple[bytes, NDArray[np.uint8]]:
         """Read a file: its bytes, and uint8 (side, side, 3).
 
         Raises:
@@ -80,7 +133,7 @@ class Reading:
         """
         if not is_text(entry.name):
             raise ImageError("has a name that is no text; rename it")
-        data = self.source.read(entry, MAX_BYTES)
+        data = source.read(entry, MAX_BYTES)
         if self.fit is not None and self.fit.native:
             # a larger one would be halved
             return data, self.fit.fit(decode(data, most_pixels=WHOLE))
@@ -93,62 +146,14 @@ class Reading:
             raise ImageError(f"is {width} x {height} pixels, not {self.side} x {self.side} as the others")
         return data, image
 
-    def batches(self, done: int) -> Iterator[tuple[NDArray[np.uint8], pd.DataFrame]]:
-        """Read the files one after the other.
-
-        Args:
-            done: how many files are left out at the beginning.
-
-        Yields:
-            uint8 (N, side, side, 3) and their rows: `name`, `label`, `category`, `source`, `sha256` and the columns of
-            `STATISTICS` and `FILE_FACTS`. The rows' `attrs` hold `files`, how many these were, and `skipped`, those of
-            them that cannot be used, as "name: reason".
-
-        Raises:
-            DatasetError: a file cannot be read now, but perhaps later.
-        """
-        step = max(1, BATCH // max(1, self.image_bytes))
-        reported = time.monotonic()
-        # only in CIFAKE's layout, whose entries have no label, do file names give the category
-        categories = categories_of([entry.name for entry in self.entries])
-        for start in range(done, len(self.entries), step):
-            entries = self.entries[start : start + step]
-            skipped: list[str] = []
-            pixels = np.empty((len(entries), self.side, self.side, 3), np.uint8)
-            rows: list[tuple[Any, ...]] = []
-            for number, entry in enumerate(entries, start):
-                category = categories[number]
-                if entry.label:
-                    category = entry.category or None
-                try:
-                    data, pixels[len(rows)] = self.decode(entry)
-                    facts = file_facts(data)
-                    digest = hashlib.sha256(data).hexdigest()
-                    label = LABELS.index(entry.class_name)
-                    rows.append((entry.name, label, category, entry.source or None, digest, len(data), *facts))
-                except PassingError as error:
-                    raise DatasetError(f"{self.split}/{printable(entry.name)} {error}; try again.") from None
-                except ImageError as error:
-                    skipped.append(f"{printable(entry.name)}: {error}")
-                is_last = number + 1 == len(self.entries)
-                if self.progress and (is_last or time.monotonic() - reported > PAUSE):
-                    self.progress(number + 1, len(self.entries))
-                    reported = time.monotonic()
-            columns = ["name", "label", "category", "source", "sha256", "file_bytes", *FILE_FACTS]
-            kinds = {"name": str, "label": np.uint8, "sha256": str, "file_bytes": np.float32, "quality": np.float32}
-            table = pd.DataFrame(rows, columns=columns).astype(kinds)
-            table = self._statistics(pixels[: len(rows)], table["name"]).assign(**table)
-            table.attrs = {"files": len(pixels), "skipped": skipped}
-            yield pixels[: len(rows)], table
-
-    def _statistics(self, pixels: NDArray[np.uint8], names: pd.Series) -> pd.DataFrame:
-        if isinstance(self.source, ShippedSource) and self.fit is None:
+    def _statistics(self, source: Source, pixels: NDArray[np.uint8], names: pd.Series) -> pd.DataFrame:
+        if isinstance(source, ShippedSource) and self.fit is None:
             # shipped, because their last bits depend on the machine
-            return self.source.statistics.loc[names].reset_index(drop=True)
+            return source.statistics.loc[names].reset_index(drop=True)
         return image_statistics(pixels)
 
     def rows(self, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-        """Join the rows of batches, with ids."""
+        """Join the rows of shards, with ids."""
         table = pd.concat(tables, ignore_index=True)
         table.attrs = {}
         hashes = table["sha256"]
@@ -162,41 +167,50 @@ class Reading:
         return table[[name for name in COLUMNS if name in table]]
 
 
-def fill_cache(cache: Path, reading: Reading) -> ImageSet:
-    """Read a set's files into its cache, a batch of pixels at a time.
+def fill_cache(
+    cache: Path, reading: Reading, *, engine: Engine = run_locally, progress: Progress = lambda *_: None
+) -> ImageSet:
+    """Read a set's files into its cache, in shards.
 
-    Finished batches stay in a folder beside it until all are there, so that reading resumes where a process was killed.
+    Finished shards stay in a folder beside it until all are there, so that reading resumes where a process was killed.
+
+    Args:
+        cache: the folder of the cache.
+        reading: the files.
+        engine: what reads the shards.
+        progress: called with (files done, files).
 
     Raises:
         DatasetError: the cache cannot be written, or as `check_usable`.
     """
     tables: list[pd.DataFrame] = []
-    manifest: dict[str, Any] = {"name": reading.name, "split": reading.split, "side": reading.side}
+    manifest: dict[str, Any] = {"name": reading.image_set, "split": reading.split, "side": reading.side}
     part = cache.with_suffix(".part")
+    read_shards = partial(
+        compute_shards,
+        reading,
+        np.arange(len(reading.entries)),
+        reading.shard_size,
+        part,
+        whole=True,
+        engine=engine,
+        progress=lambda done, total, _text: progress(done, total),
+    )
 
     def write_pixels(file: Path) -> None:
-        tables.extend(_finished(part, reading))
-        part.mkdir(exist_ok=True)
+        for _ in read_shards():
+            # in any order
+            pass
         # not mapped: on a disk that is full, writing to a map kills the process
-        with (part / PIXELS).open("ab") as opened:
-            # a batch that was not finished is read again
-            opened.truncate(_count(tables) * reading.image_bytes)
-            for pixels, table in reading.batches(sum(table.attrs["files"] for table in tables)):
-                opened.write(pixels.data)
-                opened.flush()
-                os.fsync(opened.fileno())
-                write_bytes_atomically(part / f"{len(tables):06d}.parquet", partial(table.to_parquet, index=False))
+        with file.open("wb") as opened:
+            # now that the folder holds all, in theirs
+            for _, table in read_shards():
+                opened.writelines(table.pop("pixels"))
                 tables.append(table)
-        # a link, not a move: if this process is killed below, the next one still finds them
-        try:
-            os.link(part / PIXELS, file)
-        except OSError:
-            # not every file system has links
-            shutil.copyfile(part / PIXELS, file)
 
     def write_rows(file: Path) -> None:
         skipped = [name for table in tables for name in table.attrs["skipped"]]
-        check_usable(skipped, _count(tables), reading.split, skip_bad=reading.skip_bad)
+        check_usable(skipped, sum(map(len, tables)), reading.split, skip_bad=reading.skip_bad)
         table = reading.rows(tables)
         # the manifest is written last
         manifest.update(skipped=skipped, fingerprint=fingerprint_of(reading.split, table), images=len(table))
@@ -219,24 +233,6 @@ def fill_cache(cache: Path, reading: Reading) -> ImageSet:
         raise DatasetError(
             f"{cache.parent} could not be written ({error.strerror}); check that its disk has room and is writable."
         ) from None
-
-
-def _finished(part: Path, reading: Reading) -> list[pd.DataFrame]:
-    """Read the rows of the batches that a killed process has finished, in their order; none if pixels are missing."""
-    tables: list[pd.DataFrame] = []
-    # the next is absent, or whatever is wrong with it: reading goes on from there
-    with suppress(Exception):
-        while True:
-            with open_file(part / f"{len(tables):06d}.parquet") as opened:
-                tables.append(pd.read_parquet(opened))
-    pixels = part / PIXELS
-    if pixels.is_file() and pixels.stat().st_size >= _count(tables) * reading.image_bytes:
-        return tables
-    return []
-
-
-def _count(tables: Iterable[pd.DataFrame]) -> int:
-    return sum(map(len, tables))
 
 
 def open_cache(cache: Path) -> ImageSet:

@@ -23,6 +23,7 @@ from core.images.preprocessing import Preprocessing
 from core.images.sources import LayoutSource, Source, open_source, remember
 from core.storage.atomic import cache_dir
 from core.storage.limits import ContractError, printable
+from core.storage.shards import Engine, run_locally
 
 VERSION = 5
 # files whose sizes are measured to find the side of a set
@@ -64,6 +65,7 @@ def load_image_set(
     fit: Preprocessing | None = None,
     skip_bad: bool = False,
     limit: int | None = None,
+    engine: Engine = run_locally,
     progress: Progress | None = None,
 ) -> ImageSet:
     """Read one split of an image set.
@@ -79,6 +81,7 @@ def load_image_set(
             of one side.
         skip_bad: leave out files that are not images of the set's side instead of refusing the set.
         limit: reads at most this many files, half of each class: those that `ImageSet.limited` would take.
+        engine: what reads the files: this process, or Ray.
         progress: called with (files done, files), and with (bytes done, bytes) during a download; it may raise to stop
             the reading.
 
@@ -105,16 +108,16 @@ def load_image_set(
         except (ContractError, OSError):
             side = _measure_side(source, entries)[0] if fit is None else fit.size
             reading = Reading(
-                name=f"{base}-{split}",
+                image_set=f"{base}-{split}",
+                data=data,
                 source=source,
                 split=split,
                 entries=entries,
                 side=side,
                 fit=fit,
                 skip_bad=skip_bad,
-                progress=progress,
             )
-            images = fill_cache(cache, reading)
+            images = fill_cache(cache, reading, engine=engine, progress=progress or (lambda *_: None))
     check_usable(images.skipped, len(images), split, skip_bad=skip_bad)
     remember(images.fingerprint, source)
     name = images.name
@@ -138,10 +141,11 @@ def load_with_bar(
     fit: Preprocessing | None = None,
     skip_bad: bool = False,
     limit: int | None = None,
+    engine: Engine = run_locally,
 ) -> ImageSet:
     """Load one split as `load_image_set`, with a progress bar; list on standard error the files that were left out."""
     with reading_bar(split) as progress:
-        images = load_image_set(data, split, fit=fit, skip_bad=skip_bad, limit=limit, progress=progress)
+        images = load_image_set(data, split, fit=fit, skip_bad=skip_bad, limit=limit, engine=engine, progress=progress)
     if images.skipped:
         print(
             f"Left out of {split}: {len(images.skipped):,} of the files", *images.skipped, sep="\n  ", file=sys.stderr

@@ -214,7 +214,7 @@ def test_messages_beyond_a_pace_wait(monkeypatch, states, at_once):
         return {"type": "websocket.receive", "bytes": request.SerializeToString()}
 
     async def sleep(seconds):
-        waited.append(seconds)
+        waited.extend([seconds] if seconds else [])
         clock[0] += seconds
 
     monkeypatch.setattr(guard, "asyncio", SimpleNamespace(sleep=sleep))
@@ -222,6 +222,21 @@ def test_messages_beyond_a_pace_wait(monkeypatch, states, at_once):
     run_to_its_end(guard.Guard(serve)({"type": "websocket", "headers": []}, receive, receive))
     assert len(arrived) == at_once + 3
     assert waited == [pytest.approx((1 + states // ENTRIES) / RATE)] * 3
+
+
+def test_what_a_script_has_left_to_send_goes_before_the_next_message():
+    """Streamlit forgets it where that message begins another script; the page would never be whole."""
+    order = []
+
+    async def serve(_scope, receive, _send):
+        order.append((await receive())["type"])
+
+    async def receive():
+        asyncio.get_running_loop().call_soon_threadsafe(order.append, "finished")
+        return {"type": "websocket.receive", "bytes": BackMsg(app_heartbeat=True).SerializeToString()}
+
+    run_to_its_end(guard.Guard(serve)({"type": "websocket", "headers": []}, receive, receive))
+    assert order == ["finished", "websocket.receive"]
 
 
 @pytest.mark.parametrize(

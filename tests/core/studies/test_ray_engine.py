@@ -1,6 +1,7 @@
 """The second engine: the same rows and values as in this process, whatever happens to a worker."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from core.commands import predict
 from core.commands.study import main
 from core.detectors.storage import save_detector
+from core.images import cache
+from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.storage.atomic import cache_dir
 from core.studies.ray_engine import ray_engine
@@ -92,6 +95,18 @@ def test_a_worker_killed_in_the_middle_loses_nothing(source: Source, cluster: No
     assert set(found["half"]) <= {"0", "1"}
     local = table_of(run_study(BRIGHTNESS, source))
     pd.testing.assert_frame_equal(found.drop(columns="half"), local.drop(columns="half"), rtol=1e-4, atol=1e-5)
+
+
+def test_a_set_is_read_as_by_this_process(cluster, cifake, monkeypatch):
+    monkeypatch.setattr(cache, "BATCH", 5 * 32 * 32 * 3)
+    (cifake / "test/FAKE/0001 (10).jpg").write_bytes(b"no image")
+    found = load_image_set(cifake, "test", skip_bad=True, engine=ray_engine())
+    shutil.rmtree(cache_dir() / "images")
+    expected = load_image_set(cifake, "test", skip_bad=True)
+    assert (found.fingerprint, found.skipped) == (expected.fingerprint, expected.skipped)
+    assert len(found.skipped) == 1
+    pd.testing.assert_frame_equal(found.rows, expected.rows)
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
 
 
 def test_a_pass_has_the_margins_of_this_process(cluster: None, cifake: Path, tmp_path: Path) -> None:
