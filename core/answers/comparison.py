@@ -112,7 +112,7 @@ def pair_of(first: Run, second: Run) -> Pair:
 
 def conclude(pair: Pair) -> list[Finding]:
     """Compare accuracy, recalls, shared errors, AUROC, margins and calibration."""
-    first, other = pair.names
+    _, other = pair.names
     is_real = pair.first.is_real
     margins = pair.both("margin")
     classes = {label: is_real == (label == "REAL") for label in CLASSES}
@@ -135,7 +135,7 @@ def conclude(pair: Pair) -> list[Finding]:
         )
     excess = [np.maximum(p, 1 - p) - right for p, right in zip(pair.both("p_real"), pair.right, strict=True)]
     contrast = compare_means("control", other, excess[0], excess[1], None, control=other)
-    findings.append(_finding("confidence", OVERCONFIDENT, "overconfidence", contrast, subject=f"of {first}"))
+    findings.append(_finding("confidence", OVERCONFIDENT, "overconfidence", contrast))
     return [replace(finding, study=STUDY) for finding in findings if finding.measure.known]
 
 

@@ -18,11 +18,9 @@ from scipy.special import stdtrit
 
 from core.console import PROGRAM
 from core.cues.versions import EDITION, EVERYTHING, LABELS, VERSIONS, make_version, mean_amplitude
-from core.findings.answer import answer_of, with_least
+from core.findings.answer import with_least
 from core.findings.contrast import Control, Finding, Measure
-from core.findings.numbers import percent
 from core.findings.paired import compare_apart, strongest_first
-from core.findings.table import markdown
 from core.homes import homes
 from core.images.image_set import DatasetError, ImageSet
 from core.images.labels import REAL
@@ -147,17 +145,6 @@ def conclude(results: StudyResult) -> list[Finding]:
         findings.append(with_least(finding, 0.0))
     findings.sort(key=lambda finding: (finding.details["is_control"], -finding.measure.value))
     return findings
-
-
-def markdown_table(results: StudyResult) -> str:
-    """Write the accuracy from every cue as a Markdown table, the best cue first, under `BOUND`."""
-    rows = []
-    for finding in conclude(results):
-        control = "" if finding.control is None else percent(finding.control.measure.value)
-        cue = f"{finding.details['title']}: {finding.details['keeps']}"
-        rows.append((cue, percent(finding.measure.value), control, answer_of(finding).word))
-    table = pd.DataFrame(rows, columns=["what is kept", "accuracy", "control", "enough?"])
-    return f"{BOUND}\n\n{markdown(table)}"
 
 
 def run(

@@ -17,6 +17,13 @@ from core.storage.limits import plain_json
 # with fewer independent sources there is no interval
 FEWEST_SOURCES = 5
 Unit = Literal["share", "margins", "correlation", "auroc", "silhouette"]
+# what a number of a unit means, in brackets after its name; a share has its sign
+SCALES: Mapping[Unit, str] = {
+    "margins": "in logits",
+    "correlation": "1 the same order, 0 unrelated",
+    "auroc": "1 perfect, 0.5 guessing",
+    "silhouette": "1 apart, 0 touching",
+}
 # on which side of its control the effect must lie for the answer yes
 Side = Literal["above", "below"]
 

@@ -54,6 +54,11 @@ def format_measure(measure: Measure, unit: Unit) -> str:
     return _with_interval(measure, lambda value: signed(value, 3 if unit == "auroc" else 2))
 
 
+def format_value(measure: Measure, unit: Unit) -> str:
+    """Write a measure as `format_measure` does, without its interval."""
+    return format_measure(Measure(measure.value), unit)
+
+
 def format_difference(measure: Measure, unit: Unit) -> str:
     """Write a difference with its interval, shares in percentage points: "+3.1 points (1.8 to 4.4)"; "" if unknown."""
     if not measure.known:

@@ -1,11 +1,12 @@
-"""Findings as tables of text, and as Markdown."""
+"""Findings as tables: of text, as Markdown, and every contrast with its numbers."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
 from core.findings.answer import answer_of, ruling_of
-from core.findings.contrast import Contrast, Finding
+from core.findings.contrast import UNKNOWN, Contrast, Control, Finding
 from core.findings.numbers import format_difference, format_measure
 
 _TEXTS = ("Effect", "Control", "Difference", "Images")
@@ -47,6 +48,47 @@ def findings_markdown(findings: Sequence[Finding]) -> str:
     """Lay findings out as a Markdown table; columns that are empty throughout are left out."""
     table = findings_text(findings)
     return markdown(table.loc[:, (table != "").any()] if len(table) else table)
+
+
+def contrast_rows(name: str, finding: Finding) -> pd.DataFrame:
+    """Lay out every contrast of a finding, a row each, for a file; numbers are in the unit that the row names.
+
+    Args:
+        name: of the detector or run.
+        finding: the finding.
+    """
+    rows = []
+    for number, contrast in enumerate(finding.contrasts):
+        control = contrast.control or Control("", UNKNOWN)
+        row: dict[str, Any] = {
+            "detector": name,
+            "study": finding.study,
+            "finding": finding.key,
+            "question": finding.question,
+            "group": finding.group,
+            "subject": finding.subject,
+            "unit": finding.about.unit,
+            "is_main": not number,
+            "choice": contrast.kind,
+            "value": contrast.value,
+            "control_name": control.name,
+        }
+        measures = {
+            "effect": contrast.measure,
+            "control": control.measure,
+            "difference": contrast.difference or UNKNOWN,
+        }
+        for measure_name, measure in measures.items():
+            row[measure_name] = measure.value
+            row[f"{measure_name}_low"] = measure.low
+            row[f"{measure_name}_high"] = measure.high
+        row["images"] = contrast.n
+        row["sources"] = contrast.measure.sources
+        row["least"] = finding.least
+        row["says"] = ruling_of(finding, contrast)
+        row["answer"] = str(answer_of(finding))
+        rows.append(row)
+    return pd.DataFrame(rows).round(6)
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -2,21 +2,15 @@
 
 import json
 import shutil
-from dataclasses import replace
-from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from core.commands.findings import main
-from core.findings.contrast import Control, Finding, Measure, read_findings, to_json
-from core.findings.paired import compare_apart
+from core.findings.contrast import read_findings, to_json
 from core.homes import ROOT
-from core.report.results import gather, trainings
+from core.report.results import gather
 from core.runs.run import read_run
-from core.storage.limits import plain_json
-from core.studies.store import CONCLUDED, RULE, StudyResult, read_study, study_path
-from tests.core.trust_cues import made_run
+from core.studies.store import CONCLUDED, read_study, study_path
 
 RUN = "sample@sample-test"
 
@@ -57,18 +51,3 @@ def test_a_run_without_studies_says_what_to_do_next(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "|" not in said
     assert said.endswith(f" study {run} --recommended\n")
-
-
-def test_main_claims_show_their_spread_over_trainings():
-    shares = {"control": 0.9, "training": 0.2}
-    contrasts = [
-        compare_apart(kind, "of it", Measure(share, share - 0.05, share + 0.05, 100), Control("noise", Measure(0.1)))
-        for kind, share in shares.items()
-    ]
-    finding = Finding("detail-FAKE", "Does it?", "flip_rate", tuple(contrasts), least=0.15)
-    about = {CONCLUDED: {"rule": RULE, "findings": plain_json([finding, replace(finding, key="levels-FAKE")])}}
-    result = StudyResult(Path("probes.parquet"), pd.DataFrame(), about, made_run(["REAL"], ["REAL"]))
-    table = trainings({"patch": {"probes": result}, "swift": {}})
-    assert table.to_numpy().tolist() == [
-        ["Does it?", "patch", "90.0% against 10.0%", "20.0% against 10.0%", "depends on training"]
-    ]
