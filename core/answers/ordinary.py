@@ -9,11 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, FiniteFloat, TypeAdapter
 
-from core.answers.judgement import Count, Judgement, highest_threshold
+from core.answers.judgement import Count, Judgement
 from core.images.encoding import file_facts
 from core.images.preprocessing import Prepared
 
@@ -76,36 +74,17 @@ class Measured(BaseModel, frozen=True):
     Attributes:
         detector, how: its name, and how it was measured.
         kinds: rates by kind of file.
-        photographs_called_fake: of photographs after each delivery by name, "" for none, those whose margin is below 0.
     """
 
     detector: str
     how: str
     kinds: dict[Kind, Rates]
-    photographs_called_fake: dict[str, Count]
 
 
 @cache
 def measured() -> dict[str, Measured]:
     """Return what ships, by the sha256 of the detector's weights."""
     return TypeAdapter(dict[str, Measured]).validate_json(FILE.read_text(encoding="utf-8"))
-
-
-def find_rates(margins: NDArray[np.floating], is_real: NDArray[np.bool_], sources: NDArray[np.str_]) -> Rates:
-    """Set a threshold on pictures of one kind of file, and count.
-
-    Args:
-        margins: float (N,).
-        is_real: bool (N,), of photographs.
-        sources: (N,), names of where they are from.
-    """
-    margin = min(0.0, highest_threshold(margins[is_real], MOST))
-
-    def count(chosen: NDArray[np.bool_]) -> Count:
-        hits = int((margins[chosen] < margin).sum())
-        return Count(hits=hits, images=int(chosen.sum()), sources=len(set(sources[chosen])))
-
-    return Rates(margin=margin, generated=count(~is_real), photographs=count(is_real))
 
 
 def judge_ordinary(ready: Prepared, kind: Kind, rates: dict[Kind, Rates] | None, margin: float | None) -> Judgement:

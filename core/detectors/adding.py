@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from core.choices import Crop
 from core.detectors.detector import CPU, Detector, Progress, pick_device
 from core.detectors.fetching import check_accuracy
-from core.detectors.known import find_known
+from core.detectors.known import caution_of, find_known
 from core.detectors.manifest import About, Capability, Classes
 from core.detectors.noise import measure_noise
 from core.detectors.registry import Brought, Kind, Request, SourceError, find_kind
@@ -111,7 +111,8 @@ def add(
         about = find_known(known)
         detector.manifest = {**detector.manifest, "known": known}
         found |= {"Fetched from": about.address or about.page, "Licence": about.licence}
-        found |= {"False alarms": about.tested.sentence} if about.tested else {}
+        caution = caution_of(detector.manifest)
+        found |= {"False alarms": caution} if caution else {}
         found |= {"On CIFAKE": check_accuracy(detector, about, progress=progress)} if about.accuracy else {}
     card = model_card(detector, found)
     begin(4)

@@ -1,39 +1,28 @@
 """Public detectors that are known by name: where they are, what they are, and their licence. Needs no torch."""
 
+import csv
 import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.console import PROGRAM
+from core.homes import SHIPPED
 
 FILE = Path(__file__).with_name("known.toml")
+# ordinary pictures that detectors call FAKE, by source and delivery
+COUNTS = SHIPPED / "ordinary.csv"
+AS_IT_IS = "as it is"
 
 
-class Trial(BaseModel):
-    """The verdicts of a detector on ordinary pictures at its threshold.
+class Alarms(NamedTuple):
+    """Ordinary photographs, and those of them that a detector calls FAKE at its authors' threshold."""
 
-    Attributes:
-        pictures: what they are.
-        real, called_fake: photographs, and those of them that it calls FAKE.
-        fake, recognised: generated pictures, and those of them that it calls FAKE; 0 where there were none.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    pictures: str
-    real: int
+    photographs: int
     called_fake: int
-    fake: int
-    recognised: int
-
-    @property
-    def sentence(self) -> str:
-        """Both rates for a reader, false alarms first."""
-        generated = f", and {self.recognised} of {self.fake} generated pictures" if self.fake else ""
-        return f"On {self.pictures} it called {self.called_fake} of {self.real} photographs FAKE{generated}."
 
 
 class Known(BaseModel):
@@ -46,7 +35,6 @@ class Known(BaseModel):
         sha256, bytes: of the file.
         accuracy: on CIFAKE's 20,000 test images; None for one that was not trained on CIFAKE.
         classes, fake, threshold, preprocess: as in `Request`; the threshold is the authors'.
-        tested: its false alarms, where they were measured.
         kind: that reads the file of weights, a key of `core.detectors.registry.KINDS`, where there is no `encoder`.
         layers: of its network, see `core.detectors.sources.layers`; None of another kind.
         encoder, head: the members of a .zip with an ONNX encoder, and with weights and bias of a linear head as JSON.
@@ -64,7 +52,6 @@ class Known(BaseModel):
     classes: tuple[str, ...]
     fake: tuple[str, ...]
     threshold: float | None = None
-    tested: Trial | None = None
     preprocess: dict[str, Any]
     kind: str = "layers"
     layers: list[list[Any]] | None = None
@@ -89,10 +76,34 @@ def find_known(name: str) -> Known:
     return known_detectors()[name]
 
 
+@cache
+def false_alarms() -> dict[str, dict[str, Alarms]]:
+    """Return the counts that ship, by detector and by name of the delivery, "as it is" for none; empty without them."""
+    alarms: dict[str, dict[str, Alarms]] = {}
+    if not COUNTS.is_file():
+        return alarms
+    with COUNTS.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["label"] == "REAL":
+                own = alarms.setdefault(row["detector"], {})
+                before = own.get(row["delivery"], Alarms(0, 0))
+                photographs = before.photographs + int(row["pictures"])
+                own[row["delivery"]] = Alarms(photographs, before.called_fake + int(row["authors"]))
+    return alarms
+
+
 def caution_of(manifest: Mapping[str, Any]) -> str:
     """Return the sentence on the false alarms of the detector of a manifest, or of that of a run; "" if unmeasured."""
-    known = known_detectors().get(str(manifest.get("known")))
-    return known.tested.sentence if known and known.tested else ""
+    counted = _counted(str(manifest.get("known")))
+    return f"It called {counted} FAKE." if counted else ""
+
+
+def _counted(name: str) -> str:
+    alarms = false_alarms().get(name)
+    if alarms is None:
+        return ""
+    own = alarms[AS_IT_IS]
+    return f"{own.called_fake} of {own.photographs} ordinary photographs"
 
 
 def known_rows() -> list[dict[str, Any]]:
@@ -104,7 +115,7 @@ def known_rows() -> list[dict[str, Any]]:
             "CIFAKE accuracy": known.accuracy or "",
             "MB": round(known.bytes / 2**20, 1),
             "licence": known.licence,
-            "false alarms": f"{known.tested.called_fake} of {known.tested.real} photographs" if known.tested else "",
+            "false alarms": _counted(name),
             "command": f"{PROGRAM} detectors add {name}",
         }
         for name, known in known_detectors().items()

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from core.answers.judgement import Judgement, Threshold, judge, versions
 from core.answers.ordinary import Kind, Measured, Rates, judge_ordinary, measured
 from core.console import PROGRAM, join
+from core.detectors import known
 from core.detectors.identity import DetectorHandle
-from core.detectors.known import find_known
 from core.findings.numbers import plus
 from core.images.decoding import ImageError, may_be_transparent
 from core.images.labels import verdict_of
@@ -195,7 +195,7 @@ def draw_ordinary(picture: Picture, ready: Prepared, detector: DetectorHandle, d
 def draw_fetch_offer() -> None:
     """Offer to fetch a detector for ordinary pictures: by a press where the visitor sits, else by a command."""
     name = "ferretnet"
-    about = find_known(name)
+    about = known.find_known(name)
     words = ("detectors", "add", name)
     with st.container(border=True):
         st.markdown(
@@ -318,9 +318,10 @@ def mark_of(delivered: Delivered, margin: float | None) -> str:
 
 def false_alarms(detector: DetectorHandle) -> dict[str, float]:
     """Return the share of photographs that a detector calls FAKE after each delivery, by name, where measured."""
-    about = measured_of(detector)
-    if about is not None:
-        return {name: count.hits / count.images for name, count in about.photographs_called_fake.items()}
+    counted = known.false_alarms().get(str(detector.manifest.get("known")))
+    if counted is not None:
+        shown = {name: alarms for name, alarms in counted.items() if alarms.photographs}
+        return {name: alarms.called_fake / alarms.photographs for name, alarms in shown.items()}
     for opened in runs_by(detector.identity):
         result = readable(opened, "deliveries")
         if result is not None and opened.run.classes:

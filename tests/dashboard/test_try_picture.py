@@ -6,7 +6,9 @@ from PIL import Image
 
 from core.answers.judgement import Count, scores, threshold_path, write_threshold
 from core.answers.ordinary import Measured, Rates
+from core.detectors import known
 from core.detectors.ferretnet import FerretDetector
+from core.detectors.known import Alarms
 from core.detectors.manifest import Classes
 from core.detectors.storage import load_detector, save_detector
 from core.findings.numbers import plus
@@ -185,7 +187,7 @@ def test_what_a_file_says(open_page):
 
 def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(open_page, home, monkeypatch):
     detector = make_ferret()
-    detector.manifest = {"name": "ferret"}
+    detector.manifest = {"name": "ferret", "known": "ferret"}
     save_detector(home / "detectors" / "ferret", detector, model_card="# Detector `ferret`\n")
     seen = detector.preprocessing.fit(decode(picture(3)))
     margin = float(detector.margins(seen[None])[0])
@@ -195,8 +197,8 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(open_page, 
         photographs=Count(hits=1, images=70, sources=5),
     )
     with monkeypatch.context() as patch:
-        alarms = {"jpeg_95": Count(hits=1, images=4, sources=5)}
-        about = Measured(detector="ferret", how="", kinds={"lossless": rates}, photographs_called_fake=alarms)
+        about = Measured(detector="ferret", how="", kinds={"lossless": rates})
+        patch.setattr(known, "false_alarms", lambda: {"ferret": {"jpeg_95": Alarms(4, 1)}})
         patch.setattr(judged, "measured", lambda: {detector.identity.weights_sha256: about})
         app = upload(open_page("try_picture", run=RUN, by="ferret"), stripes())
         assert not app.exception

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.answers.judgement import Count
-from core.answers.ordinary import MOST, Rates, find_rates, judge_ordinary, kind_of, measured
+from core.answers.ordinary import Rates, judge_ordinary, kind_of, measured
 from core.images.preprocessing import Preprocessing, prepare_pixels
 from tests.core.images.origin_files import saved
 
@@ -36,17 +36,6 @@ def test_signs_are_found_only_where_the_rates_allow_it(side, counts, margin, exp
     is_rated = [f"{count} of 100" in judgement.sentence for count in counts]
     assert is_rated == [judgement.scope != "small"] * 2
     assert judge_ordinary(ready, "jpeg", {"lossless": rates(*counts)}, margin).answer == "Cannot tell"
-
-
-def test_a_threshold_accuses_few_photographs():
-    draw = np.random.default_rng(0)
-    margins = np.concatenate([draw.normal(-3, 1, 200), draw.normal(2, 2, 300)])
-    is_real = np.arange(500) >= 200
-    found = find_rates(margins, is_real, np.where(is_real, "camera", "generator"))
-    assert found.photographs.hits <= MOST * 300
-    assert found.generated.hits == (margins[:200] < found.margin).sum() > 100
-    # where few photographs lie below 0, that is the threshold
-    assert find_rates(margins + 9, is_real, np.full(500, "x")).margin == 0
 
 
 @pytest.mark.parametrize(
