@@ -17,7 +17,7 @@ NAMES = {
     "open_run": "core.runs.run:open_run",
     "run_study": "core.studies.runner:run_study",
     "read_study": "core.studies.store:read_study",
-    "findings_text": "core.findings.table:findings_text",
+    "FindingTable": "core.findings.bars:FindingTable",
 }
 
 

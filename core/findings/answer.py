@@ -29,6 +29,15 @@ MEANINGS: Mapping[Word, str] = {
     "not shown": "no choice makes it certain",
     "no control": "nothing comparable was tried: a number only",
 }
+# beside the word, for those who look first
+MARKS: Mapping[Word, str] = {
+    "yes": "\N{CHECK MARK}",
+    "no": "\N{MULTIPLICATION X}",
+    "in part": "\N{CIRCLE WITH LEFT HALF BLACK}",
+    "depends": "\N{LEFTWARDS ARROW OVER RIGHTWARDS ARROW}",
+    "not shown": "?",
+    "no control": "\N{WHITE CIRCLE}",
+}
 
 
 @dataclass(frozen=True)

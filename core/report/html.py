@@ -11,9 +11,8 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from core.console import one_direction
-from core.findings.contrast import Finding
+from core.findings.bars import FindingTable
 from core.findings.numbers import percent
-from core.findings.table import findings_text
 from core.images.encoding import data_url
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS
@@ -48,7 +47,7 @@ class Chart(NamedTuple):
     caption: str
 
 
-Block: TypeAlias = "Chart | pd.DataFrame | Mapping[str, Any] | str | list[str]"
+Block: TypeAlias = "Chart | FindingTable | pd.DataFrame | Mapping[str, Any] | str | list[str]"
 # title -> charts and tables; text is a note, a list of texts is bulleted, and `{"tiles": [...]}` is a grid of images:
 # each with `called`, `wrong`, `words`, `name`, and `picture` as a data URL or None
 Sections: TypeAlias = Mapping[str, Sequence[Block]]
@@ -76,12 +75,6 @@ def render_page(title: str, lead: Sequence[str], first: Sections, details: Secti
     return render(
         "report.html", run=run, title=title, lead=lead, sections=sections, first=len(first), colours=CLASS_COLOURS
     )
-
-
-def findings_table(rows: Sequence[Finding], *columns: str) -> pd.DataFrame:
-    """Lay findings out as text in columns of `core.findings.table.findings_text`, without those that are empty."""
-    table = findings_text(rows)[list(columns)]
-    return table.loc[:, (table != "").any()]
 
 
 def confusion_table(counts: NDArray[np.int64]) -> pd.DataFrame:

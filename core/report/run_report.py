@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 
 from core.detectors.identity import find_maker, identify_all
+from core.findings.bars import FindingTable
+from core.findings.contrast import Finding
 from core.findings.numbers import percent
 from core.homes import homes
 from core.images.palette import CURVE
@@ -17,7 +19,6 @@ from core.report.html import (
     Sections,
     confusion_table,
     curve_chart,
-    findings_table,
     limits,
     rates_table,
     render_page,
@@ -83,22 +84,18 @@ def report_of(
             else "Nothing is left without them.",
         ]
     details: dict[str, Sequence[Block]] = {"How good is it?": _quality(run)} if run.classes else {}
-    # each study's first finding is its most telling
-    shown = [(study, finding) for study in answers.values() for finding in study.findings[:MOST]]
-    summary: Block = "No study has a finding."
-    if shown:
-        first = [study.findings[0] for study in answers.values() if study.findings]
-        summary = findings_table(first, "Question", "Of", "Group", "Answer")
-        table = findings_table(
-            [finding for _, finding in shown], "Question", "Of", "Group", "Effect", "Control", "Images", "Answer"
-        )
-        table.insert(0, "Study", [str(study.about["title"]) for study, _ in shown])
+    findings: list[Finding] = []
+    for study in answers.values():
+        # the first are its most telling
+        findings += study.findings[:MOST]
+    summary: list[Block] = ["No study has a finding."]
+    if findings:
         total = sum(len(study.findings) for study in answers.values())
-        details["Findings in numbers"] = [table, f"{len(shown)} of {total} findings, at most {MOST} of each study."]
+        summary = [FindingTable(findings), f"{len(findings)} of {total} findings, at most {MOST} of each study."]
     if problems:
         details["Not read"] = [list(problems)]
     details[f"Settings and hashes of {run.name}"] = [settings(run, detector or {}, answers)]
-    front: Sections = {"What was found": [summary], "What this report cannot say": limits(run)}
+    front: Sections = {"What was found": summary, "What this report cannot say": limits(run)}
     return render_page(f"{manifest['detector']} on {manifest['set']}", lead, front, details, run)
 
 

@@ -119,5 +119,5 @@ def test_the_notebook_runs_and_shows_a_map_and_a_table(tmp_path, monkeypatch):
     assert np.ptp(np.asarray(picture)[..., :3])
     assert isinstance(rows, pd.DataFrame)
     assert {"label", "predicted", "margin"} <= set(rows.columns)
-    assert isinstance(findings, pd.DataFrame)
-    assert len(findings)
+    assert findings.findings
+    assert "<summary>" in findings._repr_html_()

@@ -5,8 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.findings.contrast import Measure
+from core.findings.answer import MARKS
+from core.findings.bars import FindingTable
+from core.findings.contrast import Control, Measure
 from core.findings.numbers import format_difference, format_measure, percent, plus, signed, unbroken_percent
+from core.findings.paired import compare_apart
 from core.findings.table import choices_text, findings_markdown, findings_text
 from tests.core.findings.planted import contrast, finding, measure
 
@@ -40,6 +43,30 @@ def test_tables_hold_the_numbers_and_their_texts():
     ]
     assert findings_markdown([plain]).splitlines()[0] == "| Question | Effect | Images | Answer |"
     assert findings_markdown([]).splitlines()[0] == lines[0]
+
+
+def test_findings_are_rows_on_an_axis_and_their_choices_open():
+    main = compare_apart("fill", "mean", Measure(0.5, 0.4, 0.6, 9000), Control("chance", Measure(0.2)))
+    about = {"quantity": "flip_rate", "least": 0.05}
+    findings = [
+        finding(main, contrast(None, name="<b>"), question="<i>H</i>", group="FAKE", **about),
+        finding(contrast(None), question="I", group="REAL", **about),
+        finding(contrast(None, value=0.75), question="J", quantity="cue_auroc"),
+    ]
+    body = FindingTable(findings).__html__()
+    assert body.count("<details>") == 3
+    # a table for each unit
+    assert body.count('<div class="findings">') == 2
+    assert "&lt;i&gt;H&lt;/i&gt;" in body
+    assert "<td>&lt;b&gt;</td>" in body
+    assert 'class="interval" style="left:40.00%;width:20.00%"' in body
+    # bars begin at zero; an AUROC's axis runs from guessing to certainty
+    assert 'class="effect FAKE" style="left:0.00%;width:50.00%"' in body
+    assert 'class="control" style="left:0.00%;width:20.00%"' in body
+    assert 'class="effect " style="left:0.00%;width:50.00%"' in body
+    for word in ("yes", "no control"):
+        assert f"{MARKS[word]}</i>{word}" in body
+    assert "9,000" in body
 
 
 @pytest.mark.parametrize(

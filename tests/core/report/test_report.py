@@ -84,7 +84,9 @@ def test_a_run_in_full(source, monkeypatch):  # noqa: F811
         assert f"{counts.loc[label, called]} ({percent(shares.loc[label, called])})" in page.text
     table = findings_text(studies["brightness"].findings)
     assert len(table)
-    assert all(cell in page.text for cell in table[["Group", "Effect", "Control", "Answer"]].to_numpy().ravel())
+    shown = table[["Question", "Group", "Effect", "Control", "Images", "Answer"]]
+    assert all(cell in page.text for cell in shown.to_numpy().ravel())
+    assert page.tags.count("summary") == len(table)
     for text in ("a file is broken", "Joined of part", "weight 0.250; epochs 3"):
         assert text in page.text
     assert run.manifest["detector_sha256"] in page.text
