@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from core.arrays import Pixels
 from core.explainers.drawing import draw_explanation
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
@@ -38,7 +38,7 @@ def open_detector(name: str | Path, *, device: str = "auto") -> "Detector":
 
 
 def explain_image(
-    detector: "Detector", image: str | Path | NDArray[np.uint8], method: str = "lime", **settings: Any
+    detector: "Detector", image: str | Path | Pixels, method: str = "lime", **settings: Any
 ) -> Explanation:
     """Explain an image as the detector sees it; `draw` makes a picture of the result.
 
@@ -74,7 +74,7 @@ def draw(explanation: Explanation) -> Image.Image:
     return Image.fromarray(draw_explanation(explanation))
 
 
-def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _checked(image: Pixels) -> Pixels:
     """Return a caller's array, once it is an image; raises ImageError or TypeError."""
     if not isinstance(image, np.ndarray):
         raise TypeError(f"an image is the path of a file or a NumPy array, not {type(image).__name__}")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt
 
+from core.arrays import Float32, Floats, Pixels
 from core.console import PROGRAM, quote
 from core.detectors.identity import Identity
 from core.images.labels import CLASSES, REAL, ClassName, verdict_of
@@ -116,18 +117,18 @@ def scope_of(ready: Prepared, threshold: Threshold | None) -> str:
     return "in scope" if threshold.useful else "weak"
 
 
-def versions(ready: Prepared) -> NDArray[np.uint8]:
+def versions(ready: Prepared) -> Pixels:
     """Return what a detector is asked of a picture, uint8 (K, S, S, 3): under each filter, or whole and saved."""
     return np.concatenate([ready.pixels, saved(ready.pixels[0], ready.preprocessing)]) if ready.whole else ready.pixels
 
 
-def saved(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def saved(image: Pixels, preprocessing: Preprocessing) -> Pixels:
     """Return an image of the detector's own size, uint8 (S, S, 3), after each of `SAVINGS`: uint8 (4, S, S, 3)."""
     savings = [delivery for delivery in DELIVERIES if delivery.name in SAVINGS]
     return np.stack([version.pixels for version in deliver(image, preprocessing.fitted, among=savings)])
 
 
-def judge(ready: Prepared, threshold: Threshold | None, margins: Sequence[float] | NDArray[np.floating]) -> Judgement:
+def judge(ready: Prepared, threshold: Threshold | None, margins: Sequence[float] | Floats) -> Judgement:
     """Judge a picture.
 
     Args:
@@ -142,7 +143,7 @@ def judge(ready: Prepared, threshold: Threshold | None, margins: Sequence[float]
     return Judgement(answer, scope, SENTENCES[answer])
 
 
-def scores(detector: "Detector", pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def scores(detector: "Detector", pixels: Pixels) -> Float32:
     """Return the largest margin of each picture, as it is and after every saving; pixels are uint8 (N, S, S, 3)."""
     found = []
     for start in range(0, len(pixels), BATCH):
@@ -155,13 +156,13 @@ def scores(detector: "Detector", pixels: NDArray[np.uint8]) -> NDArray[np.float3
     return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 
-def highest_threshold(scores: NDArray[np.floating], share: float) -> float:
+def highest_threshold(scores: Floats, share: float) -> float:
     """Return the highest threshold below which at most this share, 0 to below 1, of scores (N,) lies."""
     # as many scores as are allowed lie below the next one
     return float(np.sort(scores)[int(share * len(scores))])
 
 
-def find_margin(real: NDArray[np.floating]) -> float:
+def find_margin(real: Floats) -> float:
     """Return the highest threshold, at most 0, below which few enough scores of held-out REAL images lie.
 
     Few enough is half of `MOST_REAL`, as other images of the same kind may be somewhat harder.
@@ -222,7 +223,7 @@ def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:
     )
 
 
-def _counts(found: NDArray[np.floating], labels: NDArray[Any], margin: float) -> dict[ClassName, Count]:
+def _counts(found: Floats, labels: NDArray[Any], margin: float) -> dict[ClassName, Count]:
     classes = {name: found[labels == label] for label, name in enumerate(CLASSES)}
     return {
         name: Count(hits=int((own < margin).sum()), images=len(own), sources=len(own)) for name, own in classes.items()
@@ -288,7 +289,7 @@ def find_threshold(detector: Identity, runs: Iterable[Path]) -> Threshold | None
     return None
 
 
-def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: Threshold | None) -> dict[str, Any]:
+def judge_picture(detector: "Detector", picture: Pixels, threshold: Threshold | None) -> dict[str, Any]:
     """Judge a picture with everything that the answer rests on, as plain JSON.
 
     Args:

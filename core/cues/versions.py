@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import Float32, Mask, Pixels, Positions
 from core.perturbations import frequency, photometric, spatial
 
-Pixels = NDArray[np.uint8]
 EVERYTHING = "everything"
 LABELS = "labels"
 # the grey that replaces what is removed
@@ -35,7 +35,7 @@ class Batch:
 
     pixels: Pixels
     generators: list[np.random.Generator]
-    amplitude: NDArray[np.float32]
+    amplitude: Float32
 
     @property
     def side(self) -> int:
@@ -46,7 +46,7 @@ class Batch:
         """Scale a length from images of 32 pixels a side to these."""
         return max(1, round(length * self.side / SIDE))
 
-    def only(self, area: NDArray[np.bool_]) -> Pixels:
+    def only(self, area: Mask) -> Pixels:
         """The pixels of an area, bool (side, side), on grey."""
         return np.where(area[..., None], self.pixels, np.uint8(NOTHING))
 
@@ -66,7 +66,7 @@ class Version:
     make: Callable[[Batch], Pixels]
 
 
-def mean_amplitude(pixels: Pixels) -> NDArray[np.float32]:
+def mean_amplitude(pixels: Pixels) -> Float32:
     """Return the mean amplitude spectrum of images, uint8 (N, side, side, 3), as in `Batch`."""
     total: Any = 0.0
     for start in range(0, len(pixels), BATCH):
@@ -74,7 +74,7 @@ def mean_amplitude(pixels: Pixels) -> NDArray[np.float32]:
     return np.asarray(total / len(pixels), np.float32)
 
 
-def make_version(version: Version, pixels: Pixels, sha256: NDArray[Any], amplitude: NDArray[np.float32]) -> Pixels:
+def make_version(version: Version, pixels: Pixels, sha256: NDArray[Any], amplitude: Float32) -> Pixels:
     """Make a version of images, uint8 (N, side, side, 3), from their pixels, hashes and `mean_amplitude`."""
     made = np.empty(pixels.shape, np.uint8)
     for start in range(0, len(pixels), BATCH):
@@ -135,10 +135,10 @@ def _patch(size: int, batch: Batch) -> Pixels:
     return made
 
 
-def _depth(side: int) -> NDArray[np.intp]:
+def _depth(side: int) -> Positions:
     """intp (side, side), the distance of each pixel to the border."""
     line = np.minimum(np.arange(side), np.arange(side)[::-1])
-    return np.asarray(np.minimum(line[:, None], line))
+    return np.minimum(line[:, None], line)
 
 
 RADII = (4, 6, 8, 10, 12)

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from core.arrays import Float32, Pixels
 from core.detectors.identity import Identity
 from core.detectors.layers import (
     expose_tokens,
@@ -109,17 +109,17 @@ class Pass(NamedTuple):
             the margin minus the bias (class activation mapping, Zhou et al. 2016). None without layers or gradients.
     """
 
-    logits: NDArray[np.float32]
-    features: NDArray[np.float32] | None
-    maps: NDArray[np.float32] | None
+    logits: Float32
+    features: Float32 | None
+    maps: Float32 | None
 
     @property
-    def margins(self) -> NDArray[np.float32]:
+    def margins(self) -> Float32:
         """float32 (N,): logit_REAL - logit_FAKE."""
         return self.logits[:, REAL] - self.logits[:, FAKE]
 
     @property
-    def needed_maps(self) -> NDArray[np.float32]:
+    def needed_maps(self) -> Float32:
         """The maps.
 
         Raises:
@@ -316,7 +316,7 @@ class Detector:
             # a seed per part, so that the upper parts do not depend on how far down the randomisation goes
             reinitialise(parts[level], seed=seed * 1_000_003 + number)
 
-    def inputs(self, pixels: NDArray[np.uint8] | Tensor) -> Tensor:
+    def inputs(self, pixels: Pixels | Tensor) -> Tensor:
         """Convert uint8 (N, S, S, 3) to normalised float32 (N, 3, S, S) as the network takes it."""
         # a copy, because pixels may be a read-only memory map
         tensor = torch.from_numpy(np.array(pixels)) if isinstance(pixels, np.ndarray) else pixels
@@ -333,7 +333,7 @@ class Detector:
             torch.cat([self.network(image).reshape(1, -1) for image in torch.split(inputs, 1)]), self.classes
         )
 
-    def margins(self, pixels: NDArray[np.uint8], *, progress: Progress | None = None) -> NDArray[np.float32]:
+    def margins(self, pixels: Pixels, *, progress: Progress | None = None) -> Float32:
         """Compute the margins of N images.
 
         Args:
@@ -349,12 +349,12 @@ class Detector:
         logits = self.logits(pixels, progress=progress)
         return logits[:, REAL] - logits[:, FAKE]
 
-    def logits(self, pixels: NDArray[np.uint8], *, progress: Progress | None = None) -> NDArray[np.float32]:
+    def logits(self, pixels: Pixels, *, progress: Progress | None = None) -> Float32:
         """Compute float32 (N, 2) scores of FAKE and REAL; arguments as for `margins`."""
         parts = [self._forward(batch) for batch in self._batches(pixels, progress)]
         return torch.cat(parts).float().cpu().numpy() if parts else np.zeros((0, 2), np.float32)
 
-    def local_scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def local_scores(self, pixels: Pixels) -> Float32:
         """Compute float32 (N, h, w) scores of positions, positive for REAL, whose mean is the margin.
 
         Args:
@@ -367,7 +367,7 @@ class Detector:
             raise ValueError(f"the margin of {self.name} is no mean of local scores")
         return torch.cat([self._local_scores(batch) for batch in self._batches(pixels)]).cpu().numpy()
 
-    def score_whole(self, picture: NDArray[np.uint8]) -> Iterator[WholeScores]:
+    def score_whole(self, picture: Pixels) -> Iterator[WholeScores]:
         """Score a whole picture of any size at its own pixels, tile by tile.
 
         Args:
@@ -380,7 +380,7 @@ class Detector:
         if fields is None:
             raise ValueError(f"{self.name} has no scores of parts of a picture")
 
-        def scores(part: NDArray[np.uint8]) -> NDArray[np.float32]:
+        def scores(part: Pixels) -> Float32:
             with torch.inference_mode():
                 return self._local_scores(self.inputs(part[None]))[0].cpu().numpy()
 
@@ -389,7 +389,7 @@ class Detector:
             return
         yield from score_whole(scores, fields, picture)
 
-    def full_pass(self, pixels: NDArray[np.uint8], *, progress: Progress | None = None) -> Pass:
+    def full_pass(self, pixels: Pixels, *, progress: Progress | None = None) -> Pass:
         """Compute logits and, if there are layers, pooled features and gradient-based maps at the target layer."""
         if not self.layers:
             return Pass(self.logits(pixels, progress=progress), None, None)
@@ -403,7 +403,7 @@ class Detector:
             done += len(batch)
         return Pass(*columns)
 
-    def p_real(self, margins: NDArray[np.float32]) -> NDArray[np.float32]:
+    def p_real(self, margins: Float32) -> Float32:
         """Turn float32 (N,) margins into calibrated probabilities of REAL, 0..1."""
         scaled = np.asarray(margins, np.float64) / self.temperature
         return (0.5 * (1 + np.tanh(scaled / 2))).astype(np.float32)
@@ -462,7 +462,7 @@ class Detector:
         last = {(height, width): name for name, (_, height, width) in shapes.items()}
         return {name: (h, w) for name, (_, h, w) in shapes.items() if last[h, w] == name or name == wanted}
 
-    def _batches(self, pixels: NDArray[np.uint8], progress: Progress | None = None) -> Iterator[Tensor]:
+    def _batches(self, pixels: Pixels, progress: Progress | None = None) -> Iterator[Tensor]:
         side = self.side
         if pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3) or pixels.dtype != np.uint8:
             raise ValueError(f"pixels must be uint8 (N, {side}, {side}, 3), not {pixels.dtype} {pixels.shape}")

@@ -82,8 +82,7 @@ class Block(nn.Module):
         """Map (N, inputs, h, w) to (N, outputs, h / stride, w / stride)."""
         around = sum(convolution(inputs) for convolution in self.around)
         outputs = self.pointwise(self.depthwise(self.mix(around).relu()))
-        summed: Tensor = outputs + self.shortcut(inputs)
-        return summed.relu()
+        return (outputs + self.shortcut(inputs)).relu()
 
 
 class FerretNet(nn.Module):
@@ -110,13 +109,11 @@ class FerretNet(nn.Module):
     def features(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, H, W) to the last layer's output (N, 4 * width, H / 8, W / 8)."""
         residual = inputs - median_of_neighbours(inputs)
-        features: Tensor = self.last(self.blocks(self.second(self.first(residual))))
-        return features
+        return self.last(self.blocks(self.second(self.first(residual))))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, H, W) to logits (N, 1), above 0 for FAKE."""
-        logits: Tensor = self.classifier(self.features(inputs).mean(dim=(2, 3)))
-        return logits
+        return self.classifier(self.features(inputs).mean(dim=(2, 3)))
 
 
 def fused(network: FerretNet) -> FerretNet:

@@ -64,7 +64,7 @@ class Identity:
     def made(self, run: Mapping[str, Any]) -> bool:
         """Check whether this detector made the run with this manifest."""
         if "detector_fingerprint" in run:
-            return bool(run["detector_fingerprint"] == self.fingerprint)
+            return run["detector_fingerprint"] == self.fingerprint
         return tuple(map(run.get, OLDER_IDENTITY)) == (self.weights_sha256, self.temperature)
 
 

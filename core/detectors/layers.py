@@ -142,8 +142,7 @@ def _through_places(norm: nn.Module, _inputs: object, output: Tensor) -> Tensor 
     if before is None or not places._forward_hooks:
         return None
     if output.ndim == 4:
-        seen: Tensor = places(output.permute(0, 3, 1, 2))
-        return seen.permute(0, 2, 3, 1)
+        return places(output.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     seen = places(to_grid(output))
     return torch.cat([output[:, :before], seen.flatten(2).transpose(1, 2)], dim=1)
 

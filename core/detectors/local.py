@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from core.arrays import Float32, Pixels
 from core.detectors.layers import HOOKS, hooked
 
 # the largest difference of gradients, as a share of the largest gradient, that is rounding
@@ -170,7 +170,7 @@ class WholeScores:
         done: share of them that is there, 1 with the last.
     """
 
-    scores: NDArray[np.float32]
+    scores: Float32
     done: float
 
     @property
@@ -180,9 +180,9 @@ class WholeScores:
 
 
 def score_whole(
-    scores: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    scores: Callable[[Pixels], Float32],
     fields: Fields,
-    picture: NDArray[np.uint8],
+    picture: Pixels,
 ) -> Iterator[WholeScores]:
     """Compute the local scores of a picture of any size in tiles, whose overlap makes them those of the whole.
 

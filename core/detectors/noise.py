@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from core.arrays import Float64, Pixels
 from core.detectors.detector import Detector
 from core.detectors.manifest import STEADY
 from core.images.labels import FAKE, REAL
@@ -18,7 +18,7 @@ LAST_BIT = 2.0**-23
 DRAWS = 4
 
 
-def measure_noise(detector: Detector, pixels: NDArray[np.uint8]) -> tuple[Detector, dict[str, str]]:
+def measure_noise(detector: Detector, pixels: Pixels) -> tuple[Detector, dict[str, str]]:
     """Measure a detector's margins alone, in a batch, twice, and with the last bits of its inputs changed at random.
 
     Args:
@@ -31,12 +31,12 @@ def measure_noise(detector: Detector, pixels: NDArray[np.uint8]) -> tuple[Detect
     """
     inputs = detector.inputs(pixels)
 
-    def together(batch: Tensor) -> NDArray[np.float64]:
+    def together(batch: Tensor) -> Float64:
         with torch.inference_mode():
             scores = detector.scores(batch).double().cpu().numpy()
-        return np.asarray(scores[:, REAL] - scores[:, FAKE])
+        return scores[:, REAL] - scores[:, FAKE]
 
-    def alone(batch: Tensor) -> NDArray[np.float64]:
+    def alone(batch: Tensor) -> Float64:
         return np.concatenate([together(image) for image in torch.split(batch, 1)])
 
     noise = _spread(together, inputs)
@@ -59,7 +59,7 @@ def measure_noise(detector: Detector, pixels: NDArray[np.uint8]) -> tuple[Detect
     return detector.from_about(detector.network, about, manifest=manifest, device=detector.device), said
 
 
-def _spread(margins: Callable[[Tensor], NDArray[np.float64]], inputs: Tensor) -> float:
+def _spread(margins: Callable[[Tensor], Float64], inputs: Tensor) -> float:
     """Return the largest change of a margin from the first time to the second, and to those with other last bits."""
     first = margins(inputs)
     generator = torch.Generator().manual_seed(0)

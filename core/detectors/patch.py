@@ -77,8 +77,7 @@ class PatchDetector(Detector):
 
     def _local_scores(self, inputs: Tensor) -> Tensor:
         sign = 1 if self.classes.fake_outputs == (0,) else -1
-        scores: Tensor = self.network.scores(self.network.features(inputs))[:, 0].float()
-        return sign * scores
+        return sign * self.network.scores(self.network.features(inputs))[:, 0].float()
 
 
 KIND = Kind("patch", build=lambda config: PatchNetwork(config["field"]), detector=PatchDetector)

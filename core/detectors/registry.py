@@ -130,8 +130,7 @@ def find_kind(name: str) -> Kind:
     if name not in KINDS:
         raise ValueError(f"there is no kind of detector {name!r}; there are {', '.join(KINDS)}")
     module, _, attribute = KINDS[name].partition(":")
-    kind: Kind = getattr(import_module(module), attribute or "KIND")
-    return kind
+    return getattr(import_module(module), attribute or "KIND")
 
 
 def require(package: str, purpose: str) -> Any:

@@ -50,8 +50,7 @@ class BasicBlock(nn.Module):
         output = self.relu(self.bn1(self.conv1(inputs)))
         output = self.bn2(self.conv2(output))
         output += shortcut
-        activations: Tensor = self.relu(output)
-        return activations
+        return self.relu(output)
 
 
 class ResNet18(nn.Module):
@@ -92,15 +91,14 @@ class ResNet18(nn.Module):
 
     def activations(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, S, S) to layer4's output (N, 8 * width, s, s), where s is S / 8 rounded up."""
-        activations: Tensor = self.relu(self.bn1(self.conv1(inputs)))
+        activations = self.relu(self.bn1(self.conv1(inputs)))
         for stage in STAGES:
             activations = self.get_submodule(stage)(activations)
         return activations
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, S, S) to (N, 2)."""
-        logits: Tensor = self.fc(self.avgpool(self.activations(inputs)).flatten(1))
-        return logits
+        return self.fc(self.avgpool(self.activations(inputs)).flatten(1))
 
 
 def build_network(width: int = 64, *, groups: int = 1, seed: int | None = None) -> ResNet18:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
+from core.arrays import Float32, Pixels
 from core.detectors.detector import Detector, pick_device
 from core.detectors.identity import COUNTER, REFERENCE, WEIGHTS, check_claim, read_weights
 from core.detectors.manifest import STEADY, describe
@@ -32,7 +32,7 @@ def save_detector(
     detector: Detector,
     *,
     model_card: str,
-    reference: NDArray[np.uint8] | None = None,
+    reference: Pixels | None = None,
     replace: bool = False,
 ) -> None:
     """Write `detectors/<name>/`: manifest, weights and model card.
@@ -112,7 +112,7 @@ def _as_stored(tensor: Tensor) -> Tensor:
     return (tensor.half() if short else tensor).cpu().clone().contiguous()
 
 
-def reference_pictures(preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def reference_pictures(preprocessing: Preprocessing) -> Pixels:
     """Eight pictures of the sample gallery, half of each class, at a detector's own size.
 
     Returns:
@@ -127,7 +127,7 @@ def reference_pictures(preprocessing: Preprocessing) -> NDArray[np.uint8]:
         return np.stack([preprocessing.fit(decode(source.read(entries[number], MAX_BYTES))) for number in spread])
 
 
-def _check_finite(path: Path, margins: NDArray[np.float32]) -> None:
+def _check_finite(path: Path, margins: Float32) -> None:
     """Refuse a detector whose weights or normalisation are so extreme that a margin overflows."""
     if not np.isfinite(margins).all():
         raise ContractError(f"{path} gives margins that are not finite numbers; restore it or add it again")

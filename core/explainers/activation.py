@@ -3,12 +3,11 @@
 import copy
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torchcam import methods
 
+from core.arrays import Float32, Pixels
 from core.detectors.layers import HOOKS, to_grid
 from core.images.labels import CLASSES, FAKE, REAL
 
@@ -40,13 +39,13 @@ METHODS = {name: getattr(methods, name) for name in ("GradCAM", "LayerCAM", "XGr
 
 def activation_maps(
     detector: "Detector",
-    pixels: NDArray[np.uint8],
+    pixels: Pixels,
     *,
     layer: str,
     method: str,
     target: str,
     signed: bool,
-) -> NDArray[np.float32]:
+) -> Float32:
     """Compute maps of N images at once, not normalised, larger where the evidence for the target is stronger.
 
     Args:
@@ -76,11 +75,10 @@ def activation_maps(
         finally:
             for handle in handles:
                 handle.remove()
-    computed: NDArray[np.float32] = maps.detach().float().cpu().numpy()
-    return computed
+    return maps.detach().float().cpu().numpy()
 
 
-def token_maps(detector: "Detector", pixels: NDArray[np.uint8], *, target: str) -> NDArray[np.float32]:
+def token_maps(detector: "Detector", pixels: Pixels, *, target: str) -> Float32:
     """Average Layer-CAM of a transformer's patch tokens over its blocks, for N images at once.
 
     Args:
@@ -94,8 +92,7 @@ def token_maps(detector: "Detector", pixels: NDArray[np.uint8], *, target: str) 
     layers: list[Any] = list(detector.tokens)
     with HOOKS, torch.enable_grad(), methods.LayerCAM(detector.network, layers, reshape_transform=to_grid) as extractor:
         maps = _extracted(extractor, detector.scores(inputs), target=target, signed=True)
-    computed: NDArray[np.float32] = torch.stack(maps).mean(dim=0).detach().float().cpu().numpy()
-    return computed
+    return torch.stack(maps).mean(dim=0).detach().float().cpu().numpy()
 
 
 def _extracted(extractor: Any, scores: Tensor, *, target: str, signed: bool) -> list[Tensor]:

@@ -7,10 +7,10 @@ distribution is the second method's maps of other images in the same cell of the
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import rankdata
 
+from core.arrays import Float64, Floats, Integers
 from core.explainers.explanation import Explanation
 from core.explainers.lime.segmentation import grid
 
@@ -19,7 +19,6 @@ CELLS = 8
 TOP = 0.25
 # maps agree beyond chance where at most this share of other images' maps agree as well
 LEVEL = 0.05
-Values = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Agreement:
         return self.rank_share <= LEVEL
 
 
-def agreement_of(first: Explanation, second: Explanation, *, others: Values | None = None) -> Agreement:
+def agreement_of(first: Explanation, second: Explanation, *, others: Floats | None = None) -> Agreement:
     """Compare two explanations of one image, by any two methods.
 
     Args:
@@ -81,9 +80,7 @@ def agreement_of(first: Explanation, second: Explanation, *, others: Values | No
     return agreement(sign * first.map, sign * second.map, segments=regions, others=signed)
 
 
-def agreement(
-    first: Values, second: Values, *, segments: NDArray[np.integer], others: Values | None = None
-) -> Agreement:
+def agreement(first: Floats, second: Floats, *, segments: Integers, others: Floats | None = None) -> Agreement:
     """Compare two maps of one image, both larger where more speaks for the same thing.
 
     Args:
@@ -118,7 +115,7 @@ def enough(others: int) -> bool:
     return 1 + others >= 1 / LEVEL
 
 
-def rank_correlation(first: Values, second: Values) -> float:
+def rank_correlation(first: Floats, second: Floats) -> float:
     """Spearman's correlation of two maps, value by value; NaN where one is the same everywhere.
 
     Args:
@@ -127,7 +124,7 @@ def rank_correlation(first: Values, second: Values) -> float:
     return float(_rank(np.ravel(first)[None].astype(np.float64), np.ravel(second)[None].astype(np.float64))[0])
 
 
-def segment_values(maps: Values, segments: NDArray[np.integer]) -> NDArray[np.float64]:
+def segment_values(maps: Floats, segments: Integers) -> Float64:
     """Average each of M maps over each segment, float64 (M, S); maps of another size are interpolated."""
     height, width = segments.shape
     counts = np.bincount(segments.ravel())
@@ -144,22 +141,22 @@ def _top_size(count: int) -> int:
     return max(1, round(TOP * count))
 
 
-def _rank(one: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rank(one: Float64, many: Float64) -> Float64:
     """Spearman's correlation of one row (1, S) with each of M rows, NaN where a row is constant."""
     ranks = [rankdata(rows, axis=1) - (rows.shape[1] + 1) / 2 for rows in (one, many)]
     size = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
     product = (ranks[0] * ranks[1]).sum(axis=1)
-    return np.asarray(np.divide(product, size, out=np.full(len(many), np.nan), where=size > 0))
+    return np.divide(product, size, out=np.full(len(many), np.nan), where=size > 0)
 
 
-def _overlap(one: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.float64]:
+def _overlap(one: Float64, many: Float64) -> Float64:
     """Share of the top segments of one row (1, S) among those of each of M rows."""
     top = _top_size(one.shape[1])
     own = np.argsort(-one, axis=1, kind="stable")[:, :top]
     others = np.argsort(-many, axis=1, kind="stable")[:, :top]
-    return np.asarray((others[:, :, None] == own[:, None, :]).any(axis=2).mean(axis=1))
+    return (others[:, :, None] == own[:, None, :]).any(axis=2).mean(axis=1)
 
 
-def _share(null: NDArray[np.float64], value: float) -> float:
+def _share(null: Float64, value: float) -> float:
     """One-sided Monte Carlo p-value: this image counts among those that agree so well."""
     return float((1 + np.count_nonzero(null >= value)) / (1 + len(null)))

@@ -6,11 +6,9 @@ The maths is torchcam's (https://github.com/frgfm/torch-cam), see `core.explaine
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from core.arrays import Floats, Pixels
 from core.detectors.manifest import Capability
-from core.explainers.explainer import BatchExplainer, Cancel, Pixels, check_finite, check_target
+from core.explainers.explainer import BatchExplainer, Cancel, check_finite, check_target
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import ExplainerSettings, ExplanationError, Target, class_of_target, setting
 from core.images.labels import ClassName
@@ -185,9 +183,7 @@ class TokenCam(BatchExplainer[TokenSettings]):
         )
 
 
-def _fields(
-    margins: NDArray[np.floating], maps: NDArray[np.floating], *, unit: str, one_sided: ClassName | None
-) -> Iterator[dict[str, Any]]:
+def _fields(margins: Floats, maps: Floats, *, unit: str, one_sided: ClassName | None) -> Iterator[dict[str, Any]]:
     """Yield what `BatchExplainer.explain_part` does, of maps (N, h, w) that grow with the evidence for the target."""
     for margin, evidence in zip(margins, maps, strict=True):
         # what speaks for FAKE is negative

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from core.arrays import Float32, Float64, Floats, Integers, Pixels, Positions
 from core.explainers.lime.sampling import distinct_rows
 from core.images.statistics import LUMA
 from core.perturbations.masking import Fill, mask_batch
 
-Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Margins = Callable[[Pixels], Float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,21 +28,21 @@ class Curves:
         insertion: float32 (M, F, K + 1), the margin with nothing but the first 0, 1, ... K parts shown.
     """
 
-    deletion: NDArray[np.float32]
-    insertion: NDArray[np.float32]
+    deletion: Float32
+    insertion: Float32
 
     @property
-    def score(self) -> NDArray[np.float64]:
+    def score(self) -> Float64:
         """Float64 (M, F): `areas` of insertion minus deletion, in margins; an order and its reverse differ in sign."""
         return areas(self.insertion) - areas(self.deletion)
 
 
-def areas(curves: NDArray[np.floating]) -> NDArray[np.float64]:
+def areas(curves: Floats) -> Float64:
     """Average the height of curves (..., K + 1) over the share of the image, float64 (...), by the trapezoid rule."""
-    return np.asarray(np.trapezoid(np.asarray(curves, np.float64), dx=1 / (curves.shape[-1] - 1), axis=-1))
+    return np.trapezoid(np.asarray(curves, np.float64), dx=1 / (curves.shape[-1] - 1), axis=-1)
 
 
-def ranks_of(values: NDArray[np.floating], *, seed: int = 0) -> NDArray[np.intp]:
+def ranks_of(values: Floats, *, seed: int = 0) -> Positions:
     """Rank the segments of M maps, intp (M, S), 0 for the largest value; ties are broken at random.
 
     Args:
@@ -58,10 +58,10 @@ def ranks_of(values: NDArray[np.floating], *, seed: int = 0) -> NDArray[np.intp]
 
 def deletion_curves(
     margins: Margins,
-    image: NDArray[np.uint8],
-    segments: NDArray[np.integer],
+    image: Pixels,
+    segments: Integers,
     *,
-    values: NDArray[np.floating],
+    values: Floats,
     fills: Sequence[Fill],
     steps: int,
     seed: int = 0,
@@ -102,13 +102,13 @@ def deletion_curves(
     return Curves(deletion, insertion)
 
 
-def edge_map(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+def edge_map(image: Pixels) -> Float64:
     """Compute the Sobel energy of the luma, float64 (height, width): large on edges and texture for any detector."""
     luma = image.astype(np.float64) @ LUMA.astype(np.float64)
-    return np.asarray(ndimage.sobel(luma, axis=0) ** 2 + ndimage.sobel(luma, axis=1) ** 2)
+    return ndimage.sobel(luma, axis=0) ** 2 + ndimage.sobel(luma, axis=1) ** 2
 
 
-def centre_map(height: int, width: int) -> NDArray[np.float64]:
+def centre_map(height: int, width: int) -> Float64:
     """Make a Gaussian blob in the middle, float64 (height, width), 1 at its top."""
     places = [(np.arange(size) - (size - 1) / 2) / size for size in (height, width)]
-    return np.asarray(np.exp(-4 * np.add.outer(places[0] ** 2, places[1] ** 2)))
+    return np.exp(-4 * np.add.outer(places[0] ** 2, places[1] ** 2))

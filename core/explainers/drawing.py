@@ -15,6 +15,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
+from core.arrays import Float64, Floats, Mask, Pixels
 from core.explainers.explanation import Explanation
 from core.images.encoding import enlarged
 from core.images.palette import ENDS, NEUTRAL, OPACITY, UNDECIDED, Palette, rgb
@@ -30,8 +31,6 @@ LIGHTEST = 232
 STRONGEST = 0.25
 # share of full colour for parts that are not decided alike under every fill, whatever their weight
 LIGHT = 0.25
-Values = NDArray[np.floating]
-Pixels = NDArray[np.uint8]
 Drawing = Literal["overlay", "alone", "outline"]
 DRAWINGS: dict[Drawing, str] = {
     "overlay": "over the grey picture",
@@ -78,9 +77,7 @@ def _opaque(colours: Pixels) -> Pixels:
     return np.dstack([colours, np.full(colours.shape[:2], 255, np.uint8)])
 
 
-def draw_map(
-    values: Values, size: int, style: Style = DEFAULT, *, undecided: NDArray[np.bool_] | None = None
-) -> Pixels:
+def draw_map(values: Floats, size: int, style: Style = DEFAULT, *, undecided: Mask | None = None) -> Pixels:
     """A map alone, opaque, neutral where it is 0.
 
     Args:
@@ -101,7 +98,7 @@ def draw_map(
 
 
 def draw_overlay(
-    image: Pixels, values: Values, size: int, style: Style = DEFAULT, *, undecided: NDArray[np.bool_] | None = None
+    image: Pixels, values: Floats, size: int, style: Style = DEFAULT, *, undecided: Mask | None = None
 ) -> Pixels:
     """Draw a map over a greyscale image: grey where the map is 0, `style.opacity` of the end colour at full scale.
 
@@ -122,7 +119,7 @@ def draw_overlay(
     return drawn if undecided is None else _hatch(drawn, undecided)
 
 
-def draw_outline(image: Pixels, values: Values, size: int, style: Style = DEFAULT) -> Pixels:
+def draw_outline(image: Pixels, values: Floats, size: int, style: Style = DEFAULT) -> Pixels:
     """Draw an image in its own colours, with lines around the strongest quarter of a map, coloured by sign.
 
     Arguments as for `draw_overlay`. Zeros are never enclosed; positions that tie with the weakest enclosed ones are.
@@ -189,7 +186,7 @@ def grey_picture(image: Pixels) -> Pixels:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def common_scale(maps: Iterable[Values]) -> float:
+def common_scale(maps: Iterable[Floats]) -> float:
     """Return the largest magnitude in any of the maps: one scale for panels side by side."""
     return max((float(np.abs(np.nan_to_num(values)).max(initial=0)) for values in maps), default=0.0)
 
@@ -218,7 +215,7 @@ def bar_colours(palette: Palette) -> tuple[str, ...]:
     return tuple("#{:02x}{:02x}{:02x}".format(*colour) for colour in _colours(palette)[:: STEPS // 16].tolist())
 
 
-def _share(values: Values, size: int, style: Style) -> NDArray[np.float64]:
+def _share(values: Floats, size: int, style: Style) -> Float64:
     """Resize a map to (size, size), divide it by the scale and clip it to -1..1; NaN becomes 0."""
     largest = common_scale([values]) if style.scale is None else style.scale
     finite = np.nan_to_num(np.asarray(values, np.float32), nan=0.0)
@@ -231,10 +228,10 @@ def _share(values: Values, size: int, style: Style) -> NDArray[np.float64]:
 
 def _nearest(array: NDArray[Any], size: int) -> NDArray[Any]:
     rows, columns = (np.arange(size) * extent // size for extent in array.shape[:2])
-    return np.asarray(array[rows[:, None], columns])
+    return array[rows[:, None], columns]
 
 
-def _hatch(drawn: Pixels, undecided: NDArray[np.bool_]) -> Pixels:
+def _hatch(drawn: Pixels, undecided: Mask) -> Pixels:
     """Draw diagonal grey lines over what is undecided."""
     size = len(drawn)
     line = np.add.outer(np.arange(size), np.arange(size)) % HATCH < 1 + HATCH // 8

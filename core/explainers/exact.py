@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import convolve
 
+from core.arrays import Float32, Floats, Pixels
 from core.detectors.manifest import Capability
-from core.explainers.explainer import BatchExplainer, Cancel, Pixels, check_finite
+from core.explainers.explainer import BatchExplainer, Cancel, check_finite
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import ExplainerSettings
 
@@ -78,7 +78,7 @@ class Exact(BatchExplainer[ExplainerSettings]):
         )
 
 
-def spread_scores(scores: NDArray[np.floating], *, side: int, field: int, stride: int) -> NDArray[np.float32]:
+def spread_scores(scores: Floats, *, side: int, field: int, stride: int) -> Float32:
     """Spread the scores of patches evenly over their pixels, so that all pixels add up to the scores' mean.
 
     Args:
@@ -96,7 +96,7 @@ def spread_scores(scores: NDArray[np.floating], *, side: int, field: int, stride
     return np.asarray(convolve(corners, patch, method="direct"), np.float32)
 
 
-def stored_exact_map(run: "Run", row: int, *, side: int, field: int) -> NDArray[np.float32]:
+def stored_exact_map(run: "Run", row: int, *, side: int, field: int) -> Float32:
     """The exact map of one row of a run, to float16: its stored map holds the scores but for their common bias.
 
     Args:

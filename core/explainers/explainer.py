@@ -14,8 +14,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.arrays import Floats, Integers, Pixels
 from core.detectors.manifest import Capability, Offers
 from core.explainers.explanation import Explanation, Provenance
 from core.explainers.settings import ExplainerSettings, ExplanationError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=ExplainerSettings)
 Cancel = Callable[[], bool]
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Explainer(ABC, Generic[S]):
         *,
         cancel: Cancel | None = None,
         stepwise: bool = True,
-        regions: NDArray[np.integer] | None = None,
+        regions: Integers | None = None,
     ) -> Iterator[Explanation]:
         """Explain one image step by step.
 
@@ -193,7 +192,7 @@ def check_target(detector: "Detector", target: str) -> None:
         )
 
 
-def check_finite(detector: "Detector", answers: NDArray[np.floating]) -> None:
+def check_finite(detector: "Detector", answers: Floats) -> None:
     """Check that a detector's outputs are finite.
 
     Raises:

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import Float64, Floats, Mask, Pixels
 from core.explainers.settings import ExplainerSettings, ExplanationError
 from core.images.labels import ClassName, verdict_of
 
@@ -64,13 +65,13 @@ class Parts:
     """
 
     labels: tuple[str, ...]
-    weights: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    weights: Float64
+    low: Float64
+    high: Float64
     decisions: NDArray[np.int8]
     confidence: float
     regions: NDArray[np.int32] | None = None
-    holds: NDArray[np.bool_] | None = None
+    holds: Mask | None = None
 
     def reading(self, number: int) -> str:
         """Say what a part speaks for and, where that was asked, whether it does so under every fill."""
@@ -102,7 +103,7 @@ class Explanation:
         done: share of the work that is done, 0 to 1; below 1 the same explanation is still being refined.
     """
 
-    image: NDArray[np.uint8]
+    image: Pixels
     margin: float
     p_real: float
     provenance: Provenance
@@ -110,9 +111,9 @@ class Explanation:
     settings: ExplainerSettings
     unit: str
     diagnostics: Diagnostics
-    values: NDArray[np.floating] | None = None
+    values: Floats | None = None
     parts: Parts | None = None
-    undecided: NDArray[np.bool_] | None = None
+    undecided: Mask | None = None
     one_sided: ClassName | None = None
     done: float = 1.0
 
@@ -127,7 +128,7 @@ class Explanation:
         return self.done >= 1
 
     @property
-    def map(self) -> NDArray[np.floating]:
+    def map(self) -> Floats:
         """float (h, w): `values` of an explanation that must have them.
 
         Raises:
@@ -141,18 +142,18 @@ class Explanation:
         return self.values
 
     @property
-    def decided_values(self) -> NDArray[np.floating]:
+    def decided_values(self) -> Floats:
         """float (h, w): the map as far as it is decided, 0 elsewhere."""
         if self.undecided is None:
             return self.map
         return np.where(self.undecided, 0, self.map)
 
     @property
-    def depends_on_fill(self) -> NDArray[np.bool_] | None:
+    def depends_on_fill(self) -> Mask | None:
         """bool (h, w): True where decided, but not with the same sign under every fill; None if only one was used."""
         if self.parts is None or self.parts.regions is None or self.parts.holds is None:
             return None
-        return np.asarray((self.parts.decisions != 0) & ~self.parts.holds)[self.parts.regions]
+        return ((self.parts.decisions != 0) & ~self.parts.holds)[self.parts.regions]
 
     @property
     def has_picture(self) -> bool:
@@ -184,7 +185,7 @@ def shuffled(explanation: Explanation, *, seed: int) -> Explanation:
 FLAT = 0.1
 
 
-def map_diagnostics(values: NDArray[np.floating], *, one_sided: ClassName | None = None) -> Diagnostics:
+def map_diagnostics(values: Floats, *, one_sided: ClassName | None = None) -> Diagnostics:
     """Diagnose a map of values: zero, flat, of one sign, or none of these.
 
     Args:

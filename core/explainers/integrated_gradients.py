@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.arrays import Float32, Pixels
 from core.detectors.manifest import Capability
-from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite, check_target
+from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, check_finite, check_target
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import ExplainerSettings, Target, class_of_target, setting
 from core.perturbations.masking import blurred
@@ -132,7 +132,7 @@ def _towards_real(scores: Any, target: Target) -> Any:
 
 def _attributions(
     detector: "Detector", pixels: Pixels, baseline: Pixels, settings: IntegratedGradientsSettings, cancel: Cancel | None
-) -> NDArray[np.float32]:
+) -> Float32:
     """float32 (N, side, side): captum's attributions towards REAL, channels added up."""
     import captum.attr  # noqa: PLC0415
     import torch  # noqa: PLC0415
@@ -153,8 +153,7 @@ def _attributions(
     starts = own.inputs(baseline)
     how = {"n_steps": settings.steps, "method": "gausslegendre", "internal_batch_size": size}
     made = captum.attr.IntegratedGradients(score).attribute(own.inputs(pixels), baselines=starts, **how)
-    values: NDArray[np.float32] = made.sum(dim=1).detach().float().cpu().numpy()
-    return values
+    return made.sum(dim=1).detach().float().cpu().numpy()
 
 
 def _at_once(detector: "Detector") -> int:

@@ -38,8 +38,7 @@ def find_explainer(name: str) -> AnyExplainer:
 @cache
 def _load(entry: str) -> AnyExplainer:
     module, attribute = entry.split(":")
-    explainer: AnyExplainer = getattr(import_module(module), attribute)
-    return explainer
+    return getattr(import_module(module), attribute)
 
 
 def explainers(offers: Offers | None = None, *, with_map: bool | None = None) -> tuple[AnyExplainer, ...]:

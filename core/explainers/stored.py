@@ -6,15 +6,15 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.arrays import Pixels
 from core.explainers.cam import KEPT
 from core.explainers.explanation import Explanation, Provenance, map_diagnostics
 from core.explainers.registry import find_explainer
 from core.runs.run import Run
 
 
-def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> Explanation:
+def stored_map(run: Run, row: int, image: Pixels) -> Explanation:
     """Return the margin map of one row: what Grad-CAM with its default settings gives, to float16.
 
     Args:

@@ -22,8 +22,8 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
+from core.arrays import Pixels
 from core.images.decoding import MAX_FILE_BYTES, ImageError, decode
 from core.images.download import download, sender_of
 from core.images.files import open_files
@@ -148,7 +148,7 @@ class ShippedPixels:
         # two pages that ask at once unpack the archive once
         self._lock = threading.Lock()
 
-    def __getitem__(self, at: int) -> NDArray[np.uint8]:
+    def __getitem__(self, at: int) -> Pixels:
         """Return uint8 (side, side, 3) of one image.
 
         Raises:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
+from core.arrays import Pixels
 from core.choices import FILTERS
 from core.images.parts import TIFF, count_scans
 from core.images.shrinking import (
@@ -64,7 +64,7 @@ class PassingError(ImageError):
     """A failure that is not the file's fault, such as lack of memory; a later try may succeed."""
 
 
-def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode one image of an allowed format.
 
     The header is checked before any pixel is decoded. EXIF orientation is applied, transparent pixels are composited
@@ -101,7 +101,7 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         return _to_rgb(image)
 
 
-def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
     """Turn or mirror pixels as an EXIF orientation says."""
     image = Image.fromarray(pixels)
     image.getexif()[ExifTags.Base.Orientation] = orientation
@@ -215,7 +215,7 @@ def _scale_transparent(image: Image.Image) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
-def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+def _to_rgb(image: Image.Image) -> Pixels:
     """Convert to uint8 (height, width, 3) strip by strip: Pillow takes four bytes a pixel for every step."""
     if exif_of(image):
         with contextlib.suppress(Exception):
@@ -243,14 +243,14 @@ def _strip_to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def resize(image: NDArray[np.uint8], size: int, *, resampling: str = "bicubic") -> NDArray[np.uint8]:
+def resize(image: Pixels, size: int, *, resampling: str = "bicubic") -> Pixels:
     """Resize a (height, width, 3) uint8 array to (size, size, 3) with one of `RESAMPLING`'s filters."""
     if resampling not in RESAMPLING:
         raise ValueError(f"resampling must be one of {', '.join(RESAMPLING)}, not {resampling!r}")
     return np.asarray(Image.fromarray(image).resize((size, size), RESAMPLING[resampling]))
 
 
-def crop_square(image: NDArray[np.uint8], x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> NDArray[np.uint8]:
+def crop_square(image: Pixels, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Pixels:
     """Crop a square whose side is the image's shorter side / `zoom`; `x` and `y` (0..1) place it."""
     height, width = image.shape[:2]
     side = max(1, round(min(height, width) / max(zoom, 1.0)))
@@ -259,6 +259,6 @@ def crop_square(image: NDArray[np.uint8], x: float = 0.5, y: float = 0.5, zoom: 
     return image[top : top + side, left : left + side]
 
 
-def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
+def pixels_sha256(pixels: Pixels) -> str:
     """Hash uint8 pixels of any shape, row by row, to 64 hexadecimal digits of SHA-256."""
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.arrays import Float32, Pixels, Positions
 from core.images.statistics import LUMA
 
 # bits in which candidates' 64-bit hashes may differ; every hash has 32 ones, so differences are even
@@ -21,18 +22,18 @@ MIN_CONTRAST = 4.0
 AT_ONCE = 4096 * 32 * 32
 
 
-def pixel_digests(pixels: NDArray[np.uint8]) -> NDArray[np.str_]:
+def pixel_digests(pixels: Pixels) -> NDArray[np.str_]:
     """Return the sha256 of each image's pixels, (N,) text; independent of how the files were encoded."""
     return np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in pixels], dtype="U64")
 
 
-def perceptual_hashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
+def perceptual_hashes(pixels: Pixels) -> NDArray[np.uint64]:
     """Return `imagehash.phash` of each image of a uint8 (N, side, side, 3) stack, as uint64 (N,)."""
     bits = np.array([imagehash.phash(Image.fromarray(image)).hash for image in pixels], bool)
     return np.packbits(bits.reshape(-1, 64), axis=1).view(np.uint64).ravel()
 
 
-def near_pairs(read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], hashes: NDArray[np.uint64]) -> pd.DataFrame:
+def near_pairs(read: Callable[[Positions], Pixels], hashes: NDArray[np.uint64]) -> pd.DataFrame:
     """Find all pairs of near-duplicate images.
 
     Args:
@@ -55,9 +56,7 @@ def near_pairs(read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], hashes: ND
     return pairs[correlation >= MIN_CORRELATION].reset_index(drop=True)
 
 
-def close_hashes(
-    hashes: NDArray[np.uint64], *, max_bits: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int8]]:
+def close_hashes(hashes: NDArray[np.uint64], *, max_bits: int) -> tuple[Positions, Positions, NDArray[np.int8]]:
     """Find pairs of hashes that differ in at most `max_bits` bits: lower position, higher position, bits."""
     close = [np.flatnonzero(np.bitwise_count(hashes[at + 1 :] ^ value) <= max_bits) for at, value in enumerate(hashes)]
     left = np.repeat(np.arange(len(hashes)), list(map(len, close)))
@@ -65,7 +64,7 @@ def close_hashes(
     return left, right, np.bitwise_count(hashes[left] ^ hashes[right]).astype(np.int8)
 
 
-def _correlation(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _correlation(left: Pixels, right: Pixels) -> Float32:
     """Return each pair's correlation of luma, (P,); 0 where an image is flat."""
     luma = (np.stack([left, right]).astype(np.float32) @ LUMA).reshape(2, len(left), -1)
     luma -= luma.mean(axis=2, keepdims=True)

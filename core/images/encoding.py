@@ -7,9 +7,9 @@ from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
+from core.arrays import Pixels
 from core.images.decoding import ImageError, open_image
 
 # key of what Pillow finds in a file -> a word for it
@@ -22,7 +22,7 @@ CRISP = 64
 SMOOTH = 160
 
 
-def enlarged(image: NDArray[np.uint8], side: int, *, pixels: bool = False) -> NDArray[np.uint8]:
+def enlarged(image: Pixels, side: int, *, pixels: bool = False) -> Pixels:
     """Enlarge an image smoothly (bicubic), because squares of 10 screen pixels hide what a picture shows.
 
     Args:
@@ -48,18 +48,18 @@ def _encode(image: Image.Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+def encode_png(pixels: Pixels) -> bytes:
     """Encode (height, width, 3 or 4) uint8 pixels as PNG."""
     return _encode(Image.fromarray(pixels), "PNG")
 
 
-def lossless_url(pixels: NDArray[np.uint8]) -> str:
+def lossless_url(pixels: Pixels) -> str:
     """Encode (height, width, 3 or 4) uint8 pixels as text that a browser shows exactly, four times as fast as a PNG."""
     content = _encode(Image.fromarray(pixels), "WEBP", lossless=True, quality=0, method=0)
     return data_url(content, mime="image/webp")
 
 
-def thumbnail_url(image: NDArray[np.uint8], most: int, *, pixels: bool = False) -> str:
+def thumbnail_url(image: Pixels, most: int, *, pixels: bool = False) -> str:
     """Encode an image as text that a browser shows at up to `most` pixels a side.
 
     Args:
@@ -79,7 +79,7 @@ def thumbnail_url(image: NDArray[np.uint8], most: int, *, pixels: bool = False) 
     return data_url(_encode(small, "WEBP", quality=85, method=0), mime="image/webp")
 
 
-def data_url(content: NDArray[np.uint8] | bytes, *, mime: str = "image/png") -> str:
+def data_url(content: Pixels | bytes, *, mime: str = "image/png") -> str:
     """Encode a picture as text that a browser shows; (height, width, 3 or 4) uint8 pixels become a PNG."""
     if not isinstance(content, bytes):
         content = encode_png(content)

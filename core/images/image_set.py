@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.arrays import Integers, Pixels, Positions
 from core.images.labels import CLASSES
 from core.storage.limits import printable
 
@@ -60,7 +61,7 @@ class ImageSet:
 
     name: str
     split: str
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     rows: pd.DataFrame
     fingerprint: str
     skipped: tuple[str, ...] = ()
@@ -93,7 +94,7 @@ class ImageSet:
             )
         return self
 
-    def subset(self, indices: NDArray[np.intp], *, name: str = "") -> "ImageSet":
+    def subset(self, indices: Positions, *, name: str = "") -> "ImageSet":
         """Return the images at `indices`, in that order, as a set; of the same name unless another is given."""
         rows = self.rows.iloc[indices].reset_index(drop=True)
         # the first of equal files may not be among them
@@ -113,7 +114,7 @@ class ImageSet:
         return self.subset(draw_balanced(self.labels, n), name=f"{self.name}-{n}")
 
 
-def draw_balanced(labels: NDArray[np.integer], n: int) -> NDArray[np.intp]:
+def draw_balanced(labels: Integers, n: int) -> Positions:
     """Draw up to `n // 2` of the positions of each class, FAKE = 0 and REAL = 1, and return them in their order."""
     generator = np.random.default_rng(0)
     chosen = []

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from core.arrays import Pixels
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, RESAMPLING, ImageError, decode, pixels_sha256
 from core.images.files import open_files
 from core.images.image_set import DatasetError
@@ -45,7 +45,7 @@ NAMES = {
 
 
 # resampling filter, or `AS_DRAWN` alone -> pixels
-Resized = dict[str, NDArray[np.uint8]]
+Resized = dict[str, Pixels]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class SourceImages:
     """
 
     name: str
-    pixels: Mapping[str, NDArray[np.uint8]]
+    pixels: Mapping[str, Pixels]
     skipped: int = 0
     repeats: int = 0
 
@@ -147,7 +147,7 @@ def _collect(path: Path, preprocessing: Preprocessing, large: bool) -> SourceIma
     return SourceImages(name, _stacked(pictures.values()), skipped, repeats)
 
 
-def _under_every_filter(image: NDArray[np.uint8], preprocessing: Preprocessing) -> Resized:
+def _under_every_filter(image: Pixels, preprocessing: Preprocessing) -> Resized:
     return {name: replace(preprocessing, interpolation=name).fit(image) for name in RESAMPLING}
 
 
@@ -187,13 +187,13 @@ def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | N
 
 
 @cache
-def find_photograph() -> NDArray[np.uint8] | None:
+def find_photograph() -> Pixels | None:
     """Return the first photograph behind the sample gallery that is installed, uint8 (height, width, 3)."""
     photographs = json.loads(MANIFEST.read_text(encoding="utf-8"))["photographs"].values()
     return next((pixels for pixels in map(read_photograph, photographs) if pixels is not None), None)
 
 
-def read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
+def read_photograph(about: Mapping[str, Any]) -> Pixels | None:
     """Read a photograph that the sample's manifest describes, uint8 (height, width, 3); None if absent or changed."""
     # finds the package's folder without importing it
     package = find_spec(about["package"])
@@ -205,7 +205,7 @@ def read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
     return None
 
 
-def as_cifake(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def as_cifake(pixels: Pixels) -> Pixels:
     """Recompress uint8 (N, side, side, 3) as CIFAKE's JPEGs are; PNG against JPEG would itself be a cue."""
     saved = np.empty_like(pixels)
     for number, image in enumerate(pixels):

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from core.arrays import Floats, Pixels
 from core.choices import CROPS, Crop
 from core.images.decoding import RESAMPLING, crop_square, resize
 
@@ -147,7 +147,7 @@ class Preprocessing:
             return self.square(height, width, location) < self.size
         return min(height, width) < self.resize
 
-    def see(self, image: NDArray[np.uint8], location: Location | None = None) -> NDArray[np.uint8]:
+    def see(self, image: Pixels, location: Location | None = None) -> Pixels:
         """Resize the chosen square of an image to the network's input; without one, `fit` the image.
 
         Args:
@@ -163,7 +163,7 @@ class Preprocessing:
             return take_window(image, self.size, x=location.x, y=location.y)
         return resize(crop_square(image, *location), self.size, resampling=self.interpolation)
 
-    def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def fit(self, image: Pixels) -> Pixels:
         """Resize and crop an image to the network's input; normalisation is not included.
 
         Args:
@@ -199,7 +199,7 @@ class Preprocessing:
         return np.asarray(resized)[top : top + self.size, left : left + self.size]
 
 
-def take_window(image: NDArray[np.uint8], side: int, *, x: float = 0.5, y: float = 0.5) -> NDArray[np.uint8]:
+def take_window(image: Pixels, side: int, *, x: float = 0.5, y: float = 0.5) -> Pixels:
     """Cut a square of an image's own pixels out, the image being laid on black where it is smaller.
 
     Args:
@@ -238,7 +238,7 @@ class Prepared:
     height: int
     location: Location | None
     filters: tuple[str, ...]
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
 
     @property
     def usual(self) -> str:
@@ -260,10 +260,9 @@ class Prepared:
         """True where the detector sees the original image by itself, neither cropped nor resized."""
         return self.location is None and self.width == self.height == self.preprocessing.size and not self.resized
 
-    def seen(self, name: str) -> NDArray[np.uint8]:
+    def seen(self, name: str) -> Pixels:
         """Return uint8 (side, side, 3) under the named filter, or under the only one."""
-        number = self.filters.index(name) if name in self.filters else 0
-        return np.asarray(self.pixels[number])
+        return self.pixels[self.filters.index(name) if name in self.filters else 0]
 
     def describe(self, name: str) -> str:
         """Describe how the image became the detector's input under the named filter; "" if it is unchanged."""
@@ -282,9 +281,7 @@ class Prepared:
         return f"The image was {' and '.join(steps)}." if steps else ""
 
 
-def prepare_pixels(
-    image: NDArray[np.uint8], preprocessing: Preprocessing, location: Location | None = None
-) -> Prepared:
+def prepare_pixels(image: Pixels, preprocessing: Preprocessing, location: Location | None = None) -> Prepared:
     """Make a detector's pixels of an image under every filter.
 
     Args:
@@ -300,14 +297,14 @@ def prepare_pixels(
     return Prepared(preprocessing, width, height, location, filters, pixels)
 
 
-def settle(margins: NDArray[np.floating]) -> Outcome:
+def settle(margins: Floats) -> Outcome:
     """Return the verdict that all filters agree on, or "undetermined"; `margins` is (K,), one per filter."""
     if (margins > 0).all():
         return "REAL"
     return "FAKE" if (margins <= 0).all() else UNDETERMINED
 
 
-def preview(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def preview(image: Pixels) -> Pixels:
     """Average squares of pixels of uint8 (height, width, 3), so that neither side has more than `PREVIEW`."""
     step = max(1, -(-max(image.shape[:2]) // PREVIEW))
     return np.asarray(Image.fromarray(image).reduce(step))

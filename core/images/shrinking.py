@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pillow_heif
-from numpy.typing import NDArray
 from PIL import Image
 
+from core.arrays import Pixels
 from core.images.parts import PNG
 
 # pixels of a picture that is read as it is
@@ -30,7 +30,7 @@ def factor_of(size: tuple[int, int]) -> int:
 
 def reduced(
     strips: Iterable[Image.Image], size: tuple[int, int], factor: int, convert: Callable[[Image.Image], Image.Image]
-) -> NDArray[np.uint8]:
+) -> Pixels:
     """Shrink a picture by the mean of each square of pixels.
 
     Args:

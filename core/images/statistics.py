@@ -2,7 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+from core.arrays import Float32, Float64, Pixels
 
 # Rec. 601 luma, what JPEG itself uses
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -31,7 +32,7 @@ FILE_FACTS: dict[str, str] = {
 }
 
 
-def image_statistics(pixels: NDArray[np.uint8]) -> pd.DataFrame:
+def image_statistics(pixels: Pixels) -> pd.DataFrame:
     """Compute the statistics of a stack of images, some at a time.
 
     Args:
@@ -48,7 +49,7 @@ def image_statistics(pixels: NDArray[np.uint8]) -> pd.DataFrame:
     return pd.DataFrame(values, columns=columns)
 
 
-def _chunk_statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _chunk_statistics(pixels: Pixels) -> Float32:
     values = pixels.astype(np.float32)
     luma = values @ LUMA
     spread = values.max(axis=3) - values.min(axis=3)
@@ -64,7 +65,7 @@ def _chunk_statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def fine_detail(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+def fine_detail(luma: Float32) -> Float32:
     """Return the share of each image's variance above half of the Nyquist frequency; 0 for a constant image."""
     power = np.abs(np.fft.fft2(luma)) ** 2
     power[:, 0, 0] = 0
@@ -76,8 +77,8 @@ def fine_detail(luma: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(total > 1e-3, fine / np.maximum(total, 1e-3), 0).astype(np.float32)
 
 
-def frequency_radius(side: int) -> NDArray[np.float64]:
+def frequency_radius(side: int) -> Float64:
     """Return the distance from zero frequency, in cycles per image, of each coefficient of a (side, side) FFT."""
     # whole cycles: of some sides 1 / (1 / side) is not the side again
     frequency = np.rint(np.fft.fftfreq(side, 1 / side))
-    return np.asarray(np.hypot(frequency[:, None], frequency[None, :]))
+    return np.hypot(frequency[:, None], frequency[None, :])

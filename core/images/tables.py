@@ -282,13 +282,13 @@ def _texts(values: pd.Series, classes: list[str], where: str) -> NDArray[np.obje
     ]
     if max(map(len, texts), default=0) > MAX_CELL:
         raise DatasetError(f"{where} has a label, source, split or path of over {MAX_CELL} characters.")
-    return np.asarray(np.array([*texts, ""], object)[different.codes])
+    return np.array([*texts, ""], object)[different.codes]
 
 
 def _is_image(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         return any(part.name == "bytes" and _is_image(part.type) for part in kind)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _class_names(schema: pa.Schema, label: str) -> list[str]:

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.arrays import Float32, Float64
 from core.perturbations.frequency import (
     Ring,
     Spectra,
@@ -89,7 +89,7 @@ class Originals:
     own: Spectra
     same: Spectra
     other: Spectra
-    noise: NDArray[np.float32]
+    noise: Float32
 
     @lazy_property
     def bands(self) -> dict[str, Ring]:
@@ -114,13 +114,13 @@ class Originals:
         gains[bands["medium"]] = medium
         rest = np.sqrt(1 - gains**2)
         if absence == REMOVED:
-            return np.asarray(self.own * gains, np.complex64)
+            return self.own * gains
         if absence == SWAPPED:
-            return np.asarray(self.own * gains + self.same * rest, np.complex64)
+            return self.own * gains + self.same * rest
         turned = gains + rest * random_phases(self.noise)
-        return np.asarray(self.own * turned / np.abs(turned), np.complex64)
+        return self.own * turned / np.abs(turned)
 
-    def patterned(self, spectra: Spectra, band: str, amount: NDArray[np.float64]) -> Pixels:
+    def patterned(self, spectra: Spectra, band: str, amount: Float64) -> Pixels:
         """Add a grey pattern of so much energy, float64 (N,), to a band of spectra."""
         return patterned_elsewhere(spectra, ~self.bands[band], self.noise[..., None], amount)
 

@@ -10,14 +10,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from core.arrays import Pixels
 from core.images.decoding import RESAMPLING
 from core.images.preprocessing import Location, Preprocessing, take_window
 from core.images.shrinking import WHOLE
 
-Picture = NDArray[np.uint8]
 # the filters of browsers, editors and image libraries; "nearest" is for pixel art
 FILTERS = ("box", "bilinear", "bicubic", "lanczos")
 # of the width and of the height that a crop keeps
@@ -48,11 +47,11 @@ class Delivery:
 
     name: str
     title: str
-    apply: Callable[[Picture], Picture]
+    apply: Callable[[Pixels], Pixels]
     crops: bool = False
 
 
-def saved(picture: Picture, kind: str, **options: Any) -> Picture:
+def saved(picture: Pixels, kind: str, **options: Any) -> Pixels:
     """Save uint8 (height, width, 3) in a format and read it again; `options` are those of Pillow's encoder."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, kind, **options)
@@ -60,19 +59,19 @@ def saved(picture: Picture, kind: str, **options: Any) -> Picture:
         return np.asarray(image.convert("RGB"))
 
 
-def jpeg(picture: Picture, quality: int) -> Picture:
+def jpeg(picture: Pixels, quality: int) -> Pixels:
     """Save as JPEG at a quality from 1 to 95 with 4:2:0 chroma subsampling, the usual default of programs."""
     return saved(picture, "JPEG", quality=quality, subsampling="4:2:0")
 
 
-def scaled(picture: Picture, factor: float, filter_: str) -> Picture:
+def scaled(picture: Pixels, factor: float, filter_: str) -> Pixels:
     """Scale uint8 (height, width, 3) by a factor above 0 with one of `RESAMPLING`'s filters."""
     height, width = picture.shape[:2]
     size = max(1, round(factor * width)), max(1, round(factor * height))
     return np.asarray(Image.fromarray(picture).resize(size, RESAMPLING[filter_]))
 
 
-def cropped(picture: Picture) -> Picture:
+def cropped(picture: Pixels) -> Pixels:
     """Keep the middle 90 % of the width and of the height of uint8 (height, width, 3)."""
     height, width = picture.shape[:2]
     high = max(1, round(SHARE * height))
@@ -82,20 +81,20 @@ def cropped(picture: Picture) -> Picture:
     return picture[top : top + high, left : left + wide]
 
 
-def screenshot(picture: Picture) -> Picture:
+def screenshot(picture: Pixels) -> Pixels:
     """Scale uint8 (height, width, 3) as a screenshot of it does: to 125%, or less if it would not fit on the screen."""
     height, width = picture.shape[:2]
     factor = min(ZOOM, SCREEN[0] / width, SCREEN[1] / height)
     return scaled(picture, factor, "bilinear")
 
 
-def messenger(picture: Picture) -> Picture:
+def messenger(picture: Pixels) -> Pixels:
     """Make the longer side of uint8 (height, width, 3) at most 1,600 pixels and save as JPEG of quality 80."""
     factor = LONGEST / max(picture.shape[:2])
     return jpeg(scaled(picture, factor, "bilinear") if factor < 1 else picture, QUALITY)
 
 
-def pasted(picture: Picture, other: Picture, x: float) -> Picture:
+def pasted(picture: Pixels, other: Pixels, x: float) -> Pixels:
     """Paste a square of another picture's own pixels into a picture, as high as half of the lower one.
 
     Args:
@@ -142,12 +141,12 @@ class Delivered(NamedTuple):
     """
 
     delivery: Delivery
-    pixels: Picture
+    pixels: Pixels
     fits: bool
 
 
 def deliver(
-    picture: Picture,
+    picture: Pixels,
     preprocessing: Preprocessing,
     location: Location | None = None,
     *,
@@ -178,7 +177,7 @@ def deliver(
             yield Delivered(delivery, np.ascontiguousarray(preprocessing.see(sent, location)), fits)
 
 
-def halved(picture: Picture) -> Picture:
+def halved(picture: Pixels) -> Pixels:
     """Halve uint8 (height, width, 3) by averaging 2 x 2 pixels; an odd row or column is dropped, a side of 1 stays."""
     if 1 in picture.shape[:2]:
         # a line of pixels has no second row or column to average

@@ -9,32 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from core.arrays import Float32, Float64, Mask, Pixels
 from core.images.statistics import frequency_radius
 
 Spectra = NDArray[np.complex64]
-Ring = NDArray[np.bool_]
+Ring = Mask
 # larger than the corner's radius
 OUTERMOST = 1000.0
 # the radius of waves of two pixels
 NYQUIST = 16
 
 
-def spectra_of(pixels: NDArray[np.uint8]) -> Spectra:
+def spectra_of(pixels: Pixels) -> Spectra:
     """Compute the half spectra complex64 (N, side, side // 2 + 1, 3) of uint8 (N, side, side, 3)."""
-    return np.asarray(fft.rfft2(pixels.astype(np.float32), axes=(1, 2), workers=1), np.complex64)
+    return fft.rfft2(pixels.astype(np.float32), axes=(1, 2), workers=1)
 
 
-def images_of(spectra: Spectra) -> NDArray[np.uint8]:
+def images_of(spectra: Spectra) -> Pixels:
     """Transform spectra back to uint8 (N, side, side, 3), rounded and clipped to 0..255."""
     return to_pixels(_inverse(spectra))
 
 
-def _inverse(spectra: Spectra) -> NDArray[np.float32]:
+def _inverse(spectra: Spectra) -> Float32:
     side = spectra.shape[1]
-    return np.asarray(fft.irfft2(spectra, s=(side, side), axes=(1, 2), workers=1))
+    return fft.irfft2(spectra, s=(side, side), axes=(1, 2), workers=1)
 
 
-def to_pixels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+def to_pixels(values: Float32) -> Pixels:
     """Round and clip floats to uint8; `values` is overwritten."""
     np.rint(values, out=values)
     np.clip(values, 0, 255, out=values)
@@ -52,7 +53,7 @@ def ring(low: float, high: float = OUTERMOST, *, side: int) -> Ring:
                [0, 1, 1]])
     """
     radius = frequency_radius(side)[:, : side // 2 + 1] * 2 * NYQUIST / side
-    return np.asarray((radius > max(low, 0)) & (radius <= high))
+    return (radius > max(low, 0)) & (radius <= high)
 
 
 def wave_length(radius: float) -> float:
@@ -60,16 +61,16 @@ def wave_length(radius: float) -> float:
     return 2 * NYQUIST / radius
 
 
-def energy(spectra: Spectra, rings: Ring) -> NDArray[np.float64]:
+def energy(spectra: Spectra, rings: Ring) -> Float64:
     """Sum the squared pixel values that a ring's frequencies hold (Parseval), over all channels: float64 (N,)."""
     side = spectra.shape[1]
     # a half spectrum omits the mirror images of all columns but the first and, for an even side, the last
     twice = np.where(np.isin(np.arange(side // 2 + 1), (0, side / 2)), 1.0, 2.0)
     power = spectra.real**2 + spectra.imag**2
-    return np.asarray(np.einsum("nyxc,yx->n", power, twice * rings, dtype=np.float64) / side**2)
+    return np.einsum("nyxc,yx->n", power, twice * rings, dtype=np.float64) / side**2
 
 
-def attenuated(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
+def attenuated(spectra: Spectra, rings: Ring) -> Pixels:
     """Remove a ring: uint8 (N, side, side, 3).
 
     Args:
@@ -84,7 +85,7 @@ def attenuated(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
     return images_of(spectra * np.where(rings, 0, 1).astype(np.float32)[..., None])
 
 
-def attenuated_elsewhere(spectra: Spectra, rings: Ring, amount: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
+def attenuated_elsewhere(spectra: Spectra, rings: Ring, amount: Float64 | None = None) -> Pixels:
     """Attenuate all other rings so that the image changes by as much as under `attenuated`: an energy-matched control.
 
     All coefficients outside the ring except the mean shrink by one factor per image. Where they hold less energy than
@@ -103,9 +104,7 @@ def attenuated_elsewhere(spectra: Spectra, rings: Ring, amount: NDArray[np.float
     return images_of(spectra * gain[..., None])
 
 
-def patterned_elsewhere(
-    spectra: Spectra, rings: Ring, noise: NDArray[np.float32], amount: NDArray[np.float64]
-) -> NDArray[np.uint8]:
+def patterned_elsewhere(spectra: Spectra, rings: Ring, noise: Float32, amount: Float64) -> Pixels:
     """Add a random pattern to all other rings: an energy-matched control that, unlike a fade, adds structure.
 
     Args:
@@ -125,7 +124,7 @@ def patterned_elsewhere(
     return images_of(np.asarray(spectra + pattern * scale[:, None, None, None], np.complex64))
 
 
-def rephased(spectra: Spectra, rings: Ring, noise: NDArray[np.float32]) -> Spectra:
+def rephased(spectra: Spectra, rings: Ring, noise: Float32) -> Spectra:
     """Add random phases, shared by the channels, to a ring's coefficients; every amplitude stays.
 
     Args:
@@ -146,7 +145,7 @@ def rephased(spectra: Spectra, rings: Ring, noise: NDArray[np.float32]) -> Spect
     return np.where(rings[..., None], spectra * random_phases(noise), spectra)
 
 
-def transplanted(spectra: Spectra, donors: Spectra, rings: Ring) -> NDArray[np.uint8]:
+def transplanted(spectra: Spectra, donors: Spectra, rings: Ring) -> Pixels:
     """Replace a ring by that of a donor, image by image.
 
     Args:
@@ -159,7 +158,7 @@ def transplanted(spectra: Spectra, donors: Spectra, rings: Ring) -> NDArray[np.u
     return images_of(np.where(rings[..., None], donors, spectra))
 
 
-def transplanted_elsewhere(spectra: Spectra, donors: Spectra, rings: Ring) -> NDArray[np.uint8]:
+def transplanted_elsewhere(spectra: Spectra, donors: Spectra, rings: Ring) -> Pixels:
     """Move all other rings towards the same donor's by as much energy: the energy-matched control of `transplanted`.
 
     In each image they move by one fraction of the difference, at most 1; the mean stays.
@@ -172,7 +171,7 @@ def transplanted_elsewhere(spectra: Spectra, donors: Spectra, rings: Ring) -> ND
     return images_of(change)
 
 
-def scrambled(spectra: Spectra, noise: NDArray[np.float32]) -> NDArray[np.float32]:
+def scrambled(spectra: Spectra, noise: Float32) -> Float32:
     """Make textures with each image's amplitudes and the phases of white noise, shared by the three channels.
 
     Args:
@@ -182,14 +181,14 @@ def scrambled(spectra: Spectra, noise: NDArray[np.float32]) -> NDArray[np.float3
     Returns:
         float32 (N, side, side, 3), not clipped to 0..255.
     """
-    return np.asarray(_inverse(spectra * random_phases(noise)), np.float32)
+    return _inverse(spectra * random_phases(noise))
 
 
-def _noise_spectra(noise: NDArray[np.float32]) -> Spectra:
-    return np.asarray(fft.rfft2(noise, axes=(1, 2), workers=1), np.complex64)
+def _noise_spectra(noise: Float32) -> Spectra:
+    return fft.rfft2(noise, axes=(1, 2), workers=1)
 
 
-def random_phases(noise: NDArray[np.float32]) -> Spectra:
+def random_phases(noise: Float32) -> Spectra:
     """Compute complex64 (N, side, side // 2 + 1, 1), the phases of white noise."""
     phases = _noise_spectra(noise[..., None])
     phases /= np.maximum(np.abs(phases), 1e-20)
@@ -201,6 +200,6 @@ def _others(spectra: Spectra, rings: Ring) -> Ring:
     return ring(0, side=spectra.shape[1]) & ~rings
 
 
-def _ratio(wanted: NDArray[np.float64], held: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ratio(wanted: Float64, held: Float64) -> Float64:
     """Divide; infinite where `held` is 0."""
     return np.divide(wanted, held, out=np.full_like(wanted, np.inf), where=held > 0)

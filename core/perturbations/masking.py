@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.linalg import solveh_banded
 
+from core.arrays import Float64, Integers, Mask, Pixels, Positions
 from core.perturbations.texture import segment_means, shuffled_texture
 
 KERNEL = np.array([[1, 2, 1], [2, 0, 2], [1, 2, 1]]) / 12
@@ -19,7 +19,7 @@ KERNEL = np.array([[1, 2, 1], [2, 0, 2], [1, 2, 1]]) / 12
 NOISE = 2.55
 
 
-def impute(image: NDArray[np.uint8], removed: NDArray[np.bool_], *, seed: int = 0) -> NDArray[np.uint8]:
+def impute(image: Pixels, removed: Mask, *, seed: int = 0) -> Pixels:
     """Make N versions of one image, each with its own pixels removed and imputed from those that are left.
 
     Noisy linear imputation (ROAD: Rong et al. 2022, https://arxiv.org/abs/2202.00449): every removed pixel is the
@@ -45,7 +45,7 @@ def impute(image: NDArray[np.uint8], removed: NDArray[np.bool_], *, seed: int = 
     return versions
 
 
-def _solved(gone: NDArray[np.bool_], degree: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+def _solved(gone: Mask, degree: Float64, right: Float64) -> Float64:
     """Solve for the n removed pixels, float64 (n, 3): in their order the system is a narrow band."""
     if not len(degree):
         return right
@@ -58,11 +58,11 @@ def _solved(gone: NDArray[np.bool_], degree: NDArray[np.float64], right: NDArray
     band = np.zeros((int((row - column).max(initial=0)) + 1, len(degree)))
     band[0] = degree
     band[row - column, column] = -weights[both]
-    return np.asarray(solveh_banded(band, right, lower=True, overwrite_ab=True, check_finite=False))
+    return solveh_banded(band, right, lower=True, overwrite_ab=True, check_finite=False)
 
 
 @lru_cache(maxsize=8)
-def _pairs(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+def _pairs(height: int, width: int) -> tuple[Positions, Positions, Float64]:
     """List each pair of neighbours once: flat positions intp (E,), intp (E,), earlier first; weights float64 (E,)."""
     number = np.arange(height * width).reshape(height, width)
     first = [number[:, :-1], number[:-1], number[:-1, :-1], number[:-1, 1:]]
@@ -78,12 +78,10 @@ BLUR_SIGMA = 2.0
 FILLS: dict[Fill, str] = {
     "mean": "mean colour", "blur": "blur", "black": "black", "texture": "shuffled texture", "road": "ROAD",
 }  # fmt: skip
-Masker = Callable[[NDArray[np.bool_]], NDArray[np.uint8]]
+Masker = Callable[[Mask], Pixels]
 
 
-def fill_image(
-    image: NDArray[np.uint8], segments: NDArray[np.integer], *, fill: Fill, seed: int = 0
-) -> NDArray[np.uint8]:
+def fill_image(image: Pixels, segments: Integers, *, fill: Fill, seed: int = 0) -> Pixels:
     """Fill every segment: the result is what `mask_batch` shows wherever a segment is not kept.
 
     Args:
@@ -106,17 +104,17 @@ def fill_image(
     if fill not in FILLS:
         raise ValueError(f"fill must be one of {', '.join(FILLS)}, not {fill!r}")
     if fill == "road":
-        return np.asarray(impute(image, np.ones((1, *segments.shape), bool), seed=seed)[0], np.uint8)
+        return impute(image, np.ones((1, *segments.shape), bool), seed=seed)[0]
     if fill == "texture":
         return shuffled_texture(image, segments, seed)
     if fill == "blur":
         return blurred(image, BLUR_SIGMA / 32)
     if fill == "black":
         return np.zeros_like(image)
-    return np.asarray(segment_means(image, segments, int(segments.max()) + 1)[segments], np.uint8)
+    return segment_means(image, segments, int(segments.max()) + 1)[segments].astype(np.uint8)
 
 
-def masker(image: NDArray[np.uint8], segments: NDArray[np.integer], *, fill: Fill, seed: int = 0) -> Masker:
+def masker(image: Pixels, segments: Integers, *, fill: Fill, seed: int = 0) -> Masker:
     """Return a function from `keep` to versions of one image, see `mask_batch`; all fills but "road" are made once."""
     filled = fill_image(image, segments, fill=fill, seed=seed)
     if fill == "road":
@@ -125,13 +123,13 @@ def masker(image: NDArray[np.uint8], segments: NDArray[np.integer], *, fill: Fil
 
 
 def mask_batch(
-    image: NDArray[np.uint8],
-    segments: NDArray[np.integer],
+    image: Pixels,
+    segments: Integers,
     *,
-    keep: NDArray[np.bool_],
-    fill: Fill | NDArray[np.uint8] = "mean",
+    keep: Mask,
+    fill: Fill | Pixels = "mean",
     seed: int = 0,
-) -> NDArray[np.uint8]:
+) -> Pixels:
     """Make N versions of one image, each with its own segments filled.
 
     Args:
@@ -167,7 +165,7 @@ def mask_batch(
     return kept.reshape(-1, *image.shape)
 
 
-def _check(image: NDArray[np.uint8], segments: NDArray[np.integer]) -> int:
+def _check(image: Pixels, segments: Integers) -> int:
     """Check both arrays and return the number of segments."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"image must be uint8 (height, width, 3), not {image.dtype} {image.shape}")
@@ -178,7 +176,7 @@ def _check(image: NDArray[np.uint8], segments: NDArray[np.integer]) -> int:
     return int(segments.max()) + 1
 
 
-def blurred(image: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
+def blurred(image: Pixels, sigma: float) -> Pixels:
     """Apply a Gaussian blur to an image, in whole grey levels.
 
     Args:
@@ -186,4 +184,4 @@ def blurred(image: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
         sigma: standard deviation as a share of the height.
     """
     pixels = sigma * len(image)
-    return np.asarray(np.rint(ndimage.gaussian_filter(image.astype(np.float64), (pixels, pixels, 0))), np.uint8)
+    return np.rint(ndimage.gaussian_filter(image.astype(np.float64), (pixels, pixels, 0))).astype(np.uint8)

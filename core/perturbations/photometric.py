@@ -6,14 +6,12 @@ Each maps uint8 (N, side, side, 3) to the same without changing its input; rando
 import io
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from core.arrays import Float32, Pixels
 from core.images.statistics import LUMA
 from core.perturbations.frequency import to_pixels
-
-Pixels = NDArray[np.uint8]
 
 
 def rounded(pixels: Pixels, step: int) -> Pixels:
@@ -64,9 +62,9 @@ def with_chroma(pixels: Pixels, donors: Pixels, share: float) -> Pixels:
     return to_pixels(pixels + (share * chroma).astype(np.float32)[:, None, None, :])
 
 
-def _mean_difference(pixels: Pixels, donors: Pixels) -> NDArray[np.float32]:
+def _mean_difference(pixels: Pixels, donors: Pixels) -> Float32:
     """Return how much the mean of each channel of a donor exceeds the image's, float32 (N, 3)."""
-    return np.asarray(donors.mean(axis=(1, 2), dtype=np.float32) - pixels.mean(axis=(1, 2), dtype=np.float32))
+    return donors.mean(axis=(1, 2), dtype=np.float32) - pixels.mean(axis=(1, 2), dtype=np.float32)
 
 
 def contrasted(pixels: Pixels, factor: float) -> Pixels:
@@ -90,13 +88,13 @@ def sharpened(pixels: Pixels, amount: float, *, sigma: float = 1.0) -> Pixels:
     return to_pixels((1 + np.float32(amount)) * pixels - np.float32(amount) * _blur(pixels, sigma))
 
 
-def _blur(pixels: Pixels, sigma: float) -> NDArray[np.float32]:
+def _blur(pixels: Pixels, sigma: float) -> Float32:
     """Blur by two products with a (side, side) matrix, faster than a filter on small images."""
     n, side = pixels.shape[:2]
     matrix = ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), sigma, axis=0, mode="reflect")
     # along x for all three channels at once, along y for whole rows
     rows = pixels.reshape(n * side, side * 3).astype(np.float32) @ np.kron(matrix, np.eye(3, dtype=np.float32)).T
-    return np.asarray(matrix @ rows.reshape(n, side, side * 3)).reshape(pixels.shape)
+    return (matrix @ rows.reshape(n, side, side * 3)).reshape(pixels.shape)
 
 
 def compressed(pixels: Pixels, quality: int) -> Pixels:
@@ -110,7 +108,7 @@ def compressed(pixels: Pixels, quality: int) -> Pixels:
     return out
 
 
-def rms(changed: Pixels, original: Pixels) -> NDArray[np.float32]:
+def rms(changed: Pixels, original: Pixels) -> Float32:
     """Measure the size of a change: float32 (N,), root mean square difference of all values, in grey levels.
 
     Example:
@@ -118,4 +116,4 @@ def rms(changed: Pixels, original: Pixels) -> NDArray[np.float32]:
         array([3.], dtype=float32)
     """
     difference = np.subtract(changed, original, dtype=np.float32).reshape(len(changed), -1)
-    return np.asarray(np.sqrt(np.einsum("nk,nk->n", difference, difference) / difference.shape[1]), np.float32)
+    return np.sqrt(np.einsum("nk,nk->n", difference, difference) / difference.shape[1])

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from core.arrays import Float32, Integers, Mask, Pixels
 from core.perturbations.frequency import to_pixels
-
-Pixels = NDArray[np.uint8]
 
 
 def blocks_of(pixels: Pixels, block: int) -> Pixels:
@@ -33,7 +32,7 @@ def image_of(blocks: Pixels, original: Pixels) -> Pixels:
     return image
 
 
-def shuffled(pixels: Pixels, block: int, orders: NDArray[np.integer]) -> Pixels:
+def shuffled(pixels: Pixels, block: int, orders: Integers) -> Pixels:
     """Shuffle square blocks, which keeps texture and destroys shape; every block moves.
 
     Args:
@@ -54,7 +53,7 @@ def shuffled(pixels: Pixels, block: int, orders: NDArray[np.integer]) -> Pixels:
     return image_of(_moved(blocks_of(pixels, block), orders), pixels)
 
 
-def _moved(blocks: NDArray[Any], orders: NDArray[np.integer]) -> NDArray[Any]:
+def _moved(blocks: NDArray[Any], orders: Integers) -> NDArray[Any]:
     """Move each of the blocks (N, B, ...) to the position of the next in its image's order (N, B), cyclically."""
     if orders.shape != blocks.shape[:2]:
         raise ValueError(
@@ -80,7 +79,7 @@ def rotated_in_blocks(pixels: Pixels, block: int) -> Pixels:
     return image_of(blocks_of(pixels, block)[:, :, ::-1, ::-1], pixels)
 
 
-def without_seams(pixels: Pixels, block: int, orders: NDArray[np.integer] | None = None) -> Pixels:
+def without_seams(pixels: Pixels, block: int, orders: Integers | None = None) -> Pixels:
     """Cut into blocks, shuffle them, and join them so that no seam shows (Pérez et al. 2003).
 
     Poisson image editing (https://doi.org/10.1145/882262.882269): gradients within blocks are kept and those across
@@ -110,7 +109,7 @@ def without_seams(pixels: Pixels, block: int, orders: NDArray[np.integer] | None
     return to_pixels(fft.idctn(spectrum, axes=(1, 2), norm="ortho", workers=1))
 
 
-def cross_faded(pixels: Pixels, block: int, orders: NDArray[np.integer] | None = None) -> Pixels:
+def cross_faded(pixels: Pixels, block: int, orders: Integers | None = None) -> Pixels:
     """Shuffle blocks that reach a quarter of their side into their neighbours and fade into each other there.
 
     Args:
@@ -157,7 +156,7 @@ def rotated(pixels: Pixels, quarters: int) -> Pixels:
     return np.ascontiguousarray(np.rot90(pixels, quarters, axes=(1, 2)))
 
 
-def place_mask(eighths: tuple[int, int, int, int], *, side: int) -> NDArray[np.bool_]:
+def place_mask(eighths: tuple[int, int, int, int], *, side: int) -> Mask:
     """Return bool (side, side), True in an area: its top, bottom, left and right, in eighths of the side.
 
     Example:
@@ -173,7 +172,7 @@ def place_mask(eighths: tuple[int, int, int, int], *, side: int) -> NDArray[np.b
     return mask
 
 
-def frame_mask(inset: float, *, side: int) -> NDArray[np.bool_]:
+def frame_mask(inset: float, *, side: int) -> Mask:
     """Return bool (side, side), True in a square frame a sixteenth of the side thick.
 
     Args:
@@ -185,10 +184,10 @@ def frame_mask(inset: float, *, side: int) -> NDArray[np.bool_]:
     width = max(1, round(side / 16))
     away = np.minimum(np.arange(side), np.arange(side)[::-1])
     depth = np.minimum(away[:, None], away)
-    return np.asarray((depth >= start) & (depth < start + width))
+    return (depth >= start) & (depth < start + width)
 
 
-def hidden(pixels: Pixels, masks: NDArray[np.bool_], textures: NDArray[np.float32] | None = None) -> Pixels:
+def hidden(pixels: Pixels, masks: Mask, textures: Float32 | None = None) -> Pixels:
     """Cover the masked area of each image.
 
     Args:
@@ -214,9 +213,7 @@ def hidden(pixels: Pixels, masks: NDArray[np.bool_], textures: NDArray[np.float3
     return np.where(where[..., None], to_pixels(fill), pixels)
 
 
-def _moments(
-    values: NDArray[np.float32], where: NDArray[np.bool_], area: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _moments(values: Float32, where: Mask, area: Float32) -> tuple[Float32, Float32]:
     """Return mean and standard deviation (N, 3) of the values in each image's place."""
     weights = where.astype(np.float32)
     # in float64: of large images the sums have more digits than float32

@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from core.arrays import Float64, Integers, Pixels, Positions
+
 # most entries in one stack of (segments, size, size) matrices, to bound memory; a larger segment is transformed instead
 LARGEST = 2**22
 # of the finer and the coarser blur, in pixels
 SIGMAS = (0.7, 1.4)
 # maps (segments, size, C), a value for each pixel of equally large segments, to the same
-Mapping = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Mapping = Callable[[Float64], Float64]
 
 
-def shuffled_texture(image: NDArray[np.uint8], segments: NDArray[np.integer], seed: int) -> NDArray[np.uint8]:
+def shuffled_texture(image: Pixels, segments: Integers, seed: int) -> Pixels:
     """Give each segment's deviation from its shading random Fourier phases, with the contrast of each octave restored.
 
     The three channels share the phases, which keeps the correlation of colours. Cutting along a segment's border smears
@@ -43,17 +45,17 @@ def shuffled_texture(image: NDArray[np.uint8], segments: NDArray[np.integer], se
     # octaves overlap, so the contrast of their sum is restored as well
     want, has = (np.sqrt(segment_means(values**2, segments, count)) for values in (deviation, texture))
     texture *= np.divide(want, has, out=np.zeros_like(has), where=has > 1e-6)[segments]
-    return np.asarray(np.clip(np.rint(shading + texture), 0, 255), np.uint8)
+    return np.clip(np.rint(shading + texture), 0, 255).astype(np.uint8)
 
 
-def segment_means(values: NDArray[Any], segments: NDArray[np.integer], count: int) -> NDArray[np.float64]:
+def segment_means(values: NDArray[Any], segments: Integers, count: int) -> Float64:
     """Average (height, width, C) over each segment: (S, C)."""
     flat = segments.ravel()
     sums = np.stack([np.bincount(flat, values[..., c].ravel(), count) for c in range(values.shape[-1])], axis=1)
-    return np.asarray(sums / np.bincount(flat, minlength=count)[:, None], np.float64)
+    return sums / np.bincount(flat, minlength=count)[:, None]
 
 
-def _groups(segments: NDArray[np.integer], seed: int) -> Iterator[tuple[NDArray[np.intp], Mapping, list[Mapping]]]:
+def _groups(segments: Integers, seed: int) -> Iterator[tuple[Positions, Mapping, list[Mapping]]]:
     """Yield intp (segments, size), the flat pixel positions of equally large segments, with functions that shuffle
     their phases and blur within them.
 
@@ -70,7 +72,7 @@ def _groups(segments: NDArray[np.integer], seed: int) -> Iterator[tuple[NDArray[
             )
 
 
-def _by_size(segments: NDArray[np.integer]) -> list[NDArray[np.intp]]:
+def _by_size(segments: Integers) -> list[Positions]:
     """Group segments by size: intp (segments, size)."""
     order = np.argsort(segments.ravel(), kind="stable")
     sizes = np.bincount(segments.ravel())
@@ -78,7 +80,7 @@ def _by_size(segments: NDArray[np.integer]) -> list[NDArray[np.intp]]:
     return [order[starts[sizes == size][:, None] + np.arange(size)] for size in np.unique(sizes)]
 
 
-def _by_matrices(pixels: NDArray[np.intp], shape: tuple[int, ...], seed: int) -> tuple[Mapping, list[Mapping]]:
+def _by_matrices(pixels: Positions, shape: tuple[int, ...], seed: int) -> tuple[Mapping, list[Mapping]]:
     """Shuffle and blur by float64 (segments, size, size): each pixel's weight in every other of its segment."""
     kernels = _kernels(*shape, seed)
     width = shape[1]
@@ -90,27 +92,27 @@ def _by_matrices(pixels: NDArray[np.intp], shape: tuple[int, ...], seed: int) ->
     ]
 
 
-def _by_transform(pixels: NDArray[np.intp], shape: tuple[int, ...], seed: int) -> tuple[Mapping, list[Mapping]]:
+def _by_transform(pixels: Positions, shape: tuple[int, ...], seed: int) -> tuple[Mapping, list[Mapping]]:
     """Shuffle and blur a single segment, intp (1, size), by transforms and filters of the whole image."""
     phases = _phases(*shape, seed)[..., None]
 
-    def alone(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def alone(values: Float64) -> Float64:
         image = np.zeros((*shape, values.shape[2]))
         image.reshape(-1, values.shape[2])[pixels[0]] = values[0]
         return image
 
-    def of_segment(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    def of_segment(image: Float64) -> Float64:
         return image.reshape(1, -1, image.shape[2])[:, pixels[0]]
 
-    def shuffle(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def shuffle(values: Float64) -> Float64:
         spectrum = np.fft.rfft2(alone(values), axes=(0, 1)) * phases
         return of_segment(np.fft.irfft2(spectrum, s=shape, axes=(0, 1)))
 
-    def smoothed(values: NDArray[np.float64], bell: NDArray[np.float64]) -> NDArray[np.float64]:
+    def smoothed(values: Float64, bell: Float64) -> Float64:
         down = ndimage.correlate1d(alone(values), bell, 0, mode="constant")
         return of_segment(ndimage.correlate1d(down, bell, 1, mode="constant"))
 
-    def blur(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    def blur(values: Float64, sigma: float) -> Float64:
         bell = _bell(np.arange(-_reach(sigma), _reach(sigma) + 1), sigma)
         weights = np.ones((*values.shape[:2], 1))
         return smoothed(values, bell) / smoothed(weights, bell)
@@ -127,7 +129,7 @@ def _phases(height: int, width: int, seed: int) -> NDArray[np.complex128]:
 
 # of a picture of 224 pixels 5 MB each
 @lru_cache(maxsize=4)
-def _kernels(height: int, width: int, seed: int) -> NDArray[np.float64]:
+def _kernels(height: int, width: int, seed: int) -> Float64:
     """Compute a pixel's weight in another at each offset, float64 (3, (2 * height - 1) * (2 * width - 1)).
 
     The rows are for the phase shuffle, the finer and the coarser blur; offsets run from (1 - height, 1 - width) by row.
@@ -140,15 +142,15 @@ def _kernels(height: int, width: int, seed: int) -> NDArray[np.float64]:
     return np.stack(kernels).reshape(3, -1)
 
 
-def _bell(away: NDArray[np.integer], sigma: float) -> NDArray[np.float64]:
-    return np.asarray(np.exp(-((away / sigma) ** 2) / 2) * (np.abs(away) <= _reach(sigma)))
+def _bell(away: Integers, sigma: float) -> Float64:
+    return np.exp(-((away / sigma) ** 2) / 2) * (np.abs(away) <= _reach(sigma))
 
 
 def _reach(sigma: float) -> int:
     return int(4 * sigma + 0.5)
 
 
-def _octaves(values: NDArray[np.float64], blurs: list[Mapping]) -> list[NDArray[np.float64]]:
+def _octaves(values: Float64, blurs: list[Mapping]) -> list[Float64]:
     """Split (segments, size, C) into fine, middle and coarse detail, blurring within each segment only."""
     bands = []
     rest = values
@@ -159,7 +161,7 @@ def _octaves(values: NDArray[np.float64], blurs: list[Mapping]) -> list[NDArray[
     return [*bands, rest]
 
 
-def _shading(image: NDArray[np.uint8], segments: NDArray[np.integer], count: int) -> NDArray[np.float64]:
+def _shading(image: Pixels, segments: Integers, count: int) -> Float64:
     """Fit a plane to each segment's colours by least squares."""
     places = np.moveaxis(np.indices(segments.shape).astype(np.float64), 0, -1)
     places -= segment_means(places, segments, count)[segments]
@@ -169,4 +171,4 @@ def _shading(image: NDArray[np.uint8], segments: NDArray[np.integer], count: int
         (places[..., :, None] * (image - means)[..., None, :]).reshape(*segments.shape, 6), segments, count
     )
     slopes = np.linalg.pinv(moments.reshape(-1, 2, 2), hermitian=True) @ products.reshape(-1, 2, 3)
-    return np.asarray(means + np.einsum("yxp,yxpc->yxc", places, slopes[segments]))
+    return means + np.einsum("yxp,yxpc->yxc", places, slopes[segments])

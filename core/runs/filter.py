@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Floats, Mask
 from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
 from core.runs.metrics import HALF
@@ -55,7 +55,7 @@ class Area:
     def __str__(self) -> str:
         return f"{self.space}:" + ";".join(f"{x:g},{y:g}" for x, y in self.corners)
 
-    def holds(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.bool_]:
+    def holds(self, x: Floats, y: Floats) -> Mask:
         """Return bool (N,), the points inside by the even-odd rule; NaN is never inside.
 
         Args:

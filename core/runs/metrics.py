@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.arrays import Float32, Float64, Floats, Integers, Mask, Positions
 from core.images.labels import CLASSES
 
 # numbers from the paper's Table 1 and Figure 1, `confusion` as [label][predicted], FAKE first
@@ -34,14 +35,14 @@ HISTOGRAM_BINS = 20
 MOST_GROUPS = 24
 
 
-def predicted_real(table: pd.DataFrame, threshold: float = HALF) -> NDArray[np.bool_]:
+def predicted_real(table: pd.DataFrame, threshold: float = HALF) -> Mask:
     """Predict REAL where p(REAL) is above a threshold, 0 to 1: bool (N,).
 
     At one half these are the stored predictions: float32 probabilities of tiny margins round to one half.
     """
     if threshold == HALF:
         return np.asarray(table["predicted"] == "REAL")
-    return np.asarray(table["p_real"].to_numpy() > threshold)
+    return table["p_real"].to_numpy() > threshold
 
 
 def confusion_at(table: pd.DataFrame, threshold: float = HALF) -> NDArray[np.int64]:
@@ -101,22 +102,22 @@ def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> pd.DataFrame:
     )
 
 
-def confidence_of(p_real: NDArray[np.floating]) -> NDArray[np.float32]:
+def confidence_of(p_real: Floats) -> Float32:
     """Return float32 (N,), the probability given to each verdict, 0.5 to 1."""
     return np.asarray(np.maximum(p_real, 1 - p_real), np.float32)
 
 
-def is_right(table: pd.DataFrame) -> NDArray[np.bool_]:
+def is_right(table: pd.DataFrame) -> Mask:
     """Return bool (N,), True where the prediction equals the label."""
     return np.asarray((table["label"] == "REAL") == (table["predicted"] == "REAL"))
 
 
-def _bins_of(confidence: NDArray[np.floating], bins: int) -> NDArray[np.intp]:
+def _bins_of(confidence: Floats, bins: int) -> Positions:
     """Assign each confidence, 0.5 to 1, to one of equally wide bins: intp (N,)."""
     return np.minimum(((confidence - HALF) * 2 * bins).astype(np.intp), bins - 1)
 
 
-def expected_calibration_error(p_real: NDArray[np.floating], right: NDArray[np.bool_]) -> float:
+def expected_calibration_error(p_real: Floats, right: Mask) -> float:
     """Average the gap between confidence and accuracy over equal-width bins of confidence.
 
     The sum over 15 bins b of n_b / N * abs(accuracy_b - confidence_b) (Guo et al. 2017,
@@ -215,9 +216,9 @@ def means_by_source(table: pd.DataFrame, *, threshold: float = HALF) -> pd.DataF
     return pd.DataFrame(rows, columns=["Sources", "Number", "Images", "Pooled error rate", "Macro mean"])
 
 
-def is_fresh(predictions: pd.DataFrame) -> NDArray[np.bool_]:
+def is_fresh(predictions: pd.DataFrame) -> Mask:
     """Return bool (N,), True for rows that are neither training images nor repeats of an earlier row."""
-    return np.asarray(~predictions["in_train"].to_numpy(bool) & ~predictions["is_repeat"].to_numpy(bool))
+    return ~(predictions["in_train"] | predictions["is_repeat"]).to_numpy(bool)
 
 
 def without_leaks_and_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -244,7 +245,7 @@ def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def area_under_roc(is_real: NDArray[np.bool_], margins: NDArray[np.floating]) -> float | None:
+def area_under_roc(is_real: Mask, margins: Floats) -> float | None:
     """Compute how often a REAL image has the higher margin of a pair, ties counting half; None without pairs.
 
     The Mann-Whitney statistic over n REAL and m FAKE images, divided by n m (Hanley and McNeil 1982,
@@ -265,13 +266,11 @@ def area_under_roc(is_real: NDArray[np.bool_], margins: NDArray[np.floating]) ->
 class Interval(NamedTuple):
     """The ends of an interval, floats or arrays of them, 0 to 1."""
 
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    low: Float64
+    high: Float64
 
 
-def wilson_interval(
-    successes: NDArray[np.integer] | float, trials: NDArray[np.integer] | int, *, confidence: float = 0.95
-) -> Interval:
+def wilson_interval(successes: Integers | float, trials: Integers | int, *, confidence: float = 0.95) -> Interval:
     """Compute the score interval of a share, accurate for few trials and for shares near 0 and 1.
 
     With the share p of n trials and the normal quantile z, its ends are

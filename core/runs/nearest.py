@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import Float32, Floats, Integers, Positions
+
 # rows of the base at a time: with a few hundred queries the product fits a processor's cache
 BLOCK = 4096
 QUERIES = 512
@@ -22,11 +24,11 @@ class Nearest(NamedTuple):
         distances: float32 (Q, k), 1 - cosine, 0 (same direction) to 2; infinite where the base has no more.
     """
 
-    rows: NDArray[np.intp]
-    distances: NDArray[np.float32]
+    rows: Positions
+    distances: Float32
 
 
-def unit_rows(vectors: NDArray[Any]) -> NDArray[np.float32]:
+def unit_rows(vectors: NDArray[Any]) -> Float32:
     """Scale rows to float32 (N, C) of length 1; a row of zeros stays zero, at distance 1 from all others."""
     rows = np.asarray(vectors, np.float32).reshape(len(vectors), -1)
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
@@ -38,8 +40,8 @@ def find_nearest(
     base: NDArray[Any],
     k: int,
     *,
-    query_codes: NDArray[np.integer] | None = None,
-    base_codes: NDArray[np.integer] | None = None,
+    query_codes: Integers | None = None,
+    base_codes: Integers | None = None,
 ) -> Nearest:
     """Find the `k` nearest rows of `base` for each query, by cosine distance.
 
@@ -83,7 +85,7 @@ def find_nearest(
     return Nearest(rows, distances)
 
 
-def halved(values: NDArray[np.floating]) -> NDArray[np.floating]:
+def halved(values: Floats) -> Floats:
     """Convert to float16 where that can hold the largest value with three digits; what is float16 stays as it is."""
     if values.dtype == np.float16:
         return values

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Float32, Positions
 from core.detectors.detector import Detector, Pass, batch_size
 from core.detectors.storage import load_detector
 from core.images.image_set import DatasetError, ImageSet
@@ -46,7 +46,7 @@ class PassWork:
     def __getstate__(self) -> Mapping[str, Any]:
         return vars(self) | {"opened": None}
 
-    def open(self, _report: Report) -> Callable[[NDArray[np.intp]], pd.DataFrame]:
+    def open(self, _report: Report) -> Callable[[Positions], pd.DataFrame]:
         """Load detector and images where this process has not, and return what passes some of them.
 
         Raises:
@@ -85,7 +85,7 @@ def pass_in_shards(
     shapes: dict[str, tuple[int, ...]] = {"logits": (2,), "features": (detector.channels,)}
     if detector.layers:
         shapes["maps"] = detector.layers[detector.target_layer]
-    arrays: dict[str, NDArray[np.float32]] = {}
+    arrays: dict[str, Float32] = {}
     shards = compute_shards(
         work, np.arange(len(images)), size, shards_folder(detector, images), engine=engine, progress=progress
     )

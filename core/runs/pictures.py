@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Pixels, Positions
 from core.images.image_set import DatasetError, ImageSet
 from core.runs.run import Run
 
@@ -22,8 +22,8 @@ class Pictures:
         source: name of the set they come from, None for the run's own or for none.
     """
 
-    pixels: NDArray[np.uint8] | None
-    where: NDArray[np.intp]
+    pixels: Pixels | None
+    where: Positions
     source: str | None = None
 
     @property
@@ -36,7 +36,7 @@ class Pictures:
         """A cache key: the source and the number of pictures found, which change when an image set is added."""
         return f"{self.source} {self.found}"
 
-    def get(self, row: int) -> NDArray[np.uint8] | None:
+    def get(self, row: int) -> Pixels | None:
         """Return uint8 (side, side, 3) of one row; None where its picture is missing or has changed meanwhile."""
         if self.pixels is None or self.where[row] == MISSING:
             return None

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.arrays import Mask, Positions
 from core.runs.filter import DECIDED, OUTCOMES, Filter, choices_of, range_columns
 from core.runs.metrics import HALF, confidence_of, confusion_at, is_right, predicted_real
 from core.runs.run import Run
@@ -28,7 +29,7 @@ def judged_table(run: Run) -> pd.DataFrame:
     return table
 
 
-def outcomes(label: pd.Series, right: NDArray[np.bool_]) -> pd.Categorical:
+def outcomes(label: pd.Series, right: Mask) -> pd.Categorical:
     """Write "right" or "wrong" for each row; nothing where it has no label."""
     return pd.Categorical.from_codes(np.where(label.isna(), -1, ~right), categories=list(OUTCOMES))
 
@@ -71,7 +72,7 @@ def extents_of(table: pd.DataFrame) -> dict[str, Extent]:
 
 def find_rows(
     table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset(), but: Sequence[str] = ()
-) -> NDArray[np.intp]:
+) -> Positions:
     """Find the rows that fit a filter, in its order, on all pages.
 
     Args:
@@ -111,7 +112,7 @@ def _values(table: pd.DataFrame, column: str, names: Sequence[str]) -> list[Any]
     return list(names)
 
 
-def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequence[str]) -> NDArray[np.bool_]:
+def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequence[str]) -> Mask:
     keep = np.ones(len(table), bool)
     for column, names in wanted.choices:
         if column not in but:
@@ -131,7 +132,7 @@ def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequ
     return keep
 
 
-def _order(rows: pd.DataFrame, sort: str) -> NDArray[np.intp]:
+def _order(rows: pd.DataFrame, sort: str) -> Positions:
     """Return the order of the rows; those without a value come last."""
     column = sort.removeprefix("-")
     descends = sort.startswith("-")
@@ -153,7 +154,7 @@ def pages(count: int, per_page: int) -> int:
     return max(1, math.ceil(count / per_page))
 
 
-def page_rows(positions: NDArray[np.intp], wanted: Filter) -> NDArray[np.intp]:
+def page_rows(positions: Positions, wanted: Filter) -> Positions:
     """Return the rows of the filter's page, or of the last page where it asks for one beyond."""
     page = min(wanted.page, pages(len(positions), wanted.per_page))
     return positions[(page - 1) * wanted.per_page : page * wanted.per_page]
@@ -174,7 +175,7 @@ class Location(NamedTuple):
     after: int | None = None
 
 
-def location_of(positions: NDArray[np.intp], row: int) -> Location:
+def location_of(positions: Positions, row: int) -> Location:
     """Find the location of the row at position `row` among the positions that a filter finds, in its order."""
     order = positions.tolist()
     if row not in order:
@@ -185,6 +186,6 @@ def location_of(positions: NDArray[np.intp], row: int) -> Location:
     return Location(at + 1, len(order), before, after)
 
 
-def evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+def evenly(rows: Positions, most: int) -> Positions:
     """Return at most so many of the rows, evenly spaced; all where they are few."""
-    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)])
+    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]

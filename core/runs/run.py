@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from core.arrays import Floats, Mask, Pixels
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE, Name, Number, Text
 from core.images.image_set import Split, split_of
 from core.images.labels import CLASSES, ClassName
@@ -85,9 +86,9 @@ class Run:
     path: Path
     manifest: dict[str, Any]
     predictions: pd.DataFrame
-    maps: NDArray[np.floating] | None
-    features: NDArray[np.floating] | None
-    images: NDArray[np.uint8] | None
+    maps: Floats | None
+    features: Floats | None
+    images: Pixels | None
 
     @property
     def name(self) -> str:
@@ -102,7 +103,7 @@ class Run:
     @property
     def scores_only(self) -> bool:
         """True if it was made from a table of scores, without its detector."""
-        return bool(self.manifest["detector_sha256"] == SCORES)
+        return self.manifest["detector_sha256"] == SCORES
 
     @property
     def noise(self) -> float:
@@ -115,7 +116,7 @@ class Run:
         return split_of(str(self.manifest["set"]))
 
     @property
-    def needed_maps(self) -> NDArray[np.floating]:
+    def needed_maps(self) -> Floats:
         """The maps.
 
         Raises:
@@ -141,8 +142,7 @@ class Run:
     @property
     def target_layer(self) -> str | None:
         """The layer of its maps and features, None where it has neither."""
-        layer: str | None = self.manifest.get("target_layer", OLD_LAYER)
-        return layer
+        return self.manifest.get("target_layer", OLD_LAYER)
 
     @property
     def classes(self) -> tuple[ClassName, ...]:
@@ -165,21 +165,21 @@ class Run:
         return pd.Series(pd.Categorical.from_codes(codes, SEEN), self.predictions.index)
 
     @property
-    def is_real(self) -> NDArray[np.bool_]:
+    def is_real(self) -> Mask:
         """bool (N,), True where the label is REAL; the prediction where there are no labels, so that none is wrong."""
         if not self.classes:
             return self.predicted_real
         return np.asarray(self.predictions["label"].astype(str) == "REAL")
 
     @property
-    def predicted_real(self) -> NDArray[np.bool_]:
+    def predicted_real(self) -> Mask:
         """bool (N,), True where the prediction is REAL."""
         return np.asarray(self.predictions["predicted"].astype(str) == "REAL")
 
     @property
     def leaks_checked(self) -> bool:
         """True if its images were compared with the training images; also for older runs, which do not state it."""
-        return bool(self.manifest.get("leaks_checked", True))
+        return self.manifest.get("leaks_checked", True)
 
     def __len__(self) -> int:
         return len(self.predictions)

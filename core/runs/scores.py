@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
+from core.arrays import Float64, Floats
 from core.detectors.detector import grouped
 from core.detectors.manifest import Classes
 from core.images.image_set import DataPath, ImageSet
@@ -60,7 +60,7 @@ def read_scores(file: Path) -> pd.DataFrame:
 
 def join_scores(
     table: pd.DataFrame, images: ImageSet, where: str, *, skip_bad: bool = False
-) -> tuple[ImageSet, NDArray[np.float64]]:
+) -> tuple[ImageSet, Float64]:
     """Find the score of each image, by hash or by the end of its path.
 
     Args:
@@ -103,7 +103,7 @@ def join_scores(
     return images.subset(there), scores[there]
 
 
-def logits_of(scores: NDArray[np.float64], classes: Classes, where: str) -> NDArray[np.floating]:
+def logits_of(scores: Float64, classes: Classes, where: str) -> Floats:
     """Turn scores, (N,), into the logits of FAKE and REAL, (N, 2).
 
     Args:
@@ -116,5 +116,4 @@ def logits_of(scores: NDArray[np.float64], classes: Classes, where: str) -> NDAr
     """
     if classes.outputs == "probabilities" and not (scores.min() >= 0 and scores.max() <= 1):
         raise ValueError(f"{where} has scores outside 0 to 1; say --outputs logits, perhaps with --threshold")
-    logits: NDArray[np.floating] = grouped(torch.from_numpy(scores)[:, None], classes).numpy()
-    return logits
+    return grouped(torch.from_numpy(scores)[:, None], classes).numpy()

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Mask, Positions
 from core.images.labels import CLASSES
 from core.runs.metrics import is_fresh
 
@@ -16,7 +16,7 @@ WRONG = 2
 
 def choose_picture(
     table: pd.DataFrame,
-    pictured: NDArray[np.bool_],
+    pictured: Mask,
     margins: pd.DataFrame | None,
     columns: Mapping[str, Sequence[str]],
 ) -> int | None:
@@ -50,7 +50,7 @@ def choose_picture(
     return int(rows[np.argmax(best)])
 
 
-def choose_other(table: pd.DataFrame, pictured: NDArray[np.bool_], row: int) -> int | None:
+def choose_other(table: pd.DataFrame, pictured: Mask, row: int) -> int | None:
     """Choose a photograph called REAL to stand beside the FAKE at `row`: of its category where there is one."""
     usable = pictured & is_fresh(table) & recognised(table, "REAL")
     same = usable & (table["category"].astype(object) == table["category"].iloc[row]).to_numpy(bool)
@@ -58,14 +58,12 @@ def choose_other(table: pd.DataFrame, pictured: NDArray[np.bool_], row: int) -> 
     return int(rows[np.argmax(table["margin"].to_numpy()[rows])]) if len(rows) else None
 
 
-def recognised(table: pd.DataFrame, name: str) -> NDArray[np.bool_]:
+def recognised(table: pd.DataFrame, name: str) -> Mask:
     """Mark the images of a class that are called so."""
     return np.asarray((table["label"] == name) & (table["predicted"] == name), bool)
 
 
-def draw_game(
-    table: pd.DataFrame, pictured: NDArray[np.bool_], *, seed: int | Sequence[int]
-) -> NDArray[np.intp] | None:
+def draw_game(table: pd.DataFrame, pictured: Mask, *, seed: int | Sequence[int]) -> Positions | None:
     """Draw the images of one game, a fifth of them called wrongly: equal seeds give equal positions.
 
     Four verdicts of each class are right. The wrong ones are of one class, which differs between games, so that
@@ -81,8 +79,8 @@ def draw_game(
     """
     usable = pictured & is_fresh(table)
     generator = np.random.default_rng(seed)
-    right: list[NDArray[np.intp]] = []
-    wrong: list[NDArray[np.intp]] = []
+    right: list[Positions] = []
+    wrong: list[Positions] = []
     for name in CLASSES:
         mine = usable & (table["label"] == name).to_numpy(bool)
         is_right = recognised(table, name)

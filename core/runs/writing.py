@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.arrays import Float32
 from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
 from core.images.preprocessing import Preprocessing
@@ -105,7 +106,7 @@ def write_scores(
     home: Path,
     name: str,
     images: ImageSet,
-    logits: NDArray[np.float32],
+    logits: Float32,
     *,
     fit: Preprocessing | None = None,
     replace: bool = False,
@@ -190,9 +191,7 @@ def _write(
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
 
 
-def prediction_frame(
-    images: ImageSet, logits: NDArray[np.float32], p_real: NDArray[np.float32], train_sha256: frozenset[str]
-) -> pd.DataFrame:
+def prediction_frame(images: ImageSet, logits: Float32, p_real: Float32, train_sha256: frozenset[str]) -> pd.DataFrame:
     """Make the table of a run, one row per image, in the set's order."""
     rows = images.rows
     margin = logits[:, 1] - logits[:, 0]

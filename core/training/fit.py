@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from core.arrays import Positions
 from core.detectors.detector import Detector, fastest_format, move_network, normalise, pick_device
 from core.detectors.manifest import About, Classes
 from core.detectors.registry import find_kind, load_weights
@@ -222,7 +222,7 @@ class Training:
             for name, mean in self.averaged.state_dict().items():
                 mean.copy_(mean.lerp(values[name], weight) if mean.is_floating_point() else values[name])
 
-    def _floats(self, indices: NDArray[np.intp]) -> Tensor:
+    def _floats(self, indices: Positions) -> Tensor:
         # a set of large images may not fit into the memory of a GPU
         return torch.from_numpy(self.pixels[indices]).to(self.device).permute(0, 3, 1, 2).float()
 

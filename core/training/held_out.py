@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from torch import Tensor
 
+from core.arrays import Float32, Float64, Mask, Pixels
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.images.image_set import ImageSet
@@ -36,7 +37,7 @@ def split_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {key: fields.get(key) for key in SPLIT}
 
 
-def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: float, *, seed: int) -> NDArray[np.bool_]:
+def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: float, *, seed: int) -> Mask:
     """Choose the images to hold out: `share` of each class, by hash of the file.
 
     Identical files have equal hashes and so stay together, and the split does not depend on the order of the files.
@@ -60,7 +61,7 @@ def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: flo
     return held[inverse]
 
 
-def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple[Channels, Channels]:
+def channel_statistics(pixels: Pixels, *, chunk: int = 8192) -> tuple[Channels, Channels]:
     """Compute the mean and standard deviation of each channel, in 0..1; `chunk` images of 32 x 32 pixels at a time."""
     counts = np.zeros((3, 256))
     # counting takes eight bytes a value
@@ -77,7 +78,7 @@ def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple
     return (red, green, blue), (spread_red, spread_green, spread_blue)
 
 
-def fit_temperature(margins: NDArray[np.float32], labels: NDArray[Any]) -> float:
+def fit_temperature(margins: Float32, labels: NDArray[Any]) -> float:
     """Find the temperature with the least negative log-likelihood (Guo et al. 2017, temperature scaling).
 
     Args:
@@ -171,12 +172,10 @@ def _joinable(members: Sequence[Detector], images: ImageSet) -> list[ResNetDetec
     return networks
 
 
-def _best_weights(
-    margins: NDArray[np.float32], labels: NDArray[Any], size: int
-) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+def _best_weights(margins: Float32, labels: NDArray[Any], size: int) -> tuple[tuple[int, ...], Float64]:
     """Find the `size` detectors whose weighted margins have the least log-loss: their rows, and their weights."""
     signs = np.where(labels == REAL, 1.0, -1.0)
-    best: tuple[tuple[int, ...], NDArray[np.float64]] | None = None
+    best: tuple[tuple[int, ...], Float64] | None = None
     least = np.inf
     for chosen in combinations(range(len(margins)), size):
         rows = margins[list(chosen)]
@@ -189,7 +188,7 @@ def _best_weights(
     return best
 
 
-def fit_weights(margins: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[np.float64]:
+def fit_weights(margins: Float32, labels: NDArray[Any]) -> Float64:
     """Find the weights, 0 or more, whose sum of margins has the least log-loss (Wolpert 1992, stacking).
 
     Args:
@@ -208,10 +207,10 @@ def fit_weights(margins: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[n
         method="L-BFGS-B",
         bounds=[(0, LARGEST)] * len(margins),
     )
-    return np.asarray(best.x / spread)
+    return best.x / spread
 
 
-def pack(members: Sequence[ResNetDetector], weights: NDArray[np.float64]) -> ResNetDetector:
+def pack(members: Sequence[ResNetDetector], weights: Float64) -> ResNetDetector:
     """Build the network of `members` as groups of its channels; its logits are the weighted sum of theirs."""
     first = members[0]
     states = [member.network.state_dict() for member in members]

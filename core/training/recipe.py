@@ -322,5 +322,5 @@ def _low_passed(pixels: Tensor, chosen: Tensor, radii: Tensor) -> Tensor:
     # half a cycle a pixel is radius 16
     radius = 32 * torch.hypot(up[:, None], across)
     kept = (radius <= radii.view(-1, 1, 1, 1)) | ~chosen.view(-1, 1, 1, 1)
-    passed: Tensor = torch.fft.irfft2(torch.fft.rfft2(pixels) * kept, s=(side, side))
+    passed = torch.fft.irfft2(torch.fft.rfft2(pixels) * kept, s=(side, side))
     return torch.where(chosen.view(-1, 1, 1, 1), passed.clamp(0, 255), pixels)

@@ -26,7 +26,7 @@ class Gradient(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, h, w) to (N, 3, h, w)."""
-        kernel: Tensor = self.get_buffer("kernel").expand(inputs.shape[1], 1, -1, -1)
+        kernel = self.get_buffer("kernel").expand(inputs.shape[1], 1, -1, -1)
         return nn.functional.conv2d(inputs, kernel, padding="same", groups=inputs.shape[1])
 
 

@@ -29,7 +29,7 @@ def _build_timm(config: Mapping[str, Any]) -> nn.Module:
     # vision transformers are built for one size
     sized = {} if size is None else {"img_size": int(size)}
     try:
-        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=int(config["outputs"]), **sized)
+        network = timm.create_model(name, pretrained=False, num_classes=int(config["outputs"]), **sized)
     except Exception as error:  # noqa: BLE001 - each network of timm refuses a size in its own way
         raise SourceError(f"timm {timm.__version__} cannot build {name} ({first_line(error)})") from None
     return network if config.get("stem") is None else adapt_stem(network, config["stem"])
@@ -43,7 +43,7 @@ def _build_torchvision(config: Mapping[str, Any]) -> nn.Module:
             f"torchvision {torchvision.__version__} has no classification network {name!r} that can be used here; "
             "torchvision.models.list_models() lists them"
         )
-    network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=int(config["outputs"]))
+    network = torchvision.models.get_model(name, weights=None, num_classes=int(config["outputs"]))
     return network if config.get("stem") is None else adapt_stem(network, config["stem"])
 
 

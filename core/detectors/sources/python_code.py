@@ -42,8 +42,7 @@ class Coded(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, S, S) to what the network gives."""
-        outputs: Tensor = self.network(inputs)
-        return outputs
+        return self.network(inputs)
 
 
 class Scored(nn.Module):

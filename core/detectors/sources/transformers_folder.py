@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from core.arrays import Float32, Pixels
 from core.detectors.registry import Brought, Kind, Request, SourceError, require
 from core.images.preprocessing import Preprocessing
 from core.storage.limits import first_line, parse_json, printable, read_bytes
@@ -32,8 +32,7 @@ class Logits(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, S, S) to logits (N, K)."""
-        logits: Tensor = self.model(pixel_values=inputs).logits
-        return logits
+        return self.model(pixel_values=inputs).logits
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
@@ -121,7 +120,7 @@ def preprocess_of(folder: Path) -> dict[str, Any]:
             folder, local_files_only=True, trust_remote_code=False, backend="pil"
         )
 
-        def given(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        def given(picture: Pixels) -> Float32:
             values = processor(images=Image.fromarray(picture), return_tensors="np")["pixel_values"][0]
             return np.asarray(values).transpose(1, 2, 0)
 

@@ -17,10 +17,10 @@ from itertools import product
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
 from scipy import linalg, stats
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
+from core.arrays import Float64, Mask, Positions
 from core.explainers.lime.sampling import Samples, balanced_samples
 from core.explainers.lime.surrogate import Fit, Jackknife, proximity_of
 
@@ -49,14 +49,14 @@ class Process:
     pairs: float
     noise: float
 
-    def kernel(self, count: int) -> NDArray[np.float64]:
+    def kernel(self, count: int) -> Float64:
         """float (S + 1,), the covariance of two samples that differ in 0, 1, ... S segments, without the noise."""
         alike = count - 2.0 * np.arange(count + 1)
         interactions = (1 - self.pairs) * np.exp((alike - count) / (2 * self.reach * count))
-        return np.asarray(MAIN_EFFECT * (1 + alike) + self.pairs * (alike / count) ** 2 + interactions)
+        return MAIN_EFFECT * (1 + alike) + self.pairs * (alike / count) ** 2 + interactions
 
 
-def in_pairs(keep: NDArray[np.bool_]) -> bool:
+def in_pairs(keep: Mask) -> bool:
     """Check whether every second of n samples is the complement of the one before it.
 
     A function of such samples is the sum of an even part, equal for a sample and its complement, and an odd part, which
@@ -66,7 +66,7 @@ def in_pairs(keep: NDArray[np.bool_]) -> bool:
     return len(keep) % 2 == 0 and bool((keep[::2] != keep[1::2]).all())
 
 
-def fold(values: NDArray[np.float64], *, paired: bool) -> list[NDArray[np.float64]]:
+def fold(values: Float64, *, paired: bool) -> list[Float64]:
     """Split the values (..., n) of paired samples into even and odd parts (..., n / 2); others stay whole."""
     if not paired:
         return [values]
@@ -75,15 +75,15 @@ def fold(values: NDArray[np.float64], *, paired: bool) -> list[NDArray[np.float6
     return [samples + complements, samples - complements]
 
 
-def unfold(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def unfold(parts: list[Float64]) -> Float64:
     """Invert `fold`."""
     if len(parts) == 1:
         return parts[0]
     even, odd = parts
-    return np.asarray(np.stack([even + odd, even - odd], axis=-1).reshape(*even.shape[:-1], -1) * np.sqrt(0.5))
+    return np.stack([even + odd, even - odd], axis=-1).reshape(*even.shape[:-1], -1) * np.sqrt(0.5)
 
 
-def differences(first: NDArray[np.bool_], second: NDArray[np.bool_], *, paired: bool) -> NDArray[np.intp]:
+def differences(first: Mask, second: Mask, *, paired: bool) -> Positions:
     """Count the segments in which samples differ, which alone sets their covariance.
 
     Args:
@@ -96,12 +96,10 @@ def differences(first: NDArray[np.bool_], second: NDArray[np.bool_], *, paired: 
     """
     # sums of so few ones are exact in float32
     one, other = (2 * keep[:: 2 if paired else 1].astype(np.float32) - 1 for keep in (first, second))
-    return np.asarray(((first.shape[1] - one @ other.T) / 2).astype(np.intp))
+    return ((first.shape[1] - one @ other.T) / 2).astype(np.intp)
 
 
-def covariances(
-    differing: NDArray[np.intp], process: Process, count: int, *, paired: bool
-) -> list[NDArray[np.float64]]:
+def covariances(differing: Positions, process: Process, count: int, *, paired: bool) -> list[Float64]:
     """Compute the covariance of samples by the number of `count` segments in which they differ, without the noise.
 
     The even and the odd part of `fold` for paired samples, the whole for others.
@@ -112,10 +110,10 @@ def covariances(
 
 
 # for each part of `fold`, eigenvalues (P, m) and eigenvectors (P, m, m) of the covariance for the P pairs of `CHOICES`
-Spectra = list[tuple[NDArray[np.float64], ...]]
+Spectra = list[tuple[Float64, ...]]
 
 
-def _spectra(keep: NDArray[np.bool_]) -> Spectra:
+def _spectra(keep: Mask) -> Spectra:
     paired = in_pairs(keep)
     count = keep.shape[1]
     differing = differences(keep, keep, paired=paired)
@@ -130,7 +128,7 @@ def _shared_spectra(packed: bytes, shape: tuple[int, int]) -> Spectra:
     return _spectra(flat.reshape(shape).astype(bool))
 
 
-def tune(keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
+def tune(keep: Mask, values: Float64) -> Process:
     """The process under which the values of n samples, with a mean of 0, are likeliest."""
     few = len(keep) <= TUNED_ON
     spectra = _shared_spectra(np.packbits(keep).tobytes(), keep.shape) if few else _spectra(keep)
@@ -153,7 +151,7 @@ POPULATION = 1024
 _POOLS = ThreadpoolController()
 
 
-def _make_population(n_segments: int) -> tuple[NDArray[np.bool_], Jackknife]:
+def _make_population(n_segments: int) -> tuple[Mask, Jackknife]:
     """Draw the samples whose values are imputed, balanced and in complement pairs, and what maps values to weights."""
     samples = balanced_samples(max(POPULATION, 4 * n_segments), n_segments, RandomState(0))
     return samples.keep, Jackknife.of(samples, proximity_of(samples.keep))
@@ -165,16 +163,16 @@ _large_population = lru_cache(maxsize=1)(_make_population)
 
 
 @lru_cache(maxsize=256)
-def _prior_variance(n_segments: int, process: Process) -> NDArray[np.float64]:
+def _prior_variance(n_segments: int, process: Process) -> Float64:
     """Compute the prior variance of each weight, float (S,), before any sample is run."""
     keep, jackknife = (_small_population if n_segments <= 128 else _large_population)(n_segments)
     own = covariances(differences(keep, keep, paired=True), process, n_segments, paired=True)
     parts = zip(fold(jackknife.weights_of[1:], paired=True), own, strict=True)
-    return np.asarray(sum(((weights @ covariance) * weights).sum(axis=1) for weights, covariance in parts))
+    return sum(((weights @ covariance) * weights).sum(axis=1) for weights, covariance in parts)
 
 
 @_POOLS.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
-def fit_imputed(samples: Samples, values: NDArray[np.float64], *, confidence: float) -> Fit:
+def fit_imputed(samples: Samples, values: Float64, *, confidence: float) -> Fit:
     """Fit the surrogate to the population's values, imputed from n samples.
 
     Args:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from core.explainers.explainer import Cancel, Explainer, Pixels, Preset, check_finite, check_pixels, check_target
+from core.arrays import Float32, Float64, Integers, Pixels
+from core.explainers.explainer import Cancel, Explainer, Preset, check_finite, check_pixels, check_target
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
 from core.explainers.lime.sampling import Samples, balanced_samples, distinct_rows, random_samples
 from core.explainers.lime.segmentation import Segmentation, grid, segment
@@ -112,7 +113,7 @@ class RegionLime(Explainer[R]):
         *,
         cancel: Cancel | None = None,
         stepwise: bool = True,
-        regions: NDArray[np.integer] | None = None,
+        regions: Integers | None = None,
     ) -> Iterator[Explanation]:
         """See `Explainer.explain`: the first after about 32 samples, then one each time they have doubled.
 
@@ -270,11 +271,11 @@ def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, 
     regions = step.parts.regions
     assert regions is not None  # noqa: S101 - of `_weighed`
 
-    def score(pixels: Pixels) -> NDArray[np.float32]:
+    def score(pixels: Pixels) -> Float32:
         """Grows where the target moves towards REAL; a probability moves as the margin does."""
         target = "margin" if settings.target == "probability" else settings.target
         values, sign = target_values(detector.logits(pixels), target)
-        return np.asarray(values * sign, np.float32)
+        return values * sign
 
     signs = set(decisions[decisions != 0].tolist())
     cause: OneColour
@@ -302,13 +303,13 @@ def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, 
 
 
 def _balances(
-    score: Callable[[Pixels], NDArray[np.float32]],
+    score: Callable[[Pixels], Float32],
     image: Pixels,
     regions: Regions,
     *,
     fills: tuple[Fill, ...],
     seed: int,
-) -> NDArray[np.float64]:
+) -> Float64:
     """Measure which way each fill moves a score, with up to `MAX_PROBES` regions filled one at a time.
 
     Returns:
@@ -323,7 +324,7 @@ def _balances(
     scores = score(np.concatenate(batches)).astype(np.float64).reshape(len(fills), -1)
     moved = scores[:, :-1] - scores[:, -1:]
     total = np.abs(moved).sum(axis=1)
-    return np.asarray(np.divide(moved.sum(axis=1), total, out=np.zeros(len(fills)), where=total > 0))
+    return np.divide(moved.sum(axis=1), total, out=np.zeros(len(fills)), where=total > 0)
 
 
 class LimeSettings(RegionSettings):

@@ -7,6 +7,8 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 from scipy import linalg
 
+from core.arrays import Mask
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -19,7 +21,7 @@ class Samples:
         exhaustive: True where every combination occurs exactly once, so there is no sampling error.
     """
 
-    keep: NDArray[np.bool_]
+    keep: Mask
     clusters: NDArray[np.int64]
     exhaustive: bool = False
 
@@ -48,7 +50,7 @@ def balanced_samples(n_samples: int, n_segments: int, state: RandomState) -> Sam
         return _in_pairs(bits == 0, 2**n_segments, exhaustive=True)
     order = 1 << max(2, (n_segments - 1).bit_length())
     hadamard = linalg.hadamard(order) > 0
-    pairs: list[NDArray[np.bool_]] = [np.ones((1, n_segments), bool)]
+    pairs: list[Mask] = [np.ones((1, n_segments), bool)]
     while 2 * sum(map(len, pairs)) < n_samples:
         columns = state.permutation(order)[:n_segments]
         signs = state.randint(0, 2, n_segments).astype(bool)
@@ -56,13 +58,13 @@ def balanced_samples(n_samples: int, n_segments: int, state: RandomState) -> Sam
     return _in_pairs(np.concatenate(pairs), n_samples)
 
 
-def _in_pairs(keep: NDArray[np.bool_], n_samples: int, *, exhaustive: bool = False) -> Samples:
+def _in_pairs(keep: Mask, n_samples: int, *, exhaustive: bool = False) -> Samples:
     """Each row followed by its complement, cut to `n_samples`."""
     rows = np.stack([keep, ~keep], axis=1).reshape(-1, keep.shape[1])[:n_samples]
     return Samples(rows, np.arange(len(rows)) // 2, exhaustive)
 
 
-def distinct_rows(keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def distinct_rows(keep: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the sorted indices of the first occurrence of each distinct row, and every row's position among them."""
     packed = np.packbits(keep, axis=1)
     rows = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()

@@ -5,11 +5,13 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import Pixels
+
 Segmentation = Literal["slic", "grid", "quickshift"]
 SEGMENTATIONS: tuple[Segmentation, ...] = get_args(Segmentation)
 
 
-def segment(image: NDArray[np.uint8], *, method: Segmentation = "slic", n_segments: int = 50) -> NDArray[np.int32]:
+def segment(image: Pixels, *, method: Segmentation = "slic", n_segments: int = 50) -> NDArray[np.int32]:
     """Cut an image into segments.
 
     Args:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from lime.lime_base import LimeBase
-from numpy.typing import NDArray
 from scipy import stats
 from sklearn.linear_model import Ridge
 from sklearn.metrics import pairwise_distances
 
+from core.arrays import Float64, Mask, Positions
 from core.explainers.lime.sampling import Samples
 
 # of the package's exponential kernel
@@ -26,29 +26,29 @@ class Fit:
         r2: weighted R squared on the samples that were run.
     """
 
-    weights: NDArray[np.float64]
-    error: NDArray[np.float64]
+    weights: Float64
+    error: Float64
     intercept: float
     r2: float
 
 
-def distances_of(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+def distances_of(keep: Mask) -> Float64:
     """Return each sample's cosine distance from the first, which keeps every segment, float64 (n,)."""
     data = keep.astype(np.int64)
-    return np.asarray(pairwise_distances(data, data[:1], metric="cosine").ravel())
+    return pairwise_distances(data, data[:1], metric="cosine").ravel()
 
 
-def kernel(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+def kernel(distances: Float64) -> Float64:
     """Return the weight of each sample by its distance; the default of `LimeImageExplainer`."""
-    return np.asarray(np.sqrt(np.exp(-(distances**2) / KERNEL_WIDTH**2)))
+    return np.sqrt(np.exp(-(distances**2) / KERNEL_WIDTH**2))
 
 
-def proximity_of(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+def proximity_of(keep: Mask) -> Float64:
     """Return the weight of each sample in the surrogate, float64 (n,)."""
     return kernel(distances_of(keep))
 
 
-def fit_samples(samples: Samples, values: NDArray[np.float64], *, confidence: float) -> Fit:
+def fit_samples(samples: Samples, values: Float64, *, confidence: float) -> Fit:
     """Fit the package's ridge to n samples.
 
     Its alpha of 1 suits its default of 1,000 samples; here alpha is proportional to n, so that the shrinkage of the
@@ -93,15 +93,15 @@ class Jackknife:
         exhaustive: see `Samples`.
     """
 
-    root: NDArray[np.float64]
-    design: NDArray[np.float64]
-    weights_of: NDArray[np.float64]
-    pulls: list[tuple[NDArray[np.intp], NDArray[np.float64]]]
+    root: Float64
+    design: Float64
+    weights_of: Float64
+    pulls: list[tuple[Positions, Float64]]
     freedom: int
     exhaustive: bool
 
     @classmethod
-    def of(cls, samples: Samples, proximity: NDArray[np.float64]) -> "Jackknife":
+    def of(cls, samples: Samples, proximity: Float64) -> "Jackknife":
         """Compute it for n samples and their weights, float (n,)."""
         drawn = np.flatnonzero(samples.clusters)
         sizes = np.bincount(samples.clusters[drawn], minlength=1)
@@ -122,7 +122,7 @@ class Jackknife:
             pulls.append((chosen, solve @ block.transpose(0, 2, 1) @ corrected))
         return cls(root, design, solve @ (design * root[:, None]).T, pulls, freedom, samples.exhaustive)
 
-    def error(self, values: NDArray[np.float64], *, confidence: float) -> NDArray[np.float64]:
+    def error(self, values: Float64, *, confidence: float) -> Float64:
         """float64 (S,): 0 where every combination was run, infinite where there are no more clusters than segments."""
         count = self.design.shape[1] - 1
         if self.exhaustive:
@@ -133,4 +133,4 @@ class Jackknife:
         variance = np.zeros(count + 1)
         for chosen, pull in self.pulls:
             variance += ((pull @ residuals[chosen][..., None]) ** 2).sum(axis=(0, 2))
-        return np.asarray(stats.t.ppf(0.5 + confidence / 2, self.freedom) * np.sqrt(variance[1:]))
+        return stats.t.ppf(0.5 + confidence / 2, self.freedom) * np.sqrt(variance[1:])

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Float64, Floats, Integers
 from core.explainers.agreement import rank_correlation, segment_values
 from core.explainers.cam import KEPT
 from core.explainers.deletion import centre_map, edge_map
@@ -33,7 +33,6 @@ from core.studies.shared.explanations import explain_all, judged, methods_in, se
 from core.studies.shared.groups import Cells, groups
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
-Values = NDArray[np.float64]
 CONTROLS = {"other": "another image's exact map", "random": "random order"}
 BASELINES = {"edges": "edges first", "centre": "middle first"}
 # the first truth of a cell; the others are the effects of covering it with a fill
@@ -109,7 +108,7 @@ def _describe(key: str, title: str, truths: Iterable[str]) -> dict[str, str]:
     return {column_of(key, truth): f"rank correlation of {title} with the {TRUTHS[truth]}, {over}" for truth in truths}
 
 
-def patch_means(exact: NDArray[np.floating], coverage: NDArray[np.floating], regions: NDArray[np.integer]) -> Values:
+def patch_means(exact: Floats, coverage: Floats, regions: Integers) -> Float64:
     """Compute the mean score of the patches that see each region, weighted by overlap; 0 where none does.
 
     Args:
@@ -208,7 +207,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             )  # fmt: skip
 
 
-def _against_controls(part: pd.DataFrame, weights: Values, variant: Variant, truth: str) -> list[Contrast]:
+def _against_controls(part: pd.DataFrame, weights: Float64, variant: Variant, truth: str) -> list[Contrast]:
     """Compare one variant of a method with each control, by their correlation with one truth."""
     own = part[column_of(variant.key, truth)]
     kind = variant.kind or "control"
