@@ -1,7 +1,6 @@
 """What the rows and arrays of a run must be, asked where a run is written and where one is read. Needs no torch."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,41 +62,64 @@ def fits_rows(name: str, array: NDArray[Any], rows: int, side: int) -> bool:
         rows: how many images the run has.
         side: pixels along each side of the detector's input.
     """
-    is_float = array.dtype.kind == "f"
     sides = array.shape[1:]
-    fits = {
-        # a network may enlarge inside, so a map may be finer than its image
-        "maps": len(sides) == 2 and is_float and 0 < min(sides) <= max(sides) <= SIDES[-1],
-        "features": len(sides) == 1 and is_float,
-        "images": sides == (side, side, 3) and array.dtype == np.uint8,
-    }
-    return array.shape[:1] == (rows,) and fits[name] and (name != "maps" or bool(np.isfinite(array).all()))
+    if array.shape[:1] != (rows,):
+        return False
+    if name == "images":
+        return sides == (side, side, 3) and array.dtype == np.uint8
+    if array.dtype.kind != "f":
+        return False
+    if name == "features":
+        return len(sides) == 1
+    # a network may enlarge inside, so a map may be finer than its image
+    return len(sides) == 2 and 0 < min(sides) <= max(sides) <= SIDES[-1] and bool(np.isfinite(array).all())
 
 
-def _is_text(values: pd.Series, *, full: bool = True) -> bool:
-    values = values if full else values.dropna()
-    different = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
+def _is_text(values: pd.Series) -> bool:
+    different = values
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        different = values.cat.categories
     # to look at each takes longer than all else of a run
     is_text = isinstance(different.dtype, pd.StringDtype) or all(isinstance(value, str) for value in different)
     return is_text and not values.hasnans
 
 
-def _is_number(values: pd.Series, *, finite: bool = False) -> bool:
-    is_number = isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu"
-    return is_number and not (finite and not np.isfinite(values.to_numpy()).all())
+def _is_text_or_missing(values: pd.Series) -> bool:
+    return _is_text(values.dropna())
+
+
+def _is_id(values: pd.Series) -> bool:
+    return _is_text(values) and values.is_unique
+
+
+def _is_class(values: pd.Series) -> bool:
+    return values.astype(object).isin(CLASSES).all()
+
+
+def _is_label(values: pd.Series) -> bool:
+    return values.isna().all() or _is_class(values)
+
+
+def _is_number(values: pd.Series) -> bool:
+    return isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu"
+
+
+def _is_finite(values: pd.Series) -> bool:
+    return _is_number(values) and np.isfinite(values.to_numpy()).all()
 
 
 # those of every run
 COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
-    "id": lambda values: _is_text(values) and values.is_unique,
-    **dict.fromkeys(("name", "sha256"), _is_text),
-    "label": lambda values: values.isna().all() or bool(values.astype(object).isin(CLASSES).all()),
-    "predicted": lambda values: bool(values.astype(object).isin(CLASSES).all()),
-    **dict.fromkeys(("margin", "logit_fake", "logit_real", "p_real"), partial(_is_number, finite=True)),
-    "category": partial(_is_text, full=False),
+    "id": _is_id,
+    "name": _is_text,
+    "sha256": _is_text,
+    "label": _is_label,
+    "predicted": _is_class,
+    **dict.fromkeys(("margin", "logit_fake", "logit_real", "p_real"), _is_finite),
+    "category": _is_text_or_missing,
     **dict.fromkeys(("in_train", "is_repeat"), pd.api.types.is_bool_dtype),
 }
 FURTHER_COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
-    **dict.fromkeys(("source", "format", "metadata"), partial(_is_text, full=False)),
+    **dict.fromkeys(("source", "format", "metadata"), _is_text_or_missing),
     **dict.fromkeys((*STATISTICS, "width", "height", "quality"), _is_number),
 }

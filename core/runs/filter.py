@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
+from skimage.measure import points_in_poly
 
 from core.arrays import Floats, Mask
 from core.images.labels import CLASSES
@@ -40,17 +41,22 @@ class Area:
             y = (y[0], y[0], y[1], y[1])
         every = max(1, math.ceil(len(x) / MOST_CORNERS))
         corners = tuple((float(f"{a:.4g}"), float(f"{b:.4g}")) for a, b in zip(x[::every], y[::every], strict=True))
-        return cls(space, corners) if np.isfinite(corners).all() and len(set(corners)) > 2 else None
+        if len(set(corners)) < 3 or not np.isfinite(corners).all():
+            return None
+        return cls(space, corners)
 
     @classmethod
     def parse(cls, text: str) -> "Area | None":
         """Read the area that `str` wrote, None for anything else."""
         space, _, listed = text.partition(":")
+        pairs = listed.split(";")
+        if len(pairs) > MOST_CORNERS:
+            return None
         try:
-            x, y = zip(*(map(float, pair.split(",")) for pair in listed.split(";")), strict=True)
+            x, y = zip(*(map(float, pair.split(",")) for pair in pairs), strict=True)
         except ValueError:
             return None
-        return cls.drawn(space, x, y) if len(x) <= MOST_CORNERS else None
+        return cls.drawn(space, x, y)
 
     def __str__(self) -> str:
         return f"{self.space}:" + ";".join(f"{x:g},{y:g}" for x, y in self.corners)
@@ -61,12 +67,7 @@ class Area:
         Args:
             x, y: (N,).
         """
-        inside = np.zeros(len(x), bool)
-        for (x1, y1), (x2, y2) in zip(self.corners, (*self.corners[1:], self.corners[0]), strict=True):
-            if y1 != y2:
-                crossed = (y1 > y) != (y2 > y)
-                inside ^= crossed & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
-        return inside
+        return points_in_poly(np.column_stack([x, y]), self.corners)  # type: ignore[no-untyped-call]
 
 
 PAGE_SIZES = (24, 48, 96)
@@ -135,15 +136,17 @@ class Filter:
 
     def choosing(self, column: str, values: Sequence[str]) -> "Filter":
         """Return the filter with other values of one column (none for any), on its first page."""
-        others = tuple(choice for choice in self.choices if choice[0] != column)
-        added = ((column, tuple(values)),) if values else ()
-        return replace(self, choices=tuple(sorted(others + added)), page=1)
+        choices = dict(self.choices) | {column: tuple(values)}
+        if not values:
+            del choices[column]
+        return replace(self, choices=tuple(sorted(choices.items())), page=1)
 
     def ranging(self, column: str, low: float = -math.inf, high: float = math.inf) -> "Filter":
         """Return the filter with another range of one column, on its first page."""
-        others = tuple(ends for ends in self.ranges if ends[0] != column)
-        added = ((column, low, high),) if math.isfinite(low) or math.isfinite(high) else ()
-        return replace(self, ranges=tuple(sorted(others + added)), page=1)
+        ranges = [ends for ends in self.ranges if ends[0] != column]
+        if math.isfinite(low) or math.isfinite(high):
+            ranges.append((column, low, high))
+        return replace(self, ranges=tuple(sorted(ranges)), page=1)
 
     def to_params(self) -> dict[str, str]:
         """Write URL parameters, without those at their defaults."""

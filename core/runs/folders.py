@@ -1,7 +1,7 @@
 """Find runs and detectors on disk by name, and the commands that make and show them."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,14 +52,12 @@ def find_named(name: str, paths: Mapping[str, Path], kind: str) -> Path:
 def _find(parents: tuple[Path, ...], folder: str, *, shadowed: str = "{}") -> dict[str, Path]:
     # one with a damaged manifest is found too, so that opening it says what is wrong
     paths: dict[str, Path] = {}
-    for path in (path for parent in _distinct(parents) for path in _folders(parent / folder)):
-        if is_plain_name(path.name):
-            paths.setdefault(path.name if path.name not in paths else shadowed.format(path.name), path)
+    for parent in {os.path.realpath(parent): parent for parent in parents}.values():
+        for path in _folders(parent / folder):
+            if is_plain_name(path.name):
+                name = shadowed.format(path.name) if path.name in paths else path.name
+                paths.setdefault(name, path)
     return paths
-
-
-def _distinct(folders: tuple[Path, ...]) -> Iterable[Path]:
-    return {os.path.realpath(folder): folder for folder in folders}.values()
 
 
 # os.scandir, because every page lists these folders and pathlib takes several times longer
@@ -83,5 +81,7 @@ def _has_manifest(folder: Path) -> bool:
 def dashboard_command(folder: Path) -> str:
     """Return the shell command that shows the detectors and runs in a folder."""
     folder = folder.resolve()
-    words = ["serve"] if folder == home().resolve() else ["serve", "--home", str(folder)]
+    words = ["serve"]
+    if folder != home().resolve():
+        words += ["--home", str(folder)]
     return f"{PROGRAM} {join(words)}"

@@ -232,12 +232,12 @@ def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
     If all rows have one label there is no accuracy, and auroc is None; rows without labels give only {"images": N}.
     """
     confusion = confusion_at(predictions)
+    result: dict[str, Any] = {"images": len(predictions)}
     if not confusion.any():
-        return {"images": len(predictions)}
-    accuracy = {"accuracy": float(np.trace(confusion) / len(predictions))} if confusion.any(axis=1).all() else {}
-    return {
-        "images": len(predictions),
-        **accuracy,
+        return result
+    if confusion.any(axis=1).all():
+        result["accuracy"] = float(np.trace(confusion) / len(predictions))
+    return result | {
         "per_class": class_scores(confusion).assign(support=confusion.sum(axis=1)).to_dict("index"),
         "confusion": confusion.tolist(),
         "auroc": area_under_roc((predictions["label"] == "REAL").to_numpy(bool), predictions["margin"].to_numpy()),
@@ -314,13 +314,16 @@ def result_table(metrics: Mapping[str, Any], *, beside_paper: bool) -> str:
         return f"{count}; if their folders are classes, name the FAKE ones with --fake-classes"
     scores = pd.DataFrame(metrics["per_class"]).T.astype({"support": int})
     (recognised, missed), (accused, trusted) = metrics["confusion"]
-    auroc = "none" if metrics["auroc"] is None else f"{metrics['auroc']:.4f}"
-    one_class = "one class only, so there is no accuracy"
-    accuracy = f"accuracy {metrics['accuracy']:.4f}" if "accuracy" in metrics else one_class
-    paper = f" (paper {PAPER['accuracy']})" if beside_paper else ""
+    accuracy = "one class only, so there is no accuracy"
+    auroc = "none"
+    if "accuracy" in metrics:
+        accuracy = f"accuracy {metrics['accuracy']:.4f}"
+        auroc = f"{metrics['auroc']:.4f}"
+    if beside_paper:
+        accuracy += f" (paper {PAPER['accuracy']})"
     return (
         f"\n{scores.to_string(float_format='{:.3f}'.format)}\n"
-        f"{accuracy}{paper}\n"
+        f"{accuracy}\n"
         f"AUROC {auroc}  calibration error {metrics['ece']:.4f} ({ECE_BINS} bins)\n"
         f"true FAKE: called FAKE {recognised}, called REAL {missed}\n"
         f"true REAL: called FAKE {accused}, called REAL {trusted}"

@@ -91,4 +91,6 @@ def halved(values: Floats) -> Floats:
         return values
     largest = np.abs(values).max(initial=0)
     kind = np.finfo(np.float16)
-    return values.astype(np.float16) if largest == 0 or 1024 * kind.tiny <= largest <= kind.max else values
+    if largest == 0 or 1024 * kind.tiny <= largest <= kind.max:
+        return values.astype(np.float16)
+    return values

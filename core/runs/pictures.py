@@ -55,8 +55,10 @@ def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
     if run.images is not None:
         return Pictures(run.images, np.arange(len(run)))
     made = run.preprocessing
-    # "" means not resized, which is the same if the preprocessing keeps images of the right size unchanged
-    seen = {made.steps, ""} if made.resize == made.size else {made.steps}
+    seen = {made.steps}
+    if made.resize == made.size:
+        # not resized, which is the same: the preprocessing keeps images of the right size unchanged
+        seen.add("")
     best = Pictures(None, np.full(len(run), MISSING, np.intp))
     for image_set in sorted(sets, key=lambda candidate: candidate.fingerprint != run.manifest["set_fingerprint"]):
         if image_set.side == run.side and image_set.fit in seen and best.found < len(run):

@@ -65,8 +65,7 @@ def extents_of(table: pd.DataFrame) -> dict[str, Extent]:
         values = values[np.isfinite(values)]
         extents[name] = Extent(math.nan, math.nan, whole=False)
         if len(values):
-            whole = bool((values == np.floor(values)).all())
-            extents[name] = Extent(float(values.min()), float(values.max()), whole)
+            extents[name] = Extent(float(values.min()), float(values.max()), bool((values % 1 == 0).all()))
     return extents
 
 
@@ -134,19 +133,22 @@ def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequ
 
 def _order(rows: pd.DataFrame, sort: str) -> Positions:
     """Return the order of the rows; those without a value come last."""
+    if sort == "name":
+        return np.argsort(rows["name"].to_numpy(object), kind="stable")
     column = sort.removeprefix("-")
     descends = sort.startswith("-")
     if sort in ("mistakes", "sure", "unsure"):
         column = "confidence"
         descends = sort != "unsure"
-    keys = rows[column].to_numpy(object) if sort == "name" else rows[column]
-    if isinstance(rows[column].dtype, pd.CategoricalDtype):
-        keys = rows[column].cat.codes.where(rows[column].notna())
-    if sort != "name":
-        keys = np.asarray(keys, np.float64)
+    values = rows[column]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.cat.codes.where(values.notna())
+    keys = np.asarray(values, np.float64)
     if sort == "mistakes":
         keys = keys + (rows["correct"] == "wrong").to_numpy()
-    return np.argsort(-keys if descends else keys, kind="stable")
+    if descends:
+        keys = -keys
+    return np.argsort(keys, kind="stable")
 
 
 def pages(count: int, per_page: int) -> int:
@@ -160,7 +162,7 @@ def page_rows(positions: Positions, wanted: Filter) -> Positions:
     return positions[(page - 1) * wanted.per_page : page * wanted.per_page]
 
 
-class Location(NamedTuple):
+class RowLocation(NamedTuple):
     """The location of a row among those that a filter finds.
 
     Attributes:
@@ -175,15 +177,14 @@ class Location(NamedTuple):
     after: int | None = None
 
 
-def location_of(positions: Positions, row: int) -> Location:
+def location_of(positions: Positions, row: int) -> RowLocation:
     """Find the location of the row at position `row` among the positions that a filter finds, in its order."""
     order = positions.tolist()
     if row not in order:
-        return Location(None, len(order))
+        return RowLocation(None, len(order))
     at = order.index(row)
-    before = order[at - 1] if at else None
-    after = order[at + 1] if at + 1 < len(order) else None
-    return Location(at + 1, len(order), before, after)
+    beside = [None, *order, None]
+    return RowLocation(at + 1, len(order), beside[at], beside[at + 2])
 
 
 def evenly(rows: Positions, most: int) -> Positions:

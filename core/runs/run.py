@@ -241,7 +241,9 @@ def distinct_names(runs: Sequence["Run"]) -> list[str]:
     different = len({run.path for run in runs})
     if len({run.manifest.get("set_fingerprint") for run in runs}) == 1 and len(set(detectors)) == different:
         return detectors
-    return names if len(set(names)) == different else [f"{name} ({number})" for number, name in enumerate(names, 1)]
+    if len(set(names)) == different:
+        return names
+    return [f"{name} ({number})" for number, name in enumerate(names, 1)]
 
 
 def same_images(first: Run, second: Run) -> bool:

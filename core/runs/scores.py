@@ -25,7 +25,7 @@ def shown_side(data: DataPath) -> int:
     """Return the side in pixels at which images are read: their own, or `SHOWN` where they are larger or differ."""
     with reading_bar("test") as progress:
         side = common_side(data, "test", progress=progress)
-    return side if 0 < side < SHOWN else SHOWN
+    return min(side, SHOWN) or SHOWN
 
 
 def read_scores(file: Path) -> pd.DataFrame:
@@ -41,7 +41,11 @@ def read_scores(file: Path) -> pd.DataFrame:
         with open_file(file) as opened:
             table = pd.read_csv(opened, dtype=str, keep_default_na=False)
     score = column_of(table, SCORE)
-    key = column_of(table, ("sha256",)) or column_of(table, PATH)
+    name = "sha256"
+    key = column_of(table, (name,))
+    if key is None:
+        name = "path"
+        key = column_of(table, PATH)
     if score is None or key is None:
         raise ValueError(f"{file} needs a column path or sha256 and a column score; it has {', '.join(table)}")
     # which pandas would count in microseconds
@@ -54,7 +58,6 @@ def read_scores(file: Path) -> pd.DataFrame:
             f"{file} has no finite number as the score of {len(bad)} rows, first row {bad[0] + 1}; give numbers up to "
             f"{LARGEST:.0e}"
         )
-    name = "sha256" if str(key).lower() == "sha256" else "path"
     return pd.DataFrame({name: table[key].astype(str), "score": values})
 
 

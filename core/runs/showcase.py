@@ -46,7 +46,9 @@ def choose_picture(
         kept = [-after[control].to_numpy() for control in controls]
         by_strength.append(np.minimum.reduce([-before, after[column].to_numpy(), *kept]))
     least = np.nan_to_num(np.array(by_strength), nan=-np.inf)
-    best = least.min(axis=0) if least.min(axis=0).max() > 0 else least.max(axis=0)
+    best = least.min(axis=0)
+    if best.max() <= 0:
+        best = least.max(axis=0)
     return int(rows[np.argmax(best)])
 
 
@@ -54,8 +56,11 @@ def choose_other(table: pd.DataFrame, pictured: Mask, row: int) -> int | None:
     """Choose a photograph called REAL to stand beside the FAKE at `row`: of its category where there is one."""
     usable = pictured & is_fresh(table) & recognised(table, "REAL")
     same = usable & (table["category"].astype(object) == table["category"].iloc[row]).to_numpy(bool)
-    rows = np.flatnonzero(same if same.any() else usable)
-    return int(rows[np.argmax(table["margin"].to_numpy()[rows])]) if len(rows) else None
+    if same.any():
+        usable = same
+    if not usable.any():
+        return None
+    return int(np.argmax(np.where(usable, table["margin"].to_numpy(), -np.inf)))
 
 
 def recognised(table: pd.DataFrame, name: str) -> Mask:

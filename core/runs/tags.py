@@ -139,7 +139,8 @@ class Tags:
                 connection.execute("CREATE TABLE IF NOT EXISTS notes (id TEXT PRIMARY KEY, text TEXT)")
                 yield connection
         except (OSError, sqlite3.Error) as error:
+            remedy = NOT_KEPT
             # only a damaged file should be moved away; after any other error the saved tags are still there
-            is_damaged = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT"))
-            remedy = "move it away and start with no tags" if is_damaged else NOT_KEPT
+            if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+                remedy = "move it away and start with no tags"
             raise TagError(f"{self.path} cannot be used ({error}); {remedy}.") from error

@@ -25,15 +25,16 @@ def find_training_set(detector: "Detector", data: str | None, *, progress: Progr
         progress: called with (files read, files) where they are read for the first time.
     """
     wanted = detector.manifest.get("training_set_fingerprint")
-    source = "sample" if is_sample(detector.manifest) else data
-    if wanted is None or source is None:
+    if is_sample(detector.manifest):
+        data = "sample"
+    if data is None or wanted is None:
         return None
     # trained with --limit: the same draw gives the same images, whatever they are called by now
     limited = re.search(r"-train-(\d+)$", str(detector.manifest.get("training_set", "")))
     limit = int(limited[1]) if limited else None
     fit = detector.preprocessing
     try:
-        images = load_image_set(source, "train", fit=fit, skip_bad=True, limit=limit, progress=progress)
+        images = load_image_set(data, "train", fit=fit, skip_bad=True, limit=limit, progress=progress)
     except DatasetError:
         return None
     return images if images.fingerprint == wanted else None

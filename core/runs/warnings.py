@@ -19,12 +19,13 @@ SATURATED = 0.01
 
 def warnings_of(run: Run) -> list[str]:
     """Write every warning of a run as a sentence: shortcuts in its files first, then `doubts_about` its numbers."""
-    shortcuts = [
-        f"The {name} alone is right {right:.0%} of the time (FAKE: {fake}; REAL: {real})."
-        for name, fake, real, right in find_shortcuts(run.predictions).itertuples(index=False)
-    ]
-    headline = [" ".join([HEADLINE, *shortcuts])] if shortcuts else []
-    return headline + doubts_about(run, count_resized(run))
+    warnings = doubts_about(run, count_resized(run))
+    shortcuts = [HEADLINE]
+    for name, fake, real, right in find_shortcuts(run.predictions).itertuples(index=False):
+        shortcuts.append(f"The {name} alone is right {right:.0%} of the time (FAKE: {fake}; REAL: {real}).")
+    if len(shortcuts) > 1:
+        warnings.insert(0, " ".join(shortcuts))
+    return warnings
 
 
 def doubts_about(run: Run, resized: Mapping[str, int]) -> list[str]:
@@ -39,7 +40,8 @@ def doubts_about(run: Run, resized: Mapping[str, int]) -> list[str]:
     if not len(run):
         return []
     caution = caution_of(run.manifest)
-    return [*[caution] * bool(caution), *_about_sizes(run, resized), *_about_accuracy(run), *_about_margins(run)]
+    doubts = [caution] if caution else []
+    return doubts + _about_sizes(run, resized) + _about_accuracy(run) + _about_margins(run)
 
 
 def count_resized(run: Run) -> dict[str, int]:

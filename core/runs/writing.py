@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache, partial
-from importlib.metadata import distributions as find_distributions
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,12 +79,20 @@ def write_run(
             f"the images of {images.name} have {images.side} pixels a side and {detector.name} takes {detector.side}; "
             "resize them first"
         )
-    computed = detector.full_pass(images.pixels, progress=progress) if run_pass is None else run_pass()
+    if run_pass is None:
+        run_pass = partial(detector.full_pass, images.pixels, progress=progress)
+    computed = run_pass()
     p_real = detector.p_real(computed.margins)
     predictions = prediction_frame(images, computed.logits, p_real, train_sha256 or frozenset())
-    maps, features = (None if array is None else halved(array) for array in (computed.maps, computed.features))
-    if features is not None and features.nbytes > LARGE_FEATURES:
-        features = None
+    arrays: dict[str, NDArray[Any]] = {}
+    if computed.maps is not None:
+        arrays["maps"] = halved(computed.maps)
+    if computed.features is not None:
+        features = halved(computed.features)
+        if features.nbytes <= LARGE_FEATURES:
+            arrays["features"] = features
+    if ship_images:
+        arrays["images"] = images.pixels
     about = {
         "detector": detector.name,
         "detector_sha256": detector.sha256,
@@ -94,10 +103,10 @@ def write_run(
         "device": detector.device.type,
         "leaks_checked": train_sha256 is not None,
         "bias": detector.bias,
-        **({} if seen is None else {"seen": sorted(seen)}),
         **{key: detector.manifest[key] for key in ("noise", "known") if detector.manifest.get(key)},
     }
-    arrays = {"maps": maps, "features": features, "images": np.asarray(images.pixels) if ship_images else None}
+    if seen is not None:
+        about["seen"] = sorted(seen)
     _write(path, images, predictions, about, arrays, replace=replace)
     return path
 
@@ -155,7 +164,7 @@ def _write(
     images: ImageSet,
     predictions: pd.DataFrame,
     about: Mapping[str, Any],
-    arrays: Mapping[str, NDArray[Any] | None],
+    arrays: Mapping[str, NDArray[Any]],
     *,
     replace: bool,
 ) -> None:
@@ -165,8 +174,10 @@ def _write(
         ValueError: what would be written could not be read.
     """
     fault = fault_of(predictions, about["temperature"])
+    files: dict[str, Callable[[Path], object]] = {"predictions.parquet": partial(predictions.to_parquet, index=False)}
     for name, array in arrays.items():
-        if array is not None and not fits_rows(name, array, len(images), images.side):
+        files[f"{name}.npy"] = partial(np.save, arr=array, allow_pickle=False)
+        if not fits_rows(name, array, len(images), images.side):
             fault = fault or f"no usable {name}"
     if fault:
         raise ValueError(f"{path.name} would have {fault}, so it was not written; check the detector's numbers")
@@ -179,14 +190,6 @@ def _write(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": library_versions(),
         **derived_of(predictions),
-    }
-    files: dict[str, Callable[[Path], None]] = {
-        "predictions.parquet": partial(predictions.to_parquet, index=False),
-        **{
-            f"{name}.npy": partial(np.save, arr=array, allow_pickle=False)
-            for name, array in arrays.items()
-            if array is not None
-        },
     }
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
 
@@ -223,5 +226,8 @@ def prediction_frame(images: ImageSet, logits: Float32, p_real: Float32, train_s
 @cache
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that results depend on, read once: that takes milliseconds for each."""
-    installed = {name: next(iter(find_distributions(name=name)), None) for name in LIBRARIES}
-    return {name: "absent" if package is None else package.version for name, package in installed.items()}
+    versions = dict.fromkeys(LIBRARIES, "absent")
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions

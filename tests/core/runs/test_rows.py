@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from core.images.statistics import STATISTICS
 from core.runs.filter import PAGE_SIZES, Filter, choices_of
 from core.runs.rows import (
-    Location,
+    RowLocation,
     at_threshold,
     cells,
     count_choices,
@@ -170,4 +170,4 @@ def test_pages_cut_the_rows_and_end_at_the_last(table):
     "row, expected", [(7, (1, 3, None, 9)), (9, (2, 3, 7, 5)), (5, (3, 3, 9, None)), (3, (None, 3))]
 )
 def test_the_location_of_a_row(row, expected):
-    assert location_of(np.array([7, 9, 5], np.intp), row) == Location(*expected)
+    assert location_of(np.array([7, 9, 5], np.intp), row) == RowLocation(*expected)
