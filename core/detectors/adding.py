@@ -98,23 +98,25 @@ def add(
     pictures = reference_pictures(detector.preprocessing)
     detector, noise = measure_noise(detector, pictures)
     margins = detector.margins(pictures)
-    found = {
+    findings = {
         "Margins of eight pictures (logits; above 0 is REAL)": ", ".join(f"{margin:+.2f}" for margin in margins),
         "Their p_real (0 to 1)": ", ".join(f"{share:.2f}" for share in detector.p_real(margins)),
     }
     begin(3)
-    answers = "no pictures with known answers were given"
+    findings["Check"] = "no pictures with known answers were given"
     if data is not None:
-        answers = check_answers(detector, data, progress=progress)
-    found |= {"Check": answers} | noise
+        findings["Check"] = check_answers(detector, data, progress=progress)
+    findings |= noise
     if known:
         about = find_known(known)
         detector.manifest = {**detector.manifest, "known": known}
-        found |= {"Fetched from": about.address or about.page, "Licence": about.licence}
+        findings |= {"Fetched from": about.address or about.page, "Licence": about.licence}
         caution = caution_of(detector.manifest)
-        found |= {"False alarms": caution} if caution else {}
-        found |= {"On CIFAKE": check_accuracy(detector, about, progress=progress)} if about.accuracy else {}
-    card = model_card(detector, found)
+        if caution:
+            findings["False alarms"] = caution
+        if about.accuracy:
+            findings["On CIFAKE"] = check_accuracy(detector, about, progress=progress)
+    card = model_card(detector, findings)
     begin(4)
     with tempfile.TemporaryDirectory() as folder:
         # load a temporary copy first, so that a broken detector replaces no existing one
@@ -161,12 +163,14 @@ def kind_of(source: str) -> Kind:
         SourceError: none does.
     """
     name = PREFIXES.get(source.partition(":")[0])
-    if name is None and (source.lower().endswith(".onnx") or Path(source).is_dir()):
-        name = "transformers" if Path(source).is_dir() else "onnx"
-    if name is None:
-        exists = "" if Path(source).exists() else "there is no file or folder of this name; "
-        raise SourceError(f"{source!r} is no source: {exists}{_way_for(source)}")
-    return find_kind(name)
+    if name is not None:
+        return find_kind(name)
+    if Path(source).is_dir():
+        return find_kind("transformers")
+    if source.lower().endswith(".onnx"):
+        return find_kind("onnx")
+    missing = "" if Path(source).exists() else "there is no file or folder of this name; "
+    raise SourceError(f"{source!r} is no source: {missing}{_way_for(source)}")
 
 
 def _way_for(source: str) -> str:
@@ -195,25 +199,30 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
         ValueError: a setting is impossible.
     """
     stated: dict[str, Any] = {**brought.preprocess, **request.preprocess}
+    crop = str(stated.get("crop", "after"))
     other_size = stated.get("size") != brought.preprocess.get("size")
-    if (other_size or not str(stated.get("crop", "after")).startswith("after")) and "resize" not in request.preprocess:
+    if "resize" not in request.preprocess and (other_size or not crop.startswith("after")):
         # the source's resize length is only valid for the source's own size, and before a crop
         stated.pop("resize", None)
-    if (crop := stated.get("crop")) is not None:
+    if stated.get("crop") is not None:
         stated["crop"] = LIKE.get(request.resize_like, {}).get(crop, crop)
     names = request.classes or brought.classes
     outputs = request.outputs or brought.outputs
     fake = request.fake
     if fake is None and names and {name.upper() for name in names} <= set(CLASSES):
         fake = tuple(name for name in names if name.upper() == "FAKE")
-    # of several classes, none is no answer
-    stated |= {"classes": names, "outputs": outputs, "fake-classes": fake if fake or len(names or ()) < 2 else None}
+    stated |= {"classes": names, "outputs": outputs, "fake-classes": fake}
+    if not fake and len(names or ()) > 1:
+        # of several classes, none is no answer
+        stated["fake-classes"] = None
     missing = [f"--{key}" for key in NEEDED if stated.get(key) is None]
-    # None where the source knows several
-    missing += ["--resize"] if stated.get("resize", 0) is None else []
+    if stated.get("resize", 0) is None:
+        # the source knows several
+        missing.append("--resize")
     if missing or names is None or outputs is None or fake is None:
         sentence = f"{request.source} does not say everything; say it with {', '.join(missing)}"
-        if usual := _options({key: value for key, value in brought.usual.items() if stated.get(key) is None}):
+        usual = _options({key: value for key, value in brought.usual.items() if stated.get(key) is None})
+        if usual:
             sentence += f"; weights of the library's own, if yours were trained like them, go with {usual}"
         raise SourceError(sentence)
     # mean and std as of pixels in 0..1, whatever scale they were meant for
@@ -222,15 +231,19 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
         scaled = {key: [float(value) * factor for value in stated[key]] for key in ("mean", "std")}
     except (TypeError, ArithmeticError) as error:
         raise ValueError(f"its scale, mean or deviation cannot be ({error}); say --mean and --std") from None
-    preprocessing = Preprocessing.of({**stated, "resize": stated.get("resize") or stated["size"], **scaled})
+    preprocessing = Preprocessing.of({"resize": 0, **stated, **scaled})
     return preprocessing, Classes(tuple(names), tuple(fake), outputs, request.threshold)
 
 
 def _options(fields: Mapping[str, Any]) -> str:
     """Write fields of `Preprocessing` as options of the command; those that are None are left out."""
-    # mean and deviation are three numbers
-    texts = {key: ",".join(map(str, value)) if isinstance(value, tuple) else value for key, value in fields.items()}
-    return " ".join(f"--{key} {text}" for key, text in texts.items() if text is not None)
+    options = []
+    for key, value in fields.items():
+        # mean and deviation are three numbers
+        text = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        if text is not None:
+            options.append(f"--{key} {text}")
+    return " ".join(options)
 
 
 def check_outputs(detector: Detector) -> None:
@@ -240,11 +253,9 @@ def check_outputs(detector: Detector) -> None:
         SourceError: outputs are not finite, not the declared probabilities or the same for all images, or gradients for
             a map fail.
     """
-    side = detector.side
-    noise = np.random.default_rng(0).integers(0, 256, (2, side, side, 3)).astype(np.uint8)
-    flat = np.stack([np.full((side, side, 3), value, np.uint8) for value in (0, 255)])
     pictures = reference_pictures(detector.preprocessing)
-    trial = np.concatenate([pictures, noise, flat])
+    noise = np.random.default_rng(0).integers(0, 256, (2, *pictures.shape[1:])).astype(np.uint8)
+    trial = np.concatenate([pictures, noise, np.zeros_like(pictures[:1]), np.full_like(pictures[:1], 255)])
     try:
         with torch.inference_mode():
             outputs = detector.network(detector.inputs(trial)).reshape(len(trial), -1).float().cpu().numpy()
@@ -301,11 +312,12 @@ def check_answers(detector: Detector, data: str, *, progress: Progress | None = 
     return f"{accuracy}; AUROC {roc_auc_score(real, margins):.4f}; {counts}"
 
 
-def model_card(detector: Detector, found: dict[str, str]) -> str:
-    """Write the card of a detector that others made, as Markdown; `found` are further rows, heading -> words."""
+def model_card(detector: Detector, findings: Mapping[str, str]) -> str:
+    """Write the card of a detector that others made, as Markdown; `findings` are further rows, heading -> words."""
     preprocessing = detector.preprocessing
     classes = detector.classes
-    mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
+    mean = ", ".join(f"{value:.4g}" for value in preprocessing.mean)
+    std = ", ".join(f"{value:.4g}" for value in preprocessing.std)
     step = f"centre cut out {preprocessing.crop.partition('_')[0]} resizing to {preprocessing.resize}"
     if preprocessing.crop == "none":
         step = "stretched"
@@ -316,11 +328,12 @@ def model_card(detector: Detector, found: dict[str, str]) -> str:
         "Interpolation": preprocessing.interpolation,
         "Mean and deviation": f"{mean} and {std}, of values in 0..1",
         "Outputs": f"{', '.join(classes.names)} ({classes.outputs})",
-        **({} if classes.threshold is None else {"Threshold": f"{classes.threshold:g}"}),
         "FAKE": ", ".join(classes.fake) or "whatever the one output does not speak for",
         "Target layer": detector.target_layer or "none: it gives predictions only",
-        **found,
     }
+    if classes.threshold is not None:
+        rows["Threshold"] = f"{classes.threshold:g}"
+    rows |= findings
     source = f"Made by others, added from `{printable(detector.manifest['source'])}`."
     unknown = "What it was trained on is not known here, so leaks between that and an image set are not found."
     listed = "\n".join(f"- {heading}: {printable(words)}" for heading, words in rows.items())

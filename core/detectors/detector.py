@@ -94,8 +94,9 @@ def move_network(network: nn.Module, device: torch.device, memory_format: torch.
 
 def batch_size(device: torch.device, side: int) -> int:
     """Return how many images of `side` x `side` pixels to pass through a network at once."""
-    is_gpu = device.type == "cuda"
-    return max(1, min(1024 if is_gpu else 128, (MOST_PIXELS if is_gpu else MOST_PIXELS_CPU) // side**2))
+    if device.type == "cuda":
+        return max(1, min(1024, MOST_PIXELS // side**2))
+    return max(1, min(128, MOST_PIXELS_CPU // side**2))
 
 
 class Pass(NamedTuple):
@@ -142,17 +143,20 @@ def grouped(outputs: Tensor, classes: Classes) -> Tensor:
     if classes.outputs == "probabilities":
         # a float32 that has reached 0 or 1 has no finite logit
         outputs = outputs.logit(LEAST) if outputs.shape[1] == 1 else outputs.clamp_min(LEAST).log()
-        threshold = 0.0 if classes.threshold is None else math.log(threshold / (1 - threshold))
+        if threshold:
+            threshold = math.log(threshold / (1 - threshold))
     fake = classes.fake_outputs
-    real = classes.real_outputs
     if len(classes.names) == 1:
-        spoken = torch.cat([torch.zeros_like(outputs), outputs - threshold if threshold else outputs], dim=1)
-        return spoken.flip(1) if fake else spoken
-    if len(classes.names) == 2:
-        scores = outputs if fake == (FAKE,) else outputs.flip(1)
-    else:
-        scores = torch.stack([outputs[:, list(group)].logsumexp(dim=1) for group in (fake, real)], dim=1)
-    return scores - torch.tensor([threshold, 0.0], device=scores.device) if threshold else scores
+        scores = torch.cat([torch.zeros_like(outputs), outputs - threshold], dim=1)
+        return scores.flip(1) if fake else scores
+    if len(classes.names) > 2:
+        groups = (list(fake), list(classes.real_outputs))
+        outputs = torch.stack([outputs[:, group].logsumexp(dim=1) for group in groups], dim=1)
+    elif fake != (FAKE,):
+        outputs = outputs.flip(1)
+    if not threshold:
+        return outputs
+    return outputs - torch.tensor([threshold, 0.0], device=outputs.device)
 
 
 class Detector:
@@ -262,9 +266,13 @@ class Detector:
     def capabilities(self) -> frozenset[Capability]:
         """Predictions, gradients, and layers where its network has any with positions."""
         able = {Capability.PREDICTIONS, Capability.GRADIENTS}
-        able |= {Capability.LAYERS} if self.layers else set()
-        able |= {Capability.PATCH_SCORES} if self.fields else set()
-        return frozenset(able | {Capability.PATCH_TOKENS} if len(self.tokens) > 1 else able)
+        if self.layers:
+            able.add(Capability.LAYERS)
+        if self.fields:
+            able.add(Capability.PATCH_SCORES)
+        if len(self.tokens) > 1:
+            able.add(Capability.PATCH_TOKENS)
+        return frozenset(able)
 
     @property
     def bias(self) -> float | None:
@@ -318,20 +326,21 @@ class Detector:
 
     def inputs(self, pixels: Pixels | Tensor) -> Tensor:
         """Convert uint8 (N, S, S, 3) to normalised float32 (N, 3, S, S) as the network takes it."""
-        # a copy, because pixels may be a read-only memory map
-        tensor = torch.from_numpy(np.array(pixels)) if isinstance(pixels, np.ndarray) else pixels
+        if isinstance(pixels, np.ndarray):
+            # a copy, because pixels may be a read-only memory map
+            pixels = torch.from_numpy(np.array(pixels))
         # NHWC viewed as NCHW is channels last already: no copy beyond the conversion
-        values = normalise(tensor.to(self.device).permute(0, 3, 1, 2).float(), self.preprocessing)
+        values = normalise(pixels.to(self.device).permute(0, 3, 1, 2).float(), self.preprocessing)
         return values.contiguous(memory_format=self.format)
 
     def scores(self, inputs: Tensor) -> Tensor:
         """Compute differentiable (N, 2) scores of FAKE and REAL from float32 (N, 3, S, S) `inputs`."""
-        # the code of others may squeeze a batch of one
-        if not self.one_by_one:
-            return grouped(self.network(inputs).reshape(len(inputs), -1), self.classes)
-        return grouped(
-            torch.cat([self.network(image).reshape(1, -1) for image in torch.split(inputs, 1)]), self.classes
-        )
+        if self.one_by_one:
+            outputs = torch.cat([self.network(image).reshape(1, -1) for image in torch.split(inputs, 1)])
+        else:
+            # the code of others may squeeze a batch of one
+            outputs = self.network(inputs).reshape(len(inputs), -1)
+        return grouped(outputs, self.classes)
 
     def margins(self, pixels: Pixels, *, progress: Progress | None = None) -> Float32:
         """Compute the margins of N images.
@@ -351,8 +360,9 @@ class Detector:
 
     def logits(self, pixels: Pixels, *, progress: Progress | None = None) -> Float32:
         """Compute float32 (N, 2) scores of FAKE and REAL; arguments as for `margins`."""
-        parts = [self._forward(batch) for batch in self._batches(pixels, progress)]
-        return torch.cat(parts).float().cpu().numpy() if parts else np.zeros((0, 2), np.float32)
+        parts = [torch.zeros(0, 2, device=self.device)]
+        parts += [self._forward(batch) for batch in self._batches(pixels, progress)]
+        return torch.cat(parts).float().cpu().numpy()
 
     def local_scores(self, pixels: Pixels) -> Float32:
         """Compute float32 (N, h, w) scores of positions, positive for REAL, whose mean is the margin.
@@ -424,14 +434,9 @@ class Detector:
 
     def _pass_with_map(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute logits (N, 2), the target layer's mean (N, C) and the margin map (N, h, w)."""
-        scores: list[Tensor] = []
-
-        def margins(inputs: Tensor) -> Tensor:
-            scores.append(self.scores(inputs))
-            return scores[-1][:, REAL] - scores[-1][:, FAKE]
-
-        activations, maps = margin_map(self.network.get_submodule(self.target_layer), margins, inputs)
-        return scores[-1].detach(), activations.mean(dim=(2, 3)), maps
+        layer = self.network.get_submodule(self.target_layer)
+        scores, activations, maps = margin_map(layer, self.scores, inputs)
+        return scores, activations.mean(dim=(2, 3)), maps
 
     def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
         """Find the layers that maps can be read from, and set the number of the target layer's channels."""

@@ -17,7 +17,7 @@ from core.images.download import download, sender_of
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED
-from core.storage.atomic import cache_dir, only_writer, write_bytes_atomically
+from core.storage.atomic import cache_dir, only_writer, write_bytes_atomically, write_data
 from core.storage.limits import printable, sha256_of
 
 # images that are resized at once, and how far an accuracy may be from the stated one
@@ -61,7 +61,7 @@ def fetch(name: str, *, progress: Progress | None = None) -> Request:
     model = file.with_suffix(".onnx")
     with zipfile.ZipFile(file) as packed:
         chained = chain_head(packed.read(known.encoder), json.loads(packed.read(known.head)))
-    write_bytes_atomically(model, lambda path: path.write_bytes(chained))
+    write_data(model, chained)
     return Request(str(model), **request)
 
 

@@ -101,10 +101,13 @@ def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[A
     weights: dict[str, NDArray[Any]] = {}
     for name in names:
         data = read_sealed(path, name, manifest, kind="detector")
-        if name == WEIGHTS and int.from_bytes(data[:8], "little") > MAX_HEADER:
+        if name != WEIGHTS:
+            weights[name] = np.frombuffer(bytearray(data), np.uint8)
+            continue
+        if int.from_bytes(data[:8], "little") > MAX_HEADER:
             raise ContractError(f"{path / WEIGHTS} names more tensors than any detector has; do not use it")
         try:
-            weights |= load(data) if name == WEIGHTS else {name: np.frombuffer(bytearray(data), np.uint8)}
+            weights |= load(data)
         except (SafetensorError, KeyError, ValueError, TypeError):
             # includes dtypes that NumPy does not know
             sentence = f"{path / WEIGHTS} is not a safetensors file; restore it or train the detector again"
@@ -174,4 +177,6 @@ def find_maker(run: Mapping[str, Any], detectors: Mapping[str, DetectorHandle]) 
     """
     makers = [name for name, detector in detectors.items() if detector.identity.made(run)]
     # an older run may fit several that normalise differently; then the name in the run decides
-    return min(makers, key=lambda name: name != run.get("detector"), default=None)
+    if run.get("detector") in makers:
+        return run["detector"]
+    return next(iter(makers), None)

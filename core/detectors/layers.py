@@ -4,12 +4,15 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.detectors.identity import COUNTER, hash_weights
+from core.images.labels import FAKE, REAL
 
 # held while a shared network has hooks or is being copied, so that maps are computed one at a time
 HOOKS = threading.Lock()
@@ -33,32 +36,34 @@ def find_layers(network: nn.Module, image: Tensor) -> tuple[int, dict[str, tuple
     shapes: dict[str, tuple[int, int, int]] = {}
     sure: set[str] = set()
 
-    def note(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-            before = inputs[0] if inputs else None
-            if not isinstance(output, Tensor) or output.ndim != 4 or max(output.shape[2:]) == 1:
-                return
-            if isinstance(module, POOLING) and isinstance(before, Tensor) and output.shape[-1] > before.shape[-1]:
-                # it enlarges: its places repeat those of the layer before
-                return
-            # what is used twice counts where it is used last
-            shapes.pop(name, None)
-            shapes[name] = tuple(output.shape[1:])  # type: ignore[assignment]
-            if isinstance(module, nn.Conv2d | Places):
-                sure.add(name)
+    def note(name: str, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        if not name or not isinstance(output, Tensor) or output.ndim != 4 or max(output.shape[2:]) == 1:
+            return
+        before = inputs[0] if inputs else None
+        # where it enlarges, its places repeat those of the layer before
+        if isinstance(module, POOLING) and isinstance(before, Tensor) and output.shape[-1] > before.shape[-1]:
+            return
+        # what is used twice counts where it is used last
+        shapes.pop(name, None)
+        shapes[name] = tuple(output.shape[1:])  # type: ignore[assignment]
+        if isinstance(module, nn.Conv2d | Places):
+            sure.add(name)
 
-        return hook
-
-    with hooked({name: module for name, module in network.named_modules() if name}, note), torch.inference_mode():
+    with hooked(dict(network.named_modules()), note), torch.inference_mode():
         outputs = network(image)
-    if any(isinstance(module, nn.LayerNorm) for module in network.modules()):
+    if _layer_norms(network):
         # attention heads and channels-last outputs look spatial too: keep only sizes that a convolution or Places has
         certain = {shapes[name][1:] for name in sure}
         shapes = {n: s for n, s in shapes.items() if s[1:] in certain and (n in sure or s[1] == s[2])}
-    return outputs.reshape(1, -1).shape[1] if isinstance(outputs, Tensor) else 0, shapes
+    count = outputs.numel() if isinstance(outputs, Tensor) else 0
+    return count, shapes
 
 
-def margin_map(layer: nn.Module, margins: Callable[[Tensor], Tensor], inputs: Tensor) -> tuple[Tensor, Tensor]:
+def _layer_norms(network: nn.Module) -> dict[str, nn.Module]:
+    return {name: module for name, module in network.named_modules() if isinstance(module, nn.LayerNorm)}
+
+
+def margin_map(layer: nn.Module, scores: Callable[[Tensor], Tensor], inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Compute a layer's activations and margin map: Grad-CAM of the margin, without the ReLU, times h * w.
 
     Selvaraju et al. 2017. If only average pooling and a linear layer follow, a map's mean is the margin minus the bias
@@ -66,35 +71,33 @@ def margin_map(layer: nn.Module, margins: Callable[[Tensor], Tensor], inputs: Te
 
     Args:
         layer: with output (N, C, h, w); hooked during the call only.
-        margins: computes margins (N,) from inputs with a forward pass through the layer.
+        scores: computes scores of FAKE and REAL, (N, 2), from inputs with a forward pass through the layer.
         inputs: (N, 3, S, S).
 
     Returns:
-        Activations (N, C, h, w) and maps (N, h, w).
+        The scores, activations (N, C, h, w) and maps (N, h, w).
     """
     seen: list[Tensor] = []
 
-    def watch(_name: str) -> Callable[..., Tensor]:
-        def hook(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-            # detached, so that autograd skips earlier layers; later ones get a clone, because they may modify it
-            seen.append(output.detach().clone().requires_grad_(True))
-            return seen[-1].clone()
-
-        return hook
+    def watch(_name: str, _layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        # detached, so that autograd skips earlier layers; later ones get a clone, because they may modify it
+        seen.append(output.detach().clone().requires_grad_(True))
+        return seen[-1].clone()
 
     with torch.inference_mode(False), torch.enable_grad(), HOOKS, hooked({"": layer}, watch):
         # a tensor of inference mode takes part in no gradient
-        total = margins(inputs.clone()).sum()
+        outputs = scores(inputs.clone())
         activations = seen[-1]
-        (gradient,) = torch.autograd.grad(total, activations)
+        (gradient,) = torch.autograd.grad((outputs[:, REAL] - outputs[:, FAKE]).sum(), activations)
     activations = activations.detach()
-    return activations, (activations * gradient.sum(dim=(2, 3), keepdim=True)).sum(dim=1)
+    maps = (activations * gradient.sum(dim=(2, 3), keepdim=True)).sum(dim=1)
+    return outputs.detach(), activations, maps
 
 
 @contextmanager
-def hooked(modules: Mapping[str, nn.Module], hook: Callable[[str], Callable[..., Any]]) -> Iterator[None]:
-    """Register a forward hook of each module, made from its name, while the context is open."""
-    handles = [module.register_forward_hook(hook(name)) for name, module in modules.items()]
+def hooked(modules: Mapping[str, nn.Module], hook: Callable[..., Any]) -> Iterator[None]:
+    """Register a forward hook of each module, which is given its name first, while the context is open."""
+    handles = [module.register_forward_hook(partial(hook, name)) for name, module in modules.items()]
     try:
         yield
     finally:
@@ -123,13 +126,12 @@ def expose_tokens(network: nn.Module, image: Tensor, wanted: str | None) -> None
         image: float32 (1, 3, S, S).
         wanted: the target layer that was asked for; `NAME.places` exposes the norm of that name.
     """
-    norms: dict[str, nn.Module] = {
-        name: module for name, module in network.named_modules() if isinstance(module, nn.LayerNorm)
-    }
-    named = (wanted or "").removesuffix(f".{PLACES}")
-    if not norms or any(hasattr(module, PLACES) for module in norms.values()):
+    norms = _layer_norms(network)
+    if any(hasattr(module, PLACES) for module in norms.values()):
         return
-    chosen = named if named != wanted and named in norms else next(reversed(token_norms(network, image)), "")
+    chosen, _, last = (wanted or "").rpartition(".")
+    if last != PLACES or chosen not in norms:
+        chosen = next(reversed(token_norms(network, image)), "")
     if chosen:
         norms[chosen].add_module(PLACES, Places())
         norms[chosen].register_forward_hook(_through_places)
@@ -156,8 +158,11 @@ def _tokens_before(norm: nn.Module, output: Tensor) -> int | None:
         # norms for (N, C, h, w) are layer norms too
         last = list(getattr(norm, "normalized_shape", [])) == [output.shape[3]] != [output.shape[1]]
         return 0 if last and max(output.shape[1:3]) > 1 else None
-    side = math.isqrt(output.shape[1]) if output.ndim == 3 else 0
-    return output.shape[1] - side**2 if side > 1 and output.shape[1] - side**2 <= MOST_BEFORE else None
+    if output.ndim != 3:
+        return None
+    side = math.isqrt(output.shape[1])
+    before = output.shape[1] - side**2
+    return before if side > 1 and before <= MOST_BEFORE else None
 
 
 def to_grid(tokens: Tensor) -> Tensor:
@@ -174,20 +179,17 @@ def token_norms(network: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]
         image: float32 (1, 3, S, S).
     """
     seen: dict[str, Tensor] = {}
-    norms = {name: module for name, module in network.named_modules() if isinstance(module, nn.LayerNorm)}
+    norms = _layer_norms(network)
     if not norms:
         return {}
 
-    def watch(name: str) -> Callable[..., Tensor | None]:
-        def hook(module: nn.Module, _inputs: object, output: Tensor) -> Tensor | None:
-            if _tokens_before(module, output) is None:
-                return None
-            seen.pop(name, None)
-            seen[name] = output
-            # a clone, because what follows may write into it
-            return output.clone()
-
-        return hook
+    def watch(name: str, norm: nn.Module, _inputs: object, output: Tensor) -> Tensor | None:
+        if _tokens_before(norm, output) is None:
+            return None
+        seen.pop(name, None)
+        seen[name] = output
+        # a clone, because what follows may write into it
+        return output.clone()
 
     with hooked(norms, watch), torch.inference_mode(False), torch.enable_grad():
         outputs = network(image.clone().requires_grad_(True))
@@ -205,9 +207,14 @@ def token_norms(network: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]
 
 def weights_sha256(network: nn.Module) -> str:
     """Hash the names and values of a network's state, see `hash_weights`."""
-    state = sorted((name, tensor) for name, tensor in network.state_dict().items() if not name.endswith(COUNTER))
-    arrays = ((name, tensor.detach().cpu()) for name, tensor in state)
-    return hash_weights((name, (v if v.dtype == torch.uint8 else v.float()).numpy()) for name, v in arrays)
+
+    def arrays() -> Iterator[tuple[str, NDArray[Any]]]:
+        for name, tensor in sorted(network.state_dict().items()):
+            if not name.endswith(COUNTER):
+                values = tensor.detach().cpu()
+                yield name, (values if values.dtype == torch.uint8 else values.float()).numpy()
+
+    return hash_weights(arrays())
 
 
 def reinitialise(part: nn.Module, *, seed: int) -> None:
@@ -232,7 +239,7 @@ def reinitialise(part: nn.Module, *, seed: int) -> None:
 
 def parts_of(network: nn.Module) -> dict[str, nn.Module]:
     """Return a network's child modules with weights, by name, in order; a single one is split into its own children."""
-    parts = {name: child for name, child in network.named_children() if any(True for _ in child.parameters())}
+    parts = {name: child for name, child in network.named_children() if list(child.parameters())}
     if len(parts) == 1:
         ((name, only),) = parts.items()
         return {f"{name}.{inner}": child for inner, child in parts_of(only).items()} or parts

@@ -9,6 +9,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -85,13 +86,10 @@ def _try_layer(
     """Compute the margin's gradient by a layer's output that is replaced by noise, and the constant term."""
     noise: list[Tensor] = []
 
-    def replace_output(_name: str) -> Callable[..., Tensor]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-            drawn = torch.randn(output.shape, generator=torch.Generator().manual_seed(seed))
-            noise.append(drawn.to(output).requires_grad_(True))
-            return noise[-1].clone()
-
-        return hook
+    def replace_output(_name: str, _module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        drawn = torch.randn(output.shape, generator=torch.Generator().manual_seed(seed))
+        noise.append(drawn.to(output).requires_grad_(True))
+        return noise[-1].clone()
 
     with torch.inference_mode(False), torch.enable_grad(), HOOKS, hooked({"": module}, replace_output):
         margin = margins(image.clone()).sum()
@@ -103,12 +101,9 @@ def head_scores(network: nn.Module, head: LinearHead, margins: Callable[[Tensor]
     """Compute the local scores (N, h, w), whose mean is the margin, by a forward pass."""
     outputs: list[Tensor] = []
 
-    def keep(_name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            # what follows may write into it
-            outputs.append(output.clone())
-
-        return hook
+    def keep(_name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        # what follows may write into it
+        outputs.append(output.clone())
 
     with HOOKS, hooked({"": network.get_submodule(head.layer)}, keep):
         margins(inputs)
@@ -137,20 +132,24 @@ def find_fields(scores: Callable[[Tensor], Tensor], inputs: Tensor) -> Fields | 
         marked[..., pixels] = torch.nan
         return bool(scores(marked)[0, :, position].isnan().any())
 
-    def search(seen: Callable[[int], bool]) -> int:
-        """Return the least pixel for which `seen` is false, of those from 1 to the last."""
-        return 1 + bisect_left(range(1, side - 1), True, key=lambda pixel: not seen(pixel))
+    def is_beyond(position: int, pixel: int) -> bool:
+        return not sees(position, slice(pixel, None))
+
+    def is_within(pixel: int) -> bool:
+        return sees(count - 1, slice(0, pixel))
 
     if count < 2 or sees(0, slice(side - 1, None)) or sees(count - 1, slice(0, 1)):
         return None
+    pixels = range(1, side - 1)
     # one beyond the last pixel that a position sees
-    ends = [search(lambda pixel, at=position: sees(at, slice(pixel, None))) for position in (0, 1)]  # type: ignore[misc]
-    step = ends[1] - ends[0]
+    end = 1 + bisect_left(pixels, True, key=partial(is_beyond, 0))
+    step = 1 + bisect_left(pixels, True, key=partial(is_beyond, 1)) - end
     # the last field starts inside the picture, the first may start before it
-    last_start = search(lambda pixel: not sees(count - 1, slice(0, pixel))) - 1
+    last_start = bisect_left(pixels, True, key=is_within)
     first_start = last_start - (count - 1) * step
-    fields = Fields(ends[0] - first_start, step, first_start)
-    return fields if _is_square(scores, inputs, ends[0], count) else None
+    if not _is_square(scores, inputs, end, count):
+        return None
+    return Fields(end - first_start, step, first_start)
 
 
 def _is_square(scores: Callable[[Tensor], Tensor], inputs: Tensor, end: int, count: int) -> bool:
@@ -219,5 +218,6 @@ def score_whole(
 def _span(fields: Fields, first: int, end: int, count: int, side: int) -> tuple[int, int]:
     """Return the pixels from which these positions along a side are computed, from a multiple of the step on."""
     start = max(0, (fields.start + first * fields.step) // fields.step * fields.step)
-    stop = side if end == count else min(side, fields.start + (end - 1) * fields.step + fields.size)
-    return start, stop
+    if end == count:
+        return start, side
+    return start, min(side, fields.start + (end - 1) * fields.step + fields.size)

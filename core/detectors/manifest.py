@@ -123,27 +123,31 @@ class About:
         preprocess = {key: value for key, value in asdict(self.preprocessing).items() if key not in ("mean", "std")}
         parts = [self.kind, preprocess, list(self.classes.names), list(self.classes.fake), self.target_layer]
         # manifests from before outputs could be probabilities do not name them
-        parts += [] if self.classes.outputs == OLD_OUTPUTS else [self.classes.outputs]
-        parts += [] if self.classes.threshold is None else [{"threshold": self.classes.threshold}]
+        if self.classes.outputs != OLD_OUTPUTS:
+            parts.append(self.classes.outputs)
+        if self.classes.threshold is not None:
+            parts.append({"threshold": self.classes.threshold})
         # width and groups follow from the weights
-        config = {} if self.kind == OLD_KIND else dict(self.config)
-        old = [OLD_KIND, OLD_PREPROCESS, ["FAKE", "REAL"], ["FAKE"], OLD_LAYER]
-        return "" if parts == old and not config else json.dumps([*parts, config], sort_keys=True)
+        parts.append({} if self.kind == OLD_KIND else dict(self.config))
+        if parts == [OLD_KIND, OLD_PREPROCESS, ["FAKE", "REAL"], ["FAKE"], OLD_LAYER, {}]:
+            return ""
+        return json.dumps(parts, sort_keys=True)
 
     def as_manifest(self) -> dict[str, Any]:
         """Return the same as JSON-able keys of a manifest."""
-        return {
+        fields = {
             "architecture": {"kind": self.kind, **self.config},
             "preprocess": asdict(self.preprocessing),
             "classes": list(self.classes.names),
             "fake": list(self.classes.fake),
             "outputs": self.classes.outputs,
-            **({} if self.classes.threshold is None else {"threshold": self.classes.threshold}),
+            "threshold": self.classes.threshold,
             "target_layer": self.target_layer,
             "temperature": self.temperature,
             "layers": {name: list(size) for name, size in self.layers.items()},
             "capabilities": sorted(self.capabilities),
         }
+        return {key: value for key, value in fields.items() if value is not None}
 
 
 class Offers(Protocol):
@@ -228,12 +232,13 @@ def describe(path: Path, manifest: Mapping[str, Any]) -> About:
         layers = {name: tuple(size) for name, size in fields["layers"].items()}
         if layer not in layers and (layer or layers):
             raise ValueError(f"the target layer {layer!r} is not one of its layers")
-        names, fake = (tuple(fields[key]) for key in ("classes", "fake"))
+        names = tuple(fields["classes"])
+        outputs = fields.get("outputs", OLD_OUTPUTS)
         return About(
             config.pop("kind"),
             config,
             Preprocessing.of(fields["preprocess"]),
-            Classes(names, fake, fields.get("outputs", OLD_OUTPUTS), fields.get("threshold")),
+            Classes(names, tuple(fields["fake"]), outputs, fields.get("threshold")),
             layer,
             fields["temperature"],
             layers,  # type: ignore[arg-type]
@@ -251,7 +256,7 @@ def _upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **manifest,
         "architecture": {"kind": OLD_KIND, "width": manifest["width"]},
-        "preprocess": {**OLD_PREPROCESS, **{key: manifest["normalisation"][key] for key in ("mean", "std")}},
+        "preprocess": {**OLD_PREPROCESS, **manifest["normalisation"]},
         "classes": ["FAKE", "REAL"],
         "fake": ["FAKE"],
         "target_layer": OLD_LAYER,

@@ -40,7 +40,7 @@ def measure_noise(detector: Detector, pixels: Pixels) -> tuple[Detector, dict[st
         return np.concatenate([together(image) for image in torch.split(batch, 1)])
 
     noise = _spread(together, inputs)
-    said = {}
+    remarks = {}
     about = detector.about
     manifest = dict(detector.manifest)
     first, *again = (together(inputs) for _ in range(DRAWS))
@@ -50,13 +50,13 @@ def measure_noise(detector: Detector, pixels: Pixels) -> tuple[Detector, dict[st
     if apart > max(STEADY, 2 * chance):
         noise = _spread(alone, inputs)
         about = replace(about, config={**about.config, "one_by_one": True}, target_layer="")
-        said["One by one"] = f"in a batch its margin depends on the other images, by {apart:.2g}"
+        remarks["One by one"] = f"in a batch its margin depends on the other images, by {apart:.2g}"
     if noise > STEADY:
         manifest["noise"] = noise
-        said["Noise"] = f"its margin is uncertain by {noise:.2g}: it changes so much though the image is the same"
-    if not said:
+        remarks["Noise"] = f"its margin is uncertain by {noise:.2g}: it changes so much though the image is the same"
+    if not remarks:
         return detector, {}
-    return detector.from_about(detector.network, about, manifest=manifest, device=detector.device), said
+    return detector.from_about(detector.network, about, manifest=manifest, device=detector.device), remarks
 
 
 def _spread(margins: Callable[[Tensor], Float64], inputs: Tensor) -> float:

@@ -161,7 +161,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise SourceError(f"{path} is no file of weights; give a .safetensors, or a .pth of plain tensors")
     data = read_bytes(path, limit=LIMITS[".safetensors"])
     try:
-        loaded: Any = load(data) if suffix == ".safetensors" else torch.load(io.BytesIO(data), "cpu", weights_only=True)
+        loaded: Any
+        if suffix == ".safetensors":
+            loaded = load(data)
+        else:
+            loaded = torch.load(io.BytesIO(data), "cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - a damaged or unsafe file makes both raise anything
         raise SourceError(
             f"{path} is no whole file of plain tensors, and nothing in it was run ({type(error).__name__}); save the "
@@ -174,8 +178,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     )
     if not plain or not loaded:
         raise SourceError(f"{path} does not hold tensors by name; save the network's state_dict as safetensors")
-    parallel = all(name.startswith(PARALLEL) for name in loaded)
-    return {name.removeprefix(PARALLEL) if parallel else name: tensor for name, tensor in loaded.items()}
+    if all(name.startswith(PARALLEL) for name in loaded):
+        return {name.removeprefix(PARALLEL): tensor for name, tensor in loaded.items()}
+    return dict(loaded)
 
 
 def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:

@@ -31,9 +31,10 @@ class BasicBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels: int, *, groups: int = 1) -> None:
         super().__init__()
-        stride = 1 if channels_in == channels else 2
+        stride = 1
         shortcut = None
-        if stride > 1:
+        if channels_in != channels:
+            stride = 2
             shortcut = nn.Sequential(
                 nn.Conv2d(channels_in, channels, 1, stride=stride, groups=groups, bias=False), nn.BatchNorm2d(channels)
             )
@@ -46,10 +47,8 @@ class BasicBlock(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, channels_in, S, S) to (N, channels, S / stride, S / stride)."""
-        shortcut = inputs if self.downsample is None else self.downsample(inputs)
-        output = self.relu(self.bn1(self.conv1(inputs)))
-        output = self.bn2(self.conv2(output))
-        output += shortcut
+        output = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(inputs)))))
+        output += inputs if self.downsample is None else self.downsample(inputs)
         return self.relu(output)
 
 
@@ -164,7 +163,9 @@ class ResNetDetector(Detector):
         classes: Classes = Classes(),  # noqa: B008 - frozen
         **settings: Any,
     ) -> None:
-        settings["config"] = {"width": network.width} | ({"groups": network.groups} if network.groups > 1 else {})
+        settings["config"] = {"width": network.width}
+        if network.groups > 1:
+            settings["config"]["groups"] = network.groups
         super().__init__(network, preprocessing, classes, **settings)
         self._groups = fused_groups(self.network)
         for group in self._groups:
@@ -173,7 +174,8 @@ class ResNetDetector(Detector):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """Those of any network, and the instant map where the last stage is the target layer."""
-        return super().capabilities | {Capability.INSTANT_MAP} if self._instant else super().capabilities
+        able = super().capabilities
+        return able | {Capability.INSTANT_MAP} if self._instant else able
 
     @property
     def bias(self) -> float | None:
@@ -210,8 +212,9 @@ class ResNetDetector(Detector):
         return classifier[self.classes.real_outputs[0]] - classifier[self.classes.fake_outputs[0]]
 
     def _activations(self, inputs: Tensor) -> Tensor:
-        outputs = [group.activations(inputs) for group in self._groups]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+        if len(self._groups) == 1:
+            return self._groups[0].activations(inputs)
+        return torch.cat([group.activations(inputs) for group in self._groups], dim=1)
 
     def _forward(self, inputs: Tensor) -> Tensor:
         return grouped(self.network.fc(self._activations(inputs).mean(dim=(2, 3))), self.classes)

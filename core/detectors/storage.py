@@ -1,7 +1,7 @@
 """Detectors on disk: manifest, weights as safetensors, model card. Nothing that is read is ever executed."""
 
 import contextlib
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from core.images.decoding import MAX_BYTES, decode
 from core.images.preprocessing import Preprocessing
 from core.images.sources import open_source
 from core.storage.limits import ContractError, read_array
-from core.storage.seals import read_folder, write_folder
+from core.storage.seals import Content, read_folder, write_folder
 
 KIND = "detector"
 # what building a network from settings of the wrong type raises
@@ -59,16 +59,14 @@ def save_detector(
         **detector.about.as_manifest(),
         "weights_sha256": detector.sha256,
     }
-    own = {name: tensors.pop(name).numpy().tobytes() for name in kind.files}
-    files: dict[str, Callable[[Path], object]] = {
-        "README.md": lambda file: file.write_text(model_card, encoding="utf-8"),
-        **{name: lambda file, data=data: file.write_bytes(data) for name, data in own.items()},  # type: ignore[misc]
-    }
+    files: dict[str, Content] = {"README.md": model_card.encode()}
+    for name in kind.files:
+        files[name] = tensors.pop(name).numpy().tobytes()
     if tensors:
-        files[WEIGHTS] = lambda file: file.write_bytes(save(tensors))
+        files[WEIGHTS] = save(tensors)
     if reference is not None:
         manifest["reference_margins"] = detector.margins(reference).tolist()
-        files[REFERENCE] = lambda file: np.save(file, reference, allow_pickle=False)
+        files[REFERENCE] = partial(np.save, arr=reference, allow_pickle=False)
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
 
 
@@ -90,9 +88,10 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
         network = kind.build({**about.config, **{name: tensors[name].numpy().tobytes() for name in kind.files}})
         load_weights(network, tensors, path / WEIGHTS)
         detector = kind.detector.from_about(network, about, manifest=named, device=chosen)
+    except KeyError as error:
+        raise ContractError(f"{path} cannot be opened: its manifest lacks {error}") from None
     except UNFIT as error:
-        reason = f"its manifest lacks {error}" if isinstance(error, KeyError) else error
-        raise ContractError(f"{path} cannot be opened: {reason}") from None
+        raise ContractError(f"{path} cannot be opened: {error}") from None
     check_claim(path, manifest, detector.sha256)
     if "reference_margins" in manifest:
         _check_reference(path, manifest["reference_margins"], detector)
@@ -107,9 +106,10 @@ def _as_stored(tensor: Tensor) -> Tensor:
     if tensor.dtype == torch.bfloat16:
         # NumPy has no such numbers, and float32 holds them exactly
         tensor = tensor.float()
-    short = tensor.dtype == torch.float32 and tensor.ndim > 1 and bool((tensor.half().float() == tensor).all())
+    if tensor.dtype == torch.float32 and tensor.ndim > 1 and bool((tensor.half().float() == tensor).all()):
+        tensor = tensor.half()
     # a copy, because safetensors refuses weights that share memory
-    return (tensor.half() if short else tensor).cpu().clone().contiguous()
+    return tensor.cpu().clone().contiguous()
 
 
 def reference_pictures(preprocessing: Preprocessing) -> Pixels:

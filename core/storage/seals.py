@@ -17,6 +17,8 @@ from core.storage.atomic import TakenError, refuse_taken, remove_abandoned, rest
 from core.storage.limits import MANIFEST, ContractError, check_file, parse_json, read_bytes, sha256_of
 
 T = TypeVar("T")
+# bytes of a file, or what writes it at the path it is given
+Content = bytes | Callable[[Path], object]
 # folders of schema 1 may lack the seal, because the oldest were written without it
 SCHEMA = 2
 SCHEMAS = (1, SCHEMA)
@@ -29,7 +31,7 @@ def write_folder(
     *,
     kind: str,
     manifest: Mapping[str, Any],
-    files: Mapping[str, Callable[[Path], object]],
+    files: Mapping[str, Content],
     replace: bool = False,
 ) -> None:
     """Write a sealed folder.
@@ -38,7 +40,7 @@ def write_folder(
         path: the folder to make.
         kind: what it is, for instance "detector"; readers check for this word.
         manifest: JSON-able facts; `schema`, `kind` and `files` are added.
-        files: file name -> function that writes that file at the path it is given.
+        files: by their names.
         replace: replace an existing folder instead of refusing.
 
     Raises:
@@ -57,9 +59,12 @@ def write_folder(
             if path.is_symlink() or (path.exists() and not path.is_dir()):
                 raise TakenError(f"{path} is no folder and is not replaced by one; choose another name")
             temporary.mkdir()
-            for name, write in files.items():
+            for name, content in files.items():
                 with writing(path / name):
-                    write(temporary / name)
+                    if isinstance(content, bytes):
+                        (temporary / name).write_bytes(content)
+                    else:
+                        content(temporary / name)
                     sync(temporary / name)
             hashes = {name: sha256_of(temporary / name) for name in files}
             # hashed after a round trip through JSON, which turns tuples into lists and keys into strings

@@ -26,13 +26,15 @@ def _build_timm(config: Mapping[str, Any]) -> nn.Module:
     # other forms of a name reach for a hub or a folder
     if not isinstance(name, str) or ":" in name or "/" in name or not timm.is_model(name):
         raise SourceError(f"timm {timm.__version__} has no network {name!r}; timm.list_models() lists them")
-    # vision transformers are built for one size
-    sized = {} if size is None else {"img_size": int(size)}
+    options = {"num_classes": int(config["outputs"])}
+    if size is not None:
+        # vision transformers are built for one size
+        options["img_size"] = int(size)
     try:
-        network = timm.create_model(name, pretrained=False, num_classes=int(config["outputs"]), **sized)
+        network = timm.create_model(name, pretrained=False, **options)
     except Exception as error:  # noqa: BLE001 - each network of timm refuses a size in its own way
         raise SourceError(f"timm {timm.__version__} cannot build {name} ({first_line(error)})") from None
-    return network if config.get("stem") is None else adapt_stem(network, config["stem"])
+    return _adapted(network, config)
 
 
 def _build_torchvision(config: Mapping[str, Any]) -> nn.Module:
@@ -43,8 +45,14 @@ def _build_torchvision(config: Mapping[str, Any]) -> nn.Module:
             f"torchvision {torchvision.__version__} has no classification network {name!r} that can be used here; "
             "torchvision.models.list_models() lists them"
         )
-    network = torchvision.models.get_model(name, weights=None, num_classes=int(config["outputs"]))
-    return network if config.get("stem") is None else adapt_stem(network, config["stem"])
+    return _adapted(torchvision.models.get_model(name, weights=None, num_classes=int(config["outputs"])), config)
+
+
+def _adapted(network: nn.Module, config: Mapping[str, Any]) -> nn.Module:
+    """Adapt the stem of a network that was trained here."""
+    if config.get("stem") is None:
+        return network
+    return adapt_stem(network, config["stem"])
 
 
 def _read(request: Request) -> Brought:
@@ -106,9 +114,11 @@ def torchvision_preprocessing(name: str) -> dict[str, Any]:
         }
         for preset in presets
     ]
-    # None is to be stated by the user
-    fields = {key: value if all(other[key] == value for other in stated) else None for key, value in stated[0].items()}
-    return {"crop": "after", **fields}
+    fields: dict[str, Any] = {"crop": "after"}
+    for key, value in stated[0].items():
+        # None is to be stated by the user
+        fields[key] = value if all(other[key] == value for other in stated) else None
+    return fields
 
 
 def adapt_stem(network: nn.Module, side: object) -> nn.Module:
@@ -125,9 +135,11 @@ def adapt_stem(network: nn.Module, side: object) -> nn.Module:
     """
     if not isinstance(side, int) or side not in SIDES:
         raise ValueError(f"its images have a side of {side!r}")
-    name, first = next(((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d)), ("", None))
-    if first is None or first.in_channels != 3 or first.groups != 1:
+    convolutions = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+    name = next(iter(convolutions), "")
+    if not name or convolutions[name].in_channels != 3 or convolutions[name].groups != 1:
         raise ValueError("it has no convolution of colour images to begin with; name a convolutional network")
+    first = convolutions[name]
     size = min(3, *first.kernel_size)
     bias = first.bias is not None
     network.set_submodule(name, nn.Conv2d(3, first.out_channels, size, stride=1, padding=size // 2, bias=bias))

@@ -60,12 +60,13 @@ class Graph(nn.Module):
         parts = []
         for start in range(0, len(values), size):
             part = values[start : start + size]
-            # if the batch size is fixed, the last batch is padded with its last image
             short = size - len(part)
-            filled = np.concatenate([part, np.repeat(part[-1:], short, axis=0)]) if short else part
-            outputs = self._session.run([self.output], {self.input: filled})[0]
+            if short:
+                # the batch size is fixed: the last batch is padded with its last image
+                part = np.pad(part, ((0, short), (0, 0), (0, 0), (0, 0)), "edge")
+            outputs = self._session.run([self.output], {self.input: part})[0]
             # the file may squeeze a batch of one
-            parts.append(np.reshape(outputs, (len(filled), -1))[: len(part)])
+            parts.append(np.reshape(outputs, (size, -1))[: size - short])
         return torch.from_numpy(np.concatenate(parts).astype(np.float32)).to(inputs.device)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from core.detectors.manifest import Capability
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, load_weights, read_tensors
 from core.images.encoding import encode_png
 from core.images.preprocessing import SIDES
-from core.storage.atomic import cache_dir, write_bytes_atomically
+from core.storage.atomic import cache_dir, write_text
 from core.storage.limits import first_line, read_bytes
 
 FILE = "code.py"
@@ -102,19 +102,22 @@ def _run(config: Mapping[str, Any]) -> Any:
     source = config[FILE]
     name = str(config["factory"])
     digest = hashlib.sha256(source).hexdigest()
+    remembered = _consents() / digest
     given = [word.strip().lower() for word in os.environ.get(CONSENT, "").split(",")]
-    if not (remembered := _consents() / digest).is_file() and digest not in given:
+    if not remembered.is_file() and digest not in given:
         raise SourceError(
             f"it runs code of its own ({FILE} in its folder), which may do whatever you may do; read that file, and if "
             f"you trust it set {CONSENT}={digest}"
         )
     # dataclasses look their module up
-    module = sys.modules[f"telltale_code_{digest[:16]}"] = ModuleType(f"telltale_code_{digest[:16]}")
+    module = ModuleType(f"telltale_code_{digest[:16]}")
+    sys.modules[module.__name__] = module
     if remembered.is_file():
         # where it was added, it may import what lies beside it and read its weights from there
         file = Path(remembered.read_text(encoding="utf-8"))
         module.__file__ = str(file)
-        sys.path += [] if str(file.parent) in sys.path else [str(file.parent)]
+        if str(file.parent) not in sys.path:
+            sys.path.append(str(file.parent))
     try:
         exec(compile(source, FILE, "exec"), module.__dict__)  # noqa: S102 - consented to, see the module's docstring
         return getattr(module, name)
@@ -157,7 +160,8 @@ def read_function(request: Request) -> Brought:
     """Find out by a trial whether the function takes a list of paths or a path."""
     if {"mean", "std"} & set(request.preprocess):
         raise SourceError(f"{request.source} is given image files; leave out --mean and --std")
-    if (side := request.preprocess.get("size", 0)) not in SIDES:
+    side = request.preprocess.get("size", 0)
+    if side not in SIDES:
         raise SourceError(f"{request.source} does not say how many pixels a side its images have; say it with --size")
     config, source = _consented(request)
     failures = []
@@ -189,15 +193,14 @@ def _consented(request: Request) -> tuple[dict[str, Any], bytes]:
         )
     try:
         # the packages around a module are imported to find it
-        found = where if where.endswith(".py") else find_spec(where).origin  # type: ignore[union-attr]
-        file = Path(found).resolve()  # type: ignore[arg-type]
+        origin = where if where.endswith(".py") else find_spec(where).origin  # type: ignore[union-attr]
+        file = Path(origin).resolve()  # type: ignore[arg-type]
     except Exception as error:  # noqa: BLE001 - they may raise anything
         raise SourceError(
             f"the module {where} cannot be found ({error}); name its file, {prefix}:FILE.py:{name}"
         ) from None
     source = read_bytes(file)
-    consent = _consents() / hashlib.sha256(source).hexdigest()
-    write_bytes_atomically(consent, lambda path: path.write_text(str(file), encoding="utf-8"))
+    write_text(_consents() / hashlib.sha256(source).hexdigest(), str(file))
     return {"factory": name}, source
 
 

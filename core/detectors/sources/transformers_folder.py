@@ -81,7 +81,7 @@ def read(request: Request) -> Brought:
     names = settings.get("id2label")
     classes = settings.get("label_names")
     if isinstance(names, dict):
-        classes = [name for _, name in sorted(names.items(), key=lambda item: int(item[0]))]
+        classes = [names[number] for number in sorted(names, key=int)]
     preprocess = preprocess_of(folder) if (folder / PREPROCESSOR).exists() else {}
     # a folder written by timm states no model_type, but transformers can load it
     settings |= {"model_type": model.config.model_type, "transformers_version": transformers.__version__}
@@ -98,7 +98,8 @@ def _refuse_elsewhere(settings: Mapping[str, Any]) -> None:
         raise SourceError(f"its {CONFIG} names a hub, a folder or a file elsewhere; add the network as timm:NAME")
     # the configuration of a part is read like a whole one
     for value in settings.values():
-        for part in value if isinstance(value, list) else [value]:
+        parts = value if isinstance(value, list) else [value]
+        for part in parts:
             if isinstance(part, Mapping):
                 _refuse_elsewhere(part)
 
