@@ -11,7 +11,8 @@ from typing import Any
 import streamlit as st
 
 from core.runs.filter import Filter
-from core.studies.registry import FORMER_NAMES
+from core.studies.former import present_column
+from core.studies.registry import present_name
 from dashboard.navigation import script_of
 
 # what goes along with a filter from page to page: columns of studies, what is selected, how images are shown, and the
@@ -19,7 +20,8 @@ from dashboard.navigation import script_of
 CARRIED = ("also", "pick", "compare", "tile", "maps", "versus")
 # how parameters begin that widgets are bound to: parts that open, tabs
 BOUND = ("fold_", "tab")
-
+# a column of a study, alone or in a list, where a minus sorts the other way
+COLUMN = re.compile(r"(?<![^,-])(\w+)\.([^,]+)")
 
 # the session's choice of how all pictures are enlarged; the sidebar carries it from page to page
 SHOWS_PIXELS = "pixels"
@@ -127,14 +129,18 @@ def replace_all(parameters: Mapping[str, str]) -> None:
 
 
 def follow_former_names() -> None:
-    """Write the present names of studies into an address that was shared before they were renamed."""
-    former = re.compile(rf"(?<![^,-])({'|'.join(FORMER_NAMES)})(?=\.)")
+    """Write the present names of studies and their columns into an address that was shared before they were renamed."""
     renamed: dict[str, str] = {}
     for name, text in st.query_params.to_dict().items():
-        columns = former.sub(lambda old: FORMER_NAMES[old[1]], text) if name in ("sort", "also") else text
-        renamed[former.sub(lambda old: FORMER_NAMES[old[1]], name)] = columns
+        columns = COLUMN.sub(_present_column, text) if name in ("sort", "also") else text
+        renamed[COLUMN.sub(_present_column, name)] = columns
     if renamed != st.query_params.to_dict():
         replace_all(renamed)
+
+
+def _present_column(column: re.Match[str]) -> str:
+    study = present_name(column[1])
+    return f"{study}.{present_column(study, column[2])}"
 
 
 def go(page: str, *, run: str, wanted: Filter | None = None, **parameters: str) -> None:

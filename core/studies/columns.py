@@ -6,17 +6,20 @@ each of them is (`columns`). A file without that adds all of its columns, under 
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.runs.filter import OUTCOMES
 from core.runs.rows import judged_table
 from core.runs.run import Run
 from core.storage.limits import open_file, parse_json, read_table
-from core.studies.store import KEY, foreign_key, is_current, study_files, study_path
+from core.studies.former import present_column, present_table
+from core.studies.store import KEY, foreign_key, is_current, present_names, study_files, study_path
 
 MAX_CHOICES = 64
 MAX_LABEL = 64
@@ -48,30 +51,38 @@ class StudyColumn(NamedTuple):
 
 
 def study_columns(run: Run) -> dict[str, StudyColumn]:
-    """Describe the columns in the studies of a run that have an `id`, as `<study>.<column>`; reads no values.
+    """Describe the columns in the studies of a run that have a row an image, as `<study>.<column>`; reads no values.
 
     What is damaged or of another run or version is left out.
     """
     columns = {}
     for study, file in study_files(run.path).items():
         with suppress(Exception):
-            # from an open file: pyarrow takes a path's folders for columns
-            with open_file(file) as opened:
-                schema = pq.read_schema(opened)
-            about: dict[str, Any] = dict(parse_json((schema.metadata or {}).get(KEY, b"{}")))
-            explore = about.get("explore", schema.names)
-            texts = dict(about.get("columns", {}))
-            if "id" not in schema.names or foreign_key(about, run.manifest) or not is_current(study, about):
+            schema = _read_schema(file)
+            stored: dict[str, Any] = dict(parse_json((schema.metadata or {}).get(KEY, b"{}")))
+            about = stored | present_names(study, stored)
+            names = [present_column(study, name) for name in schema.names]
+            explore = about.get("explore", names)
+            if "id" not in names or "method" in names or foreign_key(about, run.manifest):
+                continue
+            if not is_current(study, about):
                 continue
             title = str(about.get("title") or study.replace("_", " ").capitalize())
-            for name in filter(lambda name: name != "id", schema.names):
-                text = str(texts.get(name, ""))
+            for name in filter(lambda name: name != "id", names):
+                text = str(about["columns"].get(name, ""))
                 label = text.partition(",")[0].strip(" .")
                 label = label if 0 < len(label) <= MAX_LABEL else name.replace("_", " ")
                 columns[f"{study}.{name}"] = StudyColumn(
                     title, label[:1].upper() + label[1:], text, str(about.get("question") or ""), name in explore
                 )
     return columns
+
+
+def _read_schema(file: Path) -> pa.Schema:
+    """Read the columns and metadata of a study's file."""
+    # from an open file: pyarrow takes a path's folders for columns
+    with open_file(file) as opened:
+        return pq.read_schema(opened)
 
 
 def read_columns(run: Run, names: Iterable[str]) -> pd.DataFrame:
@@ -89,8 +100,10 @@ def read_columns(run: Run, names: Iterable[str]) -> pd.DataFrame:
     for study, columns in by_study.items():
         file = study_path(run.path, study)
         with suppress(Exception):
+            stored = {present_column(study, name): name for name in _read_schema(file).names}
+            arrow = read_table(file, columns=[stored[name] for name in ("id", *columns)])
             # without pandas' own notes, which may make `id` an index
-            table = read_table(file, columns=["id", *columns]).to_pandas(ignore_metadata=True)
+            table = present_table(study, arrow.to_pandas(ignore_metadata=True))
             positions = ids.get_indexer(table["id"])
             inside = np.flatnonzero(positions >= 0)
             if len(inside) and table["id"].is_unique:

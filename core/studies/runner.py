@@ -50,7 +50,7 @@ class Source:
         detector: the folder of the detector that made it; None for a run of scores alone.
         data: where the images are, as for `load_image_set`; None if the run holds its own images.
         device: "auto", "cpu", "cuda" or "mps".
-        missing: the columns to compute; None for all.
+        missing: the columns, or the methods, to compute; None for all.
     """
 
     run: Path
@@ -175,8 +175,8 @@ def run_study(
         source: run, detector and images; or a run's name or folder, of which `find_source` finds the others.
         images: maximum number of images, chosen by `choose_rows`; all when None.
         seed, simple: of that choice.
-        stored: from `find_stored`: its rows and columns stay as they are, and only the columns that it lacks are
-            computed.
+        stored: from `find_stored`: its rows and columns stay as they are, and only the columns, or the methods, that it
+            lacks are computed.
         engine: what computes the shards.
         progress: called with (images done, all images, what is being done).
 
@@ -199,20 +199,23 @@ def run_study(
         positions, weights = choose_rows(run, images, seed=seed, simple=simple)
     else:
         seed = int(stored.about.get("chosen_with_seed", seed))
-        positions = pd.Index(run.predictions["id"]).get_indexer(stored.table["id"])
-        weights = np.asarray(stored.table.get(WEIGHT, np.ones(len(positions))), np.float32)
+        chosen = stored.table.drop_duplicates("id")
+        positions = pd.Index(run.predictions["id"]).get_indexer(chosen["id"])
+        weights = np.asarray(chosen.get(WEIGHT, np.ones(len(positions))), np.float32)
         source = replace(source, missing=frozenset(study.missing(stored.table)))
     folder = work_folder(study, run, positions, source)
     size = max(1, len(positions)) if study.whole else study.shard
     work = StudyWork(source, study)
-    shards = compute_shards(work, positions, size, folder, whole=study.whole, engine=engine, progress=progress)
+    has_any_rows = study.whole or bool(study.methods)
+    shards = compute_shards(work, positions, size, folder, whole=has_any_rows, engine=engine, progress=progress)
     table = pd.concat([table for _, table in sorted(shards, key=lambda shard: shard[0])], ignore_index=True)
     if not study.whole:
-        _check_table(study, table, run.predictions["id"].to_numpy(str)[positions], source.missing)
+        ids = run.predictions["id"].to_numpy(str)[positions]
+        _check_table(study, table, ids, source.missing)
         if stored is not None:
-            old = stored.table
-            table = pd.concat([old, table.drop(columns=old.columns, errors="ignore")], axis=1)
-        table = with_derived(study, run, table.assign(**{WEIGHT: weights}))
+            table = study.completed(stored.table, table)
+        weight_of = pd.Series(weights, ids)
+        table = with_derived(study, run, table.assign(**{WEIGHT: weight_of[table["id"]].to_numpy()}))
     about = {**_describe(study, run), "images": len(positions), "chosen_with_seed": seed}
     if stored is not None:
         about |= {name: stored.about[name] for name in KEPT if name in stored.about}
@@ -228,10 +231,11 @@ def run_study(
 
 
 def _check_table(study: Study, table: pd.DataFrame, ids: NDArray[np.str_], wanted: frozenset[str] | None) -> None:
-    """Raise StudyError where a table has not one row for each id in their order, or lacks a column that is wanted."""
-    if not np.array_equal(table["id"].to_numpy(str), ids):
+    """Raise StudyError where a table has not the rows of each id in their order, or lacks what is wanted."""
+    rows = table["id"].drop_duplicates() if study.methods else table["id"]
+    if not np.array_equal(rows.to_numpy(str), ids):
         raise StudyError(f"the study {study.name} does not give one row for each image in their order")
-    lacks = sorted((wanted or set(study.missing(table))).difference(table.columns))
+    lacks = [name for name in study.missing(table) if wanted is None or name in wanted]
     if lacks or not table.columns.is_unique:
         raise StudyError(f"the study {study.name} does not give the columns that it declares ({', '.join(lacks)})")
 
@@ -280,7 +284,7 @@ def work_folder(study: Study, run: Run, positions: NDArray[np.intp], source: Sou
     differs.
     """
     key = json.dumps(
-        [study.name, VERSIONS.get(study.name, 1), sorted(source.missing or study.columns), dict(study.parameters),
+        [study.name, VERSIONS.get(study.name, 1), sorted(source.missing or study.parts), dict(study.parameters),
          study.shard, run.manifest, hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), source.data,
          getattr(source.data, "fake_classes", ()), pick_device(source.device).type, library_versions()],
         sort_keys=True,

@@ -25,6 +25,7 @@ from core.runs.run import Run
 from core.storage.atomic import write_bytes_atomically
 from core.storage.limits import ContractError, is_text, parse_json, plain_json, read_table
 from core.storage.memory import lazy_property
+from core.studies.former import present_column, present_table
 from core.studies.registry import FORMER_NAMES, STUDIES, VERSIONS, conclude_study, find_study, present_name
 from core.studies.study import WEIGHT, Study
 
@@ -210,12 +211,23 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         About.model_validate(about)
     except ValidationError as error:
         raise ContractError(f"{path} has no usable {error.errors()[0]['loc'][0]}; {again}") from None
-    if about.get("whole") is False and about.get("images", len(table)) != len(table):
-        raise ContractError(f"{path} has {len(table)} rows and says {about['images']}; {again}")
+    is_of_images = about.get("whole") is False and "id" in table
+    images = table["id"].nunique() if is_of_images else 0
+    if is_of_images and about.get("images", images) != images:
+        raise ContractError(f"{path} has {images} images and says {about['images']}; {again}")
     key = "" if run is None else foreign_key(about, run.manifest)
     if key:
         raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
-    return StudyResult(path, table, about, run)
+    return StudyResult(path, present_table(name, table), about | present_names(name, about), run)
+
+
+def present_names(study: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a file's metadata that name columns, with their present names."""
+    texts = dict(about.get("columns", {}))
+    names: dict[str, Any] = {"columns": {present_column(study, name): text for name, text in texts.items()}}
+    if "explore" in about:
+        names["explore"] = [present_column(study, name) for name in about["explore"]]
+    return names
 
 
 def is_current(study: str, about: Mapping[str, Any]) -> bool:
@@ -350,7 +362,10 @@ def _digest(table: pd.DataFrame, about: Mapping[str, Any]) -> str:
         # whatever type a column comes back as, equal values have equal hashes
         values = table[name]
         if isinstance(values.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(values):
-            digest.update("\0".join(values.astype(object).where(values.notna(), "\1").astype(str)).encode())
+            numbers, texts = pd.factorize(values)
+            # number -1 stands for a missing value
+            texts = np.array([*map(str, texts), "\1"], object)
+            digest.update("\0".join(texts[numbers]).encode())
         else:
             numbers = np.array(values.to_numpy())
             # parquet does not keep which of its many bit patterns a NaN has

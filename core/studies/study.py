@@ -40,7 +40,8 @@ class Context:
         data: as for `load_image_set`, for a study that needs files or the training images too; None
             where only the run's own images are available.
         report: called with (share done, what is being done) by a study that is computed in one go.
-        missing: the columns that are asked for; None for all. A study whose columns cost little together may give more.
+        missing: the columns, or the methods, that are asked for; None for all. A study whose columns cost little
+            together may give more.
         shared: what the study's `prepare` has returned, for all shards.
     """
 
@@ -52,9 +53,9 @@ class Context:
     missing: frozenset[str] | None = None
     shared: Any = None
 
-    def wants(self, *columns: str) -> bool:
-        """Tell whether any of these columns is missing."""
-        return self.missing is None or not self.missing.isdisjoint(columns)
+    def wants(self, *names: str) -> bool:
+        """Tell whether any of these columns, or methods, is missing."""
+        return self.missing is None or not self.missing.isdisjoint(names)
 
 
 # positions in a run, and a study's parameters by name
@@ -77,12 +78,15 @@ class Study:
         columns: column -> plain description with unit and range; every column that `compute` gives for all detectors.
         control: one sentence on what its numbers are compared with.
         compute: (context, positions, parameters) -> a table that begins with `id`, one row per image in the order of
-            the positions; with `whole`, any table. An image's row must not depend on the other positions.
+            the positions; with `methods`, one or more; with `whole`, any table. An image's rows must not depend on the
+            other positions.
         conclude: (run, table, parameters) -> its findings, most telling first.
         parameters: JSON-able settings and seeds.
         explore: the columns that the page Explore offers as filters.
         shard: number of images that are computed and stored together.
         whole: True if computed on the whole set at once: `compute` gets all positions.
+        methods: of a study with several rows an image: the values of its column `method`, each of which can be computed
+            alone. An image has a row of every method.
         private: parameters that name a place on this machine and are not stored in the file.
         prepare: context -> what all shards share, which `compute` finds in the context.
         needs: "detector", where it asks the detector anything, and "maps", where the run must have stored some.
@@ -101,15 +105,28 @@ class Study:
     explore: tuple[str, ...] = ()
     shard: int = 256
     whole: bool = False
+    methods: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
     prepare: Callable[[Context], Any] = field(default=lambda _context: None)
     needs: tuple[Need, ...] = ("detector",)
     derived: tuple[str, ...] = ()
     derive: Callable[[Run, pd.DataFrame], pd.DataFrame] = field(default=lambda _run, table: table[[]])
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What can be computed alone and added to a table: its methods, or its columns where it has none."""
+        return self.methods or tuple(name for name in self.columns if name not in self.derived)
+
     def missing(self, table: pd.DataFrame) -> list[str]:
-        """List the declared columns that a table lacks and that are not derived, in their order."""
-        return [name for name in self.columns if name not in table and name not in self.derived]
+        """List the parts that a table lacks, in their order."""
+        present = set(table["method"].unique() if self.methods else table.columns)
+        return [name for name in self.parts if name not in present]
+
+    def completed(self, stored: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
+        """Add the parts that were missing to a stored table; what is there stays as it is."""
+        if self.methods:
+            return pd.concat([stored, added], ignore_index=True)
+        return pd.concat([stored, added.drop(columns=stored.columns, errors="ignore")], axis=1)
 
     def with_parameters(self, changes: Mapping[str, Any]) -> Study:
         """The same with other parameters.

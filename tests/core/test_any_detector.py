@@ -24,4 +24,4 @@ def test_every_study(source, name):
     numbers = answer.table.select_dtypes("number")
     assert np.isfinite(numbers.to_numpy(float)).any()
     if name == "randomisation":
-        assert {"gradcam_head", "gradcam_second", "lime_third", "lime_first"} <= set(answer.table)
+        assert {"gradcam_head_rank", "gradcam_second_rank", "lime_third_rank", "lime_first_rank"} <= set(answer.table)

@@ -85,20 +85,21 @@ def test_a_study_of_predictions(source, name):
 def test_lime_is_judged(source):
     run = read_run(source.run)
     for name, column in (
-        ("faithfulness", "insertion_lime_mean_1"),
-        ("stability", "lime_kept"),
-        ("stability", "lime_other"),
+        ("stability", "lime_kept_rank"),
+        ("stability", "lime_other_rank"),
     ):
         answer = read_study(study_path(source.run, name), run)
         assert answer.table[column].notna().all()
         assert any(finding.key.startswith("lime-") for finding in answer.findings)
+    curves = read_study(study_path(source.run, "faithfulness"), run).table.query("method == 'lime'")
+    assert curves["area"].notna().all()
     # another image's map, of the same cell, is LIME's too
     context, cells = source.open(), Cells(run)
     grid = segment(context.pixels[3], method="grid", n_segments=64)
     scores = scores_of(context, cells, 3, grid=grid, passes={}, seed=0)
     other = LIME.explain_fully(context.detector, context.pixels[cells.others(3, 1)[0]]).map * cells.signs[3]
     expected = [other[grid == cell].mean() for cell in range(grid.max() + 1)]
-    np.testing.assert_allclose(scores["other", ""], expected, atol=1e-4)
+    np.testing.assert_allclose(scores["none", "other"], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", sorted(set(STUDIES) - ABLE - {"files"}))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from core.detectors.resnet import LEVELS
 from core.storage.limits import MANIFEST
+from core.studies.questions.faithfulness import CONTROLS, DIRECTIONS, FILLS, ORDERS, STEPS, tabulate
 from core.studies.questions.randomisation import columns_of
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
@@ -40,9 +42,19 @@ def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
             columns = list(study.columns)
             if name == "randomisation":
                 columns = ["network", *(one for method in judged().values() for one in columns_of(method, LEVELS))]
-            study = replace(study, compute=_dealt(columns))
+            deal = _dealt_curves if study.methods else _dealt(columns)
+            study = replace(study, compute=deal)
         run_study(study, source)
         _MADE[key] = file.read_bytes()
+
+
+def _dealt_curves(context: Context, rows: NDArray[np.intp], _parameters: Mapping[str, Any]) -> pd.DataFrame:
+    orders = [(method, control) for method in judged() for control in ("none", *CONTROLS)]
+    orders += [("none", order) for order in ORDERS]
+    keys = [(*order, fill, direction) for order, fill, direction in product(orders, FILLS, DIRECTIONS)]
+    ids = context.run.predictions["id"].to_numpy()[rows]
+    draws = (4 * np.random.default_rng(row).random((len(keys), STEPS + 1)) - 1 for row in rows)
+    return pd.concat([tabulate(id_, keys, curves) for id_, curves in zip(ids, draws, strict=True)], ignore_index=True)
 
 
 def _dealt(columns: list[str]) -> Any:
@@ -57,12 +69,12 @@ def _dealt(columns: list[str]) -> Any:
 
 
 def _values(column: str, draws: NDArray[np.float64]) -> Any:
-    if column.endswith(("one_sign", "against", "shown_one", "turns")):
+    if column.endswith(("one_sign", "against", "by_noise")):
         return draws < 0.3
-    if column.endswith("_certain"):
+    if column.endswith("_certain_count"):
         return np.full(len(draws), 20, np.float32)
-    if column.endswith(("_every", "_both", "_reversed")):
-        return np.floor((8 if column.endswith("_reversed") else 16) * draws + 1).astype(np.float32)
+    if column.endswith(("_both_count", "_reversed_count")):
+        return np.floor((8 if "_reversed_" in column else 16) * draws + 1).astype(np.float32)
     if column == "ours_cause":
         return np.where(draws < 0.3, "too few segments", "")
     return (4 * draws - 1 if "_segments" not in column else 10 * draws).astype(np.float32)

@@ -53,11 +53,15 @@ def test_an_old_address_opens(open_page, home, page, params):
     assert not app.error
 
 
-def test_a_filter_by_a_study_of_a_former_name_is_the_same_filter(open_page, home):
+def test_a_filter_by_a_study_or_column_of_a_former_name_is_the_same_filter(open_page, home):
     add_studies(home, "single_sign")
     filters = [
-        open_page("explore", run=RUN, **{f"{name}.paper_one_sign": "true", "sort": f"-{name}.paper_segments"})
-        for name in ("single_sign", "one_colour")
+        open_page("explore", run=RUN, **{one_sign: "yes", "sort": f"-{segments}"})
+        for one_sign, segments in (
+            ("single_sign.is_paper_one_sign", "single_sign.paper_segments_count"),
+            ("single_sign.paper_one_sign", "single_sign.paper_segments"),
+            ("one_colour.paper_one_sign", "one_colour.paper_segments"),
+        )
     ]
     assert not any(app.exception for app in filters)
-    assert filters[0].query_params == filters[1].query_params
+    assert filters[0].query_params == filters[1].query_params == filters[2].query_params

@@ -33,16 +33,11 @@ def compared() -> dict[str, AnyExplainer]:
     return dict(sorted(methods.items(), key=lambda item: item[0] not in DEFAULT))
 
 
-def column_of(method: str, value: str) -> str:
-    """Name the column of a value; those of the default pair do not begin with the method."""
-    return value if method in DEFAULT else f"{method}_{value}"
-
-
 def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     """Describe a method's columns: none of the one whose maps runs store."""
     titles = {"one": explainer.title, "kept": KEPT.title}
     values = VALUES if explainer is not KEPT else {}
-    return {column_of(explainer.name, value): text.format(**titles) for value, text in values.items()}
+    return {f"{explainer.name}_{value}": text.format(**titles) for value, text in values.items()}
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
@@ -62,7 +57,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
             maps = own.values, stored[row], stored[others]
             first, second, null = (cells.signs[row] * np.asarray(values, np.float32) for values in maps)
             results.append(agreement(first, second, segments=segments, others=null))
-        return {column_of(explainer.name, value): [getattr(both, value) for both in results] for value in VALUES}
+        return {f"{explainer.name}_{value}": [getattr(both, value) for both in results] for value in VALUES}
 
     return table_by_method(context, rows, columns_of, compute_columns)
 
@@ -75,7 +70,8 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
     positions = pd.Index(run.predictions["id"])
     for group, part, weights in groups(table, run):
         for method, explainer in compared().items():
-            own, others = (column_of(method, value) for value in ("rank", "others_rank"))
+            own = f"{method}_rank"
+            others = f"{method}_others_rank"
             if own not in part or others not in part or not part[own].notna().any():
                 continue
             # what is one method with Grad-CAM agrees with it of necessity
@@ -85,9 +81,9 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
             contrast = compare_means("control", OTHERS, part[own], part[others], weights, control=OTHERS)
             yield Finding(key, AGREE, "rank_correlation", (contrast,), group=group, subject=explainer.title)
         compared_with = np.minimum(cells.sizes[positions.get_indexer(part["id"])] - 1, parameters["others"])
-        decided = part["rank_share"].notna().to_numpy() & enough(compared_with)
+        decided = part["lime_rank_share"].notna().to_numpy() & enough(compared_with)
         if decided.any():
-            beyond = share_of((part["rank_share"] <= LEVEL).to_numpy()[decided], weights[decided])
+            beyond = share_of((part["lime_rank_share"] <= LEVEL).to_numpy()[decided], weights[decided])
             contrast = compare_apart("control", "luck", beyond, Control("luck", Measure(LEVEL)))
             subject = "better than 95% of other images' maps"
             yield Finding(f"beyond-{group}", BEYOND, "beyond_chance", (contrast,), group=group, subject=subject)
@@ -106,6 +102,6 @@ def make_study() -> Study:
         compute=compute,
         conclude=conclude,
         parameters={"others": 100, "segments": 64, "lime_seed": 0, "seed": 0},
-        explore=("rank", "rank_share"),
+        explore=("lime_rank", "lime_rank_share"),
         shard=32,
     )

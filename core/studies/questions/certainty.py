@@ -50,11 +50,11 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     others = other_fills(explainer, settings)
     columns = {}
     for fill in explainer.under_fills(settings).keys() - others:
-        columns[f"{name}_certain"] = f"number of parts whose sign {title} calls certain with {fill} fill"
+        columns[f"{name}_certain_count"] = f"number of parts whose sign {title} calls certain with {fill} fill"
         for other in (*others, SEED):
             what = f"with {fill} fill and another draw of the samples" if other == SEED else f"with {fill} and {other}"
-            columns[f"{name}_{other}_both"] = f"number of parts whose sign {title} calls certain both {what}"
-            columns[f"{name}_{other}_reversed"] = "of these, the number of those whose sign is the opposite"
+            columns[f"{name}_{other}_both_count"] = f"number of parts whose sign {title} calls certain both {what}"
+            columns[f"{name}_{other}_reversed_count"] = "of these, the number of those whose sign is the opposite"
     return columns
 
 
@@ -70,12 +70,12 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         name = explainer.name
         own = settings_of(explainer, seed)
         before = signs(own)
-        counts = {f"{name}_certain": [float((part != 0).sum()) for part in before]}
+        counts = {f"{name}_certain_count": [float((part != 0).sum()) for part in before]}
         others: dict[str, ExplainerSettings] = {**other_fills(explainer, own), SEED: settings_of(explainer, seed + 1)}
         for other, settings in others.items():
             products = [a * b for a, b in zip(before, signs(settings), strict=True)]
-            counts[f"{name}_{other}_both"] = [float((product != 0).sum()) for product in products]
-            counts[f"{name}_{other}_reversed"] = [float((product < 0).sum()) for product in products]
+            counts[f"{name}_{other}_both_count"] = [float((product != 0).sum()) for product in products]
+            counts[f"{name}_{other}_reversed_count"] = [float((product < 0).sum()) for product in products]
         return counts
 
     return table_by_method(context, rows, columns_of, count)
@@ -86,14 +86,14 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     sign that is certain in one other fill: over the fills that are counted, and in each.
     """
     for (what, (question, quantity, yes)), (group, part, weights) in product(QUESTIONS.items(), groups(table, run)):
-        for method, title in methods_in(table, "{}_certain").items():
+        for method, title in methods_in(table, "{}_certain_count").items():
             counts = {name: part[name].to_numpy(np.float64) for name in part if name.startswith(f"{method}_")}
-            certain = counts[f"{method}_certain"]
+            certain = counts[f"{method}_certain_count"]
             hits: dict[str, Values] = {}
             for other in (*FILLS, SEED):
-                reversed_signs = counts.get(f"{method}_{other}_reversed")
+                reversed_signs = counts.get(f"{method}_{other}_reversed_count")
                 if reversed_signs is not None:
-                    held_signs = counts[f"{method}_{other}_both"] - reversed_signs
+                    held_signs = counts[f"{method}_{other}_both_count"] - reversed_signs
                     hits[other] = reversed_signs if what == "contradicted" else held_signs
             again = hits.pop(SEED), certain
             counted = {fill: number for fill, number in hits.items() if fill != NOT_COUNTED}

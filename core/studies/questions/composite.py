@@ -56,7 +56,7 @@ Values = NDArray[np.float64]
 
 def column_of(method: str, seam: str, *, control: bool = False) -> str:
     """Name the column of a method's score under a seam, or that of the method's control."""
-    return f"{method}_{seam}_same" if control else f"{method}_{seam}"
+    return f"{method}_{seam}_same_auroc" if control else f"{method}_{seam}_auroc"
 
 
 def part_mask(layout: str, side: int) -> NDArray[np.bool_]:
@@ -117,7 +117,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     }
     for number in partners:
         chance = np.random.default_rng((seed, rows[number])).random((2, CELLS**2))
-        table.loc[number, "random"] = _score(chance, fake_cells[layouts[number]])
+        table.loc[number, "random_auroc"] = _score(chance, fake_cells[layouts[number]])
     for seam in SEAMS:
         # of each image: FAKE in the part, REAL in the part, then both parts FAKE, both parts REAL
         pictures = []
@@ -198,7 +198,7 @@ def _choice(rows: pd.DataFrame, method: str, seam: str, kind: str, value: str) -
 def _against_controls(rows: pd.DataFrame, method: str, seam: str) -> list[Contrast]:
     weights = rows[WEIGHT].to_numpy(np.float64)
     own = rows[column_of(method, seam)]
-    others = {"same": rows[column_of(method, seam, control=True)], "random": rows["random"]}
+    others = {"same": rows[column_of(method, seam, control=True)], "random": rows["random_auroc"]}
     return [
         compare_means("control", text, own, others[control], weights, control=text)
         for control, text in CONTROLS.items()
@@ -208,7 +208,7 @@ def _against_controls(rows: pd.DataFrame, method: str, seam: str) -> list[Contra
 def _columns() -> dict[str, str]:
     columns = {
         "layout": "kind of layout, how the parts lie",
-        "random": "share of pairs of cells that a random map orders rightly, as below, 0 to 1",
+        "random_auroc": "share of pairs of cells that a random map orders rightly, as below, 0 to 1",
     }
     for name in METHODS:
         title = find_explainer(name).title

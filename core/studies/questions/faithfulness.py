@@ -7,7 +7,7 @@ centre know something of images and are baselines, not controls: for a detector 
 right answer.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from core.explainers.agreement import segment_values
 from core.explainers.deletion import areas, centre_map, deletion_curves, edge_map
-from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME
 from core.explainers.lime.segmentation import segment
 from core.findings.contrast import Contrast, Finding
@@ -29,7 +28,6 @@ from core.runs.run import Run
 from core.studies.shared.explanations import (
     Pass,
     can_explain,
-    describe_all,
     explain_all,
     judged,
     methods_in,
@@ -43,60 +41,46 @@ from core.studies.study import Context, Parameters, Rows, Study
 CONTROLS = {"random": "random order", "other": "another image's map"}
 BASELINES = {"edges": "edges first", "centre": "middle first"}
 ORDERS = CONTROLS | BASELINES
+# in the column `method` of an order as fine as the grid, and in the column `control` of a method's own map
+NONE = "none"
+KEYS = ["method", "control", "fill", "direction"]
 DIRECTIONS = ("deletion", "insertion")
 FILLS: tuple[Fill, ...] = ("mean", "blur", "texture", "road")
 STEPS = 8
-# a method, control or baseline, and the method that it is as coarse as, "" where it is as fine as the grid
+MARGINS = [f"step_{step}_margin" for step in range(STEPS + 1)]
+COLUMNS = {
+    "method": "name of the explainer whose map orders the parts of the image; none for an order as fine as the grid",
+    "control": "kind of order in its place, and as coarse as its map: random, other (another image's map), edges, or "
+    "centre; none for the method's own map",
+    "fill": "kind of fill: mean, blur, texture or road",
+    "direction": "kind of curve: deletion (parts are filled) or insertion (parts are shown)",
+    "area": "area under the curve, margins signed toward the verdict",
+} | {
+    name: f"margin signed toward the verdict with {step} of {STEPS} parts filled, or shown; missing for a control as "
+    "coarse as a method, of which only the area is stored"
+    for step, name in enumerate(MARGINS)
+}
+# a method, or none, and the control in its place, or none
 Order = tuple[str, str]
 
 QUESTION = "Does the map show what the detector relies on?"
 
 
-def curve_column(direction: str, method: str, fill: str, step: int) -> str:
-    """Name the column that holds one point of one curve, step 1 to `STEPS` - 1."""
-    return f"{direction}_{method}_{fill}_{step}"
-
-
-def area_column(direction: str, control: str, method: str, fill: str) -> str:
-    """Name the column that holds the area under the curve of a control as coarse as a method."""
-    return f"{direction}_{control}_as_{method}_{fill}"
-
-
-def _curves_of(method: str, title: str) -> dict[str, str]:
-    return {
-        curve_column(direction, method, fill, step): (
-            f"margin signed toward the verdict; {step} of {STEPS} parts "
-            f"{'filled' if direction == 'deletion' else 'shown'}, {fill} fill, order: {title}"
-        )
-        for fill, direction, step in product(FILLS, DIRECTIONS, range(1, STEPS))
-    }
-
-
-def columns_of(explainer: AnyExplainer) -> dict[str, str]:
-    """Describe the curves of a method, and the areas of its controls."""
-    return _curves_of(explainer.name, explainer.title) | {
-        area_column(direction, control, explainer.name, fill): (
-            f"area under the {direction} curve in margins, signed toward the verdict, {fill} fill, order: {name}, "
-            f"as coarse as {explainer.title}"
-        )
-        for (control, name), fill, direction in product(CONTROLS.items(), FILLS, DIRECTIONS)
-    }
-
-
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
-    """Compute the curves of each image, of the methods whose columns are wanted; NaN where one cannot explain."""
+    """Compute the curves of each image under each order of the wanted methods; no values where one cannot explain."""
     cells = Cells(context.run)
+    ids = context.run.predictions["id"].to_numpy()[rows]
     images = context.pixels[rows]
     passes = {}
-    records = []
     stored = None if context.run.maps is None else context.run.maps[rows]
     for name, explainer in judged().items():
-        if can_explain(explainer, context.detector) and context.wants(*columns_of(explainer)):
+        if can_explain(explainer, context.detector) and context.wants(name):
             settings = settings_of(explainer, parameters["lime_seed"])
             passes[name] = explain_all(context.detector, images, explainer, settings, stored=stored)
     # cells of 2 x 2 pixels at least: most fills give a single pixel back as it is
     count = min(parameters["segments"], (images.shape[1] // 2) ** 2)
     grid = segment(images[0], method="grid", n_segments=count)
+    tables = []
     for at, (row, image) in enumerate(zip(rows.tolist(), images, strict=True)):
         own = {name: of[at] for name, of in passes.items()}
         scores = scores_of(context, cells, row, grid=grid, passes=own, seed=parameters["seed"])
@@ -104,19 +88,32 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
             context.detector.margins, image, grid,
             values=np.stack(list(scores.values())), fills=FILLS, steps=STEPS, seed=parameters["seed"],
         )  # fmt: skip
-        record = {"start": curves.deletion[0, 0, 0]}
-        for number, fill in enumerate(FILLS):
-            record[f"filled_{fill}"] = curves.deletion[0, number, -1]
-            for direction, (at_order, (name, like)) in product(DIRECTIONS, enumerate(scores)):
-                curve = getattr(curves, direction)[at_order, number]
-                if like:
-                    record[area_column(direction, name, like, fill)] = areas(curve)
-                else:
-                    record |= {curve_column(direction, name, fill, step): curve[step] for step in range(1, STEPS)}
-        records.append({name: cells.signs[row] * value for name, value in record.items()})
-    table = pd.DataFrame(records).reindex(columns=list(make_study().columns)).astype(np.float16)
-    table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
-    return table
+        both = np.stack([curves.deletion, curves.insertion], axis=2)
+        keys = [(*order, fill, direction) for order, fill, direction in product(scores, FILLS, DIRECTIONS)]
+        tables.append(tabulate(ids[at], keys, cells.signs[row] * both.reshape(len(keys), -1)))
+    table = pd.concat(tables, ignore_index=True)
+    lacking = pd.DataFrame({"method": [name for name in judged() if name not in passes]})
+    table = pd.concat([table, pd.DataFrame({"id": ids}).merge(lacking, how="cross")], ignore_index=True)
+    wanted = [name for name in make_study().methods if context.wants(name)]
+    return table[table["method"].isin(wanted)].reset_index(drop=True)
+
+
+def tabulate(id_: str, keys: Sequence[tuple[str, ...]], curves: NDArray[np.floating]) -> pd.DataFrame:
+    """Lay out the curves of an image, a row each.
+
+    Args:
+        id_: of the image.
+        keys: values of `KEYS`, of each row.
+        curves: float (rows, `STEPS` + 1), margins signed toward the verdict.
+    """
+    table = pd.DataFrame(keys, columns=KEYS)
+    table.insert(0, "id", id_)
+    is_coarse = ((table["method"] != NONE) & (table["control"] != NONE)).to_numpy()
+    short = np.asarray(curves, np.float16)
+    # of what is stored
+    table["area"] = np.where(is_coarse, areas(curves).astype(np.float16), areas(short))
+    short[is_coarse] = np.nan
+    return pd.concat([table, pd.DataFrame(short, columns=MARGINS)], axis=1)
 
 
 def scores_of(
@@ -134,20 +131,20 @@ def scores_of(
         other = np.asarray(context.run.maps[at], np.float32) * sign
     maps = {"edges": edge_map(image), "centre": centre_map(*grid.shape), "other": other}
     scores: dict[Order, NDArray[np.float64]] = {
-        (name, ""): segment_values(values[None], grid)[0] for name, values in maps.items()
+        (NONE, name): segment_values(values[None], grid)[0] for name, values in maps.items()
     }
-    scores["random", ""] = np.random.default_rng((seed, row)).random(count)
+    scores[NONE, "random"] = np.random.default_rng((seed, row)).random(count)
     for method, own in passes.items():
-        scores[method, ""] = segment_values(sign * own.values[None], grid)[0]
+        scores[method, NONE] = segment_values(sign * own.values[None], grid)[0]
         parts = int(own.regions.max()) + 1 if own.regions.size else own.values.size
         lots = np.random.default_rng((seed, row, parts)).random(parts)
         for control in CONTROLS:
             # what is as fine as the grid, or finer, has the plain controls
-            scores[control, method] = scores[control, ""]
+            scores[method, control] = scores[NONE, control]
             if parts < count:
                 coarse = lots if control == "random" else _coarsen(other, own, grid.shape)
                 spread = coarse[own.regions] if own.regions.size else coarse.reshape(own.values.shape)
-                scores[control, method] = segment_values(np.asarray(spread, np.float64)[None], grid)[0]
+                scores[method, control] = segment_values(np.asarray(spread, np.float64)[None], grid)[0]
     return scores
 
 
@@ -161,35 +158,26 @@ def _coarsen(values: NDArray[np.floating], like: Pass, shape: tuple[int, ...]) -
 
 def fills_of(table: pd.DataFrame) -> list[Fill]:
     """Return those fills that a table has; an older file may lack some."""
-    return [fill for fill in FILLS if f"filled_{fill}" in table]
+    present = set(table["fill"].unique())
+    return [fill for fill in FILLS if fill in present]
 
 
 def methods_of(table: pd.DataFrame) -> dict[str, str]:
     """Name -> title of the methods whose curves a table has."""
-    return methods_in(table, curve_column("deletion", "{}", fills_of(table)[0], 1))
+    is_first = (table["direction"] == DIRECTIONS[0]) & (table["fill"] == fills_of(table)[0])
+    own = table[is_first & (table["control"] == NONE)]
+    return methods_in(own.pivot(index="id", columns="method", values=MARGINS[1]), "{}")
 
 
-def curve_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
-    """float64 (N, STEPS + 1): one curve of each row, the margin signed toward the verdict, ends and all."""
-    inner = [curve_column(direction, method, fill, step) for step in range(1, STEPS)]
-    ends = ["start", f"filled_{fill}"]
-    first, last = ends if direction == "deletion" else ends[::-1]
-    return np.column_stack([table[name].to_numpy(np.float64) for name in (first, *inner, last)])
+def area_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Lay out the areas under the curves, negative under deletion, so that more is better.
 
-
-def area_of(table: pd.DataFrame, direction: str, method: str, fill: str, *, like: str = "") -> NDArray[np.float64]:
-    """float64 (N,): the area under a curve in margins, negative under deletion, so that more is better.
-
-    Args:
-        table: rows of the study.
-        direction, fill: of the curve.
-        method: a method, control or baseline.
-        like: the method that a control is as coarse as; an older file may only have the control as fine as the grid.
+    Returns:
+        A row an image, by id; a column for each value of `KEYS`.
     """
-    column = area_column(direction, method, like, fill)
-    coarse = column in table and table[column].notna().any()
-    area = table[column].to_numpy(np.float64) if coarse else areas(curve_of(table, direction, method, fill))
-    return np.asarray(area if direction == "insertion" else -area)
+    areas_ = table["area"].where(table["direction"] == "insertion", -table["area"])
+    wide = table.assign(area=areas_).dropna(subset=["area"]).pivot(index="id", columns=KEYS, values="area")
+    return wide.reindex(table["id"].unique())
 
 
 def choice_value(direction: str, fill: Fill, control: str) -> str:
@@ -204,12 +192,15 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     its strongest control, and all are its choices.
     """
     fills = fills_of(table)
-    for group, part, weights in groups(table, run):
+    methods = methods_of(table)
+    areas_ = area_table(table)
+    for group, images, weights in groups(table.drop_duplicates("id"), run):
+        part = areas_.loc[images["id"]]
         baselines = {
-            title: mean_of(area_of(part, DIRECTIONS[0], baseline, fills[0]), weights)
+            title: mean_of(part[NONE, baseline, fills[0], DIRECTIONS[0]].to_numpy(), weights)
             for baseline, title in BASELINES.items()
         }
-        for method, name in methods_of(table).items():
+        for method, name in methods.items():
             contrasts: list[Contrast] = []
             for direction, fill in product(DIRECTIONS, fills):
                 against = _against_controls(part, weights, method, direction, fill)
@@ -224,11 +215,11 @@ def _against_controls(
     part: pd.DataFrame, weights: NDArray[np.floating], method: str, direction: str, fill: Fill
 ) -> list[Contrast]:
     """Compare a method with each control under one direction and fill."""
-    own = area_of(part, direction, method, fill, like=method)
+    own = part[method, NONE, fill, direction].to_numpy()
     kind = "fill" if direction == DIRECTIONS[0] else "direction"
     contrasts = []
     for control, title in CONTROLS.items():
-        others = area_of(part, direction, control, fill, like=method)
+        others = part[method, control, fill, direction].to_numpy()
         value = choice_value(direction, fill, control)
         contrasts.append(compare_means(kind, value, own, others, weights, control=title))
     return contrasts
@@ -248,11 +239,14 @@ def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.Data
         shown (insertion), 0 to 1, and the mean margin signed toward the verdict with its interval.
     """
     rows = []
-    named = methods_of(table) | ORDERS
-    for group, part, weights in groups(table, run, by):
-        for fill, (method, name), direction in product(fills_of(table), named.items(), DIRECTIONS):
-            points = curve_of(part, direction, method, fill)
-            key = {"group": group, "method": method, "name": name, "fill": fill, "direction": direction}
+    orders = {(method, NONE): name for method, name in methods_of(table).items()}
+    orders |= {(NONE, order): name for order, name in ORDERS.items()}
+    curves = {key: of.set_index("id")[MARGINS] for key, of in table.groupby(KEYS)}
+    for group, images, weights in groups(table.drop_duplicates("id"), run, by):
+        for fill, ((method, control), name), direction in product(fills_of(table), orders.items(), DIRECTIONS):
+            points = curves[method, control, fill, direction].loc[images["id"]].to_numpy(np.float64)
+            shown = method if control == NONE else control
+            key = {"group": group, "method": shown, "name": name, "fill": fill, "direction": direction}
             for step in range(STEPS + 1):
                 mean = weighted_mean(points[:, step], weights)
                 rows.append({**key, "share": step / STEPS, **mean.as_columns()})
@@ -261,16 +255,12 @@ def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.Data
 
 def make_study() -> Study:
     """Declare the study for the explainers that are registered."""
-    columns = {"start": "margin of the image signed toward its verdict"}
-    columns |= {f"filled_{fill}": f"margin signed toward the verdict with everything filled ({fill})" for fill in FILLS}
-    columns |= describe_all(columns_of)
-    for order, title in ORDERS.items():
-        columns |= _curves_of(order, title)
     return Study(
         name="faithfulness",
         title="Faithfulness",
         question="Does the detector rely on what an explanation marks, more than on what a blind control marks?",
-        columns=columns,
+        columns=COLUMNS,
+        methods=(NONE, *judged()),
         control=(
             "A random order as coarse as the map, and the map of another image of the same cell. Edges and centre are "
             "baselines, not controls: for a detector of fine detail, edges are nearly the right answer."

@@ -44,19 +44,24 @@ CONTROL = "what the same random detector makes of other images"
 REMAINS = "Does anything of the map remain when the weights are random?"
 
 
+def column_of(method: str, compared: str) -> str:
+    """Name the column of a method's correlation with a level of the detector, with other images, or with edges."""
+    return f"{method}_{compared}_rank"
+
+
 def _describe(explainer: AnyExplainer) -> dict[str, str]:
     name = explainer.name
     itself = f"size of the rank correlation of {explainer.title} with"
+    by_chance = "by the detector that is random throughout, over the same regions where it has such, mean, 0 to 1"
     return {
-        f"{name}_{OTHER}": f"{itself} that of other images of the cell by the detector that is random throughout, over "
-        "the same regions where it has such, mean, 0 to 1",
-        f"{name}_{EDGES}": f"{itself} edges, 0 to 1",
+        column_of(name, OTHER): f"{itself} that of other images of the cell {by_chance}",
+        column_of(name, EDGES): f"{itself} edges, 0 to 1",
     }
 
 
 def columns_of(explainer: AnyExplainer, levels: tuple[str, ...]) -> list[str]:
     """Return a method's columns for a detector with these levels, from the output down."""
-    return [f"{explainer.name}_{level}" for level in (*levels_for(explainer, levels), OTHER, EDGES)]
+    return [column_of(explainer.name, level) for level in (*levels_for(explainer, levels), OTHER, EDGES)]
 
 
 def levels_for(explainer: AnyExplainer, levels: tuple[str, ...]) -> tuple[str, ...]:
@@ -87,7 +92,8 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
             for level in levels_for(explainer, levels):
                 random = detector.randomised(level, seed=parameters["seed"] + number)
                 for at, after in zip(mine, explain_all(random, images[mine], explainer, settings), strict=True):
-                    values[f"{name}_{level}"][at] = mean_rank(own[at], [_compared_values(after.values)], signed=False)
+                    rank = mean_rank(own[at], [_compared_values(after.values)], signed=False)
+                    values[column_of(name, level)][at] = rank
             # the last level is random throughout
             for at in mine:
                 others = context.pixels[cells.others(int(rows[at]), parameters["others"], seed=parameters["seed"])]
@@ -98,10 +104,10 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
                     regions = explained[at].regions if explained[at].regions.size else None
                     few = others[: parameters["lime_others"]]
                     maps = [explainer.explain_fully(random, image, settings, regions=regions).map for image in few]
-                values[f"{name}_{OTHER}"][at] = mean_rank(own[at], list(map(_compared_values, maps)), signed=False)
+                values[column_of(name, OTHER)][at] = mean_rank(own[at], list(map(_compared_values, maps)), signed=False)
         edges = [on_grid(edge_map(image), _cells(of.values)) for image, of in zip(images, explained, strict=True)]
         ranks = [mean_rank(of, [edge], signed=False) for of, edge in zip(own, edges, strict=True)]
-        return values | {f"{name}_{EDGES}": np.array(ranks)}
+        return values | {column_of(name, EDGES): np.array(ranks)}
 
     table = table_by_method(context, rows, lambda explainer: columns_of(explainer, levels), correlate)
     table.insert(1, "network", network)
@@ -122,9 +128,10 @@ def _cells(values: Values) -> tuple[int, ...]:
 def levels_of(table: pd.DataFrame, method: str) -> list[str]:
     """Return the parts of the detector that were made random for a method, from the output down."""
     # also of those that are no longer registered
-    names = [name.removesuffix(f"_{OTHER}") for name in table if name.endswith(f"_{OTHER}")]
-    columns = [name.removeprefix(f"{method}_") for name in table.columns if method_of(name, names) == method]
-    return [name for name in columns if name not in (OTHER, EDGES)]
+    names = [name.removesuffix(f"_{OTHER}_rank") for name in table if name.endswith(f"_{OTHER}_rank")]
+    own = (name for name in table.columns if method_of(name, names) == method)
+    levels = [name.removeprefix(f"{method}_").removesuffix("_rank") for name in own]
+    return [level for level in levels if level not in (OTHER, EDGES)]
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
@@ -132,14 +139,14 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     for group, part, weights in groups(table, run):
         # images share a random detector, and with it its luck
         shared = part["network"].to_numpy()
-        for method, title in methods_in(table, f"{{}}_{OTHER}").items():
+        for method, title in methods_in(table, column_of("{}", OTHER)).items():
             levels = levels_of(table, method)
-            last = part[f"{method}_{levels[-1]}"]
-            other = part[f"{method}_{OTHER}"]
+            last = part[column_of(method, levels[-1])]
+            other = part[column_of(method, OTHER)]
             contrast = compare_means("control", CONTROL, last, other, weights, control=CONTROL, clusters=shared)
             beside = {
-                "classifier": mean_of(part[f"{method}_{levels[0]}"], weights, shared),
-                "edges": mean_of(part[f"{method}_{EDGES}"], weights, shared),
+                "classifier": mean_of(part[column_of(method, levels[0])], weights, shared),
+                "edges": mean_of(part[column_of(method, EDGES)], weights, shared),
             }
             yield Finding(
                 f"{method}-{group}", REMAINS, "residual_correlation", (contrast,), group=group, subject=title,
@@ -158,9 +165,9 @@ def randomisation_summary(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     rows = []
     for group, part, weights in groups(table, run):
         shared = part["network"].to_numpy()
-        for method in methods_in(table, f"{{}}_{OTHER}"):
+        for method in methods_in(table, column_of("{}", OTHER)):
             for level in (*levels_of(table, method), OTHER):
-                values = part[f"{method}_{level}"].to_numpy(np.float64)
+                values = part[column_of(method, level)].to_numpy(np.float64)
                 mean = weighted_mean(values, weights, clusters=shared)
                 rows.append({"group": group, "method": method, "level": level, **mean.as_columns()})
     return pd.DataFrame(rows)

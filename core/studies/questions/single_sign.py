@@ -14,11 +14,11 @@ from core.studies.shared.groups import groups
 from core.studies.study import Context, Parameters, Rows, Study
 
 COLUMNS = {
-    "paper_segments": "number of segments under the paper's settings",
-    "paper_one_sign": "paper's settings: every weight has one sign, so the map has one colour",
-    "paper_against": "paper's settings: every weight is against the verdict, the paper's 'uniformly red'",
-    "ours_against": "our settings: every weight is against the verdict",
-    "ours_shown_one": "our settings: what is decided has one colour, or nothing is decided",
+    "paper_segments_count": "number of segments under the paper's settings",
+    "is_paper_one_sign": "paper's settings: every weight has one sign, so the map has one colour",
+    "is_paper_against": "paper's settings: every weight is against the verdict, the paper's 'uniformly red'",
+    "is_ours_against": "our settings: every weight is against the verdict",
+    "is_ours_one_sign": "our settings: what is decided has one colour, or nothing is decided",
     "ours_cause": "our settings: why it shows one colour, empty where it shows both",
 }
 
@@ -37,11 +37,11 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     return pd.DataFrame(
         {
             "id": context.run.predictions["id"].to_numpy()[rows],
-            "paper_segments": np.array([len(lime.weights) for lime in paper], np.int16),
-            "paper_one_sign": [not (lime.weights.min() < 0 < lime.weights.max()) for lime in paper],
-            "paper_against": [(sign * lime.weights < 0).all() for sign, lime in zip(signs, paper, strict=True)],
-            "ours_against": [(sign * lime.weights < 0).all() for sign, lime in zip(signs, ours, strict=True)],
-            "ours_shown_one": [bool(lime.one_colour) for lime in ours],
+            "paper_segments_count": np.array([len(lime.weights) for lime in paper], np.int16),
+            "is_paper_one_sign": [not (lime.weights.min() < 0 < lime.weights.max()) for lime in paper],
+            "is_paper_against": [(sign * lime.weights < 0).all() for sign, lime in zip(signs, paper, strict=True)],
+            "is_ours_against": [(sign * lime.weights < 0).all() for sign, lime in zip(signs, ours, strict=True)],
+            "is_ours_one_sign": [bool(lime.one_colour) for lime in ours],
             "ours_cause": [lime.one_colour for lime in ours],
         }
     )
@@ -50,17 +50,17 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """`paper-<verdict>` and `ours-<verdict>`: single-sign maps under both settings, and those all against."""
     for group, part, weights in groups(table, run):
-        paper = part["paper_one_sign"]
+        paper = part["is_paper_one_sign"]
         beside = {
-            "against": share_of(part["paper_against"], weights),
-            "few": share_of(part["paper_segments"] <= 2, weights),
+            "against": share_of(part["is_paper_against"], weights),
+            "few": share_of(part["paper_segments_count"] <= 2, weights),
         }
         alone = Contrast("settings", "the paper's", share_of(paper, weights))
         yield Finding(f"paper-{group}", PAPER, "one_colour", (alone,), group=group, subject=LIME.title, beside=beside)
         contrast = compare_shares(
-            "control", "the paper's settings", part["ours_shown_one"], paper, weights, control="the paper's settings"
+            "control", "the paper's settings", part["is_ours_one_sign"], paper, weights, control="the paper's settings"
         )
-        beside = {"against": share_of(part["ours_against"], weights)}
+        beside = {"against": share_of(part["is_ours_against"], weights)}
         yield Finding(
             f"ours-{group}", OURS, "one_colour", (contrast,), yes="below", group=group, subject=LIME.title,
             beside=beside,
@@ -76,6 +76,6 @@ STUDY = Study(
     compute=compute,
     conclude=conclude,
     parameters={"lime_seed": 0},
-    explore=("paper_one_sign", "ours_shown_one", "ours_cause"),
+    explore=("is_paper_one_sign", "is_ours_one_sign", "ours_cause"),
     shard=32,
 )

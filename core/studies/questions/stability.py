@@ -46,7 +46,7 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
         "other": f"{itself} that of other images of the same cell, mean, -1 to 1",
     }
     lacking = {"seed"} - explainer.settings.model_fields.keys() | ({"kept"} if not explainer.cuts else set())
-    return {f"{explainer.name}_{name}": text for name, text in texts.items() if name not in lacking}
+    return {f"{explainer.name}_{name}_rank": text for name, text in texts.items() if name not in lacking}
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         values: dict[str, list[float]] = {}
         for column in filter(context.wants, columns_of(explainer)):
             values[column] = []
-            again = repetitions[column.removeprefix(f"{explainer.name}_")]()
+            again = repetitions[column.removeprefix(f"{explainer.name}_").removesuffix("_rank")]()
             for once, repeated in zip(first, again, strict=True):
                 compared = [once.values, *repeated]
                 once_values, *rest = compared if once.values.size <= FEW else segment_values(np.stack(compared), grid)
@@ -92,7 +92,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         return values
 
     table = table_by_method(context, rows, columns_of, repeat)
-    return table.assign(noise_turns=(after > 0) != (before > 0))
+    return table.assign(is_flipped_by_noise=(after > 0) != (before > 0))
 
 
 def add_noise(image: NDArray[np.uint8], *, seed: tuple[int, int]) -> NDArray[np.uint8]:
@@ -104,15 +104,15 @@ def add_noise(image: NDArray[np.uint8], *, seed: tuple[int, int]) -> NDArray[np.
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """`<method>-<verdict>`: how alike a repeated explanation is; `flips-<verdict>`: verdicts that the noise flips."""
     for group, part, weights in groups(table, run):
-        for method, title in methods_in(table, "{}_noise").items():
-            other = part[f"{method}_other"]
+        for method, title in methods_in(table, "{}_noise_rank").items():
+            other = part[f"{method}_other_rank"]
             contrasts = tuple(
-                compare_means("repetition", what, part[f"{method}_{column}"], other, weights, control=OTHERS)
+                compare_means("repetition", what, part[f"{method}_{column}_rank"], other, weights, control=OTHERS)
                 for what, column in REPETITIONS.items()
-                if f"{method}_{column}" in part
+                if f"{method}_{column}_rank" in part
             )
             yield Finding(f"{method}-{group}", REPEATED, "rank_correlation", contrasts, group=group, subject=title)
-        flips = Contrast("change", "noise of 1 in 255", share_of(part["noise_turns"], weights))
+        flips = Contrast("change", "noise of 1 in 255", share_of(part["is_flipped_by_noise"], weights))
         yield Finding(f"flips-{group}", FLIPPED, "flip_rate", (flips,), group=group, subject="noise of 1 in 255")
 
 
@@ -122,11 +122,11 @@ def make_study() -> Study:
         name="stability",
         title="Stability",
         question="Is an explanation the same under another seed, and under noise that nobody can see?",
-        columns=describe_all(columns_of) | {"noise_turns": "whether the noise flips the verdict"},
+        columns=describe_all(columns_of) | {"is_flipped_by_noise": "whether the noise flips the verdict"},
         control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
         compute=compute,
         conclude=conclude,
         parameters={"others": 100, "lime_others": 20, "segments": 64, "lime_seed": 0, "seed": 0},
-        explore=("lime_seed", "lime_noise", "gradcam_noise"),
+        explore=("lime_seed_rank", "lime_noise_rank", "gradcam_noise_rank"),
         shard=32,
     )

@@ -33,16 +33,16 @@ def seal(file, frame, about):
 
 def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run):
     run.manifest["detector_sha256"] = "d"
-    frame = pd.DataFrame({"id": run.predictions["id"], "a": 1.0, "b": 2.0})
+    frame = pd.DataFrame({"id": run.predictions["id"], "a_margin": 1.0, "b_margin": 2.0})
     made = {"detector_sha256": "d", "set_fingerprint": "f"}
     said = {
-        "probes": {**made, "explore": ["a"], "schema": SCHEMA, "version": 1},
+        "probes": {**made, "explore": ["a_margin"], "schema": SCHEMA, "version": 1},
         # of a user from before
-        "deliveries": {**made, "explore": ["a"], "schema": 1, "version": 7},
-        "out_of_distribution": {**made, "explore": ["a"], "schema": SCHEMA, "version": 2},
-        "later": {**made, "explore": ["a"], "schema": SCHEMA + 1, "version": 1},
-        "audit": {**made, "explore": ["a"], "detector_sha256": "0"},
-        "files": {**made, "explore": ["a"], "set_fingerprint": "0"},
+        "deliveries": {**made, "explore": ["a_margin"], "schema": 1, "version": 7},
+        "out_of_distribution": {**made, "explore": ["a_margin"], "schema": SCHEMA, "version": 2},
+        "later": {**made, "explore": ["a_margin"], "schema": SCHEMA + 1, "version": 1},
+        "audit": {**made, "explore": ["a_margin"], "detector_sha256": "0"},
+        "files": {**made, "explore": ["a_margin"], "set_fingerprint": "0"},
         # what names neither is taken as it is
         "quiet": {},
     }
@@ -50,11 +50,11 @@ def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run):
         seal(run.path / "studies" / f"{name}.parquet", frame, about)
     described = study_columns(run)
     assert {name: column.offered for name, column in described.items()} == {
-        "deliveries.a": True, "deliveries.b": False, "probes.a": True, "probes.b": False, "quiet.a": True,
-        "quiet.b": True,
+        "deliveries.a_margin": True, "deliveries.b_margin": False, "probes.a_margin": True, "probes.b_margin": False,
+        "quiet.a_margin": True, "quiet.b_margin": True,
     }  # fmt: skip
-    assert read_columns(run, ["probes.a", "quiet.b"]).to_dict("list") == {
-        "probes.a": [1.0] * len(run), "quiet.b": [2.0] * len(run),
+    assert read_columns(run, ["probes.a_margin", "quiet.b_margin"]).to_dict("list") == {
+        "probes.a_margin": [1.0] * len(run), "quiet.b_margin": [2.0] * len(run),
     }  # fmt: skip
 
 
@@ -122,12 +122,10 @@ def test_positions_in_embeddings_are_found_by_id_and_filtered_by_an_area(tmp_pat
     study = pd.DataFrame({"features_x": positions[:, 0], "features_y": positions[:, 1]})
     study.set_index(pd.Index(few.predictions["id"][:90], name="id")).iloc[::-1].to_parquet(file)
     read = []
-    for name in ("open_file", "read_table"):
-        use = getattr(columns, name)
-        monkeypatch.setattr(columns, name, lambda path, use=use, **options: read.append(use) or use(path, **options))
+    use = columns.read_table
+    monkeypatch.setattr(columns, "read_table", lambda path, **options: read.append(path) or use(path, **options))
     table = browse_table(few)
-    # what it holds, and then its values
-    assert len(read) == 2
+    assert read == [file]
     wanted = Filter.from_params({"area": "features:0,-9;9,9", "true": "REAL"}, table)
     expected = np.flatnonzero((positions[:, 0] > 0) & (table["label"][:90] == "REAL").to_numpy())
     assert len(expected) > 5

@@ -173,7 +173,7 @@ def test_a_file_of_a_former_name_opens_under_the_present_one(source):
     assert results["single_sign"].findings == now.findings
     assert study_path(run.path, "single_sign") == study_path(run.path, "one_colour") == former
     assert find_study("one_colour") == find_study("single_sign")
-    assert "single_sign.ours_shown_one" in read_columns(run, study_columns(run))
+    assert "single_sign.is_ours_one_sign" in read_columns(run, study_columns(run))
     # made again, the present one counts
     shutil.copy(former, path)
     assert [result.path for result in find_studies(run)[0].values()] == [path]

@@ -58,9 +58,9 @@ def table_of(
 def test_a_map_agrees_fully_with_itself_and_not_with_its_opposite(run, monkeypatch):
     table = table_of(run, enlarged(run.maps), monkeypatch)
     assert list(table.columns) == ["id", *make_study().columns]
-    assert_allclose(table["rank"], 1, atol=1e-3)
+    assert_allclose(table["lime_rank"], 1, atol=1e-3)
     # none of 30 other images agrees so well: this one alone of 31
-    assert_allclose(table["rank_share"], 1 / 31, rtol=1e-5)
+    assert_allclose(table["lime_rank_share"], 1 / 31, rtol=1e-5)
     _, beyond, *_ = conclude(run, table, PARAMETERS)
     assert (beyond.key, beyond.measure.value) == ("beyond-FAKE", 1)
     assert answer_of(beyond).word == "yes"
@@ -79,9 +79,9 @@ def test_the_numbers_are_scipys_toward_the_verdict(run, monkeypatch):
         ]
         ranks = np.array([spearmanr(own, other)[0] for other in others])
         computed = table.loc[row]
-        assert computed["rank"] == pytest.approx(ranks[0], abs=1e-4)
-        assert computed["others_rank"] == pytest.approx(ranks[1:].mean(), abs=1e-4)
-        assert computed["rank_share"] == pytest.approx(np.mean(ranks >= ranks[0] - 1e-9), abs=1e-6)
+        assert computed["lime_rank"] == pytest.approx(ranks[0], abs=1e-4)
+        assert computed["lime_others_rank"] == pytest.approx(ranks[1:].mean(), abs=1e-4)
+        assert computed["lime_rank_share"] == pytest.approx(np.mean(ranks >= ranks[0] - 1e-9), abs=1e-6)
     part = table_of(run, lime, monkeypatch, np.array([3, 60]), others=SIZE)
     pd.testing.assert_frame_equal(part, table.loc[[3, 60]].reset_index(drop=True))
 
@@ -92,6 +92,6 @@ def test_constant_maps_and_cells_with_too_few_images_are_left_out(monkeypatch):
     lime = enlarged(run.maps)
     lime[:10] = 1
     table = table_of(run, lime, monkeypatch)
-    assert table["rank"].isna().sum() == 10
+    assert table["lime_rank"].isna().sum() == 10
     counts = {finding.key: finding.measure.n for finding in conclude(run, table, PARAMETERS)}
     assert counts == {"rank-FAKE": 49, "beyond-FAKE": 30, "rank-REAL": 11}

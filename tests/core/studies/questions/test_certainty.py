@@ -29,11 +29,11 @@ def test_counts_are_those_of_each_fills_own_decisions(patched):
         image = np.asarray(context.pixels[pd.Index(run.predictions["id"]).get_loc(counts["id"])])
         fills = {name: signs(image, settings) for name, settings in LIME.under_fills(LimeSettings()).items()}
         mean, again = fills["mean"], signs(image, LimeSettings(seed=1))
-        assert counts["lime_certain"] == np.count_nonzero(mean) > 0
+        assert counts["lime_certain_count"] == np.count_nonzero(mean) > 0
         for other, decisions in {**{fill: fills[fill] for fill in OTHERS}, "seed": again}.items():
             both = (mean != 0) & (decisions != 0)
-            assert counts[f"lime_{other}_both"] == both.sum()
-            assert counts[f"lime_{other}_reversed"] == (both & (mean != decisions)).sum()
+            assert counts[f"lime_{other}_both_count"] == both.sum()
+            assert counts[f"lime_{other}_reversed_count"] == (both & (mean != decisions)).sum()
     # Grad-CAM covers nothing
     assert not [name for name in table if name.startswith("gradcam")]
 
@@ -41,10 +41,10 @@ def test_counts_are_those_of_each_fills_own_decisions(patched):
 @pytest.fixture
 def counts():
     """Ten certain signs an image; other fills decide eight, and reverse them in every fourth image."""
-    table = pd.DataFrame({"id": list(map(str, range(80))), "lime_certain": 10.0})
+    table = pd.DataFrame({"id": list(map(str, range(80))), "lime_certain_count": 10.0})
     for other in (*OTHERS, "seed"):
         reversed_ = 0.0 if other == "seed" else np.where(np.arange(80) % 4 == 0, 8.0, 0.0)
-        table[f"lime_{other}_both"], table[f"lime_{other}_reversed"] = 8.0, reversed_
+        table[f"lime_{other}_both_count"], table[f"lime_{other}_reversed_count"] = 8.0, reversed_
     return table
 
 
@@ -65,7 +65,7 @@ def test_shares_are_of_all_certain_signs_with_images_resampled(counts):
 
 
 def test_black_is_shown_and_not_counted(counts):
-    extreme = counts.assign(lime_black_reversed=0.0)
+    extreme = counts.assign(lime_black_reversed_count=0.0)
     finding = of(extreme, "contradicted-lime-FAKE")
     assert finding.measure == of(counts, "contradicted-lime-FAKE").measure
     assert answer_of(finding).word == "yes"

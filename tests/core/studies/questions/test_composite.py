@@ -73,7 +73,7 @@ def test_only_a_map_that_knows_the_part_finds_it(result):
 
 
 def test_images_that_are_misjudged_are_left_out(result):
-    wrong = result.table["random"].isna().to_numpy()
+    wrong = result.table["random_auroc"].isna().to_numpy()
     assert np.flatnonzero(wrong).tolist() == [0, 12]
     assert result.findings[0].measure.n == 22
 
@@ -81,7 +81,8 @@ def test_images_that_are_misjudged_are_left_out(result):
 def test_a_row_does_not_depend_on_the_others(chequered, result):
     rows = np.array([7, 20])
     alone = STUDY.compute(chequered.open(), rows, STUDY.parameters)
-    columns = ["id", "layout", "random", column_of("gradcam", "blended"), column_of("gradcam", "hard", control=True)]
+    scores = [column_of("gradcam", "blended"), column_of("gradcam", "hard", control=True)]
+    columns = ["id", "layout", "random_auroc", *scores]
     pd.testing.assert_frame_equal(alone[columns], result.table.loc[rows, columns].reset_index(drop=True))
 
 

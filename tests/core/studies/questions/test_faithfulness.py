@@ -16,24 +16,27 @@ from core.explainers.lime.segmentation import segment
 from core.findings.answer import certain_side
 from core.findings.contrast import find
 from core.runs.run import read_run
+from core.studies.former import present_table
 from core.studies.questions.faithfulness import (
     BASELINES,
     CONTROLS,
     DIRECTIONS,
     FILLS,
-    area_column,
-    area_of,
+    KEYS,
+    MARGINS,
+    NONE,
+    ORDERS,
     choice_value,
     conclude,
-    curve_of,
     make_study,
+    mean_curves,
     scores_of,
     under_fill,
 )
 from core.studies.runner import run_study
 from core.studies.shared.explanations import Pass
 from core.studies.shared.groups import Cells
-from core.studies.store import read_study
+from core.studies.store import find_stored, read_study, write_sealed, write_study
 from tests.core.trust_cues import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
@@ -51,6 +54,11 @@ def contrast_of(finding, direction, fill, control):
     return next(contrast for contrast in finding.contrasts if contrast.value == value)
 
 
+def rows_of(table, *key):
+    """The rows of one method, control, fill and direction: an image each."""
+    return table[(table[KEYS] == list(key)).all(axis=1)].reset_index(drop=True)
+
+
 @pytest.fixture(scope="module")
 def result(patched, two_methods):
     return read_study(run_study(make_study(), patched), read_run(patched.run))
@@ -62,10 +70,10 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched, result):
         contrast = contrast_of(result.finding(f"gradcam-{verdict}"), direction, fill, control)
         assert certain_side(contrast.difference) == 1
     # the first of eight parts is the patch: with it the margin goes, under each fill that erases it
-    curves = curve_of(result.table, "deletion", "gradcam", "mean")
-    assert (curves[:, 0] > 2.8).all()
-    assert (curves[:, 1] < 0.05).all()
-    assert np.median(curve_of(result.table, "deletion", "random", "mean")[:, 1]) > 1.4
+    curves = rows_of(result.table, "gradcam", NONE, "mean", "deletion")
+    assert (curves["step_0_margin"] > 2.8).all()
+    assert (curves["step_1_margin"] < 0.05).all()
+    assert rows_of(result.table, NONE, "random", "mean", "deletion")["step_1_margin"].median() > 1.4
     for method, verdict in product(METHODS, ("FAKE", "REAL")):
         finding = result.finding(f"{method}-{verdict}")
         assert (certain_side(finding.difference), finding.group, finding.measure.n) == (1, verdict, 8)
@@ -81,7 +89,7 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched, result):
         assert set(finding.beside) == set(BASELINES.values())
 
 
-def test_columns_are_the_curves_signed_toward_the_verdict(patched, result):
+def test_rows_are_the_curves_signed_toward_the_verdict(patched, result):
     context = patched.open()
     for row in (1, 12):
         image, sign = np.asarray(context.pixels[row]), 1 if row >= 8 else -1
@@ -93,10 +101,9 @@ def test_columns_are_the_curves_signed_toward_the_verdict(patched, result):
             enumerate(("centre", "random")), enumerate(FILLS), DIRECTIONS
         ):
             curve = sign * getattr(expected, direction)[number, at]
-            computed = curve_of(result.table, direction, method, fill)[row]
-            assert_allclose(computed, curve, rtol=2e-3, atol=2e-3)
-            area = abs(area_of(result.table, direction, method, fill)[row])
-            assert area == pytest.approx(abs(auc(np.arange(9) / 8, curve)), abs=5e-3)
+            computed = rows_of(result.table, NONE, method, fill, direction).loc[row]
+            assert_allclose(computed[MARGINS].astype(float), curve, rtol=2e-3, atol=2e-3)
+            assert computed["area"] == pytest.approx(auc(np.arange(9) / 8, curve), abs=5e-3)
 
 
 def test_controls_are_as_coarse_as_the_map(patched, result):
@@ -115,36 +122,61 @@ def test_controls_are_as_coarse_as_the_map(patched, result):
         expected = deletion_curves(detector.margins, image, grid, values=heights[None], fills=[fill], steps=8)
         for direction in DIRECTIONS:
             area = np.trapezoid(getattr(expected, direction)[0, 0], dx=1 / 8)
-            computed = result.table[area_column(direction, "other", method, fill)][row]
-            assert computed == pytest.approx(area, rel=2e-3, abs=4e-3)
+            computed = rows_of(result.table, method, "other", fill, direction).loc[row]
+            assert computed["area"] == pytest.approx(area, rel=2e-3, abs=4e-3)
+            assert computed[MARGINS].isna().all()
     # a map as fine as the grid has the plain controls
     fine, coarse = (Pass(np.random.default_rng(0).normal(size=(side, side)).astype(np.float32)) for side in (8, 2))
     scores = scores_of(context, cells, 3, grid=grid, passes={"fine": fine, "coarse": coarse}, seed=0)
     for control in CONTROLS:
-        assert_array_equal(scores[control, "fine"], scores[control, ""])
-        assert len(np.unique(scores[control, "coarse"].reshape(8, 8)[:2, :2].round(9))) == 1
+        assert_array_equal(scores["fine", control], scores[NONE, control])
+        assert len(np.unique(scores["coarse", control].reshape(8, 8)[:2, :2].round(9))) == 1
+
+
+def test_only_the_methods_that_a_file_lacks_are_computed(patched, result):
+    run = read_run(patched.run)
+    before = result.table[result.table["method"] != "lime"]
+    write_study(result.path, before, result.about)
+    stored = find_stored(make_study(), run)
+    assert stored is not None
+    assert make_study().missing(stored.table) == ["lime"]
+    after = read_study(run_study(make_study(), patched, stored=stored), run).table
+    pd.testing.assert_frame_equal(after[: len(before)], before.reset_index(drop=True))
+    added = result.table[result.table["method"] == "lime"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(after[len(before) :].reset_index(drop=True), added)
 
 
 @pytest.fixture
-def table():
-    """Random curves, in an order of their own."""
+def wide():
+    """Random curves as files once had them: a row an image, in an order of their own, and a column a point."""
     generator = np.random.default_rng(1)
-    table = pd.DataFrame({name: generator.normal(0.5, 1, SIZE) for name in make_study().columns}).astype(np.float16)
-    table = table.assign(id=list(map(str, range(SIZE))), weight=generator.uniform(1, 4, SIZE).astype(np.float32))
+    names = ["start", *(f"filled_{fill}" for fill in FILLS)]
+    for direction, fill in product(DIRECTIONS, FILLS):
+        names += [f"{direction}_{order}_{fill}_{step}" for order in (*METHODS, *ORDERS) for step in range(1, 8)]
+        names += [f"{direction}_{control}_as_{method}_{fill}" for control in CONTROLS for method in METHODS]
+    table = pd.DataFrame({name: generator.normal(0.5, 1, SIZE) for name in names}).astype(np.float16)
+    table = table.assign(id=list(map(str, range(SIZE))), weight=generator.choice([1, 3], SIZE).astype(np.float32))
     return table.iloc[generator.permutation(SIZE)].reset_index(drop=True)
 
 
-def of(table, key="lime-FAKE"):
-    return find(conclude(RUN, table, {}), key)
+def of(wide, key="lime-FAKE"):
+    return find(conclude(RUN, present_table("faithfulness", wide), {}), key)
 
 
-def test_choices_are_the_paired_difference_from_each_control(table):
-    for (group, part), method in product(table.groupby(CALLED[table["id"].astype(int)]), METHODS):
-        finding = of(table, f"{method}-{group}")
+def wide_area(wide, direction, order, fill):
+    """float64 (N,): the area under a curve of a table with a column a point."""
+    inner = [f"{direction}_{order}_{fill}_{step}" for step in range(1, 8)]
+    ends = ["start", f"filled_{fill}"][:: 1 if direction == "deletion" else -1]
+    return np.trapezoid(wide[[ends[0], *inner, ends[1]]].to_numpy(float), dx=1 / 8, axis=1)
+
+
+def test_choices_are_the_paired_difference_from_each_control(wide):
+    for (group, part), method in product(wide.groupby(CALLED[wide["id"].astype(int)]), METHODS):
+        finding = of(wide, f"{method}-{group}")
         for fill, direction, control in product(FILLS, DIRECTIONS, CONTROLS):
             sign = 1 if direction == "insertion" else -1
-            beside = sign * part[area_column(direction, control, method, fill)].to_numpy(float)
-            difference = area_of(part, direction, method, fill) - beside
+            beside = part[f"{direction}_{control}_as_{method}_{fill}"].to_numpy(float)
+            difference = sign * (wide_area(part, direction, method, fill) - beside)
             found = contrast_of(finding, direction, fill, control).difference
             assert found.value == pytest.approx(np.average(difference, weights=part["weight"]))
             # narrower than two intervals side by side would be
@@ -152,12 +184,31 @@ def test_choices_are_the_paired_difference_from_each_control(table):
             assert found.high - found.value == pytest.approx(2 * np.linalg.norm(pulls), rel=0.05)
 
 
-def test_a_file_from_before_coarse_controls_and_a_fill_is_concluded_as_it_is(table):
-    old = table[[name for name in table if "_as_" not in name and not name.endswith("road") and "_road_" not in name]]
+def test_a_file_with_a_column_a_point_opens_as_rows(wide, tmp_path):
+    path = tmp_path / "runs" / "d@s" / "studies" / "faithfulness.parquet"
+    path.parent.mkdir(parents=True)
+    about = {"study": "faithfulness", "schema": 3, "version": 1, "whole": False, "images": SIZE, "columns": {}}
+    write_sealed(path, wide, about)
+    table = read_study(path).table
+    assert list(table) == ["id", *make_study().columns, "weight"]
+    assert make_study().missing(table) == []
+    curves = mean_curves(table, RUN).set_index(["group", "method", "fill", "direction"]).sort_index()
+    for method, fill, direction in product((*METHODS, *ORDERS), FILLS, DIRECTIONS):
+        key = (NONE, method) if method in ORDERS else (method, NONE)
+        rows = rows_of(table, *key, fill, direction)
+        assert rows["id"].tolist() == wide["id"].tolist()
+        assert_array_equal(rows["area"], wide_area(wide, direction, method, fill))
+        second = wide[CALLED[wide["id"].astype(int)] == "FAKE"]
+        mean = np.average(second[f"{direction}_{method}_{fill}_2"].astype(float), weights=second["weight"])
+        assert curves.loc["FAKE", method, fill, direction]["value"].iloc[2] == pytest.approx(mean)
+
+
+def test_a_file_from_before_coarse_controls_and_a_fill_is_concluded_as_it_is(wide):
+    old = wide[[name for name in wide if "_as_" not in name and not name.endswith("road") and "_road_" not in name]]
     finding = of(old)
     assert len(finding.contrasts) == 12
     # the control as fine as the grid
     contrast = contrast_of(finding, "deletion", "mean", "random")
     part = old[CALLED[old["id"].astype(int)] == "FAKE"]
-    expected = np.average(area_of(part, "deletion", "random", "mean"), weights=part["weight"])
+    expected = np.average(-wide_area(part, "deletion", "random", "mean"), weights=part["weight"])
     assert contrast.control.measure.value == pytest.approx(expected)

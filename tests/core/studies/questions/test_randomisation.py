@@ -21,8 +21,8 @@ PARAMETERS = {**make_study().parameters, "networks": 3, "others": 5, "lime_other
 LIME_LEVELS = levels_for(LIME, LEVELS)
 COLUMNS = [
     "network",
-    *(f"gradcam_{level}" for level in (*LEVELS, "other", "edges")),
-    *(f"lime_{level}" for level in (*LIME_LEVELS, "other", "edges")),
+    *(f"gradcam_{level}_rank" for level in (*LEVELS, "other", "edges")),
+    *(f"lime_{level}_rank" for level in (*LIME_LEVELS, "other", "edges")),
 ]
 
 
@@ -63,12 +63,12 @@ def test_random_weights_change_the_maps_and_the_detectors_own_do_not(source, mon
     # what knows nothing of the detector does not notice
     explain_lime_by(monkeypatch, randomisation, by_edges)
     blind = compute(context, np.arange(6), PARAMETERS)
-    assert_allclose(blind[[f"lime_{level}" for level in (*LIME_LEVELS, "edges")]], 1, atol=1e-6)
+    assert_allclose(blind[[f"lime_{level}_rank" for level in (*LIME_LEVELS, "edges")]], 1, atol=1e-6)
     explain_lime_by(monkeypatch, randomisation, by_map)
     monkeypatch.setattr(ResNetDetector, "randomised", lambda detector, _level, seed: detector)
     same = compute(context, np.arange(10), PARAMETERS)
     assert_allclose(same[of_levels], 1, atol=5e-3)
-    assert same["gradcam_other"].mean() < 0.9
+    assert same["gradcam_other_rank"].mean() < 0.9
 
 
 def test_every_number_is_scipys_without_its_sign(source, monkeypatch):
@@ -84,16 +84,16 @@ def test_every_number_is_scipys_without_its_sign(source, monkeypatch):
             if level in LIME_LEVELS:
                 expected["lime"] = abs(spearmanr(lime, by_map(random, image))[0])
             for name, value in expected.items():
-                assert table.loc[at, f"{name}_{level}"] == pytest.approx(value, abs=0.02)
+                assert table.loc[at, f"{name}_{level}_rank"] == pytest.approx(value, abs=0.02)
         # what the fully random detector makes of other images
         mates = list(Cells(context.run).others(row, 5))
         ranks = [abs(spearmanr(own, random.full_pass(context.pixels[[mate]]).maps.ravel())[0]) for mate in mates]
-        assert table.loc[at, "gradcam_other"] == pytest.approx(np.mean(ranks), abs=0.02)
+        assert table.loc[at, "gradcam_other_rank"] == pytest.approx(np.mean(ranks), abs=0.02)
         ranks = [abs(spearmanr(lime, by_map(random, context.pixels[mate]))[0]) for mate in mates[:3]]
-        assert table.loc[at, "lime_other"] == pytest.approx(np.mean(ranks), abs=0.02)
+        assert table.loc[at, "lime_other_rank"] == pytest.approx(np.mean(ranks), abs=0.02)
         for name, values, size in (("gradcam", own, 8), ("lime", lime, 4)):
             edges = edge_map(image).reshape(32 // size, size, 32 // size, size).mean(axis=(1, 3)).ravel()
-            assert table.loc[at, f"{name}_edges"] == pytest.approx(abs(spearmanr(values, edges)[0]), abs=0.02)
+            assert table.loc[at, f"{name}_edges_rank"] == pytest.approx(abs(spearmanr(values, edges)[0]), abs=0.02)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def table():
     network = np.arange(100) % 5
     table = pd.DataFrame({name: generator.uniform(0.2, 0.3, 100) for name in COLUMNS})
     for level in LEVELS:
-        table[f"gradcam_{level}"] += generator.uniform(-0.15, 0.15, 5)[network]
+        table[f"gradcam_{level}_rank"] += generator.uniform(-0.15, 0.15, 5)[network]
     return table.assign(network=network, id=list(map(str, range(100))))
 
 
@@ -115,7 +115,7 @@ def test_the_interval_is_that_of_random_detectors_and_not_of_images(table):
     findings = {finding.key: finding for finding in conclude(RUN, table, PARAMETERS)}
     summary = randomisation_summary(table, RUN).set_index(["group", "method", "level"])
     for verdict, part in (("FAKE", table[:50]), ("REAL", table[50:])):
-        own = part.groupby("network")["gradcam_conv1"].mean()
+        own = part.groupby("network")["gradcam_conv1_rank"].mean()
         low, high = stats.t.interval(0.95, 4, own.mean(), stats.sem(own))
         measure, row = findings[f"gradcam-{verdict}"].measure, summary.loc[(verdict, "gradcam", "conv1")]
         assert (measure.value, measure.low, measure.high) == pytest.approx((own.mean(), low, high))

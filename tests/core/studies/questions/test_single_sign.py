@@ -49,12 +49,12 @@ def test_planted_signs_are_counted(context):
     assert list(table.columns) == ["id", *COLUMNS]
     for row in (*range(5), *range(40, 45)):
         case, computed = row % 5, table.loc[row]
-        assert computed["paper_segments"] == (1, 1, 2, 2, 2)[case]
-        assert computed["paper_one_sign"] == (case != 3)
+        assert computed["paper_segments_count"] == (1, 1, 2, 2, 2)[case]
+        assert computed["is_paper_one_sign"] == (case != 3)
         # weights are for REAL: against a FAKE verdict where they are above 0, against a REAL one where they are below
-        assert computed["paper_against"] == (case in (1, 2) if row >= 30 else case == 0)
-        assert computed["ours_against"] == (case == 1 if row >= 30 else case == 2)
-        assert computed["ours_shown_one"] == (case != 0)
+        assert computed["is_paper_against"] == (case in (1, 2) if row >= 30 else case == 0)
+        assert computed["is_ours_against"] == (case == 1 if row >= 30 else case == 2)
+        assert computed["is_ours_one_sign"] == (case != 0)
         assert computed["ours_cause"] == PLANTED[case][2]
 
 
@@ -71,6 +71,6 @@ def test_shares_are_those_that_were_planted_with_wilsons_interval(context):
         # the same images under both settings
         assert (ours.control.measure, ours.difference.value) == (paper.measure, pytest.approx(0))
     # a sample is weighted up: 24 rows of weight 1 against 6 of weight 6
-    weights = np.where(table["paper_one_sign"], 1.0, 6.0)
+    weights = np.where(table["is_paper_one_sign"], 1.0, 6.0)
     (paper, *_) = conclude(context.run, table.assign(weight=weights), STUDY.parameters)
     assert paper.measure.value == pytest.approx(24 / 60)

@@ -27,17 +27,17 @@ def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(sour
     table = compute(source.open(), np.arange(12), PARAMETERS)
     assert list(table.columns) == ["id", *make_study().columns]
     # where the regions are the same for all images, keeping them changes nothing
-    assert_array_equal(table["lime_kept"], table["lime_noise"])
-    assert_allclose(table["lime_seed"], 1, atol=1e-6)
-    assert table["lime_noise"].between(0.9, 1, inclusive="left").all()
-    assert table["lime_other"].abs().max() < 0.6
+    assert_array_equal(table["lime_kept_rank"], table["lime_noise_rank"])
+    assert_allclose(table["lime_seed_rank"], 1, atol=1e-6)
+    assert table["lime_noise_rank"].between(0.9, 1, inclusive="left").all()
+    assert table["lime_other_rank"].abs().max() < 0.6
     explain_lime_by(
         monkeypatch,
         stability,
         lambda _detector, image, settings: np.random.default_rng((settings.seed, int(image.sum()))).normal(size=64),
     )
     random = compute(source.open(), np.arange(40), PARAMETERS)
-    assert random[["lime_seed", "lime_noise", "lime_other"]].mean().abs().max() < 0.12
+    assert random[["lime_seed_rank", "lime_noise_rank", "lime_other_rank"]].mean().abs().max() < 0.12
 
 
 def test_every_number_is_scipys(source, monkeypatch):
@@ -49,25 +49,25 @@ def test_every_number_is_scipys(source, monkeypatch):
         after = add_noise(image, seed=(0, row))
         mates = [by_image(context.pixels[mate]) for mate in cells.references(row, 3)]
         ranks = [spearmanr(by_image(image), other)[0] for other in (by_image(after), *mates)]
-        assert computed["lime_noise"] == pytest.approx(ranks[0], abs=1e-5)
-        assert computed["lime_other"] == pytest.approx(np.mean(ranks[1:]), abs=1e-5)
+        assert computed["lime_noise_rank"] == pytest.approx(ranks[0], abs=1e-5)
+        assert computed["lime_other_rank"] == pytest.approx(np.mean(ranks[1:]), abs=1e-5)
         passed = context.detector.full_pass(np.stack([image, after]))
         before, again = passed.maps.reshape(2, -1)
         others = np.asarray(context.run.maps, np.float32)[cells.others(row, 5)].reshape(5, -1)
-        assert computed["gradcam_noise"] == pytest.approx(spearmanr(before, again)[0], abs=0.02)
-        assert computed["gradcam_other"] == pytest.approx(
+        assert computed["gradcam_noise_rank"] == pytest.approx(spearmanr(before, again)[0], abs=0.02)
+        assert computed["gradcam_other_rank"] == pytest.approx(
             np.mean([spearmanr(before, other)[0] for other in others]), abs=0.02
         )
-        assert computed["noise_turns"] == ((passed.margins[0] > 0) != (passed.margins[1] > 0))
+        assert computed["is_flipped_by_noise"] == ((passed.margins[0] > 0) != (passed.margins[1] > 0))
 
 
 def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_computed(patched):
     context, row = patched.open(), 9
-    table = compute(replace(context, missing=frozenset({"lime_kept"})), np.array([row, 12]), PARAMETERS)
-    assert list(table.columns) == ["id", "lime_kept", "noise_turns"]
+    table = compute(replace(context, missing=frozenset({"lime_kept_rank"})), np.array([row, 12]), PARAMETERS)
+    assert list(table.columns) == ["id", "lime_kept_rank", "is_flipped_by_noise"]
     image, settings = np.asarray(context.pixels[row]), LimeSettings()
     before = LIME.explain_fully(context.detector, image, settings)
     after = LIME.explain_fully(context.detector, add_noise(image, seed=(0, row)), settings, regions=before.regions)
     assert_array_equal(after.regions, before.regions)
     cells = [explanation.map.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for explanation in (before, after)]
-    assert table["lime_kept"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)
+    assert table["lime_kept_rank"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)

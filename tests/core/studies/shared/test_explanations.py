@@ -17,10 +17,9 @@ from tests.core.explainers.toy import BRIGHT, registered
 
 # study -> a column that it has of every method, {} for its name
 STUDIES = {
-    "faithfulness": "deletion_{}_mean_1",
     "agreement": "{}_rank",
-    "stability": "{}_noise",
-    "randomisation": "{}_other",
+    "stability": "{}_noise_rank",
+    "randomisation": "{}_other_rank",
 }
 FEW = {"networks": 2, "others": 3, "lime_others": 2}
 SETTINGS = LimeSettings(n_samples=64)
@@ -51,14 +50,17 @@ def test_every_study_has_values_of_an_added_explainer(patched, bright, monkeypat
     monkeypatch.setattr("core.studies.shared.explanations.explainers", lambda with_map: (GRADCAM, BRIGHT))
     tables = {name: result_of(name, patched).table for name in STUDIES}
     for name, column in STUDIES.items():
-        # columns of the default pair do not begin with its names
         assert set(methods_in(tables[name], column)) == {"bright"} | ({"gradcam"} if name != "agreement" else set())
         assert tables[name].drop(columns="id").astype(float).notna().any().all()
     # it has no seed, hardly sees the noise, and does not depend on what the detector has learned
-    assert "bright_seed" not in tables["stability"]
-    assert (tables["stability"]["bright_noise"] > 0.9).all()
+    assert "bright_seed_rank" not in tables["stability"]
+    assert (tables["stability"]["bright_noise_rank"] > 0.9).all()
     levels = [name for name in tables["randomisation"] if method_of(name, judged()) == "bright"]
-    assert_allclose(tables["randomisation"][[name for name in levels if name[7:] not in ("other", "edges")]], 1)
+    assert_allclose(
+        tables["randomisation"][[name for name in levels if name[7:] not in ("other_rank", "edges_rank")]], 1
+    )
+    curves = result_of("faithfulness", patched).table
+    assert curves[curves["method"] == "bright"]["area"].notna().all()
 
 
 def test_explanations_are_cached_and_what_is_damaged_is_computed_again(tiny_detector, pixels):
