@@ -65,17 +65,25 @@ def activation_maps(
     with HOOKS:
         # before torchcam's own hook, so that the graph of gradients begins at this output and nothing below is recorded
         watched = network.get_submodule(layer)
-        handles = [watched.register_forward_hook(lambda _layer, _inputs, output: output.detach().requires_grad_(True))]
+        handles = [watched.register_forward_hook(_detached)]
         try:
             shape = (3, detector.side, detector.side)
             with torch.enable_grad(), METHODS[method](network, layer, input_shape=shape) as extractor:
                 # after torchcam's own hook, which keeps the output: pass on a copy, as later layers may write in place
-                handles.append(watched.register_forward_hook(lambda _layer, _inputs, output: output.clone()))
+                handles.append(watched.register_forward_hook(_copied))
                 maps = _extracted(extractor, detector.scores(inputs), target=target, signed=signed)[0]
         finally:
             for handle in handles:
                 handle.remove()
     return maps.detach().float().cpu().numpy()
+
+
+def _detached(_layer: Any, _inputs: Any, output: Tensor) -> Tensor:
+    return output.detach().requires_grad_(True)
+
+
+def _copied(_layer: Any, _inputs: Any, output: Tensor) -> Tensor:
+    return output.clone()
 
 
 def token_maps(detector: "Detector", pixels: Pixels, *, target: str) -> Float32:
@@ -104,12 +112,16 @@ def _extracted(extractor: Any, scores: Tensor, *, target: str, signed: bool) -> 
         return list(extractor(targets=_margin, **how))
     # what speaks for less what speaks against: each has been through torchcam's ReLU
     toward_real = extractor(targets=_margin, retain_graph=True, **how)
-    toward_fake = extractor(targets=lambda scores: -_margin(scores), **how)
+    toward_fake = extractor(targets=_negative_margin, **how)
     return [real - fake for real, fake in zip(toward_real, toward_fake, strict=True)]
 
 
 def _margin(scores: Tensor) -> Tensor:
     return scores[REAL] - scores[FAKE]
+
+
+def _negative_margin(scores: Tensor) -> Tensor:
+    return -_margin(scores)
 
 
 def twin(detector: "Detector") -> "Detector":

@@ -70,14 +70,16 @@ def agreement_of(first: Explanation, second: Explanation, *, others: Floats | No
     Raises:
         ExplanationError: one of them has no map.
     """
-    regions = first.regions if first.regions is not None else second.regions
-    if regions is None:
-        regions = grid(*first.image.shape[:2], rows=CELLS, columns=CELLS)
+    regions: Integers = grid(*first.image.shape[:2], rows=CELLS, columns=CELLS)
+    for explanation in (second, first):
+        if explanation.regions is not None:
+            regions = explanation.regions
     # the class whose foremost places are compared: the verdict, or the only one that one of the maps can show
     shown = first.one_sided or second.one_sided or first.verdict
     sign = 1 if shown == "REAL" else -1
-    signed = None if others is None else sign * others
-    return agreement(sign * first.map, sign * second.map, segments=regions, others=signed)
+    if others is not None:
+        others = sign * others
+    return agreement(sign * first.map, sign * second.map, segments=regions, others=others)
 
 
 def agreement(first: Floats, second: Floats, *, segments: Integers, others: Floats | None = None) -> Agreement:
@@ -102,12 +104,15 @@ def agreement(first: Floats, second: Floats, *, segments: Integers, others: Floa
     rest = segment_values(others, segments)
     ranks = _rank(own, rest)
     overlaps = _overlap(own, rest)
-    # a map that is the same everywhere agrees with nothing
-    rank_share = _share(np.nan_to_num(ranks, nan=-1.0), rank) if np.isfinite(rank) else np.nan
-    mean_rank = float(np.nanmean(ranks)) if np.isfinite(ranks).any() else np.nan
-    overlap_share = _share(overlaps, overlap)
+    rank_share = np.nan
+    mean_rank = np.nan
+    if np.isfinite(rank):
+        # a map that is the same everywhere agrees with nothing
+        rank_share = _share(np.nan_to_num(ranks, nan=-1.0), rank)
+    if np.isfinite(ranks).any():
+        mean_rank = float(np.nanmean(ranks))
     mean_overlap = float(overlaps.mean())
-    return Agreement(rank, overlap, expected, rank_share, overlap_share, len(rest), mean_rank, mean_overlap)
+    return Agreement(rank, overlap, expected, rank_share, _share(overlaps, overlap), len(rest), mean_rank, mean_overlap)
 
 
 def enough(others: int) -> bool:

@@ -3,15 +3,15 @@
 The maths is torchcam's (https://github.com/frgfm/torch-cam), see `core.explainers.activation`.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.arrays import Floats, Pixels
 from core.detectors.manifest import Capability
 from core.explainers.explainer import BatchExplainer, Cancel, check_finite, check_target
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import ExplainerSettings, ExplanationError, Target, class_of_target, setting
-from core.images.labels import ClassName
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -39,7 +39,58 @@ class TokenSettings(ExplainerSettings):
     target: Target = setting("margin")
 
 
-class Cam(BatchExplainer[CamSettings]):
+S = TypeVar("S", CamSettings, TokenSettings)
+
+
+class ClassMaps(BatchExplainer[S]):
+    """Base of methods whose maps torchcam computes, of the margin or of the score of a class.
+
+    Attributes:
+        signed: True if its maps of the margin show evidence for both classes.
+    """
+
+    libraries = ("torch", "torchcam")
+    signed: bool = True
+
+    @abstractmethod
+    def compute(self, detector: "Detector", pixels: Pixels, settings: S) -> tuple[Floats, Floats]:
+        """Compute margins (N,) and maps (N, h, w), larger where the evidence for the target is stronger."""
+
+    def explain_part(
+        self,
+        detector: "Detector",
+        pixels: Pixels,
+        settings: S,
+        cancel: Cancel | None,  # noqa: ARG002
+    ) -> Iterator[dict[str, Any]]:
+        """See `BatchExplainer.explain_part`."""
+        target = settings.target
+        check_target(detector, target)
+        margins, maps = self.compute(detector, pixels, settings)
+        check_finite(detector, margins)
+        one_sided = None
+        if target != "margin" or not self.signed:
+            one_sided = class_of_target(target)
+        unit = "activation"
+        if self.signed:
+            unit = "margin" if target == "margin" else "logit"
+        for margin, evidence in zip(margins, maps, strict=True):
+            # what speaks for FAKE is negative
+            values = -evidence if one_sided == "FAKE" else evidence
+            yield {
+                "margin": float(margin),
+                "values": values,
+                "unit": unit,
+                "diagnostics": map_diagnostics(values, one_sided=one_sided),
+                "one_sided": one_sided,
+            }
+
+    def cost(self, settings: S) -> int:
+        """See `Explainer.cost`: the margin, the pass under hooks, and two backward passes for a signed map."""
+        return 2 + (4 if self.signed and settings.target == "margin" else 2)
+
+
+class Cam(ClassMaps[CamSettings]):
     """One of torchcam's methods.
 
     With the activations A (C, h, w) of a layer and the gradient G of the target at it, a map (h, w) is
@@ -73,7 +124,6 @@ class Cam(BatchExplainer[CamSettings]):
 
     settings = CamSettings
     needs = frozenset({Capability.LAYERS, Capability.GRADIENTS})
-    libraries = ("torch", "torchcam")
 
     def __init__(self, name: str, title: str, sentence: str, *, method: str, signed: bool, own: bool = False) -> None:
         self.name = name
@@ -83,40 +133,19 @@ class Cam(BatchExplainer[CamSettings]):
         self.signed = signed
         self.own = own
 
-    def explain_part(
-        self,
-        detector: "Detector",
-        pixels: Pixels,
-        settings: CamSettings,
-        cancel: Cancel | None,  # noqa: ARG002
-    ) -> Iterator[dict[str, Any]]:
-        """See `BatchExplainer.explain_part`."""
+    def compute(self, detector: "Detector", pixels: Pixels, settings: CamSettings) -> tuple[Floats, Floats]:
+        """See `ClassMaps.compute`."""
         from core.explainers.activation import activation_maps  # noqa: PLC0415 - torch
 
-        check_target(detector, settings.target)
         target = settings.target
         layer = settings.layer or detector.target_layer
         if layer not in detector.layers:
             raise ExplanationError(f"layer must be one of {', '.join(detector.layers)}, not {layer!r}")
-        signed = self.signed and target == "margin"
         if self.own and layer == detector.target_layer and target == "margin":
             full = detector.full_pass(pixels)
-            margins = full.margins
-            check_finite(detector, margins)
-            maps = full.needed_maps
-        else:
-            margins = detector.margins(pixels)
-            check_finite(detector, margins)
-            how: dict[str, Any] = {"layer": layer, "method": self.method, "target": target, "signed": signed}
-            maps = activation_maps(detector, pixels, **how)
-        unit = "activation"
-        if self.signed:
-            unit = "margin" if target == "margin" else "logit"
-        yield from _fields(margins, maps, unit=unit, one_sided=None if signed else class_of_target(target))
-
-    def cost(self, settings: CamSettings) -> int:
-        """See `Explainer.cost`: the margin, the pass under hooks, and two backward passes for a signed map."""
-        return 2 + (4 if self.signed and settings.target == "margin" else 2)
+            return full.margins, full.needed_maps
+        maps = activation_maps(detector, pixels, layer=layer, method=self.method, target=target, signed=self.signed)
+        return detector.margins(pixels), maps
 
     def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""
@@ -128,7 +157,7 @@ class Cam(BatchExplainer[CamSettings]):
         )
 
 
-class TokenCam(BatchExplainer[TokenSettings]):
+class TokenCam(ClassMaps[TokenSettings]):
     """torchcam's Layer-CAM of the norms of all blocks, reshaped to the grid of patches, averaged; no attention is read.
 
     With the tokens T (patches, D) after a norm and the gradient G of the target there, a patch's value is the sum of
@@ -145,34 +174,16 @@ class TokenCam(BatchExplainer[TokenSettings]):
     sentence = "What each patch of a vision transformer contributes to the score, on average over its blocks."
     settings = TokenSettings
     needs = frozenset({Capability.PATCH_TOKENS, Capability.GRADIENTS})
-    libraries = ("torch", "torchcam")
 
-    def explain_part(
-        self,
-        detector: "Detector",
-        pixels: Pixels,
-        settings: TokenSettings,
-        cancel: Cancel | None,  # noqa: ARG002
-    ) -> Iterator[dict[str, Any]]:
-        """See `BatchExplainer.explain_part`."""
+    def compute(self, detector: "Detector", pixels: Pixels, settings: TokenSettings) -> tuple[Floats, Floats]:
+        """See `ClassMaps.compute`."""
         from core.explainers.activation import token_maps  # noqa: PLC0415 - torch
 
-        check_target(detector, settings.target)
-        maps = token_maps(detector, pixels, target=settings.target)
-        margins = detector.margins(pixels)
-        check_finite(detector, margins)
-        if settings.target == "margin":
-            yield from _fields(margins, maps, unit="margin", one_sided=None)
-        else:
-            yield from _fields(margins, maps, unit="logit", one_sided=class_of_target(settings.target))
+        return detector.margins(pixels), token_maps(detector, pixels, target=settings.target)
 
     def batch_size(self, detector: "Detector", settings: TokenSettings) -> int:  # noqa: ARG002
         """See `BatchExplainer.batch_size`: the gradients of all blocks are kept."""
         return 16
-
-    def cost(self, settings: TokenSettings) -> int:
-        """See `Explainer.cost`: the margin, the pass under hooks, and a backward pass for each side."""
-        return 2 + (4 if settings.target == "margin" else 2)
 
     def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""
@@ -181,20 +192,6 @@ class TokenCam(BatchExplainer[TokenSettings]):
             f"{height} x {width} patches, coloured by the class that their tokens speak for, averaged over all blocks. "
             "In later blocks a token holds something of other patches too: read it as a direction, not as an outline."
         )
-
-
-def _fields(margins: Floats, maps: Floats, *, unit: str, one_sided: ClassName | None) -> Iterator[dict[str, Any]]:
-    """Yield what `BatchExplainer.explain_part` does, of maps (N, h, w) that grow with the evidence for the target."""
-    for margin, evidence in zip(margins, maps, strict=True):
-        # what speaks for FAKE is negative
-        values = -evidence if one_sided == "FAKE" else evidence
-        yield {
-            "margin": float(margin),
-            "values": values,
-            "diagnostics": map_diagnostics(values, one_sided=one_sided),
-            "unit": unit,
-            "one_sided": one_sided,
-        }
 
 
 GRADCAM = Cam(

@@ -88,11 +88,10 @@ def deletion_curves(
     is_in_first = ranks[:, None, :] < shown[:, None]
     keep = np.stack([~is_in_first, is_in_first]).reshape(-1, count)
     distinct, inverse = distinct_rows(keep)
-    batches = []
-    for number, fill in enumerate(fills):
-        # the first version shows the whole picture, the same under all fills, and is measured once
-        start = 0 if number == 0 else 1
-        batches.append(mask_batch(image, segments, keep=keep[distinct[start:]], fill=fill, seed=seed))
+    # the first version shows the whole picture, the same under all fills, and is measured once
+    batches = [image[None]]
+    for fill in fills:
+        batches.append(mask_batch(image, segments, keep=keep[distinct[1:]], fill=fill, seed=seed))
     measured = np.asarray(margins(np.concatenate(batches)), np.float32)
     unfilled = np.full((len(fills), 1), measured[0])
     filled = measured[1:].reshape(len(fills), len(distinct) - 1)
@@ -110,5 +109,6 @@ def edge_map(image: Pixels) -> Float64:
 
 def centre_map(height: int, width: int) -> Float64:
     """Make a Gaussian blob in the middle, float64 (height, width), 1 at its top."""
-    places = [(np.arange(size) - (size - 1) / 2) / size for size in (height, width)]
-    return np.exp(-4 * np.add.outer(places[0] ** 2, places[1] ** 2))
+    down = (np.arange(height) - (height - 1) / 2) / height
+    right = (np.arange(width) - (width - 1) / 2) / width
+    return np.exp(-4 * np.add.outer(down**2, right**2))

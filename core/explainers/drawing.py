@@ -91,10 +91,10 @@ def draw_map(values: Floats, size: int, style: Style = DEFAULT, *, undecided: Ma
     """
     colours = _colours(style.palette)[np.rint((_share(values, size, style) + 1) * STEPS).astype(int)]
     drawn = _opaque(colours)
-    if undecided is None:
-        return drawn
-    drawn[_nearest(undecided, size), :3] = rgb(NEUTRAL)
-    return _hatch(drawn, undecided)
+    if undecided is not None:
+        drawn[_nearest(undecided, size), :3] = rgb(NEUTRAL)
+        _hatch(drawn, undecided)
+    return drawn
 
 
 def draw_overlay(
@@ -116,7 +116,9 @@ def draw_overlay(
         weight[_nearest(undecided, size)] = 0
     blended = drawn[..., :3] * (1 - weight) + np.where(share > 0, ends[1], ends[0]) * weight
     drawn[..., :3] = np.rint(blended).astype(np.uint8)
-    return drawn if undecided is None else _hatch(drawn, undecided)
+    if undecided is not None:
+        _hatch(drawn, undecided)
+    return drawn
 
 
 def draw_outline(image: Pixels, values: Floats, size: int, style: Style = DEFAULT) -> Pixels:
@@ -188,7 +190,8 @@ def grey_picture(image: Pixels) -> Pixels:
 
 def common_scale(maps: Iterable[Floats]) -> float:
     """Return the largest magnitude in any of the maps: one scale for panels side by side."""
-    return max((float(np.abs(np.nan_to_num(values)).max(initial=0)) for values in maps), default=0.0)
+    largest = [float(np.abs(np.nan_to_num(values)).max(initial=0)) for values in maps]
+    return max(largest, default=0.0)
 
 
 def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:
@@ -201,13 +204,16 @@ def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:
     """
     if style.scale is not None:
         return style.scale
-    # the probability of the likelier class as LIME explains it is without the temperature
-    likelier = float(0.5 * (1 + np.tanh(abs(explanation.margin) / 2)))
-    size = {"margin": abs(explanation.margin), "probability": likelier}.get(explanation.unit, 0.0)
-    least = 0.0
-    if style.palette != "paper":
-        least = size / (explanation.map.size if explanation.parts is None else len(explanation.parts.weights))
-    return max(common_scale([explanation.decided_values]), least)
+    score = 0.0
+    if explanation.unit == "margin" and style.palette != "paper":
+        score = abs(explanation.margin)
+    if explanation.unit == "probability" and style.palette != "paper":
+        # of the likelier class, as LIME explains it: without the temperature
+        score = float(0.5 * (1 + np.tanh(abs(explanation.margin) / 2)))
+    count = explanation.map.size
+    if explanation.parts is not None:
+        count = len(explanation.parts.weights)
+    return max(common_scale([explanation.decided_values]), score / count)
 
 
 def bar_colours(palette: Palette) -> tuple[str, ...]:
@@ -217,26 +223,30 @@ def bar_colours(palette: Palette) -> tuple[str, ...]:
 
 def _share(values: Floats, size: int, style: Style) -> Float64:
     """Resize a map to (size, size), divide it by the scale and clip it to -1..1; NaN becomes 0."""
-    largest = common_scale([values]) if style.scale is None else style.scale
+    largest = style.scale
+    if largest is None:
+        largest = common_scale([values])
+    if largest <= 0:
+        return np.zeros((size, size))
     finite = np.nan_to_num(np.asarray(values, np.float32), nan=0.0)
     if style.smooth:
         large = np.asarray(Image.fromarray(finite).resize((size, size), Image.Resampling.BILINEAR), np.float64)
     else:
         large = _nearest(finite, size).astype(np.float64)
-    return np.clip(large / largest, -1, 1) if largest > 0 else np.zeros((size, size))
+    return np.clip(large / largest, -1, 1)
 
 
 def _nearest(array: NDArray[Any], size: int) -> NDArray[Any]:
-    rows, columns = (np.arange(size) * extent // size for extent in array.shape[:2])
+    rows = np.arange(size) * array.shape[0] // size
+    columns = np.arange(size) * array.shape[1] // size
     return array[rows[:, None], columns]
 
 
-def _hatch(drawn: Pixels, undecided: Mask) -> Pixels:
-    """Draw diagonal grey lines over what is undecided."""
+def _hatch(drawn: Pixels, undecided: Mask) -> None:
+    """Draw diagonal grey lines over what is undecided, in place."""
     size = len(drawn)
     line = np.add.outer(np.arange(size), np.arange(size)) % HATCH < 1 + HATCH // 8
     drawn[_nearest(undecided, size) & line, :3] = rgb(UNDECIDED)
-    return drawn
 
 
 @lru_cache

@@ -196,21 +196,15 @@ def map_diagnostics(values: Floats, *, one_sided: ClassName | None = None) -> Di
     if largest == 0:
         return Diagnostics("The map is zero everywhere: nothing in it speaks for the target.", "zero", {"spread": 0.0})
     spread = float(np.ptp(values)) / largest
-    flat = spread < FLAT
-    one_signed = bool((values >= 0).all() or (values <= 0).all())
-    sentences = []
-    if flat:
-        sentences.append("The map is almost the same everywhere, so it points at no place.")
-    if one_sided is not None:
-        sentences.append(f"This method shows only what speaks for {one_sided}, never what speaks against it.")
-    elif one_signed:
-        side = "REAL" if values.max() > 0 else "FAKE"
-        sentences.append(f"Every position speaks for {side}; the map shows only where it does so more.")
+    sentence = ""
     cause: OneColour = ""
-    if flat:
-        cause = "flat"
-    elif one_sided:
+    if one_sided is not None:
+        sentence = f"This method shows only what speaks for {one_sided}, never what speaks against it."
         cause = "one-sided"
-    elif one_signed:
+    elif (values >= 0).all() or (values <= 0).all():
+        sentence = f"Every position speaks for {verdict_of(values.max())}; the map shows only where it does so more."
         cause = "one sign"
-    return Diagnostics(" ".join(sentences), cause, {"spread": spread})
+    if spread < FLAT:
+        sentence = f"The map is almost the same everywhere, so it points at no place. {sentence}".strip()
+        cause = "flat"
+    return Diagnostics(sentence, cause, {"spread": spread})

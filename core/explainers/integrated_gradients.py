@@ -125,9 +125,11 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
 
 def _towards_real(scores: Any, target: Target) -> Any:
     """Return the target of scores (N, 2), an array or a tensor, in the direction of REAL: (N,)."""
-    if target == "margin":
-        return scores[:, 1] - scores[:, 0]
-    return scores[:, 1] if target == "REAL" else -scores[:, 0]
+    if target == "FAKE":
+        return -scores[:, 0]
+    if target == "REAL":
+        return scores[:, 1]
+    return scores[:, 1] - scores[:, 0]
 
 
 def _attributions(

@@ -1,6 +1,5 @@
 """Every explainer there is, in the order in which they are offered: one line a method. Needs no torch."""
 
-from functools import cache
 from importlib import import_module
 
 from core.detectors.manifest import Offers
@@ -32,11 +31,8 @@ def find_explainer(name: str) -> AnyExplainer:
     if name not in EXPLAINERS:
         raise ExplanationError(f"there is no method {name!r}; these are known: {', '.join(EXPLAINERS)}")
     entry = EXPLAINERS[name]
-    return _load(entry) if isinstance(entry, str) else entry
-
-
-@cache
-def _load(entry: str) -> AnyExplainer:
+    if not isinstance(entry, str):
+        return entry
     module, attribute = entry.split(":")
     return getattr(import_module(module), attribute)
 
@@ -59,5 +55,6 @@ def explainers(offers: Offers | None = None, *, with_map: bool | None = None) ->
 def default_explainers(offers: Offers) -> tuple[AnyExplainer, ...]:
     """Return the two default explainers; where one cannot explain the detector, the next with a map replaces it."""
     fitting = explainers(offers, with_map=True)
-    preferred = sorted(fitting, key=lambda explainer: explainer.name not in DEFAULT)
-    return tuple(preferred[: len(DEFAULT)])
+    usual = [explainer for explainer in fitting if explainer.name in DEFAULT]
+    others = [explainer for explainer in fitting if explainer.name not in DEFAULT]
+    return tuple([*usual, *others][: len(DEFAULT)])

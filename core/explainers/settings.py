@@ -104,8 +104,10 @@ class SettingField:
         """The valid values in words, such as "from 2 to 5000" or "one of mean, blur, black"."""
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
+        if self.of_layers:
+            return "a layer of the detector"
         if self.low is None:
-            return "a layer of the detector" if self.of_layers else "any"
+            return "any"
         if self.high is None:
             return f"at least {self.low:g}"
         return f"from {_number(self.low)} to {_number(self.high)}"
@@ -124,7 +126,7 @@ class SettingField:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
+    return repr(float(value)).removesuffix(".0")
 
 
 def describe(settings: type[ExplainerSettings], offers: Offers | None = None) -> tuple[SettingField, ...]:
@@ -163,9 +165,9 @@ def _attributes_in_file(settings: type[ExplainerSettings], name: str) -> Mapping
 
 def _names_of_layers(offers: Offers) -> dict[str, str]:
     """Name a detector's layers with their sizes; "" is its own target layer, which comes first."""
-    names = {}
-    for layer, (height, width) in {offers.target_layer: (0, 0), **offers.layers}.items():
-        key = "" if layer == offers.target_layer else layer
+    names = {"": offers.target_layer} | {layer: layer for layer in offers.layers if layer != offers.target_layer}
+    for key, layer in names.items():
+        height, width = offers.layers[layer]
         names[key] = f"{layer} ({height} x {width})"
     return names
 

@@ -94,9 +94,12 @@ def differences(first: Mask, second: Mask, *, paired: bool) -> Positions:
     Returns:
         intp (n, m), or (n / 2, m / 2).
     """
+    if paired:
+        first = first[::2]
+        second = second[::2]
     # sums of so few ones are exact in float32
-    one, other = (2 * keep[:: 2 if paired else 1].astype(np.float32) - 1 for keep in (first, second))
-    return ((first.shape[1] - one @ other.T) / 2).astype(np.intp)
+    products = (2 * first.astype(np.float32) - 1) @ (2 * second.astype(np.float32) - 1).T
+    return ((first.shape[1] - products) / 2).astype(np.intp)
 
 
 def covariances(differing: Positions, process: Process, count: int, *, paired: bool) -> list[Float64]:
@@ -105,8 +108,9 @@ def covariances(differing: Positions, process: Process, count: int, *, paired: b
     The even and the odd part of `fold` for paired samples, the whole for others.
     """
     kernel = process.kernel(count)
-    kernels = [kernel + kernel[::-1], kernel - kernel[::-1]] if paired else [kernel]
-    return [own[differing] for own in kernels]
+    if not paired:
+        return [kernel[differing]]
+    return [(kernel + kernel[::-1])[differing], (kernel - kernel[::-1])[differing]]
 
 
 # for each part of `fold`, eigenvalues (P, m) and eigenvectors (P, m, m) of the covariance for the P pairs of `CHOICES`
@@ -130,8 +134,10 @@ def _shared_spectra(packed: bytes, shape: tuple[int, int]) -> Spectra:
 
 def tune(keep: Mask, values: Float64) -> Process:
     """The process under which the values of n samples, with a mean of 0, are likeliest."""
-    few = len(keep) <= TUNED_ON
-    spectra = _shared_spectra(np.packbits(keep).tobytes(), keep.shape) if few else _spectra(keep)
+    if len(keep) <= TUNED_ON:
+        spectra = _shared_spectra(np.packbits(keep).tobytes(), keep.shape)
+    else:
+        spectra = _spectra(keep)
     folded = fold(values, paired=len(spectra) > 1)
     spectrum = np.maximum(np.concatenate([own for own, _ in spectra], axis=1), 0)
     turned = np.concatenate([part @ axes for part, (_, axes) in zip(folded, spectra, strict=True)], axis=1) ** 2
@@ -162,10 +168,14 @@ _small_population = lru_cache(maxsize=64)(_make_population)
 _large_population = lru_cache(maxsize=1)(_make_population)
 
 
+def _population(n_segments: int) -> tuple[Mask, Jackknife]:
+    return _small_population(n_segments) if n_segments <= 128 else _large_population(n_segments)
+
+
 @lru_cache(maxsize=256)
 def _prior_variance(n_segments: int, process: Process) -> Float64:
     """Compute the prior variance of each weight, float (S,), before any sample is run."""
-    keep, jackknife = (_small_population if n_segments <= 128 else _large_population)(n_segments)
+    keep, jackknife = _population(n_segments)
     own = covariances(differences(keep, keep, paired=True), process, n_segments, paired=True)
     parts = zip(fold(jackknife.weights_of[1:], paired=True), own, strict=True)
     return sum(((weights @ covariance) * weights).sum(axis=1) for weights, covariance in parts)
@@ -184,7 +194,7 @@ def fit_imputed(samples: Samples, values: Float64, *, confidence: float) -> Fit:
     centred = values - values.mean()
     count = keep.shape[1]
     paired = in_pairs(keep)
-    population, jackknife = (_small_population if count <= 128 else _large_population)(count)
+    population, jackknife = _population(count)
     weights_of = jackknife.weights_of
     # tuned at each step on the first samples only, so the last fit does not depend on earlier steps
     enough = max(TUNED_ON, 2 * (count + 1))

@@ -17,7 +17,7 @@ from core.explainers.explanation import Diagnostics, Explanation, OneColour, Par
 from core.explainers.lime.sampling import Samples, balanced_samples, distinct_rows, random_samples
 from core.explainers.lime.segmentation import Segmentation, grid, segment
 from core.explainers.settings import ExplainerSettings, ExplanationError, setting
-from core.images.labels import CLASSES, FAKE, REAL
+from core.images.labels import FAKE, REAL
 from core.perturbations.masking import FILLS, Fill, mask_batch, masker
 
 if TYPE_CHECKING:
@@ -76,13 +76,15 @@ def target_values(logits: NDArray[Any], target: LimeTarget) -> tuple[NDArray[Any
         logits: float (n, 2), columns FAKE and REAL; the first row is the image itself.
         target: see `RegionSettings`.
     """
+    if target == "REAL":
+        return logits[:, REAL], 1
+    if target == "FAKE":
+        return logits[:, FAKE], -1
     margins = logits[:, REAL] - logits[:, FAKE]
     if target == "margin":
         return margins, 1
-    if target == "probability":
-        sign = 1 if margins[0] > 0 else -1
-        return 0.5 * (1 + np.tanh(margins / 2 * sign)), sign
-    return logits[:, CLASSES.index(target)], 1 if target == "REAL" else -1
+    sign = 1 if margins[0] > 0 else -1
+    return 0.5 * (1 + np.tanh(margins / 2 * sign)), sign
 
 
 R = TypeVar("R", bound=RegionSettings)
@@ -123,21 +125,22 @@ class RegionLime(Explainer[R]):
         check_pixels(detector, image[None])
         check_target(detector, settings.target)
         try:
-            regions = self.cut(image, settings) if regions is None else np.asarray(regions, np.int32)
+            segments = np.asarray(self.cut(image, settings) if regions is None else regions, np.int32)
         except ValueError as error:
             raise ExplanationError(str(error)) from None
-        count = int(regions.max()) + 1
+        count = int(segments.max()) + 1
         if count > MOST_REGIONS:
             raise ExplanationError(
                 f"{self.title} weighs at most {MOST_REGIONS:,} regions, not {count:,}; ask for fewer"
             )
-        fills = self.under_fills(settings) if settings.certain_under == "every" else {}
-        others = [own for fill, own in fills.items() if fill != settings.fill]
-        weighed = partial(_weighed, detector, image, regions, cancel=cancel)
+        others = []
+        if settings.certain_under == "every":
+            others = [own for fill, own in self.under_fills(settings).items() if fill != settings.fill]
+        weighed = partial(_weighed, detector, image, segments, cancel=cancel)
         last = None
         for step in weighed(settings, stepwise=stepwise):
-            values = step.parts.weights[regions]
-            undecided = np.asarray(step.parts.decisions == 0)[regions]
+            values = step.parts.weights[segments]
+            undecided = np.asarray(step.parts.decisions == 0)[segments]
             last = self.explanation(
                 detector,
                 image,
@@ -166,8 +169,8 @@ class RegionLime(Explainer[R]):
         decided = int(np.count_nonzero(last.parts.decisions))
         held = int(holds.sum())
         if decided:
-            segments = f"{decided} decided segment{'s' if decided > 1 else ''}"
-            sentence = f"{diagnostics.sentence} Of {segments}, {held} speak the same way under every fill."
+            of_decided = f"Of {decided} decided segment{'s' if decided > 1 else ''}"
+            sentence = f"{diagnostics.sentence} {of_decided}, {held} speak the same way under every fill."
             diagnostics = replace(diagnostics, sentence=sentence, numbers={**diagnostics.numbers, "hold": held})
         made = replace(last.provenance, seconds=time.perf_counter() - began)
         yield replace(last, parts=replace(last.parts, holds=holds), diagnostics=diagnostics, provenance=made)
@@ -278,19 +281,19 @@ def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, 
         return values * sign
 
     signs = set(decisions[decisions != 0].tolist())
-    cause: OneColour
-    if len(signs) != 1:
-        cause = "" if signs else "nothing decided"
+    cause: OneColour = "one sign"
+    if not signs:
+        cause = "nothing decided"
+    elif len(signs) == 2:
+        cause = ""
     elif len(decisions) == 1:
         cause = "one segment"
     # results of earlier steps are shown only briefly, so they are not worth two more passes over the segments
-    elif len(decisions) < MIN_PROBES or step.done < 1:
-        cause = "one sign"
-    else:
-        fills: tuple[Fill, Fill] = (settings.fill, "texture" if settings.fill != "texture" else "mean")
-        own, other = _balances(score, image, regions, fills=fills, seed=settings.seed)
-        only_this_fill = abs(own) >= ONE_WAY and other * np.sign(own) < ONE_WAY
-        cause = "fill" if only_this_fill else "one sign"
+    elif len(decisions) >= MIN_PROBES and step.done == 1:
+        other_fill: Fill = "mean" if settings.fill == "texture" else "texture"
+        own, other = _balances(score, image, regions, fills=(settings.fill, other_fill), seed=settings.seed)
+        if abs(own) >= ONE_WAY and other * np.sign(own) < ONE_WAY:
+            cause = "fill"
     count = len(decisions)
     numbers = step.numbers
     area = float(np.isin(regions, np.flatnonzero(decisions)).mean())
