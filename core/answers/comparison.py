@@ -117,9 +117,8 @@ def conclude(pair: Pair) -> list[Finding]:
     margins = pair.both("margin")
     classes = {label: is_real == (label == "REAL") for label in CLASSES}
     findings = [_compared(pair, "accuracy", ACCURACY, np.ones(len(is_real), bool))]
-    findings += [
-        _compared(pair, f"recall-{label}", RECALL[label], chosen, group=label) for label, chosen in classes.items()
-    ]
+    for label, chosen in classes.items():
+        findings.append(_compared(pair, f"recall-{label}", RECALL[label], chosen, group=label))
     findings.append(_both_wrong(pair))
     areas = [replace(auroc(scores, is_real), low=np.nan, high=np.nan) for scores in margins]
     difference = difference_of_aurocs(*margins, is_real)
@@ -130,10 +129,12 @@ def conclude(pair: Pair) -> list[Finding]:
         # 0 is what margins that know nothing of each other have
         unrelated = Control("unrelated margins", Measure(0.0))
         contrast = compare_apart("control", unrelated.name, rank, unrelated)
-        findings.append(
-            with_least(Finding(f"margins-{label}", EASY, "rank_correlation", (contrast,), group=label), 0.0)
-        )
-    excess = [np.maximum(p, 1 - p) - right for p, right in zip(pair.both("p_real"), pair.right, strict=True)]
+        easy = Finding(f"margins-{label}", EASY, "rank_correlation", (contrast,), group=label)
+        findings.append(with_least(easy, 0.0))
+    excess = []
+    for p_real, right in zip(pair.both("p_real"), pair.right, strict=True):
+        confidence = np.maximum(p_real, 1 - p_real)
+        excess.append(confidence - right)
     contrast = compare_means("control", other, excess[0], excess[1], None, control=other)
     findings.append(_finding("confidence", OVERCONFIDENT, "overconfidence", contrast))
     return [replace(finding, study=STUDY) for finding in findings if finding.measure.known]
@@ -192,9 +193,15 @@ def outcome_rates(pair: Pair) -> pd.DataFrame:
     rows = []
     for label in CLASSES:
         chosen = pair.first.is_real == (label == "REAL")
+        if not chosen.any():
+            continue
         first, second = (~right[chosen] for right in pair.right)
-        outcomes = {"only first wrong": first & ~second, "only second wrong": second & ~first}
-        for outcome, wrong in {**outcomes, BOTH_WRONG: first & second}.items() if chosen.any() else ():
+        outcomes = {
+            "only first wrong": first & ~second,
+            "only second wrong": second & ~first,
+            BOTH_WRONG: first & second,
+        }
+        for outcome, wrong in outcomes.items():
             expected = first.mean() * second.mean() if outcome == BOTH_WRONG else np.nan
             share = weighted_share(wrong)
             ends = (share.value, share.low, share.high)
@@ -204,8 +211,12 @@ def outcome_rates(pair: Pair) -> pd.DataFrame:
 
 def columns_of(pair: Pair) -> list[str]:
     """Return the columns by whose values a comparison can be broken down: those in which images differ."""
-    values = {name: _values(pair, name) for name in ("category", "source", "seen")}
-    return [name for name, own in values.items() if own is not None and own.nunique() > 1]
+    columns = []
+    for name in ("category", "source", "seen"):
+        values = _values(pair, name)
+        if values is not None and values.nunique() > 1:
+            columns.append(name)
+    return columns
 
 
 def _values(pair: Pair, column: str) -> pd.Series | None:
@@ -225,14 +236,16 @@ def by(pair: Pair, column: str) -> list[Finding]:
     values = pd.Series(_values(pair, column), dtype=object)
     kept = largest(values.groupby(values).size().rename_axis("value").reset_index(name="images"))["value"]
     confidence = 1 - 0.05 / max(1, len(kept))
-    findings = [
-        _compared(
-            pair, f"{column}-{name}", ON_THESE, (values == name).to_numpy(), confidence=confidence, value=str(name)
-        )
-        for name in kept
-    ]
-    findings.sort(key=lambda finding: -abs(0.0 if finding.difference is None else finding.difference.value))
-    return [replace(finding, study=STUDY) for finding in findings]
+    findings = []
+    for name in kept:
+        rows = (values == name).to_numpy()
+        finding = _compared(pair, f"{column}-{name}", ON_THESE, rows, confidence=confidence, value=str(name))
+        findings.append(replace(finding, study=STUDY))
+    return sorted(findings, key=_size_of_difference, reverse=True)
+
+
+def _size_of_difference(finding: Finding) -> float:
+    return 0.0 if finding.difference is None else abs(finding.difference.value)
 
 
 def side_by_side(names: Sequence[str], studies: Sequence[Mapping[str, StudyResult]]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Numbers as they are written everywhere."""
 
 from collections.abc import Callable
+from functools import partial
 
 from core.findings.contrast import Measure, Unit
 
@@ -48,10 +49,10 @@ def format_measure(measure: Measure, unit: Unit) -> str:
     """Write a measure with its interval in its unit: "4.6% (4.1 to 5.2%)", "−0.40 (−0.47 to −0.33)"; "" if unknown."""
     if not measure.known:
         return ""
+    if unit != "share":
+        return _with_interval(measure, _writer(unit))
     wide = measure.high - measure.low >= WIDE
-    if unit == "share":
-        return _with_interval(measure, lambda value: percent(value, 0 if wide else 1), "%")
-    return _with_interval(measure, lambda value: signed(value, 3 if unit == "auroc" else 2))
+    return _with_interval(measure, partial(percent, digits=0 if wide else 1), "%")
 
 
 def format_value(measure: Measure, unit: Unit) -> str:
@@ -64,15 +65,21 @@ def format_difference(measure: Measure, unit: Unit) -> str:
     if not measure.known:
         return ""
     if unit != "share":
-        return _with_interval(measure, lambda value: signed(value, 3 if unit == "auroc" else 2))
-    sign = "+" if round(100 * measure.value, 1) > 0 else ""
-    interval = _interval(measure, lambda value: signed(100 * value, 1))
-    return f"{sign}{signed(100 * measure.value, 1)} points{interval}"
+        return _with_interval(measure, _writer(unit))
+    points = Measure(100 * measure.value, 100 * measure.low, 100 * measure.high)
+    sign = "+" if round(points.value, 1) > 0 else ""
+    value, bracket, interval = _with_interval(points, partial(signed, digits=1)).partition(" (")
+    return f"{sign}{value} points{bracket}{interval}"
+
+
+def _writer(unit: Unit) -> Callable[[float], str]:
+    """Return what writes a number that is no share."""
+    return partial(signed, digits=3 if unit == "auroc" else 2)
 
 
 def _with_interval(measure: Measure, write: Callable[[float], str], unit: str = "") -> str:
-    return write(measure.value) + _interval(measure, write, unit)
-
-
-def _interval(measure: Measure, write: Callable[[float], str], unit: str = "") -> str:
-    return f" ({write(measure.low).removesuffix(unit)} to {write(measure.high)})" if measure.has_interval else ""
+    """Write a value and, in brackets, its interval; the unit stands once there."""
+    text = write(measure.value)
+    if not measure.has_interval:
+        return text
+    return f"{text} ({write(measure.low).removesuffix(unit)} to {write(measure.high)})"

@@ -35,17 +35,20 @@ def compared(explanations: Sequence[Explanation], others: NDArray[np.float32] | 
         # the map of the kind that runs store goes second, because `others` are of that kind
         first, second = pair[::-1] if is_kept_kind(pair[0]) else pair
         titles = " and ".join(find_explainer(explanation.method).title for explanation in (first, second))
-        rows[titles] = {"conclusion": unclear(first) or unclear(second)}
-        if rows[titles]["conclusion"]:
+        reason = unclear(first) or unclear(second)
+        if reason:
+            rows[titles] = {"conclusion": reason}
             continue
-        agreement = agreement_of(first, second, others=others if is_kept_kind(second) else None)
-        rows[titles]["conclusion"] = conclusion(agreement)
+        comparable = others if is_kept_kind(second) else None
+        agreement = agreement_of(first, second, others=comparable)
+        rows[titles] = {"conclusion": conclusion(agreement)}
         if not math.isnan(agreement.rank):
+            as_well = f"{agreement.as_well} of {agreement.others}" if agreement.others else "unknown"
             measures = (
                 plus(agreement.rank),
                 unbroken_percent(agreement.overlap, 0),
                 unbroken_percent(agreement.by_chance, 0),
-                f"{agreement.as_well} of {agreement.others}" if agreement.others else "unknown",
+                as_well,
             )
             rows[titles] |= zip(MEASURES, measures, strict=True)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["conclusion", *MEASURES])

@@ -65,11 +65,17 @@ def html_of(
 def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
     explainer = find_explainer(explanation.method)
     made = explanation.provenance
-    versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
-    took = f"Took {made.seconds:.2f} seconds." if made.seconds else "Read from the run, which stores 16-bit numbers."
-    with_versions = f"{settings_text(explanation.settings)}{f'. Computed with {versions}' if versions else ''}. {took}"
-    panel: dict[str, Any] = {"explanation": explanation, "heading": explainer.title, "settings": with_versions}
-    panel["reading"] = explainer.reading(explanation)
+    how = [settings_text(explanation.settings)]
+    if made.versions:
+        versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
+        how.append(f"Computed with {versions}")
+    how.append(f"Took {made.seconds:.2f} seconds" if made.seconds else "Read from the run, which stores 16-bit numbers")
+    panel: dict[str, Any] = {
+        "explanation": explanation,
+        "heading": explainer.title,
+        "settings": f"{'. '.join(how)}.",
+        "reading": explainer.reading(explanation),
+    }
     if explanation.has_picture:
         other: Drawing = "overlay" if style.drawing == "alone" else "alone"
         panel["drawings"] = {
@@ -87,11 +93,11 @@ def _probes(first: Explanation, changes: pd.DataFrame, label: ClassName | None) 
     rows: list[tuple[str, str]] = []
     for column, change in flipping(changes).iterrows():
         probe, strength = probe_columns()[str(column)]
-        control = any(pd.notna(changes["flips"][PROBES[key].column(strength.key)]) for key in probe.controls)
-        unlike = "; its control does not flip it" if control else ""
+        became = f"the verdict is now {verdict_of(change['margin'])}"
+        if any(pd.notna(changes["flips"][PROBES[key].column(strength.key)]) for key in probe.controls):
+            became += "; its control does not flip it"
         amount = f"{first.margin:+.2f} to {change['margin']:+.2f}, a change of {change['size']:.2g} grey levels"
-        became = f"the verdict is now {verdict_of(change['margin'])}{unlike} (margin {amount})"
-        rows.append((f"{probe.title}, {strength.at(len(first.image)).full_label}", became))
+        rows.append((f"{probe.title}, {strength.at(len(first.image)).full_label}", f"{became} (margin {amount})"))
     return {"sentence": reason(changes, side=len(first.image), label=label), "rows": rows}
 
 

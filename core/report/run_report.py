@@ -70,20 +70,22 @@ def report_of(
         return render_page(
             f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], {}, {}, run
         )
-    leaks = f"{manifest['leaked']:,}" if run.leaks_checked else "an unknown number"
-    lead = [f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}."]
+    lead = []
     if "accuracy" in overall:
         low, high = map(float, wilson_interval(round(overall["accuracy"] * images), images))
         (_, fake_real), (real_fake, _) = overall["confusion"]
-        lead = [
-            f"Accuracy {percent(overall['accuracy'])} ({percent(low)} to {percent(high)}) on {images:,} images.",
-            f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.",
-            *lead,
-            f"Accuracy without them: {percent(clean['accuracy'])}."
-            if "accuracy" in clean
-            else "Nothing is left without them.",
-        ]
-    details: dict[str, Sequence[Block]] = {"How good is it?": _quality(run)} if run.classes else {}
+        interval = f"({percent(low)} to {percent(high)})"
+        lead.append(f"Accuracy {percent(overall['accuracy'])} {interval} on {images:,} images.")
+        lead.append(f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.")
+    leaks = f"{manifest['leaked']:,}" if run.leaks_checked else "an unknown number"
+    lead.append(f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}.")
+    if "accuracy" in clean:
+        lead.append(f"Accuracy without them: {percent(clean['accuracy'])}.")
+    elif "accuracy" in overall:
+        lead.append("Nothing is left without them.")
+    details: dict[str, Sequence[Block]] = {}
+    if run.classes:
+        details["How good is it?"] = _quality(run)
     findings: list[Finding] = []
     for study in answers.values():
         # the first are its most telling

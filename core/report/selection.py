@@ -58,7 +58,9 @@ def selection_report(
         first["Confusion matrix"] = _matrix(rows, wanted)
     else:
         lead.append(f"Of the run's {len(table):,} images. They have no labels, so there is no error rate.")
-    pixels = [pictures.get(int(row)) for row in chosen[:TILES]] if pictures else []
+    pixels = []
+    if pictures is not None:
+        pixels = [pictures.get(int(row)) for row in chosen[:TILES]]
     first["The images"] = _tiles(rows, wanted, pixels)
     hashes: list[Block] = [settings(run, {}, {})]
     details = {"What this report cannot say": limits(run), f"Settings and hashes of {run.name}": hashes}
@@ -118,11 +120,14 @@ def _tiles(rows: pd.DataFrame, wanted: Filter, pixels: list[NDArray[np.uint8] | 
     for row, prediction, picture in zip_longest(shown.itertuples(), predicted, pixels):
         # an image without a label is neither right nor wrong
         wrong = isinstance(row.label, str) and prediction != row.label
-        words = f"{prediction}, p(REAL) {row.p_real:.2f}{'; is ' + row.label if wrong else ''}"
+        words = f"{prediction}, p(REAL) {row.p_real:.2f}"
+        if wrong:
+            words += f"; is {row.label}"
         url = None if picture is None else data_url(picture)
         tiles.append({"called": prediction, "wrong": wrong, "words": words, "name": row.name, "picture": url})
-    note = "The border is the verdict: blue for REAL, orange for FAKE"
-    note += "; dashed where it is wrong." if rows["label"].notna().any() else "."
+    note = "The border is the verdict: blue for REAL, orange for FAKE."
+    if rows["label"].notna().any():
+        note += " It is dashed where it is wrong."
     if not any(tile["picture"] for tile in tiles):
         note = "Their pictures are not available."
     if len(rows) > TILES:
