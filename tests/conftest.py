@@ -184,6 +184,26 @@ def make_detector(width: int = 2, seed: int = 0, **settings: Any) -> "Detector":
     return ResNetDetector(network, **settings)
 
 
+def balanced(detector: "Detector", pixels: NDArray[np.uint8]) -> "Detector":
+    """The same with another bias, so that it calls half of these images REAL."""
+    from core.detectors.resnet import round_to_float16
+    from core.images.labels import REAL
+
+    detector.network.fc.bias.data[REAL] -= float(np.median(detector.margins(pixels)))
+    round_to_float16(detector.network)
+    return type(detector)(detector.network, manifest=detector.manifest)
+
+
+def write_detector(home: Path, name: str = "other", detector: "Detector | None" = None) -> "Detector":
+    """Add a detector, a random one where none is given, to a home under this name."""
+    from core.detectors.storage import save_detector
+
+    detector = detector or make_detector()
+    detector.manifest = {**detector.manifest, "name": name}
+    save_detector(home / "detectors" / name, detector, model_card=f"# Detector `{name}`\n")
+    return detector
+
+
 def make_patch(field: int = 9, *, side: int = 32) -> "PatchDetector":
     """A random detector of patches whose scores differ from patch to patch."""
     import torch

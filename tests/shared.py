@@ -32,7 +32,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return folder
 
 
-def run_to_its_end(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def in_a_thread(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """What a coroutine returns; run in a thread of its own, as a browser of this worker may have a loop in this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()

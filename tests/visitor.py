@@ -10,8 +10,7 @@ import contextlib
 import http.client
 import json
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
@@ -28,12 +27,6 @@ PATIENCE = 180.0
 # the number of what asks for a page; other requests have numbers of their own
 RUN = "run"
 ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
-
-
-def in_a_thread(asked: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine in a thread; a browser in this process holds the current thread's loop."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, asked).result()
 
 
 class Trouble(Exception):

@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 
 from core.detectors.ferretnet import FerretDetector
 from core.detectors.manifest import Classes
-from core.detectors.storage import save_detector
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.settings import describe
 from core.images.preprocessing import Preprocessing
@@ -18,6 +17,7 @@ from core.runs.metrics import confusion_at
 from core.runs.run import read_run
 from tests.browser.app import PATIENCE, settle, visit
 from tests.browser.test_accessibility import SCRIPT, STREAMLITS, TAGS, VIOLATIONS
+from tests.conftest import write_detector
 from tests.core.detectors.test_ferretnet import make_network
 from tests.server import running_server
 
@@ -186,8 +186,7 @@ def test_ordinary_pictures_get_the_map_of_the_whole(page, made_home, tmp_path):
     shutil.copytree(made_home, home)
     preprocessing = Preprocessing(160, crop="native")
     detector = FerretDetector(make_network(), preprocessing, Classes(("FAKE",), ("FAKE",)), config={"width": 16})
-    detector.manifest = {"name": "ferret"}
-    save_detector(home / "detectors" / "ferret", detector, model_card="# Detector `ferret`\n")
+    write_detector(home, "ferret", detector)
     rows, columns = np.indices((200, 300))
     drawn = Image.fromarray(np.stack([rows, columns % 256, rows * columns % 256], axis=2).astype(np.uint8))
     drawn.save(tmp_path / "lossless.png")

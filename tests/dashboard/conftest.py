@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -14,15 +14,13 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from core import homes
-from core.detectors.resnet import round_to_float16
-from core.detectors.storage import save_detector
 from core.images.encoding import encode_png
 from core.images.image_set import ImageSet
-from core.images.labels import REAL
+from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from dashboard.datasets import registry
 from dashboard.navigation import PAGES as LISTED
-from tests.conftest import make_detector, make_set, textured
+from tests.conftest import balanced, make_detector, make_set, textured, write_detector
 from tests.shared import made_once
 
 # each run of an AppTest reads what every installed package says of itself, which takes longer than most pages; a server
@@ -36,6 +34,7 @@ Open = Callable[..., AppTest]
 PAGES = tuple(LISTED)
 # pages whose parts open on demand
 FOLDED = ("try_picture", "detectors", "reads", "maps")
+RUN = "tiny@seen-test"
 
 
 def image_set(name: str, n: int = 60) -> ImageSet:
@@ -53,19 +52,11 @@ def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _write_home(home: Path) -> None:
-    detector = make_detector()
-    detector.manifest = {
-        "name": "tiny",
-        "recipe": {"name": "tiny", "epochs": 1},
-        "history": [{"epoch": 1, "loss": 0.5, "train_accuracy": 0.7, "val_accuracy": 0.6}],
-    }
-    margins = detector.margins(image_set("x").pixels)
-    # verdicts of both classes, so that every cell of the confusion matrix can have images
-    detector.network.fc.bias.data[REAL] -= float(np.median(margins))
-    round_to_float16(detector.network)
-    detector = type(detector)(detector.network, manifest=detector.manifest)
-    save_detector(home / "detectors" / "tiny", detector, model_card="# Detector `tiny`\n\nFor tests.\n")
+    history = [{"epoch": 1, "loss": 0.5, "train_accuracy": 0.7, "val_accuracy": 0.6}]
+    detector = make_detector(manifest={"recipe": {"name": "tiny", "epochs": 1}, "history": history})
     seen = image_set("seen-test")
+    # verdicts of both classes, so that every cell of the confusion matrix can have images
+    detector = write_detector(home, "tiny", balanced(detector, seen.pixels))
     leak = frozenset(seen.rows["sha256"].iloc[:2])
     write_run(home, detector, seen, train_sha256=leak, ship_images=True)
     write_run(home, detector, image_set("blind-test"), train_sha256=leak)
@@ -83,14 +74,28 @@ def home(made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 @pytest.fixture
-def open_page(home: Path) -> Open:
-    """A function that opens a page of the app with URL parameters, with all that a page folds unfolded."""
+def run(home: Path) -> Run:
+    """`RUN` of this test's home."""
+    return read_run(home / "runs" / RUN)
+
+
+@pytest.fixture
+def open_page(home: Path) -> Iterator[Open]:
+    """A function that opens a page of the app with URL parameters, on `RUN`, with all that a page folds unfolded.
+
+    The test fails if a page holds an exception when it is opened or at the end.
+    """
+    apps = []
 
     def opened(page: str = "detectors", /, **params: str) -> AppTest:
-        params = ({"open": "all"} if page in FOLDED else {}) | params
-        return at_page(page, params).run()
+        folded = {"open": "all"} if page in FOLDED else {}
+        app = at_page(page, {"run": RUN} | folded | params).run()
+        assert not app.exception
+        apps.append(app)
+        return app
 
-    return opened
+    yield opened
+    assert not any(app.exception for app in apps)
 
 
 def at_page(page: str, params: Mapping[str, str], *, timeout: float = 600) -> AppTest:

@@ -10,7 +10,6 @@ from streamlit.testing.v1 import AppTest
 
 from core.images.decoding import ImageError, decode
 from core.images.encoding import encode_png
-from core.storage.memory import Bounded
 from dashboard.components import uploads
 from dashboard.components.charts import clicked_value
 
@@ -56,7 +55,6 @@ def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch
         busy.release()
         return decode(data)
 
-    monkeypatch.setattr(uploads, "_decoded", Bounded(2))
     monkeypatch.setattr(uploads, "decode", watched)
     with ThreadPoolExecutor(6) as visitors:
         found = list(visitors.map(lambda number: uploads.with_pixels(f"file {number % 3}", png, np.copy), range(6)))

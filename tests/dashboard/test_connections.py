@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from tests.server import free_port, started
-from tests.visitor import Visitor, in_a_thread
+from tests.shared import in_a_thread
+from tests.visitor import Visitor
 
 pytest.importorskip("resource")
 # that the server may open, and connections that a stranger opens

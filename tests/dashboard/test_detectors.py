@@ -3,43 +3,35 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from core.detectors.storage import save_detector
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
 from dashboard.components.words import percent
-from tests.conftest import make_detector
-from tests.dashboard.conftest import image_set
+from tests.conftest import balanced, make_detector, write_detector
+from tests.dashboard.conftest import RUN, image_set
 from tests.dashboard.test_pages import words
 
-RUN, OTHER = "tiny@seen-test", "twin@seen-test"
+OTHER = "twin@seen-test"
 
 
 @pytest.fixture
 def two(home):
     """The home with a second detector's run on the same images, and one on others."""
-    twin = make_detector(seed=3)
-    twin.manifest = {"name": "twin"}
-    margins = twin.margins(image_set("x").pixels)
-    twin.network.fc.bias.data[1] -= float(np.median(margins))
-    twin = type(twin)(twin.network, manifest=twin.manifest)
-    save_detector(home / "detectors" / "twin", twin, model_card="# Detector `twin`\n")
+    twin = write_detector(home, "twin", balanced(make_detector(seed=3), image_set("x").pixels))
     write_run(home, twin, image_set("seen-test"), ship_images=True)
     write_run(home, twin, image_set("other-test", 40))
     return home
 
 
-def test_the_table_holds_what_runs_and_studies_do(two, open_page):
-    run = read_run(two / "runs" / RUN)
+def test_the_table_holds_what_runs_and_studies_do(two, open_page, run):
     after = pd.DataFrame({"id": run.predictions["id"], "weight": 1.0})
     for name in ("png", "screenshot"):
         after[name] = run.predictions["margin"].to_numpy() + (0.5 if name == "screenshot" else 0)
     add_study(run, "deliveries", after)
-    table = open_page("detectors", run=RUN, open="").dataframe[0].value.set_index("Detector")
+    table = open_page("detectors", open="").dataframe[0].value.set_index("Detector")
     # no two rows have one name
     assert table.index.is_unique
     names = {RUN: "tiny on seen-test", OTHER: "twin on seen-test"}
@@ -61,20 +53,19 @@ def shown(app):
 
 
 @pytest.mark.parametrize("count", ["all", "clean"])
-def test_the_numbers_are_the_runs_own(open_page, home, count):
-    numbers = read_run(home / "runs" / RUN).manifest["metrics"][count]
+def test_the_numbers_are_the_runs_own(open_page, run, count):
+    numbers = run.manifest["metrics"][count]
     expected = {"Accuracy": numbers["accuracy"], "AUROC": numbers["auroc"]}
     for name in ("FAKE", "REAL"):
         expected |= {
             f"{key.title()} ({name})": numbers["per_class"][name][key] for key in ("recall", "precision", "f1")
         }
-    found = shown(open_page("detectors", run=RUN, count=count, open="numbers"))
+    found = shown(open_page("detectors", count=count, open="numbers"))
     assert found == {name: percent(value) for name, value in expected.items()}
 
 
-def test_the_numbers_follow_the_threshold(open_page, home):
-    run = read_run(home / "runs" / RUN)
-    app = open_page("detectors", run=RUN, open="numbers")
+def test_the_numbers_follow_the_threshold(open_page, run):
+    app = open_page("detectors", open="numbers")
     before = shown(app)
     cut = round(float(run.predictions["p_real"].quantile(0.8)), 2)
     app.slider(key="url.cut").set_value(cut).run()
@@ -90,11 +81,10 @@ def test_the_numbers_follow_the_threshold(open_page, home):
 
 
 def test_each_part_of_a_comparison_opens_on_demand(two, open_page):
-    app = open_page("detectors", run=RUN, versus=OTHER, open="compare")
+    app = open_page("detectors", versus=OTHER, open="compare")
     for more in ("category", "margins", "calibration", "studies"):
         app.query_params["more"] = more
-        app.run()
-        assert not app.exception
+        assert not app.run().exception
     assert "They share no study." in words(app)
     for name in (RUN, OTHER):
         run = read_run(two / "runs" / name)
@@ -114,16 +104,15 @@ def add_study(run, name, table):
 
 def test_runs_that_cannot_be_compared_give_a_sentence(two, open_page):
     for versus in ("twin@other-test", "nobody@seen-test", RUN):
-        assert "is not one on these images" in words(open_page("detectors", run=RUN, versus=versus))
+        assert "is not one on these images" in words(open_page("detectors", versus=versus))
     # one that is damaged does not keep the sound ones from being compared
     broken = Path(shutil.copytree(two / "runs" / OTHER, two / "runs" / "broken@seen-test"))
     (broken / "manifest.json").write_bytes(b"{")
-    app = open_page("detectors", run=RUN, versus=OTHER, open="compare")
-    assert not app.exception
+    app = open_page("detectors", versus=OTHER, open="compare")
     (choice,) = (box for box in app.selectbox if box.label == "Compare with")
     assert "twin on seen-test" in choice.options
     (two / "runs" / OTHER / "predictions.parquet").write_bytes(b"no table")
-    assert len(open_page("detectors", run=RUN, versus=OTHER).error) == 1
+    assert len(open_page("detectors", versus=OTHER).error) == 1
     assert "There is no other run on these images" in words(open_page("detectors", run="twin@other-test"))
 
 
@@ -138,7 +127,6 @@ def test_mistakes_filters_by_the_verdict_of_the_other(two, open_page):
     assert f"{many} of {len(first)} pictures" in words(app)
     # another image set has no verdict on these
     app = open_page("mistakes", **parameters | {"versus": "twin@other-test"})
-    assert not app.exception
     assert f"{int(right[0].sum())} of {len(first)} pictures" in words(app)
 
 
@@ -156,12 +144,11 @@ def test_the_closed_line_of_a_case_names_the_detectors_that_disagree(two, open_p
 def test_two_detectors_are_compared_by_their_pictures_first(two, open_page):
     first, second = (read_run(two / "runs" / name).predictions.set_index("id") for name in (RUN, OTHER))
     pair = (first["predicted"].astype(str) == "REAL") & (second.loc[first.index, "predicted"].astype(str) == "FAKE")
-    app = open_page("mistakes", run=RUN, versus=OTHER)
+    app = open_page("mistakes", versus=OTHER)
     choice = app.pills(key="mistakes.pair")
     assert any(name.endswith(f"REAL, twin FAKE: {pair.sum()}") for name in choice.options)
     app = choice.set_value(("REAL", "FAKE")).run()
-    assert not app.exception
     assert str(pair.sum()) in app.title[0].value
     # the address restores the ticks
-    sent = "".join(str(element.proto) for element in open_page("detectors", run=RUN, versus=OTHER).dataframe)
+    sent = "".join(str(element.proto) for element in open_page("detectors", versus=OTHER).dataframe)
     assert "selection_default" in sent

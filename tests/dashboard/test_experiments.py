@@ -4,28 +4,18 @@ import re
 from html import unescape
 
 import numpy as np
-import pytest
 from sklearn.metrics.pairwise import cosine_distances
 
 from core.detectors.storage import load_detector
-from core.perturbations.flips import reason, tabulate_changes
-from core.perturbations.photometric import rms
-from core.perturbations.registry import probe_columns, probe_pictures
+from core.perturbations.flips import reason
+from core.perturbations.registry import probe_columns
 from core.runs.filter import Filter
 from core.runs.rows import find_rows
-from core.runs.run import read_run
 from core.studies.columns import browse_table
 from dashboard.components.words import coloured
 from dashboard.files import OWN
+from tests.dashboard.test_mistakes import changes_of
 from tests.dashboard.test_pages import settled, words
-
-RUN = "tiny@seen-test"
-
-
-@pytest.fixture
-def run(home):
-    """`tiny@seen-test` of this test's home."""
-    return read_run(home / "runs" / RUN)
 
 
 def first_row(run):
@@ -33,20 +23,16 @@ def first_row(run):
     return int(find_rows(browse_table(run), Filter())[0])
 
 
-def probed(home, run, row, name):
+def probed(run, row):
     """What the detector makes of each change that needs no other image."""
-    image, detector = np.asarray(run.images[row]), load_detector(home / "detectors" / "tiny")
-    pictures = probe_pictures(image, name=name)
-    margins = detector.margins(np.stack([image, *pictures.values()])).tolist()
-    sizes = {column: float(rms(picture[None], image[None])[0]) for column, picture in pictures.items()}
-    return tabulate_changes(dict(zip(pictures, margins[1:], strict=True)), sizes, margins[0]).drop(index="")
+    detector = load_detector(run.path.parents[1] / "detectors" / "tiny")
+    return changes_of(detector, run.images[row], run.predictions["id"][row]).drop(index="")
 
 
-def test_without_a_study_the_open_image_is_changed_live(open_page, home, run):
+def test_without_a_study_the_open_image_is_changed_live(open_page, run):
     row = first_row(run)
-    expected = probed(home, run, row, str(run.predictions["id"][row]))
-    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="turns"))
-    assert not app.exception
+    expected = probed(run, row)
+    app = settled(open_page("mistakes", **{"lime.n_samples": "64"}, evidence="turns"))
     assert coloured(reason(expected, side=run.side)) in words(app)
     rows = next(element.value for element in app.dataframe if "change" in element.value)
     own = [column for column in expected.index[expected["margin"].notna()] if not probe_columns()[column][0].is_control]
@@ -62,30 +48,25 @@ def pictured(app):
     return [alt[:-6] for alt in alts if alt.endswith((", FAKE", ", REAL"))]
 
 
-def test_similar_images_are_the_nearest_of_the_run(open_page, home, run):
+def test_similar_images_are_the_nearest_of_the_run(open_page, run):
     row = first_row(run)
-    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
-    assert not app.exception
+    app = settled(open_page("mistakes", **{"lime.n_samples": "64"}, evidence="alike"))
     distances = cosine_distances(run.features[[row]], run.features)[0]
     distances[row] = np.inf
     others = np.where(run.predicted_real == run.predicted_real[row], np.inf, distances)
     names = run.predictions["name"].to_numpy(str)
     expected = [*names[np.argsort(distances)[:5]], names[others.argmin()]]
     assert pictured(app) == expected
-    app = settled(open_page("try_picture", run=RUN, sample=run.predictions["id"].iloc[row], evidence="alike"))
-    assert not app.exception
+    app = settled(open_page("try_picture", sample=run.predictions["id"].iloc[row], evidence="alike"))
     assert "The images of this run most alike to it:" in words(app)
     assert pictured(app) == expected
 
 
-def test_upload_experiments_on_what_was_chosen_and_saves_it(open_page, home, run, monkeypatch):
+def test_upload_experiments_on_what_was_chosen_and_saves_it(open_page, run):
     row = 7
-    asked = {"lime.n_samples": "64", "evidence": "turns"}
-    app = open_page("try_picture", run=RUN, sample=run.predictions["id"].iloc[row], **asked)
+    app = open_page("try_picture", sample=run.predictions["id"][row], **{"lime.n_samples": "64"}, evidence="turns")
     app = settled(app)
-    assert not app.exception
-    id_ = str(run.predictions["id"][row])
-    sentence = reason(probed(home, run, row, id_), side=run.side)
+    sentence = reason(probed(run, row), side=run.side)
     assert coloured(sentence) in words(app)
     app.run()
     page = unescape(app.session_state[OWN]["page.file"].make().decode())

@@ -1,20 +1,15 @@
 """Explanations side by side: a method of a test's own is offered, set and drawn; what is saved is what is shown."""
 
 import os
-from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 import streamlit as st
 
 from core.explainers.cam import GRADCAM
-from core.explainers.drawing import DEFAULT
 from core.explainers.explanation import shuffled
 from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
 from core.explainers.settings import describe
-from core.report.comparing import compared
 from dashboard import catalogue
 from dashboard.components import explanations, requests, settings
 from dashboard.components.component import key_of
@@ -22,27 +17,31 @@ from dashboard.components.explanations import View, draw_explanations
 from dashboard.components.requests import Subject
 from dashboard.files import OWN
 from dashboard.jobs import LEASE, JobStatus
+from dashboard.state import put_all
 from tests.core.explainers.toy import BRIGHT, registered, to_parameters
+from tests.dashboard.conftest import RUN
 from tests.dashboard.studies import add_studies
-from tests.dashboard.test_address import Params
-from tests.dashboard.test_pages import settled
+from tests.dashboard.test_pages import sent, settled
+
+
+def named(settings):
+    """The parameters of an address that asks for LIME's settings."""
+    return {f"lime.{name}": text for name, text in to_parameters(settings).items()}
 
 
 def test_a_new_method_is_offered_set_drawn_and_compared(open_page):
     with registered(BRIGHT):
-        app = settled(open_page("mistakes", run="tiny@seen-test", methods="gradcam,bright", **{"bright.grey": "100"}))
-        assert not app.exception
+        app = settled(open_page("mistakes", methods="gradcam,bright", **{"bright.grey": "100"}))
         chosen = app.multiselect(key="methods.chosen")
         assert BRIGHT.title in chosen.options
         assert chosen.value == ["gradcam", "bright"]
         [grey] = [one for one in app.number_input if one.label == "Middle grey"]
         assert grey.value == 100
-        drawn = {one.proto.id.rpartition("-")[2] for one in app.get("bidi_component")}
-        assert f"{key_of('bright', 'tiny')}.picture" in drawn
+        assert f"{key_of('bright', 'tiny')}.picture" in sent(app)
         # both maps are compared
         assert any("rank correlation" in table.value.index for table in app.table)
         assert f"{key_of('bright', 'tiny')}.files.npz" in app.session_state[OWN]
-    app = open_page("mistakes", run="tiny@seen-test", methods="gradcam,bright")
+    app = open_page("mistakes", methods="gradcam,bright")
     assert BRIGHT.title not in app.multiselect(key="methods.chosen").options
 
 
@@ -54,41 +53,70 @@ def test_an_address_asks_for_no_more_than_the_widget_offers(method, name, most, 
         assert settings.parameter(method, one).value == found
 
 
-def test_a_preset_is_one_step_that_leaves_the_seed_and_no_preset_is_the_defaults(
-    monkeypatch,
-):
-    params = Params({"run": "r", "lime.seed": "7", "lime.n_segments": "12"})
-    monkeypatch.setattr(st, "query_params", params)
-    monkeypatch.setattr(st, "session_state", {"lime.preset": "paper"})
-    settings._apply_preset(LIME, "lime.preset")
-    paper = {f"lime.{name}": text for name, text in to_parameters(LimeSettings.paper()).items()}
-    st.session_state["lime.preset"] = ""
-    settings._apply_preset(LIME, "lime.preset")
-    assert params.steps == [{"run": "r", "lime.seed": "7"} | paper, {"run": "r"}]
+def test_a_preset_is_one_step_that_leaves_the_seed_and_no_preset_is_the_defaults(open_page, monkeypatch):
+    steps = []
+    monkeypatch.setattr(settings, "put_all", lambda values: steps.append(values) or put_all(values))
+    app = open_page("mistakes", view="case", methods="lime", **{"lime.seed": "7", "lime.n_segments": "12"})
+    for preset, left in (("paper", {"lime.seed": "7", **named(LimeSettings.paper())}), ("", {})):
+        app.segmented_control(key="lime.preset").set_value(preset).run()
+        assert {name: text for name, text in app.query_params.items() if name.startswith("lime.")} == left
+    assert len(steps) == 2
 
 
-def test_nothing_is_saved_before_all_of_it_has_the_settings_that_are_shown(tiny_detector, pixels, monkeypatch):
-    monkeypatch.setattr(st, "session_state", {})
-    monkeypatch.setattr(explanations, "finding_of_maps", lambda *_: None)
-    found, view = (
-        GRADCAM.explain_fully(tiny_detector, pixels[0]),
-        View(Subject(pixels[0], "a.png"), [SimpleNamespace(name="tiny")]),
-    )
-    for own, offered in (([found], {"slide", "page.file"}), ([found, None], set())):
-        explanations._draw_saving(view, [(explanation, DEFAULT) for explanation in own], [])
-        assert set(st.session_state[OWN]) == offered
-
-
-def test_a_drawing_asks_once_for_each_map_and_a_poll_opens_no_file(home, tiny_detector, pixels, monkeypatch):
-    add_studies(home, "faithfulness")
-    now = JobStatus("running", GRADCAM.explain_fully(tiny_detector, pixels[0]), 0.5)
-    asked, parts, opened = [], [], []
-    monkeypatch.setattr(explanations, "ask", lambda *_, slot, **__: asked.append(slot) or now)
+@pytest.fixture
+def parts(monkeypatch):
+    """The parts of what is drawn that are drawn again by themselves, with the seconds between."""
+    parts = []
     monkeypatch.setattr(st, "fragment", lambda part, run_every=None: parts.append((part, run_every)) or part)
-    monkeypatch.setattr(st, "session_state", {"run": "tiny@seen-test"})
-    draw_explanations(View(Subject(pixels[0], "a.png"), [catalogue.detectors()["tiny"]]))
-    drawn = len(asked)
-    assert drawn == len(set(asked)) > 1
+    return parts
+
+
+@pytest.fixture
+def draw(home, parts, monkeypatch):
+    """A function that draws an image's explanations, each with a given status, and returns what has been asked."""
+    monkeypatch.setattr(st, "session_state", {"run": RUN})
+
+    def drawn(image, **statuses):
+        asked = []
+
+        def ask(_detector, _pixels, request, *, slot, **_):
+            asked.append(slot)
+            return statuses[request.method]
+
+        monkeypatch.setattr(explanations, "ask", ask)
+        draw_explanations(View(Subject(image, "a.png"), [catalogue.detectors()["tiny"]]))
+        return asked
+
+    return drawn
+
+
+@pytest.fixture
+def studied(home):
+    """The home with a study of its maps."""
+    add_studies(home, "faithfulness")
+
+
+@pytest.fixture
+def answer(tiny_detector, pixels):
+    """Grad-CAM's explanation of the first picture."""
+    return GRADCAM.explain_fully(tiny_detector, pixels[0])
+
+
+def test_nothing_is_saved_before_all_of_it_has_the_settings_that_are_shown(draw, answer, pixels):
+    done = JobStatus("done", answer, 1.0)
+    for lime, offered in ((done, {"slide", "page.file"}), (JobStatus("running", answer, 0.5), set())):
+        draw(pixels[0], gradcam=done, lime=lime)
+        assert {"slide", "page.file"} & set(st.session_state[OWN]) == offered
+
+
+@pytest.mark.usefixtures("studied")
+def test_a_drawing_asks_once_for_each_map_and_a_poll_opens_no_file(draw, parts, answer, pixels, monkeypatch):
+    opened = []
+    now = JobStatus("running", answer, 0.5)
+    asked = draw(pixels[0], gradcam=now, lime=now)
+    first = sorted(asked)
+    assert len(first) == len(set(first)) > 1
+    asked.clear()
     for name in ("open", "stat", "scandir"):
         use = getattr(os, name)
         monkeypatch.setattr(
@@ -97,7 +125,7 @@ def test_a_drawing_asks_once_for_each_map_and_a_poll_opens_no_file(home, tiny_de
     for part, seconds in parts:
         if seconds is not None:
             part()
-    assert sorted(asked[drawn:]) == sorted(asked[:drawn])
+    assert sorted(asked) == first
     assert not opened
 
 
@@ -110,32 +138,21 @@ def test_who_waits_behind_others_looks_less_often(monkeypatch):
 
 
 def test_the_map_of_the_settings_before_is_dimmed_and_that_of_another_picture_is_not_shown(
-    tiny_detector, pixels, monkeypatch
+    draw, answer, pixels, monkeypatch
 ):
-    dimmed = []
-    monkeypatch.setattr(explanations, "explained_picture", lambda *_, dim=False, **__: dimmed.append(dim))
-    monkeypatch.setattr(st, "session_state", {})
-    found, detector = GRADCAM.explain_fully(tiny_detector, pixels[0]), SimpleNamespace(name="tiny")
-    for image, status, expected in (
-        (pixels[0], JobStatus("waiting"), []),
-        (pixels[0], JobStatus("done", found, 1.0), [False]),
-        (pixels[0], JobStatus("waiting"), [True]),
-        (pixels[1], JobStatus("waiting"), []),
+    shown = []
+    monkeypatch.setattr(explanations, "explained_picture", lambda *_, dim=False, **__: shown.append(dim))
+    waiting = JobStatus("waiting")
+    # beside the map that is there, one at random
+    for image, status, dimmed in (
+        (pixels[0], waiting, []),
+        (pixels[0], JobStatus("done", answer, 1.0), [False, False]),
+        (pixels[0], waiting, [True]),
+        (pixels[1], waiting, []),
     ):
-        dimmed.clear()
-        view = View(Subject(image, "a.png"), [detector])
-        explanations._draw_one(view, detector, GRADCAM, status, DEFAULT)
-        assert dimmed == expected
-
-
-def test_what_is_mostly_undecided_agrees_with_nothing(tiny_detector, pixels):
-    cam = GRADCAM.explain_fully(tiny_detector, pixels[0])
-    lime = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))
-    for undecided, is_compared in ((0.6, False), (0.4, True)):
-        mask = np.arange(lime.map.size).reshape(lime.map.shape) < undecided * lime.map.size
-        [row] = compared([replace(lime, undecided=mask), cam], None).to_dict("records")
-        assert pd.notna(row["rank correlation"]) == is_compared
-        assert ("undecided on most" in row["conclusion"]) != is_compared
+        shown.clear()
+        draw(image, gradcam=status, lime=waiting)
+        assert shown == dimmed
 
 
 def test_a_random_map_has_the_values_of_the_map_in_other_places(tiny_detector, pixels):

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import streamlit as st
 
 from dashboard import files
-from tests.shared import run_to_its_end
+from tests.shared import in_a_thread
 
 
 def fetched(address):
     """The answer to a browser that asks for an address."""
     request = SimpleNamespace(path_params={"secret": address.rpartition("/")[2]})
-    return run_to_its_end(files.send(request))
+    return in_a_thread(files.send(request))
 
 
 def test_a_file_is_given_as_long_as_its_session_offers_it(monkeypatch):

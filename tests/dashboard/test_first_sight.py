@@ -11,6 +11,7 @@ from core.images.sources import SHIPPED
 from core.runs.writing import write_run
 from dashboard import datasets, library, sidebar
 from tests.conftest import make_detector, write_shipped
+from tests.dashboard.conftest import RUN
 from tests.dashboard.test_datasets import settled
 from tests.dashboard.test_pages import words
 
@@ -20,23 +21,19 @@ def first(home, cifake, monkeypatch):
     """The home with `swift@cifake-test` too, whose pictures ship beside it."""
     monkeypatch.setitem(FINGERPRINTS, "test", load_image_set(cifake, "test").fingerprint)
     for name in ("paper", "swift"):
-        detector = make_detector(seed=len(name))
-        detector.manifest = {"name": name}
-        write_run(home, detector, load_image_set(cifake, "test"))
+        write_run(home, make_detector(seed=len(name), manifest={"name": name}), load_image_set(cifake, "test"))
     write_shipped(home / SHIPPED, cifake)
     return home
 
 
 def opened(open_page, page="explore", **params):
-    """A page once all pictures are read, by a new registry."""
-    datasets._registries.clear()
+    """A page once all pictures are read."""
+    params = {"run": ""} | params
     open_page(page, **params)
     # what a browser does that comes back
     datasets.registry().begin()
     settled(datasets.registry())
-    app = open_page(page, **params)
-    assert not app.exception
-    return app
+    return open_page(page, **params)
 
 
 def told(app):
@@ -51,7 +48,7 @@ def test_without_an_address_every_page_opens_swift_on_cifake(open_page, first, p
     assert "All its pictures are available." in told(app)
     assert "not available" not in told(app)
     # another run is a choice, and stays one
-    assert open_page(page, run="tiny@seen-test").session_state["run"] == "tiny@seen-test"
+    assert open_page(page).session_state["run"] == RUN
 
 
 def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page, first, cifake, monkeypatch):
@@ -61,7 +58,7 @@ def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page, first, ci
     file = first / SHIPPED / ARCHIVE
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     app = opened(open_page)
-    assert app.session_state["run"] == "tiny@seen-test"
+    assert app.session_state["run"] == RUN
     assert [error.value for error in app.error] == [
         f"{SHIPPED}/{ARCHIVE} is not the file that was written (its sha256 differs); restore it."
     ]
@@ -69,25 +66,22 @@ def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page, first, ci
     assert "Accuracy" in opened(open_page, "detectors", run="swift@cifake-test").dataframe[0].value
 
 
-def test_a_set_in_data_is_read_for_what_did_not_ship(open_page, first, cifake):
-    (first / "data").mkdir()
-    cifake.rename(first / "data" / "cifake")
+@pytest.mark.parametrize("needed", [["test"], ["test", "train"]])
+def test_a_set_in_data_is_read_for_what_did_not_ship(open_page, first, cifake, needed):
+    data = first / "data" / "cifake"
+    data.parent.mkdir()
+    cifake.rename(data)
+    if "train" in needed:
+        (first / "runs" / "swift@cifake-test").rename(first / "runs" / "aside")
+        write_run(first, make_detector(manifest={"name": "swift"}), load_image_set(data, "train"))
     opened(open_page)
     # the same test images twice would be read for nothing; where training images are is known all the same
-    assert [found.name for found in datasets.registry().sets] == ["cifake-test"]
-    assert datasets.registry().source == str(first / "data" / "cifake")
-    (first / "runs" / "swift@cifake-test").rename(first / "runs" / "aside")
-    detector = make_detector()
-    detector.manifest = {"name": "swift"}
-    write_run(first, detector, load_image_set(first / "data" / "cifake", "train"))
-    opened(open_page)
-    assert [found.name for found in datasets.registry().sets] == ["cifake-test", "images-train"]
+    assert [found.split for found in datasets.registry().sets] == needed
+    assert datasets.registry().source == str(data)
 
 
 def test_the_first_visitor_sees_pictures_before_all_are_read(open_page, first):
-    datasets._registries.clear()
-    app = open_page("start")
-    assert not app.exception
+    open_page("start", run="")
     assert datasets.registry().status.state == "reading"
     run = library.open_run(first / "runs" / "swift@cifake-test")
     early = [library.pictures(run).get(row) for row in range(len(run.run))]

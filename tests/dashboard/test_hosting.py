@@ -15,7 +15,8 @@ import yaml
 from core.homes import ROOT
 from tests.read_only import available
 from tests.server import free_port, started
-from tests.visitor import Visitor, in_a_thread
+from tests.shared import in_a_thread
+from tests.visitor import Visitor
 
 NAME = "telltale.example.org"
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -40,7 +42,8 @@ class Script:
         self.log = []
         self.gates = {}
         monkeypatch.setattr(jobs, "compute_answer", self.answer)
-        monkeypatch.setattr(Worker, "_detector", lambda _self, _request: None)
+        detector = SimpleNamespace(identity=NOBODY)
+        monkeypatch.setattr("core.detectors.storage.load_detector", lambda _folder: detector)
 
     def gate(self, settings, steps=1):
         self.gates.setdefault(settings, threading.Semaphore(0)).release(steps)
@@ -63,9 +66,8 @@ def script(monkeypatch):
 
 @pytest.fixture
 def worker(script):
-    made = Worker(lease=60)
-    yield made
-    made.close()
+    with closing(Worker(lease=60)) as made:
+        yield made
 
 
 def request(settings, image="image"):
@@ -76,36 +78,28 @@ def lime(seed=0):
     return ExplainRequest("lime", LimeSettings(n_samples=256, seed=seed))
 
 
-def answered(worker, visitor, asked, pixels=IMAGE):
-    """Poll until a request is answered or has ended; fails after two minutes."""
+def answered(worker, visitor, asked, pixels=IMAGE, *, slot="slot", share=None):
+    """Poll until a request has ended, or is done to this share; fails after two minutes."""
     for _ in range(12_000):
-        if not (status := worker.ask(visitor, "slot", asked, pixels)).busy:
+        status = worker.ask(visitor, slot, asked, pixels)
+        if not status.busy or status.share == share:
             return status
         time.sleep(0.01)
     raise AssertionError(f"still {status}")
 
 
-def until(worker, visitor, settings, what):
-    """Poll until `what` is so; fails after a minute."""
-    for _ in range(6000):
-        status = worker.ask(visitor, str(hash(settings)), request(settings), IMAGE)
-        if what(status):
-            return status
-        time.sleep(0.01)
-    raise AssertionError(f"still {status}")
-
-
-def done(worker, visitor, settings):
-    return until(worker, visitor, settings, lambda status: status.state == "done")
+def until(worker, visitor, settings, share=None):
+    """The same of an explanation or another request on an image, in a slot of its own."""
+    return answered(worker, visitor, request(settings), slot=str(hash(settings)), share=share)
 
 
 def test_it_refines_step_by_step_and_shares_the_answer(worker, script):
     for step in (1, 2, 3):
         script.gate(lime())
-        status = until(worker, "me", lime(), lambda status, step=step: status.share == step / 4)
+        status = until(worker, "me", lime(), step / 4)
         assert (status.state, status.answer) == ("running", (lime(), step))
     script.gate(lime())
-    answer = done(worker, "me", lime()).answer
+    answer = until(worker, "me", lime()).answer
     assert worker.ask("you", "slot", request(lime()), IMAGE).answer is answer
     assert len(script.log) == 4
     # another image is another question
@@ -114,36 +108,36 @@ def test_it_refines_step_by_step_and_shares_the_answer(worker, script):
 
 def test_quick_ones_and_first_answers_go_between_the_batches_of_others(worker, script):
     script.gate(lime(1))
-    until(worker, "greedy", lime(1), lambda status: status.share > 0)
+    until(worker, "greedy", lime(1), 0.25)
     # in the middle of its second step, and stays there
     script.gate(lime(2))
-    until(worker, "modest", lime(2), lambda status: status.share > 0)
+    until(worker, "modest", lime(2), 0.25)
     script.gate(PREDICT)
-    assert done(worker, "modest", PREDICT).answer == (PREDICT, 1)
+    assert until(worker, "modest", PREDICT).answer == (PREDICT, 1)
     assert script.log == [(lime(1), 1), (lime(2), 1), (PREDICT, 1)]
     # then visitors are served in turn
     script.gate(lime(1), 3)
     script.gate(lime(2), 3)
     for visitor, number in (("greedy", 1), ("modest", 2)):
-        done(worker, visitor, lime(number))
+        until(worker, visitor, lime(number))
     assert [settings for settings, _ in script.log[4:7]] == [lime(2), lime(1), lime(2)]
 
 
 def test_stop_keeps_what_there_is_and_go_on_begins_again(worker, script):
     slot = str(hash(lime()))
     script.gate(lime())
-    until(worker, "me", lime(), lambda status: status.share == 0.25)
+    until(worker, "me", lime(), 0.25)
     worker.ask("you", "slot", request(lime()), IMAGE)
     worker.stop("me", slot)
     status = worker.ask("me", slot, request(lime()), IMAGE)
     assert (status.state, status.answer) == ("stopped", (lime(), 1))
     # the other visitor still waits for it, also once the thread has looked who does
     script.gate(PREDICT)
-    done(worker, "third", PREDICT)
+    until(worker, "third", PREDICT)
     assert worker.ask("you", "slot", request(lime()), IMAGE).answer == (lime(), 1)
     script.gate(lime(), 3)
     worker.go_on("me", slot)
-    assert done(worker, "me", lime()).answer == (lime(), 4)
+    assert until(worker, "me", lime()).answer == (lime(), 4)
     assert [step for settings, step in script.log if settings == lime()] == [1, 2, 3, 4]
 
 
@@ -151,32 +145,30 @@ def test_new_settings_drop_the_request_before(worker, script):
     worker.ask("me", "slot", request(lime(1)), IMAGE)
     worker.ask("me", "slot", request(lime(2)), IMAGE)
     script.gate(lime(2), 4)
-    done(worker, "me", lime(2))
+    until(worker, "me", lime(2))
     assert {settings for settings, _ in script.log} == {lime(2)}
 
 
 def test_a_visitor_who_leaves_frees_the_thread(script):
-    worker = Worker(lease=0.3)
-    try:
+    with closing(Worker(lease=0.3)) as worker:
         worker.ask("gone", "slot", request(lime(1)), IMAGE)
         script.gate(EXACT)
-        done(worker, "here", EXACT)
+        until(worker, "here", EXACT)
         assert {settings for settings, _ in script.log} == {EXACT}
-    finally:
-        worker.close()
 
 
-def test_the_queue_and_the_cache_are_bounded(worker, script, monkeypatch):
+def test_the_queue_and_the_cache_are_bounded(script, monkeypatch):
     monkeypatch.setattr(jobs, "MAX_WAITING", 2)
-    worker._answers.most = 2
-    for name in ("a", "b", "c", "a"):
-        script.gate(PREDICT)
-        assert answered(worker, "me", request(PREDICT, name)).state == "done"
-    assert len(script.log) == 4
-    for number in range(2):
-        assert worker.ask("me", f"slot {number}", request(lime(number)), IMAGE).busy
-    assert worker.ask("you", "slot", request(lime(1)), IMAGE).busy
-    assert "Too many" in worker.ask("them", "slot", request(lime(3)), IMAGE).message
+    monkeypatch.setattr(jobs, "MAX_ANSWERS", 2)
+    with closing(Worker(lease=60)) as worker:
+        for name in ("a", "b", "c", "a"):
+            script.gate(PREDICT)
+            assert answered(worker, "me", request(PREDICT, name)).state == "done"
+        assert len(script.log) == 4
+        for number in range(2):
+            assert worker.ask("me", f"slot {number}", request(lime(number)), IMAGE).busy
+        assert worker.ask("you", "slot", request(lime(1)), IMAGE).busy
+        assert "Too many" in worker.ask("them", "slot", request(lime(3)), IMAGE).message
 
 
 def test_one_visitor_cannot_fill_the_queue(worker, script):

@@ -28,7 +28,7 @@ def press(app, label):
 
 def test_a_press_makes_what_the_page_lacks(open_page, home, monkeypatch):
     monkeypatch.setattr(study, "is_local", lambda: True)
-    app = open_page("reads", run="tiny@seen-test", tab="Patterns")
+    app = open_page("reads", tab="Patterns")
     press(app, LABEL)
     assert "Cancel" in labels(app) or not the_maker().busy
     wait_for(the_maker())
@@ -38,7 +38,7 @@ def test_a_press_makes_what_the_page_lacks(open_page, home, monkeypatch):
 
 def test_cancel_ends_it_and_an_error_is_shown(open_page, home, monkeypatch):
     monkeypatch.setattr(study, "is_local", lambda: True)
-    app = press(open_page("reads", run="tiny@seen-test", tab="Patterns"), LABEL)
+    app = press(open_page("reads", tab="Patterns"), LABEL)
     press(app, "Cancel")
     wait_for(the_maker())
     app.run()

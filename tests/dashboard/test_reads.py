@@ -2,18 +2,14 @@
 
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
 import streamlit as st
 
-from core.detectors.patch import PatchDetector
-from core.detectors.storage import save_detector
 from core.explainers.cam import KEPT
 from core.findings.answer import answer_of
 from core.runs.filter import Area
-from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from core.studies.questions.faithfulness import under_fill
@@ -21,27 +17,16 @@ from core.studies.store import read_study, study_path
 from dashboard import library
 from dashboard.components.probing import example_of, stored_changes
 from dashboard.views.patterns import clicked_row, drawn_area
-from tests.conftest import make_patch
-from tests.dashboard.conftest import image_set
+from tests.conftest import make_patch, write_detector
+from tests.dashboard.conftest import RUN, image_set
 from tests.dashboard.studies import TRUST, add_studies
 from tests.dashboard.test_pages import words
 
-RUN = "tiny@seen-test"
-
-
-@pytest.fixture(scope="session")
-def made(made_home, tmp_path_factory):
-    """The studies of the made run, computed once."""
-    home = tmp_path_factory.mktemp("read") / "home"
-    shutil.copytree(made_home, home)
-    add_studies(home, "audit", "files", "clusters", "probes")
-    return home / "runs" / RUN / "studies"
-
 
 @pytest.fixture
-def studied(home, made):
-    """The home that the dashboard finds, with those studies."""
-    shutil.copytree(made, home / "runs" / RUN / "studies")
+def studied(home):
+    """The home with some studies of its run."""
+    add_studies(home, "audit", "files", "clusters", "probes")
     return home
 
 
@@ -60,19 +45,16 @@ def alts(app):
     return [image.alt for element in app.get("image") for image in element.proto.imgs]
 
 
-def test_pictures_come_first_and_every_finding_is_a_row(open_page, studied):
-    app = open_page("reads", run=RUN, open="probe")
-    assert not app.exception
+def test_pictures_come_first_and_every_finding_is_a_row(open_page, studied, run):
+    app = open_page("reads", open="probe")
     assert not app.error
     assert any(alt.startswith("A picture called") for alt in alts(app))
     assert any(re.match(r"changed, .+: called ", alt) for alt in alts(app))
-    run = read_run(studied / "runs" / RUN)
-    found = read_study(studied / "runs" / RUN / "studies" / "probes.parquet", run).findings
+    found = read_study(study_path(run.path, "probes"), run).findings
     assert tables(app).count("<details>") == len(found)
     assert [tab.label for tab in app.tabs] == ["Evidence", "Data", "Patterns"]
     # on a run without pictures those of another stand in, or it says how to get some
     blind = open_page("reads", run="tiny@blind-test")
-    assert not blind.exception
     assert " study probes --run tiny@blind-test --data DATA" in words(blind)
 
 
@@ -87,11 +69,10 @@ def test_a_picture_does_what_the_answer_above_it_says(studied, monkeypatch):
         assert any(stored_changes(*example)[0].loc[column, "flips"] == flips for column, example in shown)
 
 
-def test_every_image_is_a_point_and_every_group_outlined_and_numbered(open_page, studied):
-    app = open_page("reads", run=RUN, tab="Patterns", space="maps")
-    assert not app.exception
+def test_every_image_is_a_point_and_every_group_outlined_and_numbered(open_page, studied, run):
+    app = open_page("reads", tab="Patterns", space="maps")
     assert not app.error
-    drawn, table = figure(app), browse_table(read_run(studied / "runs" / RUN))
+    drawn, table = figure(app), browse_table(run)
     sizes = [int(str(trace["customdata"].get("shape", "0")).split(",")[0]) for trace in drawn["data"]]
     assert sum(sizes) == 60
     clusters = table["clusters.maps_cluster"]
@@ -106,22 +87,21 @@ def test_every_image_is_a_point_and_every_group_outlined_and_numbered(open_page,
     assert len(shapes) == len(cells) > 2
 
 
-def test_what_is_enclosed_or_clicked_opens(open_page, studied):
-    table = browse_table(read_run(studied / "runs" / RUN))
+def test_what_is_enclosed_or_clicked_opens(open_page, studied, run):
+    table = browse_table(run)
     x, y = (table[f"features_{end}"].to_numpy() for end in "xy")
     area = Area.drawn("features", [float(np.median(x)), 9e3], [-9e3, 9e3])
     assert area is not None
-    app = open_page("reads", run=RUN, tab="Patterns", open="")
+    app = open_page("reads", tab="Patterns", open="")
     app.session_state["patterns.chosen"] = area
     app.run()
-    assert not app.exception
     assert app.query_params["area"] == str(area)
     assert 20 < area.holds(x, y).sum() < 40
-    app = open_page("reads", run=RUN, tab="Patterns", open="")
+    app = open_page("reads", tab="Patterns", open="")
     app.session_state["patterns.chosen"] = Area.drawn("features", [8e3, 9e3], [8e3, 9e3])
     app.run()
     assert "no image in that area" in app.toast[0].value
-    app = open_page("reads", run=RUN, tab="Patterns", open="")
+    app = open_page("reads", tab="Patterns", open="")
     app.session_state["patterns.chosen"] = 7
     app.run()
     assert app.query_params["id"] == table["id"][7]
@@ -153,17 +133,15 @@ def test_a_broken_study_is_one_sentence(open_page, studied, page, tab, name):
     add_studies(studied, "agreement", "stability")
     file = studied / "runs" / RUN / "studies" / f"{name}.parquet"
     file.write_bytes(file.read_bytes()[:-20])
-    app = open_page(page, run=RUN, tab=tab)
-    assert not app.exception
-    assert [error.value.startswith(f"tiny@seen-test/studies/{name}.parquet is no") for error in app.error] == [True]
+    app = open_page(page, tab=tab)
+    assert [error.value.startswith(f"{RUN}/studies/{name}.parquet is no") for error in app.error] == [True]
     assert str(studied) not in words(app)
     assert "<details" in tables(app) or name == "audit"
 
 
-def test_a_real_map_stands_beside_maps_that_know_nothing(open_page, home):
+def test_a_real_map_stands_beside_maps_that_know_nothing(open_page, home, run):
     add_studies(home, *TRUST)
-    app = open_page("maps", run=RUN, by="cell", filled="road")
-    assert not app.exception
+    app = open_page("maps", by="cell", filled="road")
     assert not app.error
     assert [alt.split(",")[0] for alt in alts(app)] == [
         "The picture", f"its {KEPT.title}", "the same shuffled", f"another picture's {KEPT.title}",
@@ -174,7 +152,6 @@ def test_a_real_map_stands_beside_maps_that_know_nothing(open_page, home):
     answers, *by_fill = (
         {word.rpartition("[")[2].rstrip("]") for word in table.value.to_numpy().ravel()} for table in app.table
     )
-    run = read_run(home / "runs" / RUN)
     findings = read_study(study_path(run.path, "faithfulness"), run).findings
     assert answers == {answer_of(finding).word for finding in findings}
     fills = {answer_of(under_fill(finding, fill)).word for finding in findings for fill in finding.details["fills"]}
@@ -182,14 +159,10 @@ def test_a_real_map_stands_beside_maps_that_know_nothing(open_page, home):
 
 
 def test_the_exact_map_of_another_detector_stands_beside_its_own(open_page, home):
-    made = make_patch(9)
-    patch = PatchDetector.from_about(made.network, made.about)
-    patch.manifest = {**patch.manifest, "name": "patch"}
-    save_detector(home / "detectors" / "patch", patch, model_card="# Detector `patch`\n")
+    patch = write_detector(home, "patch", make_patch(9))
     write_run(home, patch, image_set("seen-test"), ship_images=True)
     rows = ["The picture", f"its {KEPT.title}", "the same shuffled", f"another picture's {KEPT.title}"]
     exact = [*rows[:2], "the exact map", *rows[3:]]
     for run, expected in ((RUN, [*rows, *exact]), ("patch@seen-test", exact)):
         app = open_page("maps", run=run)
-        assert not app.exception
         assert [alt.split(",")[0] for alt in alts(app)] == expected

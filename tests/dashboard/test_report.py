@@ -6,8 +6,7 @@ from core.commands.report import main
 from core.runs.filter import Filter
 from dashboard import library
 from dashboard.components.downloads import report_file
-
-RUN = "tiny@seen-test"
+from tests.dashboard.conftest import RUN
 
 
 @pytest.mark.parametrize("query", ["", "true=REAL&said=FAKE", "cut=0.3&category=cat,dog&sort=name"])

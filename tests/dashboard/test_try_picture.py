@@ -10,7 +10,7 @@ from core.detectors import known
 from core.detectors.ferretnet import FerretDetector
 from core.detectors.known import Alarms
 from core.detectors.manifest import Classes
-from core.detectors.storage import load_detector, save_detector
+from core.detectors.storage import load_detector
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode
 from core.images.out_of_distribution import find_photograph
@@ -21,14 +21,14 @@ from dashboard.components import judged, uploads, whole
 from dashboard.components.uploads import sound_place
 from dashboard.components.words import CLASS_WORDS
 from dashboard.making import Maker
-from tests.conftest import make_detector
+from tests.conftest import make_detector, write_detector
 from tests.core.answers.test_judgement import threshold
 from tests.core.detectors.test_ferretnet import make_detector as make_ferret
 from tests.core.detectors.test_ferretnet import make_network
 from tests.core.images.origin_files import WEBUI, png, saved
+from tests.dashboard.conftest import RUN
 from tests.dashboard.test_pages import settled, words
 
-RUN = "tiny@seen-test"
 BROKEN = ("broken.png", b"\x89PNG\r\n\x1a\n and no more", "image/png")
 
 
@@ -55,10 +55,7 @@ def table(app, column):
 
 def rival(home, steps):
     """A second detector."""
-    made = make_detector(seed=7, preprocessing=steps)
-    made.manifest = {"name": "rival"}
-    save_detector(home / "detectors" / "rival", made, model_card="# Detector `rival`\n")
-    return made
+    return write_detector(home, "rival", make_detector(seed=7, preprocessing=steps))
 
 
 def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home):
@@ -68,8 +65,7 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home):
     margin = min(0.0, lowest + 0.1)
     made = threshold(detector=detector.identity.fingerprint, run=RUN).model_copy(update={"margin": margin})
     write_threshold(home / "runs" / RUN, made)
-    app = upload(open_page("try_picture", run=RUN), own, stripes(5))
-    assert not app.exception
+    app = upload(open_page("try_picture"), own, stripes(5))
     expected = "FAKE-like" if lowest < margin else "Nothing found"
     assert app.dataframe[0].value["answer"].tolist() == [expected, "Out of scope"]
     assert expected.removeprefix("FAKE") in words(app)
@@ -79,7 +75,7 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home):
     # an edited margin decides nothing
     written = threshold_path(home / "runs" / RUN)
     written.write_text(written.read_text().replace('"margin": ', '"margin": -9'))
-    app = upload(open_page("try_picture", run=RUN), own)
+    app = upload(open_page("try_picture"), own)
     assert "not been tested" in words(app)
     (sentence,) = library.refused_studies(library.open_run(home / "runs" / RUN))
     assert f"{RUN}/studies/judgement.json is no threshold" in sentence
@@ -87,8 +83,7 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home):
 
 def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page, home):
     rival(home, Preprocessing(32))
-    app = upload(open_page("try_picture", run=RUN, open="sent.others"), stripes())
-    assert not app.exception
+    app = upload(open_page("try_picture", open="sent.others"), stripes())
     assert "No answer" in words(app)
     shown = "\n".join([words(app), *(element.value.to_csv() for element in (*app.table, *app.dataframe))])
     margins = load_detector(home / "detectors" / "tiny").margins(
@@ -98,7 +93,7 @@ def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page, 
     # who is out of scope says REAL or FAKE of nothing
     assert table(app, "answer")["answer"].tolist() == ["Out of scope"] * 2
     assert "REAL" not in table(app, "answer").to_csv()
-    app = upload(open_page("try_picture", run=RUN, open="raw"), stripes())
+    app = upload(open_page("try_picture", open="raw"), stripes())
     assert table(app, "p(REAL)")["margin"].tolist() == [plus(margin) for margin in margins]
     assert table(app, "p(REAL)")["called"].tolist() == [CLASS_WORDS["REAL" if one > 0 else "FAKE"] for one in margins]
 
@@ -108,8 +103,7 @@ def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page, home):
     card = home / "detectors" / "tiny" / "README.md"
     whole = card.read_bytes()
     card.write_bytes(b"")
-    app = upload(open_page("try_picture", run=RUN, open=""), stripes())
-    assert not app.exception
+    app = upload(open_page("try_picture", open=""), stripes())
     assert {error.value.partition(" ")[0] for error in app.error} == {"tiny/README.md"}
     card.write_bytes(whole)
     app.button(key="upload.again").click()
@@ -124,8 +118,7 @@ def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page, home):
 def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(open_page, home, steps):
     """What `telltale predict` asks it about a file of a set is what this page asks."""
     other = rival(home, steps)
-    app = upload(open_page("try_picture", run=RUN, by="rival", open="raw.sent"), stripes())
-    assert not app.exception
+    app = upload(open_page("try_picture", by="rival", open="raw.sent"), stripes())
     pixels = decode(picture(3))
     margin = float(other.margins(steps.fit(pixels)[None])[0])
     assert plus(margin) in table(app, "p(REAL)")["margin"].tolist()
@@ -152,8 +145,7 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(open_page, 
 def test_several_are_a_table_and_one_of_them_is_explained(open_page, monkeypatch):
     calls = []
     monkeypatch.setattr(uploads, "decode", lambda data: calls.append(data) or decode(data))
-    app = upload(open_page("try_picture", run=RUN, open=""), stripes(2), BROKEN, stripes(5))
-    assert not app.exception
+    app = upload(open_page("try_picture", open=""), stripes(2), BROKEN, stripes(5))
     shown = app.dataframe[0].value
     assert shown["file"].tolist() == ["stripes2.png", "broken.png", "stripes5.png"]
     assert shown["seen"].isna().tolist() == shown["answer"].isna().tolist() == [False, True, False]
@@ -175,8 +167,7 @@ def test_a_place_is_kept_within_its_limits():
 def test_what_a_file_says(open_page):
     settings = WEBUI + "\n**bold** <img src=x>"
     drawn = ("drawn.png", png({"parameters": settings}), "image/png")
-    app = upload(open_page("try_picture", run=RUN, open="file"), drawn)
-    assert not app.exception
+    app = upload(open_page("try_picture", open="file"), drawn)
     said = words(app)
     assert "**The file says that a generator made it.** :gray-badge[claimed" in said
     assert "Stable Diffusion WebUI or one of its kind, model “dreamshaper" in said
@@ -187,8 +178,8 @@ def test_what_a_file_says(open_page):
 
 def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(open_page, home, monkeypatch):
     detector = make_ferret()
-    detector.manifest = {"name": "ferret", "known": "ferret"}
-    save_detector(home / "detectors" / "ferret", detector, model_card="# Detector `ferret`\n")
+    detector.manifest = {"known": "ferret"}
+    write_detector(home, "ferret", detector)
     seen = detector.preprocessing.fit(decode(picture(3)))
     margin = float(detector.margins(seen[None])[0])
     rates = Rates(
@@ -200,20 +191,19 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(open_page, 
         about = Measured(detector="ferret", how="", kinds={"lossless": rates})
         patch.setattr(known, "false_alarms", lambda: {"ferret": {"jpeg_95": Alarms(4, 1)}})
         patch.setattr(judged, "measured", lambda: {detector.identity.weights_sha256: about})
-        app = upload(open_page("try_picture", run=RUN, by="ferret"), stripes())
-        assert not app.exception
+        app = upload(open_page("try_picture", by="ferret"), stripes())
         assert judged.ORDINARY["signs"] in [title.value for title in app.title]
         assert "9 of 10" in words(app)
-        app = upload(open_page("try_picture", run=RUN, by="ferret", open="sent"), stripes())
+        app = upload(open_page("try_picture", by="ferret", open="sent"), stripes())
         (matrix,) = [element.value for element in app.dataframe if "JPEG 95" in element.value]
         # one that would have to shrink the picture is not asked
         assert [name.partition(":")[0] for name in matrix.index] == ["ferret", "ferret"]
         assert matrix["JPEG 95"].iloc[1].startswith("25")
         as_jpeg = ("stripes.jpg", saved("JPEG", decode(picture(3))), "image/jpeg")
-        app = upload(open_page("try_picture", run=RUN, by="ferret"), as_jpeg)
+        app = upload(open_page("try_picture", by="ferret"), as_jpeg)
         assert judged.ORDINARY["unmeasured"] in [title.value for title in app.title]
     # where it is here, nothing is to be fetched
-    assert "Fetch a detector" not in words(upload(open_page("try_picture", run=RUN), stripes()))
+    assert "Fetch a detector" not in words(upload(open_page("try_picture"), stripes()))
 
 
 @pytest.mark.parametrize("is_local", [True, False])
@@ -221,7 +211,7 @@ def test_a_detector_for_ordinary_pictures_is_fetched_by_a_press_alone(open_page,
     started = []
     monkeypatch.setattr(Maker, "start", lambda _maker, given: started.append(given))
     monkeypatch.setattr(judged, "is_local", lambda: is_local)
-    app = upload(open_page("try_picture", run=RUN), stripes())
+    app = upload(open_page("try_picture"), stripes())
     assert "Fetch a detector for ordinary pictures?" in words(app)
     assert not started
     buttons = [button for button in app.button if button.label == "Fetch it"]
@@ -237,15 +227,12 @@ def test_the_map_of_a_whole_picture_before_and_after_a_change(open_page, home):
     detector = FerretDetector(
         make_network(), Preprocessing(160, crop="native"), Classes(("FAKE",), ("FAKE",)), config={"width": 16}
     )
-    detector.manifest = {"name": "ferret"}
-    save_detector(home / "detectors" / "ferret", detector, model_card="# Detector `ferret`\n")
-    app = upload(open_page("try_picture", run=RUN, by="ferret"), stripes(3, 170, 330))
-    assert not app.exception
+    write_detector(home, "ferret", detector)
+    app = upload(open_page("try_picture", by="ferret"), stripes(3, 170, 330))
     pixels = decode(picture(3, 170, 330))
     for press, changed in {"scale_50_box": "50% box", "paste": ""}.items():
         app.segmented_control(key="url.then").set_value(press)
         app = settled(app.run())
-        assert not app.exception
         after = pasted(pixels, find_photograph(), 0.0)
         if changed:
             after = next(one for one in DELIVERIES if one.title == changed).apply(pixels)

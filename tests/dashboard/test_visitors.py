@@ -87,8 +87,7 @@ def test_folders_are_left_out(sentence, shown, caplog, monkeypatch):
     assert logged == ([] if shown.rstrip(".") == sentence else [sentence.rstrip(".")])
 
 
-def test_what_was_attached_is_told_without_its_folder(monkeypatch):
-    monkeypatch.setattr("dashboard.visitors._parents", set())
+def test_what_was_attached_is_told_without_its_folder():
     data = "/srv/Jane Doe/My Pictures 2/holiday set"
     sentence = f"{data} does not exist; name the folder that holds train/ and test/, or CIFAKE's .zip"
     hide_parent(data)

@@ -9,7 +9,8 @@ import pytest
 from core.homes import ROOT
 from tests.dashboard.conftest import PAGES, made_home
 from tests.server import running_server
-from tests.visitor import Visitor, in_a_thread
+from tests.shared import in_a_thread
+from tests.visitor import Visitor
 
 __all__ = ["made_home"]
 pytestmark = pytest.mark.slow

@@ -10,7 +10,8 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from core.homes import ROOT
 from tests.dashboard.conftest import PAGES
 from tests.server import running_server
-from tests.visitor import Trouble, Visitor, in_a_thread
+from tests.shared import in_a_thread
+from tests.visitor import Trouble, Visitor
 
 pytestmark = pytest.mark.slow
 RUN = "tiny@made-test"

@@ -11,18 +11,16 @@ import pytest
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector, round_to_float16
 from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME
 from core.findings.contrast import Contrast, Finding, Measure
 from core.images.image_set import ImageSet
-from core.images.labels import REAL
 from core.runs.run import Run
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.shared import explanations
 from core.studies.study import Context, Study
-from tests.conftest import make_detector, make_set, textured
+from tests.conftest import balanced, make_detector, make_set, textured
 from tests.core.trust_cues import patch_detector, patch_images, write_source
 from tests.shared import made_once
 
@@ -34,10 +32,7 @@ def made_set(n: int = 60) -> ImageSet:
 
 def mixed_detector(pixels: NDArray[np.uint8]) -> Detector:
     """A random detector that calls half of `pixels` REAL, and is right more often than not."""
-    detector = make_detector(seed=6)
-    detector.network.fc.bias.data[REAL] -= float(np.median(detector.margins(pixels)))
-    round_to_float16(detector.network)
-    return ResNetDetector(detector.network, manifest={"name": "tiny"})
+    return balanced(make_detector(seed=6, manifest={"name": "tiny"}), pixels)
 
 
 @pytest.fixture
