@@ -4,24 +4,20 @@ import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Iterator
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from tests.offline import sitecustomize as offline
 from tests.shared import made_once
 
 if TYPE_CHECKING:
-    from core.detectors.detector import Detector
-    from core.detectors.patch import PatchDetector
-    from core.images.image_set import ImageSet
+    pass
 
 
 # workers share the processor's cores: more threads in each only wait for one another
@@ -33,18 +29,18 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 _CACHES = count()
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+def pytest_xdist_auto_num_workers(config):
     """One worker more than there are cores: journeys and kills mostly wait, for a browser or another process."""
     return (os.cpu_count() or 1) + 1
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items):
     """Files that take longest come first, or a worker would be left alone with the last of them: browsers, and size."""
     items.sort(key=lambda item: ("browser" not in item.path.parts, -item.path.stat().st_size, item.path))
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _session_cache(tmp_path_factory):
     """Let session fixtures, which are made before a test gets its own cache, use one that all workers share."""
     with pytest.MonkeyPatch.context() as patch:
         # nor is the user's own home looked into
@@ -54,7 +50,7 @@ def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache."""
     # numbered here: pytest's own counting looks at all folders of the tests before
     folder = tmp_path_factory.getbasetemp() / "caches" / str(next(_CACHES))
@@ -63,7 +59,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 @pytest.fixture(autouse=True)
-def _no_connection_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _no_connection_elsewhere(tmp_path_factory):
     """Fail a test in which anything tried to reach another machine, whatever became of that."""
     # servers that live for several tests keep writing to the same file
     log = tmp_path_factory.getbasetemp() / "refused"
@@ -74,7 +70,7 @@ def _no_connection_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     assert tried == [], "a connection beyond this machine was tried"
 
 
-def saved(image: Image.Image | NDArray[np.uint8], kind: str = "PNG", **options: Any) -> bytes:
+def saved(image, kind="PNG", **options):
     """A picture as a file, by Pillow alone."""
     buffer = io.BytesIO()
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
@@ -82,17 +78,17 @@ def saved(image: Image.Image | NDArray[np.uint8], kind: str = "PNG", **options: 
     return buffer.getvalue()
 
 
-def resaved(image: NDArray[np.uint8], kind: str, **options: Any) -> NDArray[np.uint8]:
+def resaved(image, kind, **options):
     """What is read from such a file, uint8 (height, width, 3)."""
     return np.asarray(Image.open(io.BytesIO(saved(image, kind, **options))).convert("RGB"))
 
 
-def jpeg(pixels: NDArray[np.uint8], quality: int = 75) -> bytes:
+def jpeg(pixels, quality=75):
     """JPEG bytes of (height, width, 3) pixels, as CIFAKE's are."""
     return saved(pixels, "JPEG", quality=quality)
 
 
-def textured(n: int, *, fine: bool, seed: int, side: int = 32) -> NDArray[np.uint8]:
+def textured(n, *, fine, seed, side=32):
     """uint8 (n, side, side, 3): soft blobs, with fine grain on top where `fine`: two classes that can be learned."""
     generator = np.random.default_rng(seed)
     coarse = generator.uniform(60, 200, (n, side // 8, side // 8, 3)).repeat(8, axis=1).repeat(8, axis=2)
@@ -100,20 +96,20 @@ def textured(n: int, *, fine: bool, seed: int, side: int = 32) -> NDArray[np.uin
     return np.clip(coarse + grain, 0, 255).astype(np.uint8)
 
 
-def write_cifake(root: Path, *, train: int = 40, test: int = 12, seed: int = 0) -> Path:
+def write_cifake(root, *, train=40, test=12):
     """A folder laid out and named like CIFAKE, `train` and `test` images a class."""
     for split, n in (("train", train), ("test", test)):
         for label, fine in (("FAKE", False), ("REAL", True)):
             folder = root / split / label
             folder.mkdir(parents=True)
-            pixels = textured(n, fine=fine, seed=seed + (split == "test") * 10 + fine)
+            pixels = textured(n, fine=fine, seed=(split == "test") * 10 + fine)
             for index, image in enumerate(pixels):
                 suffix = "" if index % 10 == 0 else f" ({index % 10 + 1})"
                 (folder / f"{index:04d}{suffix}.jpg").write_bytes(jpeg(image))
     return root
 
 
-def make_set(pixels: NDArray[np.uint8], name: str = "made-test", *, digests: list[str] | None = None) -> "ImageSet":
+def make_set(pixels, name="made-test", *, digests=None):
     """An image set of these pixels, the first half FAKE, in three categories; hashes are of the pixels by default."""
     import pandas as pd
 
@@ -139,19 +135,19 @@ def make_set(pixels: NDArray[np.uint8], name: str = "made-test", *, digests: lis
 
 
 @pytest.fixture
-def cifake(tmp_path: Path) -> Path:
+def cifake(tmp_path):
     """A fresh CIFAKE-like folder that the test may damage."""
     return write_cifake(tmp_path / "cifake")
 
 
 @pytest.fixture
-def tiny_detector() -> "Detector":
+def tiny_detector():
     """A width-2 detector with lively batch-normalisation statistics, so that margins differ between images."""
     return make_detector()
 
 
 @cache
-def _initial(width: int, seed: int) -> dict[str, Any]:
+def _initial(width, seed):
     """The initial weights of a network; drawing them takes longer than most tests."""
     import torch
     from torchvision.models.resnet import BasicBlock, ResNet
@@ -165,7 +161,7 @@ def _initial(width: int, seed: int) -> dict[str, Any]:
         return build_network(width).state_dict()
 
 
-def make_detector(width: int = 2, seed: int = 0, **settings: Any) -> "Detector":
+def make_detector(width=2, seed=0, **settings):
     """A random detector whose every layer does something."""
     import torch
     from torch import nn
@@ -184,17 +180,17 @@ def make_detector(width: int = 2, seed: int = 0, **settings: Any) -> "Detector":
     return ResNetDetector(network, **settings)
 
 
-def balanced(detector: "Detector", pixels: NDArray[np.uint8]) -> "Detector":
+def balanced(detector, pixels):
     """The same with another bias, so that it calls half of these images REAL."""
     from core.detectors.resnet import round_to_float16
     from core.images.labels import REAL
 
-    detector.network.fc.bias.data[REAL] -= float(np.median(detector.margins(pixels)))
+    detector.network.fc.bias.data[REAL] -= np.median(detector.margins(pixels))
     round_to_float16(detector.network)
     return type(detector)(detector.network, manifest=detector.manifest)
 
 
-def write_detector(home: Path, name: str = "other", detector: "Detector | None" = None) -> "Detector":
+def write_detector(home, name="other", detector=None):
     """Add a detector, a random one where none is given, to a home under this name."""
     from core.detectors.storage import save_detector
 
@@ -204,7 +200,7 @@ def write_detector(home: Path, name: str = "other", detector: "Detector | None" 
     return detector
 
 
-def make_patch(field: int = 9, *, side: int = 32) -> "PatchDetector":
+def make_patch(field=9, *, side=32):
     """A random detector of patches whose scores differ from patch to patch."""
     import torch
     from torch import nn
@@ -226,12 +222,12 @@ def make_patch(field: int = 9, *, side: int = 32) -> "PatchDetector":
 
 
 @pytest.fixture
-def pixels() -> NDArray[np.uint8]:
+def pixels():
     """uint8 (24, 32, 32, 3), half with fine grain."""
     return np.concatenate([textured(12, fine=False, seed=1), textured(12, fine=True, seed=2)])
 
 
-def write_shipped(folder: Path, cifake: Path) -> Path:
+def write_shipped(folder, cifake):
     """CIFAKE's test set as it ships, made of the test images of a folder."""
     from core.images.cifake import ARCHIVE, KIND, TABLE
     from core.images.loading import load_image_set
@@ -240,7 +236,7 @@ def write_shipped(folder: Path, cifake: Path) -> Path:
 
     images = load_image_set(cifake, "test")
 
-    def pack(path: Path) -> None:
+    def pack(path):
         with tarfile.open(path, "w:xz") as archive:
             archive.add(cifake / "test", "test")
 
@@ -251,7 +247,7 @@ def write_shipped(folder: Path, cifake: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cifake_test(_session_cache: None) -> "ImageSet":
+def cifake_test(_session_cache):
     """The genuine CIFAKE test images, unpacked once for all tests; the test is skipped if they were removed."""
     from core.images.cifake import is_shipped
     from core.images.loading import load_image_set

@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -35,26 +35,24 @@ class Case(NamedTuple):
     may_refuse: bool = False
 
     @property
-    def data(self) -> bytes:
+    def data(self):
         """Its bytes."""
         return self.made() if callable(self.made) else self.made
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
+def chunk(kind, body):
     """A chunk of a PNG."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def mosaic(mode: str, side: int) -> Image.Image:
+def mosaic(mode, side):
     """A picture in which a decoder finds something everywhere."""
     few = side // 8 + 1
     small = np.random.default_rng(0).bytes(few * few * len(mode))
     return Image.frombytes(mode, (few, few), small).resize((side, side), Image.Resampling.NEAREST)
 
 
-def png(
-    width: int, height: int, *, depth: int = 8, colour: int = 2, extra: bytes = b"", rows: int | None = None
-) -> bytes:
+def png(width, height, *, depth=8, colour=2, extra=b"", rows=None):
     """A black PNG written by hand, so that any size can be claimed; `rows` fewer than that may be in it."""
     channels = {0: 1, 2: 3, 3: 1, 6: 4}[colour]
     packer = zlib.compressobj(9)
@@ -64,7 +62,7 @@ def png(
     return b"\x89PNG\r\n\x1a\n" + head + extra + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
-def sequence(kind: str, size: tuple[int, int] = (32, 16)) -> bytes:
+def sequence(kind, size=(32, 16)):
     """A sequence of two pictures, of which the first is `PICTURE`."""
     first = Image.fromarray(PICTURE).resize(size, Image.Resampling.NEAREST)
     if kind == "HEIF":
@@ -73,7 +71,7 @@ def sequence(kind: str, size: tuple[int, int] = (32, 16)) -> bytes:
     return saved(first, kind, save_all=True, append_images=[ImageOps.invert(first)], **options)
 
 
-def timeless_avif() -> bytes:
+def timeless_avif():
     """An animated AVIF whose media header says that a second has 0 units."""
     data = bytearray(sequence("AVIF"))
     # version and flags, two times of eight bytes, then the time scale
@@ -82,7 +80,7 @@ def timeless_avif() -> bytes:
     return bytes(data)
 
 
-def cases() -> Iterator[Case]:
+def cases():
     """The whole corpus."""
     yield from damaged()
     yield from foreign()
@@ -90,7 +88,7 @@ def cases() -> Iterator[Case]:
     yield from followed()
 
 
-def damaged() -> Iterator[Case]:
+def damaged():
     """Nothing, half of something, and noise."""
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
     yield Case("empty", b"")
@@ -112,7 +110,7 @@ def damaged() -> Iterator[Case]:
         yield Case(f"broken EXIF: {name}", saved(Image.fromarray(PICTURE), "JPEG", exif=exif), SIZE)
 
 
-def foreign() -> Iterator[Case]:
+def foreign():
     """Files of another kind, whatever they are called, and sound ones of unusual kinds."""
     image = Image.fromarray(PICTURE)
     yield Case("SVG renamed", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
@@ -146,7 +144,7 @@ def foreign() -> Iterator[Case]:
         yield Case(f"ICC profile of {size:,} bytes", saved(image, "PNG", icc_profile=profile), SIZE, size > 2**20)
 
 
-def bombs() -> Iterator[Case]:
+def bombs():
     """Small files that would become large, or that a reader would step through for minutes."""
     yield Case("PNG that claims 100,000 a side", png(100_000, 100_000, rows=1))
     yield Case("PNG of 16,384 a side", partial(png, 16_384, 16_384))
@@ -200,12 +198,12 @@ def bombs() -> Iterator[Case]:
     yield Case("largest animated WEBP", partial(saved_mosaic, "RGBA", less, "WEBP", **moving), (less, less))
 
 
-def saved_mosaic(mode: str, side: int, kind: str, **options: object) -> bytes:
+def saved_mosaic(mode, side, kind, **options):
     """Bytes of a `mosaic`."""
     return saved(mosaic(mode, side), kind, **options)
 
 
-def many_orientations(kind: str, count: int) -> bytes:
+def many_orientations(kind, count):
     """One pixel, as PNG or JPEG, whose EXIF gives its orientation `count` values of eight bytes."""
     exif = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x0112, 5, count, 26, 0) + struct.pack("<II", 6, 1) * count
     if kind == "PNG":
@@ -215,18 +213,18 @@ def many_orientations(kind: str, count: int) -> bytes:
     return jpeg[:2] + b"".join(b"\xff\xe1" + struct.pack(">H", len(one) + 2) + one for one in parts) + jpeg[2:]
 
 
-def many_passes(*, behind: bool = False, ended: bytes = b"") -> bytes:
+def many_passes(*, behind=False, ended=b""):
     """A progressive JPEG with 100,000 passes more, before its end or `behind` it; `ended` stands after them."""
     progressive = saved(Image.new("RGB", (4400, 4400), (90, 60, 30)), "JPEG", progressive=True)
     passes = progressive[progressive.rindex(b"\xff\xda") : -2] * 100_000
     return progressive + passes if behind else progressive[:-2] + passes + ended + progressive[-2:]
 
 
-def followed() -> Iterator[Case]:
+def followed():
     """Images with something behind their end, as telephones write them."""
     video = b"\0\0\0\x18ftypmp42" + (b"\xff\xda\0\x08" + np.random.default_rng(4).bytes(2000)) * 500
 
-    def motion(**options: object) -> bytes:
+    def motion(**options):
         large = Image.fromarray(np.random.default_rng(5).integers(0, 256, (30, 40, 3), np.uint8)).resize((4000, 3000))
         return saved(large, "JPEG", **options) + video
 

@@ -5,47 +5,42 @@ import json
 import os
 import pickle
 import struct
-from collections.abc import Callable
-from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.storage.limits import MANIFEST, sha256_of
 from core.storage.seals import sealed
 
-Damage = Callable[[Path], object]
-
 
 class Trap:
     """Makes a folder of this name when it is unpickled."""
 
-    def __init__(self, mark: Path) -> None:
+    def __init__(self, mark):
         self.mark = str(mark)
 
-    def __reduce__(self) -> tuple[object, tuple[str]]:
+    def __reduce__(self):
         return os.mkdir, (self.mark,)
 
 
-def pickled(mark: Path) -> bytes:
+def pickled(mark):
     """A pickle that makes the folder `mark` when it is loaded."""
     return pickle.dumps(Trap(mark))
 
 
-def cut(share: float) -> Damage:
+def cut(share):
     """Leave that share of a file."""
     return lambda file: file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
 
 
-def flip_bit(file: Path) -> None:
+def flip_bit(file):
     """Turn a bit in the middle of a file."""
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 8
     file.write_bytes(data)
 
 
-def reseal(folder: Path, **values: object) -> None:
+def reseal(folder, **values):
     """Make a folder's hashes fit again and change values of its manifest, as who may write there could."""
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest |= values
@@ -57,19 +52,19 @@ def reseal(folder: Path, **values: object) -> None:
     (folder / MANIFEST).write_text(json.dumps(sealed(manifest)))
 
 
-def npy(shape: str, dtype: str = "'<f2'", body: bytes = bytes(64)) -> bytes:
+def npy(shape, dtype="'<f2'", body=bytes(64)):
     """An .npy file whose header says so, whatever follows it."""
     header = f"{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}, }}".encode()
     header += b" " * (-(len(header) + 11) % 64) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + body
 
 
-def safetensors(header: bytes, *, length: int | None = None) -> bytes:
+def safetensors(header, *, length=None):
     """A .safetensors file whose header says so, whatever follows it."""
     return struct.pack("<Q", len(header) if length is None else length) + header + bytes(64)
 
 
-def many_rows(rows: int) -> bytes:
+def many_rows(rows):
     """A parquet file of a few kilobytes that unpacks to `rows` rows."""
     buffer = io.BytesIO()
     block = pa.table({"id": pa.array(["a"] * 1_000_000)})
@@ -79,7 +74,7 @@ def many_rows(rows: int) -> bytes:
     return buffer.getvalue()
 
 
-def same_text(rows: int) -> bytes:
+def same_text(rows):
     """A parquet file of a few kilobytes with the same 64 kB of text in each of `rows` rows."""
     text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["a" * 2**16]))
     buffer = io.BytesIO()
@@ -87,7 +82,7 @@ def same_text(rows: int) -> bytes:
     return buffer.getvalue()
 
 
-def long_list(values: int) -> bytes:
+def long_list(values):
     """A parquet file of a few kilobytes with one row, a list of that many zeros."""
     zeros = pa.ListArray.from_arrays([0, values], pa.array([0]).take(pa.array([0] * values)))
     buffer = io.BytesIO()
@@ -95,7 +90,7 @@ def long_list(values: int) -> bytes:
     return buffer.getvalue()
 
 
-def with_python_type(frame: pd.DataFrame, mark: Path) -> bytes:
+def with_python_type(frame, mark):
     """A parquet file with a column of pyarrow's old Python type, which was a pickle in the schema."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     metadata = {

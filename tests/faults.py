@@ -13,20 +13,19 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 KILL = -1
+# seconds without a report after which a child has hung
+PATIENCE = 300
 # of a file operation: how many of its first arguments are paths
 CHANGES = dict.fromkeys(("os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.truncate", "sqlite3.connect"), 1)
 CHANGES |= dict.fromkeys(("os.rename", "os.link", "os.symlink"), 2)
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-Report = Callable[[Any], None]
 
 
 @dataclass
@@ -45,7 +44,7 @@ class Faults:
     what: int = 0
     seen: int = 0
 
-    def change(self, path: object) -> None:
+    def change(self, path):
         """A change is about to be made."""
         self.seen += 1
         if self.seen == self.at or (self.what == errno.EROFS and 0 < self.at < self.seen):
@@ -53,7 +52,7 @@ class Faults:
                 os.kill(os.getpid(), signal.SIGKILL)
             raise OSError(self.what, os.strerror(self.what), str(path))
 
-    def note(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def note(self, event, arguments):
         """Count what Python reports before it touches a file."""
         if event == "open":
             path, mode, flags = arguments
@@ -66,32 +65,32 @@ class Faults:
             if within or any(map(self._is_ours, arguments[: CHANGES[event]])):
                 self.change(arguments[0])
 
-    def _is_ours(self, path: object) -> bool:
+    def _is_ours(self, path):
         return isinstance(path, str | bytes | os.PathLike) and os.fsdecode(path).startswith(str(self.root))
 
 
-_listening: list[Faults] = []
+_listening = []
 
 
-def _note(event: str, arguments: tuple[Any, ...]) -> None:
+def _note(event, arguments):
     for faults in _listening:
         faults.note(event, arguments)
 
 
 @cache
-def _listen() -> None:
+def _listen():
     # there is no way to take a hook off again
     sys.addaudithook(_note)
 
 
 @contextmanager
-def faulty(root: Path, *, at: int = 0, what: int = 0) -> Iterator[Faults]:
+def faulty(root, *, at=0, what=0):
     """Within it, the `at`-th change below `root` goes wrong."""
     _listen()
     faults = Faults(root, at, what)
     synced = os.fsync
 
-    def fsync(number: int) -> None:
+    def fsync(number):
         faults.change("a file that is synced")
         synced(number)
 
@@ -105,7 +104,7 @@ def faulty(root: Path, *, at: int = 0, what: int = 0) -> Iterator[Faults]:
 
 
 @contextmanager
-def small_disk(size: int | None) -> Iterator[None]:
+def small_disk(size):
     """Within it, no file grows beyond `size` bytes: a write beyond fails, in native code too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft if size is None else size, hard))
@@ -132,7 +131,7 @@ class Outcome:
     killed: bool = False
 
 
-def _suffer(work: Callable[[Report], Any], pipe: Connection) -> None:
+def _suffer(work, pipe):
     try:
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
             outcome = ("result", work(lambda done: pipe.send(("report", done))))
@@ -143,26 +142,21 @@ def _suffer(work: Callable[[Report], Any], pipe: Connection) -> None:
     os._exit(0)
 
 
-def in_child(work: Callable[[Report], Any], *, patience: float = 300) -> Outcome:
-    """Let a child of this process do a piece of work.
-
-    Args:
-        work: called with a function that reports to the parent what has been done.
-        patience: seconds without a report after which it has hung.
-    """
+def in_child(work):
+    """Let a child of this process do a piece of work; it is given a function that reports to the parent."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_suffer, args=(work, theirs))
     process.start()
     theirs.close()
     outcome = Outcome()
     try:
-        while ours.poll(patience):
+        while ours.poll(PATIENCE):
             kind, value = ours.recv()
             if kind == "report":
                 outcome.reports.append(value)
             else:
                 setattr(outcome, kind, value)
-        outcome.error = f"hung for {patience:.0f} s"
+        outcome.error = f"hung for {PATIENCE} s"
         process.kill()
     except EOFError:
         pass

@@ -31,17 +31,16 @@ class PathBeneath(ctypes.Structure):
     _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
 
-def _call(number: int, *arguments: object) -> int:
-    found: int = ctypes.CDLL(None, use_errno=True).syscall(number, *arguments)
-    return found
+def _call(number, *arguments):
+    return ctypes.CDLL(None, use_errno=True).syscall(number, *arguments)
 
 
-def available() -> bool:
+def available():
     """Whether this kernel has Landlock with all that is asked of it."""
     return sys.platform == "linux" and _call(CREATE_RULESET, None, 0, VERSION) >= 3
 
 
-def restrict(folder: Path) -> None:
+def restrict(folder):
     """Take from this process, and all that it starts, the right to write outside a folder."""
     rules = _call(CREATE_RULESET, ctypes.byref(Ruleset(WRITES)), ctypes.sizeof(Ruleset), 0)
     for path in (folder, *WRITABLE):

@@ -7,13 +7,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.homes import ROOT
 
 
-def free_port() -> int:
+def free_port():
     """A port that nobody listens to."""
     with socket.socket() as made:
         made.bind(("127.0.0.1", 0))
@@ -22,23 +21,21 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running_server(
-    home: Path | None = None,
-    cache: Path | None = None,
+    home=None,
+    cache=None,
     *,
-    log: Path = Path(os.devnull),
-    port: int = 0,
-    folder: Path = ROOT,
-) -> Iterator[tuple[str, int]]:
+    log=Path(os.devnull),
+    folder=ROOT,
+):
     """The dashboard as it is hosted; its address and its process.
 
     Args:
         home: the folder with detectors/ and runs/; the project's own, or the one in the environment, when None.
         cache: where tags and packs go; the user's own, or the one in the environment, when None.
         log: the file that gets what it says.
-        port: to listen to; 0 takes a free one.
         folder: with `dashboard/` and `.streamlit/`; what they import may be the project's.
     """
-    port = port or free_port()
+    port = free_port()
     places = {"TELLTALE_HOME": home, "TELLTALE_CACHE": cache}
     environment = os.environ | {name: str(place) for name, place in places.items() if place is not None}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -50,14 +47,14 @@ def running_server(
 
 @contextlib.contextmanager
 def started(
-    command: Sequence[str],
-    port: int,
-    log: Path,
+    command,
+    port,
+    log,
     *,
-    folder: Path = ROOT,
-    environment: Mapping[str, str],
-    patience: float = 300.0,
-) -> Iterator[tuple[str, int]]:
+    folder=ROOT,
+    environment,
+    patience=300.0,
+):
     """A server by any command, once it says that it is well; its address and its process.
 
     Args:

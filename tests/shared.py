@@ -3,16 +3,12 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
-import pytest
 from filelock import FileLock
 
 
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+def made_once(factory, name, make):
     """A folder that all workers of this session share.
 
     Args:
@@ -32,7 +28,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return folder
 
 
-def in_a_thread(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def in_a_thread(coroutine):
     """What a coroutine returns; run in a thread of its own, as a browser of this worker may have a loop in this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -22,7 +20,7 @@ BARE = "bare@sample-test"
 TAG = "![b](//{host}/tag.png)"
 
 
-def payload(host: str) -> str:
+def payload(host):
     """A text that asks for pictures of a host in every way that Markdown and HTML know.
 
     Args:
@@ -34,7 +32,7 @@ def payload(host: str) -> str:
     )
 
 
-def make_strange(home: Path, host: str) -> None:
+def make_strange(home, host):
     """Fill a folder with the sample's detector and run, where every text is `payload`.
 
     Args:
@@ -67,7 +65,7 @@ def make_strange(home: Path, host: str) -> None:
     d.reseal(run, detector=TRAP_DETECTOR, detector_sha256=load_detector(folder, device="cpu").sha256, **named)
     for path in sorted((run / "studies").glob("*.parquet")):
         _strange_study(path, text)
-    bare = Path(shutil.copytree(run, home / "runs" / BARE))
+    bare = shutil.copytree(run, home / "runs" / BARE)
     manifest = json.loads((bare / MANIFEST).read_text())
     left_out = ("maps.npy", "features.npy")
     for name in left_out:
@@ -80,9 +78,9 @@ def make_strange(home: Path, host: str) -> None:
     (home / "runs" / "![b](x) **broken**@sample-test" / MANIFEST).write_text("{")
 
 
-def _strange_study(path: Path, text: str) -> None:
+def _strange_study(path, text):
     answer = read_study(path)
-    about: dict[str, Any] = dict(answer.about)
+    about = dict(answer.about)
     about |= {name: f"{text} {about[name]}" for name in ("title", "question", "control")}
     about["created"] = text
     about["columns"] = {name: f"{text} {said}" for name, said in about["columns"].items()}
@@ -90,7 +88,7 @@ def _strange_study(path: Path, text: str) -> None:
     write_study(path, answer.table, about)
 
 
-def put_tags(cache: Path, home: Path, host: str) -> None:
+def put_tags(cache, home, host):
     """Tag images with a text of that kind, and write notes."""
     tags = Tags(cache / "tags.sqlite")
     ids = list(read_run(home / "runs" / RUN).predictions["id"][:40])

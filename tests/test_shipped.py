@@ -86,4 +86,4 @@ def test_predictions_are_recomputed(name, cifake_test):
     rows = np.random.default_rng(0).choice(len(images), 500, replace=False)
     detector = load_detector(find_detectors(SHIPPED)[run.manifest["detector"]], device="cpu")
     expected = run.predictions["margin"].to_numpy()[rows]
-    assert_allclose(detector.margins(np.asarray(images.pixels[rows])), expected, atol=0.01)
+    assert_allclose(detector.margins(images.pixels[rows]), expected, atol=0.01)

@@ -10,15 +10,11 @@ import contextlib
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -33,29 +29,25 @@ class Trouble(Exception):
     """What a visitor should never meet: a lost connection, a page that does not answer."""
 
 
-def ask_http(
-    address: str, method: str, path: str, *, body: bytes | None = None, headers: dict[str, str] | None = None
-) -> tuple[int, http.client.HTTPMessage, bytes]:
+def ask_http(address, method, path, *, headers=None):
     """One HTTP request: status, headers, body."""
     server = http.client.HTTPConnection(urlsplit(address).netloc, timeout=PATIENCE)
     try:
-        server.request(method, path, body=body, headers=headers or {})
+        server.request(method, path, headers=headers or {})
         answer = server.getresponse()
         return answer.status, answer.headers, answer.read()
     finally:
         server.close()
 
 
-def xsrf_token(address: str) -> str:
+def xsrf_token(address):
     """The token that the server gives to a browser as a cookie, "" where it gives none."""
     cookies = ask_http(address, "GET", "/_stcore/health")[1].get_all("Set-Cookie") or []
     named = (cookie.partition(";")[0].partition("=") for cookie in cookies)
     return next((value for name, _, value in named if name == "_streamlit_xsrf"), "")
 
 
-def open_socket(
-    address: str, *, token: str = "", origin: str | None = None, headers: Mapping[str, str] | None = None, **where: Any
-) -> connect:
+def open_socket(address, *, token="", origin=None, headers=None, **where):
     """The connection that a page opens; `origin` is the page's, `where` another host and port than the address says."""
     return connect(
         address.replace("http", "ws", 1) + "/_stcore/stream",
@@ -82,44 +74,44 @@ class Visitor:
     _socket: ClientConnection
     _reader: asyncio.Task[None]
 
-    def __init__(self, address: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, address, headers=None):
         self.address, self._headers = address, headers
-        self.elements: dict[tuple[int, ...], tuple[Element, str]] = {}
+        self.elements = {}
         self.page, self.session = "", ""
-        self.troubles: list[str] = []
-        self.on_message: Callable[[ForwardMsg], None] = lambda _message: None
+        self.troubles = []
+        self.on_message = lambda _message: None
         self._query, self._page_hash, self._moved = "", "", 0.0
         # fragments that the run which is going on redraws, none for the whole page; and the one that is waited for
-        self._running: tuple[str, ...] | None = None
+        self._running = None
         self._awaited = ""
-        self._timers: dict[str, asyncio.Task[None]] = {}
-        self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._timers = {}
+        self._waiting = {}
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self):
         token = await asyncio.to_thread(xsrf_token, self.address)
         self._socket = await open_socket(self.address, token=token, headers=self._headers)
         self._reader = asyncio.create_task(self._read())
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *_):
         self._stop_timers(self._timers)
         await self._socket.close()
         await self._reader
 
-    async def open(self, page: str, **parameters: str) -> float:
+    async def open(self, page, **parameters):
         """Open a page of the app by its address; seconds until it is whole."""
         self._query, self.page, self._page_hash = urlencode(parameters), page, ""
         return await self._run()
 
-    async def send_state(self, state: WidgetState, fragment: str = "") -> float:
+    async def send_state(self, state, fragment=""):
         """Send a widget's state as it is; seconds until what hangs on it is whole."""
         return await self._run(state, fragment=fragment)
 
-    async def forget(self) -> None:
+    async def forget(self):
         """Ask the server to clear its caches, as the browser of a developer may."""
         await self._send(BackMsg(clear_cache=True))
 
-    async def download(self, key: str) -> bytes:
+    async def download(self, key):
         """Press the button of a file, which the server makes then."""
         url = next((json.loads(widget.json)["url"] for _, widget, _ in self.widgets() if has_key(widget, key)), None)
         if url is None:
@@ -129,24 +121,24 @@ class Visitor:
             raise Trouble(f"a download failed with status {status}")
         return file
 
-    async def still(self, seconds: float, patience: float) -> None:
+    async def still(self, seconds, patience):
         """Wait until the page has not been drawn for some seconds, or as long as `patience`."""
         ends = time.perf_counter() + patience
         while time.perf_counter() < min(ends, self._moved + seconds):
             await asyncio.sleep(0.05)
 
-    def widgets(self) -> Iterator[tuple[str, Any, str]]:
+    def widgets(self):
         """What can be set on the page: its kind, the widget and its fragment."""
         for element, fragment in list(self.elements.values()):
             kind = element.WhichOneof("type")
             if kind and getattr(getattr(element, kind), "id", ""):
                 yield kind, getattr(element, kind), fragment
 
-    def has(self, key: str) -> bool:
+    def has(self, key):
         """Whether a widget of this key is on the page."""
         return any(has_key(widget, key) for _, widget, _ in self.widgets())
 
-    async def ask(self, key: str, request: BackMsg, patience: float = PATIENCE) -> Any:
+    async def ask(self, key, request, patience=PATIENCE):
         """Send a request of this number; what the server answers within so many seconds."""
         answer = self._waiting[key] = asyncio.get_running_loop().create_future()
         await self._send(request)
@@ -155,7 +147,7 @@ class Visitor:
         except TimeoutError:
             raise Trouble(f"{self.page or 'the first page'} has not answered for {patience:.0f} s") from None
 
-    async def _run(self, state: WidgetState | None = None, *, fragment: str = "") -> float:
+    async def _run(self, state=None, *, fragment=""):
         request = self._request(fragment)
         if state is not None:
             request.rerun_script.widget_states.widgets.append(state)
@@ -164,7 +156,7 @@ class Visitor:
         await self.ask(RUN, request)
         return time.perf_counter() - start
 
-    def _request(self, fragment: str) -> BackMsg:
+    def _request(self, fragment):
         request = BackMsg()
         asked = request.rerun_script
         asked.query_string, asked.fragment_id, asked.page_script_hash = self._query, fragment, self._page_hash
@@ -174,13 +166,13 @@ class Visitor:
         asked.widget_states.SetInParent()
         return request
 
-    async def _send(self, request: BackMsg) -> None:
+    async def _send(self, request):
         try:
             await self._socket.send(request.SerializeToString())
         except ConnectionClosed as error:
             raise Trouble(f"the connection is lost: {error}") from None
 
-    async def _read(self) -> None:
+    async def _read(self):
         try:
             async for data in self._socket:
                 message = ForwardMsg.FromString(data)
@@ -193,20 +185,20 @@ class Visitor:
             if not answer.done():
                 answer.set_exception(Trouble("the connection is lost"))
 
-    def _take_new_session(self, message: ForwardMsg) -> None:
+    def _take_new_session(self, message):
         self._running = tuple(message.metadata.run.fragment_ids)
         self.session = message.new_session.initialize.session_id
         if not self._running:
             self.elements.clear()
             self._stop_timers(self._timers)
 
-    def _take_navigation(self, message: ForwardMsg) -> None:
+    def _take_navigation(self, message):
         self._page_hash = message.navigation.page_script_hash
 
-    def _take_page_info_changed(self, message: ForwardMsg) -> None:
+    def _take_page_info_changed(self, message):
         self._query = message.page_info_changed.query_string
 
-    def _take_delta(self, message: ForwardMsg) -> None:
+    def _take_delta(self, message):
         if message.delta.WhichOneof("type") != "new_element":
             return
         element = message.delta.new_element
@@ -216,7 +208,7 @@ class Visitor:
         elif element.HasField("alert") and element.alert.format == Alert.ERROR:
             self.troubles.append(f"an error box on {self.page}: {element.alert.body}")
 
-    def _take_script_finished(self, message: ForwardMsg) -> None:
+    def _take_script_finished(self, message):
         if message.script_finished == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
             self.troubles.append(f"the script of {self.page} failed")
         # a part of the page that came back by itself meanwhile is not what was asked for
@@ -224,23 +216,23 @@ class Visitor:
         if message.script_finished in ENDS and is_asked_for:
             self._answer(RUN, None)
 
-    def _take_file_urls_response(self, message: ForwardMsg) -> None:
+    def _take_file_urls_response(self, message):
         self._answer(message.file_urls_response.response_id, message.file_urls_response)
 
-    def _answer(self, key: str, answer: object) -> None:
+    def _answer(self, key, answer):
         future = self._waiting.pop(key, None)
         if future is not None and not future.done():
             future.set_result(answer)
 
-    def _take_auto_rerun(self, message: ForwardMsg) -> None:
+    def _take_auto_rerun(self, message):
         fragment, interval = message.auto_rerun.fragment_id, message.auto_rerun.interval
         if fragment not in self._timers:
             self._timers[fragment] = asyncio.create_task(self._poll(fragment, interval))
 
-    def _take_stop_auto_rerun(self, message: ForwardMsg) -> None:
+    def _take_stop_auto_rerun(self, message):
         self._stop_timers(message.stop_auto_rerun.fragment_ids or self._timers)
 
-    async def _poll(self, fragment: str, interval: float) -> None:
+    async def _poll(self, fragment, interval):
         with contextlib.suppress(Trouble):
             while True:
                 await asyncio.sleep(interval)
@@ -248,12 +240,12 @@ class Visitor:
                 request.rerun_script.is_auto_rerun = True
                 await self._send(request)
 
-    def _stop_timers(self, names: Iterable[str]) -> None:
+    def _stop_timers(self, names):
         for name in list(names):
             if timer := self._timers.pop(name, None):
                 timer.cancel()
 
 
-def has_key(widget: Any, key: str) -> bool:
+def has_key(widget, key):
     """Whether a widget was given this key."""
-    return bool(widget.id.endswith(f"-{key}"))
+    return widget.id.endswith(f"-{key}")

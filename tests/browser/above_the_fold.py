@@ -7,12 +7,9 @@ Prints the table of docs/benchmarks.md. The sidebar is not counted; what only a 
 
 import re
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-
-from playwright.sync_api import Page
 
 from core.homes import ROOT
 from dashboard.navigation import PAGES
@@ -66,13 +63,13 @@ class Counted(NamedTuple):
     top: float | None
     overflow: int
 
-    def is_within_limits(self) -> bool:
+    def is_within_limits(self):
         """Check words, numbers, that there is a picture, and that nothing is too wide."""
         few = self.words <= MOST_WORDS and self.numbers <= MOST_NUMBERS
         return few and self.pictures > 0 and self.overflow <= 0
 
 
-def count(page: Page, address: str, width: int) -> Counted:
+def count(page, address, width):
     """Open an address at a width and count what stands above the fold."""
     page.set_viewport_size({"width": width, "height": SIZES[width]})
     visit(page, address)
@@ -83,20 +80,20 @@ def count(page: Page, address: str, width: int) -> Counted:
     return Counted(len(words), numbers, len(tops), min(tops, default=None), wide - width)
 
 
-def address_of(address: str, name: str) -> str:
+def address_of(address, name):
     """Return the address of a page on the run that ships; of Mistakes, the view that shows most of it."""
     more = "&true=FAKE&said=REAL" if name == "mistakes" else ""
     return f"{address}/{'' if name == LISTED[0] else name}?run=swift%40cifake-test{more}"
 
 
 @contextmanager
-def shipped() -> Iterator[str]:
+def shipped():
     """Serve what ships and nothing of this machine's, with a cache of its own."""
     with tempfile.TemporaryDirectory() as cache, running_server(ROOT / "assets", Path(cache)) as (address, _):
         yield address
 
 
-def main() -> None:
+def main():
     """Print a row for each page and width."""
     print("| page | width | words | numbers | pictures | first picture at | within the limits |")
     print("| --- | --- | --- | --- | --- | --- | --- |")

@@ -2,11 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import sync_playwright
 
 # without windows it takes a third less of the processor
 _PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
@@ -47,14 +45,14 @@ SETTLED = """() => {
 
 
 @contextmanager
-def running_browser() -> Iterator[Browser]:
+def running_browser():
     """Chromium: the one in $CHROMIUM or on the path, best its headless shell, else Playwright's own."""
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS) as found:
         yield found
 
 
 @contextmanager
-def running_window(profile: Path) -> Iterator[BrowserContext]:
+def running_window(profile):
     """A window of a Chromium that keeps in `profile` what it has compiled of the app's scripts, for its next pages."""
     size = {"width": 1440, "height": 1000}
     with (
@@ -66,7 +64,7 @@ def running_window(profile: Path) -> Iterator[BrowserContext]:
         yield window
 
 
-def settle(page: Page) -> None:
+def settle(page):
     """Wait until the page is whole and still."""
     page.wait_for_function(SETTLED, timeout=PATIENCE, polling=POLLING)
     # a component draws a moment after the script has ended
@@ -74,7 +72,7 @@ def settle(page: Page) -> None:
     page.wait_for_function(SETTLED, timeout=PATIENCE, polling=POLLING)
 
 
-def visit(page: Page, address: str) -> None:
+def visit(page, address):
     """Open an address and wait until it is whole."""
     page.goto(address)
     page.wait_for_selector("h1", timeout=PATIENCE)

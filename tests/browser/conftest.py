@@ -2,11 +2,9 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
+from playwright.sync_api import Error, expect
 
 from tests.browser.app import CHROMIUM, PATIENCE, running_window
 from tests.dashboard.conftest import made_home
@@ -18,13 +16,13 @@ expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")
-def address(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(made_home, tmp_path_factory):
     with running_server(made_home, tmp_path_factory.mktemp("browser-cache")) as (found, _):
         yield found
 
 
 @pytest.fixture(scope="session")
-def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+def window(tmp_path_factory):
     """A browser's window, which has read the app's own files once."""
     if CHROMIUM is None:
         sentence = "no Chromium: `apt-get install chromium-headless-shell` (Debian), or name its program in $CHROMIUM"
@@ -35,18 +33,17 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]
 
 
 @pytest.fixture(scope="session")
-def browser(window: BrowserContext) -> Browser:
+def browser(window):
     """The browser itself, for a window of somebody else."""
-    assert window.browser is not None
     return window.browser
 
 
 @pytest.fixture
-def page(window: BrowserContext) -> Iterator[Page]:
+def page(window):
     """A page of a first-time visitor, which fails the test if its scripts fail."""
     made = window.new_page()
     made.set_default_timeout(PATIENCE)
-    problems: list[str] = []
+    problems = []
     made.on("pageerror", lambda error: problems.append(str(error)))
     yield made
     with contextlib.suppress(Error):

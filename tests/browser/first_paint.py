@@ -9,8 +9,6 @@ the browser's layout shifts, by page and width. Every page has a server of its o
 import sys
 from typing import NamedTuple
 
-from playwright.sync_api import Page
-
 from dashboard.navigation import PAGES
 from tests.browser.above_the_fold import SIZES, address_of, shipped
 from tests.browser.app import PATIENCE, running_browser, visit
@@ -53,7 +51,7 @@ class Firsts(NamedTuple):
     shift: float
 
 
-def measure(page: Page, address: str, width: int) -> Firsts:
+def measure(page, address, width):
     """Open an address at a width, in a page that runs `WATCH`."""
     page.set_viewport_size({"width": width, "height": SIZES[width]})
     visit(page, address)
@@ -63,7 +61,7 @@ def measure(page: Page, address: str, width: int) -> Firsts:
     return Firsts(title, picture, firsts["shift"])
 
 
-def main() -> None:
+def main():
     """Print a row for each page and width."""
     print("| page | width | title | picture | layout shift |")
     print("| --- | --- | --- | --- | --- |")

@@ -8,7 +8,7 @@ from tests.browser.above_the_fold import address_of, shipped
 from tests.browser.app import PATIENCE, running_browser, visit
 
 
-def main() -> None:
+def main():
     """Write one picture a page to assets/screenshots/."""
     with shipped() as address, running_browser() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")

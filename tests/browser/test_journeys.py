@@ -71,14 +71,14 @@ def changed_samples(page, before):
     return samples(page).inner_text()
 
 
-def tab_to(page, *what, most=150):
+def tab_to(page, *what):
     """Press Tab until all of `what` is in the role and label of what has the focus."""
-    for _ in range(most):
+    for _ in range(150):
         focused = page.evaluate(FOCUSED)
         if all(word in focused for word in what):
             return
         page.keyboard.press("Tab")
-    raise AssertionError(f"{most} Tabs never came to {what!r}")
+    raise AssertionError(f"150 Tabs never came to {what!r}")
 
 
 def test_from_a_cell_to_an_explanation_to_another_browser(page, browser, address, accused):
@@ -157,7 +157,6 @@ def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(page, addre
     # the score that is not to be believed
     assert not re.search(r"p\(REAL\)|\d% sure", page.locator("[data-testid=stMain]").inner_text())
     box, square, spoken = crop.bounding_box(), page.locator(".crop .square"), page.locator(".crop .spoken")
-    assert box is not None
     middle, first = crop.get_attribute("aria-label"), square.get_attribute("style")
     crop.press("+")
     assert square.get_attribute("style") != first

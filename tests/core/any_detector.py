@@ -1,9 +1,7 @@
 """A home with a detector of a kind that the project does not know, at 48 x 48 pixels with one output, and its run."""
 
-from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,16 +21,16 @@ pictures = partial(textured, side=SIDE)
 
 
 @contextmanager
-def plain_kind() -> Iterator[None]:
+def plain_kind():
     """Temporarily register kind `plain`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(KINDS, NAME, "tests.core.detectors.plain")
         yield
 
 
-def write_set(root: Path, *, train: int = 8, test: int = 20) -> Path:
-    """A folder of PNG files, so many of each class."""
-    for split, n in (("train", train), ("test", test)):
+def write_set(root):
+    """A folder of PNG files, of each class 8 for training and 20 for tests."""
+    for split, n in (("train", 8), ("test", 20)):
         for label, fine in (("FAKE", False), ("REAL", True)):
             folder = root / split / label
             folder.mkdir(parents=True)
@@ -46,12 +44,12 @@ IMAGES = 3
 FEW = {"others": 4, "lime_others": 2, "networks": 2, "subsample": 40, "most": 3, "clouds": 1, "crops": 5}
 
 
-def source_of(home: Path) -> Source:
+def source_of(home):
     """The run that `write_home` has written."""
     return Source(home / "runs" / f"{NAME}@set-test", home / "detectors" / NAME, str(home / "set"))
 
 
-def ask_studies(source: Source, names: Iterable[str]) -> None:
+def ask_studies(source, names):
     """Write a small file of each of some studies."""
     for name in names:
         study = find_study(name)
@@ -59,17 +57,17 @@ def ask_studies(source: Source, names: Iterable[str]) -> None:
         run_study(study.with_parameters(few), source, images=None if study.whole else IMAGES)
 
 
-def write_studies(home: Path) -> None:
+def write_studies(home):
     """The same home, with a small file of every study but that of detectors that add up patches."""
     ask_studies(write_home(home), [name for name in STUDIES if name != "truth"])
 
 
-def write_home(home: Path) -> Source:
+def write_home(home):
     """`plain@set-test` with its pictures, and the detector that made it; half of its verdicts are REAL."""
     data = write_set(home / "set")
     images = load_image_set(data, "test")
     detector = make_plain()
-    detector.network.head[2].bias.data += float(np.median(detector.margins(np.asarray(images.pixels))))
+    detector.network.head[2].bias.data += np.median(detector.margins(images.pixels))
     detector = type(detector)(
         detector.network, detector.preprocessing, detector.classes, config=detector.config, manifest={"name": NAME}
     )

@@ -113,7 +113,6 @@ def test_ctrl_c_while_libraries_are_read_is_a_sentence(name, command):
         ["env", "--default-signal=INT", sys.executable, "-X", "importtime", *command, "--data", "sample"],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert process.stderr is not None
     read = []
     while "core.console" not in "".join(read) or "numpy" not in read[-1]:
         read.append(process.stderr.readline())

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import tracemalloc
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -49,7 +48,7 @@ def pristine(tmp_path_factory):
 @pytest.fixture
 def home(pristine, tmp_path):
     """A copy that the test may damage."""
-    return Path(shutil.copytree(pristine, tmp_path / "home"))
+    return shutil.copytree(pristine, tmp_path / "home")
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def write_graph_home(home):
     file = home / "graph.onnx"
     request = Request(str(file), classes=("generated", "photo"), fake=("generated",), outputs="logits", preprocess=SAID)
     file.write_bytes(make_graph(outputs=2, scale=20))
-    middle = float(np.median(build_from(request, name=NAME).margins(np.asarray(images.pixels))))
+    middle = np.median(build_from(request, name=NAME).margins(images.pixels))
     file.write_bytes(make_graph(outputs=2, scale=20, shift=-middle))
     detector = add(home / "detectors" / NAME, request)
     run = write_run(home, detector, images, ship_images=True)

@@ -22,7 +22,8 @@ from core.storage.atomic import (
     write_bytes_atomically,
 )
 from core.storage.limits import ContractError, read_array, read_table
-from core.storage.seals import SCHEMA, SEAL, read_folder, sealed, write_folder
+from core.storage.seals import SCHEMA, SEAL, read_folder, write_folder
+from tests.damage import reseal
 
 
 def write(path, text="hello", **options):
@@ -54,9 +55,9 @@ def _unseal(path, **values):
         (lambda p: (p / "a.txt").unlink(), r"a\.txt is missing"),
         (lambda p: (p / "manifest.json").write_text("{"), r"manifest\.json is not readable JSON"),
         (lambda p: (p / "manifest.json").write_text("[]"), r"is not a thing's manifest"),
-        (lambda p: _edit(p, schema=99), "has schema 99 and this version reads 2"),
-        (lambda p: _edit(p, kind="other"), "describes a other, not a thing"),
-        (lambda p: _edit(p, files={"../x": "0"}), "names a file outside its folder"),
+        (lambda p: reseal(p, schema=99), "has schema 99 and this version reads 2"),
+        (lambda p: reseal(p, kind="other"), "describes a other, not a thing"),
+        (lambda p: reseal(p, files={"../x": "0"}), "names a file outside its folder"),
         (_unseal, "has lost its seal"),
     ],
 )
@@ -65,11 +66,6 @@ def test_damage_is_named(tmp_path, damage, sentence):
     damage(tmp_path / "t")
     with pytest.raises(ContractError, match=sentence):
         read_folder(tmp_path / "t", "thing")
-
-
-def _edit(path, **values):
-    manifest = json.loads((path / "manifest.json").read_text())
-    (path / "manifest.json").write_text(json.dumps(sealed(manifest | values)))
 
 
 def test_the_oldest_folders_need_no_seal_unless_they_ship(tmp_path, monkeypatch):

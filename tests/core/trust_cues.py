@@ -1,22 +1,16 @@
 """A network that looks at one patch and nothing else, and images in which its place is known."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.storage import save_detector
-from core.explainers.lime.regions import LIME, LimeSettings
-from core.images.image_set import ImageSet
+from core.explainers.lime.regions import LIME
 from core.images.labels import CLASSES, FAKE, REAL
 from core.runs.run import Run
 from core.runs.writing import write_run
@@ -26,11 +20,9 @@ from core.studies.shared.explanations import Pass, explain_all
 SIDE = 8
 PLACES = 16
 GRID = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
-# of an image by a detector under LIME's settings: a value for each of the 64 cells of the grid
-Explain = Callable[[Detector, NDArray[np.uint8], LimeSettings], NDArray[np.floating]]
 
 
-def patch_detector(width: int = 2, weight: float = 400) -> Detector:
+def patch_detector(width=2, weight=400):
     """The first channel of each stage is the mean redness of the pixels below it, the second, if any, the blueness.
 
     Redness is red less the mean of green and blue where that is positive, and speaks for REAL. Each stage that halves
@@ -57,16 +49,17 @@ def patch_detector(width: int = 2, weight: float = 400) -> Detector:
     return ResNetDetector(network, manifest={"name": "patch"})
 
 
-def patch_images(n: int = 16, *, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+def patch_images():
     """Images in which a chequerboard decides: red and its opposite in REAL ones, blue and its opposite in FAKE ones.
 
     Both are grey on average, so that their mean colour says nothing. Everything else is grey: soft shading and, in
     three other places, black and white chequerboards, which have the strongest edges of the image.
 
     Returns:
-        uint8 (n, 32, 32, 3), the first half FAKE, and intp (n,), the patch's place, 0 to 15 row by row.
+        uint8 (16, 32, 32, 3), the first half FAKE.
     """
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
+    n = 16
     odd = np.indices((SIDE, SIDE)).sum(axis=0)[..., None] % 2 * 2 - 1
     shading = generator.uniform(110, 146, (n, 4, 4, 1)).repeat(8, axis=1).repeat(8, axis=2)
     images = (shading + generator.normal(0, 3, (n, 32, 32, 1))).repeat(3, axis=3)
@@ -78,10 +71,10 @@ def patch_images(n: int = 16, *, seed: int = 0) -> tuple[NDArray[np.uint8], NDAr
             row, column = divmod(int(place + further) % PLACES, 4)
             colours = 120 * np.ones(3) if further else 80 * axis
             images[number, SIDE * row : SIDE * (row + 1), SIDE * column : SIDE * (column + 1)] = 128 + odd * colours
-    return np.clip(np.rint(images), 0, 255).astype(np.uint8), places
+    return np.clip(np.rint(images), 0, 255).astype(np.uint8)
 
 
-def write_source(home: Path, detector: Detector, images: ImageSet) -> Source:
+def write_source(home, detector, images):
     """A run of the detector on images, and the detector, on disk."""
     name = detector.name
     save_detector(home / "detectors" / name, detector, model_card=f"# {name}\n")
@@ -89,9 +82,7 @@ def write_source(home: Path, detector: Detector, images: ImageSet) -> Source:
     return Source(run, home / "detectors" / name)
 
 
-def made_run(
-    label: Sequence[str], called: Sequence[str], *, maps: NDArray[np.floating] | None = None, **columns: Any
-) -> Run:
+def made_run(label, called, *, maps=None, **columns):
     """A run in memory with the ids "0", "1", ..., random maps where none are given, and further columns."""
     size, generator = len(label), np.random.default_rng(0)
     margins = generator.uniform(0.5, 4, size).astype(np.float32) * np.where(np.asarray(called) == "REAL", 1, -1)
@@ -107,14 +98,14 @@ def made_run(
     return Run(Path("made@made-test"), {}, predictions, np.asarray(found, np.float16), None, None)
 
 
-def explain_lime_by(patch: pytest.MonkeyPatch, study: ModuleType, explain: Explain) -> None:
+def explain_lime_by(patch, study, explain):
     """Put another explanation, a value a cell of `GRID`, in the place of LIME in a study's module."""
 
-    def explain_fully(_lime: Any, detector: Detector, image: Any, settings: Any, *, regions: object) -> Any:
+    def explain_fully(_lime, detector, image, settings, *, regions):
         assert regions is GRID
         return SimpleNamespace(map=explain(detector, image, settings)[GRID])
 
-    def planted(detector: Detector, images: Any, explainer: Any, settings: Any, **stored: Any) -> list[Pass]:
+    def planted(detector, images, explainer, settings, **stored):
         if explainer is not LIME:
             return explain_all(detector, images, explainer, settings, **stored)
         weights = [explain(detector, image, settings).astype(np.float32) for image in images]

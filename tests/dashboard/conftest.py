@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from streamlit.util import calc_hash
 
 from core import homes
 from core.images.encoding import encode_png
-from core.images.image_set import ImageSet
-from core.runs.run import Run, read_run
+from core.runs.run import read_run
 from core.runs.writing import write_run
 from dashboard.datasets import registry
 from dashboard.navigation import PAGES as LISTED
@@ -29,7 +27,6 @@ manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_componen
 ROOT = Path(__file__).parents[2]
 # what a page is tested with: the script that every page is a part of
 MAIN = ROOT / "dashboard" / "main.py"
-Open = Callable[..., AppTest]
 # all that the navigation leads to, in its order, by the names of their folders in dashboard/views/
 PAGES = tuple(LISTED)
 # pages whose parts open on demand
@@ -37,7 +34,7 @@ FOLDED = ("try_picture", "detectors", "reads", "maps")
 RUN = "tiny@seen-test"
 
 
-def image_set(name: str, n: int = 60) -> ImageSet:
+def image_set(name, n=60):
     """`n` images, half of each class, in three categories, known by their PNG files, with a repeat."""
     pixels = np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)])
     made = make_set(pixels, name, digests=[hashlib.sha256(encode_png(image)).hexdigest() for image in pixels])
@@ -46,12 +43,12 @@ def image_set(name: str, n: int = 60) -> ImageSet:
 
 
 @pytest.fixture(scope="session")
-def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_home(tmp_path_factory):
     """`tiny@seen-test` with pictures, `tiny@blind-test` without, and the detector of both."""
     return made_once(tmp_path_factory, "home", _write_home)
 
 
-def _write_home(home: Path) -> None:
+def _write_home(home):
     history = [{"epoch": 1, "loss": 0.5, "train_accuracy": 0.7, "val_accuracy": 0.6}]
     detector = make_detector(manifest={"recipe": {"name": "tiny", "epochs": 1}, "history": history})
     seen = image_set("seen-test")
@@ -63,7 +60,7 @@ def _write_home(home: Path) -> None:
 
 
 @pytest.fixture
-def home(made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(made_home, tmp_path, monkeypatch):
     """A copy that the test may change, and that the dashboard finds alone, without what ships."""
     path = tmp_path / "home"
     shutil.copytree(made_home, path)
@@ -74,20 +71,20 @@ def home(made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 @pytest.fixture
-def run(home: Path) -> Run:
+def run(home):
     """`RUN` of this test's home."""
     return read_run(home / "runs" / RUN)
 
 
 @pytest.fixture
-def open_page(home: Path) -> Iterator[Open]:
+def open_page(home):
     """A function that opens a page of the app with URL parameters, on `RUN`, with all that a page folds unfolded.
 
     The test fails if a page holds an exception when it is opened or at the end.
     """
     apps = []
 
-    def opened(page: str = "detectors", /, **params: str) -> AppTest:
+    def opened(page="detectors", /, **params):
         folded = {"open": "all"} if page in FOLDED else {}
         app = at_page(page, {"run": RUN} | folded | params).run()
         assert not app.exception
@@ -98,9 +95,9 @@ def open_page(home: Path) -> Iterator[Open]:
     assert not any(app.exception for app in apps)
 
 
-def at_page(page: str, params: Mapping[str, str], *, timeout: float = 600) -> AppTest:
+def at_page(page, params):
     """The app, to be run at the address of a page of views/ with these parameters."""
-    app = AppTest.from_file(MAIN, default_timeout=timeout)
+    app = AppTest.from_file(MAIN, default_timeout=600)
     for name, value in params.items():
         app.query_params[name] = value
     if page != PAGES[0]:

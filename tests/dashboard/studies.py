@@ -1,14 +1,10 @@
 """Studies of the made runs: clusters as they are, and the studies of explanations with numbers dealt by lot."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.detectors.resnet import LEVELS
 from core.storage.limits import MANIFEST
@@ -18,16 +14,15 @@ from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.shared.explanations import judged
 from core.studies.store import study_path
-from core.studies.study import Context
 
 TRUST = ("faithfulness", "agreement", "stability", "certainty", "randomisation", "single_sign")
 # the files of studies that were made, by what they were made from
-_MADE: dict[tuple[Any, ...], bytes] = {}
+_MADE = {}
 
 
-def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
+def add_studies(home, *names):
     """Write studies beside a run of `home`, through the runner that writes all of them; each is computed once."""
-    source = Source(home / "runs" / run, home / "detectors" / "tiny")
+    source = Source(home / "runs" / "tiny@seen-test", home / "detectors" / "tiny")
     manifest = (source.run / MANIFEST).read_text(encoding="utf-8")
     for name in names:
         study, file = find_study(name), study_path(source.run, name)
@@ -48,7 +43,7 @@ def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
         _MADE[key] = file.read_bytes()
 
 
-def _dealt_curves(context: Context, rows: NDArray[np.intp], _parameters: Mapping[str, Any]) -> pd.DataFrame:
+def _dealt_curves(context, rows, _parameters):
     orders = [(method, control) for method in judged() for control in ("none", *CONTROLS)]
     orders += [("none", order) for order in ORDERS]
     keys = [(*order, fill, direction) for order, fill, direction in product(orders, FILLS, DIRECTIONS)]
@@ -57,8 +52,8 @@ def _dealt_curves(context: Context, rows: NDArray[np.intp], _parameters: Mapping
     return pd.concat([tabulate(id_, keys, curves) for id_, curves in zip(ids, draws, strict=True)], ignore_index=True)
 
 
-def _dealt(columns: list[str]) -> Any:
-    def compute(context: Context, rows: NDArray[np.intp], _parameters: Mapping[str, Any]) -> pd.DataFrame:
+def _dealt(columns):
+    def compute(context, rows, _parameters):
         dealt = {
             column: _values(column, np.random.default_rng(number).random(len(context.run))[rows])
             for number, column in enumerate(columns)
@@ -68,7 +63,7 @@ def _dealt(columns: list[str]) -> Any:
     return compute
 
 
-def _values(column: str, draws: NDArray[np.float64]) -> Any:
+def _values(column, draws):
     if column.endswith(("one_sign", "against", "by_noise")):
         return draws < 0.3
     if column.endswith("_certain_count"):

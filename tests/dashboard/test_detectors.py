@@ -1,7 +1,6 @@
 """Detectors: numbers against the runs' own, runs that cannot be compared, and the way into Mistakes."""
 
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -106,7 +105,7 @@ def test_runs_that_cannot_be_compared_give_a_sentence(two, open_page):
     for versus in ("twin@other-test", "nobody@seen-test", RUN):
         assert "is not one on these images" in words(open_page("detectors", versus=versus))
     # one that is damaged does not keep the sound ones from being compared
-    broken = Path(shutil.copytree(two / "runs" / OTHER, two / "runs" / "broken@seen-test"))
+    broken = shutil.copytree(two / "runs" / OTHER, two / "runs" / "broken@seen-test")
     (broken / "manifest.json").write_bytes(b"{")
     app = open_page("detectors", versus=OTHER, open="compare")
     (choice,) = (box for box in app.selectbox if box.label == "Compare with")

@@ -161,7 +161,6 @@ def test_a_random_map_has_the_values_of_the_map_in_other_places(tiny_detector, p
     assert not np.array_equal(fake.map, cam.map)
     np.testing.assert_array_equal(np.sort(fake.map, axis=None), np.sort(cam.map, axis=None))
     lime = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))
-    assert lime.parts is not None
     weights = np.where(lime.parts.decisions == 0, 0, lime.parts.weights)
     values = shuffled(lime, seed=1).map
     assert {len(np.unique(values[lime.regions == number])) for number in range(len(weights))} == {1}

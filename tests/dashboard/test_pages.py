@@ -204,7 +204,7 @@ def test_two_detectors_stand_beside_each_other(open_page, home, run):
     app = settled(open_page("mistakes", beside="rival", **{"lime.n_samples": "64"}))
     assert app.selectbox(key="url.beside").value == "rival"
     text = words(app)
-    margin = float(other.margins(np.asarray(run.images[[row]]))[0])
+    margin = float(other.margins(run.images[[row]])[0])
     assert f"**tiny**: {CLASS_WORDS[run.predictions['predicted'][row]]}" in text
     assert f"**rival**: {CLASS_WORDS['REAL' if margin > 0 else 'FAKE']}" in text
     assert f"margin {plus(margin)}" in text

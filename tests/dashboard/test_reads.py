@@ -90,8 +90,7 @@ def test_every_image_is_a_point_and_every_group_outlined_and_numbered(open_page,
 def test_what_is_enclosed_or_clicked_opens(open_page, studied, run):
     table = browse_table(run)
     x, y = (table[f"features_{end}"].to_numpy() for end in "xy")
-    area = Area.drawn("features", [float(np.median(x)), 9e3], [-9e3, 9e3])
-    assert area is not None
+    area = Area.drawn("features", [np.median(x), 9e3], [-9e3, 9e3])
     app = open_page("reads", tab="Patterns", open="")
     app.session_state["patterns.chosen"] = area
     app.run()

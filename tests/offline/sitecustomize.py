@@ -7,7 +7,6 @@ refused is also written to the file that `TELLTALE_REFUSED` names, because the c
 import ipaddress
 import os
 import socket
-from typing import Any
 
 REFUSED = "TELLTALE_REFUSED"
 # Ray asks the metadata service of a cloud at its start, whatever it is told: refused, but nobody's fault here
@@ -15,7 +14,7 @@ METADATA = ("169.254.169.254", "metadata.google.internal")
 _connect, _connect_ex, _getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
 
 
-def is_here(host: object) -> bool:
+def is_here(host):
     """Check whether a host is this machine, by its name or address."""
     name = host.decode() if isinstance(host, bytes) else str(host or "localhost")
     if name in ("localhost", "0.0.0.0", "::", socket.gethostname()):  # noqa: S104
@@ -27,7 +26,7 @@ def is_here(host: object) -> bool:
     return address.is_loopback or _is_own(name, address.version)
 
 
-def _is_own(name: str, version: int) -> bool:
+def _is_own(name, version):
     """Check whether an address is one of this machine's: only those can be bound."""
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -38,7 +37,7 @@ def _is_own(name: str, version: int) -> bool:
     return True
 
 
-def check(host: object) -> None:
+def check(host):
     """Raise a ConnectionRefusedError, and write down the attempt, for any other machine."""
     if is_here(host):
         return
@@ -48,25 +47,25 @@ def check(host: object) -> None:
     raise ConnectionRefusedError(f"tests open no connection to {host}")
 
 
-def _checked(connection: socket.socket, address: Any) -> None:
+def _checked(connection, address):
     # a datagram's connect sends nothing, and is how libraries learn the machine's own address
     if connection.family in (socket.AF_INET, socket.AF_INET6) and connection.type != socket.SOCK_DGRAM:
         check(address[0])
 
 
-def connect(self: socket.socket, address: Any) -> None:
+def connect(self, address):
     """`socket.connect` to this machine alone."""
     _checked(self, address)
     _connect(self, address)
 
 
-def connect_ex(self: socket.socket, address: Any) -> int:
+def connect_ex(self, address):
     """`socket.connect_ex` to this machine alone."""
     _checked(self, address)
     return _connect_ex(self, address)
 
 
-def getaddrinfo(host: Any, *rest: Any, **named: Any) -> Any:
+def getaddrinfo(host, *rest, **named):
     """`socket.getaddrinfo` of this machine alone."""
     check(host)
     return _getaddrinfo(host, *rest, **named)

@@ -6,19 +6,15 @@ python -m tests.slow.benchmarks [detector slic paper map] [--detector swift] [--
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterator
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 import torch
 from lime import lime_image
 from lime.wrappers.scikit_image import SegmentationAlgorithm
-from numpy.typing import NDArray
 from scipy.special import softmax
 from torchcam.methods import GradCAM
 
-from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network
 from core.detectors.storage import load_detector
 from core.explainers.cam import GRADCAM
@@ -28,12 +24,9 @@ from core.images.loading import load_image_set
 from core.runs.folders import find_detectors, find_named
 
 PAPER_WIDTH = 64
-Pixels = NDArray[np.uint8]
-# what was measured, the seconds of ours and of the other way, and what that is
-Row = tuple[str, float, float, str]
 
 
-def timed(action: Callable[[], Any], *, repeats: int = 1) -> tuple[float, Any]:
+def timed(action, *, repeats=1):
     """The seconds of the fastest of `repeats` runs, and what the last one gave."""
     times = []
     for _ in range(repeats):
@@ -43,19 +36,19 @@ def timed(action: Callable[[], Any], *, repeats: int = 1) -> tuple[float, Any]:
     return min(times), result
 
 
-def random_pixels(images: int) -> Pixels:
+def random_pixels(images):
     """uint8 (N, 32, 32, 3), random."""
     return np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
 
 
-def lime_package(detector: Detector, image: Pixels, settings: LimeSettings) -> NDArray[np.float64]:
+def lime_package(detector, image, settings):
     """Compute the lime package's weights towards REAL, its samples run ten at a time by the detector's own pass."""
     real = 2.0 * np.array([number == REAL for number in (0, 1)]) - 1
 
-    def scores(pixels: Pixels) -> NDArray[np.float64]:
+    def scores(pixels):
         logits = detector.logits(pixels).astype(np.float64)
         if settings.target == "probability":
-            return np.asarray(softmax(logits, axis=1))
+            return softmax(logits, axis=1)
         return (logits[:, [REAL]] - logits[:, [FAKE]]) * real
 
     slic = SegmentationAlgorithm("slic", n_segments=settings.n_segments, compactness=10, start_label=0)
@@ -67,7 +60,7 @@ def lime_package(detector: Detector, image: Pixels, settings: LimeSettings) -> N
     return np.array([weights[number] for number in range(len(weights))])
 
 
-def against_package(detector: Detector, images: Pixels, settings: LimeSettings, name: str) -> Row:
+def against_package(detector, images, settings, name):
     """Compare LIME with the lime package, for the same weights."""
     LIME.explain_fully(detector, images[0], settings)
     pairs = []
@@ -79,14 +72,14 @@ def against_package(detector: Detector, images: Pixels, settings: LimeSettings, 
     return f"LIME, {name}", *np.median(pairs, axis=0), f"lime {version('lime')} at its batch of 10, same weights"
 
 
-def paper(detector: Detector, images: Pixels) -> Iterator[Row]:
+def paper(detector, images):
     """LIME under the paper's settings, also on a network of the paper's width."""
     wide = ResNetDetector(build_network(PAPER_WIDTH, seed=0), device=detector.device)
     for network, name in ((detector, ""), (wide, f", width {PAPER_WIDTH}")):
         yield against_package(network, images[:6], LimeSettings.paper(), f"the paper's settings{name}")
 
 
-def slic(detector: Detector, images: Pixels) -> Iterator[Row]:
+def slic(detector, images):
     """LIME of 1,000 samples over SLIC segments, against the package and against as many bare forward passes."""
     plain = LimeSettings(n_samples=1000, sampling="random")
     yield against_package(detector, images[:6], plain, "SLIC, 1,000 random samples")
@@ -107,7 +100,7 @@ def slic(detector: Detector, images: Pixels) -> Iterator[Row]:
         yield f"LIME, SLIC, 1,000 {settings.sampling} samples", *np.median(pairs, axis=0), "1,000 bare forward passes"
 
 
-def torchcam(detector: Detector, pixels: Pixels, size: int) -> None:
+def torchcam(detector, pixels, size):
     """Compute torchcam's Grad-CAM of layer4 for both classes, as its documentation shows."""
     network = detector.network.requires_grad_(True)
     try:
@@ -121,7 +114,7 @@ def torchcam(detector: Detector, pixels: Pixels, size: int) -> None:
         network.requires_grad_(False)
 
 
-def margin_map(detector: Detector, images: Pixels) -> Iterator[Row]:
+def margin_map(detector, images):
     """The signed map of the detector's own pass, against torchcam's Grad-CAM of the same layer for both classes."""
     ours, _ = timed(lambda: list(GRADCAM.explain_batch(detector, images, GRADCAM.settings())), repeats=5)
     for how, size in (("one batch", len(images)), ("one by one", 1)):
@@ -129,7 +122,7 @@ def margin_map(detector: Detector, images: Pixels) -> Iterator[Row]:
         yield f"Signed maps of {len(images)} images", ours, theirs, f"torchcam {version('torchcam')}, {how}"
 
 
-def passes(detector: Detector, _images: Pixels) -> Iterator[Row]:
+def passes(detector, _images):
     """Verdict, features and map against the bare network."""
     pixels = random_pixels(2048)
     for size in (64, 128):
@@ -143,7 +136,7 @@ def passes(detector: Detector, _images: Pixels) -> Iterator[Row]:
 PARTS = {"detector": passes, "slic": slic, "paper": paper, "map": margin_map}
 
 
-def main() -> None:
+def main():
     """Print the ratios of the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")

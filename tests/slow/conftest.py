@@ -1,7 +1,6 @@
 """A small home for each test to damage."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 import streamlit as st
@@ -14,9 +13,9 @@ __all__ = ["open_page", "pristine"]
 
 
 @pytest.fixture
-def home(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(pristine, tmp_path, monkeypatch):
     """A copy that the test may damage, and that the dashboard finds alone, without what ships."""
-    path = Path(shutil.copytree(pristine, tmp_path / "visited home"))
+    path = shutil.copytree(pristine, tmp_path / "visited home")
     monkeypatch.setenv("TELLTALE_HOME", str(path))
     monkeypatch.setattr(homes, "SHIPPED", tmp_path / "nothing")
     st.cache_resource.clear()

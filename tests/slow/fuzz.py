@@ -20,8 +20,6 @@ import time
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from core.images.decoding import RESAMPLING, ImageError, decode
@@ -40,12 +38,12 @@ ODD = (b"\0", b"\x7f\xff", b"\xff" * 4, b"\x80\0\0\0", struct.pack(">I", 20_000_
 
 
 @functools.cache
-def sound_files() -> tuple[bytes, ...]:
+def sound_files():
     """Files of every kind that is read, small, so that a mutation hits something."""
     return tuple(case.data for case in foreign() if case.shape and len(case.data) < 10_000)
 
 
-def mutate(data: bytes, chance: random.Random) -> bytes:
+def mutate(data, chance):
     """Flip bits, or replace a piece by another, by a repeated one, or by another file's end."""
     at = chance.randrange(max(1, len(data)))
     if data and chance.random() < 0.2:
@@ -60,7 +58,7 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
     return data[:at] + piece + data[at + chance.choice((0, len(piece), 1, 16, 200)) :]
 
 
-def mutated_image(seed: int, number: int) -> bytes:
+def mutated_image(seed, number):
     """The mutated file of that number, the same for the same seed."""
     chance = random.Random(f"{seed} {number}")
     data = chance.choice(sound_files())
@@ -69,7 +67,7 @@ def mutated_image(seed: int, number: int) -> bytes:
     return with_checksums(data) if chance.random() < 0.6 else data
 
 
-def with_checksums(data: bytes) -> bytes:
+def with_checksums(data):
     """A PNG whose checksums fit what is in it, so that readers go on past them; any other file as it is."""
     at = 8 if data.startswith(b"\x89PNG") else len(data)
     while at + 12 <= len(data):
@@ -78,13 +76,13 @@ def with_checksums(data: bytes) -> bytes:
     return data
 
 
-def peak() -> float:
+def peak():
     """The most memory that this process has held since it was last asked to forget, in MB."""
     found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
     return int(found[1]) / 1024 if found else 0.0
 
 
-def judge(data: bytes, steps: Preprocessing) -> tuple[str, str, tuple[int, ...]]:
+def judge(data, steps):
     """What becomes of an upload: "image", "sentence" or "wrong"; what is said; (height, width, shape that is seen)."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before, begun, shape = peak(), time.process_time(), ()
@@ -105,7 +103,7 @@ def judge(data: bytes, steps: Preprocessing) -> tuple[str, str, tuple[int, ...]]
     return outcome, what, shape
 
 
-def _judge_many(uploads: Iterable[tuple[bytes, Preprocessing]], answers: Connection) -> None:
+def _judge_many(uploads, answers):
     for data, steps in uploads:
         soft = int(time.process_time()) + SECONDS + 2
         resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
@@ -114,7 +112,7 @@ def _judge_many(uploads: Iterable[tuple[bytes, Preprocessing]], answers: Connect
     os._exit(0)
 
 
-def judge_apart(uploads: list[tuple[bytes, Preprocessing]]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+def judge_apart(uploads):
     """Judge uploads in a child, and in another one after each that it hung on or died of."""
     while uploads:
         ours, theirs = multiprocessing.Pipe(duplex=False)
@@ -134,7 +132,7 @@ def judge_apart(uploads: list[tuple[bytes, Preprocessing]]) -> Iterator[tuple[st
             yield "wrong", f"its process hung or died ({process.exitcode})", ()
 
 
-def fuzz_images(seed: int, until: float) -> Iterator[tuple[int, str, str]]:
+def fuzz_images(seed, until):
     """(number, outcome, what) of one mutated image after the other, for two kinds of detector in turn."""
     for first in itertools.takewhile(lambda _: time.monotonic() < until, itertools.count(0, 100)):
         numbers = range(first, first + 100)
@@ -143,14 +141,14 @@ def fuzz_images(seed: int, until: float) -> Iterator[tuple[int, str, str]]:
             yield number, outcome, what
 
 
-def main() -> int:
+def main():
     """Fuzz, print counts; 1 where anything went wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="what is mutated, and how")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
-    counts: Counter[str] = Counter()
+    counts = Counter()
     for number, outcome, what in fuzz_images(options.seed, time.monotonic() + 60 * options.minutes):
         counts[outcome] += 1
         if outcome == "wrong":

@@ -18,43 +18,37 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 # a child of a process with threads of its own can hang; one thread is enough for what is this small
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from core.commands import predict, train
 from core.commands.study import main as make_study
 from core.detectors import detector as detecting
-from core.detectors.detector import Pass
 from core.detectors.resnet import ResNetDetector
-from core.detectors.storage import load_detector, save_detector
+from core.detectors.storage import load_detector
 from core.images import cache
 from core.runs import passes as passing
 from core.runs.run import read_run
-from core.studies import registry, study
+from core.studies import registry
 from core.studies.store import read_study, study_path
-from tests.conftest import make_detector, write_cifake
+from tests.conftest import write_cifake, write_detector
 from tests.core.studies import conftest as studies
-from tests.faults import KILL, Outcome, Report, faulty, in_child, small_disk
+from tests.faults import KILL, faulty, in_child, small_disk
 
 # what happened, why, and what to do
 SENTENCE = re.compile(r"[^\n]+ (could not|cannot) be [^\n]+ \([^\n]+\)[;,] [^\n]+")
 
 
-def call(program: Callable[[list[str]], int], arguments: list[object], line: Callable[[str], None]) -> str:
+def call(program, arguments, line):
     """Run a command with each line that it prints reported; what it says of its failure, "" for none."""
 
     class Lines(io.StringIO):
-        def write(self, text: str) -> int:
+        def write(self, text):
             for part in filter(str.strip, text.splitlines()):
                 line(part)
             return len(text)
@@ -69,23 +63,23 @@ def call(program: Callable[[list[str]], int], arguments: list[object], line: Cal
 class Training:
     """`train.py` on a tiny network; an epoch is reported."""
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, folder):
         write_cifake(folder / "cifake", train=8, test=4)
 
-    def do(self, folder: Path, report: Report) -> str:
+    def do(self, folder, report):
         if (folder / "out" / "detectors" / "tiny").exists():
             return ""
         arguments = ["--data", folder / "cifake", "--recipe", "sample", "--name", "tiny", "--out", folder / "out"]
         arguments += ["--device", "cpu", "--resume", "--precision", "float32"]
         arguments += ["--width", 4, "--epochs", 3, "--batch-size", 8]
 
-        def line(text: str) -> None:
+        def line(text):
             if epoch := re.match(r"epoch (\d+)/", text):
                 report(epoch[1])
 
         return call(train.main, arguments, line)
 
-    def result(self, folder: Path) -> Any:
+    def result(self, folder):
         detector = load_detector(folder / "out" / "detectors" / "tiny", device="cpu")
         return detector.sha256, read_run(folder / "out" / "runs" / "tiny@images-test").predictions["margin"].tolist()
 
@@ -93,15 +87,15 @@ class Training:
 class Studies:
     """`python -m core study` with six shards; a shard that later ones have followed is reported."""
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, folder):
         studies.write_made(folder / "home", 36)
 
-    def do(self, folder: Path, report: Report) -> str:
+    def do(self, folder, report):
         if study_path(folder / "home" / "runs" / "tiny@made-test", "brightness").exists():
             return ""
-        begun: list[int] = []
+        begun = []
 
-        def compute(context: study.Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        def compute(context, rows, parameters):
             # a shard is kept before the next begins
             for first in begun[-1:]:
                 report(first)
@@ -113,7 +107,7 @@ class Studies:
         arguments = ["brightness", "--run", folder / "home" / "runs" / "tiny@made-test", "--device", "cpu"]
         return call(make_study, arguments, lambda _: None)
 
-    def result(self, folder: Path) -> Any:
+    def result(self, folder):
         run = read_run(folder / "home" / "runs" / "tiny@made-test")
         return read_study(study_path(run.path, "brightness"), run).table[["id", "brightness"]].to_numpy().tolist()
 
@@ -121,27 +115,27 @@ class Studies:
 class Predicting:
     """`python -m core predict` that reads and passes six shards; one that later ones have followed is reported."""
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, folder):
         write_cifake(folder / "cifake", train=4, test=18)
-        save_detector(folder / "out" / "detectors" / "tiny", make_detector(), model_card="")
+        write_detector(folder / "out", "tiny")
 
-    def do(self, folder: Path, report: Report) -> str:
+    def do(self, folder, report):
         if self._run(folder).exists():
             return ""
         full_pass, read_batch = ResNetDetector.full_pass, cache.image_statistics
-        begun: dict[str, Any] = {}
+        begun = {}
 
-        def begins(what: str, pixels: NDArray[np.uint8]) -> None:
+        def begins(what, pixels):
             # a shard is kept before the next begins
             if what in begun:
                 report((what, begun[what]))
             begun[what] = int(pixels[0].astype(int).sum())
 
-        def passes(detector: ResNetDetector, pixels: NDArray[np.uint8], **more: Any) -> Pass:
+        def passes(detector, pixels, **more):
             begins("passed", pixels)
             return full_pass(detector, pixels, **more)
 
-        def reads(pixels: NDArray[np.uint8], **more: Any) -> pd.DataFrame:
+        def reads(pixels, **more):
             begins("read", pixels)
             return read_batch(pixels, **more)
 
@@ -153,11 +147,11 @@ class Predicting:
         words = ["tiny", "--data", folder / "cifake", "--out", folder / "out", "--device", "cpu"]
         return call(predict.main, words, lambda _: None)
 
-    def _run(self, folder: Path) -> Path:
+    def _run(self, folder):
         # a set is named by its folder
         return folder / "out" / "runs" / "tiny@images-test"
 
-    def result(self, folder: Path) -> Any:
+    def result(self, folder):
         run = read_run(self._run(folder))
         return run.predictions["margin"].tolist(), run.needed_maps.tolist()
 
@@ -165,18 +159,18 @@ class Predicting:
 WORKS = {work.__name__.lower(): work for work in (Training, Studies, Predicting)}
 
 
-def suffer(work: Any, template: Path, expected: object, **fault: int) -> tuple[Outcome, list[str]]:
+def suffer(work, template, expected, **fault):
     """Do a work with a fault and start it again without; how the first ended, and what was wrong."""
     with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept:
         folder = Path(kept) / "work"
         shutil.copytree(template, folder)
 
-        def do(report: Report) -> str:
+        def do(report):
             os.environ["TELLTALE_CACHE"] = str(folder / "cache")
             with faulty(folder, at=fault.get("at", 0), what=fault.get("what", 0)), small_disk(fault.get("size")):
                 return work.do(folder, report)
 
-        def again(report: Report) -> Any:
+        def again(report):
             os.environ["TELLTALE_CACHE"] = str(folder / "cache")
             if sentence := work.do(folder, report):
                 raise RuntimeError(sentence)
@@ -194,11 +188,11 @@ def suffer(work: Any, template: Path, expected: object, **fault: int) -> tuple[O
     return first, problems
 
 
-def trial(name: str, folder: Path, count: int, chance: random.Random) -> list[str]:
+def trial(name, folder, count, chance):
     """Let `count` writes of a work fail, by both errors and by the size of a file in turn, and kill it as often."""
     work, template, whole = WORKS[name](), folder / name, folder / f"{name} undisturbed"
 
-    def undisturbed(_: Report) -> tuple[Any, int]:
+    def undisturbed(_):
         os.environ["TELLTALE_CACHE"] = str(template / "cache")
         template.mkdir(parents=True)
         work.prepare(template)
@@ -226,7 +220,7 @@ def trial(name: str, folder: Path, count: int, chance: random.Random) -> list[st
     return problems
 
 
-def main() -> int:
+def main():
     """Do it all; 1 where anything was corrupt, repeated, or unsaid."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100, help="kills, and failing writes, of each piece of work")

@@ -22,7 +22,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,16 +62,13 @@ class Records:
     pressed: int = 0
     failed: int = 0
 
-    def count(self, what: str, seconds: float) -> None:
+    def count(self, what, seconds):
         """Keep what took so long, unless the first minute is not over."""
         if time.perf_counter() > self.begins:
             self.times.append((what, seconds))
 
 
-Act = Callable[[Visitor, random.Random, Records], Awaitable[None]]
-
-
-async def visit(address: str, name: str, records: Records, act: Act) -> None:
+async def visit(address, name, records, act):
     """Visitors who come one after another until the time is up, and look at some pages each."""
     chance = random.Random(name)
     while time.perf_counter() < records.ends:
@@ -89,12 +85,12 @@ async def visit(address: str, name: str, records: Records, act: Act) -> None:
         records.errors += [f"{name}: {sentence}" for sentence in visitor.troubles]
 
 
-async def browse(visitor: Visitor, chance: random.Random, records: Records) -> None:
+async def browse(visitor, chance, records):
     """Open a page of any run."""
     records.count("a page", await visitor.open(chance.choice(BROWSED), run=chance.choice(list(find_runs()))))
 
 
-async def explain(visitor: Visitor, chance: random.Random, records: Records) -> None:
+async def explain(visitor, chance, records):
     """Have an image explained, and keep what came for the check."""
     run = read_run(find_runs()[chance.choice(EXPLAINED)])
     row, detector = chance.randrange(len(run)), run.manifest["detector"]
@@ -110,16 +106,16 @@ async def explain(visitor: Visitor, chance: random.Random, records: Records) -> 
     await until(lambda: visitor.has(f"{key}.files.npz"), visitor, "LIME's file")
     records.count("LIME, complete", time.perf_counter() - begun)
     numbers = await press(visitor, f"{key}.files.npz", records)
-    records.cases.append((detector, np.asarray(run.images[row]), settings, numbers))
+    records.cases.append((detector, run.images[row], settings, numbers))
 
 
-def has_map(visitor: Visitor, key: str) -> bool:
+def has_map(visitor, key):
     """Whether a panel shows a map under the present settings, or has ended without one; the last one's is dimmed."""
     shown = (widget for _, widget, _ in visitor.widgets() if has_key(widget, f"{key}.picture"))
     return visitor.has(f"{key}.files.npz") or any(not json.loads(widget.json)["dim"] for widget in shown)
 
 
-async def until(is_there: Callable[[], bool], visitor: Visitor, what: str) -> None:
+async def until(is_there, visitor, what):
     """Wait until something is on the page."""
     ends = time.perf_counter() + PATIENCE
     while not (is_there() or visitor.troubles):
@@ -128,7 +124,7 @@ async def until(is_there: Callable[[], bool], visitor: Visitor, what: str) -> No
         await asyncio.sleep(0.05)
 
 
-async def press(visitor: Visitor, key: str, records: Records) -> bytes:
+async def press(visitor, key, records):
     """Download a file as a person would."""
     for _ in range(PRESSES):
         records.pressed += 1
@@ -140,7 +136,7 @@ async def press(visitor: Visitor, key: str, records: Records) -> bytes:
     raise Trouble(f"{key} could not be downloaded by {PRESSES} presses")
 
 
-def wrong(records: Records) -> list[str]:
+def wrong(records):
     """A sentence on each explanation that differs from the same one computed alone."""
     sentences = []
     for name, image, settings, numbers in records.cases:
@@ -156,13 +152,13 @@ def wrong(records: Records) -> list[str]:
     return sentences
 
 
-def resident(process: int) -> float:
+def resident(process):
     """Memory that a process holds, in MB."""
     kilobytes = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=True)
     return int(kilobytes.stdout) / 1024
 
 
-async def load(address: str, options: argparse.Namespace) -> Records:
+async def load(address, options):
     """Let them all come."""
     now = time.perf_counter()
     # the server reads its detectors and studies for the first time
@@ -173,7 +169,7 @@ async def load(address: str, options: argparse.Namespace) -> Records:
     return records
 
 
-def main() -> int:
+def main():
     """Measure; 0 where there was no error and no wrong result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5)

@@ -20,11 +20,9 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -44,10 +42,10 @@ SECONDS = 60
 SLOWER = 5
 PYTEST = ("-q", "-o", "addopts=", "-m", "not slow and not browser", "-p", "no:cacheprovider")
 # functions that were called, as "core.module.x_function"
-reached: set[str] = set()
+reached = set()
 
 
-def switched(faults: Mapping[str, Callable[..., Any]], *, is_classmethod: bool = False) -> Callable[..., Any]:
+def switched(faults, *, is_classmethod=False):
     """Decorate a function, in the sources that mutmut writes, so that the fault that is switched on stands in for it.
 
     Args:
@@ -55,9 +53,9 @@ def switched(faults: Mapping[str, Callable[..., Any]], *, is_classmethod: bool =
         is_classmethod: whether they are class methods.
     """
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function):
         @wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call(*args, **kwargs):
             original = faults[ORIGINAL]
             reached.add(f"{function.__module__}.{original.__name__.removesuffix(f'_{ORIGINAL}')}")
             module, _, name = os.environ.get(FAULT, "").rpartition(".")
@@ -71,7 +69,7 @@ def switched(faults: Mapping[str, Callable[..., Any]], *, is_classmethod: bool =
     return decorate
 
 
-def plant(folder: Path) -> dict[str, dict[str, Any]]:
+def plant(folder):
     """Copy the tree to a folder with all faults in it, none switched on.
 
     Returns:
@@ -109,13 +107,13 @@ def plant(folder: Path) -> dict[str, dict[str, Any]]:
     return changes
 
 
-def module_of(file: Path) -> str:
+def module_of(file):
     """Return the dotted name of a file of the tree."""
     return ".".join(file.with_suffix("").parts).removesuffix(".__init__")
 
 
 @cache
-def imports_of(file: Path) -> frozenset[str]:
+def imports_of(file):
     """Return the dotted names that a file of the tree imports anywhere."""
     names = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
@@ -126,7 +124,7 @@ def imports_of(file: Path) -> frozenset[str]:
     return frozenset(names)
 
 
-def tests_beside(module: str) -> list[Path]:
+def tests_beside(module):
     """Return the test file of a module and a few that import it, or else one that does; relative to the tree."""
     own = Path("tests", *module.split(".")[:-1], f"test_{module.rpartition('.')[2]}.py")
     files = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")]
@@ -143,11 +141,11 @@ def tests_beside(module: str) -> list[Path]:
 class Reach:
     """A plugin of pytest: of each test that passes, the seconds that it takes and the functions that it reaches."""
 
-    def __init__(self) -> None:
-        self.tests: dict[str, tuple[float, list[str]]] = {}
+    def __init__(self):
+        self.tests = {}
 
     @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_protocol(self, item):
         """Measure a test with its fixtures."""
         reached.clear()
         start = time.monotonic()
@@ -157,7 +155,7 @@ class Reach:
             self.tests[item.nodeid] = (time.monotonic() - start, sorted(reached))
 
 
-def forked(work: Callable[[], int], seconds: float) -> int | None:
+def forked(work, seconds):
     """Do work in a fork that prints nothing; return its exit status, None where the time was up."""
     child = os.fork()
     if not child:
@@ -184,11 +182,11 @@ def forked(work: Callable[[], int], seconds: float) -> int | None:
     return None
 
 
-def measure(file: Path) -> dict[str, tuple[float, list[str]]]:
+def measure(file):
     """Run a test file without a fault: test -> seconds, and functions that it reaches; tests that fail are left out."""
     measured = Path(f"{'.'.join(file.parts)}.reach")
 
-    def work() -> int:
+    def work():
         reach = Reach()
         pytest.main([*PYTEST, *temporary(), str(file)], plugins=[reach])
         part = measured.with_suffix(f".{os.getpid()}")
@@ -201,12 +199,12 @@ def measure(file: Path) -> dict[str, tuple[float, list[str]]]:
     return json.loads(measured.read_text(encoding="utf-8"))
 
 
-def temporary() -> tuple[str, str]:
+def temporary():
     """Return pytest's option for a temporary folder of this process alone."""
     return "--basetemp", f"temporary-{os.getpid()}"
 
 
-def judge(name: str, beside: list[str]) -> str:
+def judge(name, beside):
     """Switch a fault on and run the tests of these files that reach it: "killed", "survived", "not reached"."""
     module, _, fault = name.rpartition(".")
     function = f"{module}.{fault.rpartition('__mutmut_')[0]}"
@@ -223,39 +221,39 @@ def judge(name: str, beside: list[str]) -> str:
     return outcome
 
 
-def is_killed(name: str, reaching: Mapping[str, float]) -> bool:
+def is_killed(name, reaching):
     """Switch a fault on, run tests that reach it, the quickest first, and check that one fails or hangs.
 
     Args:
         name: of the fault.
         reaching: test -> seconds that it takes without a fault; those beyond a minute together are left out.
     """
-    tests: list[str] = []
+    tests = []
     seconds = 0.0
     for test, took in sorted(reaching.items(), key=lambda pair: pair[1]):
         if not tests or seconds + took < SECONDS:
             tests.append(test)
             seconds += took
 
-    def work() -> int:
+    def work():
         os.environ[FAULT] = name
         return int(pytest.main(["-x", *PYTEST, *temporary(), *tests]))
 
     return forked(work, 30 + SLOWER * seconds) != 0
 
 
-def run() -> None:
+def run():
     """Try a sample in the copy, whose folder is the working directory, and print what was not killed and a table."""
     options = options_of()
     os.environ["OMP_NUM_THREADS"] = "1"
-    changes: dict[str, dict[str, Any]] = json.loads(Path(CHANGES).read_text(encoding="utf-8"))
+    changes = json.loads(Path(CHANGES).read_text(encoding="utf-8"))
     for module in ("torch", "sklearn.linear_model", "scipy.stats", "streamlit.testing.v1"):
         importlib.import_module(module)
     names = sorted(name for name in changes if not options.rooms or room_of(name) in options.rooms)
     chosen = options.names or random.Random(options.seed).sample(names, min(options.count, len(names)))
     for module in sorted({name.rpartition(".")[0] for name in chosen}):
         importlib.import_module(module)
-    tally: dict[str, Counter[str]] = defaultdict(Counter)
+    tally = defaultdict(Counter)
     for number, name in enumerate(chosen, 1):
         outcome = judge(name, changes[name]["tests"])
         tally[room_of(name)][outcome] += 1
@@ -271,12 +269,12 @@ def run() -> None:
         print(f"| `{room}` | {planted[room]:,} | {tried} | {killed} ({killed / tried:.0%}) | {rest} |")
 
 
-def room_of(name: str) -> str:
+def room_of(name):
     """Return the package of a fault, or its module in the package on top."""
     return "/".join(name.split(".")[:2])
 
 
-def options_of() -> argparse.Namespace:
+def options_of():
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1000, help="faults to try; default: 1000")
@@ -286,7 +284,7 @@ def options_of() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+def main():
     """Plant faults in a copy of the tree, and try some there."""
     options_of()
     with tempfile.TemporaryDirectory() as folder:

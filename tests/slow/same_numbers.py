@@ -7,15 +7,11 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 
-from core.findings.contrast import Finding, to_json
+from core.findings.contrast import to_json
 from core.homes import ROOT
 from core.runs.folders import find_runs
 from core.runs.run import read_run
@@ -28,7 +24,7 @@ WORDS = {
 }  # fmt: skip
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments):
     """Print what differs; 1 where anything does."""
     (revision,) = arguments
     found = [line for run in find_runs((ROOT / "assets",)).values() for line in studies(revision, run)]
@@ -36,14 +32,14 @@ def main(arguments: list[str]) -> int:
     return 1 if found else 0
 
 
-def shown(revision: str, path: Path) -> bytes | None:
+def shown(revision, path):
     """A file as it was, None where there was none."""
     name = f"{revision}:{path.relative_to(ROOT).as_posix()}"
     done = subprocess.run(["git", "show", name], cwd=ROOT, capture_output=True, check=False)
     return done.stdout if done.returncode == 0 else None
 
 
-def studies(revision: str, folder: Path) -> Iterator[str]:
+def studies(revision, folder):
     """What differs in the studies of a run: values, rows, parameters, and numbers of findings that were kept then."""
     run = read_run(folder)
     answers, _ = find_studies(run)
@@ -62,12 +58,12 @@ def studies(revision: str, folder: Path) -> Iterator[str]:
         yield from (f"{name}: {one}" for one in _concluded(about.get("findings", []), answers[file.stem].findings))
 
 
-def _read(content: bytes) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _read(content):
     arrow = pq.read_table(io.BytesIO(content))
     return arrow.to_pandas(), json.loads(arrow.schema.metadata[KEY])
 
 
-def _concluded(before: list[dict[str, Any]], now: tuple[Finding, ...]) -> Iterator[str]:
+def _concluded(before, now):
     """Findings whose value or interval, as stored in the file, is not among the numbers concluded now."""
     numbers = np.array(sorted({one for one in _numbers(json.loads(to_json(now))) if one is not None}))
     for one in before:
@@ -77,7 +73,7 @@ def _concluded(before: list[dict[str, Any]], now: tuple[Finding, ...]) -> Iterat
                 yield f"{end} of the finding {one['key']} was {value:.6g}, which no finding has now"
 
 
-def _numbers(value: Any) -> Iterator[float]:
+def _numbers(value):
     if isinstance(value, dict | list):
         for one in value.values() if isinstance(value, dict) else value:
             yield from _numbers(one)

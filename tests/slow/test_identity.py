@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import closing
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -17,7 +18,7 @@ from core.runs.run import read_run
 from core.storage.limits import MANIFEST
 from core.studies.runner import Source, StudyError
 from dashboard import catalogue
-from dashboard.jobs import Prediction, PredictRequest, Request, Worker
+from dashboard.jobs import PredictRequest, Request, Worker
 from tests import damage as d
 from tests.conftest import make_detector, textured
 from tests.core.test_damage import DETECTOR, RUN, refusal
@@ -99,20 +100,12 @@ def test_a_run_of_an_earlier_version_prefers_its_own_name(home, impostor):
     assert find_maker(older | {"temperature": 3.0}, detectors) is None
 
 
-@pytest.fixture
-def worker():
-    made = Worker(lease=60)
-    yield made
-    made.close()
-
-
-def test_two_detectors_share_no_answer(home, impostor, worker):
-    for folder in (impostor(normalise), home / "detectors" / DETECTOR):
-        request = Request(folder, identify(folder).identity, "image", PredictRequest())
-        status = answered(worker, str(folder), request, PIXELS)
-        assert isinstance(status.answer, Prediction), status.message
-        alone = float(load_detector(folder, device="cpu").margins(PIXELS)[0])
-        assert float(status.answer.margins[0]) == pytest.approx(alone, abs=1e-5)
+def test_two_detectors_share_no_answer(home, impostor):
+    with closing(Worker(lease=60)) as worker:
+        for folder in (impostor(normalise), home / "detectors" / DETECTOR):
+            request = Request(folder, identify(folder).identity, "image", PredictRequest())
+            answer = answered(worker, str(folder), request, PIXELS).answer
+            assert answer.margins == pytest.approx(load_detector(folder, device="cpu").margins(PIXELS), abs=1e-5)
 
 
 def test_what_ships_comes_before_a_user_s_folders(tmp_path):

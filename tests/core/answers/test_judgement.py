@@ -18,12 +18,12 @@ from core.answers.judgement import (
     write_threshold,
 )
 from core.commands import explain, predict
-from core.detectors.storage import load_detector, save_detector
+from core.detectors.storage import load_detector
 from core.images.encoding import encode_png
 from core.images.preprocessing import Preprocessing, prepare_pixels
 from core.storage.seals import SEAL, sealed
 from core.studies.study import StudyError
-from tests.conftest import make_detector, resaved, textured
+from tests.conftest import make_detector, resaved, textured, write_detector
 
 
 def threshold(fake=60, real=1, *, detector="f", run="r@s"):
@@ -94,7 +94,7 @@ def test_scores_are_the_largest_margin_of_the_picture_and_its_savings():
 @pytest.fixture
 def home(cifake, tmp_path):
     """A folder with a detector, a run of it, and a threshold beside that."""
-    save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
+    write_detector(tmp_path)
     assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
     fingerprint = load_detector(tmp_path / "detectors/other").identity.fingerprint
     run = tmp_path / "runs/other@images-test"

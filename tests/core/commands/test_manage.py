@@ -7,20 +7,20 @@ import pytest
 
 from core.cli import main
 from core.commands import predict
-from core.detectors.storage import load_detector, save_detector
+from core.detectors.storage import load_detector
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set
 from core.images.sources import remembered
 from core.runs.run import read_run
 from core.studies.runner import find_source
-from tests.conftest import make_detector
+from tests.conftest import write_detector
 
 
 @pytest.fixture
 def own(cifake, tmp_path, monkeypatch, capsys):
     """A home with a detector and its run, which says in its last line where it is."""
     monkeypatch.setenv("TELLTALE_HOME", str(tmp_path))
-    save_detector(tmp_path / "detectors/mine", make_detector(), model_card="")
+    write_detector(tmp_path, "mine")
     assert predict.main(["mine", "--data", str(cifake), "--device", "cpu"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"Written: {tmp_path / 'runs/mine@images-test'}"
     return tmp_path
@@ -70,7 +70,6 @@ def test_a_place_is_remembered_with_its_classes_until_it_is_gone(cifake, tmp_pat
     (tmp_path / "set/FAKE").rename(tmp_path / "set/sd14")
     images = load_image_set(DataPath(str(tmp_path / "set"), ["sd14"]), "test")
     place = remembered(images.fingerprint)
-    assert place is not None
     assert load_image_set(place, "test").fingerprint == images.fingerprint
     (tmp_path / "set").rename(tmp_path / "elsewhere")
     assert remembered(images.fingerprint) is None

@@ -9,9 +9,7 @@ from PIL import Image
 
 from core.commands import predict
 from core.detectors.resnet import ResNetDetector
-from core.detectors.storage import save_detector
 from core.images.loading import load_image_set
-from core.images.preprocessing import Preprocessing
 from core.report.run_report import report_of
 from core.report.selection import selection_report
 from core.runs.filter import Filter
@@ -23,15 +21,18 @@ from core.runs.warnings import warnings_of
 from core.runs.writing import write_run
 from core.storage.atomic import cache_dir
 from core.studies.columns import browse_table
-from tests.conftest import make_detector
+from tests.conftest import make_detector, write_detector
 from tests.core.images.made import write
 
 
+def command(home, data, *more):
+    """The arguments with which the detector "other" of a home predicts a set."""
+    return ["other", "--data", str(data), "--out", str(home), "--device", "cpu", *more]
+
+
 def test_a_run_on_another_set(cifake, tmp_path, monkeypatch, capsys):
-    detector = make_detector()
-    save_detector(tmp_path / "detectors/other", detector, model_card="")
-    command = ["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]
-    assert predict.main(command) == 0
+    detector = write_detector(tmp_path)
+    assert predict.main(command(tmp_path, cifake)) == 0
     run = read_run(tmp_path / "runs/other@images-test")
     assert run.manifest["detector_sha256"] == detector.sha256
     assert len(run) == 24
@@ -39,7 +40,7 @@ def test_a_run_on_another_set(cifake, tmp_path, monkeypatch, capsys):
     assert f"accuracy {run.manifest['metrics']['all']['accuracy']:.4f}" in capsys.readouterr().out
     # before any pass
     monkeypatch.setattr(ResNetDetector, "full_pass", None)
-    assert predict.main(command) == 2
+    assert predict.main(command(tmp_path, cifake)) == 2
     assert "exists already" in capsys.readouterr().err
 
 
@@ -47,8 +48,7 @@ def test_a_pass_that_was_stopped_goes_on_where_it_was(cifake, tmp_path, monkeypa
     monkeypatch.setattr("core.runs.passes.SHARD", 7)
     for module in ("core.runs.passes", "core.detectors.detector"):
         monkeypatch.setattr(f"{module}.batch_size", lambda *_: 4)
-    detector = make_detector()
-    save_detector(tmp_path / "detectors/other", detector, model_card="")
+    detector = write_detector(tmp_path)
     whole = read_run(write_run(tmp_path / "whole", detector, load_image_set(str(cifake), "test")))
     full_pass, passed = ResNetDetector.full_pass, []
 
@@ -59,10 +59,9 @@ def test_a_pass_that_was_stopped_goes_on_where_it_was(cifake, tmp_path, monkeypa
         return full_pass(self, pixels, **more)
 
     monkeypatch.setattr(ResNetDetector, "full_pass", stops)
-    command = ["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]
-    assert predict.main(command) == 130
+    assert predict.main(command(tmp_path, cifake)) == 130
     assert "give the same command again" in capsys.readouterr().err
-    assert predict.main(command) == 0
+    assert predict.main(command(tmp_path, cifake)) == 0
     assert passed == [8, 8, 8, 8]
     run = read_run(tmp_path / "runs/other@images-test")
     pd.testing.assert_frame_equal(run.predictions, whole.predictions)
@@ -76,12 +75,11 @@ def test_pictures_that_were_resized_are_counted(tmp_path, capsys):
         for label in ("REAL", "FAKE"):
             (tmp_path / "set" / label).mkdir(parents=True, exist_ok=True)
             Image.effect_noise(size, 60).save(tmp_path / "set" / label / f"{number}.png")
-    save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
-    command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu"]
-    assert predict.main(command) == 0
+    write_detector(tmp_path)
+    assert predict.main(command(tmp_path, tmp_path / "set")) == 0
     sentence = "4 of 8 were shrunk and 2 of 8 were enlarged"
     assert f"Warning: Pictures of other sizes: {sentence}" in capsys.readouterr().out
-    assert predict.main([*command, "--replace", "--json"]) == 0
+    assert predict.main(command(tmp_path, tmp_path / "set", "--replace", "--json")) == 0
     assert json.loads(capsys.readouterr().out)["resized"] == {"shrunk": 4, "enlarged": 2}
 
 
@@ -90,7 +88,7 @@ def test_leaks_are_looked_for_where_the_training_images_are(cifake, tmp_path):
     trained_on = load_image_set(str(cifake), "train")
     known = {"training_set": trained_on.name, "training_set_fingerprint": trained_on.fingerprint}
     for name, manifest, leaked, checked in (("seen", known, 1, True), ("unknown", {}, 0, False)):
-        save_detector(tmp_path / "detectors" / name, make_detector(manifest=manifest), model_card="")
+        write_detector(tmp_path, name, make_detector(manifest=manifest))
         assert predict.main([name, "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
         found = read_run(tmp_path / f"runs/{name}@images-test").manifest
         assert (found["leaked"], found["leaks_checked"]) == (leaked, checked)
@@ -98,12 +96,11 @@ def test_leaks_are_looked_for_where_the_training_images_are(cifake, tmp_path):
 
 def test_bad_files_are_left_out_when_asked(cifake, tmp_path, capsys):
     (cifake / "test/REAL/0003 (4).jpg").write_bytes(b"no image")
-    folder = tmp_path / "elsewhere/other"
-    save_detector(folder, make_detector(), model_card="")
-    command = [str(folder), "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]
-    assert predict.main(command) == 2
+    write_detector(tmp_path / "elsewhere")
+    words = [str(tmp_path / "elsewhere/detectors/other"), *command(tmp_path, cifake)[1:]]
+    assert predict.main(words) == 2
     assert "--skip-bad" in capsys.readouterr().err
-    assert predict.main([*command, "--skip-bad"]) == 0
+    assert predict.main([*words, "--skip-bad"]) == 0
     assert [len(read_run(path)) for path in (tmp_path / "runs").iterdir()] == [23]
 
 
@@ -114,9 +111,8 @@ def test_a_format_that_tells_the_classes_apart_is_a_warning(tmp_path, capsys):
         for number in range(8):
             image = Image.fromarray(generator.integers(0, 256, (40, 60, 3), np.uint8))
             image.save(tmp_path / "set/test" / label / f"{number}.{suffix}")
-    save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
-    command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu"]
-    assert predict.main(command) == 0
+    write_detector(tmp_path)
+    assert predict.main(command(tmp_path, tmp_path / "set")) == 0
     shown = capsys.readouterr().out
     assert f"Warning: {HEADLINE}" in shown
     assert "format alone is right 100% of the time (FAKE: PNG, 100%; REAL: JPEG, 100%)" in shown
@@ -133,9 +129,8 @@ def test_a_format_that_tells_the_classes_apart_is_a_warning(tmp_path, capsys):
 
 def test_a_set_without_labels_has_a_name_and_no_accuracy(tmp_path, capsys):
     write(tmp_path / "set", [f"{n}.png" for n in range(4)])
-    save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
-    command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu", "--name"]
-    assert predict.main([*command, "holiday"]) == 0
+    write_detector(tmp_path)
+    assert predict.main(command(tmp_path, tmp_path / "set", "--name", "holiday")) == 0
     assert "4 images without labels, so there is no accuracy" in capsys.readouterr().out
     run = read_run(tmp_path / "runs/other@holiday")
     assert run.predictions["label"].isna().all()
@@ -144,12 +139,12 @@ def test_a_set_without_labels_has_a_name_and_no_accuracy(tmp_path, capsys):
     table = browse_table(run)
     assert table["correct"].isna().all()
     assert np.diff(table["margin"].to_numpy()[find_rows(table, Filter(sort="margin"))]).min() >= 0
-    assert predict.main([*command, "a/b"]) == 2
+    assert predict.main(command(tmp_path, tmp_path / "set", "--name", "a/b")) == 2
     # of one class the recall is known
     (tmp_path / "set" / "0_real").mkdir()
     for file in (tmp_path / "set").glob("*.png"):
         file.rename(tmp_path / "set" / "0_real" / file.name)
-    assert predict.main([*command, "real"]) == 0
+    assert predict.main(command(tmp_path, tmp_path / "set", "--name", "real")) == 0
     assert "one class only, so there is no accuracy" in capsys.readouterr().out
     one = read_run(tmp_path / "runs/other@real")
     assert one.classes == ("REAL",)
@@ -161,13 +156,13 @@ def test_rates_are_by_generator_seen_and_unseen_apart(tmp_path, capsys):
              for label in ("0_real", "1_fake")}  # fmt: skip
     write(tmp_path / "set", [f"{folder}/{n}.png" for folder, count in names.items() for n in range(count)])
     write(tmp_path / "set", [f"camera/0_real/{n}.png" for n in range(4)])
-    save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
-    command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu", "--seen"]
-    assert predict.main([*command, "sd15"]) == 2
+    write_detector(tmp_path)
+    assert predict.main(command(tmp_path, tmp_path / "set", "--seen", "sd15")) == 2
     assert "has no source sd15, which --seen names" in capsys.readouterr().err
-    assert predict.main([*command, "sd14"]) == 0
+    assert predict.main(command(tmp_path, tmp_path / "set", "--seen", "sd14")) == 0
     shown = capsys.readouterr().out
-    table = judged_table(read_run(tmp_path / "runs/other@set-test"))
+    run = read_run(tmp_path / "runs/other@set-test")
+    table = judged_table(run)
     kinds = table.astype(object).fillna("").groupby("source")["seen"].unique().map(list)
     assert kinds.to_dict() == {"sd14": ["seen"], "biggan": ["unseen"], "camera": [""]}
     wrong = table["label"].astype(str) != table["predicted"].astype(str)
@@ -180,7 +175,7 @@ def test_rates_are_by_generator_seen_and_unseen_apart(tmp_path, capsys):
     assert means["Images"].to_dict() == {"all": 20, "seen": 12, "unseen": 4}
     for name in rates.index:
         assert any(line.split()[0] == name and f"{rates[name]:.4f}" in line for line in shown.splitlines() if line)
-    assert "Macro mean" in report_of(read_run(tmp_path / "runs/other@set-test"))
+    assert "Macro mean" in report_of(run)
     # filters tell them apart, too
-    chosen = find_rows(browse_table(read_run(tmp_path / "runs/other@set-test")), Filter().choosing("seen", ["unseen"]))
+    chosen = find_rows(browse_table(run), Filter().choosing("seen", ["unseen"]))
     assert set(table["source"].iloc[chosen]) == {"biggan"}

@@ -30,12 +30,16 @@ def write_table(home, data):
     return table
 
 
+def add(home, file, *options):
+    """Add the run `theirs@set-test` of a table of scores; the command's status."""
+    return runs.main(["add", "theirs", str(file), "--data", str(home / "set"), "--out", str(home), *options])
+
+
 def write_scores_home(home):
     """A home with the run `theirs@set-test` of scores alone, and the images in `set`."""
     data = write_set(home / "set")
     write_table(home, data)
-    words = ["add", "theirs", str(home / "scores.csv"), "--data", str(data), "--out", str(home)]
-    assert runs.main(words) == 0
+    assert add(home, home / "scores.csv") == 0
     return home / "runs" / "theirs@set-test"
 
 
@@ -58,8 +62,8 @@ def test_its_margins_are_those_of_the_scores(tmp_path, columns, options, thresho
     table["path"] = table["path"].str.replace(str(data), r"C:\mine").str.replace("/", "\\")
     file = tmp_path / ("scores.csv" if "path" in columns else "scores.parquet")
     table[columns].to_csv(file) if file.suffix == ".csv" else table[columns].to_parquet(file)
-    assert runs.main(["add", "t", str(file), "--data", str(data), *options, "--out", str(tmp_path), "--json"]) == 0
-    run = read_run(tmp_path / "runs" / "t@set-test")
+    assert add(tmp_path, file, *options, "--json") == 0
+    run = read_run(tmp_path / "runs" / "theirs@set-test")
     printed = json.loads(capsys.readouterr().out)
     assert (printed["run"], printed["metrics"]) == (str(run.path), run.manifest["metrics"]["all"])
     given = table.set_index("sha256")["score"][run.predictions["sha256"]].to_numpy()
@@ -88,14 +92,13 @@ def test_a_table_that_does_not_fit_is_refused(tmp_path, change, options, sentenc
     before = read_run(write_scores_home(tmp_path))
     table, file = pd.read_csv(tmp_path / "scores.csv"), tmp_path / "scores.parquet"
     change(table[["path", "score"]]).to_parquet(file)
-    words = ["add", "theirs", str(file), "--data", str(tmp_path / "set"), *options, "--out", str(tmp_path), "--replace"]
-    assert runs.main(words) == 2
+    assert add(tmp_path, file, *options, "--replace") == 2
     said = capsys.readouterr().err
     assert sentence in said
     assert len(said.splitlines()) == 1
     assert read_run(before.path).manifest == before.manifest
     if "no score for" in sentence:
-        assert runs.main([*words, "--skip-bad"]) == 0
+        assert add(tmp_path, file, *options, "--replace", "--skip-bad") == 0
         assert len(read_run(before.path)) == 37
 
 
@@ -114,18 +117,8 @@ def test_pictures_of_any_size_are_read_to_be_shown(tmp_path, sizes, options, sid
         Image.effect_noise(sizes[number % len(sizes)], 60).save(file)
         rows.append((str(file), 0.1 * number))
     pd.DataFrame(rows, columns=["path", "score"]).to_csv(tmp_path / "scores.csv")
-    words = [
-        "add",
-        "t",
-        str(tmp_path / "scores.csv"),
-        "--data",
-        str(tmp_path / "set"),
-        *options,
-        "--out",
-        str(tmp_path),
-    ]
-    assert runs.main(words) == 0
-    assert read_run(tmp_path / "runs" / "t@set-test").side == side
+    assert add(tmp_path, tmp_path / "scores.csv", *options) == 0
+    assert read_run(tmp_path / "runs" / "theirs@set-test").side == side
 
 
 def test_studies_of_the_data_are_made_and_those_of_the_detector_are_refused(tmp_path):

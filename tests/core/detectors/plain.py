@@ -1,9 +1,7 @@
 """A kind of detector that the project does not know: a plain network for 48 x 48 pixels with a single output."""
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Classes
@@ -19,18 +17,17 @@ PREPROCESSING = Preprocessing(SIDE, interpolation="box", mean=(0.5, 0.4, 0.6), s
 class Plain(nn.Module):
     """Three convolutions, of which the last has 8 x 6 positions, and two layers on their mean."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width):
         super().__init__()
         self.first = nn.Conv2d(3, width, 5, padding=2)
         self.second = nn.Conv2d(width, 2 * width, 3, stride=(3, 4), padding=1)
         self.third = nn.Conv2d(2 * width, 3 * width, 3, stride=2, padding=1)
         self.head = nn.Sequential(nn.Linear(3 * width, width), nn.GELU(), nn.Linear(width, 1))
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs):
         """(N, 3, 48, 48) to (N, 1)."""
         activations = self.third(self.second(self.first(inputs).relu()).relu())
-        logits: Tensor = self.head(activations.relu().mean(dim=(2, 3)))
-        return logits
+        return self.head(activations.relu().mean(dim=(2, 3)))
 
 
 class PlainDetector(Detector):
@@ -39,15 +36,15 @@ class PlainDetector(Detector):
     kind = "plain"
 
 
-def make_plain(*, seed: int = 0, width: int = 4, **settings: Any) -> PlainDetector:
+def make_plain():
     """A random one whose answers differ from image to image."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = Plain(width)
+        torch.manual_seed(0)
+        network = Plain(4)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(3)
-    return PlainDetector(network, PREPROCESSING, CLASSES, config={"width": width}, **settings)
+    return PlainDetector(network, PREPROCESSING, CLASSES, config={"width": 4})
 
 
 KIND = Kind("plain", build=lambda config: Plain(config["width"]), detector=PlainDetector)

@@ -122,7 +122,7 @@ def test_pictures_with_known_answers_find_classes_the_wrong_way_round(graph, tmp
     assert (all_, fakes, reals, right) == (40, 20, 20, 40 - missed - accused)
     assert accuracy == right / 40
     images, (added,) = load_image_set(data, "test"), (tmp_path / "detectors").iterdir()
-    margins, real = load_detector(added).margins(np.asarray(images.pixels)), images.labels == 1
+    margins, real = load_detector(added).margins(images.pixels), images.labels == 1
     assert auroc == pytest.approx(mannwhitneyu(margins[real], margins[~real]).statistic / 400, abs=1e-4)
     assert "fewer than a coin would be; check --fake-classes" in printed[2].err
 

@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from core.detectors.detector import Detector
 from tests.core.trust_cues import patch_detector
 
 
 @pytest.fixture
-def image() -> NDArray[np.uint8]:
+def image():
     """uint8 (32, 32, 3): a bright disc and a dark bar on a slope, with grain."""
     generator = np.random.default_rng(7)
     y, x = np.indices((32, 32))
@@ -19,13 +17,13 @@ def image() -> NDArray[np.uint8]:
 
 
 @pytest.fixture
-def red_detector() -> Detector:
+def red_detector():
     """A detector that sees red and nothing else."""
     return patch_detector(width=1, weight=100)
 
 
 @pytest.fixture
-def red_patch() -> NDArray[np.uint8]:
+def red_patch():
     """uint8 (32, 32, 3): grey grain; rows 20 to 23 of columns 8 to 11 a red and cyan chequerboard, grey on average."""
     generator = np.random.default_rng(3)
     image = generator.integers(100, 156, (32, 32, 1), dtype=np.uint8).repeat(3, axis=2)

@@ -1,14 +1,10 @@
 """An explainer that Telltale does not have: a test registers it and looks for it everywhere."""
 
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.detectors.detector import Detector
-from core.explainers.explainer import AnyExplainer, BatchExplainer, Cancel
+from core.explainers.explainer import BatchExplainer
 from core.explainers.explanation import map_diagnostics
 from core.explainers.registry import EXPLAINERS
 from core.explainers.settings import ExplainerSettings, describe, setting
@@ -31,16 +27,14 @@ class Bright(BatchExplainer[BrightSettings]):
     sentence = "How much brighter than grey each pixel is."
     settings = BrightSettings
 
-    def explain_part(
-        self, detector: Detector, pixels: NDArray[np.uint8], settings: BrightSettings, cancel: Cancel | None
-    ) -> Iterator[dict[str, Any]]:
+    def explain_part(self, detector, pixels, settings, cancel):
         """One step."""
         for image, margin in zip(pixels, detector.margins(pixels).tolist(), strict=True):
             seen = image[..., 0] if settings.colour == "red" else image.mean(axis=2)
             values = seen.astype(np.float32) - settings.grey
             yield {"margin": margin, "values": values, "unit": "grey levels", "diagnostics": map_diagnostics(values)}
 
-    def cost(self, settings: BrightSettings) -> int:
+    def cost(self, settings):
         """The margin."""
         return 1
 
@@ -48,14 +42,14 @@ class Bright(BatchExplainer[BrightSettings]):
 BRIGHT = Bright()
 
 
-def to_parameters(settings: ExplainerSettings) -> dict[str, str]:
+def to_parameters(settings):
     """Name -> text of every setting that is not at its default, for a URL or a command line."""
     found = {one.name: (one, getattr(settings, one.name)) for one in describe(type(settings))}
     return {name: one.text(value) for name, (one, value) in found.items() if value != one.default}
 
 
 @contextmanager
-def registered(explainer: AnyExplainer) -> Iterator[None]:
+def registered(explainer):
     """Offer an explainer as long as the block runs."""
     EXPLAINERS[explainer.name] = explainer
     try:

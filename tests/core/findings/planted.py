@@ -1,18 +1,14 @@
 """Contrasts and findings whose answer is known."""
 
-from typing import Any
-
 from core.findings.contrast import Contrast, Control, Finding, Measure
 
 
-def measure(value: float, half: float = 0.05) -> Measure:
+def measure(value, half=0.05):
     """A value with an interval of so much on both sides."""
     return Measure(value, value - half, value + half, 100)
 
 
-def contrast(
-    difference: float | None, half: float = 0.05, *, value: float = 0.5, kind: str = "fill", name: str = ""
-) -> Contrast:
+def contrast(difference, half=0.05, *, value=0.5, kind="fill", name=""):
     """A contrast with a difference from its control; without a control where that is None."""
     if difference is None:
         return Contrast(kind, name, measure(value))
@@ -20,12 +16,12 @@ def contrast(
     return Contrast(kind, name, measure(value), control, measure(difference, half))
 
 
-def finding(*contrasts: Contrast, least: float = 0.1, **about: Any) -> Finding:
+def finding(*contrasts, least=0.1, **about):
     """A finding of these contrasts."""
     about = {"key": "rank", "question": "Do they agree?", "quantity": "rank_correlation", "study": "made", **about}
     return Finding(contrasts=contrasts, least=least, **about)
 
 
-def numbers(measure: Measure) -> tuple[float, ...]:
+def numbers(measure):
     """Value, ends of the interval and number of images."""
     return tuple(measure.as_columns().values())

@@ -33,7 +33,7 @@ def two_classes(n=400, shift=0.7, seed=0):
 def pairs(scores, is_real):
     """1 where a REAL image (rows) scores higher than a FAKE one (columns), a half where they tie."""
     real, fake = scores[is_real][:, None], scores[~is_real]
-    return np.asarray((real > fake) + 0.5 * (real == fake))
+    return (real > fake) + 0.5 * (real == fake)
 
 
 def delong(wins):
@@ -75,7 +75,7 @@ def test_a_rule_is_the_log_odds_of_its_bin_among_other_images():
 
     def odds(learned, own):
         inside = learned & (bins == own)
-        return float(np.log((inside & is_real).sum() + 0.5) - np.log((inside & ~is_real).sum() + 0.5))
+        return np.log((inside & is_real).sum() + 0.5) - np.log((inside & ~is_real).sum() + 0.5)
 
     among = np.arange(300) < 200
     given = cross_fit(bin_log_odds, bins[~among], is_real[~among], bins[among], is_real[among])

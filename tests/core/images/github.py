@@ -6,11 +6,8 @@ import re
 import tarfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,12 +18,12 @@ from core.images.loading import load_image_set
 TOP = "CIFAKE-Real-and-AI-Generated-Synthetic-Images-e112a942/DATASET/"
 
 
-def files_of(folder: Path) -> dict[str, bytes]:
+def files_of(folder):
     """name -> content of the images in a folder like CIFAKE's."""
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.jpg"))}
 
 
-def tar_gz(files: Mapping[str, bytes]) -> bytes:
+def tar_gz(files):
     """An archive as GitHub packs it, with files beside the images."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", pax_headers={"comment": "e112a942"}) as tar:
@@ -37,16 +34,13 @@ def tar_gz(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def zipped(files: Mapping[str, bytes]) -> bytes:
+def zipped(files):
     """The same as a .zip."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
             archive.writestr(TOP + name, data)
     return buffer.getvalue()
-
-
-Serve = Callable[..., "Server"]
 
 
 @dataclass
@@ -72,17 +66,17 @@ class Server:
     requests: int = 0
 
     @contextmanager
-    def running(self) -> Iterator[str]:
+    def running(self):
         """Serve on a free port of this machine; yields the address."""
         given = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:
+            def do_GET(self):
                 given.answer(self)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, format, *args):
                 pass
 
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -94,7 +88,7 @@ class Server:
                 server.shutdown()
                 thread.join()
 
-    def answer(self, to: http.server.BaseHTTPRequestHandler) -> None:
+    def answer(self, to):
         """Answer one request, then hang up."""
         to.close_connection = True
         self.requests += 1
@@ -113,13 +107,13 @@ class Server:
 
 
 @pytest.fixture
-def serve(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+def serve(cifake, monkeypatch):
     """A function that starts a server of the images in `cifake`, whose fingerprints are the ones expected."""
     fingerprints = {split: load_image_set(cifake, split).fingerprint for split in ("test", "train")}
     monkeypatch.setattr(module, "FINGERPRINTS", fingerprints)
     with ExitStack() as running:
 
-        def start(body: bytes | None = None, **settings: Any) -> Server:
+        def start(body=None, **settings):
             server = Server(tar_gz(files_of(cifake)) if body is None else body, **settings)
             monkeypatch.setenv(module.ADDRESS, running.enter_context(server.running()))
             return server

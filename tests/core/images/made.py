@@ -5,9 +5,7 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -28,25 +26,22 @@ class Truth(NamedTuple):
     split: str = "test"
 
 
-def picture(number: int) -> bytes:
+def picture(number):
     """A PNG that no other number gives."""
     return encode_png(np.random.default_rng(number).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8))
 
 
-def write(root: Path, names: Iterable[str], *, first: int = 0) -> None:
+def write(root, names):
     """Write a picture at each of these places."""
-    for number, name in enumerate(names, start=first):
+    for number, name in enumerate(names):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(picture(number))
 
 
-Write = Callable[[Path], dict[str, Truth]]
 ZERO_ONE = {"0_real": "REAL", "1_fake": "FAKE"}
 
 
-def _tree(
-    root: Path, pattern: str, classes: Mapping[str, str], *splits: str, places: Mapping[str, tuple[str | None, ...]]
-) -> dict[str, Truth]:
+def _tree(root, pattern, classes, *splits, places):
     """Write two pictures for each place (name -> source and category), split and folder of a class."""
     found = {}
     for (place, shown), split, (folder, label), n in product(places.items(), splits, classes.items(), range(2)):
@@ -56,36 +51,36 @@ def _tree(
     return found
 
 
-def real_fake(root: Path) -> dict[str, Truth]:
+def real_fake(root):
     classes, places = {"REAL": "REAL", "FAKE": "FAKE"}, {"": (None, "cat")}
     return _tree(root, "{split}/{folder}/cat-{n}.png", classes, "train", "test", places=places)
 
 
-def zero_one(root: Path) -> dict[str, Truth]:
+def zero_one(root):
     # as CNNDetection's test set: some generators have categories, others have none
     places = {"progan/car": ("progan", "car"), "progan/dog": ("progan", "dog"), "biggan": ("biggan", None)}
     return _tree(root, "{place}/{folder}/{n}.png", ZERO_ONE, "test", places=places)
 
 
-def genimage(root: Path) -> dict[str, Truth]:
+def genimage(root):
     places = {name: (name,) for name in ("ADM", "stable_diffusion_v_1_4")}
     classes = {"nature": "REAL", "ai": "FAKE"}
     return _tree(root, "{place}/{split}/{folder}/{n}.PNG", classes, "train", "val", places=places)
 
 
-def generator_label(root: Path) -> dict[str, Truth]:
+def generator_label(root):
     places = {name: (name,) for name in ("midjourney", "canon")}
     return _tree(root, "{place}/{folder}/{n}.webp.png", {"Real": "REAL", "generated": "FAKE"}, "test", places=places)
 
 
-def image_folder(root: Path) -> dict[str, Truth]:
+def image_folder(root):
     found = {}
     for name, label in {"flickr": "REAL", "biggan": "FAKE", "sd14": "FAKE"}.items():
         found |= _tree(root, "{split}/{folder}/{n}.png", {name: label}, "train", "test", places={"": (name,)})
     return found
 
 
-def metadata_csv(root: Path) -> dict[str, Truth]:
+def metadata_csv(root):
     found = {}
     for split in ("train", "validation"):
         rows = [("file_name", "label", "generator")]
@@ -102,7 +97,7 @@ def metadata_csv(root: Path) -> dict[str, Truth]:
     return found
 
 
-def paths(root: Path) -> dict[str, Truth]:
+def paths(root):
     found = {f"some/{n}.png": Truth("FAKE" if n < 2 else "REAL", "dcgan" if n < 2 else "nikon") for n in range(4)}
     found |= {f"more/{n}.png": Truth("FAKE" if n < 2 else "REAL", "dcgan", None, "train") for n in range(4)}
     text = io.StringIO()
@@ -118,9 +113,9 @@ def paths(root: Path) -> dict[str, Truth]:
     return found
 
 
-def parquet(root: Path) -> dict[str, Truth]:
+def parquet(root):
     names = ["human", "ai"]
-    found: dict[str, Truth] = {}
+    found = {}
     for split, first in (("train", 0), ("validation", 10)):
         images = [{"bytes": picture(first + n), "path": f"{n}.png"} for n in range(6)]
         labels = [n % 2 for n in range(6)]
@@ -139,7 +134,7 @@ def parquet(root: Path) -> dict[str, Truth]:
 
 
 # name -> what writes it, and which classes a user has to state
-LAYOUTS: dict[str, tuple[Write, tuple[str, ...]]] = {
+LAYOUTS = {
     "real_fake": (real_fake, ()),
     "zero_one": (zero_one, ()),
     "genimage": (genimage, ()),
@@ -152,7 +147,7 @@ LAYOUTS: dict[str, tuple[Write, tuple[str, ...]]] = {
 ARCHIVES = {"tar": "w", "tar.gz": "w:gz", "tar.xz": "w:xz"}
 
 
-def packed(folder: Path, kind: str, *, prefix: str = "") -> Path:
+def packed(folder, kind, *, prefix=""):
     """Pack a folder as "zip", "tar", "tar.gz" or "tar.xz"; returns the folder itself for "folder"."""
     if kind == "folder":
         return folder

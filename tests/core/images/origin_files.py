@@ -3,7 +3,6 @@
 import struct
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 from pillow_heif import register_heif_opener
 
@@ -22,13 +21,13 @@ XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.o
 EXIF = 0x8769
 
 
-def saved(kind: str, pixels: NDArray[np.uint8] = PICTURE, **options: object) -> bytes:
+def saved(kind, pixels=PICTURE, **options):
     """A picture in a format of Pillow's."""
     register_heif_opener()
     return conftest.saved(pixels, kind, **options)
 
 
-def png(texts: dict[str, str], *, packed: bool = False, international: bool = False) -> bytes:
+def png(texts, *, packed=False, international=False):
     """A PNG with text chunks."""
     info = PngImagePlugin.PngInfo()
     for keyword, text in texts.items():
@@ -41,10 +40,10 @@ def png(texts: dict[str, str], *, packed: bool = False, international: bool = Fa
 
 def exif(
     *,
-    camera: tuple[str, str] | None = None,
-    software: str | bytes = "",
-    comment: bytes = b"",
-) -> bytes:
+    camera=None,
+    software="",
+    comment=b"",
+):
     """EXIF, as `Image.save` takes it."""
     held = Image.Exif()
     if camera:
@@ -58,6 +57,6 @@ def exif(
     return held.tobytes()
 
 
-def segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
+def segment(jpeg, marker, body):
     """The same JPEG with a segment more, the first."""
     return jpeg[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body + jpeg[2:]

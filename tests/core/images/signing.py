@@ -14,7 +14,7 @@ SIGNER = "Test Signer"
 TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
-def sign(data: bytes, mime: str) -> bytes:
+def sign(data, mime):
     """The same picture, signed by "Test Signer" as newly made."""
     chain, key = _certificates()
     info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain.encode(), key.encode(), None)
@@ -29,7 +29,7 @@ def sign(data: bytes, mime: str) -> bytes:
     return signed.getvalue()
 
 
-def _certificates() -> tuple[str, str]:
+def _certificates():
     """A certificate with its authority's, and its key, as PEM."""
     now, made = datetime.datetime.now(datetime.UTC), []
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
@@ -39,7 +39,7 @@ def _certificates() -> tuple[str, str]:
     usage = dict.fromkeys((*others, "decipher_only"), False)
     for is_signer in (False, True):
         own = keys[is_signer].public_key()
-        extensions: list[tuple[x509.ExtensionType, bool]] = [
+        extensions = [
             (x509.BasicConstraints(ca=not is_signer, path_length=None), True),
             (x509.KeyUsage(digital_signature=is_signer, key_cert_sign=not is_signer, crl_sign=False, **usage), True),
             (x509.SubjectKeyIdentifier.from_public_key(own), False),

@@ -9,7 +9,6 @@ from core.runs.filter import MOST_CORNERS, Area
 
 def test_a_box_is_given_by_two_corners():
     area = Area.drawn("maps", [3, -1], [2, 5])
-    assert area is not None
     assert_array_equal(area.holds(np.array([0.0, 2.9, 3.1]), np.array([3.0, 2.1, 3.0])), [True, True, False])
     assert not area.holds(np.array([np.nan, 0.0]), np.array([3.0, np.nan])).any()
 
@@ -17,7 +16,6 @@ def test_a_box_is_given_by_two_corners():
 def test_an_area_survives_a_url_and_a_long_lasso_keeps_its_shape():
     angles = np.linspace(0, 2 * np.pi, 700, endpoint=False)
     area = Area.drawn("features", list(40 * np.cos(angles)), list(40 * np.sin(angles)))
-    assert area is not None
     assert len(area.corners) <= MOST_CORNERS
     assert Area.parse(str(area)) == area
     assert len(str(area)) < 1200

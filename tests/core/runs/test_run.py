@@ -14,9 +14,10 @@ from core.images.preprocessing import SIDES, Preprocessing
 from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.runs.run import distinct_names, read_run, same_images
 from core.runs.writing import write_run
-from core.storage.limits import MANIFEST, ContractError, sha256_of
+from core.storage.limits import MANIFEST, ContractError
 from core.storage.seals import SEAL, sealed
 from tests.conftest import make_detector
+from tests.damage import reseal
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,14 +40,13 @@ def test_a_run_holds_what_the_detector_says(run, images):
     detector = make_detector()
     frame = run.predictions
     assert run.name == "unnamed@images-test"
-    assert_array_equal(frame["margin"], detector.margins(np.asarray(images.pixels)))
+    assert_array_equal(frame["margin"], detector.margins(images.pixels))
     assert_allclose(frame["logit_real"] - frame["logit_fake"], frame["margin"], atol=1e-6)
     assert_allclose(frame["p_real"], 1 / (1 + np.exp(-frame["margin"].astype(float) / 1.5)), atol=1e-6)
     assert ((frame["predicted"] == "REAL") == (frame["margin"] > 0)).all()
     assert frame["name"].tolist() == images.rows["name"].tolist()
     assert (run.images == images.pixels).all()
     assert_allclose(run.maps.mean(axis=(1, 2)) + run.manifest["bias"], frame["margin"], atol=1e-2)
-    assert run.features is not None
     assert run.features.shape == (25, 16)
 
 
@@ -90,13 +90,6 @@ def test_numbers_that_could_not_be_read_replace_no_run(run, images, tmp_path, pa
     assert read_run(run.path).manifest == run.manifest
 
 
-def _reseal(path, name=None, **fields):
-    manifest = json.loads((path / MANIFEST).read_text()) | fields
-    if name is not None:
-        manifest["files"][name] = sha256_of(path / name)
-    (path / MANIFEST).write_text(json.dumps(sealed(manifest)))
-
-
 def test_a_run_without_a_seal_opens_only_where_it_is_old(run):
     manifest = {key: value for key, value in run.manifest.items() if key != SEAL}
     assert run.sealed
@@ -128,7 +121,7 @@ BAD = [
 def refused(run, frame, sentence):
     file = run.path / "predictions.parquet"
     frame.to_parquet(file, index=False)
-    _reseal(run.path, file.name)
+    reseal(run.path)
     with pytest.raises(ContractError, match=sentence) as caught:
         read_run(run.path)
     assert str(file) in str(caught.value)
@@ -149,10 +142,10 @@ def test_a_table_with_an_unusable_column_is_refused(run):
     # what may be
     file = run.path / "predictions.parquet"
     frame.assign(category=text(frame["category"], 3), p_real=near.where(~first, near[0] + 5e-7)).to_parquet(file)
-    _reseal(run.path, file.name)
+    reseal(run.path)
     assert read_run(run.path).predictions["category"].isna().sum() == 1
     file.write_bytes(b"PAR1")
-    _reseal(run.path, file.name)
+    reseal(run.path)
     with pytest.raises(ContractError, match=r"predictions.parquet"):
         read_run(run.path)
 
@@ -160,10 +153,10 @@ def test_a_table_with_an_unusable_column_is_refused(run):
 def test_an_unusable_manifest_is_refused_and_an_old_one_is_not(run):
     before = json.loads((run.path / MANIFEST).read_text())
     for field, value in (("temperature", 0.0), ("images", -1), ("created", 3), ("skipped", 3), ("bias", "much")):
-        _reseal(run.path, **{field: value})
+        reseal(run.path, **{field: value})
         with pytest.raises(ContractError, match=rf"manifest\.json has no usable {field};"):
             read_run(run.path)
-        _reseal(run.path, **{field: before[field]})
+        reseal(run.path, **{field: before[field]})
     assert (run.side, run.split, run.target_layer, run.leaks_checked, len(run)) == (32, "test", "layer4", True, 25)
     assert_array_equal(run.is_real, run.predictions["label"] == "REAL")
     assert_array_equal(run.predicted_real, run.predictions["margin"] > 0)
@@ -177,11 +170,11 @@ def test_an_unusable_manifest_is_refused_and_an_old_one_is_not(run):
     with pytest.raises(ContractError, match="unnamed@images-test has no maps"):
         _ = replace(old, maps=None).needed_maps
     for listed, sentence in (("maps.npy", r"lists no maps.npy"), ("predictions.parquet", r"does not list predictions")):
-        _reseal(run.path, files={name: digest for name, digest in plain["files"].items() if name != listed})
+        reseal(run.path, files={name: digest for name, digest in plain["files"].items() if name != listed})
         with pytest.raises(ContractError, match=sentence):
             read_run(run.path)
     del plain["files"]["maps.npy"]
-    _reseal(run.path, files=plain["files"], target_layer=None)
+    reseal(run.path, files=plain["files"], target_layer=None)
     assert read_run(run.path).maps is None
 
 
@@ -200,7 +193,7 @@ def test_runs_are_told_apart_by_detector_or_name_or_number(run):
 def test_numbers_that_follow_from_the_rows_are_computed_whatever_the_manifest_says(run):
     forged = json.loads(json.dumps(run.manifest["metrics"]))
     forged["all"]["accuracy"] = forged["clean"]["per_class"]["FAKE"]["f1"] = 1.0
-    _reseal(run.path, metrics=forged, leaked=0, repeats=0)
+    reseal(run.path, metrics=forged, leaked=0, repeats=0)
     again = read_run(run.path).manifest
     assert [again[key] for key in ("metrics", "leaked", "repeats")] == [run.manifest["metrics"], 3, 1]
 
@@ -237,7 +230,7 @@ def test_arrays_that_do_not_fit_the_rows_are_refused(run, name, array):
             (run.path / f"{name}.npy").write_bytes(content)
         else:
             np.save(run.path / f"{name}.npy", content)
-        _reseal(run.path, f"{name}.npy")
+        reseal(run.path)
         if content is fitting:
             assert_array_equal(getattr(read_run(run.path), name), fitting)
         else:

@@ -1,82 +1,75 @@
 """A run of a random detector on made images, and small studies of it."""
 
 import shutil
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 
-from core.detectors.detector import Detector
 from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME
 from core.findings.contrast import Contrast, Finding, Measure
-from core.images.image_set import ImageSet
-from core.runs.run import Run
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.shared import explanations
-from core.studies.study import Context, Study
+from core.studies.study import Study
 from tests.conftest import balanced, make_detector, make_set, textured
 from tests.core.trust_cues import patch_detector, patch_images, write_source
 from tests.shared import made_once
 
 
-def made_set(n: int = 60) -> ImageSet:
+def made_set(n=60):
     """`n` images, half of each class, in three categories."""
     return make_set(np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)]))
 
 
-def mixed_detector(pixels: NDArray[np.uint8]) -> Detector:
+def mixed_detector(pixels):
     """A random detector that calls half of `pixels` REAL, and is right more often than not."""
     return balanced(make_detector(seed=6, manifest={"name": "tiny"}), pixels)
 
 
 @pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Source:
+def source(tmp_path_factory, tmp_path):
     """Where copies of `tiny@made-test`, 60 images with their pixels, and of its detector lie."""
     return source_of(shutil.copytree(made_once(tmp_path_factory, "made", write_made), tmp_path / "home"))
 
 
-def source_of(home: Path) -> Source:
+def source_of(home):
     """The run and the detector that `write_made` has written."""
     return Source(home / "runs" / "tiny@made-test", home / "detectors" / "tiny")
 
 
-def write_made(home: Path, n: int = 60) -> Source:
+def write_made(home, n=60):
     """Write the run, on `n` images, and its detector."""
     images = made_set(n)
     return write_source(home, mixed_detector(images.pixels), images)
 
 
 @pytest.fixture(scope="session")
-def probed(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def probed(tmp_path_factory):
     """The same with the study of its probes, to be read only."""
 
-    def make(folder: Path) -> None:
+    def make(folder):
         run_study(find_study("probes"), write_made(folder))
 
     return source_of(made_once(tmp_path_factory, "probed", make))
 
 
 @pytest.fixture(scope="session")
-def patched(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def patched(tmp_path_factory):
     """Images in which one patch decides, and the network that looks at it."""
-    return write_source(tmp_path_factory.mktemp("home"), patch_detector(), make_set(patch_images()[0]))
+    return write_source(tmp_path_factory.mktemp("home"), patch_detector(), make_set(patch_images()))
 
 
 @pytest.fixture(scope="module")
-def two_methods() -> Iterator[None]:
+def two_methods():
     """Only Grad-CAM and LIME are judged; test_explanations.py covers the other methods of the registry."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explanations, "explainers", lambda with_map: (GRADCAM, LIME))
         yield
 
 
-def brightness(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def brightness(context, rows, parameters):
     """The mean pixel and the detector's margin of each image."""
     pixels = context.pixels[rows]
     return pd.DataFrame(
@@ -90,7 +83,7 @@ def brightness(context: Context, rows: NDArray[np.intp], parameters: Mapping[str
     )
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run, table, _parameters):
     """The mean brightness."""
     mean = float(table["brightness"].mean())
     return [Finding("mean", "How bright?", "faithfulness", (Contrast("image", "", Measure(mean, n=len(run))),))]

@@ -1,6 +1,5 @@
 """The study of probes on made images: as it is computed, and with sizes and shares that a test chooses."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,7 +9,6 @@ import pandas as pd
 
 from core.perturbations.probe import size_column
 from core.perturbations.registry import probe_columns
-from core.runs.run import Run
 from core.studies.questions.probes import compute, derive
 from core.studies.study import Context
 from tests.core.cue_detectors import CUES, mean_colour
@@ -19,7 +17,7 @@ PARAMETERS = {"seed": 0}
 
 
 @cache
-def _asked(name: str) -> tuple[Run, pd.DataFrame]:
+def _asked(name):
     cue = CUES[name]()
     run = cue.run(Path("nowhere"))
     context = Context(run, cue, cue.pixels)
@@ -27,20 +25,18 @@ def _asked(name: str) -> tuple[Run, pd.DataFrame]:
     return run, pd.concat([table, derive(run, table)], axis=1).assign(weight=np.float32(1))
 
 
-def asked_of(name: str, path: Path) -> tuple[Run, pd.DataFrame]:
+def asked_of(name, path):
     """The run of one of `CUES` and the study's table, computed once for all tests."""
     run, table = _asked(name)
     return replace(run, path=path), table.copy()
 
 
 @cache
-def _run_of(images: int) -> Run:
+def _run_of(images):
     return mean_colour(images).run(Path("nowhere"))
 
 
-def counted(
-    sizes: Mapping[str, float], turned: Mapping[str, float | tuple[float, float]], path: Path, *, images: int = 80
-) -> tuple[Run, pd.DataFrame]:
+def counted(sizes, turned, path, *, images=80):
     """A run, half of it called FAKE, and a table in which only the chosen shares of verdicts flip.
 
     Args:

@@ -1,29 +1,25 @@
 """Image sets made in a test, in whose FAKE files a shortcut can be planted, and runs on them."""
 
 import hashlib
-from collections.abc import Callable, Collection
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from core.images.decoding import decode
-from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.runs.run import Run
 from core.runs.writing import prediction_frame
 from core.studies.store import StudyResult
-from core.studies.study import WEIGHT, Context, Study
+from core.studies.study import WEIGHT, Context
 from tests.conftest import jpeg
 
 COUNTS = {"train": 300, "test": 160}
-Files = dict[str, bytes]
 
 
 @lru_cache(maxsize=1)
-def clean_pixels() -> dict[str, NDArray[np.uint8]]:
+def clean_pixels():
     """Of each split and class, pictures of one kind: `train/REAL` and so on."""
     generator = np.random.default_rng(0)
     pixels = {}
@@ -38,9 +34,7 @@ def clean_pixels() -> dict[str, NDArray[np.uint8]]:
     return pixels
 
 
-def made_files(
-    edit: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None, *, quality: int = 90, tail: int = 0
-) -> Files:
+def made_files(edit=None, *, quality=90, tail=0):
     """A set whose FAKE files alone are edited, or saved with another quality, or longer."""
     files = {}
     for folder, pixels in clean_pixels().items():
@@ -52,17 +46,17 @@ def made_files(
     return files
 
 
-def brighter(data: bytes) -> bytes:
+def brighter(data):
     """A near copy of an image file."""
     return jpeg(np.clip(decode(data).astype(int) + 6, 0, 255).astype(np.uint8), 85)
 
 
-def first(files: Files, folder: str, number: int = 0) -> str:
+def first(files, folder, number=0):
     """The name of a file of a folder."""
     return next(name for name in files if name.startswith(f"{folder}/{number:04d}"))
 
 
-def made_context(root: Path, files: Files, *, data: bool = True, leans_on: str | None = None) -> Context:
+def made_context(root, files, *, data=True, leans_on=None):
     """A run on the test files by a detector that guesses, or that goes by one statistic alone."""
     for name, content in files.items():
         path = root / "set" / name
@@ -73,7 +67,7 @@ def made_context(root: Path, files: Files, *, data: bool = True, leans_on: str |
     return context_of(images, frozenset(train.rows["sha256"]), str(root / "set") if data else None, leans_on)
 
 
-def run_on(images: ImageSet, margins: NDArray[np.float32], path: Path, trained: Collection[str] = ()) -> Run:
+def run_on(images, margins, path, trained=()):
     """A run on these images, in memory, by a detector that gives them these margins."""
     logits = np.stack([np.zeros_like(margins), margins], axis=1)
     table = prediction_frame(images, logits, 1 / (1 + np.exp(-margins)), frozenset(trained))
@@ -81,7 +75,7 @@ def run_on(images: ImageSet, margins: NDArray[np.float32], path: Path, trained: 
     return Run(path, manifest, table, np.zeros((len(images), 4, 4), np.float16), None, images.pixels)
 
 
-def context_of(images: ImageSet, trained: frozenset[str], data: str | None, leans_on: str | None = None) -> Context:
+def context_of(images, trained, data, leans_on=None):
     """The context of a study of a run on these images."""
     margins = np.random.default_rng(1).normal(0, 1, len(images)).astype(np.float32)
     if leans_on:
@@ -92,7 +86,7 @@ def context_of(images: ImageSet, trained: frozenset[str], data: str | None, lean
     return Context(run, None, np.asarray(images.pixels), data)
 
 
-def result_of(study: Study, context: Context) -> StudyResult:
+def result_of(study, context):
     """A study's result, as if read from its file."""
     table = study.compute(context, np.arange(len(context.run)), study.parameters)
     assert set(table.columns) - {"id"} == set(study.columns)

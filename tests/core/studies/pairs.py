@@ -1,16 +1,14 @@
 """Pairs of runs whose verdicts are made up, in memory."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.runs.run import Run
 
 
-def made_run(name: str, margins: NDArray[Any], is_real: NDArray[np.bool_], **columns: Any) -> Run:
+def made_run(name, margins, is_real, **columns):
     """A run of the detector `name` with these margins; ids are numbers, categories go round."""
     n = len(margins)
     p_real = 1 / (1 + np.exp(-np.asarray(margins, np.float64)))
@@ -36,9 +34,9 @@ def made_run(name: str, margins: NDArray[Any], is_real: NDArray[np.bool_], **col
     return Run(Path(f"/runs/{name}@made-test"), manifest, frame, None, None, None)
 
 
-def drawn_runs(n: int = 600, *, seed: int = 0) -> tuple[Run, Run]:
+def drawn_runs(n=600):
     """A good detector and one that is worse, mostly on dogs, on the same images in another order."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     is_real = generator.random(n) < 0.5
     shared = np.where(is_real, 2.0, -2.0) + generator.normal(0, 1, n)
     dogs = np.arange(n) % 3 == 1

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.images.image_set import ImageSet
 from tests.conftest import make_set
 
 
-def by_detail(n: int, split: str, *, seed: int) -> ImageSet:
+def by_detail(n, split, *, seed):
     """REAL images have a faint checkerboard, the finest of all waves; everything else is alike."""
     generator = np.random.default_rng(seed)
     soft = generator.uniform(70, 180, (n, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2)
@@ -17,7 +16,7 @@ def by_detail(n: int, split: str, *, seed: int) -> ImageSet:
     return replace(make_set(np.clip(pixels, 0, 255).astype(np.uint8), f"planted-{split}"), split=split)
 
 
-def by_colour(n: int, split: str, *, seed: int) -> ImageSet:
+def by_colour(n, split, *, seed):
     """REAL images are reddish and FAKE ones greenish, with one distribution of grey levels and of detail."""
     generator = np.random.default_rng(seed)
     grey = generator.uniform(90, 160, (n, 8, 8, 1)).repeat(4, axis=1).repeat(4, axis=2)

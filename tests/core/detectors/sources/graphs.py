@@ -1,23 +1,21 @@
 """ONNX files that are made for a test: a convolution, a mean over the places, a linear layer."""
 
-from typing import Any
-
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 
 def make_graph(
     *,
-    side: int | str = 48,
-    outputs: int = 1,
-    batch: int | str = "n",
-    last: bool = False,
-    seed: int = 0,
-    scale: float = 1.0,
-    shift: float = 0.0,
-    operator: str = "Relu",
-    extra: bool = False,
-) -> bytes:
+    side=48,
+    outputs=1,
+    batch="n",
+    last=False,
+    seed=0,
+    scale=1.0,
+    shift=0.0,
+    operator="Relu",
+    extra=False,
+):
     """The bytes of a file.
 
     Args:
@@ -46,7 +44,7 @@ def make_graph(
         helper.make_node("Flatten", ["mean"], ["flat"]),
         helper.make_node("Gemm", ["flat", "weight", "bias"], ["y"]),
     ]
-    shape: list[Any] = [batch, side, side, 3] if last else [batch, 3, side, side]
+    shape = [batch, side, side, 3] if last else [batch, 3, side, side]
     given = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, outputs])]
     if extra:
         given.append(helper.make_tensor_value_info("flat", TensorProto.FLOAT, [batch, 6]))
@@ -58,5 +56,4 @@ def make_graph(
         [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    data: bytes = model.SerializeToString()
-    return data
+    return model.SerializeToString()

@@ -37,7 +37,7 @@ def computed(data, detector, *, last=False):
 
 def margins(detector):
     """The detector's margins of the pictures."""
-    return np.asarray(detector.margins(np.stack([detector.preprocessing.fit(image) for image in odd_pictures()])))
+    return detector.margins(np.stack([detector.preprocessing.fit(image) for image in odd_pictures()]))
 
 
 @pytest.mark.parametrize("last", [False, True])

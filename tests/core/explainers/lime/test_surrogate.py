@@ -37,7 +37,7 @@ def rough(keep):
         for _ in range(25):
             chosen = generator.choice(SEGMENTS, order, replace=False)
             value = value + generator.normal(0, size) * signs[:, chosen].prod(axis=1)
-    return np.asarray(value + 0.5 * np.tanh(value))
+    return value + 0.5 * np.tanh(value)
 
 
 def textbook(samples, values):
@@ -89,7 +89,7 @@ def test_the_tuned_process_is_the_likeliest(count):
     def likelihood(process):
         covariance = process.kernel(SEGMENTS)[distances] + process.noise * np.eye(count)
         scale = values @ np.linalg.solve(covariance, values) / count
-        return float(stats.multivariate_normal.logpdf(values, cov=scale * covariance))
+        return stats.multivariate_normal.logpdf(values, cov=scale * covariance)
 
     choices = [Process(*choice) for choice in product(REACHES, PAIRS, NOISES)]
     assert likelihood(found) == pytest.approx(max(map(likelihood, choices)), abs=1e-6)

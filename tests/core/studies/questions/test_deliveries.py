@@ -63,7 +63,7 @@ def test_a_window_is_read_from_the_whole_delivered_picture(tmp_path):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(encode_png(picture))
     images = load_image_set(tmp_path, "test", fit=detector.preprocessing)
-    run = made_run("d", detector.margins(np.asarray(images.pixels)), images.labels > 0)
+    run = made_run("d", detector.margins(images.pixels), images.labels > 0)
     run.predictions["name"] = images.rows["name"]
     context = Context(run, detector, images.pixels, str(tmp_path))
     table = compute(context, np.arange(4), {}).set_index(images.rows["name"])

@@ -29,7 +29,7 @@ def cosine_distances(vectors):
     unit /= np.linalg.norm(unit, axis=1)[:, None]
     distances = 1 - unit @ unit.T
     np.fill_diagonal(distances, np.inf)
-    return np.asarray(distances)
+    return distances
 
 
 def test_without_training_images_the_runs_own_are_searched(source):

@@ -52,7 +52,7 @@ class Planted(BatchExplainer[ExplainerSettings]):
 def source(tmp_path_factory):
     """Twelve images, half of them called REAL by a detector of patches."""
     pixels, made = textured(12, fine=True, seed=5), make_patch(FIELD)
-    made.network.scores.bias.data -= float(np.median(made.margins(pixels)))
+    made.network.scores.bias.data -= np.median(made.margins(pixels))
     round_to_float16(made.network)
     detector = PatchDetector.from_about(made.network, made.about)
     detector.manifest = {**detector.manifest, "name": "patch"}
@@ -85,7 +85,7 @@ def patch_scores(weights, image):
         )
         values = np.maximum((values - mean) / np.sqrt(variance + 1e-5) * scale + shift, 0)
     scores = values @ weights["scores.weight"].numpy().ravel() + weights["scores.bias"].numpy()
-    return np.asarray(scores.ravel())
+    return scores.ravel()
 
 
 def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source, table):
@@ -102,7 +102,7 @@ def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source, table):
         ]
 
     def sums(scores, regions):
-        return np.asarray(scores @ np.array(shares_of(regions)))
+        return scores @ np.array(shares_of(regions))
 
     def truth(scores, regions):
         """The mean score of the patches, weighted by the pixels that each has in the region."""

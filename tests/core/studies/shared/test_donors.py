@@ -18,7 +18,7 @@ def test_the_detector_says_of_the_pictures_what_the_study_says(probed):
     table = read_study(study_path(probed.run, STUDY.name), run).table.set_index("id")
     context = probed.open()
     for row in (0, 41):
-        example = probe_example(run, row, lambda at: np.asarray(context.pixels[at]))
+        example = probe_example(run, row, lambda at: context.pixels[at])
         assert set(example.pictures) == set(probe_columns())
         margins = context.detector.margins(np.stack(list(example.pictures.values())))
         expected = table.loc[run.predictions["id"][row], list(example.pictures)].to_numpy(float)
