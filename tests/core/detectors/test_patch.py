@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from core.detectors.patch import FIELDS
-from core.explainers.exact import EXACT, spread_scores
+from core.explainers.exact import EXACT
 from tests.conftest import make_patch, textured
 
 PIXELS = textured(3, fine=True, seed=5)
@@ -44,4 +44,3 @@ def test_the_exact_map_adds_up_to_the_margin(field):
         # no patch reaches the last row and column
         assert (found.map[-1] == 0).all()
         assert (found.map[:, -1] == 0).all()
-    assert spread_scores(np.ones((2, 2)), side=8, field=5, stride=2).sum() == pytest.approx(1)

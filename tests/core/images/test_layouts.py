@@ -24,10 +24,15 @@ from tests.core.images.made import ARCHIVES, LAYOUTS, SIDE, Truth, packed, pictu
 UNLABELLED = len(LABELS) - 1
 
 
+def load(data, *fake, split="test"):
+    """A set, with these classes stated to be FAKE."""
+    return load_image_set(DataPath(str(data), fake), split)
+
+
 def refusal(data, *fake, split="test"):
     """The one sentence with which a set is refused."""
     with pytest.raises(DatasetError) as raised:
-        load_image_set(DataPath(str(data), fake), split)
+        load(data, *fake, split=split)
     sentence = str(raised.value)
     assert "\n" not in sentence
     assert sentence.endswith(".")
@@ -47,7 +52,7 @@ def test_a_layout_gives_class_source_and_split_of_each_picture(name, kind, tmp_p
     expected = {f"{truth.split} {cut(path)}": truth for path, truth in truths.items()}
     found = {}
     for split in {truth.split for truth in truths.values()}:
-        images = load_image_set(DataPath(str(packed(folder, kind)), fake), split)
+        images = load(packed(folder, kind), *fake, split=split)
         assert images.name == f"photos-{split}"
         assert images.side == SIDE
         for row, pixels in zip(images.rows.to_dict("records"), images.pixels, strict=True):
@@ -75,7 +80,7 @@ def test_pictures_of_a_table_of_bytes_are_its_own(tmp_path):
 )
 def test_a_folder_of_images_is_no_generator(tmp_path, folder, sources):
     write(tmp_path / "set", [f"{folder}/natural/a.png", f"{folder}/generated/b.png"])
-    rows = load_image_set(packed(tmp_path / "set", "zip"), "test").rows
+    rows = load(packed(tmp_path / "set", "zip")).rows
     assert (rows["source"].tolist() if "source" in rows else None) == sources
 
 
@@ -83,13 +88,13 @@ def test_folders_around_and_below_the_classes_are_sources_and_categories(tmp_pat
     names = [f"{source}/{split}/{label}/{n}.png" for source in ("midjourney", "sd14") for split in ("train", "test")
              for label in ("REAL", "FAKE") for n in range(2)]  # fmt: skip
     write(tmp_path / "two", names)
-    rows = load_image_set(tmp_path / "two", "test").rows
+    rows = load(tmp_path / "two").rows
     assert sorted(rows["name"]) == sorted(name for name in names if "/test/" in name)
     assert rows["source"].tolist() == [name.partition("/")[0] for name in rows["name"]]
     # some of the pictures lie where CIFAKE's do
     names = [f"test/{label}/{place}{n}.png" for label in ("REAL", "FAKE") for place in ("", "cat/") for n in range(2)]
     write(tmp_path / "one", names)
-    rows = load_image_set(tmp_path / "one", "test").rows
+    rows = load(tmp_path / "one").rows
     assert len(rows) == len(names)
     assert rows["category"].tolist().count("cat") == 4
 
@@ -98,11 +103,11 @@ def test_folders_of_both_classes_around_a_picture_are_refused_until_the_fake_one
     places = [f"{label}/{what}" for label in ("real", "ai") for what in ("nature", "city")]
     write(tmp_path / "set", [f"{place}/{n}.png" for place in places for n in range(2)])
     assert "is in a folder that says REAL and in one that says FAKE; name" in refusal(tmp_path / "set")
-    rows = load_image_set(DataPath(str(tmp_path / "set"), ["ai"]), "test").rows
+    rows = load(tmp_path / "set", "ai").rows
     assert (rows["label"] == 1).tolist() == [name.startswith("real/") for name in rows["name"]]
     # a folder around all of them distinguishes nothing
     write(tmp_path / "wrapped", [f"photos/{label}/{n}.png" for label in ("real", "ai") for n in range(2)])
-    rows = load_image_set(tmp_path / "wrapped", "test").rows
+    rows = load(tmp_path / "wrapped").rows
     assert (rows["label"] == 1).tolist() == [name.startswith("photos/real/") for name in rows["name"]]
 
 
@@ -112,7 +117,7 @@ def test_a_table_of_paths_may_be_named_itself_and_name_files_elsewhere(tmp_path)
     (tmp_path / "lists").mkdir()
     table = tmp_path / "lists" / "mine.csv"
     table.write_text("image_path,class\n" + "\n".join(lines))
-    images = load_image_set(table, "test")
+    images = load(table)
     assert images.name == "mine-test"
     assert images.labels.tolist() == [0, 1, 0, 1]
     # a table that came with an archive or a folder names nothing outside of it
@@ -198,12 +203,12 @@ def test_a_wrong_parquet_is_a_sentence(
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz"])
 def test_cifake_is_the_same_set_in_an_archive_and_a_damaged_one_is_a_sentence(tmp_path, kind, monkeypatch):
     folder = write_cifake(tmp_path / "made", train=4, test=6)
-    expected = load_image_set(folder, "test")
+    expected = load(folder)
     # its look alone makes no set CIFAKE
     assert expected.name == "made-test"
     monkeypatch.setitem(FINGERPRINTS, "test", expected.fingerprint)
     (folder / "preview.png").write_bytes(picture(0))
-    found = load_image_set(path := packed(folder, kind, prefix="cifake/"), "test")
+    found = load(path := packed(folder, kind, prefix="cifake/"))
     assert (found.name, found.fingerprint) == ("cifake-test", expected.fingerprint)
     order = np.argsort(found.rows["name"].to_numpy())
     assert found.rows.iloc[order].reset_index(drop=True).equals(expected.rows)
@@ -230,7 +235,7 @@ def test_a_table_of_lines_may_have_backslashes_and_letters_of_two_parts(tmp_path
     ]
     text = "\r\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
     (tmp_path / "set" / "metadata.jsonl").write_text(text, encoding="utf-8", newline="")
-    rows = load_image_set(packed(tmp_path / "set", "zip"), "test").rows
+    rows = load(packed(tmp_path / "set", "zip")).rows
     assert rows.set_index("name")["label"].to_dict() == {"fake/b.png": 0, "real/cafe\u0301.png": 1}
 
 
@@ -254,7 +259,7 @@ def test_members_of_a_tar_lead_nowhere(tmp_path):
             info = tarfile.TarInfo(name)
             info.size = secret.stat().st_size
             archive.addfile(info, io.BytesIO(secret.read_bytes()))
-    assert len(load_image_set(path, "test")) == 8
+    assert len(load(path)) == 8
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
@@ -301,9 +306,9 @@ def test_members_of_a_zip_are_checked(tmp_path):
 def test_pictures_without_labels_are_a_set_that_nothing_is_learned_from(tmp_path):
     write(tmp_path / "set", ["own/cats/0.png", "own/dogs/a/1.png", "own/2.png"])
     (tmp_path / "set/list.csv").write_text("IMAGE,caption\nown/2.png,x\n")
-    assert load_image_set(tmp_path / "set/list.csv", "test").labels.tolist() == [UNLABELLED]
+    assert load(tmp_path / "set/list.csv").labels.tolist() == [UNLABELLED]
     (tmp_path / "set/list.csv").unlink()
-    images = load_image_set(tmp_path / "set", "test")
+    images = load(tmp_path / "set")
     assert images.labels.tolist() == [UNLABELLED] * 3
     rows = images.rows.set_index("name")[["source", "category"]].fillna("").to_dict("index")
     assert rows["own/cats/0.png"] == {"source": "cats", "category": ""}
@@ -323,7 +328,7 @@ def test_pictures_without_labels_are_a_set_that_nothing_is_learned_from(tmp_path
 def test_columns_of_a_table_have_their_usual_names(tmp_path, columns, values, fake):
     write(tmp_path, ["0.png", "1.png"])
     (tmp_path / "list.csv").write_text(f"{columns}\n0.png,{values[0]}\n1.png,{values[1]}\n")
-    assert load_image_set(DataPath(str(tmp_path / "list.csv"), fake), "test").labels.tolist() == [REAL, FAKE]
+    assert load(tmp_path / "list.csv", *fake).labels.tolist() == [REAL, FAKE]
     pictures = [picture(number) for number in range(2)]
     pq.write_table(pa.table({"image": pictures, columns.split(",")[1]: list(values)}), tmp_path / "list.parquet")
-    assert load_image_set(DataPath(str(tmp_path / "list.parquet"), fake), "test").labels.tolist() == [REAL, FAKE]
+    assert load(tmp_path / "list.parquet", *fake).labels.tolist() == [REAL, FAKE]

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import pairwise
 
 from core.images.loading import load_image_set
 from core.runs.run import read_run
@@ -25,9 +26,7 @@ def made_table(source, k=5):
 
 def cosine_distances(vectors):
     """Distances of all pairs; an image is infinitely far from itself."""
-    unit = vectors.reshape(len(vectors), -1).astype(np.float64)
-    unit /= np.linalg.norm(unit, axis=1)[:, None]
-    distances = 1 - unit @ unit.T
+    distances = pairwise.cosine_distances(vectors.reshape(len(vectors), -1).astype(np.float64))
     np.fill_diagonal(distances, np.inf)
     return distances
 
