@@ -81,7 +81,8 @@ class DatasetRegistry:
     def begin(self) -> None:
         """Begin to read what is there from the start; does nothing from the second time on."""
         with self._lock:
-            wanted, self._first = self._first, []
+            wanted = self._first
+            self._first = []
         if wanted:
             self._start(wanted)
 

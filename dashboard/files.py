@@ -17,7 +17,8 @@ from core.storage.memory import Bounded
 from dashboard.visitors import for_visitors
 
 # of the session: the files that its page offers, by the keys of their buttons; far more than one page has
-OWN, MOST = "files", 128
+OWN = "files"
+MOST = 128
 # files that are made at once; others wait, and pages keep a core
 AT_ONCE = 2
 _making = asyncio.Semaphore(AT_ONCE)

@@ -204,7 +204,8 @@ def _with_linked(opened: Opened) -> Opened:
     # what filters and sorts comes first, because only `MOST_LINKED` are read
     also = st.query_params.get("also", "").split(",")
     named = [name for name in dict.fromkeys((*st.query_params, sort, *also)) if name in opened.further]
-    path, beside = runs().get(st.query_params.get("versus", "")), None
+    path = runs().get(st.query_params.get("versus", ""))
+    beside = None
     with suppress(ContractError):
         if path is not None and same_images(opened.run, (other := open_run(path)).run):
             beside = other
@@ -213,10 +214,12 @@ def _with_linked(opened: Opened) -> Opened:
 
 @st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
 def _linked(opened: Opened, beside: Opened | None, names: tuple[str, ...]) -> Opened:
-    studied, stamp = opened.studied | {name: opened.further[name] for name in names}, f"{opened.stamp} {names}"
+    studied = opened.studied | {name: opened.further[name] for name in names}
+    stamp = f"{opened.stamp} {names}"
     if beside is None:
         return replace(opened, studied=studied, stamp=stamp, linked=names, without=opened)
-    studied, stamp = studied | describe_versus(beside.run), f"{stamp} {beside.stamp}"
+    studied = studied | describe_versus(beside.run)
+    stamp = f"{stamp} {beside.stamp}"
     return replace(opened, studied=studied, stamp=stamp, linked=names, without=opened, beside=beside.run)
 
 
@@ -309,7 +312,8 @@ def samples(holding: str = "") -> tuple[Opened, NDArray[np.intp]] | None:
         holding: id of an image that the run must have, where any has it; it is among them.
     """
     for opened in with_samples():
-        shown, row = pictures(opened).where >= 0, opened.row_of(holding)
+        shown = pictures(opened).where >= 0
+        row = opened.row_of(holding)
         halves = [np.flatnonzero(shown & (opened.judged["label"] == label).to_numpy()) for label in ("REAL", "FAKE")]
         if all(map(len, halves)) and not (holding and row is None):
             # evenly through the run, so that they show different things

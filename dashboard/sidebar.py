@@ -22,7 +22,8 @@ ON_SAMPLE = "@sample-test"
 
 def draw_sidebar() -> None:
     """Draw the run picker and the state of the run's pictures."""
-    found, refused = list(catalogue.runs()), catalogue.refused_runs()
+    found = list(catalogue.runs())
+    refused = catalogue.refused_runs()
     asked = st.query_params.get("run")
     run = st.session_state["run"] = library.choose_run()
     if asked and found and asked not in found:
@@ -66,7 +67,9 @@ def run_label(name: str) -> str:
 
 def _take_run() -> None:
     """Switch to the chosen run; the other URL parameters stay only where it has the same images."""
-    before, now, kept = st.session_state["run"], st.session_state["url.run"], dict[str, str]()
+    before = st.session_state["run"]
+    now = st.session_state["url.run"]
+    kept = dict[str, str]()
     with suppress(ContractError, KeyError):
         first, second = (read_manifest(catalogue.runs()[name], "run")["set_fingerprint"] for name in (before, now))
         kept = st.query_params.to_dict() if first == second else {}
@@ -88,8 +91,10 @@ def _draw_pictures(status: datasets.Attaching) -> bool:
         if is_local():
             st.button("Not now", key="attach.stop", on_click=registry.stop, type="tertiary")
         return True
-    if (opened := _shown_run()) is not None:
-        found, total = library.pictures(opened).found, len(opened.run)
+    opened = _shown_run()
+    if opened is not None:
+        found = library.pictures(opened).found
+        total = len(opened.run)
         place = registry.recall(opened.run.manifest["set_fingerprint"]) if found < total else None
         if place is not None:
             _attach(place)
@@ -134,7 +139,8 @@ def _draw_attaching() -> None:
 
 
 def _attach_path() -> None:
-    if path := st.session_state["attach.path"].strip():
+    path = st.session_state["attach.path"].strip()
+    if path:
         _attach(DataPath(path, st.session_state["attach.fake"].split(",")))
 
 

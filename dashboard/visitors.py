@@ -71,7 +71,8 @@ def is_local() -> bool:
     but a browser's: behind a proxy on this machine every visitor has a local IP address, but the proxy's host name or
     extra headers. Against a proxy that hides both, only `TELLTALE_LOCAL=no` helps.
     """
-    if (said := os.environ.get(SETTING, "").lower()) in ("yes", "no"):
+    said = os.environ.get(SETTING, "").lower()
+    if said in ("yes", "no"):
         return said == "yes"
     headers = {name.lower(): value for name, value in st.context.headers.items()}
     opened_at = [urlsplit(f"//{headers.get('host', LOCAL[0])}"), urlsplit(headers.get("origin", f"//{LOCAL[0]}"))]

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from core.images.labels import ClassName, verdict_of
+from core.images.labels import ClassName, other_class, verdict_of
 from core.perturbations.probe import Probe, size_column
 from core.perturbations.registry import PROBES, probe_columns
 
@@ -190,7 +190,7 @@ def reason(changes: pd.DataFrame, *, side: int, label: ClassName | None = None) 
     flips = flipping(changes)
     if flips.empty:
         return NOTHING
-    verdict = verdict_of(changes["margin"][""])
+    verdict = other_class(verdict_of(flips["margin"].iloc[0]))
     called = OF_GENERATED[verdict] if label == "FAKE" else f"is called {verdict}"
     column = str(flips.index[0])
     clause = probe_columns()[column][0].clause.format(strength_words(column, side))

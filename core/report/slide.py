@@ -16,6 +16,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
 from core.explainers.settings import settings_text
 from core.findings.numbers import percent
+from core.homes import SHIPPED
 from core.images.encoding import enlarged
 from core.images.labels import ClassName
 from core.images.palette import CLASS_COLOURS, END_LABELS
@@ -28,13 +29,8 @@ TOP, PICTURE = 230, 470
 MAPS_TOP, MAP = 800, 170
 INK = "#1b1f27"
 QUIET = "#5b626e"
-# the app's font, by the names of its files on Windows, Linux and macOS: regular, bold
-FONTS = (
-    ("segoeui.ttf", "segoeuib.ttf"),
-    ("Roboto-Regular.ttf", "Roboto-Bold.ttf"),
-    ("LiberationSans-Regular.ttf", "LiberationSans-Bold.ttf"),
-    ("Arial.ttf", "Arial Bold.ttf"),
-)
+# the app's font, of which Streamlit sends browsers the same file
+FONT = SHIPPED / "fonts" / "SourceSans3VF-Upright.ttf.woff2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +112,7 @@ def draw_slide(
 def _paste_picture(slide: Image.Image, draw: ImageDraw.ImageDraw, side: Side, x: int) -> None:
     """Paste an image with its verdict on it, and what was done to it beneath."""
     slide.paste(Image.fromarray(enlarged(side.image, PICTURE)).resize((PICTURE, PICTURE)), (x, TOP))
-    font = _font(36, bold=True)
+    font = font_of(36, bold=True)
     width = draw.textlength(side.verdict, font=font)
     corner = (x + 16, TOP + PICTURE - 74)
     draw.rounded_rectangle((*corner, corner[0] + width + 36, corner[1] + 58), 10, fill=CLASS_COLOURS[side.verdict])
@@ -161,7 +157,7 @@ def _draw_legend(draw: ImageDraw.ImageDraw, style: Style) -> None:
     y = MAPS_TOP - 64
     for colour, words in zip((colours[0], colours[-1]), END_LABELS[style.palette], strict=True):
         draw.rectangle((x, y + 4, x + 22, y + 26), fill=colour)
-        draw.text((x + 34, y), words, fill=INK, font=_font(24))
+        draw.text((x + 34, y), words, fill=INK, font=font_of(24))
         x += 300
 
 
@@ -177,18 +173,18 @@ def _write(
     bold: bool = False,
 ) -> int:
     """Write a text in lines of at most so many letters; return where what is beneath it begins."""
-    font = _font(size, bold=bold)
+    font = font_of(size, bold=bold)
     written = "\n".join(wrap(one_direction(text), columns)[:lines])
     draw.multiline_text(at, written, fill=colour, font=font, spacing=8)
     return round(draw.multiline_textbbox(at, written, font=font, spacing=8)[3]) + 14
 
 
 @cache
-def _font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return the app's font, or Pillow's own where this machine has none of the app's."""
-    for names in FONTS:
-        try:
-            return ImageFont.truetype(names[bold], size)
-        except OSError:
-            continue
-    return ImageFont.load_default(size)
+def font_of(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the app's font, or Pillow's own where that does not ship or this Pillow cannot read it."""
+    try:
+        font = ImageFont.truetype(FONT, size)
+        font.set_variation_by_name("Bold" if bold else "Regular")
+    except OSError:
+        return ImageFont.load_default(size)
+    return font

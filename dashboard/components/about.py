@@ -139,7 +139,8 @@ def _draw_own(id_: str) -> None:
         # what could not be saved stays in the box
         st.session_state.setdefault(key, note)
         st.text_area("Note", key=key, on_change=_keep, args=(id_,), max_chars=2000, height=90)
-        if problem := st.session_state.pop("inspect.problem", None):
+        problem = st.session_state.pop("inspect.problem", None)
+        if problem:
             st.error(with_code(problem))
 
 

@@ -14,17 +14,16 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.answers.comparison import Pair
+from core.console import one_direction
 from core.explainers.explanation import SIDES, Explanation, Parts
 from core.findings.numbers import plus
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, CURVE, FAKE, GREY, PAIR, REAL, rgb
 from dashboard.components.component import component, nothing
-from dashboard.components.plain import figure_text, plain
+from dashboard.components.plain import figure_text
 from dashboard.components.words import coloured, percent
 
 HEIGHT = 330
-# end of an axis of shares up to which its ticks have a decimal
-TENTHS = 0.1
 # only a figure's own margins override those of Streamlit's theme; the last label needs room
 MARGIN = {"l": 8, "r": 28, "t": 8, "b": 8}
 TEMPLATE = go.layout.Template(
@@ -188,85 +187,53 @@ def noise_band(figure: go.Figure, noise: float, *, across: Literal["x", "y"] = "
     return figure
 
 
-def rate_figure(rates: pd.DataFrame, *, overall: float | None = None, colour: str = GREY) -> go.Figure:
-    """Plot rates as bars with their intervals, beside what is expected of each.
+def rate_table(
+    rates: pd.DataFrame, *, key: str, title: str, overall: float | None = None, expected: str = "expected"
+) -> str | None:
+    """Draw rates with their intervals as a table, a bar a row; a row that is ticked opens its value.
 
     Args:
         rates: `value`, `rate`, `low`, `high` and, where there are any, `wrong` and `images` (counts) and `expected`, a
-            rate to compare with, drawn as a diamond. From the top down.
-        overall: the rate of all rows together, drawn as a dashed line; None for no line.
-        colour: of the bars.
-    """
-    figure, places = new_figure(height=60 + 30 * len(rates), showlegend=False), list(range(len(rates)))
-    texts = [percent(rate) for rate in rates["rate"]]
-    if "wrong" in rates:
-        counts = zip(texts, rates["wrong"], rates["images"], strict=True)
-        texts = [f"{text} ({wrong:,} of {images:,})" for text, wrong, images in counts]
-    figure.add_bar(
-        x=rates["rate"],
-        y=places,
-        orientation="h",
-        marker={"color": colour, "opacity": 0.75},
-        width=0.55,
-        error_x=error_bars(rates["rate"], rates["low"], rates["high"]),
-        customdata=list(zip(map(str, rates["value"]), texts, rates["low"], rates["high"], strict=True)),
-        hovertemplate="%{customdata[1]}, 95% interval %{customdata[2]:.1%} to %{customdata[3]:.1%}<extra></extra>",
-    )
-    ends = rates[["high", *(["expected"] if "expected" in rates else [])]].max(axis=1)
-    beyond = {"text": [f"  {text}" for text in texts], "textposition": "middle right", "cliponaxis": False}
-    figure.add_scatter(x=ends, y=places, mode="text", **beyond)
-    if "expected" in rates:
-        mark = {"symbol": "diamond-open", "size": 11, "color": GREY, "line": {"width": 2}}
-        hover = "expected %{x:.1%}<extra></extra>"
-        figure.add_scatter(x=rates["expected"], y=places, mode="markers", marker=mark, hovertemplate=hover)
-    if overall is not None:
-        figure.add_vline(x=overall, line={"color": GREY, "dash": "dash", "width": 1.5})
-    names = [figure_text(str(value).replace("_", " ")) for value in rates["value"]]
-    figure.update_yaxes(tickvals=places, ticktext=names, range=[len(rates) - 0.4, -0.6])
-    # room for the texts
-    end = 1.5 * max([overall or 0, *ends.fillna(0), 0.001])
-    # of a short axis whole percents repeat: 0, 1, 1, 2, 2
-    return figure.update_xaxes(tickformat=".0%" if end > TENTHS else ".1%", range=[0, end])
-
-
-def rate_chart(
-    rates: pd.DataFrame, *, key: str, title: str, opens: str, overall: float | None = None, colour: str = GREY
-) -> str | None:
-    """Draw `rate_figure`; a click on a bar, or a choice in the list beneath, which keys can reach, opens a value.
-
-    Args:
-        rates, overall, colour: as for `rate_figure`.
-        key: of the elements.
-        title: what the chart shows, for screen readers.
-        opens: label of the list.
+            rate to compare with. From the top down.
+        key: of the table.
+        title: what it shows, for screen readers.
+        overall: the rate of all rows together; None where there is none.
+        expected: what the rate to compare with is.
 
     Returns:
-        The value that was just chosen, or None.
+        The value of the ticked row, or None.
     """
-    figure, config = rate_figure(rates, overall=overall, colour=colour), {"displayModeBar": False}
-    alt = f"{title}: " + "; ".join(f"{row.value} {percent(row.rate)}" for row in rates.itertuples())
-    sent = st.plotly_chart(figure, key=key, config=config, alt=alt, on_select="rerun", selection_mode="points")
-    values = [str(value) for value in rates["value"]]
-    chosen = st.selectbox(
-        opens,
-        values,
-        format_func=lambda value: plain(value.replace("_", " ")),
-        index=None,
-        key=f"{key}.open",
-        placeholder=f"{opens} …",
-        label_visibility="collapsed",
-        width=330,
+    names = [one_direction(str(value).replace("_", " ")) for value in rates["value"]]
+    shown = pd.DataFrame({"of": names, "share": 100 * rates["rate"]})
+    ends = zip(rates["low"], rates["high"], strict=True)
+    shown["95% interval"] = [f"{percent(low)} to {percent(high)}" for low, high in ends]
+    if "expected" in rates:
+        shown[expected] = 100 * rates["expected"]
+    for column in rates.columns.intersection(["wrong", "images"]):
+        shown[column] = rates[column]
+    bar = st.column_config.ProgressColumn(format="%.1f%%", min_value=0, max_value=max(1.0, shown["share"].max()))
+    sent = st.dataframe(
+        shown,
+        key=key,
+        hide_index=True,
+        height="content",
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=title,
+        column_config={"share": bar, expected: st.column_config.NumberColumn(format="%.1f%%")},
     )
-    return chosen or clicked_value(sent, values)
+    if overall is not None:
+        st.caption(f"All together: {percent(overall)}.")
+    return ticked_value(sent, list(rates["value"].astype(str)))
 
 
-def clicked_value(sent: Any, values: Sequence[str]) -> str | None:
-    """Return the value of a bar that was clicked, as the browser sent it; None for anything else."""
+def ticked_value(sent: Any, values: Sequence[str]) -> str | None:
+    """Return the value of the row that was ticked, as the browser sent it; None for anything else."""
     try:
-        found = sent["selection"]["points"][0]["customdata"][0]
-    except (KeyError, TypeError, IndexError):
+        (row,) = sent["selection"]["rows"]
+    except (KeyError, TypeError, ValueError):
         return None
-    return found if isinstance(found, str) and found in values else None
+    return values[row] if type(row) is int and 0 <= row < len(values) else None
 
 
 def confusion_matrix(
@@ -309,8 +276,10 @@ def clicked(value: object) -> tuple[str, str] | None:
 def _cell(
     counts: NDArray[np.int64], row: int, column: int, pressed: Collection[tuple[str, str]] | None
 ) -> dict[str, object]:
-    label, predicted = CLASSES[row], CLASSES[column]
-    count, total = int(counts[row, column]), int(counts[row].sum())
+    label = CLASSES[row]
+    predicted = CLASSES[column]
+    count = int(counts[row, column])
+    total = int(counts[row].sum())
     share = count / total if total else 0.0
     alone = pressed is not None and set(pressed) == {(label, predicted)}
     of_label = f"{percent(share)} of {label}" if total else f"no {label}"

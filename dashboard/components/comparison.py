@@ -159,9 +159,9 @@ def _draw_outcomes(pair: Pair) -> None:
     rows = outcome_rates(pair)
     rows["value"] = rows["label"] + ": " + rows["outcome"].map(dict(zip(RIGHT, words, strict=True)))
     st.markdown("#### Who is wrong where", help=explain("Interval"))
-    st.caption("Diamond: how often both would be wrong if their errors had nothing in common. Click a bar to see it.")
+    st.caption("By chance: both would be wrong so often if their errors had nothing in common. A row opens its images.")
     key = key_of("compare.outcomes", pair.second.name)
-    chosen = charts.rate_chart(rows, key=key, title="Shares of each class", opens="Show the images of a bar")
+    chosen = charts.rate_table(rows, key=key, title="Shares of each class", expected="by chance")
     for row in rows[rows["value"] == chosen].itertuples():
         right, of_other = RIGHT[row.outcome]
         wanted = Filter().choosing("label", [row.label]).choosing("correct", [right])
@@ -174,6 +174,7 @@ def _draw_column(pair: Pair, column: str) -> None:
     findings = by(pair, column)
     _pair_table(pair, findings, column)
     values = [finding.details["value"] for finding in findings]
-    if value := st.selectbox("Show the images of", values, index=None, key=f"compare.{column}.open", width=320):
+    value = st.selectbox("Show the images of", values, index=None, key=f"compare.{column}.open", width=320)
+    if value:
         wanted = Filter().choosing(column, [value])
         state.go("mistakes", run=pair.first.name, wanted=wanted, versus=pair.second.name)

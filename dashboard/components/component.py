@@ -17,7 +17,8 @@ from core.studies.registry import FORMER_NAMES
 HERE = Path(__file__).parent
 SHARED = f":host {{ --real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAKE']}; }}\n"
 # `open=all` opens every part: to print a page, or to search it
-OPEN, ALL = "open", "all"
+OPEN = "open"
+ALL = "all"
 
 
 def component(module: str, name: str) -> Any:

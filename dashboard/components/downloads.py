@@ -101,9 +101,11 @@ def report_download(
         wanted: the filter of the images that are reported; None for the whole run.
         rows: intp (K,), the positions that it finds, in its order.
     """
-    name, about = f"{opened.run.name}.html", "Figures, findings of all studies, limits, settings and hashes of this run"
+    name = f"{opened.run.name}.html"
+    about = "Figures, findings of all studies, limits, settings and hashes of this run"
     if wanted is not None:
-        name, about = f"{opened.run.name}-selection.html", "Numbers, pictures and settings of the images found here"
+        name = f"{opened.run.name}-selection.html"
+        about = "Numbers, pictures and settings of the images found here"
     file_button(
         "Report",
         partial(report_file, opened, library.pictures(opened), wanted, rows),

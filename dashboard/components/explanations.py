@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 
 from core.detectors.identity import DetectorHandle
 from core.explainers import drawing
-from core.explainers.agreement import rank_correlation
 from core.explainers.drawing import Style, scale_of
 from core.explainers.exact import EXACT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation, shuffled
 from core.explainers.registry import find_explainer
-from core.explainers.settings import readable_settings
 from core.explainers.stored import npz_of
 from core.findings.answer import Word, answer_of
 from core.findings.contrast import Finding
@@ -110,7 +108,8 @@ class View:
         if explainer.unavailable(detector.about):
             return None
         # a layer that only another detector has is as if none was asked for
-        request, stored = request_of(explainer, detector.about), self.stored
+        request = request_of(explainer, detector.about)
+        stored = self.stored
         if stored and detector is self.detectors[0] and ExplainRequest(stored.method, stored.settings) == request:
             return JobStatus("done", stored, 1.0)
         slot = key_of(request.method, detector.name)
@@ -178,10 +177,12 @@ def _draw(view: View) -> None:
                     else:
                         poll(status, ask, draw, busy=True, seconds=pace(status))
             with grid.cell():
-                if real := next(iter(_answers(statuses, True)), None):
+                real = next(iter(_answers(statuses, True)), None)
+                if real:
                     st.markdown("**A random map**", help="A map that knows nothing, for comparison: the values of the "
                                 "first map in random places.")  # fmt: skip
-                    fake, key = shuffled(real, seed=view.subject.seed), key_of("random", detector.name)
+                    fake = shuffled(real, seed=view.subject.seed)
+                    key = key_of("random", detector.name)
                     explained_picture(fake, key=key, style=style_now(), title="A random map")
     # beneath the maps, so that no setting covers one
     draw_strip(methods, first.about)
@@ -219,7 +220,9 @@ def _draw_one(
     if status is None:
         st.caption(explainer.unavailable(detector.about))
         return False
-    key, sha256, answer = key_of(explainer.name, detector.name), view.subject.sha256, status.answer
+    key = key_of(explainer.name, detector.name)
+    sha256 = view.subject.sha256
+    answer = status.answer
     of, last = st.session_state.get(f"{key}.last", ("", None))
     if answer is not None:
         sentence = answer.diagnostics.sentence
@@ -229,8 +232,7 @@ def _draw_one(
             st.markdown(sentence, help=explain(*terms_in(sentence)))
         else:
             draw_parts(answer, key=f"{key}.parts")
-        if answer.complete and not (of == sha256 and last.settings == answer.settings):
-            st.session_state[f"{key}.before"] = (of, last)
+        if answer.complete:
             st.session_state[f"{key}.last"] = (sha256, answer)
     elif status.busy and of == sha256 and last.has_picture:
         explained_picture(last, key=f"{key}.picture", style=style, dim=True)
@@ -290,7 +292,8 @@ def _draw_saving(
 ) -> None:
     """Draw the buttons of the files, which hold what is shown now and can be pressed once it is complete."""
     whole = [(explanation, style) for explanation, style in own if explanation is not None]
-    ready, stem = len(whole) == len(own), Path(view.subject.name).stem
+    ready = len(whole) == len(own)
+    stem = Path(view.subject.name).stem
     waits = "" if ready else "Available once all explanations are complete."
     rest = [shuffled(explanation, seed=view.subject.seed) for explanation, _ in whole if explanation.has_picture][:1]
     measured = {explanation.method: _measured_words(view.study, explanation) for explanation, _ in whole}
@@ -344,7 +347,7 @@ def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) 
 
 
 def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) -> None:
-    """Draw how to read the maps, whether they agree, and what other settings made of them, one level down."""
+    """Draw how to read the maps, and whether they agree, one level down."""
     more = "Do they agree, and how to read them"
     with st.expander(more, icon=":material/compare:", key=f"{KEY}.more", expanded=opens_all()):
         if whole:
@@ -354,22 +357,6 @@ def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) 
         for explanation in explanations:
             explainer = find_explainer(explanation.method)
             st.markdown(f"**{explainer.title}.** {explainer.reading(explanation)} {explanation.diagnostics.sentence}")
-            if words := _measured_words(view.study, explanation):
+            words = _measured_words(view.study, explanation)
+            if words:
                 st.caption(f"Measured on such verdicts: {plain(words)}")
-            _draw_before(view, explanation)
-
-
-def _draw_before(view: View, explanation: Explanation) -> None:
-    """Draw a map of this image under the settings before, and how alike both are."""
-    key = key_of(explanation.method, view.detectors[0].name)
-    of, before = st.session_state.get(f"{key}.before", ("", None))
-    if of != view.subject.sha256 or before is None or not (before.has_picture and explanation.has_picture):
-        return
-    now, then = readable_settings(explanation.settings), readable_settings(before.settings)
-    changed = ", ".join(f"{label.lower()} {then[label]}" for label in then if then[label] != now.get(label))
-    st.markdown(f"With the settings before ({plain(changed)}):")
-    with st.container(width=220):
-        explained_picture(before, key=f"{key}.earlier", style=style_now())
-    if before.map.shape == explanation.map.shape:
-        alike = rank_correlation(before.map, explanation.map)
-        st.caption(f"Rank correlation with the map above: {plus(alike)}", help=explain("Rank correlation"))

@@ -75,7 +75,8 @@ def draw_matrix(opened: Opened, wanted: Filter) -> None:
     pressed = admitted(wanted)
 
     def switch() -> None:
-        if cell := clicked(st.session_state["filter.matrix"].open):
+        cell = clicked(st.session_state["filter.matrix"].open)
+        if cell:
             label, predicted = ([], []) if pressed == {cell} else ([cell[0]], [cell[1]])
             cells = wanted_rows(opened).choosing("label", label).choosing("predicted", predicted)
             change(opened, lambda _: cells.choosing("correct", []))
@@ -108,7 +109,8 @@ def draw_filters(opened: Opened, wanted: Filter) -> None:
         _draw_range(opened, wanted, "confidence", low=0.5, high=1.0, step=0.01, format="percent")
         by_name = lambda now, text: narrowed(now, name=text.strip() or None)  # noqa: E731
         st.text_input("File name contains", max_chars=100, **bound(opened, "filter.name", wanted.name or "", by_name))
-        if names := library.tags().names():
+        names = library.tags().names()
+        if names:
             _draw_tag(opened, wanted, names)
     with statistics:
         _draw_ranges(opened, wanted, [name for name in opened.extents if name not in ("confidence", *opened.studied)])
@@ -158,7 +160,8 @@ def draw_choice(opened: Opened, wanted: Filter, column: str, *, counted: bool = 
         column: filtered by its values; nothing is drawn for another one.
         counted: whether each value is followed by its number of images, and the choice has a label.
     """
-    options, chosen = choices_of(opened.table, column), list(wanted.chosen(column))
+    options = choices_of(opened.table, column)
+    chosen = list(wanted.chosen(column))
     if not options or not (chosen or column in DECIDED or differs(opened, column)):
         return
     counts = library.choice_counts(opened, wanted, column) if counted else {}
@@ -197,7 +200,8 @@ def _draw_range(
 
     first, last = wanted.within(column)
     options = bound(opened, filter_key(column), (min(max(first, low), high), max(min(last, high), low)), apply)
-    label, help = plain(short_label(opened, column)), help_of(opened, column)
+    label = plain(short_label(opened, column))
+    help = help_of(opened, column)
     st.slider(label, low, high, step=step, help=help, format=format, **options)
 
 
@@ -212,7 +216,8 @@ def _steps(extent: Extent) -> tuple[float, float, float, str]:
         step = max(1.0, float(np.ceil(span / 1000)))
         return extent.low, extent.low + float(np.ceil(span / step)) * step, step, "%d"
     step = float(2.0 ** np.floor(np.log2(span / 200)))
-    low, high = float(np.floor(extent.low / step)) * step, float(np.ceil(extent.high / step)) * step
+    low = float(np.floor(extent.low / step)) * step
+    high = float(np.ceil(extent.high / step)) * step
     return low, high, step, f"%.{max(0, 2 - int(np.floor(np.log10(span))))}f"
 
 

@@ -5,7 +5,7 @@ value each.
 """
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from core.console import one_direction
 from core.findings.bars import FindingTable
 from core.findings.contrast import Finding
 from core.findings.numbers import percent
-from core.images.palette import GREY
+from core.images.palette import CLASS_COLOURS, GREY
 from dashboard.components.component import ALL, OPEN
 
 STYLE = f"<style>{Path(__file__).with_suffix('.css').read_text('utf-8')}</style>"
@@ -35,16 +35,25 @@ class Bar(NamedTuple):
     colour: str = GREY
 
 
-def draw_bars(bars: Sequence[Bar]) -> None:
+def draw_bars(bars: Iterable[Bar]) -> None:
     """Draw shares as labelled bars, a row each."""
+    shown = list(bars)
     rows = [
         f'<div class="bar"><span>{html.escape(one_direction(bar.label))}</span><span class="track">'
         f'<i style="width:{100 * bar.share:.1f}%;background:{bar.colour}"></i></span>'
         f"<b>{percent(bar.share, 0)}</b></div>"
-        for bar in bars
+        for bar in shown
     ]
-    widest = max((len(bar.label) for bar in bars), default=0)
+    widest = max((len(bar.label) for bar in shown), default=0)
     st.html(f'{STYLE}<div class="bars" style="--label:{widest / 2:.0f}em">{"".join(rows)}</div>')
+
+
+def bars_of(finding: Finding, label: str, verdict: str, control: str = "control") -> list[Bar]:
+    """Return the bars of a finding in shares: the effect in the colour of a class, and its strongest control."""
+    bars = [Bar(label, finding.measure.value, CLASS_COLOURS[verdict])]
+    if finding.control is not None:
+        bars.append(Bar(control or finding.control.name, finding.control.measure.value))
+    return bars
 
 
 def finding_table(findings: Iterable[Finding]) -> None:

@@ -21,7 +21,7 @@ from dashboard.components.component import component, nothing, one_of
 from dashboard.components.plain import code
 from dashboard.components.probing import smallest_flips_of
 from dashboard.components.study import command
-from dashboard.components.words import NO_BREAK, percent
+from dashboard.components.words import NO_BREAK, percent, thing_of
 from dashboard.library import Opened
 from dashboard.state import shows_pixels
 
@@ -90,8 +90,8 @@ def image_grid(
         # an image without a label is neither right nor wrong
         truth = row.label if isinstance(row.label, str) else ""
         wrong = bool(truth) and prediction != truth
-        about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
-        about, name = one_direction(about), one_direction(row.name)
+        about = one_direction(thing_of(row.category))
+        name = one_direction(row.name)
         how = f"at this threshold, though {row.predicted} is likelier: {sure}" if moved else f"with {sure}"
         called = f"called {prediction} {how}, " if judged else ""
         said = f"is {truth}" if truth else "no label"
@@ -168,7 +168,8 @@ def draw_sheet(opened: Opened, rows: NDArray[np.intp], *, threshold: float) -> N
         rows: positions of the images, in this order.
         threshold: of p(REAL), 0 to 1.
     """
-    pictures, flips = library.pictures(opened), smallest_flips_of(opened)
+    pictures = library.pictures(opened)
+    flips = smallest_flips_of(opened)
     has_maps = opened.run.maps is not None
     table = opened.table.iloc[rows]
     cards = []
@@ -186,7 +187,7 @@ def draw_sheet(opened: Opened, rows: NDArray[np.intp], *, threshold: float) -> N
             for number, source in enumerate(sources)
         ]
         called = f"{label} called {prediction}, {percent(row.confidence)} sure".lstrip()
-        about = row.category.replace("_", " ") if isinstance(row.category, str) else row.name
+        about = thing_of(row.category, row.name)
         flip = flips.get(row.id)
         words = [
             f"<b>{html.escape(one_direction(about))}</b>: {called}",

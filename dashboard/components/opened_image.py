@@ -27,7 +27,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
 from dashboard.components.probing import follow_changes, last_changes, probes_of, rates_of, stored_changes
 from dashboard.components.requests import Subject
-from dashboard.components.words import CLASS_WORDS, draw_title, percent
+from dashboard.components.words import CLASS_WORDS, draw_title, percent, thing_of
 from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
 from dashboard.state import Setting
@@ -60,7 +60,7 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
     subject = Subject(image, values["name"])
     draw_title(_headline(opened, row, subject, label))
     verdict = values["predicted"]
-    thing = values["category"].replace("_", " ") if isinstance(values["category"], str) else "picture"
+    thing = thing_of(values["category"], "picture")
 
     def draw(changes: pd.DataFrame) -> None:
         measured = _measured(opened, verdict, changes) if made_by else {}

@@ -66,7 +66,8 @@ def draw_numbers(opened: Opened, rows: pd.DataFrame) -> None:
     counts = metrics.confusion_at(rows, THRESHOLD.value)
     with st.grid(2, min_column_width=340, gap="large") as grid:
         with grid.cell():
-            if cell := confusion_matrix(counts, key="matrix"):
+            cell = confusion_matrix(counts, key="matrix")
+            if cell:
                 wanted = _base().choosing("label", cell[:1]).choosing("predicted", cell[1:])
                 state.go("mistakes", run=opened.run.name, wanted=wanted)
         with grid.cell():
@@ -90,7 +91,10 @@ def measures_of(counts: NDArray[np.int64], auroc: float | None) -> pd.DataFrame:
     Returns:
         Columns `value`, `95% interval`, `counts` and `the paper's`, a row a measure.
     """
-    right, images, called, paper = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0), metrics.PAPER["per_class"]
+    right = np.diag(counts)
+    images = counts.sum(axis=1)
+    called = counts.sum(axis=0)
+    paper = metrics.PAPER["per_class"]
     # of one class only, the accuracy is its recall
     shares = {"Accuracy": (right.sum(), counts.sum(), metrics.PAPER["accuracy"])} if images.all() else {}
     for label, name in enumerate(CLASSES):
@@ -120,7 +124,8 @@ def _draw_curves(rows: pd.DataFrame, counts: NDArray[np.int64]) -> None:
     if not counts.sum(axis=1).all():
         st.info("These images are of one class, and a curve needs both.")
         return
-    (recall, alarms), share = counts[:, 0] / counts.sum(axis=1), counts[0].sum() / counts.sum()
+    recall, alarms = counts[:, 0] / counts.sum(axis=1)
+    share = counts[0].sum() / counts.sum()
     swept = metrics.sweep(rows)
     # where nothing is called FAKE it is undefined; the curve begins at 1
     precision = counts[0, 0] / counts[:, 0].sum() if counts[:, 0].any() else 1.0
@@ -142,7 +147,8 @@ def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:
     """Draw the error rate by category and by source; a value that is chosen opens its errors."""
     OF.choose("Among", label_visibility="collapsed")
     among = rows if OF.value == "all" else rows[rows["label"] == OF.value]
-    cells, base = metrics.confusion_at(among, THRESHOLD.value), _base().choosing("correct", ["wrong"])
+    cells = metrics.confusion_at(among, THRESHOLD.value)
+    base = _base().choosing("correct", ["wrong"])
     overall = (cells[0, 1] + cells[1, 0]) / max(1, cells.sum())
     if "source" in among and among["source"].notna().any():
         share = st.column_config.NumberColumn(format="percent")
@@ -155,10 +161,8 @@ def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:
         rates = metrics.error_by(among, column, threshold=THRESHOLD.value)
         st.markdown(f"#### By {column}", help=explain("Interval"))
         # of many, those with the most images
-        value = charts.rate_chart(
-            metrics.largest(rates), overall=overall, key=column, title=f"Error rates by {column}",
-            opens=f"Show the errors of one {column}",
-        )  # fmt: skip
+        title = f"Error rates by {column}"
+        value = charts.rate_table(metrics.largest(rates), key=column, title=title, overall=overall)
         name = f"{opened.run.name}-{column}.csv"
         csv_button("These numbers (CSV)", rates.rename(columns={"value": column}), name, key=f"csv.{column}")
         if value is not None:
@@ -168,7 +172,8 @@ def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:
 
 def draw_confidence(opened: Opened, rows: pd.DataFrame) -> None:
     """Draw how confident verdicts are, and how often verdicts of each confidence are right."""
-    histogram, bins = metrics.confidence_histogram(at_threshold(rows, THRESHOLD.value)), metrics.calibration(rows)
+    histogram = metrics.confidence_histogram(at_threshold(rows, THRESHOLD.value))
+    bins = metrics.calibration(rows)
     over, under = metrics.beyond_confidence(bins)
     with st.grid(2, min_column_width=340, gap="large") as grid:
         with grid.cell():
@@ -207,7 +212,8 @@ def _draw_training(made_by: DetectorHandle | None) -> None:
     st.markdown("#### Training", help=explain("Epoch"))
     manifest = made_by.manifest if made_by else {}
     history = manifest.get("history")
-    if histories := {str(one["name"]): one["history"] for one in manifest.get("members", []) if one.get("history")}:
+    histories = {str(one["name"]): one["history"] for one in manifest.get("members", []) if one.get("history")}
+    if histories:
         history = histories[Setting("network", next(iter(histories)), tuple(histories)).choose("Network")]
     if history:
         charts.show(charts.training(history), key="training", alt="Accuracy by epoch")
@@ -218,7 +224,8 @@ def _draw_training(made_by: DetectorHandle | None) -> None:
 def facts_of(run: Run) -> dict[str, str]:
     """Return what identifies a run and its detector, as Markdown."""
     # runs of earlier versions do not say
-    manifest, device = run.manifest, str(run.manifest.get("device", "unknown"))
+    manifest = run.manifest
+    device = str(run.manifest.get("device", "unknown"))
     leaked = f"{manifest['leaked']:,}" if run.leaks_checked else "not checked"
     facts = {
         "Detector": f"{plain(manifest['detector'])}, weights {code(manifest['detector_sha256'][:16])}",

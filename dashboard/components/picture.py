@@ -111,9 +111,12 @@ def _framed(image: NDArray[np.uint8], verdict: str | None, pixels: bool) -> str:
 @st.cache_resource(max_entries=MOST, show_spinner=False, hash_funcs={Explanation: pickle.dumps})
 def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> dict[str, Any]:
     """Return the data of the element."""
-    colours, scale = bar_colours(style.palette), scale_of(explanation, style)
-    (left, right), outlined = ENDS[style.palette], style.drawing == "outline"
-    hatched, name = explanation.undecided, title or find_explainer(explanation.method).title
+    colours = bar_colours(style.palette)
+    scale = scale_of(explanation, style)
+    left, right = ENDS[style.palette]
+    outlined = style.drawing == "outline"
+    hatched = explanation.undecided
+    name = title or find_explainer(explanation.method).title
     legend = {
         "colours": colours,
         "low": f"{-scale:.2g}",

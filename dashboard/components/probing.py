@@ -67,14 +67,16 @@ def stored_changes(opened: Opened, row: int) -> tuple[pd.DataFrame, Pixels | Non
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
 def _stored(opened: Opened, stamp: str, row: int) -> tuple[pd.DataFrame, Pixels | None] | None:  # noqa: ARG001 - the key
-    if (study := probes_of(opened)) is None:
+    study = probes_of(opened)
+    if study is None:
         return None
     own = study.table[study.table["id"] == opened.rows[row]]
     seed = int(study.about.get("parameters", {}).get("seed", 0))
     example = probe_example(opened.run, row, library.pictures(opened).get, seed=seed) if len(own) else None
     if example is None:
         return None
-    stored, margin = own.iloc[0], float(opened.judged["margin"].iloc[row])
+    stored = own.iloc[0]
+    margin = float(opened.judged["margin"].iloc[row])
     sizes = {column: stored.get(size_column(column)) for column in probe_columns()}
     after = {column: stored.get(column) for column in probe_columns()}
     changes = tabulate_changes(after, sizes, margin, temperature=opened.run.manifest["temperature"])
@@ -149,7 +151,8 @@ def change_words(column: str, side: int) -> str:
 
 def changed_cell(changes: pd.DataFrame, column: str, name: str) -> Cell:
     """Return the picture of a change of `stored_changes`, framed in its verdict."""
-    picture, verdict = changes.loc[column, "picture"], verdict_of(changes.loc[column, "margin"])
+    picture = changes.loc[column, "picture"]
+    verdict = verdict_of(changes.loc[column, "margin"])
     return Cell(picture, f"{name}: called {verdict}", f"{name}  \n{CLASS_WORDS[verdict]}", verdict)
 
 
@@ -159,7 +162,8 @@ def smallest_flips_of(opened: Opened) -> dict[str, str]:
 
     id -> words, "no change that was tried" where none does; images that the study lacks are left out.
     """
-    if (study := probes_of(opened)) is None or "smallest_flip" not in study.table:
+    study = probes_of(opened)
+    if study is None or "smallest_flip" not in study.table:
         return {}
     words = {name_of_change(column): change_words(column, opened.run.side) for column in probe_columns()}
     flips = study.table["smallest_flip"].map(lambda name: words.get(name, name), na_action="ignore")

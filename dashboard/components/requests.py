@@ -16,7 +16,8 @@ from dashboard.components.plain import with_code
 from dashboard.jobs import Asked, JobStatus, Request, Worker
 
 # seconds between two looks at what is being computed, and the most for who waits behind others
-SECONDS, MOST_SECONDS = 0.5, 4.0
+SECONDS = 0.5
+MOST_SECONDS = 4.0
 T = TypeVar("T")
 
 

@@ -75,7 +75,8 @@ def draw(ids: Sequence[str]) -> None:
                     st.form_submit_button(
                         label, key=f"selection.{key}", type="tertiary", on_click=_change_tag, args=(ids, put, done)
                     )
-        if problem := st.session_state.pop("selection.tag_error", None):
+        problem = st.session_state.pop("selection.tag_error", None)
+        if problem:
             st.error(with_code(problem))
 
 
@@ -101,7 +102,8 @@ def draw_comparison(opened: Opened, wanted: Filter, ids: Sequence[str], pictures
             continue
         st.caption(caption)
         options: dict[str, Any] = {"key": f"selection.compared.{with_map}", "maps": with_map, "size": "large"}
-        if id_ := image_grid(opened, chosen, pictures, threshold=wanted.threshold, **options):
+        id_ = image_grid(opened, chosen, pictures, threshold=wanted.threshold, **options)
+        if id_:
             state.put("id", id_)
             st.rerun()
     judged_by = ["threshold", "p_real"] if wanted.threshold != HALF else []
@@ -127,9 +129,11 @@ def draw_group_differences(opened: Opened, wanted: Filter, positions: NDArray[np
             return
         # what got the other verdict, where there is enough of it
         lifted = replace(wanted.choosing("predicted", []).choosing("correct", []), sort=Filter.sort)
-        others, whose = library.matching(opened, lifted), "that all filters but verdicts find"
+        others = library.matching(opened, lifted)
+        whose = "that all filters but verdicts find"
         if len(others) - len(positions) < FEWEST:
-            others, whose = everything, "of this run"
+            others = everything
+            whose = "of this run"
         others = np.setdiff1d(others, positions)
         st.markdown(f"Compared with the {len(others):,} other images {whose}:")
         # the columns that the filter fixes differ by definition, and how sure verdicts are goes with every verdict

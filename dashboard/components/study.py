@@ -107,7 +107,8 @@ def draw_maker(key: str, commands: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def _draw_maker(key: str, commands: Mapping[str, tuple[str, ...]]) -> None:
-    maker, is_new = the_maker(), f"making.{key}"
+    maker = the_maker()
+    is_new = f"making.{key}"
     if maker.busy:
         st.session_state[is_new] = True
         share = re.search(r"(\d+)%", line := maker.line)

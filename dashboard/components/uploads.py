@@ -25,10 +25,12 @@ from dashboard.components.component import component, nothing
 
 _mount = component(__file__, "crop")
 # of the session: what was made of pictures, and where their squares were put, by their keys
-MADE, PLACES = "upload.made", "upload.places"
+MADE = "upload.made"
+PLACES = "upload.places"
 T = TypeVar("T")
 # files of one visitor that are read at once, and their bytes together
-MAX_FILES, MAX_OWN = 32, 64 * 2**20
+MAX_FILES = 32
+MAX_OWN = 64 * 2**20
 # bytes of a file, as in .streamlit/config.toml
 MAX_UPLOAD = 20 * 2**20
 _one_at_a_time = threading.Lock()
@@ -105,7 +107,8 @@ class Picture:
         Raises:
             ImageError: it cannot be read as an image here.
         """
-        steps, place = self.steps(preprocessing), self.place(preprocessing) if moved else None
+        steps = self.steps(preprocessing)
+        place = self.place(preprocessing) if moved else None
         prepare = lambda: self.use(lambda pixels: prepare_pixels(pixels, steps, place))  # noqa: E731
         return remembered((self.key, steps.steps, place), prepare)
 

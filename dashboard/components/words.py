@@ -38,6 +38,11 @@ def coloured(text: str) -> str:
     return re.sub(r"\b(REAL|FAKE)\b", lambda found: CLASS_WORDS[found[1]], text)
 
 
+def thing_of(category: object, otherwise: str = "") -> str:
+    """Say what an image shows: "grace hopper" for the category "grace_hopper"."""
+    return category.replace("_", " ") if isinstance(category, str) else otherwise
+
+
 def name_paper() -> None:
     """Say which paper is meant, where a page first speaks of it."""
     st.caption(f"The paper: {THE_PAPER} (undated).")

@@ -12,7 +12,6 @@ from plotly.graph_objects import Figure
 
 from core.console import PROGRAM
 from core.cues.cues import BOUND, conclude, find_results, read_results
-from core.findings.contrast import Finding
 from core.homes import homes
 from core.images.labels import CLASSES, other_class
 from core.images.palette import CLASS_COLOURS
@@ -50,7 +49,8 @@ PAIRS = Setting("pairs", STEP, kind=int, low=STEP, high=1200)
 
 def draw(opened: Opened) -> None:
     """Draw the tab."""
-    if (audit := study_of(opened, "audit", "duplicates", "files")) is None:
+    audit = study_of(opened, "audit", "duplicates", "files")
+    if audit is None:
         draw_cues(opened)
         return
     duplicates = readable(opened, "duplicates")
@@ -58,7 +58,6 @@ def draw(opened: Opened) -> None:
     keys = [(finding.key.partition("."), finding) for finding in audit.findings]
     cues = {name: finding for (kind, _, name), finding in keys if kind in ("fact", "follow")}
     draw_lesson(opened, audit)
-    draw_headlines(opened, cues, duplicates)
     finding_table([*cues.values(), *(finding for finding in audit.findings if finding.key.startswith("baseline"))])
     with fold(
         "matched",
@@ -92,7 +91,7 @@ def draw(opened: Opened) -> None:
     with fold(
         "copies",
         "Are test images copies of training images?",
-        "Not measured yet." if duplicates is None else "",
+        "Not measured yet." if duplicates is None else copies_words(opened, duplicates),
         explained="An image that the detector was trained on is no test, and a repeated one counts twice. Near copies "
         "are pairs whose perceptual hashes and grey levels agree: a hint to look, not a proof.",
         help=explain("Leak", "Repeat", "Near copy"),
@@ -114,27 +113,20 @@ def draw_lesson(opened: Opened, audit: StudyResult) -> None:
     accuracy = audit.table.set_index("name")["accuracy"]
     simple = float(accuracy["spectrum"])
     network = float(accuracy["network"])
-    follows = "most can be told from it, and not all" if network > simple else "the network adds nothing"
+    follows = "mostly, and the network sees more" if network > simple else "as well as by the network"
     guessing = max(opened.run.is_real.mean(), 1 - opened.run.is_real.mean())
-    st.markdown(f"How often verdicts are right from how fine the detail is alone, whatever it shows: **{follows}**.")
+    st.markdown(f"Does fineness of detail alone tell REAL from FAKE? **{follows.capitalize()}.**")
     draw_bars([Bar("guessing", guessing), Bar("fineness of detail alone", simple), Bar("the network", network)])
 
 
-def draw_headlines(opened: Opened, cues: Mapping[str, Finding], duplicates: StudyResult | None) -> None:
-    """Draw the numbers that a reviewer asks for."""
-    metrics: dict[str, tuple[str, str | None]] = {}
-    for name in list(cues)[:1]:
-        metrics["Best single number"] = TITLES[name], f"AUROC {cues[name].measure.value:.2f}"
-    if duplicates is not None:
-        unchecked = duplicates.finding("unchecked") is not None and not opened.run.leaks_checked
-        leaks = [duplicates.finding(key) for key, (side, _) in COUNTED.items() if side == "in_training"]
-        count = sum(int(leak.details.get("count", 0)) for leak in leaks if leak is not None)
-        metrics["Copies of training images"] = "not checked" if unchecked else f"{count:,}", None
-    repeats = int(opened.run.predictions["is_repeat"].sum())
-    metrics["Repeated images"] = f"{repeats:,}", None
-    with st.grid(3, min_column_width=150):
-        for label, (value, beside) in metrics.items():
-            st.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, height="stretch")
+def copies_words(opened: Opened, duplicates: StudyResult) -> str:
+    """Count the copies of training images, where those were looked for, and the images that the set has twice."""
+    repeats = f"{int(opened.run.predictions['is_repeat'].sum()):,} repeats"
+    if duplicates.finding("unchecked") is not None and not opened.run.leaks_checked:
+        return f"Not checked; {repeats}."
+    leaks = [duplicates.finding(key) for key, (side, _) in COUNTED.items() if side == "in_training"]
+    count = sum(int(leak.details.get("count", 0)) for leak in leaks if leak is not None)
+    return f"{count:,} copies, {repeats}."
 
 
 def draw_spread(opened: Opened, name: str) -> None:
@@ -262,7 +254,8 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
         st.caption(f"The pictures of the training images are not available. {how_to_get_pictures()}")
     with st.grid(3, min_column_width=300, gap="medium") as grid:
         for pair in shown.to_dict("records"):
-            if (row := opened.row_of(pair["id"])) is not None:
+            row = opened.row_of(pair["id"])
+            if row is not None:
                 with grid.cell():
                     draw_pair(opened, pair, row, training)
     if len(shown) < min(len(pairs), PAIRS.high):
@@ -297,7 +290,9 @@ def draw_pair(
         row: where the image stands in the run.
         training: pixels of training images by identity; None where the copies are in the run itself.
     """
-    pictures, partner, name = library.pictures(opened), str(pair["partner"]), str(pair["name"])
+    pictures = library.pictures(opened)
+    partner = str(pair["partner"])
+    name = str(pair["name"])
     label, own_name = (str(opened.table[column].iloc[row]) for column in ("label", "name"))
     other = other_class(label) if pair["class"] == "other" else label  # type: ignore[arg-type]
     at = opened.row_of(partner) if training is None else None

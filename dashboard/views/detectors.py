@@ -40,7 +40,7 @@ PURPOSES = {
     "strong": "the most accurate one",
     "swift": "small and quick",
     "robust": "to need fine detail less",
-    "masked": "to be asked with parts covered",
+    "masked": "to see covered parts",
     "paper": "the paper's network",
     "patch": "to have an exact map",
     "sample": "the sample pictures",
@@ -74,11 +74,13 @@ def rows() -> pd.DataFrame:
 @st.cache_data(max_entries=256, show_spinner=False)
 def shares_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG001 - the key
     """Return a run's set, and the shares of its images and of others that are right, as far as they are known."""
-    opened, studies = library.open_run(path), {}
+    opened = library.open_run(path)
+    studies = {}
     for study in ("deliveries", "out_of_distribution"):
         # the pages that are about it say why one cannot be read
         with suppress(ContractError):
-            if (result := library.study_of(opened, study)) is not None and result.findings:
+            result = library.study_of(opened, study)
+            if result is not None and result.findings:
                 studies[study] = result
     metrics = opened.run.manifest["metrics"]["all"]
     classes = {name: scores["recall"] for name, scores in metrics.get("per_class", {}).items() if scores["support"]}
@@ -125,7 +127,8 @@ labels = table["name"].map(run_label)
 shown = table.rename(columns={"name": "Detector", "set": "Pictures"})
 names = labels.str.partition(" on ")[0]
 # of a detector with several runs only the first goes by its name alone
-shown["Detector"] = labels.where(names.duplicated(), names)
+several = names + " (" + table["set"].astype(str).str.rpartition("-")[0] + ")"
+shown["Detector"] = names.where(~names.duplicated(), several)
 named = [st.query_params.get("run"), st.query_params.get("versus")]
 ticked = [int(row) for row in table.index[table["name"].isin(named)]]
 st.dataframe(

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
-from core.findings.answer import answer_of
+from core.findings.answer import answer_of, ruling_of
 from core.findings.contrast import Finding
 from core.images.labels import other_class
 from core.images.palette import CLASS_COLOURS
@@ -23,9 +23,9 @@ from core.studies.shared.groups import VERDICTS
 from core.studies.store import StudyResult
 from dashboard import state
 from dashboard.components import charts
-from dashboard.components.charts import SYMBOLS, Line, line_figure, rate_chart
+from dashboard.components.charts import SYMBOLS, Line, line_figure, rate_table
 from dashboard.components.component import fold
-from dashboard.components.findings import Bar, draw_bars, finding_table
+from dashboard.components.findings import bars_of, draw_bars, finding_table
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
@@ -94,12 +94,23 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
                     draw_strip(opened, strongest)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Other pictures", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
-        st.caption("Control: the strongest, as large. Seam: the edge where moved blocks meet.")
+        st.caption("Control: as large. Seam: where moved blocks meet.")
 
 
 def _effect(finding: Finding) -> float:
     """Return how much more a finding's change flips than its strongest control; what it flips without one."""
     return (finding.difference or finding.measure).value
+
+
+def answer_words(finding: Finding) -> str:
+    """Write an answer with the first comparison that contradicts the main one: "Depends on change: no for blurred"."""
+    answer = str(answer_of(finding)).capitalize()
+    main = ruling_of(finding, finding.main)
+    for contrast in finding.contrasts:
+        ruling = ruling_of(finding, contrast)
+        if {main, ruling} == {"yes", "no"}:
+            return f"{answer}: {ruling} for {contrast.value}"
+    return answer
 
 
 def draw_strip(opened: Opened, finding: Finding) -> None:
@@ -109,17 +120,14 @@ def draw_strip(opened: Opened, finding: Finding) -> None:
     control = finding.control
     answer = answer_of(finding)
     steps = {step.at(opened.run.side).full_label: step.key for step in probe.strengths}
-    st.markdown(f"{plain(finding.question)} **{str(answer).capitalize()}.**")
+    st.markdown(f"{plain(finding.question)} **{plain(answer_words(finding))}.**")
     controls = [PROBES[key] for key in probe.controls if control is not None and PROBES[key].inline == control.name]
     # a picture that shows what is claimed
     shows_flip = {"yes": True, "no": False}.get(answer.word)
     draw_pictures(
         opened, [probe, *controls], steps[finding.details["strength"]], verdict, columns=3, shows_flip=shows_flip
     )
-    bars = [Bar(f"{verdict} that flip", finding.measure.value, CLASS_COLOURS[verdict])]
-    if control is not None:
-        bars.append(Bar("control", control.measure.value))
-    draw_bars(bars)
+    draw_bars(bars_of(finding, f"{verdict} that flip", verdict))
 
 
 def draw_pictures(
@@ -218,7 +226,8 @@ def response(rates: Sequence[FlipRate], side: int) -> Figure:
         own = [rate for rate in rates if rate.flipped == verdict]
         if not own:
             continue
-        colour, symbol = CLASS_COLOURS[verdict], SYMBOLS[verdict]
+        colour = CLASS_COLOURS[verdict]
+        symbol = SYMBOLS[verdict]
         names = [rate.strength.at(side).label for rate in own]
         shares = [rate.contrast.measure for rate in own]
         ends = [share.low for share in shares], [share.high for share in shares]
@@ -250,15 +259,12 @@ def draw_groups(opened: Opened, probes: StudyResult, probe: Probe, column: str) 
                 continue
             with grid.cell():
                 st.markdown(f"{CLASS_WORDS[own[0].flipped]} verdicts")
-                value = rate_chart(
-                    _group_rows(own),
-                    key=f"evidence.groups.{verdict}",
-                    title="Share of verdicts that flip, by group",
-                    opens="Show the images of one group",
-                    colour=CLASS_COLOURS[verdict],
-                )
+                key = f"evidence.groups.{verdict}"
+                title = "Share of verdicts that flip, by group"
+                value = rate_table(_group_rows(own), key=key, title=title, expected="control")
             if value is not None:
-                name, field = f"probes.{column}", "label" if by == "cell" else by
+                name = f"probes.{column}"
+                field = "label" if by == "cell" else by
                 # where a donor is changed, a flip means that the donor gets the image's verdict
                 toward_real = (verdict == "FAKE") != probe.changes_donor
                 wanted = Filter(sort=f"-{name}" if toward_real else name).choosing("predicted", [str(verdict)])
@@ -270,10 +276,11 @@ def draw_groups(opened: Opened, probes: StudyResult, probe: Probe, column: str) 
 
 
 def _group_rows(rates: Sequence[FlipRate]) -> pd.DataFrame:
-    """Lay out the flip rates of groups for `rate_chart`, their controls as what is expected."""
+    """Lay out the flip rates of groups for `rate_table`, their controls as what is expected."""
     rows = []
     for rate in rates:
-        share, control = rate.contrast.measure, rate.contrast.control
+        share = rate.contrast.measure
+        control = rate.contrast.control
         expected = np.nan if control is None else control.measure.value
         rows.append({"value": rate.group, "rate": share.value, "low": share.low, "high": share.high,
                      "images": share.n, "expected": expected})  # fmt: skip

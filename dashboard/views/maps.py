@@ -1,7 +1,7 @@
 """Can maps be believed? A real map beside maps that know nothing, and every method measured beside its controls."""
 
 from collections.abc import Sequence
-from itertools import cycle, groupby
+from itertools import chain, cycle, groupby
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ from dashboard import catalogue, library
 from dashboard.components import charts
 from dashboard.components.charts import Line, line_figure
 from dashboard.components.component import fold
-from dashboard.components.findings import Bar, draw_bars, finding_table
+from dashboard.components.findings import bars_of, draw_bars, finding_table
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import plain
@@ -100,7 +100,8 @@ def draw_maps(shown: Opened, field: int | None) -> None:
         field: side of the patches of a detector that adds up their scores, None for any other; the exact map is then
             drawn in the place of the shuffled one.
     """
-    run, pictures = shown.run, library.pictures(shown)
+    run = shown.run
+    pictures = library.pictures(shown)
     rows = evenly(np.flatnonzero(pictures.where >= 0), PICTURES)
     if run.maps is None or not len(rows):
         st.info("Maps need a detector with layers, and its pictures.", icon=":material/hide_image:")
@@ -114,12 +115,14 @@ def draw_maps(shown: Opened, field: int | None) -> None:
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
 def map_cells(shown: Opened, stamp: str, row: int, field: int | None) -> list[Cell]:  # noqa: ARG001 - the key
     """Draw the cells of `draw_maps` of a run with maps, for the picture of a row."""
-    run, image = shown.run, library.pictures(shown).get(row)
+    run = shown.run
+    image = library.pictures(shown).get(row)
     if image is None:
         return []
     own = np.asarray(run.needed_maps[row], np.float32)
     other = np.asarray(run.needed_maps[Cells(run).others(row, 1)[0]], np.float32) if len(run) > 1 else own[::-1]
-    verdict, scale = str(shown.judged["predicted"].iloc[row]), common_scale([own, other])
+    verdict = str(shown.judged["predicted"].iloc[row])
+    scale = common_scale([own, other])
     cells = [Cell(image, f"The picture, called {verdict}", CLASS_WORDS[verdict], verdict)]
     if field is None:
         second = "the same shuffled", np.random.default_rng(row).permutation(own.ravel()).reshape(own.shape)
@@ -183,8 +186,10 @@ def draw_truth(shown: Opened, *, field: int) -> None:
     )
     if shown.run.path != opened.run.path:
         draw_maps(shown, field)
-    if (result := readable(shown, "truth")) is not None:
-        near, bar = nearness(result.findings), st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1)
+    result = readable(shown, "truth")
+    if result is not None:
+        near = nearness(result.findings)
+        bar = st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1)
         alt = "Correlation of each map with the truth, the nearest first"
         st.dataframe(near, height="content", column_config=dict.fromkeys(near.columns, bar), alt=alt)
     beside = {"run": shown.run.name, "methods": "exact,lime", "lime.fill": "road"}
@@ -202,16 +207,6 @@ def draw_truth(shown: Opened, *, field: int) -> None:
     )
 
 
-def draw_composites(result: StudyResult) -> None:
-    """Draw how often cells of the FAKE part are more orange than the rest, by method, beside the strongest control."""
-    bars = []
-    for finding in result.findings:
-        bars.append(Bar(finding.subject, finding.measure.value, CLASS_COLOURS["FAKE"]))
-        if finding.control is not None:
-            bars.append(Bar(finding.control.name, finding.control.measure.value))
-    draw_bars(bars)
-
-
 def draw_curves(result: StudyResult) -> None:
     """Draw deletion and insertion curves under one fill; controls are grey, baselines thin."""
     with st.container(horizontal=True, gap="medium"):
@@ -221,9 +216,11 @@ def draw_curves(result: StudyResult) -> None:
     drawn = drawn[drawn["fill"] == (FILL.value if FILL.value in set(drawn["fill"]) else drawn["fill"].iloc[0])]
     with st.grid(2, min_column_width=320) as grid:
         for (group, direction), part in drawn.groupby(["group", "direction"], sort=False):
-            styles, lines = cycle(zip(LINES, MARKS, strict=True)), []
+            styles = cycle(zip(LINES, MARKS, strict=True))
+            lines = []
             for (method, name), rows in part.groupby(["method", "name"], sort=False):
-                x, y = rows["share"], rows["value"]
+                x = rows["share"]
+                y = rows["value"]
                 if method in ORDERS:
                     kind, width = ("control", 2.5) if method in CONTROLS else ("baseline", 1.3)
                     lines.append(Line(f"{kind}: {name}", x, y, dash=DASHES[method], width=width))
@@ -234,7 +231,8 @@ def draw_curves(result: StudyResult) -> None:
             charts.noise_band(figure, opened.run.noise)
             with grid.cell():
                 st.markdown(f"**{group}**")
-                key, alt = f"trust.curves.{group}.{direction}", f"Curves by {direction} of {group}"
+                key = f"trust.curves.{group}.{direction}"
+                alt = f"Curves by {direction} of {group}"
                 charts.show(figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02]), key=key, alt=alt)
 
 
@@ -248,10 +246,13 @@ def draw_randomised(result: StudyResult) -> None:
     """Draw how alike maps stay as weights are randomised from the top down, for each method; the control dotted."""
     with st.grid(3, min_column_width=260) as grid:
         for method, part in randomisation_summary(result.table, opened.run).groupby("method", sort=False):
-            title, lines = find_explainer(method).title, []
+            title = find_explainer(method).title
+            lines = []
             for verdict, rows in part.groupby("group", sort=False):
-                is_control, colour = rows["level"] == OTHER, CLASS_COLOURS[verdict]
-                levels, control = rows[~is_control], rows["value"][is_control].iloc[0]
+                is_control = rows["level"] == OTHER
+                colour = CLASS_COLOURS[verdict]
+                levels = rows[~is_control]
+                control = rows["value"][is_control].iloc[0]
                 names = ["classifier", *(f"and {layer_words(level)}" for level in levels["level"][1:-1]), "everything"]
                 ends = levels["low"], levels["high"]
                 lines += [Line(verdict, names, levels["value"], colour, "solid", charts.SYMBOLS[verdict], *ends)]
@@ -261,16 +262,6 @@ def draw_randomised(result: StudyResult) -> None:
                 st.markdown(f"**{title}**")
                 alt = f"Correlation of {title} with that by a randomised detector, level by level"
                 charts.show(figure.update_yaxes(range=[0, 1.04]), key=f"trust.randomisation.{title}", alt=alt)
-
-
-def draw_others(result: StudyResult) -> None:
-    """Draw how often verdicts on other pictures are wrong, and beside it on the test set."""
-    bars = []
-    for key, (label, verdict) in OTHERS.items():
-        if (finding := result.finding(key)) is not None:
-            bars.append(Bar(label, finding.measure.value, CLASS_COLOURS[verdict]))
-            bars += [] if finding.control is None else [Bar("on the test set", finding.control.measure.value)]
-    draw_bars(bars)
 
 
 opened = library.current()
@@ -284,7 +275,8 @@ draw_maps(opened, truth[1] if truth is not None and truth[0].run.path == opened.
 with st.container(horizontal=True, vertical_alignment="center"):
     st.button("Another picture", icon=":material/refresh:", on_click=next_picture)
     st.caption(f"Orange speaks for {CLASS_WORDS['FAKE']}, blue for {CLASS_WORDS['REAL']}.")
-if (faithfulness := study_of(opened, "faithfulness")) is not None:
+faithfulness = study_of(opened, "faithfulness")
+if faithfulness is not None:
     draw_answers(faithfulness.findings)
     with fold(
         "faithfulness",
@@ -303,8 +295,10 @@ if truth is not None:
     draw_truth(truth[0], field=truth[1])
 st.subheader("Half REAL, half FAKE", anchor=False)
 st.markdown("Two pictures joined in one: how often is the FAKE part more orange than the rest? 50% is chance.")
-if (composite := readable(opened, "composite")) is not None:
-    draw_composites(composite)
+composite = readable(opened, "composite")
+if composite is not None:
+    # cells of the FAKE part, by method, beside the strongest control
+    draw_bars(chain.from_iterable(bars_of(finding, finding.subject, "FAKE", "") for finding in composite.findings))
 draw_study(
     opened,
     "composite",
@@ -319,7 +313,9 @@ for name, part in PARTS.items():
 st.subheader("And on other pictures?", anchor=False)
 others = readable(opened, "out_of_distribution")
 if others is not None:
-    draw_others(others)
+    known = {key: others.finding(key) for key in OTHERS}
+    bars = [bars_of(finding, *OTHERS[key], "on the test set") for key, finding in known.items() if finding is not None]
+    draw_bars(chain.from_iterable(bars))
 draw_study(
     opened,
     "out_of_distribution",

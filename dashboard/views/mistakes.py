@@ -65,7 +65,8 @@ orders = sort_names(opened, wanted.sort)
 def title() -> str:
     """Return the page's title: what the filter shows."""
     cells = admitted(wanted) or set()
-    if pair := verdict_pair(opened, wanted):
+    pair = verdict_pair(opened, wanted)
+    if pair:
         return f"{pair_words(opened, pair)}: {len(positions):,} of them"
     if len(cells) == 1:
         return f"{len(positions):,} {TITLES[next(iter(cells))]}"
@@ -78,7 +79,8 @@ def take_click() -> None:
     """Write to the URL which image was opened in the grid, and which are selected."""
     # what a browser sends may be anything
     grid = st.session_state["mistakes.grid"]
-    if id_ := one_of(grid.open, opened.rows):
+    id_ = one_of(grid.open, opened.rows)
+    if id_:
         open_image(id_)
     if isinstance(grid.pick, list):
         state.put("pick", ",".join([id_ for id_ in grid.pick if one_of(id_, opened.rows)][: selection.MOST]))
@@ -268,7 +270,8 @@ def draw_open_image(row: int) -> None:
     with case:
         if asked and opened.row_of(asked) is None:
             st.info("The image in this address is not in this run; showing another one.", icon=":material/link_off:")
-        if sentence := catalogue.refused_detectors().get(st.query_params.get("beside", "")):
+        sentence = catalogue.refused_detectors().get(st.query_params.get("beside", ""))
+        if sentence:
             st.info(f"The detector in this address cannot be asked: {with_code(sentence)}", icon=":material/link_off:")
         draw_image(opened, wanted, row)
 

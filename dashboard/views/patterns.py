@@ -1,15 +1,18 @@
 """Patterns, a tab of What it reads: which images the detector treats alike, as points, and where each group errs."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.express as px
 import plotly.graph_objects as go
 import streamlit as st
 
 from core.explainers.drawing import Style, common_scale, draw_image, draw_map
+from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, GREY
 from core.runs.filter import Area, Filter
 from core.runs.pictures import Pictures
@@ -18,7 +21,7 @@ from core.studies.shared.cluster_cards import outline, read_cards
 from core.studies.shared.groups import VERDICTS
 from core.studies.store import StudyResult
 from dashboard import library, state
-from dashboard.components.charts import new_figure, rate_chart
+from dashboard.components.charts import rate_table
 from dashboard.components.component import fold
 from dashboard.components.downloads import csv_button
 from dashboard.components.findings import finding_table
@@ -33,10 +36,12 @@ from dashboard.state import Setting
 
 FACE = 116
 # rows of four
-TYPICAL, WRONG = 8, 4
+TYPICAL = 8
+WRONG = 4
 SPACE = Setting("space", "features", {"features": "By features", "maps": "By margin map"})
 VERDICT = Setting("verdict", "FAKE", {name: CLASS_WORDS[name] for name in VERDICTS})
-PICTURE, CHOSEN = "patterns.picture", "patterns.chosen"
+PICTURE = "patterns.picture"
+CHOSEN = "patterns.chosen"
 # points that are drawn: a browser that encloses them sends about 170 bytes of each back, of 2 MB that a server takes
 MOST_POINTS = 8_000
 # distinct under any colour blindness (Tol's muted scheme)
@@ -59,12 +64,14 @@ COLOURINGS = {
 }
 # offered only where the set has values for them
 FURTHER = ("category", "source")
-# (label, prediction) -> symbol and relative size; wrong ones are hollow and drawn last
-CELLS: dict[tuple[str, str], tuple[str, float]] = {
-    ("FAKE", "FAKE"): ("diamond", 1.0),
-    ("REAL", "REAL"): ("circle", 1.0),
-    ("REAL", "FAKE"): ("diamond-open", 1.5),
-    ("FAKE", "REAL"): ("circle-open", 1.5),
+# what an image is and is called -> symbol; wrong ones are hollow
+SYMBOLS = {
+    "is FAKE, called FAKE": "diamond",
+    "is REAL, called REAL": "circle",
+    "is REAL, called FAKE": "diamond-open",
+    "is FAKE, called REAL": "circle-open",
+    "called FAKE": "diamond",
+    "called REAL": "circle",
 }
 
 
@@ -80,7 +87,7 @@ def draw(opened: Opened) -> None:
     with fold(
         "errors",
         "Where does it err?",
-        explained="Share of wrong verdicts with 95% intervals; dashed: all verdicts. A click shows the wrong images.",
+        explained="Share of wrong verdicts with 95% intervals. A row opens its wrong images.",
         help=explain("Cluster", "Silhouette", "Interval"),
     ) as is_open:
         if is_open:
@@ -165,7 +172,7 @@ def members(space: str, number: int, *, wrong: bool = False) -> Filter:
 
 
 def rates(cards: pd.DataFrame, of: int) -> pd.DataFrame:
-    """Return the cards' error rates among the `of` images of the run, as `rate_chart` draws them."""
+    """Return the cards' error rates among the `of` images of the run, as `rate_table` draws them."""
     # a sample holds a larger share of mistakes than the run, so counts are scaled to the run as the rates are
     images = (cards["share"] * of).round().astype(int)
     return cards.assign(
@@ -183,11 +190,10 @@ def draw_rates(opened: Opened, answer: StudyResult, space: str) -> None:
         for verdict, mine in cards.groupby("verdict"):
             with grid.cell():
                 st.markdown(f"{CLASS_WORDS[str(verdict)]} **verdicts**")
-                value = rate_chart(
+                value = rate_table(
                     rates(mine, answer.about["of"]),
                     key=f"patterns.rates.{space}.{verdict}",
                     title=f"Error rates of the groups of {verdict}",
-                    opens="Show the errors of one group",
                     overall=mine["verdict_error_rate"].iloc[0],
                 )
             if value is not None:
@@ -236,9 +242,11 @@ def draw_card(opened: Opened, card: Any, space: str, scale: float) -> None:
         if not ids:
             continue
         st.caption(caption)
-        wanted, key = members(space, card.number, wrong=kind == "wrong"), f"patterns.{kind}.{space}.{card.number}"
+        wanted = members(space, card.number, wrong=kind == "wrong")
+        key = f"patterns.{kind}.{space}.{card.number}"
         rows = opened.rows.get_indexer(ids)
-        if id_ := image_grid(opened, rows, library.pictures(opened), key=key, size="small"):
+        id_ = image_grid(opened, rows, library.pictures(opened), key=key, size="small")
+        if id_:
             state.go("mistakes", run=opened.run.name, wanted=wanted, id=id_)
         if st.button(words, key=f"{key}.all", type="tertiary"):
             state.go("mistakes", run=opened.run.name, wanted=wanted)
@@ -262,30 +270,45 @@ def scatter(opened: Opened, space: str, key: str) -> go.Figure:
         space: "features" or "maps".
         key: of `COLOURINGS`, what to colour by.
     """
-    cluster = f"clusters.{space}_cluster"
-    rows = evenly(np.flatnonzero(np.isfinite(opened.table[f"{space}_x"].to_numpy(np.float64))), MOST_POINTS)
-    points = opened.table.iloc[rows].assign(row=rows)
-    points = points.assign(x=points[f"{space}_x"], y=points[f"{space}_y"], cluster=points[cluster].astype(int))
+    has_place = np.isfinite(opened.table[f"{space}_x"].to_numpy(np.float64))
+    rows = evenly(np.flatnonzero(has_place), MOST_POINTS)
+    table = opened.table.iloc[rows]
+    points = pd.DataFrame({"x": table[f"{space}_x"], "y": table[f"{space}_y"], "row": rows})
+    points["cluster"] = table[f"clusters.{space}_cluster"].astype(int)
+    is_labelled = table["label"].isin(CLASSES)
+    points["cell"] = ("is " + table["label"].astype(str) + ", ").where(is_labelled, "")
+    points["cell"] += "called " + table["predicted"].astype(str)
+    points["sure"] = table["confidence"]
+    points["colour"] = table["confidence"]
+    if key != "confidence":
+        points["colour"] = _names(points["cluster"] if key == "cluster" else table[key])
+    figure = px.scatter(
+        points,
+        x="x",
+        y="y",
+        color="colour",
+        symbol="cell",
+        symbol_map=SYMBOLS,
+        color_discrete_map={**CLASS_COLOURS, "right": GREY, "wrong": WRONG_COLOUR, OTHERS: GREY},
+        color_discrete_sequence=COLOURS,
+        color_continuous_scale="Cividis",
+        category_orders={"cell": list(SYMBOLS)},
+        custom_data=["row"],
+        hover_data={"x": False, "y": False, "sure": ":.0%"},
+        labels={"colour": COLOURINGS[key].lower(), "cell": "picture"},
+        render_mode="webgl",
+    )
+    named: set[str] = set()
+    for trace in figure.data:
+        # the legend is of colours; symbols have their own key
+        name = re.split(", is |, called ", trace.name)[0]
+        trace.update(name=name, legendgroup=name, showlegend=key not in ("cluster", "confidence") and name not in named)
+        named.add(name)
+    figure.update_traces(marker={"size": float(np.clip(260 / np.sqrt(max(len(points), 1)), 4, 9)), "opacity": 0.75})
     # another colouring keeps the place that was zoomed to, and what a legend hides would still be in a box
-    legend = {"itemsizing": "constant", "itemclick": False, "itemdoubleclick": False}
-    figure = new_figure(height=560, dragmode="select", uirevision=space, legend=legend)
-    figure.update_xaxes(showgrid=False, showticklabels=False, ticks="")
-    figure.update_yaxes(showgrid=False, showticklabels=False, ticks="")
-    if key == "confidence":
-        low, high = points[key].quantile([0.01, 0.99])
-        title = {"text": COLOURINGS[key], "side": "right"}
-        axis = {"colorscale": "Cividis", "cmin": low, "cmax": high, "colorbar": {"title": title, "thickness": 12}}
-        figure.update_layout(coloraxis=axis)
-        traces = _traces(points, COLOURINGS[key], None)
-    else:
-        names, colours = _names(points[key], key)
-        traces = (
-            trace
-            for name, colour in colours.items()
-            for trace in _traces(points[names == name], name, colour, legend=key != "cluster")
-        )
-    for trace in traces:
-        figure.add_trace(trace)
+    legend = {"itemsizing": "constant", "itemclick": False, "itemdoubleclick": False, "title": None}
+    figure.update_layout(height=560, dragmode="select", uirevision=space, legend=legend, coloraxis_colorbar_title=None)
+    figure.update_xaxes(visible=False).update_yaxes(visible=False)
     for number, mine in points.groupby("cluster")[["x", "y"]]:
         x, y = mine.median()
         corners = outline(mine.to_numpy(np.float64))
@@ -299,47 +322,20 @@ def scatter(opened: Opened, space: str, key: str) -> go.Figure:
     return figure
 
 
-def _names(values: pd.Series, key: str) -> tuple[pd.Series, dict[str, str]]:
-    """Name each point's value; return the names, and the colour of each in the order of the legend."""
-    if key == "cluster":
-        colours = {f"cluster {number}": COLOURS[number % len(COLOURS)] for number in sorted(set(values))}
-        return "cluster " + values.astype(str), colours
-    if key not in FURTHER:
-        return values.astype(str), {**CLASS_COLOURS, "right": GREY, "wrong": WRONG_COLOUR}
+def _names(values: pd.Series) -> pd.Series:
+    """Name each image's value, the rare ones together."""
     names = values.astype(object).where(values.notna(), OTHERS)
     names = names.map(lambda value: figure_text(str(value).replace("_", " ")))
-    frequent = names[names != OTHERS].value_counts().index[: len(COLOURS)]
-    colours = dict(zip(sorted(frequent), COLOURS, strict=False)) | {OTHERS: GREY}
-    return names.where(names.isin(frequent), OTHERS), colours
-
-
-def _traces(points: pd.DataFrame, name: str, colour: str | None, *, legend: bool = False) -> Iterator[go.Scattergl]:
-    """Draw points under one name, a trace for each cell of the matrix; without a colour, coloured by confidence."""
-    size = float(np.clip(260 / np.sqrt(max(len(points), 1)), 4, 9))
-    for (label, predicted), (symbol, larger) in CELLS.items():
-        mine = points[(points["label"] == label) & (points["predicted"] == predicted)]
-        if mine.empty:
-            continue
-        shade = {"color": colour} if colour else {"color": mine["confidence"], "coloraxis": "coloraxis"}
-        yield go.Scattergl(
-            x=mine["x"],
-            y=mine["y"],
-            mode="markers",
-            name=name,
-            legendgroup=name,
-            showlegend=legend,
-            marker={"symbol": symbol, "size": size * larger, "opacity": 0.25 if name == OTHERS else 0.75, **shade},
-            customdata=np.column_stack([mine["row"], 100 * mine["confidence"]]).astype(np.float32),
-            hovertemplate=f"{name}<br>is {label}, called {predicted}, %{{customdata[1]:.0f}}% sure<extra></extra>",
-        )
-        legend = False
+    frequent = names.value_counts().index[: len(COLOURS)]
+    return names.where(names.isin(frequent), OTHERS)
 
 
 def drawn_area(selection: Mapping[str, Any], space: str) -> Area | None:
     """Return the area that was boxed in or lassoed last, as the browser sent it; None for anything else."""
     for kind in ("lasso", "box"):
         try:
-            if area := Area.drawn(space, selection[kind][-1]["x"], selection[kind][-1]["y"]):
+            area = Area.drawn(space, selection[kind][-1]["x"], selection[kind][-1]["y"])
+            if area:
                 return area
         except (KeyError, TypeError, ValueError, IndexError):
             continue

@@ -33,7 +33,8 @@ GAME = Setting("game", 1, kind=int, low=1, high=9999)
 SIDE = 384
 
 opened = library.current()
-table, pictures = opened.judged, library.pictures(opened)
+table = opened.judged
+pictures = library.pictures(opened)
 draw_title("REAL or FAKE?")
 # another set has other answers, and another detector other verdicts
 images = str(opened.run.manifest["set_fingerprint"])

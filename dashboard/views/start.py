@@ -12,7 +12,8 @@ from dashboard.navigation import script_of
 
 def draw_doors() -> None:
     """Draw the three ways on."""
-    wrong, images = int((opened.judged["correct"] == "wrong").sum()), len(opened.run)
+    wrong = int((opened.judged["correct"] == "wrong").sum())
+    images = len(opened.run)
     doors = {
         "try_picture": ("Try a picture", "What would flip it?"),
         "mistakes": ("See its mistakes", f"{wrong:,} of {images:,}")

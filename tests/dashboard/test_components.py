@@ -11,21 +11,14 @@ from streamlit.testing.v1 import AppTest
 from core.images.decoding import ImageError, decode
 from core.images.encoding import encode_png
 from dashboard.components import uploads
-from dashboard.components.charts import clicked_value
+from dashboard.components.charts import ticked_value
 
 
 @pytest.mark.parametrize(
-    "sent, value",
-    [
-        ({"selection": {"points": [{"customdata": ["cat", 1]}]}}, "cat"),
-        ({"selection": {"points": [{"customdata": ["fish"]}]}}, None),
-        ({"selection": {"points": []}}, None),
-        ({"selection": {"points": [{"customdata": [["cat"]]}]}}, None),
-        (None, None),
-    ],
+    ("rows", "value"), [([1], "dog"), ([2], None), ([-1], None), ([True], None), ([], None), ("x", None), (None, None)]
 )
-def test_a_click_on_a_bar_is_one_of_its_values(sent, value):
-    assert clicked_value(sent, ["cat", "dog"]) == value
+def test_a_ticked_row_is_one_of_its_values(rows, value):
+    assert ticked_value({"selection": {"rows": rows}}, ["cat", "dog"]) == value
 
 
 def table_app():

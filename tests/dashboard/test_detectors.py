@@ -33,7 +33,7 @@ def test_the_table_holds_what_runs_and_studies_do(two, open_page, run):
     table = open_page("detectors", open="").dataframe[0].value.set_index("Detector")
     # no two rows have one name
     assert table.index.is_unique
-    names = {RUN: "tiny on seen-test", OTHER: "twin on seen-test"}
+    names = {RUN: "tiny (seen)", OTHER: "twin (seen)"}
     for name, row in ((name, table.loc[shown]) for name, shown in names.items()):
         numbers = read_run(two / "runs" / name).manifest["metrics"]["all"]
         assert row["Accuracy"] == pytest.approx(100 * numbers["accuracy"])

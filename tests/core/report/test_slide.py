@@ -1,17 +1,19 @@
 """The slide: what it says, and where its pictures and maps stand."""
 
 import io
+import tomllib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.explanation import Diagnostics, shuffled
 from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
+from core.homes import ROOT
 from core.images.encoding import enlarged
 from core.report import slide
 from core.report.slide import GAP, MAP, MAPS_TOP, MARGIN, PICTURE, SIZE, TOP, Side, Story, draw_slide
@@ -104,3 +106,16 @@ def test_without_a_story_the_verdict_is_the_headline(made, label):
     written = [text for text, _ in Recorded.texts]
     assert any("Nothing is in a place." in text for text in written)
     assert any("It is REAL." in text for text in written) == (label is not None)
+
+
+def test_a_slide_is_written_in_the_apps_font_where_that_ships(made, monkeypatch, tmp_path):
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
+    # Streamlit's name for Source Sans
+    assert theme["font"] == "sans-serif"
+    assert ImageFont.truetype(slide.FONT).getname()[0].startswith("SourceSans")
+    explanations = [(one, Style()) for one in made]
+    own = draw_slide(explanations)
+    slide.font_of.cache_clear()
+    monkeypatch.setattr(slide, "FONT", tmp_path / "none.woff2")
+    assert draw_slide(explanations) != own
+    slide.font_of.cache_clear()
