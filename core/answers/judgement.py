@@ -145,15 +145,15 @@ def judge(ready: Prepared, threshold: Threshold | None, margins: Sequence[float]
 
 def scores(detector: "Detector", pixels: Pixels) -> Float32:
     """Return the largest margin of each picture, as it is and after every saving; pixels are uint8 (N, S, S, 3)."""
-    found = []
+    largest = [np.zeros(0, np.float32)]
     for start in range(0, len(pixels), BATCH):
         batch = np.asarray(pixels[start : start + BATCH])
         after_saving = [saved(image, detector.preprocessing) for image in batch]
         margins = detector.margins(np.concatenate([batch, *after_saving]))
         own = margins[: len(batch)]
         after = margins[len(batch) :].reshape(len(batch), -1)
-        found.append(np.maximum(own, after.max(axis=1)))
-    return np.concatenate(found) if found else np.zeros(0, np.float32)
+        largest.append(np.maximum(own, after.max(axis=1)))
+    return np.concatenate(largest)
 
 
 def highest_threshold(scores: Floats, share: float) -> float:

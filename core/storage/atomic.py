@@ -36,8 +36,10 @@ def writing(path: Path) -> Iterator[None]:
     except (WriteError, TakenError):
         raise
     except OSError as error:
-        # of a full disk, NumPy gives no errno, only how many values it has written
-        number = error.errno or (errno.ENOSPC if "requested and" in str(error) else 0)
+        number = error.errno
+        if "requested and" in str(error):
+            # of a full disk, NumPy gives no errno, only how many values it has written
+            number = errno.ENOSPC
         reason = os.strerror(number) if number else str(error)
         raise WriteError(number or errno.EIO, reason, str(path)) from error
 

@@ -29,6 +29,8 @@ MAX_BYTES = 16 * MB
 MAX_ROW_BYTES = 4096
 # Arrow's types of columns whose values may be of any length
 TEXTS = ("string", "large_string", "binary", "large_binary")
+# halves of letters, as which Python reads bytes that are not text
+HALVES = re.compile("[\ud800-\udfff]")
 # of a sealed folder
 MANIFEST = "manifest.json"
 
@@ -186,13 +188,14 @@ def plain_json(value: Any) -> Any:
 
 
 def is_text(name: str) -> bool:
-    """Check that a name from a disk can be shown; Python reads bytes that are not text as lone surrogates."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+    """Check that a name from a disk can be shown, see `HALVES`."""
+    return not HALVES.search(name)
 
 
 def printable(text: str) -> str:
     """Replace what no page or terminal may show, such as line breaks and escapes, by spaces; half letters by U+FFFD."""
-    return "".join(c if c.isprintable() else " " if is_text(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+    whole = HALVES.sub("\N{REPLACEMENT CHARACTER}", text)
+    return "".join(letter if letter.isprintable() else " " for letter in whole)
 
 
 def first_line(error: Exception) -> str:

@@ -81,11 +81,11 @@ def fit(
         while training.epoch < recipe.epochs:
             row = training.run_epoch(progress)
             training.write_checkpoint()
-            validation = f"  validation accuracy {row['val_accuracy']:.4f}" if "val_accuracy" in row else ""
-            report(
-                f"epoch {training.epoch}/{recipe.epochs}  loss {row['loss']:.4f}  "
-                f"training accuracy {row['train_accuracy']:.4f}{validation}  {row['seconds']:.0f} s"
-            )
+            shown = [f"loss {row['loss']:.4f}", f"training accuracy {row['train_accuracy']:.4f}"]
+            if "val_accuracy" in row:
+                shown.append(f"validation accuracy {row['val_accuracy']:.4f}")
+            shown.append(f"{row['seconds']:.0f} s")
+            report("  ".join([f"epoch {training.epoch}/{recipe.epochs}", *shown]))
         return training.finish()
 
 

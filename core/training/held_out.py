@@ -23,6 +23,8 @@ from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.images.preprocessing import Channels
 
+# pixels of the images whose values are counted at once
+AT_ONCE = 8192 * 32 * 32
 # of a margin divided by its own spread, so that separable images cannot make it endless
 LARGEST = 20.0
 # of a member's manifest, kept in the manifest of what it became part of
@@ -61,11 +63,11 @@ def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: flo
     return held[inverse]
 
 
-def channel_statistics(pixels: Pixels, *, chunk: int = 8192) -> tuple[Channels, Channels]:
-    """Compute the mean and standard deviation of each channel, in 0..1; `chunk` images of 32 x 32 pixels at a time."""
+def channel_statistics(pixels: Pixels) -> tuple[Channels, Channels]:
+    """Compute the mean and standard deviation of each channel, in 0..1."""
     counts = np.zeros((3, 256))
-    # counting takes eight bytes a value
-    chunk = max(1, chunk * 32**2 // max(1, pixels[:1, ..., 0].size))
+    # a few at a time, because counting takes eight bytes a value
+    chunk = max(1, AT_ONCE // pixels.shape[1] ** 2)
     for start in range(0, len(pixels), chunk):
         part = pixels[start : start + chunk].reshape(-1, 3)
         counts += [np.bincount(channel, minlength=256) for channel in part.T]
@@ -73,9 +75,7 @@ def channel_statistics(pixels: Pixels, *, chunk: int = 8192) -> tuple[Channels, 
     shares = counts / counts.sum(axis=1, keepdims=True)
     mean = shares @ values
     deviation = np.sqrt(np.maximum(shares @ values**2 - mean**2, 1e-12))
-    red, green, blue = mean.tolist()
-    spread_red, spread_green, spread_blue = deviation.tolist()
-    return (red, green, blue), (spread_red, spread_green, spread_blue)
+    return tuple(mean.tolist()), tuple(deviation.tolist())  # type: ignore[return-value]
 
 
 def fit_temperature(margins: Float32, labels: NDArray[Any]) -> float:
@@ -92,9 +92,10 @@ def fit_temperature(margins: Float32, labels: NDArray[Any]) -> float:
     if (signed > 0).all():
         return 1.0
 
-    best = minimize_scalar(
-        lambda log: np.logaddexp(0, -signed / np.exp(log)).mean(), bounds=np.log([0.05, 20]), method="bounded"
-    )
+    def loss(log_temperature: float) -> float:
+        return np.logaddexp(0, -signed / np.exp(log_temperature)).mean()
+
+    best = minimize_scalar(loss, bounds=np.log([0.05, 20]), method="bounded")
     return float(np.exp(best.x))
 
 
@@ -115,7 +116,8 @@ def join(members: Sequence[Detector], images: ImageSet, *, size: int | None = No
         ValueError: they cannot be joined, or one of them adds nothing to the others; the message says which.
     """
     networks = _joinable(members, images)
-    size = len(networks) if size is None else size
+    if size is None:
+        size = len(networks)
     if not 2 <= size <= len(networks) or len({member.sha256 for member in networks}) < len(networks):
         raise ValueError("joining needs two detectors or more, each of them once")
     recipe = networks[0].manifest["recipe"]
@@ -201,12 +203,10 @@ def fit_weights(margins: Float32, labels: NDArray[Any]) -> Float64:
     spread = np.maximum(margins.std(axis=1, dtype=np.float64), np.finfo(float).tiny)
     signed = np.where(labels == REAL, 1.0, -1.0) * margins / spread[:, None]
 
-    best = minimize(
-        lambda weights: np.logaddexp(0, -(weights @ signed)).mean(),
-        np.ones(len(margins)),
-        method="L-BFGS-B",
-        bounds=[(0, LARGEST)] * len(margins),
-    )
+    def loss(weights: Float64) -> float:
+        return np.logaddexp(0, -(weights @ signed)).mean()
+
+    best = minimize(loss, np.ones(len(margins)), method="L-BFGS-B", bounds=[(0, LARGEST)] * len(margins))
     return best.x / spread
 
 
@@ -220,8 +220,10 @@ def pack(members: Sequence[ResNetDetector], weights: Float64) -> ResNetDetector:
         parts = [state[name].detach().cpu() for state in states]
         if name.startswith("fc."):
             parts = [part * float(weight) for part, weight in zip(parts, weights, strict=True)]
-        joined = torch.stack(parts).sum(dim=0) if name == "fc.bias" or not own.ndim else None
-        packed[name] = torch.cat(parts, dim=int(name == "fc.weight")) if joined is None else joined
+        if name == "fc.bias" or not own.ndim:
+            packed[name] = torch.stack(parts).sum(dim=0)
+        else:
+            packed[name] = torch.cat(parts, dim=int(name == "fc.weight"))
     network.load_state_dict(packed)
     round_to_float16(network)
     return ResNetDetector(network, first.preprocessing, first.classes, device=first.device)

@@ -22,11 +22,14 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """
 
     def settings(recipe: Mapping[str, Any], stated: tuple[str, ...] = ()) -> str:
-        return ", ".join(f"{key} {recipe[key]}" for key in recipe if (key in stated if stated else key != "name"))
+        keys = [key for key in recipe if key in stated or not stated]
+        return ", ".join(f"{key} {recipe[key]}" for key in keys if stated or key != "name")
 
     arch = detector["recipe"].get("arch", PAPERS)
     groups = detector["recipe"].get("groups")
-    network = "A ResNet-18" if arch == PAPERS else f"A network `{arch}`"
+    network = f"A network `{arch}`"
+    if arch == PAPERS:
+        network = "A ResNet-18"
     if groups:
         network = f"A network of {groups} ResNet-18s side by side"
     if arch.startswith("patch:"):

@@ -29,7 +29,7 @@ from core.findings.paired import compare_means, mean_of, strongest_first
 from core.perturbations.masking import FILLS, Fill, mask_batch
 from core.runs.run import Run
 from core.studies.questions.certainty import NOT_COUNTED
-from core.studies.shared.explanations import explain_all, judged, methods_in, settings_of
+from core.studies.shared.explanations import Pass, explain_all, judged, methods_in, settings_of
 from core.studies.shared.groups import Cells, groups
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
@@ -75,7 +75,9 @@ class Variant(NamedTuple):
     @property
     def columns(self) -> dict[str, str]:
         """Column -> plain description."""
-        name = f"{self.explainer.title}{self.title and f', {self.kind} {self.title}'}"
+        name = self.explainer.title
+        if self.title:
+            name += f", {self.kind} {self.title}"
         return _describe(self.key, name, (SCORES, SUM, self.fill))
 
 
@@ -85,7 +87,9 @@ def variants(explainer: AnyExplainer, *, layers: Iterable[str] = (), seed: int =
     name = explainer.name
     listed: dict[str, Variant] = {}
     # what is listed last begins the titles of what it has in common with the default
-    for setting in reversed([setting for setting in describe(explainer.settings) if setting.name in KINDS]):
+    for setting in reversed(describe(explainer.settings)):
+        if setting.name not in KINDS:
+            continue
         kind = KINDS[setting.name]
         for value in dict.fromkeys((getattr(own, setting.name), *(setting.choices or setting.offers or layers))):
             settings = own.changed(**{setting.name: value})
@@ -140,9 +144,13 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     others = context.pixels[[cells.others(int(row), 1, seed=seed)[0] for row in rows]]
     exact = [one.map for one in EXACT.explain_batch(detector, np.concatenate([pixels, others]), EXACT.settings())]
     layers = [layer for layer in detector.layers if layer != detector.target_layer]
-    named = [own for explainer in judged().values() for own in variants(explainer, layers=layers, seed=seed)]
-    tried = [own for own in named if not own.explainer.unavailable(detector) and context.wants(*own.columns)]
-    explained = [explain_all(detector, pixels, own.explainer, own.settings) for own in tried]
+    columns = dict(make_study().columns)
+    explained: list[tuple[Variant, list[Pass]]] = []
+    for explainer in judged().values():
+        for variant in variants(explainer, layers=layers, seed=seed):
+            columns |= variant.columns
+            if not explainer.unavailable(detector) and context.wants(*variant.columns):
+                explained.append((variant, explain_all(detector, pixels, explainer, variant.settings)))
     squares = grid(detector.side, detector.side, rows=parameters["cells"], columns=parameters["cells"])
     size = parameters["cells"] ** 2
     records = []
@@ -159,18 +167,16 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         orders = dict(zip(BASELINES, segment_values(maps, squares), strict=True))
         orders["other"] = sign * patch_means(exact[len(rows) + at], coverage, squares)
         orders["random"] = np.random.default_rng((seed, row)).random(size)
-        compared = [(key, values, tuple(truth for truth in TRUTHS if (key, truth) != ("other", SUM)))
-                    for key, values in orders.items()]  # fmt: skip
-        compared.append(("other", other_sums, (SUM,)))
-        for variant, passes in zip(tried, explained, strict=True):
+        record = {}
+        for key, values in orders.items():
+            for truth in TRUTHS:
+                record[column_of(key, truth)] = rank_correlation(values, truths[truth])
+        record[column_of("other", SUM)] = rank_correlation(other_sums, sums)
+        for variant, passes in explained:
             values = sign * segment_values(passes[at].values[None], squares)[0]
-            compared.append((variant.key, values, (SCORES, SUM, variant.fill)))
-        records.append({
-            column_of(key, truth): rank_correlation(values, truths[truth])
-            for key, values, against in compared
-            for truth in against
-        })  # fmt: skip
-    columns = dict.fromkeys((*make_study().columns, *(column for own in named for column in own.columns)))
+            for truth in (SCORES, SUM, variant.fill):
+                record[column_of(variant.key, truth)] = rank_correlation(values, truths[truth])
+        records.append(record)
     table = pd.DataFrame(records).reindex(columns=list(columns)).astype(np.float32)
     table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
     return table
@@ -184,27 +190,35 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     """
     for is_exact, (group, part, weights) in product((True, False), groups(table, run)):
         for name, title in methods_in(part, column_of("{}", SCORES)).items():
-            # further layers are only in the columns of detectors that have them
-            own = (column.removeprefix(f"{name}_") for column in part if column.startswith(f"{name}_"))
-            layers = [column.partition("_cells_")[0] for column in own]
-            tried = [
-                variant for variant in variants(judged()[name], layers=layers) if column_of(variant.key, SCORES) in part
-            ]
+            tried = _variants_in(part, name)
+            truths = {variant.key: SCORES if is_exact else variant.fill for variant in tried}
             contrasts: list[Contrast] = []
             for variant in tried:
-                truth = SCORES if is_exact else variant.fill
-                contrasts += strongest_first(_against_controls(part, weights, variant, truth))
-            if is_exact and column_of(name, SUM) in part:
-                by_sum = strongest_first(_against_controls(part, weights, tried[0], SUM))[0]
-                contrasts.append(replace(by_sum, kind="truth", value=TRUTHS[SUM]))
-            truth = SCORES if is_exact else tried[0].fill
-            beside = {text: mean_of(part[column_of(key, truth)], weights) for key, text in BASELINES.items()}
-            key = SCORES if is_exact else "covered"
-            subject = title if is_exact else f"{title}, by covering"
+                contrasts += strongest_first(_against_controls(part, weights, variant, truths[variant.key]))
+            key = "covered"
+            subject = f"{title}, by covering"
+            if is_exact:
+                key = SCORES
+                subject = title
+                if column_of(name, SUM) in part:
+                    by_sum = strongest_first(_against_controls(part, weights, tried[0], SUM))[0]
+                    contrasts.append(replace(by_sum, kind="truth", value=TRUTHS[SUM]))
+            beside = {}
+            for baseline, text in BASELINES.items():
+                beside[text] = mean_of(part[column_of(baseline, truths[tried[0].key])], weights)
             yield Finding(
                 f"{key}-{name}-{group}", NEAR[key], "rank_correlation", tuple(contrasts), group=group,
                 subject=subject, beside=beside,
             )  # fmt: skip
+
+
+def _variants_in(table: pd.DataFrame, name: str) -> list[Variant]:
+    """List a method's variants that a table holds; further layers are only in that of a detector that has them."""
+    layers = []
+    for column in table:
+        if column.startswith(f"{name}_"):
+            layers.append(column.removeprefix(f"{name}_").partition("_cells_")[0])
+    return [own for own in variants(judged()[name], layers=layers) if column_of(own.key, SCORES) in table]
 
 
 def _against_controls(part: pd.DataFrame, weights: Float64, variant: Variant, truth: str) -> list[Contrast]:
@@ -234,12 +248,16 @@ def nearness(findings: Iterable[Finding]) -> pd.DataFrame:
         if not finding.key.startswith(f"{SCORES}-") or finding.control is None:
             continue
         column = f"{finding.group} verdicts"
-        for contrast in (contrast for contrast in finding.contrasts if contrast.kind != "truth"):
-            varied = ""
-            if contrast.kind == "fill":
-                # black stands without a control
-                varied = contrast.value if contrast.control is None else contrast.value.rpartition(", ")[0]
-            name = f"{finding.subject}, {varied}" if varied else finding.subject
+        for contrast in finding.contrasts:
+            if contrast.kind == "truth":
+                continue
+            name = finding.subject
+            # of a fill and a control; black stands without one
+            fill = contrast.value
+            if contrast.control is not None:
+                fill = fill.rpartition(", ")[0]
+            if contrast.kind == "fill" and fill:
+                name += f", {fill}"
             rows.setdefault(name, {}).setdefault(column, contrast.measure.value)
             if contrast.control is not None:
                 rows.setdefault(f"control: {contrast.control.name}", {})[column] = contrast.control.measure.value
@@ -252,8 +270,9 @@ def make_study() -> Study:
     columns: dict[str, str] = {}
     for key, title in (CONTROLS | BASELINES).items():
         columns |= _describe(key, title, TRUTHS)
-    for variant in (variant for explainer in judged().values() for variant in variants(explainer)):
-        columns |= variant.columns
+    for explainer in judged().values():
+        for variant in variants(explainer):
+            columns |= variant.columns
     return Study(
         name="truth",
         title="Known truth",

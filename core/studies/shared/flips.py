@@ -140,7 +140,9 @@ def flip_rates(rows: pd.DataFrame, *, by: By = "verdict", probes: Sequence[str] 
     Returns:
         One for each verdict, group, probe and strength with images.
     """
-    groups = pd.Series("all", rows.index) if by == "verdict" else rows[by]
+    groups = pd.Series("all", rows.index)
+    if by != "verdict":
+        groups = rows[by]
     # of as many images, the first by name
     largest = groups.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:MOST_GROUPS]
     columns = [
