@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.console import PROGRAM
 from core.findings.answer import with_least
-from core.findings.contrast import Contrast, Control, Finding, Measure
+from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
 from core.findings.intervals import Hits, weighted_share
 from core.findings.numbers import percent
 from core.findings.paired import compare_apart, compare_means, compare_shares, share_of
@@ -241,11 +241,7 @@ def by(pair: Pair, column: str) -> list[Finding]:
         rows = (values == name).to_numpy()
         finding = _compared(pair, f"{column}-{name}", ON_THESE, rows, confidence=confidence, value=str(name))
         findings.append(replace(finding, study=STUDY))
-    return sorted(findings, key=_size_of_difference, reverse=True)
-
-
-def _size_of_difference(finding: Finding) -> float:
-    return 0.0 if finding.difference is None else abs(finding.difference.value)
+    return sorted(findings, key=lambda finding: -abs((finding.difference or UNKNOWN).value))
 
 
 def side_by_side(names: Sequence[str], studies: Sequence[Mapping[str, StudyResult]]) -> pd.DataFrame:

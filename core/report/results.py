@@ -94,7 +94,8 @@ def results() -> tuple[str, pd.DataFrame]:
         *_about_cues(learned),
         *_about_studies(studies),
         *_about_trainings(studies),
-        *_about_comparisons(compared),
+        "## `swift` and each other detector",
+        markdown(across({f"`swift` and `{name}`": findings for name, findings in compared.items()})),
     ]
     return "\n\n".join(parts) + "\n", table
 
@@ -144,15 +145,14 @@ def _about_studies(studies: Studies) -> list[str]:
     for study in STUDIES:
         findings = {f"`{name}`": stored[study].findings for name, stored in studies.items() if study in stored}
         if findings and study not in COUNTS:
-            effects = dict.fromkeys(_scale(finding) for finding in next(iter(findings.values())))
-            parts += [f"## {find_study(study).title}", f"Effects: {'; '.join(effects)}.", markdown(across(findings))]
+            effects = {}
+            for finding in next(iter(findings.values())):
+                label = finding.about.label
+                scale = SCALES.get(finding.about.unit)
+                effects[label] = f"{label} ({scale})" if scale else label
+            text = f"Effects: {'; '.join(effects.values())}."
+            parts += [f"## {find_study(study).title}", text, markdown(across(findings))]
     return parts
-
-
-def _scale(finding: Finding) -> str:
-    """Name the measured quantity, with what its numbers mean."""
-    scale = SCALES.get(finding.about.unit)
-    return f"{finding.about.label} ({scale})" if scale else finding.about.label
 
 
 def _about_trainings(studies: Studies) -> list[str]:
@@ -172,12 +172,6 @@ def _compared(runs: Sequence[Run]) -> dict[str, list[Finding]]:
         name = run.name.partition("@")[0]
         compared[name] = comparison.conclude(comparison.pair_of(first, run))
     return compared
-
-
-def _about_comparisons(compared: ByDetector) -> list[str]:
-    """Lay out the findings of `_compared`."""
-    table = across({f"`swift` and `{name}`": findings for name, findings in compared.items()})
-    return ["## `swift` and each other detector", markdown(table)]
 
 
 def _all_contrasts(studies: Studies, compared: ByDetector, learned: ByDetector) -> pd.DataFrame:
