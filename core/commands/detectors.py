@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.choices import CROPS, FILTERS, OUTPUTS
-from core.commands.shared import add_out, list_folders, noun_parser, refuse_shipped, remove, rename
+from core.commands.shared import add_out, list_folders, names, noun_parser, refuse_shipped, remove, rename
 from core.console import PROGRAM, command, importing, join, print_rows, show_progress
 from core.homes import home, homes
 
@@ -42,8 +42,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     option("name", help="that it gets; without a SOURCE one that is known, see `list --known`")
     option("source", nargs="?", help=f"see {NAME} --help")
     option("--weights", type=Path, help="for timm: and the like: a .safetensors, or a .pth of plain tensors")
-    option("--classes", type=_names, help="the outputs' names in order: real,fake; REAL for one that is high for REAL")
-    option("--fake-classes", dest="fake", type=_names, help='those that are FAKE; "" where one output speaks for REAL')
+    option("--classes", type=names, help="the outputs' names in order: real,fake; REAL for one that is high for REAL")
+    option("--fake-classes", dest="fake", type=names, help='those that are FAKE; "" where one output speaks for REAL')
     option("--outputs", choices=OUTPUTS, help="what the network gives")
     option("--threshold", type=float, help="above it one output's class, of several FAKE; default: 0.5, of logits 0")
     option("--output-name", help="of an ONNX file with several outputs, the one with the scores")
@@ -61,11 +61,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add_out(adding, "gets detectors/")
     option("--replace", action="store_true", help="overwrite a detector of this name")
     return parser.parse_args(arguments)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = (name.strip() for name in text.split(","))
-    return tuple(filter(None, names))
 
 
 def _three(text: str) -> tuple[float, ...]:

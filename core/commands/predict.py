@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 
-from core.commands.shared import TEST_DATA, add_device, add_engine, add_fake_classes, add_out, add_skip_bad
+from core.commands.shared import TEST_DATA, add_device, add_engine, add_fake_classes, add_out, add_skip_bad, names
 from core.console import PROGRAM, command, importing, parser_of, show_progress
 from core.homes import homes
 
@@ -24,7 +24,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", required=True, help=TEST_DATA)
     add_fake_classes(parser)
     help_ = "generators that the detector was trained on; default: those that its training has named"
-    parser.add_argument("--seen", type=lambda text: text.split(","), metavar="A,B", help=help_)
+    parser.add_argument("--seen", type=names, metavar="A,B", help=help_)
     parser.add_argument("--name", help="of the image set in the run's name; default: its folder's or file's own")
     add_out(parser, "gets runs/")
     add_device(parser)

@@ -18,11 +18,13 @@ TEST_DATA = f"{DATA}, 'github', 'sample' or 'cifake-test'"
 def add_fake_classes(parser: argparse.ArgumentParser) -> None:
     """Add --fake-classes, which goes with --data."""
     help_ = "classes that are FAKE, where folders or labels do not say so"
-    parser.add_argument("--fake-classes", default=[], type=_split, metavar="A,B", help=help_)
+    parser.add_argument("--fake-classes", default=(), type=names, metavar="A,B", help=help_)
 
 
-def _split(text: str) -> list[str]:
-    return text.split(",")
+def names(text: str) -> tuple[str, ...]:
+    """Read A,B as names; blank ones are none."""
+    stripped = (name.strip() for name in text.split(","))
+    return tuple(filter(None, stripped))
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -94,16 +96,12 @@ def list_folders(
         row: dict[str, Any] = {"name": name, **dict.fromkeys(columns, ""), "MB": "", "folder": str(path), "problem": ""}
         try:
             row |= describe(path)
-            row["MB"] = _megabytes(path)
+            files = [file for file in path.rglob("*") if file.is_file()]
+            row["MB"] = round(sum(file.stat().st_size for file in files) / 2**20, 1)
         except ContractError as error:
             row["problem"] = str(error)
         rows.append(row)
     print_rows(rows, as_json=as_json)
-
-
-def _megabytes(path: Path) -> float:
-    files = (file for file in path.rglob("*") if file.is_file())
-    return round(sum(file.stat().st_size for file in files) / 2**20, 1)
 
 
 def refuse_shipped(path: Path) -> None:

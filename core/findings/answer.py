@@ -68,7 +68,7 @@ def answer_of(finding: Finding) -> Answer:
         return Answer("yes")
     if set(rulings) == {"no"}:
         return Answer("no")
-    if _disagree(finding, tried):
+    if any(_differ(finding, *pair) for pair in combinations(tried, 2)):
         return Answer("depends", _differing_kinds(finding, tried))
     if "yes" in rulings:
         return Answer("in part", _differing_kinds(finding, tried))
@@ -77,23 +77,19 @@ def answer_of(finding: Finding) -> Answer:
 
 def ruling_of(finding: Finding, contrast: Contrast) -> Ruling | None:
     """Decide what one contrast of a finding says; None without a control."""
-    if contrast.difference is None:
+    difference = contrast.difference
+    if difference is None:
         return None
-    low, high = effect_towards_yes(finding, contrast)
+    low = difference.low
+    high = difference.high
+    if finding.yes == "below":
+        low, high = -high, -low
     # comparisons with NaN are false
     if low >= finding.least and low > 0:
         return "yes"
     if high < finding.least or high <= 0:
         return "no"
     return "open"
-
-
-def effect_towards_yes(finding: Finding, contrast: Contrast) -> tuple[float, float]:
-    """Return the ends of a contrast's difference, positive towards the side that means yes."""
-    difference = contrast.difference or Measure(float("nan"))
-    if finding.yes == "above":
-        return difference.low, difference.high
-    return -difference.high, -difference.low
 
 
 def certain_side(measure: Measure) -> int:
@@ -130,15 +126,11 @@ def with_least(finding: Finding, median_margin: float) -> Finding:
     return replace(finding, least=LEAST.get(finding.about.unit, LEAST_PART * median_margin))
 
 
-def _disagree(finding: Finding, tried: Iterable[Contrast]) -> bool:
-    """Check for contrasts of different rulings whose intervals lie apart, by a difference that matters.
+def _differ(finding: Finding, first: Contrast, second: Contrast) -> bool:
+    """Check that two contrasts have different rulings and intervals that lie apart, by a difference that matters.
 
     Intervals that do not overlap differ at a stricter level than 95 %.
     """
-    return any(_differ(finding, first, second) for first, second in combinations(tried, 2))
-
-
-def _differ(finding: Finding, first: Contrast, second: Contrast) -> bool:
     own = first.difference
     other = second.difference
     if own is None or other is None or ruling_of(finding, first) == ruling_of(finding, second):
