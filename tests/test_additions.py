@@ -57,7 +57,7 @@ def test_a_probe_needs_one_line(monkeypatch):
         assert list(flipping(tabulate_changes(margins, sizes, 1.0)).index) == ["mirror_whole"]
         named = {size_column(column): size for column, size in sizes.items()}
         summary = summarise_flips(pd.DataFrame([margins]), pd.DataFrame([named]), np.array([True]))
-        assert summary["turned_by"].tolist() == ["mirror"]
+        assert summary["smallest_flip_probe"].tolist() == ["mirror"]
     finally:
         probe_columns.cache_clear()
 

@@ -286,8 +286,8 @@ def right_elsewhere(run: Run, studies: Mapping[str, StudyResult]) -> dict[str, M
     if deliveries is not None:
         table = with_predictions(deliveries.table, run)
         for delivery in DELIVERIES:
-            if delivery.name in table and table[delivery.name].notna().all():
-                right = (table[delivery.name] > 0) == (table["label"] == "REAL")
+            if delivery.column in table and table[delivery.column].notna().all():
+                right = (table[delivery.column] > 0) == (table["label"] == "REAL")
                 shares[delivery.name] = share_of(right, table[WEIGHT].to_numpy(np.float64))
     others = studies.get("out_of_distribution")
     if others is not None:

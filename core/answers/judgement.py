@@ -191,7 +191,8 @@ def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:
     from core.runs.training_set import find_training_set  # noqa: PLC0415
     from core.training.held_out import validation_split  # noqa: PLC0415
 
-    deliveries = read_study(study_path(run.path, "deliveries"), run).table.set_index("id")
+    table = read_study(study_path(run.path, "deliveries"), run).table
+    deliveries = table.set_index("id").rename(columns={one.column: one.name for one in DELIVERIES})
     if len(deliveries) < len(run) or not set(SAVINGS) <= set(deliveries):
         raise StudyError(
             f"{run.name} lacks the study deliveries of all its images; "

@@ -57,7 +57,7 @@ CELLS = tuple(cell for cell in product(LEVELS, LEVELS) if cell != ("1", "1"))
 # band that is absent -> bands in which its controls add a pattern, the coarse first
 ELSEWHERE = {"fine": ("coarse", "medium"), "medium": ("coarse", "fine")}
 # a coarse pattern as large as the change of medium detail, in a picture without fine detail
-WITHOUT_FINE = "medium_by_coarse_without_fine"
+WITHOUT_FINE = "medium_by_coarse_without_fine_margin"
 # what is swapped in, beside the cell `swapped_0_1`
 SWAPS = {
     "other_fine": "fine detail of an image of the other verdict",
@@ -67,13 +67,13 @@ SWAPS = {
 
 
 def cell_column(absence: str, fine: str, medium: str) -> str:
-    """Name the column of a cell: `removed_0_half` has no fine and half of the medium detail."""
-    return f"{absence}_{fine}_{medium}"
+    """Name the column of a cell: `removed_0_half_margin` has no fine and half of the medium detail."""
+    return f"{absence}_{fine}_{medium}_margin"
 
 
 def control_column(absence: str, band: str, elsewhere: str) -> str:
     """Name the column of a control of the cell in which one band is absent."""
-    return f"{absence}_{band}_by_{elsewhere}"
+    return f"{absence}_{band}_by_{elsewhere}_margin"
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +138,6 @@ class Originals:
                     yield control_column(absence, band, other), self.patterned(self.own, other, amounts[band])
             yield f"{absence}_{WITHOUT_FINE}", self.patterned(without["fine"], "coarse", amounts["medium"])
         fine_ring = self.bands["fine"]
-        yield "swap_other_fine", transplanted(self.own, self.other, fine_ring)
-        yield "swap_other_rest", transplanted(self.other, self.own, fine_ring)
-        yield "swap_same_rest", transplanted(self.same, self.own, fine_ring)
+        yield "swap_other_fine_margin", transplanted(self.own, self.other, fine_ring)
+        yield "swap_other_rest_margin", transplanted(self.other, self.own, fine_ring)
+        yield "swap_same_rest_margin", transplanted(self.same, self.own, fine_ring)

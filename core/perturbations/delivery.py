@@ -50,6 +50,11 @@ class Delivery:
     apply: Callable[[Pixels], Pixels]
     crops: bool = False
 
+    @property
+    def column(self) -> str:
+        """The column that holds margins after it."""
+        return f"{self.name}_margin"
+
 
 def saved(picture: Pixels, kind: str, **options: Any) -> Pixels:
     """Save uint8 (height, width, 3) in a format and read it again; `options` are those of Pillow's encoder."""

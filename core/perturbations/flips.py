@@ -112,11 +112,11 @@ def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDA
     return pd.DataFrame(
         {
             "smallest_flip": names[least],
-            "turned_by": keys[least],
-            "turned_size": np.where(some, cost.min(axis=1), np.nan).astype(np.float16),
-            "turned_families": np.asarray(count, np.int8),
+            "smallest_flip_probe": keys[least],
+            "smallest_flip_size": np.where(some, cost.min(axis=1), np.nan).astype(np.float16),
+            "flipping_families_count": np.asarray(count, np.int8),
             "detail_radius": np.where(np.isfinite(finest), finest, np.nan).astype(np.float16),
-            "detail_both_ways": detail_flips(flips),
+            "is_detail_decisive": detail_flips(flips),
         }
     )
 

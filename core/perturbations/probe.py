@@ -235,9 +235,14 @@ def inline(title: str) -> str:
     return title[:1].lower() + title[1:]
 
 
-def size_column(column: str) -> str:
-    """Return the column that holds the size of the change behind a margin's column."""
-    return f"{column}_size"
+def margin_column(change: str) -> str:
+    """Return the column that holds the margin after a change, from the change's key such as "lowpass_8"."""
+    return f"{change}_margin"
+
+
+def size_column(change: str) -> str:
+    """Return the column that holds the size of a change."""
+    return f"{change}_size"
 
 
 def steps(values: Sequence[float], label: str) -> tuple[Strength, ...]:

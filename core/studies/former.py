@@ -6,11 +6,31 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+_MARGINS = {r"(?!(?:id|weight)$|.*_margin$)(.+)": r"\1_margin"}
 # study -> what matches a former name of a column in full, and the present name
 RENAMED: dict[str, dict[str, str]] = {
     "agreement": {r"(rank|others_rank|rank_share)": r"lime_\1"},
+    "bands": _MARGINS,
     "certainty": {r"(.+_(?:certain|both|reversed))": r"\1_count"},
+    "clusters": {r"(features|maps)_control": r"\1_control_silhouette"},
     "composite": {r"(?!(?:id|weight|layout)$|.*_auroc$)(.+)": r"\1_auroc"},
+    "deliveries": _MARGINS,
+    "neighbours": {
+        r"agrees": "is_agreeing",
+        r"(neighbours|pixels|shuffled)_say": r"\1_label",
+        r"(near_(?:\d+|other))": r"\1_id",
+        r"distance": "nearest_distance",
+        r"distance_other": "other_distance",
+        r"among": "searched_set",
+        r"candidates": "candidates_count",
+    },
+    "probes": {
+        r"turned_by": "smallest_flip_probe",
+        r"turned_size": "smallest_flip_size",
+        r"turned_families": "flipping_families_count",
+        r"detail_both_ways": "is_detail_decisive",
+        r"(?!(?:id|weight)$|smallest_flip|is_|.*_(?:margin|size|count|radius)$)(.+)": r"\1_margin",
+    },
     "randomisation": {r"(?!(?:id|weight|network)$|.*_rank$)(.+)": r"\1_rank"},
     "single_sign": {
         r"paper_segments": "paper_segments_count",

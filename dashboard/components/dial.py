@@ -20,6 +20,7 @@ from core.perturbations.flips import NOTHING, flipping, strength_words
 from core.perturbations.probe import Probe
 from core.perturbations.registry import PROBES, probe_columns
 from core.runs.showcase import choose_picture
+from core.studies.shared.flips import by_change
 from dashboard import catalogue, library
 from dashboard.components.component import component, one_of
 from dashboard.components.probing import follow_changes, probes_of, rates_of
@@ -204,9 +205,10 @@ def _margins(opened: Opened) -> pd.DataFrame | None:
     """Return the study's margins of all images, a row an id; None without them."""
     study = probes_of(opened)
     # another seed shuffles other blocks
-    if study is None or not set(COLUMNS) <= set(study.table) or study.about.get("parameters", {}).get("seed"):
+    if study is None or study.about.get("parameters", {}).get("seed"):
         return None
-    return study.table.set_index("id")[list(COLUMNS)]
+    margins = by_change(study.table).set_index("id")
+    return margins[list(COLUMNS)] if set(COLUMNS) <= set(margins) else None
 
 
 def flips_without_detail(opened: Opened, row: int) -> bool:

@@ -326,9 +326,9 @@ def false_alarms(detector: DetectorHandle) -> dict[str, float]:
         result = readable(opened, "deliveries")
         if result is not None and opened.run.classes:
             photographs = opened.run.predictions["id"][opened.run.is_real.astype(bool)]
-            names = [delivery.name for delivery in DELIVERIES if delivery.name in result.table]
-            margins = result.table.set_index("id")[names].reindex(photographs).dropna()
-            return dict((margins <= 0).mean()) if len(margins) else {}
+            names = {sent.column: sent.name for sent in DELIVERIES if sent.column in result.table}
+            margins = result.table.set_index("id")[list(names)].reindex(photographs).dropna()
+            return dict((margins <= 0).mean().rename(names)) if len(margins) else {}
     return {}
 
 

@@ -16,7 +16,7 @@ from core.perturbations.registry import PROBES, probe_columns, probe_pictures
 from core.runs.rows import evenly
 from core.storage.limits import ContractError
 from core.studies.shared.donors import probe_example
-from core.studies.shared.flips import By, FlipRate, flip_rates, read_flips
+from core.studies.shared.flips import By, FlipRate, by_change, flip_rates, read_flips
 from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.picture import Cell
@@ -70,7 +70,8 @@ def _stored(opened: Opened, stamp: str, row: int) -> tuple[pd.DataFrame, Pixels 
     study = probes_of(opened)
     if study is None:
         return None
-    own = study.table[study.table["id"] == opened.rows[row]]
+    table = by_change(study.table)
+    own = table[table["id"] == opened.rows[row]]
     seed = int(study.about.get("parameters", {}).get("seed", 0))
     example = probe_example(opened.run, row, library.pictures(opened).get, seed=seed) if len(own) else None
     if example is None:
@@ -202,7 +203,10 @@ def _telling(
     Those are right verdicts that the change flips, or else does not, and no control flips; without any, all rows.
     """
     study = probes_of(opened)
-    if study is None or column not in study.table:
+    if study is None:
+        return np.empty(0, np.intp)
+    margins = by_change(study.table)
+    if column not in margins:
         return np.empty(0, np.intp)
     rows = opened.rows.get_indexer(study.table["id"])
     table = opened.judged.iloc[rows]
@@ -210,13 +214,13 @@ def _telling(
     fits = (library.pictures(opened).where >= 0)[rows]
     if verdict is not None:
         fits &= (table["predicted"] == verdict).to_numpy()
-    flips = flip_values(study.table[column], real, column)
+    flips = flip_values(margins[column], real, column)
     if shows_flip is None:
         shows_flip = bool(2 * (flips[fits] == 1).sum() >= fits.sum())
     tells = fits & (flips == shows_flip) & (table["label"] == table["predicted"]).to_numpy()
     probe, strength = probe_columns()[column]
     for control in (PROBES[key].column(strength.key) for key in probe.controls):
-        tells &= flip_values(study.table[control], real, control) != 1
+        tells &= flip_values(margins[control], real, control) != 1
     return evenly(np.sort(rows[tells] if tells.any() else rows[fits]), PICTURES)
 
 

@@ -303,7 +303,7 @@ def draw_neighbours(opened: Opened, answer: StudyResult) -> None:
         some = f" --images {len(answer.table)}" if len(answer.table) < len(opened.run) else ""
         again = code(f"{command(opened, 'neighbours')}{some}")
         st.caption(f"With its training images available, run {again} to look among those.")
-    if "neighbours.agrees" in opened.table and st.button(
+    if "neighbours.is_agreeing" in opened.table and st.button(
         "Images whose neighbours disagree", icon=":material/grid_view:", key="evidence.disagree"
     ):
-        state.go("mistakes", run=opened.run.name, wanted=Filter().choosing("neighbours.agrees", ["no"]))
+        state.go("mistakes", run=opened.run.name, wanted=Filter().choosing("neighbours.is_agreeing", ["no"]))

@@ -11,6 +11,7 @@ from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
 from core.perturbations.registry import PROBES, probe_pictures
 from core.runs.showcase import choose_picture
+from core.studies.shared.flips import by_change
 from core.studies.store import read_study, study_path
 from dashboard import library
 from dashboard.components import dial, stage
@@ -33,7 +34,7 @@ def studied(request, home):
 
 def margins_of(run):
     """What the study of probes holds, by image."""
-    return read_study(study_path(run.path, "probes"), run).table.set_index("id")
+    return by_change(read_study(study_path(run.path, "probes"), run).table).set_index("id")
 
 
 def test_without_pictures_there_is_no_stage(open_page):

@@ -68,7 +68,7 @@ def _columns() -> dict[str, str]:
             f"Margin with {BANDS['fine']} absent, {words}, and a grey pattern in {BANDS['coarse']}, as large as the "
             "change where medium detail is absent too"
         )
-    return columns | {f"swap_{swap}": f"Margin with {words}" for swap, words in SWAPS.items()}
+    return columns | {f"swap_{swap}_margin": f"Margin with {words}" for swap, words in SWAPS.items()}
 
 
 def originals(context: Context, rows: Rows, *, seed: int) -> tuple[Originals, Mapping[str, NDArray[np.bool_]]]:
@@ -114,9 +114,9 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             contrasts = margins.contrasts(name)
             question = QUESTIONS[name].format(verdict)
             yield Finding(f"{name}-{verdict}", question, "flip_rate", contrasts, group=verdict, subject=subject)
-        within = {"class-fine": cell_column(SWAPPED, "0", "1"), "class-rest": "swap_same_rest"}
+        within = {"class-fine": cell_column(SWAPPED, "0", "1"), "class-rest": "swap_same_rest_margin"}
         for name, same in within.items():
-            contrast = margins.swap(f"swap_other_{name.removeprefix('class-')}", same)
+            contrast = margins.swap(f"swap_other_{name.removeprefix('class-')}_margin", same)
             question = QUESTIONS[name].format(verdict)
             swapped = "swapping with the other class"
             yield Finding(f"{name}-{verdict}", question, "margin_effect", (contrast,), group=verdict, subject=swapped)

@@ -45,7 +45,7 @@ COLUMNS = {
         "x": f"place on the picture of {name}: near is alike, far apart says nothing",
         "y": f"the other coordinate of that place by {name}",
         "silhouette": "how much nearer its own cluster is than the next, -1 to 1; nothing beyond the subsample",
-        "control": "the same in a cloud without clusters that is spread as widely, mean over clouds, -1 to 1",
+        "control_silhouette": "the same in a cloud without clusters, spread as widely, mean over clouds, -1 to 1",
     }.items()
 }
 WORST = "Is there a group of verdicts that errs unusually often?"
@@ -104,7 +104,7 @@ def cluster_space(
     table["cluster"] = np.argsort(np.argsort(-np.bincount(labels), kind="stable"))[labels].astype(np.int8)
     table[["x", "y"]] = lay_out(points, parameters)
     return table.astype({"distance": np.float32, "x": np.float32, "y": np.float32, "silhouette": np.float16,
-                         "control": np.float16})  # fmt: skip
+                         "control_silhouette": np.float16})  # fmt: skip
 
 
 def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -115,15 +115,15 @@ def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) 
         parameters: of the study.
 
     Returns:
-        N rows: `cluster`, from 0; `distance` from its centre; `silhouette` and `control`, see `COLUMNS`, NaN beyond the
-        subsample and where there is one cluster.
+        N rows: `cluster`, from 0; `distance` from its centre; `silhouette` and `control_silhouette`, see `COLUMNS`, NaN
+        beyond the subsample and where there is one cluster.
     """
     seed = parameters["seed"]
     reduced = _components(points, parameters)
     distinct = len(np.unique(points, axis=0))
     if len(points) < LEAST or distinct == 1:
         away = np.linalg.norm(reduced - reduced.mean(0), axis=1)
-        return pd.DataFrame({"cluster": 0, "distance": away, "silhouette": np.nan, "control": np.nan})
+        return pd.DataFrame({"cluster": 0, "distance": away, "silhouette": np.nan, "control_silhouette": np.nan})
     some = _subsample(len(points), parameters)
     most = min(parameters["most"], distinct)
     own = silhouettes_by_number(reduced[some], most, seed)
@@ -139,7 +139,7 @@ def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) 
     fitted = _k_means(reduced, number, seed)
     table = pd.DataFrame({"cluster": fitted.labels_, "distance": fitted.transform(reduced).min(axis=1)})
     table.loc[some, "silhouette"] = _silhouettes(reduced[some], fitted.labels_[some])
-    table.loc[some, "control"] = control[number]
+    table.loc[some, "control_silhouette"] = control[number]
     return table
 
 
@@ -212,7 +212,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> I
             mine = table[predicted == verdict]
             silhouette, control = (
                 Measure(float(mine[f"{space}_{key}"].mean()), n=int(mine[f"{space}_{key}"].notna().sum()))
-                for key in ("silhouette", "control")
+                for key in ("silhouette", "control_silhouette")
             )
             contrast = compare_apart("control", CLOUD, silhouette, Control(CLOUD, control))
             details = {"space": name, "clusters": len(cards)}

@@ -35,7 +35,7 @@ def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFra
 
     Where files are larger than the detector's input, or it reads their own pixels, the whole picture is delivered.
     """
-    wanted = [delivery for delivery in DELIVERIES if context.wants(delivery.name)]
+    wanted = [delivery for delivery in DELIVERIES if context.wants(delivery.column)]
     detector = context.detector
     chosen = context.run.predictions.iloc[rows]
     table = pd.DataFrame({"id": chosen["id"].to_numpy()})
@@ -43,14 +43,14 @@ def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFra
         files = read_files(context.data, context.run.split, chosen["name"])
         pictures = (decode(data) for data in files)
         margins = [_margins(detector, deliver(own, detector.preprocessing, among=wanted)) for own in pictures]
-        columns = [delivery.name for delivery in wanted]
+        columns = [delivery.column for delivery in wanted]
         return pd.concat([table, pd.DataFrame(np.stack(margins), columns=columns)], axis=1)
     # the images have been made to fit already
     pixels = context.pixels[rows]
     fitted = detector.preprocessing.fitted
     for delivery in wanted:
         sent = [version for image in pixels for version in deliver(image, fitted, among=[delivery])]
-        table[delivery.name] = _margins(detector, sent)
+        table[delivery.column] = _margins(detector, sent)
     return table
 
 
@@ -79,9 +79,9 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     """
     # a file lacks the deliveries that were added after it
     titles = {
-        sent.name: sent.title
+        sent.column: sent.title
         for sent in DELIVERIES
-        if sent.name != UNCHANGED and sent.name in table and table[sent.name].notna().all()
+        if sent.name != UNCHANGED and sent.column in table and table[sent.column].notna().all()
     }
     if not titles or table.empty:
         return
@@ -136,8 +136,8 @@ STUDY = Study(
     title="Deliveries",
     question="Which predictions survive saving, resizing and sharing?",
     columns={
-        delivery.name: f"margin after the delivery {delivery.title}; none where it leaves fewer pixels of the resized "
-        "image than the detector reads"
+        delivery.column: f"margin after the delivery {delivery.title}; none where it leaves fewer pixels of the "
+        "resized image than the detector reads"
         for delivery in DELIVERIES
     },
     control="Of flips by the delivery that flips most, those by any other; of errors, those on the images as they are.",

@@ -104,16 +104,16 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     table = {
         "id": predictions["id"].to_numpy(),
         "fake_share": (1 - shares).astype(np.float32),
-        "distance": near.distances[:, 0],
-        "distance_other": other.distances[:, 0],
-        "neighbours_say": classes[1 * says],
-        "agrees": says == predicted,
-        "pixels_say": classes[1 * _majority(by_pixels.rows, is_real)[0]],
-        "shuffled_say": classes[1 * _majority(near.rows[:, :k], shuffled)[0]],
-        **{f"near_{n + 1}": ids[near.rows[:, n]] for n in range(NAMED)},
-        "near_other": ids[other.rows[:, 0]],
-        "among": base.name,
-        "candidates": np.full(len(rows), len(base.rows), np.int32),
+        "nearest_distance": near.distances[:, 0],
+        "other_distance": other.distances[:, 0],
+        "neighbours_label": classes[1 * says],
+        "is_agreeing": says == predicted,
+        "pixels_label": classes[1 * _majority(by_pixels.rows, is_real)[0]],
+        "shuffled_label": classes[1 * _majority(near.rows[:, :k], shuffled)[0]],
+        **{f"near_{n + 1}_id": ids[near.rows[:, n]] for n in range(NAMED)},
+        "near_other_id": ids[other.rows[:, 0]],
+        "searched_set": base.name,
+        "candidates_count": np.full(len(rows), len(base.rows), np.int32),
     }
     return pd.DataFrame(table).replace(np.inf, np.nan)
 
@@ -131,10 +131,10 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> It
 
     Images without neighbours, of a set of copies, say nothing.
     """
-    table = with_predictions(table[table["near_1"].notna()], run)
+    table = with_predictions(table[table["near_1_id"].notna()], run)
     if table.empty:
         return
-    candidates = int(table["candidates"].iloc[0])
+    candidates = int(table["candidates_count"].iloc[0])
     training = among_training(table)
     # an image is no neighbour of its own
     k = min(int(parameters["k"]), candidates - (not training))
@@ -148,18 +148,18 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> It
     label = table["label"]
     weights = table[WEIGHT].to_numpy(float)
     truth = compare_shares(
-        "control", PIXELS, table["neighbours_say"] == label, table["pixels_say"] == label, weights, control=PIXELS
+        "control", PIXELS, table["neighbours_label"] == label, table["pixels_label"] == label, weights, control=PIXELS
     )
     beside = {"detector": share_of(table["predicted"] == label, weights)}
     yield Finding("truth", TRUTH, "label_agreement", (truth,), beside=beside, details=details)
     wrong = (table["predicted"] != label).to_numpy()
     if wrong.sum() < ENOUGH:
         return
-    with_verdict = (table["neighbours_say"] == table["predicted"]).to_numpy()
+    with_verdict = (table["neighbours_label"] == table["predicted"]).to_numpy()
     errors = Contrast("images", "errors", share_of(with_verdict[wrong], weights[wrong]))
     yield Finding("errors", ERRORS, "label_agreement", (errors,))
     # the tenth of the images that is least like anything
-    distance = table["distance"].to_numpy(np.float64)
+    distance = table["nearest_distance"].to_numpy(np.float64)
     order = np.argsort(distance)
     reached = np.cumsum(weights[order]) / weights.sum()
     far = distance > distance[order][np.searchsorted(reached, 0.9)]
@@ -172,9 +172,9 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> It
 def _agreement(rows: pd.DataFrame, verdict: str, details: Mapping[str, Any]) -> Finding:
     """Compare how often the nearest images have a verdict's class with the same by raw pixels and random labels."""
     weights = rows[WEIGHT].to_numpy(float)
-    own = rows["neighbours_say"] == verdict
+    own = rows["neighbours_label"] == verdict
     contrasts = [
-        compare_shares("control", name, own, rows[f"{column}_say"] == verdict, weights, control=name)
+        compare_shares("control", name, own, rows[f"{column}_label"] == verdict, weights, control=name)
         for name, column in ((PIXELS, "pixels"), (SHUFFLED, "shuffled"))
     ]
     key = f"agree_{verdict.lower()}"
@@ -183,7 +183,7 @@ def _agreement(rows: pd.DataFrame, verdict: str, details: Mapping[str, Any]) -> 
 
 def among_training(table: pd.DataFrame) -> bool:
     """Check whether training images were searched, from a table of one row or more."""
-    return split_of(str(table["among"].iloc[0])) == "train"
+    return split_of(str(table["searched_set"].iloc[0])) == "train"
 
 
 STUDY = Study(
@@ -192,16 +192,16 @@ STUDY = Study(
     question="Which training images is each image most like to the detector, and do their labels say what it says?",
     columns={
         "fake_share": "FAKE among the nearest, share of the `k` nearest images by pooled features, 0 to 1",
-        "distance": "distance to the nearest, 1 - cosine of pooled features, 0 (the same) to 2",
-        "distance_other": "distance to the other verdict, to the nearest image that the detector calls the other class",
-        "neighbours_say": "label of most of the nearest, where they are even that of the very nearest",
-        "agrees": "neighbours agree with the verdict, whether `neighbours_say` is the verdict",
-        "pixels_say": "label of most of the nearest by raw pixels",
-        "shuffled_say": "label of most of the nearest with all labels shuffled",
-        **{f"near_{n}": f"id of number {n} of the nearest" for n in range(1, NAMED + 1)},
-        "near_other": "id of the nearest of the other verdict, the image that `distance_other` goes to",
-        "among": "name of the set that was searched",
-        "candidates": "how many images it has",
+        "nearest_distance": "distance to the nearest, 1 - cosine of pooled features, 0 (the same) to 2",
+        "other_distance": "distance to the other verdict, to the nearest image that the detector calls the other class",
+        "neighbours_label": "label of most of the nearest, where they are even that of the very nearest",
+        "is_agreeing": "neighbours agree with the verdict, whether `neighbours_label` is the verdict",
+        "pixels_label": "label of most of the nearest by raw pixels",
+        "shuffled_label": "label of most of the nearest with all labels shuffled",
+        **{f"near_{n}_id": f"id of number {n} of the nearest" for n in range(1, NAMED + 1)},
+        "near_other_id": "id of the nearest of the other verdict, the image that `other_distance` goes to",
+        "searched_set": "name of the set that was searched",
+        "candidates_count": "how many images it has",
     },
     control="The same search on raw pixels, and the same neighbours with their labels shuffled.",
     compute=compute,
@@ -209,6 +209,6 @@ STUDY = Study(
     prepare=searched,
     needs=("detector", "maps"),
     parameters={"k": 10, "seed": 0},
-    explore=("fake_share", "distance", "distance_other", "agrees"),
+    explore=("fake_share", "nearest_distance", "other_distance", "is_agreeing"),
     shard=1000,
 )

@@ -16,11 +16,11 @@ from core.findings.contrast import Contrast, Finding
 from core.findings.paired import strongest_first
 from core.perturbations.flips import short_margins, short_sizes, summarise_flips
 from core.perturbations.photometric import rms
-from core.perturbations.probe import FAMILIES, Batch, Chance, size_column
+from core.perturbations.probe import FAMILIES, Batch, Chance, margin_column, size_column
 from core.perturbations.registry import OTHER_WAYS, PROBES, in_every_way, other_ways, probe_columns
 from core.runs.run import Run
 from core.studies.shared.donors import choose_donors
-from core.studies.shared.flips import FlipRate, compare_flips, flip_rates, read_flips, strengths_in
+from core.studies.shared.flips import FlipRate, by_change, compare_flips, flip_rates, read_flips, strengths_in
 from core.studies.shared.groups import VERDICTS, with_predictions
 from core.studies.study import Context, Parameters, Rows, Study
 
@@ -45,12 +45,12 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     batch, lacking = _batch(context, rows, parameters["seed"])
     table: dict[str, NDArray[Any]] = {"id": context.run.predictions["id"].to_numpy()[rows]}
     for column, (probe, strength) in probe_columns().items():
-        if not context.wants(column, size_column(column)):
+        if not context.wants(margin_column(column), size_column(column)):
             continue
         changed = probe.edit(batch, strength.value)
         before = batch.other if probe.changes_donor else batch.pixels
         values: dict[str, NDArray[Any]] = {
-            column: short_margins(context.detector.margins(changed)),
+            margin_column(column): short_margins(context.detector.margins(changed)),
             size_column(column): short_sizes(rms(changed, before)),
         }
         for name, numbers in values.items():
@@ -74,7 +74,7 @@ def _batch(context: Context, rows: Rows, seed: int) -> tuple[Batch, dict[str, ND
 
 def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """Summarise what flips each verdict, from the margins and sizes under all probes."""
-    return summarise_flips(table, table, (with_predictions(table, run)["predicted"] == "REAL").to_numpy())
+    return summarise_flips(by_change(table), table, (with_predictions(table, run)["predicted"] == "REAL").to_numpy())
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[Finding]:
@@ -149,15 +149,17 @@ def _contrasts(rows: pd.DataFrame, column: str) -> tuple[Contrast, ...]:
 
 DERIVED = {
     "smallest_flip": "Smallest change that flips it, while its controls do not; none where none does",
-    "turned_by": "Kind of that change, the probe that flips it while its controls do not; none where none does",
-    "turned_size": "Size of the smallest flip, root mean square in grey levels, 0 to 255",
-    "turned_families": "Kinds of probes that flip it while their controls do not, 0 to 9",
+    "smallest_flip_probe": "Kind of that change, the key of the probe; none where none flips it",
+    "smallest_flip_size": "Size of the smallest flip, root mean square in grey levels, 0 to 255",
+    "flipping_families_count": "Number of kinds of probes that flip it while their controls do not, 0 to 9",
     "detail_radius": "Mildest low-pass that flips it, radius of the spectrum, 2 to 14; none where none does",
-    "detail_both_ways": "Fine detail decides, both ways: removed or replaced, it flips; lent to the other class, "
+    "is_detail_decisive": "Fine detail decides, both ways: removed or replaced, it flips; lent to the other class, "
     "that flips",
 }
 MARGINS = {
-    column: f"{probe.title}: {step.at_any_side}, margin after it{' of the donor' if probe.changes_donor else ''}"
+    margin_column(
+        column
+    ): f"{probe.title}: {step.at_any_side}, margin after it{' of the donor' if probe.changes_donor else ''}"
     for column, (probe, step) in probe_columns().items()
 }
 SIZES = {
@@ -176,5 +178,5 @@ STUDY = Study(
     parameters={"seed": 0},
     derived=tuple(DERIVED),
     derive=derive,
-    explore=tuple(name for name in DERIVED if name != "turned_by"),
+    explore=tuple(name for name in DERIVED if name != "smallest_flip_probe"),
 )

@@ -62,6 +62,11 @@ class FlipRate:
         return other_class(self.verdict) if self.probe.changes_donor else self.verdict
 
 
+def by_change(table: pd.DataFrame) -> pd.DataFrame:
+    """Name the margins of a study of probes by the changes that they were measured after."""
+    return table.rename(columns=lambda name: name.removesuffix("_margin"))
+
+
 def read_flips(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Join the study's table with the run's predictions of the same images.
 
@@ -71,9 +76,9 @@ def read_flips(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | No
         parameters: the study's, `StudyResult.about["parameters"]`.
 
     Returns:
-        The table, and `verdict`, `cell` (the true class), `category`, and `source` and `seen` where they are
-        known ("unknown" for an image that has none), and `margin`,
-        `donor_margin` before any change (NaN without a donor).
+        The table `by_change`, and `verdict`, `cell` (the true class), `category`, and `source` and `seen` where they
+        are known ("unknown" for an image that has none), and `margin`, `donor_margin` before any change (NaN without a
+        donor).
     """
     where = pd.Index(run.predictions["id"]).get_indexer(table["id"])
     rows = run.predictions.iloc[where].reset_index(drop=True)
@@ -89,7 +94,7 @@ def read_flips(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | No
         "margin": margins[where],
         "donor_margin": np.where(donors >= 0, margins[donors], np.nan),
     }
-    return pd.concat([table.reset_index(drop=True), pd.DataFrame(added)], axis=1)
+    return pd.concat([by_change(table).reset_index(drop=True), pd.DataFrame(added)], axis=1)
 
 
 def strengths_in(rows: pd.DataFrame, probe: Probe) -> list[Strength]:

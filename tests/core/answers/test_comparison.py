@@ -165,7 +165,11 @@ def test_shares_that_are_right_elsewhere_are_read_from_each_run():
     run, generator = drawn_runs(400)[0], np.random.default_rng(0)
     chosen = generator.permutation(400)[:300]
     after = generator.normal(size=300)
-    table = {"id": run.predictions["id"].to_numpy()[chosen], WEIGHT: generator.uniform(1, 2, 300), "jpeg_75": after}
+    table = {
+        "id": run.predictions["id"].to_numpy()[chosen],
+        WEIGHT: generator.uniform(1, 2, 300),
+        "jpeg_75_margin": after,
+    }
     called_fake = Contrast("filter", "bicubic", Measure(0.2, 0.1, 0.4, 900, 9))
     photographs = Finding("photographs", "Are they?", "called_fake", (called_fake,), details={"imitates": "CIFAR-10"})
     studies = {

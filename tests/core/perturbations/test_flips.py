@@ -80,11 +80,11 @@ def test_flips_are_those_found_change_by_change(*, called_real):
         assert found["smallest_flip"] == (
             f"{probe.title}, {step.waves or step.at_any_side}" if probe and step else None
         )
-        assert found["turned_by"] == (probe.key if probe else None)
-        assert found["turned_size"] == (np.float16(rounded[clean[0]]) if clean else None)
+        assert found["smallest_flip_probe"] == (probe.key if probe else None)
+        assert found["smallest_flip_size"] == (np.float16(rounded[clean[0]]) if clean else None)
         assert found["detail_radius"] == max(removed, default=None)
-        assert found["turned_families"] == len({OWN[name].family for name in clean})
-        assert found["detail_both_ways"] == is_decided(flipped)
+        assert found["flipping_families_count"] == len({OWN[name].family for name in clean})
+        assert found["is_detail_decisive"] == is_decided(flipped)
         # the same for one image alone, whose margin of 0 is FAKE
         margin = 0.7 if called_real else 0.0
         changes = tabulate_changes(dict(margins.iloc[row]), dict(sizes.iloc[row]), margin, temperature=2.0)

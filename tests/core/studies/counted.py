@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.perturbations.probe import size_column
+from core.perturbations.probe import margin_column, size_column
 from core.perturbations.registry import probe_columns
 from core.studies.questions.probes import compute, derive
 from core.studies.study import Context
@@ -53,7 +53,9 @@ def counted(sizes, turned, path, *, images=80):
     for column, (probe, _) in probe_columns().items():
         of = np.broadcast_to(turned.get(column, 0), 2)[real.astype(int)]
         # a donor that is changed turns where it gets the image's verdict
-        columns[column] = np.where((place < of) ^ real ^ probe.changes_donor, 1.0, -1.0).astype(np.float16)
+        columns[margin_column(column)] = np.where((place < of) ^ real ^ probe.changes_donor, 1.0, -1.0).astype(
+            np.float16
+        )
         columns[size_column(column)] = np.full(
             images, sizes.get(column, 900.0 if probe.is_control else 200.0), np.float16
         )

@@ -1,13 +1,16 @@
 """Columns that studies and other runs add to a run's rows."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from pandas.testing import assert_frame_equal
 
+from core.homes import ROOT
 from core.runs.filter import Filter, choices_of, range_columns
 from core.runs.rows import find_rows, judged_table
 from core.studies import columns
@@ -18,7 +21,9 @@ from core.studies.columns import (
     study_columns,
     versus_table,
 )
-from core.studies.store import SCHEMA
+from core.studies.former import present_column
+from core.studies.registry import STUDIES, find_study
+from core.studies.store import SCHEMA, read_study, write_sealed
 from tests.core.runs.test_rows import ids, make_run
 from tests.core.runs.test_rows import run as run  # noqa: PLC0414 - a fixture
 from tests.core.studies.pairs import drawn_runs
@@ -146,3 +151,92 @@ def test_verdicts_stand_beside_the_images_and_can_be_filtered_by():
     assert set(find_rows(table, wanted)) == set(np.flatnonzero(wrong & own))
     assert (table["versus.margin"].to_numpy() == by_id["margin"].to_numpy()).all()
     assert set(describe_versus(second)) == {name for name in table if name.startswith("versus.")}
+
+
+# how a number's column ends -> what its description says of unit or range
+UNITS = {
+    "margin": "margin",
+    "size": "grey levels",
+    "rank": "-1 to 1|0 to 1",
+    "share": "share|0 to 1",
+    "count": "number|how many",
+    "auroc": "0 to 1|0.5",
+    "silhouette": "-1 to 1|the same",
+    "distance": "distance",
+    "area": "margins",
+    "radius": "radius",
+    "bits": "bits of 64",
+    "accuracy": "0 to 1",
+    "confidence": "0.5 to 1",
+    "cluster": "cluster",
+    "network": "counted from 0",
+    "x|y": "place",
+    "low|high": "end",
+}
+# columns of words, and those of numbers of the two studies of whole sets that have other names yet
+WORDS = (
+    r"method|control|fill|direction|.*_id|.*_label|.*_class|.*_name|.*_cause|kind|name|source|encoding|filter|layout|"
+    "fingerprint|compression|searched_set|smallest_flip|smallest_flip_probe|in_training|in_set"
+)
+YET = {
+    "audit": {"images", "count", "other_class", "values", "direct", "shuffled"},
+    "out_of_distribution": {"images", "clusters", "called_real", "share_real", "sure", "depends", "skipped"},
+}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_columns_name_ends_in_what_it_holds_and_its_description_has_the_unit(study):
+    for column, text in find_study(study).columns.items():
+        assert text, column
+        if re.fullmatch(WORDS, column) or column.startswith("is_") or column in YET.get(study, ()):
+            continue
+        ends = [says for end, says in UNITS.items() if re.fullmatch(f"(?:.*_)?(?:{end})", column)]
+        # quartiles of a ring's power, and what they are of, come last
+        assert ends or re.fullmatch("(lower|median|upper)_(real|fake)", column), column
+        assert all(re.search(says, text, re.IGNORECASE) for says in ends), (column, text)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_former_names_lead_to_present_ones_which_stay(study):
+    assert [present_column(study, name) for name in find_study(study).columns] == list(find_study(study).columns)
+
+
+SAMPLE = sorted((ROOT / "assets" / "runs" / "sample@sample-test" / "studies").glob("*.parquet"))
+
+
+@pytest.mark.parametrize("path", SAMPLE, ids=lambda path: path.stem)
+def test_columns_of_truth_values_are_named_so_and_no_others(path):
+    """Of the files that ship, whatever version wrote them."""
+    result = read_study(path)
+    described = result.about["columns"].keys() & set(result.table)
+    is_bool = {name for name in described if pd.api.types.is_bool_dtype(result.table[name])}
+    assert is_bool == {name for name in described if name.startswith("is_")}
+
+
+OLD = {
+    "neighbours": ({"agrees": True, "near_1": "a", "distance": 0.5}, ["is_agreeing", "near_1_id", "nearest_distance"]),
+    "probes": (
+        {"lowpass_8": 1.0, "lowpass_8_size": 2.0, "turned_by": "blur", "detail_both_ways": True},
+        ["lowpass_8_margin", "lowpass_8_size", "smallest_flip_probe", "is_detail_decisive"],
+    ),
+    "deliveries": ({"jpeg_50": 1.0}, ["jpeg_50_margin"]),
+    "stability": ({"lime_noise": 0.5, "noise_turns": False}, ["lime_noise_rank", "is_flipped_by_noise"]),
+}
+
+
+@pytest.mark.parametrize("study", OLD)
+def test_a_file_with_former_names_opens_with_the_present_ones(run, study):
+    values, names = OLD[study]
+    path = run.path / "studies" / f"{study}.parquet"
+    path.parent.mkdir(parents=True)
+    texts = {name: f"about {name}" for name in values}
+    about = {"study": study, "schema": 3, "version": 1, "columns": texts, "explore": list(values)}
+    frame = pd.DataFrame({"id": run.predictions["id"], **values})
+    write_sealed(path, frame, about)
+    result = read_study(path)
+    assert list(result.table) == ["id", *names]
+    assert list(result.about["columns"].values()) == list(texts.values())
+    assert list(result.about["columns"]) == result.about["explore"] == names
+    assert [name for name, column in study_columns(run).items() if column.offered] == [f"{study}.{n}" for n in names]
+    read = read_columns(run, [f"{study}.{name}" for name in names])
+    assert read[f"{study}.{names[0]}"].tolist() == [next(iter(values.values()))] * len(run)

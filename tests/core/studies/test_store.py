@@ -1,6 +1,5 @@
 """A study's file: what it gives back, and what it refuses."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -185,14 +184,3 @@ def test_a_study_has_one_name(name):
     module = STUDIES[name].partition(":")[0].rpartition(".")[2]
     assert study.name == module == name
     assert name.replace("_", " ").rstrip("s") in study.title.replace("-", " ").casefold()
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_each_column_says_its_unit_range_or_kind(name):
-    numbers = (
-        r"-?\d to \d|0 \(the same\) to 2|\bmargins?\b|grey levels|\bshare\b|number|how (many|often)|radius|bits|counted"
-    )
-    others = r"\bids?\b|\bclass\b|label|whether|kinds?\b|names?\b|\bfile\b|\bend\b|sha256|cluster by|every weight|flips"
-    texts = r"place\b|why|format|one colour|the pixels as|source is|interval|wavelength|distance|change|filter|copy"
-    unit = re.compile(f"{numbers}|{others}|{texts}", re.IGNORECASE)
-    assert [column for column, text in find_study(name).columns.items() if not unit.search(text)] == []

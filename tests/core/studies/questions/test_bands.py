@@ -47,11 +47,11 @@ def test_cells_are_made_as_they_say(context):
     phases = np.fft.fft2(images.noise, axes=(1, 2))[..., None]
     mean_phase = half_fine + rest * phases / np.abs(phases)
     expected = {
-        "removed_half_0": own * half_fine,
-        "swapped_half_0": own * half_fine + same * rest,
-        "scrambled_half_0": own * mean_phase / np.abs(mean_phase),
-        "swap_other_fine": np.where(fine, other, own),
-        "swap_same_rest": np.where(fine, own, same),
+        "removed_half_0_margin": own * half_fine,
+        "swapped_half_0_margin": own * half_fine + same * rest,
+        "scrambled_half_0_margin": own * mean_phase / np.abs(mean_phase),
+        "swap_other_fine_margin": np.where(fine, other, own),
+        "swap_same_rest_margin": np.where(fine, own, same),
     }
     for column, spectra in expected.items():
         assert np.abs(rounded(spectra) - made[column]).max() <= 1, column
@@ -75,13 +75,13 @@ def test_planted_answers(context):
     table = STUDY.compute(context, np.arange(len(run)), PARAMETERS).assign(**{WEIGHT: np.float32(1)})
     # nothing flips but where fine detail alone is absent, or where it is scrambled
     for column in STUDY.columns:
-        is_flipped = column.endswith(("_0_1", "without_fine")) or column == "scrambled_0_0"
+        is_flipped = column.endswith(("_0_1_margin", "without_fine_margin")) or column == "scrambled_0_0_margin"
         table[column] = sign * (-3 if is_flipped else 3)
     noise = np.random.default_rng(0).normal(0, 0.1, len(run))
     # a swap moves margins by 1, and another 4 where the fine detail is of the other class
     run.predictions["margin"] = (sign * 3).astype(np.float32)
-    table["swapped_0_1"] = table["swap_same_rest"] = table["swap_other_rest"] = sign * (2 + noise)
-    table["swap_other_fine"] = sign * (-2 + noise)
+    table["swapped_0_1_margin"] = table["swap_same_rest_margin"] = table["swap_other_rest_margin"] = sign * (2 + noise)
+    table["swap_other_fine_margin"] = sign * (-2 + noise)
     findings = conclude_study("bands", run, table, PARAMETERS)
     for verdict in ("FAKE", "REAL"):
         answers = {name: find(findings, f"{name}-{verdict}") for name in ("fine", "medium", "relative")}
@@ -98,7 +98,7 @@ def test_planted_answers(context):
     assert cells["removed"].loc["fine absent", "medium kept"] == 1
     assert cells["removed"].to_numpy().sum() == 1
     # an image without donors has neither swap
-    gaps = table.assign(swapped_0_1=np.nan, swap_other_fine=np.nan)
+    gaps = table.assign(swapped_0_1_margin=np.nan, swap_other_fine_margin=np.nan)
     assert list(conclude(run, gaps.iloc[:0], PARAMETERS)) == []
     fine = find(list(conclude(run, gaps, PARAMETERS)), "fine-FAKE")
     assert fine.measure.value == 1

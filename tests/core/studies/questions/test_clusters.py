@@ -51,7 +51,7 @@ def test_clusters_are_those_that_lead_most_over_the_control(kinds, apart):
         lead[number] = own - np.mean(control)
     number = max(lead, key=lead.__getitem__)
     assert clustering.cluster.max() + 1 == number
-    assert clustering.silhouette.mean() - clustering.control.mean() == pytest.approx(lead[number], abs=1e-6)
+    assert clustering.silhouette.mean() - clustering.control_silhouette.mean() == pytest.approx(lead[number], abs=1e-6)
     assert_allclose(clustering.silhouette, silhouette_samples(reduced, clustering.cluster), atol=1e-6)
     for label in range(number):
         mine = reduced[clustering.cluster == label]
@@ -106,7 +106,9 @@ def test_the_study_finds_what_was_planted_and_where_it_errs(two_kinds):
             assert number.details["clusters"] == 2
             mine = table[two_kinds.predictions["predicted"].to_numpy() == verdict]
             assert number.measure.value == pytest.approx(mine[f"{space}_silhouette"].astype(float).mean())
-            assert number.control.measure.value == pytest.approx(mine[f"{space}_control"].astype(float).mean())
+            assert number.control.measure.value == pytest.approx(
+                mine[f"{space}_control_silhouette"].astype(float).mean()
+            )
         worst = findings[f"worst-{space}-FAKE"]
         assert worst.details["cluster"] == int(table.loc[kind == 1, f"{space}_cluster"].mode()[0])
         assert answer_of(worst).word == "yes"
@@ -145,7 +147,7 @@ def table():
         columns[f"{space}_cluster"] = CLUSTER.astype(np.int8)
         columns[f"{space}_distance"] = generator.random(SIZE).astype(np.float32)
         columns[f"{space}_silhouette"] = np.where(generator.random(SIZE) < 0.5, generator.random(SIZE), np.nan)
-        columns[f"{space}_control"] = generator.random(SIZE) / 5
+        columns[f"{space}_control_silhouette"] = generator.random(SIZE) / 5
     return pd.DataFrame(columns).iloc[generator.permutation(SIZE)].reset_index(drop=True)
 
 
@@ -163,7 +165,7 @@ def test_a_sample_is_weighted_up_wherever_its_pictures_are(run, table):
     part = table[KEEP[table["id"].astype(int)]]
     # of two samples the sparser decides
     whole = pd.DataFrame({"id": run.predictions["id"], "again": run.predictions["brightness"], "weight": 1.0})
-    write(run, "probes", whole, {"again": "again"})
+    write(run, "changes", whole, {"again": "again"})
     cards = read_cards(part, run, "features", compared=True, pictures=Pictures(pixels, where))
     for card in cards.itertuples():
         mine = np.flatnonzero(KEEP & (card.number == CLUSTER))
@@ -179,7 +181,7 @@ def test_a_sample_is_weighted_up_wherever_its_pictures_are(run, table):
         if card.number == 2:
             expected = np.average(run.predictions["brightness"].to_numpy()[mine], weights=weights)
             own = {each.column: each.own for each in card.apart}
-            assert own == pytest.approx({"brightness": expected, "probes.again": expected})
+            assert own == pytest.approx({"brightness": expected, "changes.again": expected})
 
 
 def test_columns_of_studies_set_clusters_and_groups_apart(run, table):
@@ -198,7 +200,7 @@ def test_columns_of_studies_set_clusters_and_groups_apart(run, table):
         "weight": weights,
     }
     explore = {"flips": "blur flips, yes or no", "change": "change, margins", "cause": "why", "name": "name"}
-    write(run, "probes", pd.DataFrame(columns).iloc[covered], explore)
+    write(run, "changes", pd.DataFrame(columns).iloc[covered], explore)
     write(run, "clusters", pd.DataFrame(columns), explore)
     cards = read_cards(table, run, "features", compared=True)
     apart = {(card.number, each.column): each for card in cards.itertuples() for each in card.apart}
@@ -207,14 +209,14 @@ def test_columns_of_studies_set_clusters_and_groups_apart(run, table):
         mine = covered[np.isin(CLUSTER[covered], numbers)]
         return float(np.average(flips[mine], weights=weights[mine]))
 
-    flipping = apart[1, "probes.flips"]
+    flipping = apart[1, "changes.flips"]
     assert (flipping.own, flipping.rest) == pytest.approx((mean(1), mean(3, 5)))
     assert flipping.label == "Blur flips"
-    cause = apart[0, "probes.cause"]
+    cause = apart[0, "changes.cause"]
     assert (cause.label, cause.value, cause.own, cause.rest) == ("Why", "fill", 1, 0)
-    assert apart[3, "probes.change"].label == "Change"
-    assert not any(name in {"probes.hidden", "probes.name"} or name.startswith("clusters") for _, name in apart)
+    assert apart[3, "changes.change"].label == "Change"
+    assert not any(name in {"changes.hidden", "changes.name"} or name.startswith("clusters") for _, name in apart)
     # what can be seen comes first, whatever its size
     assert cards["apart"][2][0].column == "brightness"
     found = differing(columns_of(run, np.arange(SIZE), np.ones(SIZE)), CLUSTER == 1, CLUSTER == 3)
-    assert [each.column for each in found] == ["probes.change", "probes.flips"]
+    assert [each.column for each in found] == ["changes.change", "changes.flips"]

@@ -33,10 +33,10 @@ def table():
     """Ten images: JPEG 50 flips three of five FAKE verdicts, a screenshot one more, and nothing flips a REAL one."""
     table = pd.DataFrame({"id": [f"test-{number}" for number in range(10)], "weight": 1.0})
     for delivery in DELIVERIES:
-        table[delivery.name] = MARGINS if delivery.name in FITTING else np.nan
-    table.loc[:2, "jpeg_50"] = 1.0
+        table[delivery.column] = MARGINS if delivery.name in FITTING else np.nan
+    table.loc[:2, "jpeg_50_margin"] = 1.0
     # a margin of 0 is FAKE
-    table.loc[3:4, "screenshot"] = [1.0, 0.0]
+    table.loc[3:4, "screenshot_margin"] = [1.0, 0.0]
     return table
 
 
@@ -45,11 +45,14 @@ def test_each_column_is_the_margin_after_its_delivery(tiny_detector, pixels):
     run = made_run("d", tiny_detector.margins(pixels), np.arange(len(pixels)) > 11)
     table = compute(Context(run, tiny_detector, pixels), rows, {})
     assert list(table) == ["id", *STUDY.columns]
-    assert_allclose(table["png"], tiny_detector.margins(pixels[rows]), atol=1e-5)
+    assert_allclose(table["png_margin"], tiny_detector.margins(pixels[rows]), atol=1e-5)
     after = np.stack([jpeg(image, 50) for image in pixels[rows]])
-    assert_allclose(table["jpeg_50"], tiny_detector.margins(after), atol=1e-5)
-    assert [name for name in STUDY.columns if table[name].notna().all()] == FITTING
-    assert list(compute(Context(run, tiny_detector, pixels, missing=frozenset({"png"})), rows, {})) == ["id", "png"]
+    assert_allclose(table["jpeg_50_margin"], tiny_detector.margins(after), atol=1e-5)
+    assert [name for name in STUDY.columns if table[name].notna().all()] == [f"{name}_margin" for name in FITTING]
+    assert list(compute(Context(run, tiny_detector, pixels, missing=frozenset({"png_margin"})), rows, {})) == [
+        "id",
+        "png_margin",
+    ]
 
 
 def test_a_window_is_read_from_the_whole_delivered_picture(tmp_path):
@@ -72,10 +75,10 @@ def test_a_window_is_read_from_the_whole_delivered_picture(tmp_path):
         sent = {"jpeg_75": jpeg(picture, 75), "scale_50_box": scaled(picture, 0.5, "box"), "png": picture}
         for key, version in sent.items():
             if min(version.shape[:2]) < 32:
-                assert np.isnan(table.loc[name, key])
+                assert np.isnan(table.loc[name, f"{key}_margin"])
             else:
                 (expected,) = detector.margins(detector.preprocessing.fit(version)[None])
-                assert table.loc[name, key] == pytest.approx(float(expected), abs=1e-4)
+                assert table.loc[name, f"{key}_margin"] == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_flips_and_errors_are_counted_apart(table):

@@ -51,19 +51,19 @@ def test_without_training_images_the_runs_own_are_searched(source):
         near = np.argsort(distances[row])[:5]
         values = table.iloc[row]
         assert values["fake_share"] == pytest.approx(1 - real[near].mean())
-        assert values["neighbours_say"] == ("REAL" if real[near].mean() > 0.5 else "FAKE")
-        assert values["agrees"] == ((real[near].mean() > 0.5) == predicted[row])
-        assert [values[f"near_{n}"] for n in range(1, 6)] == ids[near].tolist()
-        assert values["distance"] == pytest.approx(distances[row, near[0]], abs=1e-4)
+        assert values["neighbours_label"] == ("REAL" if real[near].mean() > 0.5 else "FAKE")
+        assert values["is_agreeing"] == ((real[near].mean() > 0.5) == predicted[row])
+        assert [values[f"near_{n}_id"] for n in range(1, 6)] == ids[near].tolist()
+        assert values["nearest_distance"] == pytest.approx(distances[row, near[0]], abs=1e-4)
         others = np.where(predicted != predicted[row], distances[row], np.inf)
-        assert values["near_other"] == ids[others.argmin()]
-        assert values["distance_other"] == pytest.approx(others.min(), abs=1e-4)
-    assert (set(table["among"]), set(table["candidates"])) == ({OWN}, {60})
+        assert values["near_other_id"] == ids[others.argmin()]
+        assert values["other_distance"] == pytest.approx(others.min(), abs=1e-4)
+    assert (set(table["searched_set"]), set(table["candidates_count"])) == ({OWN}, {60})
     near = np.argsort(cosine_distances(context.pixels), axis=1)[:, :5]
     by_pixels = np.where(real[near].mean(axis=1) > 0.5, "REAL", "FAKE")
-    assert (table["pixels_say"].to_numpy(str) == by_pixels).mean() > 0.98
+    assert (table["pixels_label"].to_numpy(str) == by_pixels).mean() > 0.98
     # random labels are right about half the time
-    assert 0.3 < ((table["shuffled_say"] == "REAL").to_numpy() == real).mean() < 0.7
+    assert 0.3 < ((table["shuffled_label"] == "REAL").to_numpy() == real).mean() < 0.7
 
 
 def test_copies_of_a_file_are_not_its_neighbours(tmp_path):
@@ -71,8 +71,8 @@ def test_copies_of_a_file_are_not_its_neighbours(tmp_path):
     pixels, rows = images.pixels.copy(), images.rows.copy()
     pixels[1], rows.loc[1, "sha256"] = pixels[0], rows.loc[0, "sha256"]
     table = made_table(write_source(tmp_path, mixed_detector(pixels), replace(images, pixels=pixels, rows=rows)), k=3)
-    assert rows["id"][1] not in table[[f"near_{n}" for n in range(1, 6)]].iloc[0].tolist()
-    assert table["distance"][0] > 0
+    assert rows["id"][1] not in table[[f"near_{n}_id" for n in range(1, 6)]].iloc[0].tolist()
+    assert table["nearest_distance"][0] > 0
 
 
 def test_training_images_are_searched_where_they_are_available(tmp_path, monkeypatch):
@@ -82,11 +82,11 @@ def test_training_images_are_searched_where_they_are_available(tmp_path, monkeyp
     detector.manifest = {"name": "tiny", "training_set": "made-train", "training_set_fingerprint": "f" * 64}
     source = replace(write_source(tmp_path, detector, images), data=str(write_cifake(tmp_path / "cifake", train=0)))
     # the attached set has none
-    assert set(made_table(source)["among"]) == {OWN}
+    assert set(made_table(source)["searched_set"]) == {OWN}
     monkeypatch.setattr("core.runs.training_set.load_image_set", lambda *_, **__: train)
     table = made_table(source, k=6)
-    assert (set(table["among"]), set(table["candidates"])) == ({"made-train"}, {40})
-    assert set(table[[f"near_{n}" for n in range(1, 6)]].to_numpy(str).ravel()) <= set(train.rows["id"])
+    assert (set(table["searched_set"]), set(table["candidates_count"])) == ({"made-train"}, {40})
+    assert set(table[[f"near_{n}_id" for n in range(1, 6)]].to_numpy(str).ravel()) <= set(train.rows["id"])
 
 
 def test_findings_are_shares_with_their_intervals(source, monkeypatch):
@@ -97,13 +97,13 @@ def test_findings_are_shares_with_their_intervals(source, monkeypatch):
     predicted, label = (run.predictions[name].astype(str).to_numpy() for name in ("predicted", "label"))
     for verdict in ("FAKE", "REAL"):
         own, pixels = (
-            (table[f"{name}_say"].to_numpy(str) == verdict)[predicted == verdict] for name in ("neighbours", "pixels")
+            (table[f"{name}_label"].to_numpy(str) == verdict)[predicted == verdict] for name in ("neighbours", "pixels")
         )
         finding = findings[f"agree_{verdict.lower()}"]
         assert finding.measure.value == pytest.approx(own.mean())
         by_pixels = finding.choice("control", "raw pixels")
         assert by_pixels.control.measure.value == pytest.approx(pixels.mean())
-        random = table["shuffled_say"].to_numpy(str)[predicted == verdict] == verdict
+        random = table["shuffled_label"].to_numpy(str)[predicted == verdict] == verdict
         assert finding.choice("control", "random labels").control.measure.value == pytest.approx(random.mean())
         # the same images twice: the interval of the difference is that of pairs
         paired = own.astype(float) - pixels
@@ -112,13 +112,13 @@ def test_findings_are_shares_with_their_intervals(source, monkeypatch):
             (paired.mean(), paired.mean() + half)
         )
     wrong = predicted != label
-    agree = (table["neighbours_say"].to_numpy(str) == predicted)[wrong].mean()
+    agree = (table["neighbours_label"].to_numpy(str) == predicted)[wrong].mean()
     assert (findings["errors"].measure.n, findings["errors"].measure.value) == (wrong.sum(), pytest.approx(agree))
-    far = table["distance"].to_numpy().argsort()[-6:]
+    far = table["nearest_distance"].to_numpy().argsort()[-6:]
     assert (findings["far"].measure.n, findings["far"].measure.value) == (6, pytest.approx(wrong[far].mean()))
     # with few candidates all others are neighbours
     for among, k in ((OWN, 2), ("made-train", 3)):
-        few = next(conclude(run, table.assign(among=among, candidates=3), STUDY.parameters))
+        few = next(conclude(run, table.assign(searched_set=among, candidates_count=3), STUDY.parameters))
         assert few.details["k"] == k
     run.predictions["predicted"] = run.predictions["label"]
     assert {finding.key for finding in conclude(run, table, STUDY.parameters)} == {"agree_fake", "agree_real", "truth"}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from core.perturbations.probe import margin_column
 from core.perturbations.registry import PROBES
 from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
@@ -27,7 +28,7 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probe
         for rate in counted:
             here = (rows["predicted"] == rate.verdict) & (values.astype(str) == rate.group)
             weights = table["weight"][here].to_numpy(float)
-            real = table[rate.column][here].to_numpy(float) > 0
+            real = table[margin_column(rate.column)][here].to_numpy(float) > 0
             # what an image lends turns an image of the other verdict
             lends = rate.probe.key == "lend"
             assert (rate.flipped == rate.verdict) != lends
@@ -39,7 +40,7 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probe
             low, high = wilson_interval(share.value * size, size)
             assert (share.low, share.high) == (pytest.approx(float(low)), pytest.approx(float(high)))
             if rate.probe.key == "lowpass":
-                moved = table[rate.column][here].to_numpy(float) - rows["margin"][here].to_numpy(float)
+                moved = table[margin_column(rate.column)][here].to_numpy(float) - rows["margin"][here].to_numpy(float)
                 assert rate.shift.value == pytest.approx((moved * weights).sum() / weights.sum())
                 control = rate.contrast.control.measure
                 assert rate.contrast.difference.value == pytest.approx(share.value - control.value)
@@ -54,7 +55,7 @@ def test_a_share_is_set_against_its_strongest_control_with_a_paired_interval(tmp
     rate = rates["FAKE", "lowpass_12"].contrast
     assert (rate.value, rate.control.measure.value, rate.measure.value) == (PROBES["lowpass_pattern"].inline, 0.4, 0.5)
     fake = (run.predictions["predicted"] == "FAKE").to_numpy()
-    lead = np.subtract(*((table[f"{key}_12"][fake] > 0).astype(float) for key in ("lowpass", "lowpass_pattern")))
+    lead = np.subtract(*((table[f"{key}_12_margin"][fake] > 0).astype(float) for key in ("lowpass", "lowpass_pattern")))
     drawn = np.random.default_rng(0).choice(lead, (4000, len(lead))).mean(axis=1)
     ends = np.quantile(drawn, [0.025, 0.975])
     np.testing.assert_allclose([rate.difference.low, rate.difference.high], ends, atol=0.006)

@@ -9,13 +9,14 @@ from core.perturbations.registry import probe_columns
 from core.runs.run import read_run
 from core.studies.questions.probes import STUDY
 from core.studies.shared.donors import choose_donors, probe_example
+from core.studies.shared.flips import by_change
 from core.studies.store import read_study, study_path
 from tests.core.cue_detectors import mean_colour
 
 
 def test_the_detector_says_of_the_pictures_what_the_study_says(probed):
     run = read_run(probed.run)
-    table = read_study(study_path(probed.run, STUDY.name), run).table.set_index("id")
+    table = by_change(read_study(study_path(probed.run, STUDY.name), run).table).set_index("id")
     context = probed.open()
     for row in (0, 41):
         example = probe_example(run, row, lambda at: context.pixels[at])
