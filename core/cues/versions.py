@@ -84,6 +84,26 @@ def make_version(version: Version, pixels: Pixels, sha256: NDArray[Any], amplitu
     return made
 
 
+def _unchanged(batch: Batch) -> Pixels:
+    return batch.pixels
+
+
+def _grey(batch: Batch) -> Pixels:
+    return photometric.saturated(batch.pixels, 0)
+
+
+def _compressed(batch: Batch) -> Pixels:
+    return photometric.compressed(batch.pixels, 30)
+
+
+def _border(batch: Batch) -> Pixels:
+    return batch.only(_depth(batch.side) < batch.side // 8)
+
+
+def _centre(batch: Batch) -> Pixels:
+    return batch.only(_depth(batch.side) >= batch.scaled(5))
+
+
 def _low_pass(radius: float, batch: Batch) -> Pixels:
     return frequency.attenuated(frequency.spectra_of(batch.pixels), frequency.ring(radius, side=batch.side))
 
@@ -145,8 +165,8 @@ RADII = (4, 6, 8, 10, 12)
 WAVES = {radius: f"{frequency.wave_length(radius):.3g} pixels" for radius in RADII}
 VERSIONS: dict[str, Version] = {
     # controls: what there is to learn with all cues, and without any, as the training labels are shuffled
-    EVERYTHING: Version("everything", "the whole image", lambda batch: batch.pixels),
-    LABELS: Version("shuffled labels", "the whole image, with shuffled labels", lambda batch: batch.pixels),
+    EVERYTHING: Version("everything", "the whole image", _unchanged),
+    LABELS: Version("shuffled labels", "the whole image, with shuffled labels", _unchanged),
     **{
         f"low-{radius}": Version(f"low-pass {radius}", f"wavelengths of {waves} and more", partial(_low_pass, radius))
         for radius, waves in WAVES.items()
@@ -155,7 +175,7 @@ VERSIONS: dict[str, Version] = {
         f"high-{radius}": Version(f"high-pass {radius}", f"wavelengths under {waves}", partial(_high_pass, radius))
         for radius, waves in WAVES.items()
     },
-    "grey": Version("grey", "grey levels, no colour", lambda batch: photometric.saturated(batch.pixels, 0)),
+    "grey": Version("grey", "grey levels, no colour", _grey),
     "colour": Version("mean colours of 8 x 8", "the mean colour of each of 8 x 8 places", _mean_colours),
     "amplitudes": Version("amplitude spectrum", "how strong each wave is, with random phases", _amplitudes),
     "phase": Version("phases", "the phase of each wave, with the mean strength of all images", _phases),
@@ -175,14 +195,10 @@ VERSIONS: dict[str, Version] = {
         )
         for size in (5, 9, 17)
     },
-    "border": Version("border", "the outer 4 pixels", lambda batch: batch.only(_depth(batch.side) < batch.side // 8)),
+    "border": Version("border", "the outer 4 pixels", _border),
     # 22 of 32 pixels a side: about as large as the border
-    "centre": Version(
-        "centre", "the inner 22 x 22 pixels", lambda batch: batch.only(_depth(batch.side) >= batch.scaled(5))
-    ),
-    "jpeg-30": Version(
-        "JPEG 30", "what JPEG at quality 30 keeps", lambda batch: photometric.compressed(batch.pixels, 30)
-    ),
+    "centre": Version("centre", "the inner 22 x 22 pixels", _centre),
+    "jpeg-30": Version("JPEG 30", "what JPEG at quality 30 keeps", _compressed),
 }
 # raised whenever the recipe changes; a version that changes gets another key, so that only its networks are made again
 EDITION = 1

@@ -477,3 +477,15 @@ class Detector:
                 yield self.inputs(pixels[start : start + size])
                 if progress is not None:
                     progress(min(start + size, len(pixels)), len(pixels))
+
+
+class OpaqueDetector(Detector):
+    """A detector whose network cannot be looked into and computes wherever it likes: predictions only."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "device": CPU})
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Predictions only."""
+        return frozenset({Capability.PREDICTIONS})

@@ -5,6 +5,7 @@ arXiv 2406.09398). No convolution is padded, so that each score depends on its o
 begin at even pixels and have odd sides, so that none reaches the last row and column of 32 x 32: 63 of 1,024 pixels.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -80,4 +81,9 @@ class PatchDetector(Detector):
         return sign * self.network.scores(self.network.features(inputs))[:, 0].float()
 
 
-KIND = Kind("patch", build=lambda config: PatchNetwork(config["field"]), detector=PatchDetector)
+def build(config: Mapping[str, Any]) -> PatchNetwork:
+    """Build the network of a detector's settings."""
+    return PatchNetwork(config["field"])
+
+
+KIND = Kind("patch", build=build, detector=PatchDetector)

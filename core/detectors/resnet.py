@@ -5,6 +5,7 @@ in torch's compiler: that takes longer than torch itself and would slow down eve
 explanation.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -246,8 +247,9 @@ def round_to_float16(network: nn.Module) -> None:
                 tensor.copy_(tensor.half())
 
 
-KIND = Kind(
-    "resnet",
-    build=lambda config: empty_network(config["width"], config.get("groups", 1)),
-    detector=ResNetDetector,
-)
+def build(config: Mapping[str, Any]) -> ResNet18:
+    """Build the network of a detector's settings, without memory for its weights."""
+    return empty_network(config["width"], config.get("groups", 1))
+
+
+KIND = Kind("resnet", build=build, detector=ResNetDetector)

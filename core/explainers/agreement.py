@@ -29,21 +29,19 @@ class Agreement:
         rank: Spearman's correlation over segments, -1 to 1; NaN where a map is the same everywhere.
         overlap: share of the first map's top quarter of segments that is in the second's too, 0 to 1.
         by_chance: the expected overlap of segments chosen at random.
-        rank_share, overlap_share: Monte Carlo p-values, 0 to 1: the share of maps, this image's included, that agree
-            with the first map at least as well. Small where the agreement is specific to this image; NaN without
-            other images, and `rank_share` also where `rank` is NaN.
+        rank_share: Monte Carlo p-value, 0 to 1: the share of maps, this image's included, whose rank with the first map
+            is at least as high. Small where the agreement is specific to this image; NaN without other images, and
+            where `rank` is NaN.
         others: number of other images.
-        others_rank, others_overlap: mean rank and overlap of their maps with the first map; NaN without other images.
+        others_rank: mean rank of their maps with the first map; NaN without other images.
     """
 
     rank: float
     overlap: float
     by_chance: float
     rank_share: float
-    overlap_share: float
     others: int
     others_rank: float = np.nan
-    others_overlap: float = np.nan
 
     @property
     def as_well(self) -> int:
@@ -100,19 +98,17 @@ def agreement(first: Floats, second: Floats, *, segments: Integers, others: Floa
     overlap = float(_overlap(own, other)[0])
     expected = _top_size(own.shape[1]) / own.shape[1]
     if others is None or len(others) == 0:
-        return Agreement(rank, overlap, expected, np.nan, np.nan, 0)
-    rest = segment_values(others, segments)
-    ranks = _rank(own, rest)
-    overlaps = _overlap(own, rest)
+        return Agreement(rank, overlap, expected, np.nan, 0)
+    ranks = _rank(own, segment_values(others, segments))
     rank_share = np.nan
     mean_rank = np.nan
     if np.isfinite(rank):
         # a map that is the same everywhere agrees with nothing
-        rank_share = _share(np.nan_to_num(ranks, nan=-1.0), rank)
+        as_high = np.count_nonzero(np.nan_to_num(ranks, nan=-1.0) >= rank)
+        rank_share = (1 + as_high) / (1 + len(others))
     if np.isfinite(ranks).any():
         mean_rank = float(np.nanmean(ranks))
-    mean_overlap = float(overlaps.mean())
-    return Agreement(rank, overlap, expected, rank_share, _share(overlaps, overlap), len(rest), mean_rank, mean_overlap)
+    return Agreement(rank, overlap, expected, rank_share, len(others), mean_rank)
 
 
 def enough(others: int) -> bool:
@@ -160,8 +156,3 @@ def _overlap(one: Float64, many: Float64) -> Float64:
     own = np.argsort(-one, axis=1, kind="stable")[:, :top]
     others = np.argsort(-many, axis=1, kind="stable")[:, :top]
     return (others[:, :, None] == own[:, None, :]).any(axis=2).mean(axis=1)
-
-
-def _share(null: Float64, value: float) -> float:
-    """One-sided Monte Carlo p-value: this image counts among those that agree so well."""
-    return float((1 + np.count_nonzero(null >= value)) / (1 + len(null)))

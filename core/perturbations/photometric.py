@@ -83,9 +83,9 @@ def blurred(pixels: Pixels, sigma: float) -> Pixels:
     return to_pixels(_blur(pixels, sigma))
 
 
-def sharpened(pixels: Pixels, amount: float, *, sigma: float = 1.0) -> Pixels:
-    """Sharpen by unsharp masking: add `amount` times the difference from a blur."""
-    return to_pixels((1 + np.float32(amount)) * pixels - np.float32(amount) * _blur(pixels, sigma))
+def sharpened(pixels: Pixels, amount: float) -> Pixels:
+    """Sharpen by unsharp masking: add `amount` times the difference from a blur of one pixel."""
+    return to_pixels((1 + np.float32(amount)) * pixels - np.float32(amount) * _blur(pixels, 1.0))
 
 
 def _blur(pixels: Pixels, sigma: float) -> Float32:

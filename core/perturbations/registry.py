@@ -5,7 +5,7 @@ same way and about as much, except for that property, so a flip that a control c
 torch.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import Float64, Mask
 from core.perturbations import frequency, photometric, spatial
 from core.perturbations.frequency import Ring, Spectra, attenuated, ring
 from core.perturbations.probe import (
@@ -79,53 +80,114 @@ def _band(batch: Batch, value: float) -> Ring:
 
 def _on_pixels(change: Callable[[Pixels, Any], Pixels]) -> Edit:
     """Make an edit of a change of the pictures alone."""
-    return lambda batch, value: change(batch.pixels, value)
+
+    def edit(batch: Batch, value: float) -> Pixels:
+        return change(batch.pixels, value)
+
+    return edit
 
 
 def _towards(donor: Needs, change: Callable[[Pixels, Pixels, float], Pixels]) -> Edit:
     """Make an edit of a change that moves the pictures towards those of a donor."""
-    return lambda batch, share: change(batch.pixels, batch.same if donor == "same" else batch.other, share)
+
+    def edit(batch: Batch, share: float) -> Pixels:
+        return change(batch.pixels, batch.same if donor == "same" else batch.other, share)
+
+    return edit
 
 
 def _on_spectra(change: Callable[[Spectra, Ring], Pixels], rings: Callable[[Batch, float], Ring] = _above) -> Edit:
     """Make an edit of a change of rings of the spectra, by default of all beyond a radius."""
-    return lambda batch, value: change(batch.spectra, rings(batch, value))
+
+    def edit(batch: Batch, value: float) -> Pixels:
+        return change(batch.spectra, rings(batch, value))
+
+    return edit
 
 
 def _on_blocks(change: Callable[[Pixels, int], Pixels]) -> Edit:
     """Make an edit of a change of each block in its own place."""
-    return lambda batch, parts: change(batch.pixels, block_side(batch.side, int(parts)))
+
+    def edit(batch: Batch, parts: float) -> Pixels:
+        return change(batch.pixels, block_side(batch.side, int(parts)))
+
+    return edit
 
 
 def _on_order(change: Callable[[Pixels, int, NDArray[np.int64]], Pixels]) -> Edit:
     """Make an edit of a change that moves blocks."""
-    return lambda batch, parts: change(
-        batch.pixels, block_side(batch.side, int(parts)), batch.chance.orders[int(parts)]
-    )
+
+    def edit(batch: Batch, parts: float) -> Pixels:
+        return change(batch.pixels, block_side(batch.side, int(parts)), batch.chance.orders[int(parts)])
+
+    return edit
 
 
-def _colours(batch: Batch) -> NDArray[np.float32]:
-    return batch.chance.uniform - np.float32(0.5)
-
-
-def _pattern(batch: Batch, radius: float, noise: NDArray[np.float32]) -> Pixels:
+def _add_pattern(batch: Batch, radius: float, amount: Float64 | None = None) -> Pixels:
+    """Add a coloured pattern below a radius; where `amount` is None it has the energy of the detail beyond."""
     rings = _above(batch, radius)
-    return frequency.patterned_elsewhere(batch.spectra, rings, noise, frequency.energy(batch.spectra, rings))
+    if amount is None:
+        amount = frequency.energy(batch.spectra, rings)
+    return frequency.patterned_elsewhere(batch.spectra, rings, batch.chance.uniform - np.float32(0.5), amount)
+
+
+def _add_grey(batch: Batch, radius: float, amount: Float64 | None = None) -> Pixels:
+    """Add a grey pattern, as `_add_pattern` does."""
+    rings = _above(batch, radius)
+    if amount is None:
+        amount = frequency.energy(batch.spectra, rings)
+    return frequency.patterned_elsewhere(batch.spectra, rings, batch.chance.normal[..., None], amount)
 
 
 def _rephased(batch: Batch, radius: float) -> Spectra:
     return frequency.rephased(batch.spectra, _above(batch, radius), batch.chance.normal)
 
 
-def _rephased_pattern(batch: Batch, radius: float) -> Pixels:
+def _rephase(batch: Batch, radius: float) -> Pixels:
+    return frequency.images_of(_rephased(batch, radius))
+
+
+def _add_pattern_like_rephasing(batch: Batch, radius: float) -> Pixels:
     amount = frequency.energy(_rephased(batch, radius) - batch.spectra, _above(batch, radius))
-    return frequency.patterned_elsewhere(batch.spectra, _above(batch, radius), _colours(batch), amount)
+    return _add_pattern(batch, radius, amount)
 
 
-def _blur_energy(batch: Batch, sigma: float) -> NDArray[np.float64]:
+def _blur_energy(batch: Batch, sigma: float) -> Float64:
     """Return the energy of the change that a blur makes, float64 (N,)."""
     change = np.subtract(photometric.blurred(batch.pixels, sigma), batch.pixels, dtype=np.float64)
-    return np.asarray((change**2).sum(axis=(1, 2, 3)))
+    return (change**2).sum(axis=(1, 2, 3))
+
+
+def _fade_like_blur(batch: Batch, sigma: float) -> Pixels:
+    return frequency.attenuated_elsewhere(batch.spectra, _above(batch, _FINE), _blur_energy(batch, sigma))
+
+
+def _add_grey_like_blur(batch: Batch, sigma: float) -> Pixels:
+    return _add_grey(batch, _FINE, _blur_energy(batch, sigma))
+
+
+def _swap(batch: Batch, radius: float) -> Pixels:
+    return frequency.transplanted(batch.spectra, batch.other_spectra, _above(batch, radius))
+
+
+def _swap_same(batch: Batch, radius: float) -> Pixels:
+    return frequency.transplanted(batch.spectra, batch.same_spectra, _above(batch, radius))
+
+
+def _swap_elsewhere(batch: Batch, radius: float) -> Pixels:
+    return frequency.transplanted_elsewhere(batch.spectra, batch.other_spectra, _above(batch, radius))
+
+
+def _lend(batch: Batch, radius: float) -> Pixels:
+    return frequency.transplanted(batch.other_spectra, batch.spectra, _above(batch, radius))
+
+
+def _brightened(pixels: Pixels, levels: float) -> Pixels:
+    return frequency.to_pixels(pixels + np.float32(levels))
+
+
+def _mirrored(pixels: Pixels, _quarters: float) -> Pixels:
+    return pixels[:, :, ::-1]
 
 
 def _turned_without_seams(pixels: Pixels, block: int) -> Pixels:
@@ -142,7 +204,7 @@ def _noise_like(change: Callable[[Pixels, Any], Pixels]) -> tuple[str, str, Edit
     return "noise", "Adding noise of the same size and spectrum", add_noise
 
 
-def _hide(batch: Batch, mask: NDArray[np.bool_], fill: float) -> Pixels:
+def _hide(batch: Batch, mask: Mask, fill: float) -> Pixels:
     return spatial.hidden(batch.pixels, mask, None if fill else batch.textures)
 
 
@@ -188,18 +250,17 @@ _TABLE = (
             dial=Dial("Fine detail", "Finest detail removed", "all detail", "less detail"),
         ),
         ("control", "Removing as much coarse detail", _on_spectra(frequency.attenuated_elsewhere)),
-        ("pattern", "Adding a coarse pattern", lambda batch, radius: _pattern(batch, radius, _colours(batch))),
-        ("grey", "Adding a coarse grey pattern",
-         lambda batch, radius: _pattern(batch, radius, batch.chance.normal[..., None])),
+        ("pattern", "Adding a coarse pattern", _add_pattern),
+        ("grey", "Adding a coarse grey pattern", _add_grey),
     ),
     *_with_controls(
         Probe(
             "rephase", "detail", "Scrambling fine detail",
             "All detail finer than a radius gets random phases: its energy stays, its arrangement goes.",
-            _SWAPS, lambda batch, radius: frequency.images_of(_rephased(batch, radius)), way="its phases randomised",
+            _SWAPS, _rephase, way="its phases randomised",
             clause="its detail {} is scrambled", result="detail scrambled",
         ),
-        ("pattern", "Adding as much of a coarse pattern", _rephased_pattern),
+        ("pattern", "Adding as much of a coarse pattern", _add_pattern_like_rephasing),
     ),
     *_with_controls(
         Probe(
@@ -208,12 +269,8 @@ _TABLE = (
             clause="it is blurred by {}", result="blurred",
             dial=Dial("Blur", "Blurred", "sharp", "blurred"),
         ),
-        ("control", "Fading coarse detail as much",
-         lambda batch, sigma: frequency.attenuated_elsewhere(
-             batch.spectra, _above(batch, _FINE), _blur_energy(batch, sigma))),
-        ("grey", "Adding as much of a coarse grey pattern",
-         lambda batch, sigma: frequency.patterned_elsewhere(
-             batch.spectra, _above(batch, _FINE), batch.chance.normal[..., None], _blur_energy(batch, sigma))),
+        ("control", "Fading coarse detail as much", _fade_like_blur),
+        ("grey", "Adding as much of a coarse grey pattern", _add_grey_like_blur),
     ),
     Probe(
         "highpass", "detail", "Removing coarse shading",
@@ -234,20 +291,17 @@ _TABLE = (
         Probe(
             "transplant", "transplant", "Swapping in fine detail of the other class",
             "All detail finer than a radius is replaced by that of an image of the other verdict.", _SWAPS,
-            lambda batch, radius: frequency.transplanted(batch.spectra, batch.other_spectra, _above(batch, radius)),
+            _swap,
             needs="other",
             clause="it gets another picture's detail {}", result="detail swapped",
         ),
-        ("same", "Swapping in fine detail of the same class",
-         lambda batch, radius: frequency.transplanted(batch.spectra, batch.same_spectra, _above(batch, radius))),
-        ("elsewhere", "Swapping in as much coarse detail of the other class",
-         lambda batch, radius: frequency.transplanted_elsewhere(
-             batch.spectra, batch.other_spectra, _above(batch, radius))),
+        ("same", "Swapping in fine detail of the same class", _swap_same),
+        ("elsewhere", "Swapping in as much coarse detail of the other class", _swap_elsewhere),
     ),
     Probe(
         "lend", "transplant", "Giving its fine detail to the other class",
         "An image of the other verdict gets this image's detail finer than a radius.", _SWAPS,
-        lambda batch, radius: frequency.transplanted(batch.other_spectra, batch.spectra, _above(batch, radius)),
+        _lend,
         needs="other", changes_donor=True,
     ),
     Probe(
@@ -278,7 +332,7 @@ _TABLE = (
     ),
     Probe(
         "brighter", "light", "Brightening", "Grey levels are added to every value.",
-        steps((16, 48), "{} levels"), lambda batch, by: frequency.to_pixels(batch.pixels + np.float32(by)),
+        steps((16, 48), "{} levels"), _on_pixels(_brightened),
         clause="it is brightened by {}", result="brighter",
     ),
     Probe(
@@ -371,7 +425,7 @@ _TABLE = (
             clause="it is turned by {}", result="turned",
             dial=Dial("Turn", "Turned", "upright", "270°"),
         ),
-        ("mirror", "Mirroring left and right", lambda batch, _: batch.pixels[:, :, ::-1]),
+        ("mirror", "Mirroring left and right", _on_pixels(_mirrored)),
     ),
 )  # fmt: skip
 
@@ -408,7 +462,6 @@ def probe_pictures(
     *,
     name: str,
     seed: int = 0,
-    columns: Iterable[str] | None = None,
     other: Pixels | None = None,
     same: Pixels | None = None,
 ) -> dict[str, Pixels]:
@@ -418,7 +471,6 @@ def probe_pictures(
         image: uint8 (side, side, 3).
         name: the image's id, which seeds what is random.
         seed: of the study.
-        columns: keys of `probe_columns`; all when None.
         other, same: uint8 (side, side, 3), donors, see `Batch`.
 
     Returns:
@@ -430,9 +482,8 @@ def probe_pictures(
     lender = image if other is None else other
     twin = image if same is None else same
     batch = Batch(image[None], lender[None], twin[None], chance)
-    wanted = probe_columns() if columns is None else {*columns}
     pictures = {}
     for column, (probe, strength) in probe_columns().items():
-        if column in wanted and donors[probe.needs] is not None:
+        if donors[probe.needs] is not None:
             pictures[column] = probe.edit(batch, strength.value)[0]
     return pictures

@@ -1,5 +1,6 @@
 """Detectors from an ONNX file, computed by onnxruntime: predictions only, without gradients and layers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.detectors.detector import CPU, Detector
-from core.detectors.manifest import Capability
+from core.detectors.detector import OpaqueDetector
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, require
 from core.storage.limits import first_line, printable, read_bytes
 
@@ -94,21 +94,6 @@ def _session(model: bytes | str) -> Any:
         ) from None
 
 
-class OnnxDetector(Detector):
-    """An ONNX file."""
-
-    kind = "onnx"
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        # its session computes on the CPU wherever torch could
-        super().__init__(*arguments, **{**options, "device": CPU})
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """Predictions only."""
-        return frozenset({Capability.PREDICTIONS})
-
-
 def read(request: Request) -> Brought:
     """Open the file; what it does not say is asked for."""
     file = Path(request.source)
@@ -121,10 +106,9 @@ def read(request: Request) -> Brought:
     return Brought(network, {"output": network.output}, preprocess)
 
 
-KIND = Kind(
-    "onnx",
-    build=lambda config: Graph(config[FILE], config["output"]),
-    detector=OnnxDetector,
-    files=(FILE,),
-    read=read,
-)
+def build(config: Mapping[str, Any]) -> Graph:
+    """Open the stored file."""
+    return Graph(config[FILE], config["output"])
+
+
+KIND = Kind("onnx", build=build, detector=OpaqueDetector, files=(FILE,), read=read)

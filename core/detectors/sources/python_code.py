@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from core.choices import Outputs
-from core.detectors.detector import CPU, Detector
-from core.detectors.manifest import Capability
+from core.detectors.detector import OpaqueDetector
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, load_weights, read_tensors
 from core.images.encoding import encode_png
 from core.images.preprocessing import SIDES
@@ -75,21 +74,6 @@ class Scored(nn.Module):
         if len(scores) != len(paths):
             raise SourceError(f"its function gives {len(scores)} scores for {len(paths)} images")
         return scores.view(-1, 1)
-
-
-class FunctionDetector(Detector):
-    """A function of image files."""
-
-    kind = "function"
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        # the function computes wherever it likes
-        super().__init__(*arguments, **{**options, "device": CPU})
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """Predictions only."""
-        return frozenset({Capability.PREDICTIONS})
 
 
 def _consents() -> Path:
@@ -205,4 +189,4 @@ def _consented(request: Request) -> tuple[dict[str, Any], bytes]:
 
 
 KIND = Kind("python", build=build, files=(FILE,), read=read)
-FUNCTION = Kind("function", build=build_function, detector=FunctionDetector, files=(FILE,), read=read_function)
+FUNCTION = Kind("function", build=build_function, detector=OpaqueDetector, files=(FILE,), read=read_function)

@@ -47,7 +47,7 @@ def test_the_overlap_is_of_the_places_first_for_the_verdict(verdict, overlap):
     first[8:16] = second[24:] = 1
     one, two = (explained(values, verdict) for values in (first, second))
     found = agreement_of(one, two, others=second[None])
-    assert (found.overlap, found.others_overlap) == (overlap, overlap)
+    assert found.overlap == overlap
     assert found.rank == pytest.approx(spearmanr(*segment_values(np.stack([first, second]), SEGMENTS))[0])
 
 
@@ -56,7 +56,7 @@ def test_maps_that_agree_exactly_as_well_count_against_the_agreement():
     # 19 other images, 5 of which have this image's own map: ties are at least as good
     others = np.stack([second] * 5 + [-first] * 14)
     found = agreement(first, second, segments=SEGMENTS, others=others)
-    assert (found.rank_share, found.overlap_share) == (6 / 20, 6 / 20)
+    assert found.rank_share == 6 / 20
     assert found.as_well == 5
     assert agreement(first, first, segments=SEGMENTS, others=np.stack([worse] * 19)).rank_share == 1 / 20
 

@@ -139,10 +139,6 @@ def test_each_change_is_the_one_that_its_column_names(batch):
     for column, after in expected.items():
         difference = np.abs(alone[column].astype(int) - after[1])
         assert difference.max() <= 1
-    assert list(probe_pictures(pixels[1], name="b", columns=["blur_1", "chroma_full", "turn_90"])) == [
-        "blur_1",
-        "turn_90",
-    ]
     for need in given:
         lacking = probe_pictures(pixels[1], name="b", **{**given, need: None})
         assert {probe_columns()[column][0].needs for column in alone.keys() - lacking.keys()} == {need}
