@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from core.arrays import Float32, Pixels
 from core.console import PROGRAM
 from core.cues.versions import EDITION, EVERYTHING, LABELS, VERSIONS, make_version, mean_amplitude
 from core.findings.answer import with_least
@@ -232,7 +232,7 @@ def run(
     return path
 
 
-def _pixels(name: str, images: ImageSet, amplitude: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _pixels(name: str, images: ImageSet, amplitude: Float32) -> Pixels:
     return make_version(VERSIONS[name], images.pixels, images.rows["sha256"].to_numpy(), amplitude)
 
 
@@ -240,7 +240,7 @@ def _trained(
     images: ImageSet,
     name: str,
     recipe: "Recipe",
-    amplitude: NDArray[np.float32],
+    amplitude: Float32,
     progress: Callable[..., None] | None,
 ) -> "Detector":
     """Train a network on a version of the images."""
@@ -256,7 +256,7 @@ def _trained(
     return training.finish()
 
 
-def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: NDArray[np.float32]) -> dict[str, Any]:
+def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: Float32) -> dict[str, Any]:
     """Count the images of each class, and those that a network is right on."""
     is_real = images.labels == REAL
     right = (detector.margins(_pixels(tested, images, amplitude)) > 0) == is_real

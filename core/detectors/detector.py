@@ -206,7 +206,9 @@ class Detector:
         manifest: Mapping[str, Any] | None = None,
         device: torch.device = CPU,
     ) -> None:
-        self.format = fastest_format(network, device) if self.channels_last else torch.contiguous_format
+        self.format = torch.contiguous_format
+        if self.channels_last:
+            self.format = fastest_format(network, device)
         self.network = network.eval()
         move_network(self.network, device, self.format)
         for parameter in self.network.parameters():

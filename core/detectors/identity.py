@@ -58,8 +58,10 @@ class Identity:
     @property
     def fingerprint(self) -> str:
         """sha256 over all fields: equal fingerprints mean equal answers on the same device."""
-        parts = astuple(self)
-        return hashlib.sha256(json.dumps(parts if self.rest else parts[:-1]).encode()).hexdigest()
+        parts = list(astuple(self))
+        if not self.rest:
+            parts.pop()
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def made(self, run: Mapping[str, Any]) -> bool:
         """Check whether this detector made the run with this manifest."""

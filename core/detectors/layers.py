@@ -55,8 +55,9 @@ def find_layers(network: nn.Module, image: Tensor) -> tuple[int, dict[str, tuple
         # attention heads and channels-last outputs look spatial too: keep only sizes that a convolution or Places has
         certain = {shapes[name][1:] for name in sure}
         shapes = {n: s for n, s in shapes.items() if s[1:] in certain and (n in sure or s[1] == s[2])}
-    count = outputs.numel() if isinstance(outputs, Tensor) else 0
-    return count, shapes
+    if not isinstance(outputs, Tensor):
+        return 0, shapes
+    return outputs.numel(), shapes
 
 
 def _layer_norms(network: nn.Module) -> dict[str, nn.Module]:

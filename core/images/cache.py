@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from filelock import FileLock
-from numpy.typing import NDArray
 
+from core.arrays import Pixels, Positions
 from core.images.cifake import ShippedSource
 from core.images.decoding import MAX_BYTES, ImageError, PassingError, decode
 from core.images.encoding import file_facts
@@ -26,7 +26,7 @@ from core.images.sources import Source, open_source
 from core.images.statistics import FILE_FACTS, STATISTICS, image_statistics
 from core.storage.limits import ContractError, is_text, open_file, printable
 from core.storage.seals import read_folder, read_manifest, write_folder
-from core.storage.shards import Engine, Report, compute_shards, run_locally
+from core.storage.shards import Engine, Report, compute_shards
 
 KIND = "image cache"
 PIXELS = "images.pixels"
@@ -75,11 +75,11 @@ class Reading:
         """Files of a shard."""
         return max(1, BATCH // max(1, self.side**2 * 3))
 
-    def open(self, _report: Report) -> Callable[[NDArray[np.intp]], pd.DataFrame]:
+    def open(self, _report: Report) -> Callable[[Positions], pd.DataFrame]:
         """Return the function that reads some of the files; its errors are those of `read`."""
         return partial(self.read, self.source or open_source(self.data))
 
-    def read(self, source: Source, positions: NDArray[np.intp]) -> pd.DataFrame:
+    def read(self, source: Source, positions: Positions) -> pd.DataFrame:
         """Read some of the files.
 
         Args:
@@ -97,7 +97,7 @@ class Reading:
         # only in CIFAKE's layout, whose entries have no label, do file names give the category
         categories = categories_of([entry.name for entry in self.entries])
         skipped: list[str] = []
-        images: list[NDArray[np.uint8]] = []
+        images: list[Pixels] = []
         rows: list[tuple[Any, ...]] = []
         for number in positions:
             entry = self.entries[number]
@@ -125,7 +125,7 @@ class Reading:
         table.attrs = {"skipped": skipped}
         return table
 
-    def _decode(self, source: Source, entry: Entry) -> tuple[bytes, NDArray[np.uint8]]:
+    def _decode(self, source: Source, entry: Entry) -> tuple[bytes, Pixels]:
         """Read a file: its bytes, and uint8 (side, side, 3).
 
         Raises:
@@ -146,7 +146,7 @@ class Reading:
             raise ImageError(f"is {width} x {height} pixels, not {self.side} x {self.side} as the others")
         return data, image
 
-    def _statistics(self, source: Source, pixels: NDArray[np.uint8], names: pd.Series) -> pd.DataFrame:
+    def _statistics(self, source: Source, pixels: Pixels, names: pd.Series) -> pd.DataFrame:
         if isinstance(source, ShippedSource) and self.fit is None:
             # shipped, because their last bits depend on the machine
             return source.statistics.loc[names].reset_index(drop=True)
@@ -167,9 +167,7 @@ class Reading:
         return table[[name for name in COLUMNS if name in table]]
 
 
-def fill_cache(
-    cache: Path, reading: Reading, *, engine: Engine = run_locally, progress: Progress = lambda *_: None
-) -> ImageSet:
+def fill_cache(cache: Path, reading: Reading, *, engine: Engine, progress: Progress | None) -> ImageSet:
     """Read a set's files into its cache, in shards.
 
     Finished shards stay in a folder beside it until all are there, so that reading resumes where a process was killed.
@@ -186,6 +184,11 @@ def fill_cache(
     tables: list[pd.DataFrame] = []
     manifest: dict[str, Any] = {"name": reading.image_set, "split": reading.split, "side": reading.side}
     part = cache.with_suffix(".part")
+
+    def report(done: int, total: int, _text: str) -> None:
+        if progress:
+            progress(done, total)
+
     read_shards = partial(
         compute_shards,
         reading,
@@ -194,7 +197,7 @@ def fill_cache(
         part,
         whole=True,
         engine=engine,
-        progress=lambda done, total, _text: progress(done, total),
+        progress=report,
     )
 
     def write_pixels(file: Path) -> None:

@@ -117,7 +117,7 @@ def load_image_set(
                 fit=fit,
                 skip_bad=skip_bad,
             )
-            images = fill_cache(cache, reading, engine=engine, progress=progress or (lambda *_: None))
+            images = fill_cache(cache, reading, engine=engine, progress=progress)
     check_usable(images.skipped, len(images), split, skip_bad=skip_bad)
     remember(images.fingerprint, source)
     name = images.name

@@ -278,7 +278,9 @@ class Prepared:
         if self.resized:
             change = "stretched" if self.stretched else "resized"
             steps.append(f"{change} to {side} x {side} ({name})")
-        return f"The image was {' and '.join(steps)}." if steps else ""
+        if not steps:
+            return ""
+        return f"The image was {' and '.join(steps)}."
 
 
 def prepare_pixels(image: Pixels, preprocessing: Preprocessing, location: Location | None = None) -> Prepared:

@@ -321,10 +321,12 @@ def _print_credentials(mime: str) -> None:
     for action in actions[:10]:
         agent = _values({"name": action.get("softwareAgent")})["name"]
         meaning, suggests = _source_type(action.get("digitalSourceType", ""))
-        by = f" with {_quote(agent)}" if agent else ""
+        done = _quote(action["action"].removeprefix("c2pa."))
+        if agent:
+            done += f" with {_quote(agent)}"
         if not meaning:
             suggests = _of_generator(agent)
-        claims[f"It says: {_quote(action['action'].removeprefix('c2pa.'))}{by}{meaning}."] = suggests
+        claims[f"It says: {done}{meaning}."] = suggests
     print(json.dumps({"signed": store["validation_state"] in VALIDITY, "says": list(claims.items())}))
 
 

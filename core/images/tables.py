@@ -132,9 +132,13 @@ def _read_table(files: Files, name: str) -> pd.DataFrame:
             return pd.DataFrame(
                 [dict(parse_json(line.encode())) for line in text.split("\n") if line.strip()], dtype=object
             )
-        separator = "\t" if name.lower().endswith(".tsv") else ","
+        separators = {".tsv": "\t"}
         return pd.read_csv(
-            io.StringIO(text, newline=""), sep=separator, dtype=str, keep_default_na=False, index_col=False
+            io.StringIO(text, newline=""),
+            sep=separators.get(PurePosixPath(name).suffix.lower(), ","),
+            dtype=str,
+            keep_default_na=False,
+            index_col=False,
         )
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
@@ -255,7 +259,9 @@ class _ParquetReader:
                 with self.files.open(name) as opened:
                     self.last = (name, group), _unpacked(pq.ParquetFile(opened), group, column)
             value = self.last[1][row - starts[group]].as_py()
-        content = value.get("bytes") if isinstance(value, dict) else value
+        content = value
+        if isinstance(value, dict):
+            content = value.get("bytes")
         if not content or len(content) > limit:
             raise ImageError(f"has {len(content or b''):,} bytes in the table, and 1 to {limit:,} are read")
         return bytes(content)
@@ -276,10 +282,10 @@ def _unpacked(file: pq.ParquetFile, group: int, column: str) -> pa.ChunkedArray:
 def _texts(values: pd.Series, classes: list[str], where: str) -> NDArray[np.object_]:
     """Write a column as text, (N,), "" where it has no value; numbers of `classes` become their names."""
     different = values.astype("category").cat
-    texts = [
-        classes[value] if isinstance(value, int) and 0 <= value < len(classes) else _text_of(value)
-        for value in different.categories.tolist()
-    ]
+    texts = []
+    for value in different.categories.tolist():
+        is_number = isinstance(value, int) and 0 <= value < len(classes)
+        texts.append(classes[value] if is_number else _text_of(value))
     if max(map(len, texts), default=0) > MAX_CELL:
         raise DatasetError(f"{where} has a label, source, split or path of over {MAX_CELL} characters.")
     return np.array([*texts, ""], object)[different.codes]

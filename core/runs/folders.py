@@ -25,8 +25,9 @@ def find_detectors(parents: tuple[Path, ...] | None = None) -> dict[str, Path]:
 
     A detector with the name of an earlier one is found as `NAME (own)`. The argument is that of `find_runs`.
     """
-    shipped_first = tuple(sorted(parents or homes(), key=lambda parent: parent != SHIPPED))
-    return _find(shipped_first, "detectors", shadowed="{} (own)")
+    parents = parents or homes()
+    shipped = [parent for parent in parents if parent == SHIPPED]
+    return _find((*shipped, *parents), "detectors", shadowed="{} (own)")
 
 
 def find_named(name: str, paths: Mapping[str, Path], kind: str) -> Path:

@@ -17,7 +17,7 @@ from core.images.image_set import DatasetError, ImageSet
 from core.images.loading import load_image_set
 from core.runs.writing import library_versions
 from core.storage.atomic import cache_dir
-from core.storage.shards import Engine, Report, compute_shards, run_locally
+from core.storage.shards import Engine, Report, compute_shards
 
 # the fewest images of a shard
 SHARD = 128
@@ -55,7 +55,11 @@ class PassWork:
         detector, images = self.opened or self._load()
         if (detector.sha256, images.fingerprint) != self.made_of:
             raise DatasetError(f"{self.folder} or {self.data} is another one for a worker; give all machines the same.")
-        return lambda rows: _table_of(detector.full_pass(images.pixels[rows[0] : rows[-1] + 1]))
+
+        def compute(rows: Positions) -> pd.DataFrame:
+            return _table_of(detector.full_pass(images.pixels[rows[0] : rows[-1] + 1]))
+
+        return compute
 
     def _load(self) -> tuple[Detector, ImageSet]:
         detector = load_detector(self.folder, device=self.device)
@@ -67,8 +71,8 @@ def pass_in_shards(
     detector: Detector,
     images: ImageSet,
     *,
-    engine: Engine = run_locally,
-    progress: Callable[..., None] = lambda *_: None,
+    engine: Engine,
+    progress: Callable[[int, int, str], None],
 ) -> Pass:
     """Compute the same as `Detector.full_pass`; finished shards stay in `shards_folder` until they are removed.
 

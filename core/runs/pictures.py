@@ -60,7 +60,9 @@ def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
         # not resized, which is the same: the preprocessing keeps images of the right size unchanged
         seen.add("")
     best = Pictures(None, np.full(len(run), MISSING, np.intp))
-    for image_set in sorted(sets, key=lambda candidate: candidate.fingerprint != run.manifest["set_fingerprint"]):
+    same = [image_set for image_set in sets if image_set.fingerprint == run.manifest["set_fingerprint"]]
+    # what is tried twice is no better the second time
+    for image_set in (*same, *sets):
         if image_set.side == run.side and image_set.fit in seen and best.found < len(run):
             digests = image_set.rows["sha256"].to_numpy(str)
             wanted = run.predictions["sha256"].to_numpy(str)

@@ -9,8 +9,7 @@ from core.runs.folders import dashboard_command
 from core.runs.metrics import error_by, means_by_source, result_table
 from core.runs.rows import judged_table
 from core.runs.run import Run
-from core.runs.shortcuts import find_shortcuts
-from core.runs.warnings import count_resized, doubts_about, warnings_of
+from core.runs.warnings import count_resized, doubts_about, find_shortcuts, warnings_of
 
 
 def print_run(run: Run, *, detector: Path | None = None, as_json: bool = False) -> None:

@@ -80,7 +80,11 @@ def write_bytes_atomically(path: Path, write: Callable[[Path], object], *, durab
 
 def write_data(path: Path, data: bytes) -> None:
     """Write bytes atomically; errors as for `write_bytes_atomically`."""
-    write_bytes_atomically(path, lambda file: file.write_bytes(data))
+
+    def write(file: Path) -> None:
+        file.write_bytes(data)
+
+    write_bytes_atomically(path, write)
 
 
 def write_text(path: Path, text: str) -> None:

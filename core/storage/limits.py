@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Sequence
 from io import BufferedReader
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,7 +185,7 @@ def parse_json(text: bytes) -> Any:
 
 def plain_json(value: Any) -> Any:
     """Convert a value to plain JSON: dataclasses to objects, NumPy numbers to plain ones, non-finite ones to None."""
-    return to_jsonable_python(value, inf_nan_mode="null", fallback=lambda odd: odd.item())
+    return to_jsonable_python(value, inf_nan_mode="null", fallback=methodcaller("item"))
 
 
 def is_text(name: str) -> bool:

@@ -55,8 +55,8 @@ def compute_shards(
     folder: Path,
     *,
     whole: bool = False,
-    engine: Engine = run_locally,
-    progress: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
+    engine: Engine,
+    progress: Callable[[int, int, str], None],
 ) -> Iterator[tuple[int, pd.DataFrame]]:
     """Compute the shards that a folder does not hold, and keep each there.
 

@@ -55,7 +55,9 @@ class Graph(nn.Module):
         if self._session is None:
             self._session = _session(self.model.get_buffer("onnx").cpu().numpy().tobytes())
         values = inputs.detach().cpu().numpy().astype(self.dtype)
-        values = np.ascontiguousarray(values.transpose(0, 2, 3, 1) if self.last else values)
+        if self.last:
+            values = values.transpose(0, 2, 3, 1)
+        values = np.ascontiguousarray(values)
         size = self.batch or len(values)
         parts = []
         for start in range(0, len(values), size):
@@ -102,7 +104,9 @@ def read(request: Request) -> Brought:
         network = Graph(data, request.output_name or "")
     except SourceError as error:
         raise SourceError(f"{file} cannot be used: {error}") from None
-    preprocess = {} if network.side is None else {"size": network.side}
+    preprocess = {}
+    if network.side is not None:
+        preprocess["size"] = network.side
     return Brought(network, {"output": network.output}, preprocess)
 
 

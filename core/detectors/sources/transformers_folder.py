@@ -136,7 +136,11 @@ def preprocess_of(folder: Path) -> dict[str, Any]:
             f"its {PREPROCESSOR} swaps red and blue, which detectors here cannot; export it to ONNX with that"
         )
     scale = float(processor.rescale_factor) if processor.do_rescale else 1.0
-    mean, std = (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)
+    mean = (0.0, 0.0, 0.0)
+    std = (1.0, 1.0, 1.0)
+    if processor.do_normalize:
+        mean = tuple(processor.image_mean)
+        std = tuple(processor.image_std)
     shorter = processor.size.get("shortest_edge") or size
     lengths = {size, shorter, int(shorter / (getattr(processor, "crop_pct", None) or 1))}
     for crop, resize in [("none", size), ("before", size), *(("after_floor", length) for length in sorted(lengths))]:
@@ -145,7 +149,7 @@ def preprocess_of(folder: Path) -> dict[str, Any]:
             tried = Preprocessing.of({**fields, "mean": (0, 0, 0), "std": (1, 1, 1)})
             made = [(tried.fit(picture) * scale - np.array(mean)) / np.array(std) for picture in pictures]
             if all(map(partial(np.allclose, atol=1e-3), made, expected)):
-                return {**fields, "scale": scale, "mean": tuple(mean), "std": tuple(std)}
+                return {**fields, "scale": scale, "mean": mean, "std": std}
     return {}
 
 

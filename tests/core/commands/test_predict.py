@@ -16,8 +16,7 @@ from core.runs.filter import Filter
 from core.runs.metrics import means_by_source
 from core.runs.rows import find_rows, judged_table
 from core.runs.run import read_run
-from core.runs.shortcuts import HEADLINE, find_shortcuts
-from core.runs.warnings import warnings_of
+from core.runs.warnings import HEADLINE, find_shortcuts, warnings_of
 from core.runs.writing import write_run
 from core.storage.atomic import cache_dir
 from core.studies.columns import browse_table
