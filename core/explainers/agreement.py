@@ -104,7 +104,7 @@ def agreement(first: Floats, second: Floats, *, segments: Integers, others: Floa
     mean_rank = np.nan
     if np.isfinite(rank):
         # a map that is the same everywhere agrees with nothing
-        as_high = np.count_nonzero(np.nan_to_num(ranks, nan=-1.0) >= rank)
+        as_high = int((np.nan_to_num(ranks, nan=-1.0) >= rank).sum())
         rank_share = (1 + as_high) / (1 + len(others))
     if np.isfinite(ranks).any():
         mean_rank = float(np.nanmean(ranks))

@@ -71,7 +71,8 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(open_page, 
     data = sent(app)["start.dial"]
     margins = margins_of(run) if studied else None
     row = choose_picture(run.predictions, np.ones(len(run), bool), margins, columns_of(SHOWN))
-    pictures = probe_pictures(run.images[row], name=run.predictions["id"][row])
+    every = probe_pictures(run.images[row], name=run.predictions["id"][row])
+    pictures = {column: every[column] for column in COLUMNS}
     assert pixels_sha256(run.images[row]) in data["id"]
     after = load_detector(home / "detectors" / "tiny").margins(np.stack([*pictures.values()]))
     verdicts = dict(zip(COLUMNS, map(verdict_of, after), strict=True))
