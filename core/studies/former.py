@@ -70,7 +70,8 @@ def _in_rows(table: pd.DataFrame) -> pd.DataFrame:
     fills = [name.removeprefix("filled_") for name in table if name.startswith("filled_")]
     first_points = (re.fullmatch(rf"deletion_(.+)_{fills[0]}_1", name) for name in table)
     orders = [match[1] for match in first_points if match]
-    methods = [order for order in orders if order not in (*controls, "edges", "centre")]
+    # `area` was a baseline for a while
+    methods = [order for order in orders if order not in (*controls, "edges", "centre", "area")]
     # values of the columns method, control, fill and direction -> area, and margins of nine steps
     areas = {}
     margins = {}
