@@ -99,9 +99,8 @@ def _draw_pictures(status: datasets.Attaching) -> bool:
         if place is not None:
             _attach(place)
             return True
-        st.caption(
-            "All its pictures are available." if found == total else f"{found:,} of {total:,} pictures are available."
-        )
+        share = "All" if found == total else f"{found:,} of {total:,}"
+        st.caption(f"{share} pictures of this run are here.")
     if is_local():
         _draw_attaching()
     if status.state == "failed":

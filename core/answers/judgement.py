@@ -17,9 +17,9 @@ from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt
 from core.arrays import Float32, Floats, Pixels
 from core.console import PROGRAM, quote
 from core.detectors.identity import Identity
-from core.images.labels import CLASSES, REAL, ClassName, verdict_of
+from core.images.labels import CLASSES, REAL, ClassName
 from core.images.out_of_distribution import crop_photographs
-from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
+from core.images.preprocessing import Prepared, Preprocessing
 from core.perturbations.delivery import DELIVERIES, deliver
 from core.runs.run import Run
 from core.storage.atomic import write_text
@@ -119,13 +119,13 @@ def scope_of(ready: Prepared, threshold: Threshold | None) -> str:
 
 def versions(ready: Prepared) -> Pixels:
     """Return what a detector is asked of a picture, uint8 (K, S, S, 3): under each filter, or whole and saved."""
-    return np.concatenate([ready.pixels, saved(ready.pixels[0], ready.preprocessing)]) if ready.whole else ready.pixels
+    return and_saved(ready.pixels[0], ready.preprocessing) if ready.whole else ready.pixels
 
 
-def saved(image: Pixels, preprocessing: Preprocessing) -> Pixels:
-    """Return an image of the detector's own size, uint8 (S, S, 3), after each of `SAVINGS`: uint8 (4, S, S, 3)."""
+def and_saved(image: Pixels, preprocessing: Preprocessing) -> Pixels:
+    """Return an image of the detector's own size, uint8 (S, S, 3), and after each of `SAVINGS`: uint8 (5, S, S, 3)."""
     savings = [delivery for delivery in DELIVERIES if delivery.name in SAVINGS]
-    return np.stack([version.pixels for version in deliver(image, preprocessing.fitted, among=savings)])
+    return np.stack([image, *(version.pixels for version in deliver(image, preprocessing.fitted, among=savings))])
 
 
 def judge(ready: Prepared, threshold: Threshold | None, margins: Sequence[float] | Floats) -> Judgement:
@@ -148,11 +148,8 @@ def scores(detector: "Detector", pixels: Pixels) -> Float32:
     largest = [np.zeros(0, np.float32)]
     for start in range(0, len(pixels), BATCH):
         batch = np.asarray(pixels[start : start + BATCH])
-        after_saving = [saved(image, detector.preprocessing) for image in batch]
-        margins = detector.margins(np.concatenate([batch, *after_saving]))
-        own = margins[: len(batch)]
-        after = margins[len(batch) :].reshape(len(batch), -1)
-        largest.append(np.maximum(own, after.max(axis=1)))
+        asked = np.concatenate([and_saved(image, detector.preprocessing) for image in batch])
+        largest.append(detector.margins(asked).reshape(len(batch), -1).max(axis=1))
     return np.concatenate(largest)
 
 
@@ -288,34 +285,3 @@ def find_threshold(detector: Identity, runs: Iterable[Path]) -> Threshold | None
         if threshold is not None and threshold.detector == detector.fingerprint:
             return threshold
     return None
-
-
-def judge_picture(detector: "Detector", picture: Pixels, threshold: Threshold | None) -> dict[str, Any]:
-    """Judge a picture with everything that the answer rests on, as plain JSON.
-
-    Args:
-        detector: that is asked of the picture under every filter and after every delivery.
-        picture: uint8 (height, width, 3).
-        threshold: of the detector.
-    """
-    ready = prepare_pixels(picture, detector.preprocessing)
-    asked = versions(ready)
-    delivered = list(deliver(picture, detector.preprocessing))
-    margins = detector.margins(np.concatenate([asked, np.stack([version.pixels for version in delivered])]))
-    judgement = judge(ready, threshold, margins[: len(asked)])
-    margin = float(margins[ready.filters.index(ready.usual)])
-    return {
-        "answer": judgement.answer,
-        "scope": judgement.scope,
-        "sentence": judgement.sentence,
-        "raw": {
-            "verdict": verdict_of(margin),
-            "margin": margin,
-            "p_real": float(detector.p_real(np.array([margin], np.float32))[0]),
-            "filters": dict(zip(ready.filters, map(float, margins), strict=False)),
-        },
-        "deliveries": [
-            {"name": one.delivery.name, "margin": value, "verdict": verdict_of(value), "fits": one.fits}
-            for one, value in zip(delivered, map(float, margins[len(asked) :]), strict=True)
-        ],
-    }

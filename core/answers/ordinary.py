@@ -7,25 +7,36 @@ answer, and never is one "real". The rates of known detectors ship in `ordinary.
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, FiniteFloat, TypeAdapter
 
-from core.answers.judgement import Count, Judgement
+from core.answers.judgement import Count, Judgement, Threshold, judge, versions
+from core.arrays import Floats
+from core.detectors.identity import Identity
+from core.images.decoding import decode
 from core.images.encoding import file_facts
-from core.images.preprocessing import Prepared
+from core.images.labels import verdict_of
+from core.images.preprocessing import Prepared, prepare_pixels
+from core.images.shrinking import WHOLE
+from core.perturbations.delivery import deliver
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
 
 FILE = Path(__file__).with_name("ordinary.json")
 # of photographs, at most so many lie below a threshold, and of generated pictures at least so many must
 MOST, LEAST = 0.02, 0.5
 # the quality from which on a JPEG counts as hardly compressed
 FINE = 93
-Kind = Literal["lossless", "jpeg_fine", "jpeg", "lossy"]
+Kind = Literal["lossless", "jpeg_fine", "jpeg", "lossy", "halved"]
 KINDS: dict[Kind, str] = {
     "lossless": "saved without loss",
     "jpeg_fine": f"JPEGs of quality {FINE} or more",
     "jpeg": f"JPEGs of a quality below {FINE}",
     "lossy": "saved with loss",
+    "halved": f"of more than {WHOLE / 1e6:g} million pixels",
 }
 LOSSLESS = ("PNG", "BMP", "TIFF")
 
@@ -62,7 +73,9 @@ class Rates(BaseModel, frozen=True):
 
 def kind_of(data: bytes) -> Kind:
     """Return the kind of a file by its header; raises ImageError where it cannot be opened."""
-    name, _width, _height, quality, _holds = file_facts(data)
+    name, width, height, quality, _holds = file_facts(data)
+    if width * height > WHOLE:
+        return "halved"
     if name == "JPEG":
         return "jpeg_fine" if quality >= FINE else "jpeg"
     return "lossless" if name in LOSSLESS else "lossy"
@@ -99,6 +112,9 @@ def judge_ordinary(ready: Prepared, kind: Kind, rates: dict[Kind, Rates] | None,
     side = ready.preprocessing.size
     if min(ready.width, ready.height) < side:
         return Judgement("Cannot tell", "small", f"Your picture has fewer than {side} x {side} pixels.")
+    if kind == "halved":
+        sentence = f"Files {KINDS[kind]} are halved while they are read, which takes away what this detector reads."
+        return Judgement("Cannot tell", "halved", sentence)
     if rates is None or kind not in rates:
         sentence = "How often this detector is right about files like yours has not been measured."
         return Judgement("Cannot tell", "unmeasured", sentence)
@@ -112,3 +128,65 @@ def judge_ordinary(ready: Prepared, kind: Kind, rates: dict[Kind, Rates] | None,
     return Judgement(
         "Cannot tell", "nothing", f"{measured_so} It finds none here, which many generated pictures share."
     )
+
+
+def is_ordinary(ready: Prepared) -> bool:
+    """Check whether a detector sees a window of a picture's own pixels, so that rates by kind of file judge it."""
+    return ready.preprocessing.native and not ready.whole
+
+
+def judge_file(
+    ready: Prepared,
+    kind: Kind,
+    detector: Identity,
+    threshold: Threshold | None,
+    margins: Floats | None,
+) -> Judgement:
+    """Judge a picture the way its detector sees it: a window of its own pixels by rates, all else by the threshold.
+
+    Args:
+        ready: the picture as the detector sees it.
+        kind: of its file.
+        detector: that is asked.
+        threshold: of the detector; None where nobody has set one.
+        margins: of the picture's `versions`; None while they are being computed, of an ordinary picture only.
+    """
+    if is_ordinary(ready):
+        about = measured().get(detector.weights_sha256)
+        rates = about.kinds if about else None
+        return judge_ordinary(ready, kind, rates, None if margins is None else float(margins[0]))
+    assert margins is not None  # noqa: S101 - as documented
+    return judge(ready, threshold, margins)
+
+
+def judge_picture(detector: "Detector", data: bytes, threshold: Threshold | None) -> dict[str, Any]:
+    """Judge a picture with everything that the answer rests on, as plain JSON.
+
+    Args:
+        detector: that is asked of the picture under every filter and after every delivery.
+        data: of the picture's file.
+        threshold: of the detector.
+    """
+    picture = decode(data)
+    ready = prepare_pixels(picture, detector.preprocessing)
+    asked = versions(ready)
+    delivered = list(deliver(picture, detector.preprocessing))
+    margins = detector.margins(np.concatenate([asked, np.stack([version.pixels for version in delivered])]))
+    judgement = judge_file(ready, kind_of(data), detector.identity, threshold, margins[: len(asked)])
+    margin = float(margins[ready.filters.index(ready.usual)])
+    return {
+        "pixels": [ready.width, ready.height],
+        "answer": judgement.answer,
+        "scope": judgement.scope,
+        "sentence": judgement.sentence,
+        "raw": {
+            "verdict": verdict_of(margin),
+            "margin": margin,
+            "p_real": float(detector.p_real(np.array([margin], np.float32))[0]),
+            "filters": dict(zip(ready.filters, map(float, margins), strict=False)),
+        },
+        "deliveries": [
+            {"name": one.delivery.name, "margin": value, "verdict": verdict_of(value), "fits": one.fits}
+            for one, value in zip(delivered, map(float, margins[len(asked) :]), strict=True)
+        ],
+    }

@@ -83,7 +83,7 @@ def main(options: argparse.Namespace) -> None:
     if options.json:
         _print_json(options.image.name, data, detector, threshold)
     else:
-        _print_judgement(options, ready, detector, threshold)
+        _print_judgement(options, data, ready, detector, threshold)
     if options.out is not None:
         _explain(options, ready, detector, methods, settings)
 
@@ -93,31 +93,33 @@ def _print_json(name: str, data: bytes, detector: "Detector", threshold: "Thresh
     import json
     from dataclasses import asdict
 
-    from core.answers.judgement import judge_picture
-    from core.images.decoding import decode
+    from core.answers.ordinary import judge_picture
     from core.images.provenance import read_claims
 
-    picture = decode(data)
-    height, width = picture.shape[:2]
-    about = {"file": name, "pixels": [width, height], "detector": detector.name}
-    about |= judge_picture(detector, picture, threshold)
+    about = {"file": name, "detector": detector.name, **judge_picture(detector, data, threshold)}
     about["provenance"] = [asdict(claim) for claim in read_claims(data)]
     print(json.dumps(about, indent=1, allow_nan=False))
 
 
 def _print_judgement(
-    options: argparse.Namespace, ready: "Prepared", detector: "Detector", threshold: "Threshold | None"
+    options: argparse.Namespace,
+    data: bytes,
+    ready: "Prepared",
+    detector: "Detector",
+    threshold: "Threshold | None",
 ) -> None:
     """Print the answer, and what the detector computes."""
-    from core.answers.judgement import OUT_OF_SCOPE, judge, versions
+    from core.answers.judgement import versions
+    from core.answers.ordinary import judge_file, kind_of
     from core.detectors.known import caution_of
 
     margins = detector.margins(versions(ready))
-    judgement = judge(ready, threshold, margins)
+    judgement = judge_file(ready, kind_of(data), detector.identity, threshold, margins)
     print(f"{options.image.name}: {judgement.answer}. {judgement.sentence}")
-    nothing = ", from which nothing follows" if judgement.answer == OUT_OF_SCOPE else ""
+    nothing = "" if judgement.scope in ("in scope", "signs") else ", from which nothing follows"
     print(f"Raw output{nothing}: {_verdict(ready, detector, margins, options.resampling)}")
-    if caution := caution_of(detector.manifest):
+    caution = caution_of(detector.manifest)
+    if caution:
         print(caution)
 
 

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from core.detectors.detector import Detector, grouped, move_network
+from core.detectors.detector import CPU, Detector, grouped, move_network
 from core.detectors.registry import Brought, Kind, Request, load_in_order
 
 # channels of the second convolution in the published small network
 WIDTH = 32
+# windows that pass through the layers of many positions together: more leave a processor's caches
+AT_ONCE = 2
 
 
 def median_of_neighbours(values: Tensor) -> Tensor:
@@ -107,13 +109,13 @@ class FerretNet(nn.Module):
         self.classifier = nn.Linear(4 * width, 1)
 
     def features(self, inputs: Tensor) -> Tensor:
-        """Map (N, 3, H, W) to the last layer's output (N, 4 * width, H / 8, W / 8)."""
+        """Map (N, 3, H, W) to the input of the last layer (N, 4 * width, H / 8, W / 8)."""
         residual = inputs - median_of_neighbours(inputs)
-        return self.last(self.blocks(self.second(self.first(residual))))
+        return self.blocks(self.second(self.first(residual)))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, H, W) to logits (N, 1), above 0 for FAKE."""
-        return self.classifier(self.features(inputs).mean(dim=(2, 3)))
+        return self.classifier(self.last(self.features(inputs)).mean(dim=(2, 3)))
 
 
 def fused(network: FerretNet) -> FerretNet:
@@ -156,12 +158,19 @@ class FerretDetector(Detector):
         self._fused = fused(self.network)
         move_network(self._fused, self.device, self.format)
 
+    def _outputs(self, inputs: Tensor) -> Tensor:
+        """Compute the network's output at each position, (N, 1, h, w), whose mean is that of the picture."""
+        at_once = AT_ONCE if inputs.device == CPU else len(inputs)
+        parts = [self._fused.features(part) for part in torch.split(inputs, at_once)]
+        # the last layer, alone of all, rounds by the number of windows
+        return self._fused.last(torch.cat(parts))
+
     def _local_scores(self, inputs: Tensor) -> Tensor:
-        scores = self._fused.features(inputs)
+        scores = self._outputs(inputs)
         return grouped(scores.permute(0, 2, 3, 1).reshape(-1, 1), self.classes).diff(dim=1).view(scores[:, 0].shape)
 
     def _forward(self, inputs: Tensor) -> Tensor:
-        return grouped(self._fused(inputs), self.classes)
+        return grouped(self._outputs(inputs).mean(dim=(2, 3)), self.classes)
 
 
 def build(config: Mapping[str, Any]) -> FerretNet:

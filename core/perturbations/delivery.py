@@ -99,16 +99,21 @@ def messenger(picture: Pixels) -> Pixels:
     return jpeg(scaled(picture, factor, "bilinear") if factor < 1 else picture, QUALITY)
 
 
-def pasted(picture: Pixels, other: Pixels, x: float) -> Pixels:
-    """Paste a square of another picture's own pixels into a picture, as high as half of the lower one.
+def pasted_side(picture: Pixels, other: Pixels) -> int:
+    """Return the pixels along each side of what is pasted of another picture: half of what both are high and wide."""
+    return max(1, min(*picture.shape[:2], *other.shape[:2]) // 2)
+
+
+def pasted(picture: Pixels, other: Pixels, x: float = 0.5, y: float = 0.5) -> Pixels:
+    """Paste a square of another picture's own pixels, its centre, into a picture.
 
     Args:
-        picture: uint8 (height, width, 3), into whose middle row it goes.
-        other: uint8 (height', width', 3), whose centre it is.
-        x: 0 at the left edge to 1 at the right one.
+        picture: uint8 (height, width, 3).
+        other: uint8 (height', width', 3).
+        x, y: where, from 0 (at the left or top edge) to 1 (at the right or bottom edge).
     """
-    side = max(1, min(*picture.shape[:2], *other.shape[:2]) // 2)
-    top = (picture.shape[0] - side) // 2
+    side = pasted_side(picture, other)
+    top = round(y * (picture.shape[0] - side))
     left = round(x * (picture.shape[1] - side))
     changed = picture.copy()
     changed[top : top + side, left : left + side] = take_window(other, side)

@@ -18,6 +18,7 @@ MARGIN_BITS = 7
 NOTHING = "Nothing that we tried flips it."
 # verdict on a generated image -> what that comes to
 OF_GENERATED = {"FAKE": "is caught", "REAL": "passes as REAL"}
+OF_ANY: dict[ClassName, str] = {"FAKE": "is called FAKE", "REAL": "is called REAL"}
 # strengths of one digit, in words
 DIGITS = dict(enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], start=1))
 
@@ -179,19 +180,22 @@ def flipping(changes: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([flips[has_control], flips[~has_control]])
 
 
-def reason(changes: pd.DataFrame, *, side: int, label: ClassName | None = None) -> str:
+def reason(
+    changes: pd.DataFrame, *, side: int, label: ClassName | None = None, says: Mapping[ClassName, str] = OF_ANY
+) -> str:
     """Say which change flips the verdict on an image: "It is caught, until it is blurred by two pixels."
 
     Args:
         changes: from `tabulate_changes`; named is the smallest change that flips the verdict while no control does.
         side: of the image in pixels.
         label: of the image; None if unknown.
+        says: verdict on an image that nobody generated, as far as is known -> what that comes to.
     """
     flips = flipping(changes)
     if flips.empty:
         return NOTHING
     verdict = other_class(verdict_of(flips["margin"].iloc[0]))
-    called = OF_GENERATED[verdict] if label == "FAKE" else f"is called {verdict}"
+    called = OF_GENERATED[verdict] if label == "FAKE" else says[verdict]
     column = str(flips.index[0])
     clause = probe_columns()[column][0].clause.format(strength_words(column, side))
     return f"It {called}, until {_in_words(clause)}."

@@ -39,12 +39,12 @@ class Side:
 
     Attributes:
         image: uint8 (side, side, 3).
-        verdict: on it.
+        verdict: on it, a class or another answer.
         words: what was done to it.
     """
 
     image: NDArray[np.uint8]
-    verdict: ClassName
+    verdict: str
     words: str
 
 
@@ -56,11 +56,13 @@ class Story:
         headline: the change that flips the verdict, or that none does.
         sides: the image, and after that change.
         note: what its control does, and how often it flips such verdicts.
+        answer: on the image, where that is not the verdict.
     """
 
     headline: str
     sides: Sequence[Side]
     note: str = ""
+    answer: str = ""
 
 
 def draw_slide(
@@ -98,8 +100,10 @@ def draw_slide(
     for side in story.sides:
         _paste_picture(slide, draw, side, x)
         x += PICTURE + GAP
-    truth = "" if label is None else f" It is {label}."
-    y = _write(draw, verdict + truth, (x + GAP, TOP), 38, INK, columns=(SIZE[0] - MARGIN - x) // 22, lines=3)
+    said = story.answer or verdict
+    if label is not None:
+        said += f" It is {label}."
+    y = _write(draw, said, (x + GAP, TOP), 38, INK, columns=(SIZE[0] - MARGIN - x) // 22, lines=3)
     _write(draw, story.note, (x + GAP, y + 16), 30, QUIET, columns=(SIZE[0] - MARGIN - x) // 18, lines=9)
     _paste_maps(slide, draw, explanations, random)
     footer = [f"{title}. Detector: {first.provenance.detector}.".removeprefix(". "), *notes, address]
@@ -115,7 +119,8 @@ def _paste_picture(slide: Image.Image, draw: ImageDraw.ImageDraw, side: Side, x:
     font = font_of(36, bold=True)
     width = draw.textlength(side.verdict, font=font)
     corner = (x + 16, TOP + PICTURE - 74)
-    draw.rounded_rectangle((*corner, corner[0] + width + 36, corner[1] + 58), 10, fill=CLASS_COLOURS[side.verdict])
+    colour = CLASS_COLOURS.get(side.verdict.removesuffix("-like"), QUIET)
+    draw.rounded_rectangle((*corner, corner[0] + width + 36, corner[1] + 58), 10, fill=colour)
     draw.text((corner[0] + 18, corner[1] + 6), side.verdict, fill="white", font=font)
     _write(draw, side.words, (x, TOP + PICTURE + 12), 28, QUIET, columns=34, lines=1)
 

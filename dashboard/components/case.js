@@ -1,11 +1,12 @@
 // A picture before and after a change, with a divider, and the changes to choose from.
-// data: {id, crisp, focus, headline, kind, before: frame, changes: [{...frame, name, result, flips, note}]}, frame: {source, verdict, sure}
+// data: {id, crisp, focus, headline, kind, before: frame, changes: [{...frame, name, result, flips, note}]}, frame: {source,
+// verdict: a class or "", word: what it is called, sure}; without `headline` it is still being computed
 
 const MIDDLE = 50
 // the picture that got the focus after a press: a page that is drawn again takes it from nothing else
 let focused = ""
 
-const verdict = (frame) => make("b", frame.verdict, frame.verdict)
+const verdict = (frame) => make("b", frame.verdict, frame.word)
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1)
 
@@ -15,7 +16,8 @@ const layer = (className, frame) => {
   image.src = frame.source
   image.alt = ""
   image.draggable = false
-  box.append(image, make("span", `badge ${frame.verdict}`, frame.verdict))
+  box.append(image)
+  if (frame.word) box.append(make("span", `badge ${frame.verdict}`, frame.word))
   return box
 }
 
@@ -49,18 +51,18 @@ export default function ({ data, parentElement }) {
     picture.style.setProperty("--split", `${state.split}%`)
     rail.value = state.split
     if (!change) return
-    const shares = [`${state.split}% as it is, called ${data.before.verdict}`, `the rest ${change.result}, called ${change.verdict}`]
-    rail.setAttribute("aria-valuetext", shares.join("; "))
+    const before = `${state.split}% as it is, called ${data.before.word}`
+    rail.setAttribute("aria-valuetext", `${before}; the rest ${change.result}, called ${change.word}`)
   }
 
   const show = () => {
     const change = data.changes[state.at]
     const parts = [layer("before", data.before)]
-    sentence.replaceChildren(`${data.kind}. As it is, the detector calls it `, verdict(data.before), `, ${data.before.sure} sure.`)
-    picture.setAttribute("aria-label", `${data.kind}, called ${data.before.verdict}`)
+    sentence.replaceChildren(`${data.kind}. As it is, the detector calls it `, verdict(data.before), `${data.before.sure}.`)
+    picture.setAttribute("aria-label", data.kind ? `${data.kind}, called ${data.before.word}` : "The picture")
     if (change) {
       const calls = change.flips ? "it calls it " : "it still calls it "
-      sentence.append(` ${capital(change.result)}, ${calls}`, verdict(change), `, ${change.sure} sure.`)
+      sentence.append(` ${capital(change.result)}, ${calls}`, verdict(change), `${change.sure}.`)
       parts.push(layer("after", change), line, rail)
       rail.setAttribute("aria-label", `Divider between the picture as it is and ${change.name}`)
       caption.textContent = `Drag: as it is / ${change.name}`
@@ -94,7 +96,7 @@ export default function ({ data, parentElement }) {
     box.append(row)
     right.append(box)
   }
-  list(make("h3", "", "These change the verdict"), data.changes.filter((change) => change.flips))
+  list(make("h3", "", `These change the ${data.before.sure ? "verdict" : "answer"}`), data.changes.filter((change) => change.flips))
   const stay = make("h3", "", "These leave it ")
   stay.append(verdict(data.before))
   list(stay, data.changes.filter((change) => !change.flips))
@@ -116,7 +118,8 @@ export default function ({ data, parentElement }) {
 
   const body = make("div", "body")
   body.append(left, right)
-  root.replaceChildren(sentence, body, said)
+  // an answer has its sentence on the page
+  root.replaceChildren(...(data.before.sure ? [sentence] : []), body, said)
   show()
   if (!isOther || !data.focus) return
   const isNew = focused !== data.id
@@ -125,6 +128,6 @@ export default function ({ data, parentElement }) {
   setTimeout(() => {
     const active = document.activeElement
     if (isNew || active === document.body || active.shadowRoot?.querySelector(".case")) picture.focus()
-    said.textContent = `Called ${data.before.verdict}, ${data.before.sure} sure. ${data.headline}`
+    said.textContent = `Called ${data.before.word}${data.before.sure}. ${data.headline}`
   }, 100)
 }

@@ -29,6 +29,9 @@ SHOWN = 3
 SIDE = 640
 # label -> what a picture of a thing is
 KINDS = {"FAKE": "A generated {}", "REAL": "A photographed {}", None: "A {}"}
+# what verdicts are called where a threshold judges: on a page, and in a sentence
+ANSWERS: dict[ClassName, str] = {"FAKE": "FAKE-like", "REAL": "Nothing found"}
+SAYS: dict[ClassName, str] = {"FAKE": "is FAKE-like", "REAL": "shows no sign"}
 _source = st.cache_resource(max_entries=1024, show_spinner=False)(thumbnail_url)
 
 
@@ -42,6 +45,7 @@ class Case:
         label: of the picture; None if unknown.
         thing: what it shows: "bird".
         measured: column of a change -> how often it flips such verdicts, in a sentence.
+        answers: its margins are less a threshold, so that verdicts are `ANSWERS`, and nobody says how sure.
     """
 
     subject: Subject
@@ -49,16 +53,20 @@ class Case:
     label: ClassName | None = None
     thing: str = "picture"
     measured: Mapping[str, str] = field(default_factory=dict)
+    answers: bool = False
 
     @property
     def headline(self) -> str:
         """The change that flips the verdict and what it comes to, or that nothing does."""
-        return reason(self.changes, side=len(self.subject.image), label=self.label)
+        side = len(self.subject.image)
+        if self.answers:
+            return reason(self.changes, side=side, says=SAYS)
+        return reason(self.changes, side=side, label=self.label)
 
-    @property
-    def verdict(self) -> ClassName:
-        """The verdict on the picture as it is."""
-        return verdict_of(self.changes.loc["", "margin"])
+    def word(self, column: str) -> str:
+        """Return what the picture is called after a change, "" for none."""
+        verdict = verdict_of(self.changes.loc[column, "margin"])
+        return ANSWERS[verdict] if self.answers else verdict
 
     @property
     def kind(self) -> str:
@@ -68,13 +76,14 @@ class Case:
     def story(self) -> Story:
         """Return what a slide tells of it."""
         chosen = self.chosen()
-        pictures = [Side(self.subject.image, self.verdict, "as it is")]
-        for column in chosen[:1]:
-            words = change_words(column, len(self.subject.image))
-            verdict = verdict_of(self.changes["margin"][column])
-            pictures.append(Side(self.changes["picture"][column], verdict, words))
-        notes = [self.note(column) for column in chosen[:1]]
-        return Story(self.headline, pictures, " ".join(notes))
+        sides = [Side(self.subject.image, self.word(""), "as it is")]
+        note = ""
+        if chosen:
+            words = change_words(chosen[0], len(self.subject.image))
+            sides.append(Side(self.changes["picture"][chosen[0]], self.word(chosen[0]), words))
+            note = self.note(chosen[0])
+        said = f"{self.word('')}." if self.answers else ""
+        return Story(self.headline, sides, note, said)
 
     def note(self, column: str) -> str:
         """Say what the control of a change does, and how often the change flips such verdicts."""
@@ -101,44 +110,60 @@ def draw_case(case: Case, *, key: str = "case", focus: bool = False) -> None:
         focus: move the keyboard's focus to it, where it is another picture than before.
     """
     side = len(case.subject.image)
-    chosen = case.chosen()
-    before = _frame(case.changes.loc[""], case.subject.image)
+    changes = [
+        {
+            **_frame(case, column),
+            "name": change_words(column, side),
+            "result": probe_columns()[column][0].result,
+            "flips": bool(case.changes["flips"][column]),
+            "note": case.note(column),
+        }
+        for column in case.chosen()
+    ]
     data: dict[str, Any] = {
         "id": f"{case.subject.sha256} {case.changes['margin']['']}",
         "crisp": shows_pixels(),
         "focus": focus,
         "headline": case.headline,
         "kind": case.kind,
-        "before": before,
-        "changes": [
-            {
-                **_frame(case.changes.loc[column], case.changes["picture"][column]),
-                "name": change_words(column, side),
-                "result": probe_columns()[column][0].result,
-                "flips": bool(case.changes["flips"][column]),
-                "note": case.note(column),
-            }
-            for column in chosen
-        ],
+        "before": _frame(case, ""),
+        "changes": changes,
     }
     _mount(key=key, data=data)
 
 
+def draw_unanswered(subject: Subject, *, key: str) -> None:
+    """Draw the picture of a case that is still being computed, where and as large as it will stand."""
+    before = {"source": _source_of(subject.image), "verdict": "", "word": "", "sure": ""}
+    _mount(key=key, data={"id": subject.sha256, "crisp": shows_pixels(), "before": before, "changes": []})
+
+
 def control_words(changes: pd.DataFrame, column: str) -> str:
-    """Say what a control makes of the verdict, the first that flips it, else the first; or that there is none."""
+    """Say what a control does to the verdict, the first that flips it, else the first; or that there is none."""
     probe, strength = probe_columns()[column]
     controls = [PROBES[key].column(strength.key) for key in probe.controls]
     made = changes["flips"].reindex(controls).dropna()
     if made.empty:
         return "No control fits this change."
     control = made.idxmax()
-    verdict = verdict_of(changes["margin"][control])
-    does = "makes it" if made[control] else "leaves it"
-    return f"Its control, {probe_columns()[control][0].inline}, {does} {verdict}."
+    does = "changes it, too" if made[control] else "leaves it"
+    return f"Its control, {probe_columns()[control][0].inline}, {does}."
 
 
-def _frame(change: pd.Series, picture: Any) -> dict[str, str]:
-    sure = percent(max(change["p_real"], 1 - change["p_real"]))
+def _frame(case: Case, column: str) -> dict[str, str]:
+    """Return what the browser shows of the picture after a change, "" for none."""
+    change = case.changes.loc[column]
+    picture = change["picture"] if column else case.subject.image
+    word = case.word(column)
+    # what shows no sign is not REAL
+    verdict = "" if word == ANSWERS["REAL"] else verdict_of(change["margin"])
+    sure = ""
+    if not case.answers:
+        sure = f", {percent(max(change['p_real'], 1 - change['p_real']))} sure"
+    return {"source": _source_of(picture), "verdict": verdict, "word": word, "sure": sure}
+
+
+def _source_of(picture: Any) -> str:
     crisp = shows_pixels()
-    source = _source(picture if crisp else enlarged(picture, SIDE), SIDE, pixels=crisp)
-    return {"source": source, "verdict": verdict_of(change["margin"]), "sure": sure}
+    source: str = _source(picture if crisp else enlarged(picture, SIDE), SIDE, pixels=crisp)
+    return source

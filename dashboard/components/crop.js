@@ -36,9 +36,12 @@ const build = (root) => {
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".crop")
   if (!movements.has(data.key)) {
-    // one is shown at a time, and each holds its picture
-    movements.forEach((other) => clearTimeout(other.timer))
-    movements.clear()
+    // two are shown at a time, and each holds its picture
+    if (movements.size > 1) {
+      const [oldest] = movements.keys()
+      clearTimeout(movements.get(oldest).timer)
+      movements.delete(oldest)
+    }
     movements.set(data.key, { told: "" })
   }
   const movement = movements.get(data.key)

@@ -31,7 +31,7 @@ from core.images.encoding import encode_png
 from core.images.labels import ClassName
 from core.report.comparing import compared
 from core.report.explanation_page import html_of
-from core.report.slide import draw_slide
+from core.report.slide import Story, draw_slide
 from core.storage.limits import ContractError
 from core.studies.store import StudyResult
 from dashboard import library
@@ -87,6 +87,7 @@ class View:
         thing: what the image shows: "bird".
         measured: returns how often each change flips such verdicts, in sentences.
         address: that shows this view; "" where there is none to share.
+        story: returns what a slide tells instead of what flips the verdict; None for that.
         study: what was measured of the first detector's maps; `draw_explanations` finds it.
     """
 
@@ -101,6 +102,7 @@ class View:
     thing: str = "picture"
     measured: Callable[[pd.DataFrame], Mapping[str, str]] = lambda changes: {}  # noqa: ARG005
     address: str = ""
+    story: Callable[[], Story | None] = lambda: None
     study: StudyResult | None = None
 
     def status(self, detector: DetectorHandle, explainer: AnyExplainer) -> JobStatus | None:
@@ -175,7 +177,8 @@ def _draw(view: View) -> None:
                         # without a fragment here, a timer that was here ends
                         draw(status)
                     else:
-                        poll(status, ask, draw, busy=True, seconds=pace(status))
+                        first_colours = partial(_is_unchanged, draw, status.answer is None)
+                        poll(status, ask, first_colours, busy=True, seconds=pace(status))
             with grid.cell():
                 real = next(iter(_answers(statuses, True)), None)
                 if real:
@@ -185,8 +188,17 @@ def _draw(view: View) -> None:
                     key = key_of("random", detector.name)
                     explained_picture(fake, key=key, style=style_now(), title="A random map")
     # beneath the maps, so that no setting covers one
-    draw_strip(methods, first.about)
+    statuses = by_detector[0]
+    draw_strip(methods, first.about, {answer.method: answer for answer in _answers(statuses)})
     _draw_more(view, made, whole=None not in own)
+
+
+def _is_unchanged(draw: Callable[[JobStatus], bool], is_first: bool, status: JobStatus) -> bool:
+    """Draw a method's explanation; return False once it is complete, or its first colours have come, or nobody asks.
+
+    The random map and the estimate of time wait for these.
+    """
+    return draw(status) and (status.answer is None) == is_first
 
 
 def _answers(statuses: Sequence[JobStatus | None], pictured: bool = False) -> list[Explanation]:
@@ -307,8 +319,8 @@ def _draw_saving(
         return html_of(whole, measured=measured, agreement=agreement, probes=probes, **about).encode()
 
     help = waits or "The reason, both pictures and the maps as a picture of 1920 x 1080 pixels."
-    story = None
-    if probes is not None:
+    story = view.story()
+    if story is None and probes is not None:
         story = Case(view.subject, probes, view.label, view.thing, view.measured(probes)).story()
     slide = partial(draw_slide, whole, story, random=rest, address=view.address, **about)
     name = f"{stem}-slide.png"

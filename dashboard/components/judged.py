@@ -1,40 +1,45 @@
 """What can be said of a picture: the answer with its reason, other detectors, saving, and what its file says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.answers.judgement import Judgement, Threshold, judge, versions
-from core.answers.ordinary import Kind, Measured, Rates, judge_ordinary, measured
+from core.answers.judgement import Judgement, Threshold, and_saved, versions
+from core.answers.ordinary import is_ordinary, judge_file
 from core.console import PROGRAM, join
 from core.detectors import known
 from core.detectors.identity import DetectorHandle
 from core.findings.numbers import plus
 from core.images.decoding import ImageError, may_be_transparent
-from core.images.labels import verdict_of
+from core.images.labels import CLASSES, verdict_of
+from core.images.palette import CLASS_COLOURS, GREY, rgb
 from core.images.preprocessing import Prepared, Preprocessing, settle
 from core.images.provenance import read_claims, summarise, weigh
 from core.perturbations.delivery import DELIVERIES, Delivered, deliver
+from core.report.slide import Story
+from dashboard.components.case import Case, draw_case, draw_unanswered
 from dashboard.components.downloads import csv_button
 from dashboard.components.picture import Cell, picture_grid, picture_strip
 from dashboard.components.plain import code, plain
-from dashboard.components.requests import any_busy, ask, follow, poll, waiting
+from dashboard.components.probing import changed_pictures, table_of
+from dashboard.components.requests import Subject, any_busy, ask, follow, poll, waiting
 from dashboard.components.study import draw_maker, readable
 from dashboard.components.uploads import Picture, draw_crop, in_turn, remembered
-from dashboard.components.words import CLASS_WORDS, coloured, heading, percent
-from dashboard.jobs import JobStatus, PredictRequest
+from dashboard.components.words import CLASS_WORDS, coloured, draw_title, draw_verdict, heading, percent
+from dashboard.jobs import JobStatus, MarginsRequest, PredictRequest
 from dashboard.library import runs_by, threshold_of
 from dashboard.visitors import is_local
 
-# icons of Material
-SYMBOLS = {"FAKE-like": "smart_toy", "Nothing found": "search_off"}
+# of the session: the picture whose answer was explained last, by its hash, and what a slide tells of it
+STORY = "upload.story"
 # why a picture is out of scope -> the headline, and the sentence beneath it
 HEADLINES = {
-    "shrunk": "No answer: this detector cannot see your picture",
+    "shrunk": "No answer: too large for this detector",
     "enlarged": "No answer: your picture is too small",
     "cut": "No answer: this detector sees only a part of it",
     "unmeasured": "No answer: this detector has not been tested",
@@ -58,6 +63,7 @@ ORDINARY = {
     "nothing": "Cannot tell: no signs, and that says little",
     "gone": "Cannot tell: a saving like this hides the signs",
     "small": "Cannot tell: the picture is too small",
+    "halved": "Cannot tell: the picture is too large",
     "unmeasured": "Cannot tell: nobody has tested this",
 }
 # what stands behind what a file says -> colour of its badge, and the words
@@ -73,34 +79,70 @@ def look(ready: Prepared, detector: DetectorHandle, *, slot: str = "upload") -> 
     return ask(detector, versions(ready), PredictRequest(), slot=slot)
 
 
-def judged(ready: Prepared, threshold: Threshold | None, now: JobStatus) -> Judgement | None:
-    """Judge a picture by its detector's threshold and what came of `look`; None while that is not there."""
-    return None if now.answer is None else judge(ready, threshold, now.answer.margins)
+def judged(
+    picture: Picture, ready: Prepared, detector: DetectorHandle, now: JobStatus, threshold: Threshold | None = None
+) -> Judgement | None:
+    """Judge a picture by what came of `look`; None while that is not there and is needed.
+
+    Args:
+        picture: that was chosen.
+        ready: as the detector sees it.
+        detector: that was asked.
+        now: what came of it.
+        threshold: of the detector, where somebody has set one.
+    """
+    margins = None if now.answer is None else now.answer.margins
+    if margins is None and not is_ordinary(ready):
+        return None
+    return judge_file(ready, picture.kind, detector.identity, threshold, margins)
 
 
 def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle, threshold: Threshold) -> None:
-    """Draw the answer on a picture in scope, and its reason."""
+    """Draw the answer on a picture in scope, and its reason: on an upload as the page's title."""
+    is_example = picture.fitted is not None
+    draw_headline = draw_verdict if is_example else draw_title
 
     def show(now: JobStatus) -> None:
-        judgement = judged(ready, threshold, now)
+        judgement = judged(picture, ready, detector, now, threshold)
         if judgement is None:
-            if now.busy:
-                st.markdown("### Asking the detector")
-                st.caption(waiting(now) or "The first time takes a few seconds, while it is being read.")
+            draw_headline("Asking the detector" if now.busy else "No answer yet")
+            # as long as the sentence to come
+            st.markdown(f":gray[{waiting(now) or 'The first time takes a few seconds, while it is being read.'}]")
             return
-        whose = ""
-        label = ""
-        if picture.label:
-            whose = "Example: "
-            label = f" In truth: {CLASS_WORDS[picture.label]}."
-        st.header(f":material/{SYMBOLS[judgement.answer]}: {whose}{coloured(judgement.answer)}", anchor=False)
+        draw_headline(f"{'Example: ' if is_example else ''}{coloured(judgement.answer)}")
+        label = f" In truth: {CLASS_WORDS[picture.label]}." if picture.label else ""
         st.markdown(judgement.sentence + label)
 
     follow(lambda: look(ready, detector), show, slot="upload")
 
 
-def draw_rates(threshold: Threshold) -> None:
-    """Draw how often pictures in scope are called FAKE-like, by what they are."""
+def draw_answered_case(picture: Picture, subject: Subject, detector: DetectorHandle, threshold: Threshold) -> None:
+    """Draw what changes the answer on a picture in scope: each changed picture is judged as the picture itself is."""
+    preprocessing = detector.about.preprocessing
+    changed = changed_pictures(subject.image, subject.sha256)
+
+    def make() -> NDArray[np.uint8]:
+        return np.concatenate([and_saved(image, preprocessing) for image in changed.values()])
+
+    pixels = remembered((picture.key, "changed"), make)
+
+    def show(now: JobStatus) -> None:
+        if now.answer is None or len(now.answer) < len(pixels):
+            st.markdown("**Changing it in many ways**")
+            draw_unanswered(subject, key="upload.case")
+            return
+        largest = now.answer.reshape(len(changed), -1).max(axis=1)
+        case = Case(subject, table_of(changed, largest - threshold.margin), answers=True)
+        st.session_state[STORY] = (subject.sha256, case.story())
+        st.markdown(f"**{case.headline}**")
+        draw_case(case, key="upload.case")
+
+    follow(
+        lambda: ask(detector, pixels, MarginsRequest(), slot="upload.case"),
+        show,
+        slot="upload.case",
+        doing=lambda done: f"{0 if done is None else len(done)} of {len(pixels)} changed and saved pictures judged",
+    )
     fake = threshold.test["FAKE"]
     real = threshold.test["REAL"]
     photographs = threshold.photographs
@@ -111,6 +153,13 @@ def draw_rates(threshold: Threshold) -> None:
         f"{photographs.images:,} squares of {photographs.sources} photographs that were shrunk to its size, as "
         "somebody may have done with yours.",
     )
+
+
+def last_story(subject: Subject) -> Story | None:
+    """Return what a slide tells of the answer on this picture, where that was explained; None otherwise."""
+    sha256, story = st.session_state.get(STORY, ("", None))
+    result: Story | None = story if sha256 == subject.sha256 else None
+    return result
 
 
 def draw_why(ready: Prepared, scope: str) -> None:
@@ -148,25 +197,13 @@ def draw_no_answer(
             st.caption(f"{make} tests it: a run of {plain(detector.name)}, and the images that it was trained on.")
 
 
-def measured_of(detector: DetectorHandle) -> Measured | None:
-    """Return what was measured of a detector on ordinary pictures; None where nothing was."""
-    return measured().get(detector.identity.weights_sha256)
-
-
-def rates_of(detector: DetectorHandle) -> dict[Kind, Rates] | None:
-    """Return a detector's rates on ordinary pictures by kind of file; None where they were not measured."""
-    about = measured_of(detector)
-    return about.kinds if about else None
-
-
 def draw_signs(picture: Picture, ready: Prepared, detector: DetectorHandle) -> None:
     """Draw the headline of an ordinary picture: what can be said by a window of its own pixels, and how often."""
-    rates = rates_of(detector)
 
     def show(now: JobStatus) -> None:
-        margin = None if now.answer is None else float(now.answer.margins[0])
-        judgement = judge_ordinary(ready, picture.kind, rates, margin)
-        heading(ORDINARY[judgement.scope], judgement.sentence)
+        judgement = judged(picture, ready, detector, now)
+        if judgement is not None:
+            heading(ORDINARY[judgement.scope], judgement.sentence)
 
     follow(lambda: look(ready, detector), show, slot="upload")
 
@@ -186,8 +223,9 @@ def draw_ordinary(picture: Picture, ready: Prepared, detector: DetectorHandle, d
     with right:
         draw_file_box(picture, data)
         side = ready.preprocessing.size
+        whose = "the halved picture's" if picture.kind == "halved" else "the picture's own"
         st.caption(
-            f"{plain(detector.name)} reads {side} × {side} of the picture's own pixels, which the square shows. "
+            f"{plain(detector.name)} reads {side} × {side} of {whose} pixels, which the square shows. "
             "It was asked about this square; rates are of squares in the middle."
         )
 
@@ -210,6 +248,11 @@ def draw_fetch_offer() -> None:
 def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
     """Draw one picture resized in six ways, with what the detector would say of each, and that nothing follows."""
     verb = "enlarge" if ready.preprocessing.enlarges(ready.height, ready.width, ready.location) else "shrink"
+    # they open beside this page, which keeps its upload
+    start = urlencode({"run": st.session_state["run"]})
+    own = urlencode({"run": st.session_state["run"], "by": detector.name})
+    size = ready.preprocessing.size
+    links = f"[Watch the answer flip](./?{start}) · [Try a {size}-pixel picture](?{own})"
 
     def show(now: JobStatus) -> None:
         verdicts = ["" for _ in ready.filters]
@@ -221,14 +264,26 @@ def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
             Cell(pixels, f"Resized with {name}", caption)
             for name, pixels, caption in zip(ready.filters, ready.pixels, captions, strict=True)
         ]
-        counts = [f"{verdicts.count(name)} {CLASS_WORDS[name]}" for name in ("FAKE", "REAL")]
-        outcome = "" if now.answer is None else f": {', '.join(counts)}"
+        counts = ", ".join(f"{verdicts.count(name)} {name}" for name in CLASSES)
+        outcome = "" if now.answer is None else f": {coloured(counts)}"
         st.subheader(f"One picture, six ways to {verb} it{outcome}", anchor=False)
+        st.image(colour_strip(verdicts), alt=counts, width="stretch")
         picture_grid(cells, columns=3, least=96)
         with st.container(border=True):
-            st.markdown(f"Asking the detector. {waiting(now)}" if now.busy else SO_WHAT)
+            st.markdown(f"Asking the detector. {waiting(now)}" if now.busy else f"{SO_WHAT}  \n{links}")
 
     follow(lambda: look(ready, detector), show, slot="upload")
+
+
+def colour_strip(verdicts: Sequence[str]) -> NDArray[np.uint8]:
+    """Draw a block for each verdict in its class's colour, grey for "", uint8 (height, width, 4)."""
+    blocks = []
+    for verdict in verdicts:
+        block = np.zeros((24, 100, 4), np.uint8)
+        block[:, 2:-2, :3] = rgb(CLASS_COLOURS.get(verdict, GREY))
+        block[:, 2:-2, 3] = 255
+        blocks.append(block)
+    return np.concatenate(blocks, axis=1)
 
 
 def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
@@ -278,10 +333,9 @@ def draw_survival(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> 
                 delivered.delivery.title: mark_of(delivered, margin)
                 for delivered, margin in zip(sent, margins, strict=True)
             }
+            shares = {one.delivery.title: alarms[name].get(one.delivery.name) for one in sent}
             rows[f"{plain(name)}: photographs called FAKE"] = {
-                delivered.delivery.title: percent(share)
-                for delivered in sent
-                if (share := alarms[name].get(delivered.delivery.name)) is not None
+                title: percent(share) for title, share in shares.items() if share is not None
             }
         table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("detector").dropna(how="all")
         st.dataframe(table, height="content", placeholder="not measured", alt="What each detector says after each way")
@@ -371,11 +425,9 @@ def answer_row(picture: Picture, detector: DetectorHandle, threshold: Threshold 
         return {"now": None, "answer": None, "reason": str(error)}
     now = look(ready, detector, slot=slot)
     row: dict[str, Any] = {"now": now, "answer": "being asked" if now.busy else None, "reason": now.message}
-    if judgement := judged(ready, threshold, now):
+    judgement = judged(picture, ready, detector, now, threshold)
+    if now.answer is not None and judgement is not None:
         margins = now.answer.margins[: len(ready.filters)]
-        if ready.preprocessing.native and not ready.whole:
-            rates = rates_of(detector)
-            judgement = judge_ordinary(ready, picture.kind, rates, float(margins[0]))
         row |= {"answer": judgement.answer, "reason": judgement.sentence, "verdict": settle(margins)}
         row |= {"lowest margin": float(margins.min()), "highest margin": float(margins.max())}
     return row

@@ -1,6 +1,6 @@
 """What the study of probes has of a run: flip rates, the changes of an image, images to show a change on; cached."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -115,26 +115,33 @@ def follow_changes(
     if detector is None:
         st.caption("The detector that made this run is not among the detectors here, so it cannot be run.")
         return
-    changed = _changed(subject.image, subject.sha256 if row is None else str(opened.rows[row]))
+    changed = changed_pictures(subject.image, subject.sha256 if row is None else str(opened.rows[row]))
     pixels = np.stack([*changed.values()])
 
-    def draw_whole(now: JobStatus) -> None:
-        margins: NDArray[np.float32] | None = now.answer
-        if margins is not None and len(margins) == len(pixels):
-            after, sizes = (
-                dict(zip(changed, values.tolist(), strict=True)) for values in (margins, rms(pixels, pixels[:1]))
-            )
-            changes = tabulate_changes(after, sizes, after[""], temperature=detector.about.temperature)
-            show(changes.assign(picture=pd.Series(changed)))
+    def draw_complete(now: JobStatus) -> None:
+        if now.answer is not None and len(now.answer) == len(pixels):
+            show(table_of(changed, now.answer, temperature=detector.about.temperature))
 
     follow(
-        lambda: ask(detector, pixels, MarginsRequest(), slot=slot), draw_whole, slot=slot,
+        lambda: ask(detector, pixels, MarginsRequest(), slot=slot),
+        draw_complete,
+        slot=slot,
         doing=lambda done: "Changing it" if done is None else f"{len(done)} of {len(pixels)} changed pictures judged",
-    )  # fmt: skip
+    )
+
+
+def table_of(changed: Mapping[str, Pixels], margins: NDArray[np.floating], *, temperature: float = 1.0) -> pd.DataFrame:
+    """Return `tabulate_changes` of `changed_pictures` by their margins, with the pictures in a column `picture`."""
+    pixels = np.stack([*changed.values()])
+    after = dict(zip(changed, margins.tolist(), strict=True))
+    sizes = dict(zip(changed, rms(pixels, pixels[:1]).tolist(), strict=True))
+    changes = tabulate_changes(after, sizes, after[""], temperature=temperature)
+    return changes.assign(picture=pd.Series(changed))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _changed(image: NDArray[np.uint8], name: str) -> dict[str, NDArray[np.uint8]]:
+def changed_pictures(image: NDArray[np.uint8], name: str) -> dict[str, NDArray[np.uint8]]:
+    """Return an image after each change that needs no other image, by column, itself first as ""."""
     return {"": image} | probe_pictures(image, name=name)
 
 

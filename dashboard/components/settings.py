@@ -12,6 +12,7 @@ import streamlit as st
 from core.detectors.manifest import Offers
 from core.explainers.drawing import Style
 from core.explainers.explainer import AnyExplainer
+from core.explainers.explanation import Explanation
 from core.explainers.registry import default_explainers, explainers
 from core.explainers.settings import SettingField, describe
 from core.images import palette
@@ -33,6 +34,8 @@ SMOOTH = Setting("smooth", "no", {"no": "as they are", "yes": "blended"})
 DRAWING = Setting("draw", "overlay", {"overlay": "over the grey picture", "alone": "alone", "outline": "outlined"})
 # characters up to which choices form a row of buttons; beyond that, a select box
 ROW = 40
+# the setting whose time is estimated
+SAMPLES = "n_samples"
 
 
 def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
@@ -62,13 +65,22 @@ def parameter(explainer: AnyExplainer, field: SettingField) -> Setting:
     return Setting(name, field.default, field.choices or None, kind=field.kind, low=low, high=high)
 
 
-def draw_strip(methods: Sequence[AnyExplainer], offers: Offers) -> None:
-    """Draw the settings of methods that stand side by side: their numbers in a row, all else folded beneath it."""
+def draw_strip(methods: Sequence[AnyExplainer], offers: Offers, made: Mapping[str, Explanation]) -> None:
+    """Draw the settings of methods that stand side by side: their numbers in a row, all else folded beneath it.
+
+    Args:
+        methods: those that are chosen.
+        offers: what the detector offers.
+        made: explanations that are there, by method, which tell how long others take.
+    """
     with st.grid(len(methods), min_column_width=220, gap="medium") as grid:
         for explainer in methods:
             for field in _in_sight(explainer, offers):
                 with grid.cell():
-                    _draw_setting(explainer, field, request_of(explainer, offers).settings.model_dump())
+                    values = request_of(explainer, offers).settings.model_dump()
+                    _draw_setting(explainer, field, values)
+                    if field.name == SAMPLES and explainer.name in made:
+                        _draw_estimate(made[explainer.name], values[SAMPLES])
     rest = st.expander("All settings, methods and colours", icon=":material/tune:", key="settings.all")
     with rest, st.grid(len(methods) + 1, min_column_width=220, gap="medium") as grid:
         for explainer in methods:
@@ -78,6 +90,13 @@ def draw_strip(methods: Sequence[AnyExplainer], offers: Offers) -> None:
         with grid.cell():
             st.markdown("**Every map**")
             _draw_drawing(offers)
+
+
+def _draw_estimate(explanation: Explanation, samples: int) -> None:
+    """Draw how long a number of samples takes, from an explanation that rests on some, unless it is under a second."""
+    seconds = explanation.provenance.seconds / explanation.diagnostics.numbers["samples"]
+    if seconds * samples >= 1:
+        st.caption(f"{samples:,} samples take about {seconds * samples:.0f} s, each 100 more {100 * seconds:.1f} s.")
 
 
 def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.console import PROGRAM, join
 from core.detectors.identity import DetectorHandle
+from core.detectors.known import caution_of
 from core.detectors.manifest import OLD_SIDE
 from core.findings.answer import answer_of
 from core.findings.contrast import Finding
@@ -210,9 +211,12 @@ def draw_limits(detector: DetectorHandle | None = None) -> None:
         except ContractError as error:
             st.caption(with_code(for_visitors(error)))
             return
+        caution = caution_of(detector.manifest)
+        if caution:
+            st.markdown(f"**On ordinary pictures.** {caution}")
         if findings:
             finding_table(findings)
-        else:
+        elif not caution:
             st.caption("How often it errs on such pictures has not been measured for this detector.")
 
 

@@ -109,16 +109,25 @@ class Picture:
         """
         steps = self.steps(preprocessing)
         place = self.place(preprocessing) if moved else None
-        prepare = lambda: self.use(lambda pixels: prepare_pixels(pixels, steps, place))  # noqa: E731
-        return remembered((self.key, steps.steps, place), prepare)
+
+        def prepare(pixels: NDArray[np.uint8]) -> Prepared:
+            return prepare_pixels(pixels, steps, place)
+
+        return remembered((self.key, steps.steps, place), lambda: self.use(prepare))
 
     def place(self, preprocessing: Preprocessing) -> Location | None:
         """Return where its square was put, None where nobody moved it."""
-        place = st.session_state.get(PLACES, {}).get(self.key)
+        place = place_of(self.key)
         if place is None:
             return None
         ready = self.ready(preprocessing, moved=False)
         return sound_place(place, most=most_zoom(ready), least=least_zoom(ready))
+
+
+def place_of(key: str) -> Location | None:
+    """Return where a square was put, None where nobody moved it."""
+    place: Location | None = st.session_state.get(PLACES, {}).get(key)
+    return place
 
 
 def pictures_of(files: Sequence[UploadedFile]) -> dict[str, Picture]:
@@ -129,37 +138,68 @@ def pictures_of(files: Sequence[UploadedFile]) -> dict[str, Picture]:
 
 
 def draw_crop(picture: Picture, ready: Prepared) -> None:
-    """Draw the whole picture with the square that is seen: dragged with the pointer, or moved by keys.
-
-    A movement is remembered, and draws the page again.
-    """
+    """Draw the whole picture with the square that is seen; a movement of it is remembered."""
     width = ready.width
     height = ready.height
     preprocessing = ready.preprocessing
     most = most_zoom(ready)
-    least = least_zoom(ready)
-
-    def keep() -> None:
-        place = sound_place(st.session_state[element].place, most=most, least=least)
-        st.session_state.setdefault(PLACES, {})[picture.key] = place
-
-    element = f"upload.crop.{picture.key}"
     # where the detector's own preprocessing stretches the image there is no square
     stretches = preprocessing.crop == "none" and width != height
-    first = None if stretches else list(Location(zoom=preprocessing.first_zoom(height, width)))
+    first = None if stretches else Location(zoom=preprocessing.first_zoom(height, width))
     seen = ", all of which" if ready.stretched else " with the square that"
+    draw_square(
+        picture,
+        picture.key,
+        (width, height),
+        ready.location or first,
+        first=first,
+        zooms=(least_zoom(ready), most),
+        alt=f"{picture.name}{seen} the detector is shown",
+        moves=most > 1 or width != height or ready.location is not None,
+    )
+
+
+def draw_square(
+    picture: Picture,
+    key: str,
+    size: tuple[int, int],
+    place: Location | None,
+    *,
+    first: Location | None,
+    zooms: tuple[float, float],
+    alt: str,
+    moves: bool = True,
+) -> None:
+    """Draw a picture with a square that is dragged with the pointer, or moved by keys, which draws the page again.
+
+    Args:
+        picture: to draw.
+        key: of the place in the session.
+        size: of the picture, width and height.
+        place: where the square is; None for all of the picture.
+        first: where it was before it was moved.
+        zooms: least and most.
+        alt: what is shown.
+        moves: whether it can be moved.
+    """
+    element = f"upload.crop.{key}"
+    least, most = zooms
+
+    def keep() -> None:
+        moved = sound_place(st.session_state[element].place, least=least, most=most)
+        st.session_state.setdefault(PLACES, {})[key] = moved
+
     data = {
-        "key": picture.key,
+        "key": key,
         "source": data_url(remembered((picture.key, "preview"), lambda: picture.use(preview))),
-        "width": width,
-        "height": height,
-        "place": first if ready.location is None else list(ready.location),
-        "first": first,
+        "width": size[0],
+        "height": size[1],
+        "place": place and list(place),
+        "first": first and list(first),
         "most": most,
         "least": least,
-        "alt": f"{picture.name}{seen} the detector is shown",
+        "alt": alt,
     }
-    moves = most > 1 or width != height or ready.location is not None
     _mount(key=element, data=data, on_place_change=keep if moves else nothing)
 
 

@@ -15,11 +15,11 @@ from core.findings.numbers import plus
 from core.images.decoding import pixels_sha256
 from core.images.out_of_distribution import find_photograph
 from core.images.palette import CLASS_COLOURS, rgb
-from core.images.preprocessing import preview
-from core.perturbations.delivery import DELIVERIES, pasted
+from core.images.preprocessing import Location, preview
+from core.perturbations.delivery import DELIVERIES, pasted, pasted_side
 from core.storage.memory import Bounded
 from dashboard.components.requests import any_busy, ask, draw_ended, draw_progress, poll
-from dashboard.components.uploads import Picture
+from dashboard.components.uploads import Picture, draw_square, place_of
 from dashboard.components.words import CLASS_WORDS
 from dashboard.jobs import JobStatus, WholeRequest
 from dashboard.state import Setting
@@ -35,7 +35,6 @@ CHANGES = {
     PASTE: "Paste a photograph into it",
 }
 CHANGE = Setting("then", "", choices=CHANGES)
-WHERE = Setting("where", 0.0, kind=float)
 OPACITY = "upload.opacity"
 # of all local scores, the part that is drawn in less than full colour
 FULL = 0.99
@@ -57,7 +56,7 @@ class Version(NamedTuple):
 
 
 # up to 60 MB each
-_versions: Bounded[tuple[str, str, float], Version] = Bounded(4)
+_versions: Bounded[tuple[str, str, Location | None], Version] = Bounded(4)
 
 
 def can_score_whole(detector: DetectorHandle) -> bool:
@@ -70,13 +69,9 @@ def draw_whole(picture: Picture, detector: DetectorHandle) -> None:
     st.subheader("Where its score comes from", anchor=False)
     changes = [name for name in CHANGES if name != PASTE or find_photograph() is not None]
     change = CHANGE.choose("What happens to it", options=changes)
-    where = (
-        WHERE.linked(st.slider, "Where, from left to right", min_value=0.0, max_value=1.0, step=0.05)
-        if change == PASTE
-        else 0.0
-    )
-    shown = {"upload.whole": version_of(picture, "", 0.0)}
+    shown = {"upload.whole": version_of(picture, "")}
     if change:
+        where = choose_place(picture) if change == PASTE else None
         shown["upload.changed"] = version_of(picture, change, where)
 
     def statuses() -> list[JobStatus]:
@@ -119,15 +114,29 @@ def draw_version(title: str, version: Version, status: JobStatus, *, opacity: fl
     st.markdown(f"**{title}**: {score}")
 
 
-def version_of(picture: Picture, change: str, where: float) -> Version:
-    """Return a picture after one of `CHANGES`, "" for none; the last few are kept."""
+def choose_place(picture: Picture) -> Location:
+    """Draw the picture with the square that a photograph is pasted into, which is dragged; return where it is."""
+    photograph = find_photograph()
+    assert photograph is not None  # noqa: S101 - else pasting is not offered
+    height, width, side = picture.use(lambda pixels: (*pixels.shape[:2], pasted_side(pixels, photograph)))
+    zoom = min(height, width) / side
+    first = Location(zoom=zoom)
+    key = f"{picture.key}.paste"
+    place = place_of(key) or first
+    alt = f"{picture.name} with the square that the photograph is pasted into"
+    draw_square(picture, key, (width, height), place, first=first, zooms=(zoom, zoom), alt=alt)
+    return place
+
+
+def version_of(picture: Picture, change: str, where: Location | None = None) -> Version:
+    """Return a picture after one of `CHANGES`, "" for none, `PASTE` at a place; the last few are kept."""
     key = (picture.key, change, where)
 
     def make(pixels: NDArray[np.uint8]) -> Version:
         if key not in _versions:
             photograph = find_photograph()
-            if change == PASTE and photograph is not None:
-                pixels = pasted(pixels, photograph, where)
+            if where is not None and photograph is not None:
+                pixels = pasted(pixels, photograph, where.x, where.y)
             elif change in APPLY:
                 pixels = APPLY[change](pixels)
             _versions[key] = Version(pixels, pixels_sha256(pixels), preview(pixels))

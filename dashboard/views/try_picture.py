@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.answers.judgement import scope_of
+from core.answers.ordinary import is_ordinary
 from core.console import PROGRAM
 from core.detectors.identity import DetectorHandle
 from core.images.decoding import RESAMPLING, ImageError
@@ -35,6 +36,7 @@ from dashboard.components.words import draw_title, heading
 from dashboard.library import Opened
 from dashboard.state import Setting
 
+VERDICTS = "Beneath the answer lies a verdict, FAKE or REAL at even odds. The parts below are about that verdict alone."
 SAYS = "Read on this server and sent nowhere. Anyone can change what a file says about itself."
 
 
@@ -118,17 +120,28 @@ def draw_maps(
         row: the picture's position in that run, None where it is not in it.
     """
     now = judged.look(ready, detector)
+    threshold = library.threshold_of(detector.identity)
     others = None
     if now.answer is not None and run is not None:
         shown = ready.filters.index(FILTER.value) if FILTER.value in ready.filters else 0
         others = other_maps(run, verdict=verdict_of(float(now.answer.margins[shown])), label=None, row=row)
-    judgement = judged.judged(ready, library.threshold_of(detector.identity), now)
+    judgement = judged.judged(picture, ready, detector, now, threshold)
     notes = [ready.describe(FILTER.value)]
     if judgement is not None:
         notes.append(f"{judgement.answer}: {judgement.sentence}")
-    whose = "images of the run on the left with this verdict"
-    probes = partial(last_changes, subject, detector)
-    draw_explanations(View(subject, [detector], None, picture.label, others, whose, list(filter(None, notes)), probes))
+    draw_explanations(
+        View(
+            subject,
+            [detector],
+            None,
+            picture.label,
+            others,
+            whose="images of the run on the left with this verdict",
+            notes=list(filter(None, notes)),
+            probes=partial(last_changes, subject, detector),
+            story=partial(judged.last_story, subject),
+        )
+    )
 
 
 opened = library.current()
@@ -227,6 +240,12 @@ run_of_detector = opened if detector.name == made_by else None
 row_in_opened = row if origin.run.path == opened.run.path else None
 draw_own_maps = partial(draw_maps, picture, ready, subject, detector, run=run_of_detector, row=row_in_opened)
 parts: dict[str, tuple[str, str, Callable[[], None]]] = {
+    # how sure it is would be taken for the answer
+    "dial": (
+        "Change it step by step",
+        "",
+        partial(draw_dial, subject, detector, origin, row, key="upload.dial", sure=False),
+    ),
     "maps": ("Maps and their settings", "", draw_own_maps),
     "experiments": ("What else flips it?", "", partial(experiments, subject, detector, origin, row)),
     "sent": (
@@ -237,24 +256,30 @@ parts: dict[str, tuple[str, str, Callable[[], None]]] = {
     "others": ("What do other detectors say?", "", partial(judged.draw_others, picture, detectors)),
     "raw": ("Raw output", "Out of scope, nothing follows from it.", partial(judged.draw_raw, ready, detector)),
 }
-# how sure it is would be taken for the answer
-dial = partial(draw_dial, subject, detector, origin, row, key="upload.dial", sure=False)
-is_ordinary = preprocessing.native and not ready.whole
+# by which there is an answer, None where there is none
+answering = threshold if scope == "in scope" else None
+is_upload = picture.fitted is None
 with top:
-    if scope == "in scope":
+    if answering is not None and is_upload:
+        judged.draw_answer(picture, ready, detector, answering)
+    elif answering is not None:
         draw_title("Try a picture")
-    elif is_ordinary:
+    elif is_ordinary(ready):
         judged.draw_signs(picture, ready, detector)
     else:
         judged.draw_why(ready, scope)
 with answer:
-    if scope == "in scope" and threshold is not None:
-        judged.draw_answer(picture, ready, detector, threshold)
-        dial()
-        judged.draw_rates(threshold)
+    if answering is not None:
+        if not is_upload:
+            judged.draw_answer(picture, ready, detector, answering)
+        judged.draw_answered_case(picture, subject, detector, answering)
+        # a case shows its maps at once
+        del parts["maps"]
+        draw_own_maps()
+        st.caption(VERDICTS)
         if data is not None:
             parts["file"] = ("What does the file say?", SAYS, partial(judged.draw_file_says, picture, data))
-    elif is_ordinary:
+    elif is_ordinary(ready):
         judged.draw_ordinary(picture, ready, detector, data)
         if can_score_whole(detector):
             draw_whole(picture, detector)
@@ -266,8 +291,6 @@ with answer:
         if ready.resized:
             help_ = explain("Resampling filter")
             FILTER.choose("Shown below", st.selectbox, options=list(ready.filters), help=help_, width=330)
-if scope != "in scope":
-    parts = {"dial": ("Change it step by step", "", dial), **parts}
 # what an address asks for is open
 for part, asks in (("experiments", "evidence"), ("others", "others")):
     if st.query_params.get(asks, "off") != "off":

@@ -1,19 +1,23 @@
 """Try a picture: one answer a picture, several files as a table, and what a file says of itself."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from core.answers import ordinary
 from core.answers.judgement import Count, scores, threshold_path, write_threshold
 from core.answers.ordinary import Measured, Rates
 from core.detectors import known
 from core.detectors.ferretnet import FerretDetector
-from core.detectors.known import Alarms
+from core.detectors.known import Alarms, caution_of
 from core.detectors.manifest import Classes
 from core.detectors.storage import load_detector
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode
 from core.images.out_of_distribution import find_photograph
+from core.images.palette import CLASS_COLOURS, GREY, rgb
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels
 from core.perturbations.delivery import DELIVERIES, deliver, pasted
 from dashboard import library
@@ -58,17 +62,32 @@ def rival(home, steps):
     return write_detector(home, "rival", make_detector(seed=7, preprocessing=steps))
 
 
-def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home):
+def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home, monkeypatch):
+    cases = []
+    monkeypatch.setattr(judged, "draw_case", lambda case, **_: cases.append(case))
     detector = load_detector(home / "detectors" / "tiny")
-    own = stripes(3, 32, 32)
-    lowest = float(scores(detector, decode(own[1])[None])[0])
-    margin = min(0.0, lowest + 0.1)
+    candidates = [stripes(seed, 32, 32) for seed in range(2, 30)]
+    score, own = min((float(scores(detector, decode(file[1])[None])[0]), file) for file in candidates)
+    # some changes lead above it
+    margin = score + 1e-3
+    assert margin < 0
     made = threshold(detector=detector.identity.fingerprint, run=RUN).model_copy(update={"margin": margin})
     write_threshold(home / "runs" / RUN, made)
     app = upload(open_page("try_picture"), own, stripes(5))
-    expected = "FAKE-like" if lowest < margin else "Nothing found"
-    assert app.dataframe[0].value["answer"].tolist() == [expected, "Out of scope"]
-    assert expected.removeprefix("FAKE") in words(app)
+    assert not app.exception
+    assert app.dataframe[0].value["answer"].tolist() == ["FAKE-like", "Out of scope"]
+    # it is a case, whose changed pictures are judged as it is, and which says nothing else
+    app = upload(open_page("try_picture"), own)
+    assert not app.exception
+    (title,) = app.title
+    assert "-like" in title.value
+    changes = cases[-1].changes["picture"].dropna()
+    largest = scores(detector, np.stack([decode(own[1]), *changes[1:]]))
+    said = ["FAKE-like" if score < margin else "Nothing found" for score in largest]
+    assert [cases[-1].word(column) for column in changes.index] == said
+    assert said[0] == "FAKE-like"
+    assert "Nothing found" in said
+    assert "Where does it look?" in words(app)
     # how often it is right stands beside the answer
     assert "60.0% of generated" in words(app)
     assert "11.1% of shrunk photographs" in words(app)
@@ -189,11 +208,15 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(open_page, 
     )
     with monkeypatch.context() as patch:
         about = Measured(detector="ferret", how="", kinds={"lossless": rates})
-        patch.setattr(known, "false_alarms", lambda: {"ferret": {"jpeg_95": Alarms(4, 1)}})
-        patch.setattr(judged, "measured", lambda: {detector.identity.weights_sha256: about})
+        counts = {"jpeg_95": Alarms(4, 1), known.AS_IT_IS: Alarms(8, 3)}
+        patch.setattr(known, "false_alarms", lambda: {"ferret": counts})
+        patch.setattr(ordinary, "measured", lambda: {detector.identity.weights_sha256: about})
         app = upload(open_page("try_picture", by="ferret"), stripes())
+        assert not app.exception
         assert judged.ORDINARY["signs"] in [title.value for title in app.title]
         assert "9 of 10" in words(app)
+        # so do its false alarms at its authors' threshold
+        assert caution_of(detector.manifest) in words(app)
         app = upload(open_page("try_picture", by="ferret", open="sent"), stripes())
         (matrix,) = [element.value for element in app.dataframe if "JPEG 95" in element.value]
         # one that would have to shrink the picture is not asked
@@ -230,12 +253,17 @@ def test_the_map_of_a_whole_picture_before_and_after_a_change(open_page, home):
     write_detector(home, "ferret", detector)
     app = upload(open_page("try_picture", by="ferret"), stripes(3, 170, 330))
     pixels = decode(picture(3, 170, 330))
-    for press, changed in {"scale_50_box": "50% box", "paste": ""}.items():
-        app.segmented_control(key="url.then").set_value(press)
+    for press, place in {"scale_50_box": None, "paste": None, "moved": (0.1, 0.9, 2.0)}.items():
+        if place is None:
+            app.segmented_control(key="url.then").set_value(press)
+            after = pasted(pixels, find_photograph())
+        else:
+            made = app.session_state["upload.made"]
+            app.session_state["upload.places"] = {f"{key}.paste": Location(*place) for key, *_ in made}
+            after = pasted(pixels, find_photograph(), *place[:2])
         app = settled(app.run())
-        after = pasted(pixels, find_photograph(), 0.0)
-        if changed:
-            after = next(one for one in DELIVERIES if one.title == changed).apply(pixels)
+        if press == "scale_50_box":
+            after = next(one for one in DELIVERIES if one.name == press).apply(pixels)
         for version in (pixels, after):
             *_, last = detector.score_whole(version)
             assert f"**{plus(last.margin)}**" in words(app)
@@ -247,3 +275,21 @@ def test_a_map_is_laid_over_a_picture_by_its_signs():
     assert red[0] > blue[0]
     assert red[-1] < blue[-1]
     assert red[8] == blue[8]
+
+
+def test_a_strip_has_a_block_of_each_verdicts_colour():
+    strip = judged.colour_strip(["FAKE", "", "REAL"])
+    height, width, _ = strip.shape
+    blocks = [strip[height // 2, width * place // 6] for place in (1, 3, 5)]
+    expected = [CLASS_COLOURS["FAKE"], GREY, CLASS_COLOURS["REAL"]]
+    assert [tuple(block) for block in blocks] == [(*rgb(colour), 255) for colour in expected]
+
+
+def test_a_picture_that_was_halved_gets_no_answer(open_page, home):
+    write_detector(home, "ferret", make_ferret())
+    buffer = io.BytesIO()
+    Image.new("L", (5000, 5000), 90).save(buffer, "JPEG")
+    app = upload(open_page("try_picture", by="ferret"), ("large.jpg", buffer.getvalue(), "image/jpeg"))
+    assert not app.exception
+    assert [title.value for title in app.title] == [judged.ORDINARY["halved"]]
+    assert "24.5 million" in words(app)

@@ -5,13 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.answers import ordinary
+from core.answers.judgement import Count
+from core.answers.ordinary import Measured, Rates
 from core.commands.explain import main
-from core.detectors.storage import load_detector
+from core.detectors.storage import load_detector, save_detector
 from core.explain import explain_image
 from core.images.decoding import ImageError
 from core.images.encoding import encode_png
 from core.images.preprocessing import prepare_pixels
-from tests.conftest import make_detector, textured
+from tests.conftest import make_detector, saved, textured
+from tests.core.detectors.test_ferretnet import make_detector as make_ferret
 
 
 def test_the_verdict_is_counted_under_every_filter(tmp_path, capsys):
@@ -29,6 +33,29 @@ def test_the_verdict_is_counted_under_every_filter(tmp_path, capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("picture.png: Out of scope. ")
     assert second.endswith(f"{verdict}, {opposite} under {others} of 6 filters")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_ordinary_picture_is_judged_by_the_rates_of_its_kind_of_file(tmp_path, capsys, monkeypatch, as_json):
+    detector = make_ferret()
+    detector.manifest = {"name": "ferret"}
+    save_detector(tmp_path / "detectors" / "ferret", detector, model_card="")
+    picture = textured(1, fine=True, seed=3)[0].repeat(3, axis=0).repeat(4, axis=1)
+    margin = float(detector.margins(detector.preprocessing.fit(picture)[None])[0])
+    found = Count(hits=9, images=10, sources=5)
+    accused = Count(hits=1, images=70, sources=5)
+    rates = Rates(margin=margin + 1, generated=found, photographs=accused)
+    about = Measured(detector="ferret", how="", kinds={"lossless": rates})
+    monkeypatch.setattr(ordinary, "measured", lambda: {detector.identity.weights_sha256: about})
+    answers = {}
+    for kind, options in {"PNG": {}, "JPEG": {"quality": 80}}.items():
+        (tmp_path / kind).write_bytes(saved(picture, kind, **options))
+        command = [str(tmp_path / kind), "--detector", str(tmp_path / "detectors" / "ferret"), "--device", "cpu"]
+        assert main(command + ["--json"] * as_json) == 0
+        answers[kind] = capsys.readouterr().out
+    assert "Signs found" in answers["PNG"]
+    assert "9 of 10" in answers["PNG"]
+    assert "Cannot tell" in answers["JPEG"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn.functional import pad, unfold
 from torch.testing import assert_close
 
+from core.detectors import ferretnet
 from core.detectors.adding import build_from
-from core.detectors.ferretnet import FerretDetector, FerretNet, fused, median_of_neighbours
+from core.detectors.ferretnet import AT_ONCE, FerretDetector, FerretNet, fused, median_of_neighbours
 from core.detectors.fetching import fetch
 from core.detectors.known import find_known
 from core.detectors.manifest import Classes
@@ -61,6 +62,22 @@ def test_the_fused_copy_gives_the_same_logits_and_leaves_the_network_alone():
         assert_close(fused(network)(inputs), expected, rtol=1e-5, atol=1e-5)
     assert_close(dict(network.state_dict()), state)
     assert expected.std() > 1e-3
+
+
+def test_many_windows_pass_a_few_at_a_time_and_to_the_same_bit(monkeypatch):
+    detector = make_detector()
+    pixels = make_pixels(7)
+    with torch.inference_mode():
+        together = fused(detector.network).to(memory_format=detector.format)(detector.inputs(pixels))[:, 0]
+    counts = []
+
+    def median(values):
+        counts.append(len(values))
+        return median_of_neighbours(values)
+
+    monkeypatch.setattr(ferretnet, "median_of_neighbours", median)
+    assert_array_equal(detector.margins(pixels), -together.numpy())
+    assert max(counts) <= AT_ONCE
 
 
 def test_a_detector_survives_being_saved_and_its_output_is_fake(tmp_path):
