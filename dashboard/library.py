@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -130,6 +131,10 @@ BY_STAMP: dict[str | type[Any], Callable[[Any], Any]] = {
 }
 
 
+# caches, for all visitors, a function of what is recognised so
+cached = partial(st.cache_resource, max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+
+
 def choose_run() -> str:
     """Choose the run that the URL names, else the one shown before, else the best one.
 
@@ -212,7 +217,7 @@ def _with_linked(opened: Opened) -> Opened:
     return _linked(opened, beside, tuple(sorted(named[:MOST_LINKED]))) if named or beside else opened
 
 
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+@cached()
 def _linked(opened: Opened, beside: Opened | None, names: tuple[str, ...]) -> Opened:
     studied = opened.studied | {name: opened.further[name] for name in names}
     stamp = f"{opened.stamp} {names}"
@@ -248,7 +253,7 @@ def choice_counts(opened: Opened, wanted: Filter, column: str) -> dict[str, int]
 FILTERED: dict[str, Callable[..., Any]] = {"rows": find_rows, "cells": cells, "choices": count_choices}
 
 
-@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=BY_STAMP)
+@cached(max_entries=256)
 def _filtered(what: str, opened: Opened, wanted: Filter, tagged: frozenset[str], *columns: str) -> Any:
     return FILTERED[what](opened.table, wanted, *columns, tagged=tagged)
 
@@ -278,7 +283,7 @@ def pictures(opened: Opened) -> Pictures:
     return found
 
 
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+@cached()
 def _early_pictures(opened: Opened, shipped: Path) -> Pictures | None:
     """The pictures of a run on CIFAKE's test set before that is read; None for any other run."""
     rows = opened.run.predictions
@@ -290,7 +295,7 @@ def _early_pictures(opened: Opened, shipped: Path) -> Pictures | None:
     return None
 
 
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+@cached()
 def _pictures(opened: Opened, sets: tuple[ImageSet, ...]) -> Pictures:
     return find_pictures(opened.run, list(sets))
 
@@ -333,7 +338,7 @@ def study_of(opened: Opened, name: str) -> StudyResult | None:
     return _study(opened.origin, name) if study_path(opened.run.path, name).is_file() else None
 
 
-@st.cache_resource(max_entries=20 * MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+@cached(max_entries=20 * MAX_RUNS)
 def _study(opened: Opened, name: str) -> StudyResult:
     return read_study(study_path(opened.run.path, name), opened.run)
 
@@ -370,7 +375,7 @@ def runs_by(detector: Identity) -> Iterator[Opened]:
                 yield open_run(path)
 
 
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+@cached()
 def refused_studies(opened: Opened) -> list[str]:
     """Return a sentence for visitors on each study of a run that cannot be read; its columns are left out."""
     problems = list(find_studies(opened.run)[1])

@@ -25,7 +25,7 @@ from dashboard.components.filters import bound
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain
 from dashboard.components.study import refused
-from dashboard.library import BY_STAMP, Opened
+from dashboard.library import Opened, cached
 from dashboard.navigation import script_of
 from dashboard.sidebar import run_label
 from dashboard.state import Setting
@@ -129,14 +129,14 @@ def _draw_pair(opened: Opened, other: Opened) -> None:
         st.dataframe(table, hide_index=True, column_config=narrow, alt="Effects and answers of both detectors")
 
 
-@st.cache_resource(max_entries=4, show_spinner="Comparing", hash_funcs=BY_STAMP)
+@cached(max_entries=4, show_spinner="Comparing")
 def compared(opened: Opened, other: Opened) -> tuple[Pair, list[Finding]]:
     """Compare the predictions of two runs; remembered for all visitors."""
     pair = pair_of(opened.run, other.run)
     return pair, conclude(pair)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the studies", hash_funcs=BY_STAMP)
+@cached(max_entries=4, show_spinner="Reading the studies")
 def studies_beside(opened: Opened, other: Opened) -> pd.DataFrame:
     """Lay out the findings of both runs; remembered for all visitors."""
     runs = opened.run, other.run

@@ -26,7 +26,7 @@ from dashboard.components.component import component, one_of
 from dashboard.components.probing import follow_changes, probes_of, rates_of
 from dashboard.components.requests import Subject
 from dashboard.components.words import NO_BREAK, percent
-from dashboard.library import BY_STAMP, MAX_RUNS, Opened
+from dashboard.library import MAX_RUNS, Opened, cached
 from dashboard.state import Setting, shows_pixels
 
 _mount = component(__file__, "dial")
@@ -114,7 +114,7 @@ def draw_dial(
     follow_changes(subject, detector, opened, row, draw, slot=key)
 
 
-@st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=BY_STAMP)
+@cached(max_entries=24)
 def measured_flips(opened: Opened) -> Measured:
     """Return what the run's study measured of the columns that it has and the verdicts that occur."""
     study = probes_of(opened)
@@ -193,14 +193,14 @@ def second_picture(opened: Opened, row: int) -> int:
     return row if other is None else other
 
 
-@st.cache_resource(max_entries=2 * MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+@cached(max_entries=2 * MAX_RUNS)
 def _chosen(opened: Opened, stamp: str, without: int = -1) -> int | None:  # noqa: ARG001 - the key
     pictured = library.pictures(opened).where >= 0
     pictured &= np.arange(len(pictured)) != without
     return choose_picture(opened.judged, pictured, _margins(opened.origin), columns_of(SHOWN))
 
 
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+@cached()
 def _margins(opened: Opened) -> pd.DataFrame | None:
     """Return the study's margins of all images, a row an id; None without them."""
     study = probes_of(opened)

@@ -23,7 +23,7 @@ from dashboard.components.downloads import csv_button, report_download
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain, without_pictures
 from dashboard.components.words import name_paper, percent
-from dashboard.library import BY_STAMP, MAX_RUNS, Opened
+from dashboard.library import Opened, cached
 from dashboard.state import Setting
 
 COUNT = Setting("count", "all", {"all": "All images", "clean": "Without leaks and repeats"})
@@ -38,7 +38,7 @@ def draw_warnings(opened: Opened) -> None:
         st.warning("  \n".join(map(plain, warnings)), icon=":material/warning:")
 
 
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+@cached()
 def _warnings(opened: Opened) -> list[str]:
     return warnings_of(opened.run)
 

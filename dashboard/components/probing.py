@@ -23,7 +23,7 @@ from dashboard.components.picture import Cell
 from dashboard.components.requests import Subject, ask, follow
 from dashboard.components.words import CLASS_WORDS
 from dashboard.jobs import JobStatus, MarginsRequest
-from dashboard.library import BY_STAMP, MAX_RUNS, Opened
+from dashboard.library import Opened, cached
 from dashboard.state import Setting
 
 Pixels = NDArray[np.uint8]
@@ -42,12 +42,12 @@ def probes_of(opened: Opened) -> StudyResult | None:
         return None
 
 
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner="Counting verdicts", hash_funcs=BY_STAMP)
+@cached(show_spinner="Counting verdicts")
 def _rows(opened: Opened, answer: StudyResult) -> pd.DataFrame:
     return read_flips(opened.run, answer.table, answer.about.get("parameters"))
 
 
-@st.cache_resource(max_entries=256, show_spinner="Counting verdicts", hash_funcs=BY_STAMP)
+@cached(max_entries=256, show_spinner="Counting verdicts")
 def rates_of(
     opened: Opened, answer: StudyResult, by: By = "verdict", probes: tuple[str, ...] | None = None
 ) -> list[FlipRate]:
@@ -65,7 +65,7 @@ def stored_changes(opened: Opened, row: int) -> tuple[pd.DataFrame, Pixels | Non
     return _stored(opened.origin, library.pictures(opened).stamp, row)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
+@cached(max_entries=64)
 def _stored(opened: Opened, stamp: str, row: int) -> tuple[pd.DataFrame, Pixels | None] | None:  # noqa: ARG001 - the key
     study = probes_of(opened)
     if study is None:
@@ -164,7 +164,7 @@ def changed_cell(changes: pd.DataFrame, column: str, name: str) -> Cell:
     return Cell(picture, f"{name}: called {verdict}", f"{name}  \n{CLASS_WORDS[verdict]}", verdict)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=BY_STAMP)
+@cached(max_entries=32)
 def smallest_flips_of(opened: Opened) -> dict[str, str]:
     """Return the smallest change that flips each image while its controls do not, as the run's study has it.
 
@@ -197,7 +197,7 @@ def example_of(
     return None
 
 
-@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=BY_STAMP)
+@cached(max_entries=256)
 def _telling(
     opened: Opened,
     stamp: str,  # noqa: ARG001 - the key

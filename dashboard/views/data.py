@@ -33,7 +33,7 @@ from dashboard.components.plain import code, plain
 from dashboard.components.study import command, readable, refused, study_files, study_of
 from dashboard.components.words import CLASS_WORDS
 from dashboard.datasets import how_to_get_pictures
-from dashboard.library import BY_STAMP, MAX_RUNS, Opened
+from dashboard.library import Opened, cached
 from dashboard.state import Setting
 
 # statistic -> its column in the table of images, where that has another name
@@ -154,7 +154,7 @@ def draw_spread(opened: Opened, name: str) -> None:
                 state.go("mistakes", run=opened.run.name, wanted=Filter(sort=f"{sign}{name}"))
 
 
-@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=BY_STAMP)
+@cached(max_entries=128)
 def spread_of(opened: Opened, column: str) -> pd.DataFrame:
     """Return a column's distribution by class; cached."""
     return histogram(opened.table[column], opened.run.is_real)
@@ -204,7 +204,7 @@ def draw_cues(opened: Opened) -> None:
             finding_table(conclude(results))
 
 
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
+@cached()
 def results_of(opened: Opened, files: tuple[tuple[Path, int], ...]) -> StudyResult | None:
     """Read the cues of the run's image set with the most training images; None without any.
 

@@ -34,7 +34,7 @@ from dashboard.components.plain import plain
 from dashboard.components.probing import PICTURE, PICTURES, next_picture
 from dashboard.components.study import draw_study, readable, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, heading, name_paper
-from dashboard.library import BY_STAMP, Opened
+from dashboard.library import Opened, cached
 from dashboard.navigation import script_of
 from dashboard.state import Setting
 
@@ -112,7 +112,7 @@ def draw_maps(shown: Opened, field: int | None) -> None:
             picture_grid(map_cells(shown, pictures.stamp, row, field), columns=4, least=150)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
+@cached(max_entries=64)
 def map_cells(shown: Opened, stamp: str, row: int, field: int | None) -> list[Cell]:  # noqa: ARG001 - the key
     """Draw the cells of `draw_maps` of a run with maps, for the picture of a row."""
     run = shown.run
@@ -236,7 +236,7 @@ def draw_curves(result: StudyResult) -> None:
                 charts.show(figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02]), key=key, alt=alt)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_STAMP)
+@cached(max_entries=16)
 def curves_of(opened: Opened, result: StudyResult, by: By) -> pd.DataFrame:
     """Return the mean curves of all methods and controls; cached."""
     return mean_curves(result.table, opened.run, by=by)

@@ -31,7 +31,7 @@ from dashboard.components.plain import figure_text, inline
 from dashboard.components.selection import difference_table
 from dashboard.components.study import study_files, study_of
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.library import BY_STAMP, MAX_RUNS, Opened
+from dashboard.library import Opened, cached
 from dashboard.state import Setting
 
 FACE = 116
@@ -158,7 +158,7 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
     )
 
 
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner="Describing the groups", hash_funcs=BY_STAMP)
+@cached(show_spinner="Describing the groups")
 def cards_of(opened: Opened, answer: StudyResult, space: str, pictures: Pictures) -> pd.DataFrame:
     """Return the cards of a space, most errors first; cached."""
     cards = read_cards(answer.table, opened.run, space, compared=True, pictures=pictures)
@@ -261,7 +261,7 @@ def colourings(opened: Opened) -> dict[str, str]:
     }  # fmt: skip
 
 
-@st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=BY_STAMP)
+@cached(max_entries=24)
 def scatter(opened: Opened, space: str, key: str) -> go.Figure:
     """Draw the run's images, or an even selection of very many, where the study `clusters` puts them.
 
