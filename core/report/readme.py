@@ -42,18 +42,17 @@ ROWS: Mapping[str, Words] = {
     "out_of_distribution.imitations": Words(
         "Do fakes of CIFAKE's size by other generators pass as REAL?",
         "Share called REAL, 0 to 100%",
-        "imitations of CIFAR-10",
+        "imitations by ten generators",
     ),
     "faithfulness.lime-FAKE": Words(
         "Does LIME's map show what a FAKE verdict relies on?",
-        "Score for FAKE (in logits) that is left on average while what the map marks is covered, as a negative number: "
-        "higher is better",
+        "Mean margin while what the map marks is covered; FAKE is below 0, so nearer 0 is better",
         "LIME's map",
     ),
     "agreement.rank-FAKE": Words(
         "Does LIME's map of a FAKE verdict agree with Grad-CAM's?",
         "Rank correlation: 1 the same order, 0 unrelated, −1 reversed",
-        "both of one image",
+        "both maps of one image",
     ),
 }
 

@@ -33,7 +33,7 @@ KEY = b"telltale"
 # of files that are written; earlier schemas are read too
 SCHEMA = 3
 # raise it when a study's conclusion, the claim rule or a question changes; stored findings are then concluded again
-RULE = 5
+RULE = 6
 # key of the stored findings in a file's metadata
 CONCLUDED = "conclusions"
 # key of what runs of other trainings of the same recipe found: name of the detector -> findings
