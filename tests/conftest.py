@@ -88,6 +88,11 @@ def jpeg(pixels, quality=75):
     return saved(pixels, "JPEG", quality=quality)
 
 
+def noise(*shape, seed=0):
+    """uint8 (*shape, 3), every level as likely."""
+    return np.random.default_rng(seed).integers(0, 256, (*shape, 3)).astype(np.uint8)
+
+
 def textured(n, *, fine, seed, side=32):
     """uint8 (n, side, side, 3): soft blobs, with fine grain on top where `fine`: two classes that can be learned."""
     generator = np.random.default_rng(seed)

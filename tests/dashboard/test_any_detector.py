@@ -3,11 +3,10 @@
 import pytest
 import streamlit as st
 
-from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source
 from tests.core.any_detector import plain_kind, source_of, write_studies
 from tests.core.commands.test_scores import write_scores_home
-from tests.core.test_predictions_only import ABLE, NAME, graph_home
+from tests.core.test_predictions_only import NAME, graph_home
 from tests.dashboard.conftest import PAGES, at_page
 from tests.dashboard.test_pages import settled, words
 from tests.shared import made_once
@@ -46,6 +45,4 @@ def test_every_page(made, monkeypatch, run, page):
 
 
 def test_a_study_that_needs_layers_is_impossible_without_them(made, monkeypatch):
-    # "files" needs nothing of a detector
-    assert set(STUDIES) - ABLE - {"files"} == {name for name in STUDIES if "maps" in find_study(name).needs}
     assert "study clusters" not in words(opened(made, monkeypatch, SCORES, "reads", tab="Patterns"))

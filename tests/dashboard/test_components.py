@@ -12,6 +12,7 @@ from core.images.decoding import ImageError, decode
 from core.images.encoding import encode_png
 from dashboard.components import uploads
 from dashboard.components.charts import ticked_value
+from tests.conftest import noise
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_findings_open_with_the_page():
 
 
 def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch):
-    pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    pixels = noise(50, 70)
     png, busy, decoded = encode_png(pixels), threading.Lock(), []
 
     def watched(data):

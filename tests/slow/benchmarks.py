@@ -22,6 +22,7 @@ from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.labels import FAKE, REAL
 from core.images.loading import load_image_set
 from core.runs.folders import find_detectors, find_named
+from tests.conftest import noise
 
 PAPER_WIDTH = 64
 
@@ -34,11 +35,6 @@ def timed(action, *, repeats=1):
         result = action()
         times.append(time.perf_counter() - start)
     return min(times), result
-
-
-def random_pixels(images):
-    """uint8 (N, 32, 32, 3), random."""
-    return np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
 
 
 def lime_package(detector, image, settings):
@@ -83,7 +79,7 @@ def slic(detector, images):
     """LIME of 1,000 samples over SLIC segments, against the package and against as many bare forward passes."""
     plain = LimeSettings(n_samples=1000, sampling="random")
     yield against_package(detector, images[:6], plain, "SLIC, 1,000 random samples")
-    noise = random_pixels(1000)
+    bare = noise(1000, 32, 32)
     for settings in (plain, plain.changed(sampling="balanced")):
         pairs = []
         for image in images[:6]:
@@ -91,9 +87,9 @@ def slic(detector, images):
             before, ours, after = (
                 timed(action)[0]
                 for action in (
-                    lambda: detector.logits(noise),
+                    lambda: detector.logits(bare),
                     lambda image=image, settings=settings: LIME.explain_fully(detector, image, settings),
-                    lambda: detector.logits(noise),
+                    lambda: detector.logits(bare),
                 )
             )
             pairs.append((ours, (before + after) / 2))
@@ -124,7 +120,7 @@ def margin_map(detector, images):
 
 def passes(detector, _images):
     """Verdict, features and map against the bare network."""
-    pixels = random_pixels(2048)
+    pixels = noise(2048, 32, 32)
     for size in (64, 128):
         parts = [pixels[start : start + size] for start in range(0, len(pixels), size)]
         ours, _ = timed(lambda parts=parts: [detector.full_pass(part) for part in parts], repeats=5)

@@ -17,6 +17,7 @@ from core.detectors.manifest import Classes
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import cache_dir
+from tests.conftest import noise
 
 # the folder of the published weights, where somebody has them
 PEERS = Path(os.environ.get("TELLTALE_PEERS", "none"), "ferretnet-s-median-3.pth")
@@ -36,11 +37,6 @@ def make_network(width=16):
 def make_detector():
     """A random one that reads 64 x 64 pixels; its one output is high for FAKE."""
     return FerretDetector(make_network(), PREPROCESSING, Classes(("FAKE",), ("FAKE",)), config={"width": 16})
-
-
-def make_pixels(count=2, side=64):
-    """Noise, uint8 (count, side, side, 3)."""
-    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("levels", [3, 1000])
@@ -82,7 +78,7 @@ def test_many_windows_pass_a_few_at_a_time_and_to_the_same_bit(monkeypatch):
 
 def test_a_detector_survives_being_saved_and_its_output_is_fake(tmp_path):
     detector = make_detector()
-    pixels = make_pixels()
+    pixels = noise(2, 64, 64)
     with torch.no_grad():
         logits = detector.network(detector.inputs(pixels)).numpy()[:, 0]
     assert_allclose(detector.margins(pixels), -logits, atol=1e-5)
@@ -97,8 +93,8 @@ def test_the_published_weights_give_what_the_authors_code_gives():
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(PEERS.read_bytes())
     detector = build_from(fetch("ferretnet"))
-    noise = make_pixels(1, 256)[0]
+    grain = noise(256, 256)
     ramp = np.linspace(0, 255, 256 * 256 * 3).reshape(256, 256, 3).astype(np.uint8)
-    margins = detector.margins(np.stack([noise, ramp, noise // 4 + ramp // 2]))
+    margins = detector.margins(np.stack([grain, ramp, grain // 4 + ramp // 2]))
     # by their code at the commit that is known
     assert_allclose(margins, [-32.23532867, -1.55883706, -14.32888317], rtol=1e-5)

@@ -13,6 +13,9 @@ from core.detectors.detector import Detector
 from core.detectors.layers import expose_tokens, find_layers
 from core.detectors.manifest import Classes
 from core.images.preprocessing import Preprocessing
+from tests.conftest import noise
+
+IMAGES = noise(3, 32, 32)
 
 
 def vision(**settings):
@@ -27,12 +30,6 @@ def opened(network):
     return Detector(deepcopy(network), Preprocessing(32, std=(0.3,) * 3), Classes())
 
 
-@pytest.fixture
-def images():
-    """uint8 (3, 32, 32, 3)."""
-    return np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
-
-
 @pytest.mark.parametrize(
     "settings, layer",
     [
@@ -42,27 +39,27 @@ def images():
         ({"global_pool": "avg", "fc_norm": False, "class_token": False}, "norm.places"),
     ],
 )
-def test_the_last_norm_is_found_on_whose_patches_the_answer_depends(settings, layer, images):
+def test_the_last_norm_is_found_on_whose_patches_the_answer_depends(settings, layer):
     plain = vision(**settings)
     detector = opened(plain)
     assert detector.target_layer == layer
     assert detector.layers[layer] == (4, 4)
     with torch.no_grad():
-        assert_array_equal(plain(detector.inputs(images)).numpy(), detector.network(detector.inputs(images)).numpy())
+        assert_array_equal(plain(detector.inputs(IMAGES)).numpy(), detector.network(detector.inputs(IMAGES)).numpy())
 
 
-def test_its_map_is_the_gradient_of_the_margin_times_the_tokens(images):
+def test_its_map_is_the_gradient_of_the_margin_times_the_tokens():
     detector, seen = opened(vision()), []
     norm = detector.network.blocks[1].norm1
     handle = norm.register_forward_hook(
         lambda _norm, _inputs, output: seen.append(output.detach().requires_grad_(True)) or seen[-1], prepend=True
     )
-    scores = detector.scores(detector.inputs(images))
+    scores = detector.scores(detector.inputs(IMAGES))
     handle.remove()
     (gradient,) = torch.autograd.grad((scores[:, 1] - scores[:, 0]).sum(), seen)
     tokens, slopes = seen[0][:, 1:].detach(), gradient[:, 1:]
     expected = (tokens * slopes.sum(dim=1, keepdim=True)).sum(dim=2).reshape(3, 4, 4)
-    found = detector.full_pass(images)
+    found = detector.full_pass(IMAGES)
     assert_allclose(found.needed_maps, expected.numpy(), rtol=1e-4, atol=1e-5)
     assert_allclose(found.features, tokens.mean(dim=1).numpy(), atol=1e-6)
     assert np.abs(expected.numpy()).max() > 1e-3

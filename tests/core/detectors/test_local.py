@@ -16,7 +16,7 @@ from core.detectors.manifest import Capability, Classes
 from core.explainers.exact import EXACT
 from core.explainers.registry import explainers
 from core.images.preprocessing import Preprocessing
-from tests.conftest import make_patch
+from tests.conftest import make_patch, noise
 from tests.core.detectors.plain import make_plain
 from tests.core.detectors.test_ferretnet import make_network
 
@@ -48,11 +48,6 @@ def make(name):
     return Detector(network, Preprocessing(96), Classes())
 
 
-def noise(height, width, seed=0):
-    """uint8 (height, width, 3)."""
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
-
-
 FIELDS = {
     "ferretnet": Fields(127, 8, -63),
     **{f"patch{size}": Fields(size, 2, 0) for size in (5, 9, 13, 17)},
@@ -63,7 +58,7 @@ FIELDS = {
 @pytest.mark.parametrize("name", FIELDS)
 def test_the_mean_of_local_scores_is_the_margin_and_fields_are_those_of_the_layers(name):
     detector = make(name)
-    pixels = np.stack([noise(detector.side, detector.side, seed) for seed in (0, 1)])
+    pixels = noise(2, detector.side, detector.side)
     scores = detector.local_scores(pixels)
     assert_allclose(scores.mean((1, 2)), detector.margins(pixels), atol=1e-4)
     assert np.ptp(scores[0]) > 1e-3

@@ -13,6 +13,9 @@ from core.detectors.detector import Detector, grouped
 from core.detectors.layers import reinitialise, weights_sha256
 from core.detectors.manifest import Classes
 from core.images.preprocessing import Preprocessing
+from tests.conftest import noise
+
+IMAGES = noise(6, 16, 16)
 
 
 class Flat(nn.Module):
@@ -41,12 +44,6 @@ def flat(names, fake, *, squeezed=False):
     return FlatDetector(network, Preprocessing(16, std=(0.1, 0.1, 0.1)), Classes(names, fake))
 
 
-@pytest.fixture
-def images():
-    """uint8 (6, 16, 16, 3)."""
-    return np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3)).astype(np.uint8)
-
-
 @pytest.mark.parametrize("squeezed", [False, True])
 @pytest.mark.parametrize(
     "names, fake",
@@ -58,24 +55,24 @@ def images():
         (("it",), ("it",)),
     ],
 )
-def test_the_margin_is_logsumexp_of_real_less_that_of_fake(names, fake, images, *, squeezed):
+def test_the_margin_is_logsumexp_of_real_less_that_of_fake(names, fake, *, squeezed):
     detector = flat(names, fake, squeezed=squeezed)
     weight, bias = (tensor.double().numpy() for tensor in detector.network.last.parameters())
-    logits = images.mean(axis=(1, 2)) / 25.5 @ weight.T + bias
+    logits = IMAGES.mean(axis=(1, 2)) / 25.5 @ weight.T + bias
     is_fake = np.isin(names, fake)
     if len(names) == 1:
         # the one class against nothing
         logits, is_fake = np.concatenate([logits, 0 * logits], axis=1), np.array([bool(fake), not fake])
     groups = np.stack([logsumexp(logits[:, group], axis=1) for group in (is_fake, ~is_fake)], axis=1)
     margins = groups[:, 1] - groups[:, 0]
-    assert_allclose(detector.logits(images), groups, rtol=1e-4, atol=1e-4)
-    assert_allclose(detector.margins(images), margins, rtol=1e-4, atol=1e-4)
-    assert_allclose(detector.margins(images[:1]), margins[:1], rtol=1e-4, atol=1e-4)
+    assert_allclose(detector.logits(IMAGES), groups, rtol=1e-4, atol=1e-4)
+    assert_allclose(detector.margins(IMAGES), margins, rtol=1e-4, atol=1e-4)
+    assert_allclose(detector.margins(IMAGES[:1]), margins[:1], rtol=1e-4, atol=1e-4)
     # the probability of REAL is that of all REAL classes together under the network's own softmax
     share = np.exp(logits - logsumexp(logits, axis=1, keepdims=True))[:, ~is_fake].sum(axis=1)
-    assert_allclose(detector.p_real(detector.margins(images)), share, atol=1e-5)
-    scores = detector.scores(detector.inputs(images).requires_grad_(True))
-    assert_allclose(scores.detach().numpy(), detector.logits(images), atol=1e-4)
+    assert_allclose(detector.p_real(detector.margins(IMAGES)), share, atol=1e-5)
+    scores = detector.scores(detector.inputs(IMAGES).requires_grad_(True))
+    assert_allclose(scores.detach().numpy(), detector.logits(IMAGES), atol=1e-4)
     assert scores.requires_grad
 
 

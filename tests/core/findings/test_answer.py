@@ -1,71 +1,30 @@
-"""The claim rule: all six answers from planted data through a study, and against the rule written down once more."""
+"""The claim rule against the rule written down once more, and what studies conclude by it."""
 
 from dataclasses import replace
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from core.findings.answer import LEAST, Answer, answer_of, certain_side, ruling_of, with_least, with_noise
-from core.findings.contrast import Contrast, Finding, Measure
-from core.findings.paired import compare_means, strongest_first
+from core.findings.contrast import Measure
 from core.studies import registry
-from core.studies.study import Study
 from tests.core.findings.planted import contrast, finding, measure
 from tests.core.studies.pairs import made_run
 
-# what a method and its controls give under two fills -> the answer, if more means yes
-PLANTED = {
-    "yes": ({"a": (1.0, 0.0, 0.1), "b": (0.9, 0.0, 0.2)}, "yes"),
-    "no": ({"a": (0.0, 0.0, 0.05), "b": (0.05, 0.0, 0.0)}, "no"),
-    "other_side": ({"a": (-1.0, 0.0, -0.5), "b": (-1.0, 0.0, 0.0)}, "no"),
-    # the strongest of the controls decides
-    "a_control": ({"a": (1.0, 0.0, 1.0), "b": (1.0, 0.0, 0.0)}, "depends on fill"),
-    "a_fill": ({"a": (1.0, 0.0, 0.0), "b": (0.0, 0.0, 0.0)}, "depends on fill"),
-    "noisy": ({"a": (0.3, 0.0, 0.0), "b": (0.0, 0.0, 0.0)}, "not shown"),
-    "half_noisy": ({"a": (0.3, 0.0, 0.0), "b": (0.2, 0.0, 0.0)}, "in part"),
-    "alone": ({"a": (1.0,)}, "no control"),
-}
-SPREAD = {"noisy": (3.0, 3.0), "half_noisy": (0.1, 3.0)}
-IMAGES = 400
 
-
-def made_study(name, yes):
-    """A toy study that declares a question and contrasts, and its table with planted effects."""
-    fills, _ = PLANTED[name]
-    generator = np.random.default_rng(0)
-    sign = 1 if yes == "above" else -1
-    table = pd.DataFrame({"id": [f"test-{number}" for number in range(IMAGES)]})
-    for number, (fill, means) in enumerate(fills.items()):
-        spread = SPREAD.get(name, (0.1, 0.1))[number]
-        for column, mean in enumerate(means):
-            table[f"{fill}_{column}"] = sign * generator.normal(mean, spread, IMAGES)
-
-    def conclude(_run, table, _parameters):
-        contrasts = []
-        for fill, means in fills.items():
-            own = table[f"{fill}_0"]
-            against = [
-                compare_means("fill", f"{fill}, {column}", own, table[f"{fill}_{column}"], None, control=f"{column}")
-                for column in range(1, len(means))
-            ]
-            contrasts += strongest_first(against, yes) or [Contrast("fill", fill, measure(0))]
-        yield Finding("toy", "Is it more?", "rank_correlation", tuple(contrasts), yes=yes)
-
-    return Study(name, "Toy", "Is it more?", {}, "the columns 1 and 2", lambda *_: table, conclude), table
-
-
-@pytest.mark.parametrize("yes", ["above", "below"])
-@pytest.mark.parametrize("name", PLANTED)
-def test_a_study_gets_each_answer_from_planted_data(name, yes, monkeypatch):
-    study, table = made_study(name, yes)
-    monkeypatch.setattr(registry, "STUDIES", {name: f"{__name__}:X"})
-    monkeypatch.setattr(registry, "find_study", lambda _: study)
-    run = made_run("d", np.tile([-1.0, 1.0], IMAGES // 2), np.arange(IMAGES) % 2 == 1)
-    (concluded,) = registry.conclude_study(name, run, table, {})
-    assert (concluded.study, concluded.least) == (name, LEAST["correlation"])
-    assert str(answer_of(concluded)) == PLANTED[name][1]
+def test_what_a_study_concludes_has_its_name_its_least_effect_and_the_noise_of_its_run(monkeypatch):
+    made = [finding(contrast(0.3), quantity=quantity, least=0) for quantity in ("rank_correlation", "margin_effect")]
+    monkeypatch.setattr(registry, "find_study", lambda _: SimpleNamespace(conclude=lambda *_: made))
+    run = made_run("d", np.array([-2.0, 2.0]), np.array([False, True]))
+    run.manifest["noise"] = 0.3
+    rank, margin = registry.conclude_study("audit", run, None, {})
+    assert (rank.study, rank.least) == ("audit", LEAST["correlation"])
+    noisy = with_noise(with_least(made[1], 2.0), 0.3)
+    assert margin == replace(noisy, study="audit")
+    assert noisy != with_least(made[1], 2.0)
+    assert registry.conclude_study("nobody's", run, None, {}) == []
 
 
 def drawn(generator):

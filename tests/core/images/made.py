@@ -8,11 +8,11 @@ import zipfile
 from itertools import product
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.images.encoding import encode_png
+from tests.conftest import noise
 
 SIDE = 16
 
@@ -28,7 +28,7 @@ class Truth(NamedTuple):
 
 def picture(number):
     """A PNG that no other number gives."""
-    return encode_png(np.random.default_rng(number).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8))
+    return encode_png(noise(SIDE, SIDE, seed=number))
 
 
 def write(root, names):

@@ -2,13 +2,13 @@
 
 import struct
 
-import numpy as np
 from PIL import Image, PngImagePlugin
 from pillow_heif import register_heif_opener
 
 from tests import conftest
+from tests.conftest import noise
 
-PICTURE = np.random.default_rng(3).integers(0, 256, (48, 64, 3), np.uint8)
+PICTURE = noise(48, 64, seed=3)
 WEBUI = (
     "a lighthouse, oil painting\nNegative prompt: blurry\n"
     "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 512x512, Model hash: abc, Model: dreamshaper_8"

@@ -17,7 +17,7 @@ from core.images.decoding import (
     decode,
     open_image,
 )
-from tests.conftest import saved
+from tests.conftest import noise, saved
 from tests.corpus import chunk, many_orientations, png, sequence, timeless_avif
 
 
@@ -146,7 +146,7 @@ def test_bmp_and_tiff_are_what_pillow_reads(kind, mode, options):
 @pytest.mark.parametrize("factor", [2, 4])
 def test_larger_pictures_are_shrunk_while_they_are_decoded(kind, mode, options, factor, monkeypatch):
     # more rows than a strip has
-    small = np.random.default_rng(0).integers(0, 256, (15, 11, 3)).astype(np.uint8)
+    small = noise(15, 11)
     image = Image.fromarray(small).resize((92, 140), Image.Resampling.BICUBIC).convert(mode)
     data = saved(image, kind, exif=turning(6), **options)
     whole = decode(data)

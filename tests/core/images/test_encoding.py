@@ -10,6 +10,7 @@ from PIL import Image
 from core.images.decoding import decode
 from core.images.encoding import compression_of, enlarged, thumbnail_url
 from tests import conftest
+from tests.conftest import noise
 
 
 def pixels_of(url):
@@ -41,7 +42,7 @@ def test_a_larger_image_is_reduced_to_what_is_shown(shape, most, expected):
     assert_allclose(across, np.linspace(0, 255, expected[1]), atol=6)
 
 
-NOISE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+NOISE = noise(32, 32)
 
 
 def saved(kind="JPEG", mode="RGB", **options):

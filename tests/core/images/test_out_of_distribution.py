@@ -20,7 +20,7 @@ from core.images.out_of_distribution import (
     read_generators,
 )
 from core.images.preprocessing import Preprocessing
-from tests.conftest import resaved, textured
+from tests.conftest import noise, resaved, textured
 
 
 def write_archive(path, files):
@@ -78,7 +78,7 @@ def photographs(tmp_path, monkeypatch):
     package = tmp_path / "made_photographs"
     package.mkdir()
     (package / "__init__.py").write_text("raise RuntimeError('a package is never imported')\n")
-    data = encode_png(np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8))
+    data = encode_png(noise(200, 300))
     (package / "sea.png").write_bytes(data)
     one = {"package": "made_photographs", "path": "sea.png", "sha256": module.hashlib.sha256(data).hexdigest()}
     crops = [

@@ -10,13 +10,14 @@ from core.images import preprocessing
 from core.images.decoding import RESAMPLING, decode
 from core.images.encoding import encode_png
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels, settle
+from tests.conftest import noise
 
 METHODS = {"bilinear": v2.InterpolationMode.BILINEAR, "bicubic": v2.InterpolationMode.BICUBIC}
 
 
 def picture(height, width):
     """uint8 (height, width, 3), noise."""
-    return np.random.default_rng(height * width).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    return noise(height, width, seed=height * width)
 
 
 @pytest.mark.parametrize("interpolation", METHODS)

@@ -9,7 +9,7 @@ from core.images.decoding import crop_square, resize
 from core.images.preprocessing import Location, Preprocessing
 from core.perturbations import delivery
 from core.perturbations.delivery import DELIVERIES, deliver, halved
-from tests.conftest import resaved
+from tests.conftest import noise, resaved
 
 BY_NAME = {one.name: one for one in DELIVERIES}
 
@@ -88,7 +88,7 @@ def test_a_picture_that_is_too_large_is_halved_until_it_is_not(picture, monkeypa
 
 @pytest.mark.parametrize("shape", [(301, 40), (1, 9), (9, 1), (2, 3)])
 def test_halving_drops_an_odd_row_or_column(shape):
-    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    picture = noise(*shape)
     expected = [
         [(picture[y : y + 2, x : x + 2].astype(float).mean(axis=(0, 1)) + 0.5).astype(int)
          for x in range(0, max(1, shape[1] - 1), 2)]

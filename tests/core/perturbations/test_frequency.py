@@ -19,6 +19,7 @@ from core.perturbations.frequency import (
     transplanted_elsewhere,
     wave_length,
 )
+from tests.conftest import noise
 
 
 def radii_of(side):
@@ -79,9 +80,11 @@ def test_edits_and_their_controls_are_those_of_the_full_transform(side, low, hig
 
 def test_where_nothing_else_is_left_controls_add_nothing():
     # of 3 x 3 pixels all frequencies but the mean are in one ring
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 3, 3)).astype(np.uint8)
-    spectra, every, noise = spectra_of(pixels), ring(0, side=3), np.ones((2, 3, 3, 3), np.float32)
-    assert_array_equal(patterned_elsewhere(spectra, every, noise, np.array([9.0, 9.0])), pixels)
+    pixels = noise(2, 3, 3)
+    spectra, every = spectra_of(pixels), ring(0, side=3)
+    assert_array_equal(
+        patterned_elsewhere(spectra, every, np.ones((2, 3, 3, 3), np.float32), np.array([9.0, 9.0])), pixels
+    )
     assert_array_equal(attenuated_elsewhere(spectra, every), pixels)
     assert wave_length(14) == pytest.approx(16 / 7)
     # radii may reach the corner, and the mean is in no ring

@@ -9,6 +9,7 @@ from core.explainers.lime.segmentation import segment
 from core.perturbations import masking as road
 from core.perturbations import texture
 from core.perturbations.masking import FILLS, fill_image, impute, mask_batch
+from tests.conftest import noise
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_the_numbers_are_those_of_pytorch_grad_cam():
 
 @pytest.mark.parametrize("side", [32, 96])
 def test_the_blur_is_scipys_with_a_sixteenth_of_the_height(side):
-    image = np.random.default_rng(0).integers(0, 256, (side, side, 3)).astype(np.uint8)
+    image = noise(side, side)
     found = fill_image(image, np.zeros((side, side), np.int64), fill="blur")
     expected = np.stack([gaussian_filter(image[..., c].astype(float), side / 16) for c in range(3)], axis=-1)
     assert_array_equal(found, np.rint(expected))

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import spsolve
 from core.perturbations import spatial
 from core.perturbations.frequency import scrambled, spectra_of
 from core.perturbations.probe import BLOCKS, Chance, block_side
+from tests.conftest import noise
 
 
 def places(side, block):
@@ -96,7 +97,7 @@ def faded(image, block, order):
 
 @pytest.mark.parametrize("side, block", [(16, 4), (16, 8), (13, 2)])
 def test_cross_faded_blocks_are_those_of_a_sum_pixel_by_pixel(side, block):
-    pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, 3)).astype(np.uint8)
+    pixels = noise(2, side, side)
     orders = np.stack([np.random.default_rng(seed).permutation((side // block) ** 2) for seed in range(2)])
     before = pixels.copy()
     for given in (orders, None):
