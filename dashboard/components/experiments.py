@@ -15,7 +15,7 @@ from core.perturbations.flips import reason
 from core.perturbations.probe import FAMILIES
 from core.perturbations.registry import PROBES, probe_columns
 from core.runs.nearest import find_nearest
-from core.studies.questions.neighbours import NAMED
+from core.studies.questions.neighbours import NAMED, among_training
 from dashboard import library
 from dashboard.components.downloads import csv_button
 from dashboard.components.explanations import View, draw_explanation
@@ -24,7 +24,8 @@ from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import plain
 from dashboard.components.probing import follow_changes
 from dashboard.components.requests import Subject, ask, follow
-from dashboard.components.words import CLASS_WORDS, coloured, thing_of
+from dashboard.components.study import readable
+from dashboard.components.words import CLASS_WORDS, coloured, percent, thing_of
 from dashboard.datasets import how_to_get_pictures
 from dashboard.jobs import JobStatus, Prediction, PredictRequest
 from dashboard.library import Opened
@@ -122,6 +123,12 @@ def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | 
         return
     run = opened.run
     base = opened.run.features
+    study = readable(opened, "neighbours", concluded=False)
+    if row is not None and study is not None and among_training(study.table):
+        share = study.table.set_index("id")["fake_share"].get(run.predictions["id"].iloc[row])
+        if share is not None:
+            fake = CLASS_WORDS["FAKE"]
+            st.markdown(f"Of the training images most alike to it, {percent(share, 0)} are {fake}.")
     digest = "" if row is None else run.predictions["sha256"].iloc[row]
     is_itself = (run.predictions["sha256"] == digest).to_numpy(bool)
 

@@ -12,8 +12,10 @@ from core.perturbations.registry import probe_columns
 from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.studies.columns import browse_table
+from core.studies.store import read_study, study_path, write_study
 from dashboard.components.words import coloured
 from dashboard.files import OWN
+from tests.dashboard.studies import add_studies
 from tests.dashboard.test_mistakes import changes_of
 from tests.dashboard.test_pages import settled, words
 
@@ -60,6 +62,16 @@ def test_similar_images_are_the_nearest_of_the_run(open_page, run):
     app = settled(open_page("try_picture", sample=run.predictions["id"].iloc[row], evidence="alike"))
     assert "Most alike to it:" in words(app)
     assert pictured(app) == expected
+
+
+def test_the_nearest_training_images_are_counted_where_they_were_searched(open_page, run):
+    add_studies(run.path.parents[1], "neighbours")
+    path = study_path(run.path, "neighbours")
+    study = read_study(path)
+    write_study(path, study.table.assign(searched_set="images-train", fake_share=np.float32(0.25)), study.about, run)
+    app = settled(open_page("mistakes", **{"lime.n_samples": "64"}, evidence="alike"))
+    assert "training images" in words(app)
+    assert "25%" in words(app)
 
 
 def test_upload_experiments_on_what_was_chosen_and_saves_it(open_page, run):
