@@ -153,12 +153,6 @@ def scores(detector: "Detector", pixels: Pixels) -> Float32:
     return np.concatenate(largest)
 
 
-def highest_threshold(scores: Floats, share: float) -> float:
-    """Return the highest threshold below which at most this share, 0 to below 1, of scores (N,) lies."""
-    # as many scores as are allowed lie below the next one
-    return float(np.sort(scores)[int(share * len(scores))])
-
-
 def find_margin(real: Floats) -> float:
     """Return the highest threshold, at most 0, below which few enough scores of held-out REAL images lie.
 
@@ -170,7 +164,9 @@ def find_margin(real: Floats) -> float:
     share = MOST_REAL / 2
     if share * len(real) < 1:
         raise StudyError(f"{len(real)} held-out REAL images are too few to set a threshold; hold out more of them")
-    return min(0.0, highest_threshold(real, share))
+    # as many scores as are allowed lie below this one
+    highest = np.sort(real)[int(share * len(real))]
+    return min(0.0, float(highest))
 
 
 def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:

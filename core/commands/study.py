@@ -103,7 +103,8 @@ def _list(*, as_json: bool) -> None:
     """Print the names and questions of all studies."""
     from core.studies.registry import STUDIES, find_study
 
-    print_rows([{"study": name, "question": find_study(name).question} for name in STUDIES], as_json=as_json)
+    rows = [{"study": name, "question": find_study(name).question} for name in STUDIES]
+    print_rows(rows, as_json=as_json)
 
 
 def _named(options: argparse.Namespace, run: "Run") -> "list[Study]":

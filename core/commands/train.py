@@ -226,7 +226,8 @@ def _generators(train_set: "ImageSet") -> list[str]:
     """List the sources of FAKE training images."""
     from core.images.labels import FAKE
 
-    return sorted(train_set.rows["source"][train_set.labels == FAKE].dropna().unique())
+    sources = train_set.rows["source"][train_set.labels == FAKE]
+    return sorted(sources.dropna().unique())
 
 
 def _print_members(options: argparse.Namespace, detector: "Detector") -> None:

@@ -105,7 +105,9 @@ def _centre(batch: Batch) -> Pixels:
 
 
 def _low_pass(radius: float, batch: Batch) -> Pixels:
-    return frequency.attenuated(frequency.spectra_of(batch.pixels), frequency.ring(radius, side=batch.side))
+    spectra = frequency.spectra_of(batch.pixels)
+    fine = frequency.ring(radius, side=batch.side)
+    return frequency.attenuated(spectra, fine)
 
 
 def _high_pass(radius: float, batch: Batch) -> Pixels:

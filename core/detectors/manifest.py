@@ -267,7 +267,9 @@ def _upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def layer_words(name: str) -> str:
     """Return a layer's name for a page: the paper's stages by number, others by their module's name."""
-    return name.replace("layer", "stage ") if name in OLD_LAYERS else name
+    if name in OLD_LAYERS:
+        return name.replace("layer", "stage ")
+    return name
 
 
 def check_detector_name(name: str) -> None:

@@ -47,7 +47,9 @@ def choices_text(finding: Finding) -> pd.DataFrame:
 def findings_markdown(findings: Sequence[Finding]) -> str:
     """Lay findings out as a Markdown table; columns that are empty throughout are left out."""
     table = findings_text(findings)
-    return markdown(table.loc[:, (table != "").any()] if len(table) else table)
+    if len(table):
+        table = table.loc[:, (table != "").any()]
+    return markdown(table)
 
 
 def contrast_rows(name: str, finding: Finding) -> pd.DataFrame:

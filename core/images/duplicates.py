@@ -30,7 +30,8 @@ def pixel_digests(pixels: Pixels) -> NDArray[np.str_]:
 def perceptual_hashes(pixels: Pixels) -> NDArray[np.uint64]:
     """Return `imagehash.phash` of each image of a uint8 (N, side, side, 3) stack, as uint64 (N,)."""
     bits = np.array([imagehash.phash(Image.fromarray(image)).hash for image in pixels], bool)
-    return np.packbits(bits.reshape(-1, 64), axis=1).view(np.uint64).ravel()
+    octets = np.packbits(bits.reshape(-1, 64), axis=1)
+    return octets.view(np.uint64).ravel()
 
 
 def near_pairs(read: Callable[[Positions], Pixels], hashes: NDArray[np.uint64]) -> pd.DataFrame:

@@ -96,7 +96,9 @@ def screenshot(picture: Pixels) -> Pixels:
 def messenger(picture: Pixels) -> Pixels:
     """Make the longer side of uint8 (height, width, 3) at most 1,600 pixels and save as JPEG of quality 80."""
     factor = LONGEST / max(picture.shape[:2])
-    return jpeg(scaled(picture, factor, "bilinear") if factor < 1 else picture, QUALITY)
+    if factor < 1:
+        picture = scaled(picture, factor, "bilinear")
+    return jpeg(picture, QUALITY)
 
 
 def pasted_side(picture: Pixels, other: Pixels) -> int:

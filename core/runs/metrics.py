@@ -168,7 +168,9 @@ def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
 
 def beyond_confidence(bins: pd.DataFrame) -> tuple[int, int]:
     """Count the rows of `calibration` whose confidence lies above the interval of their accuracy, and those below."""
-    return int((bins["confidence"] > bins["high"]).sum()), int((bins["confidence"] < bins["low"]).sum())
+    above = bins["confidence"] > bins["high"]
+    below = bins["confidence"] < bins["low"]
+    return int(above.sum()), int(below.sum())
 
 
 def largest(groups: pd.DataFrame, most: int = MOST_GROUPS) -> pd.DataFrame:

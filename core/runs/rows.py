@@ -159,7 +159,8 @@ def pages(count: int, per_page: int) -> int:
 def page_rows(positions: Positions, wanted: Filter) -> Positions:
     """Return the rows of the filter's page, or of the last page where it asks for one beyond."""
     page = min(wanted.page, pages(len(positions), wanted.per_page))
-    return positions[(page - 1) * wanted.per_page : page * wanted.per_page]
+    start = (page - 1) * wanted.per_page
+    return positions[start : start + wanted.per_page]
 
 
 class RowLocation(NamedTuple):

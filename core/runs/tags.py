@@ -102,7 +102,9 @@ class Tags:
     def note_of(self, id_: str) -> str:
         """Return the note on one image, "" for none."""
         rows = self._read("SELECT text FROM notes WHERE id = ?", id_)
-        return rows[0][0] if rows else ""
+        if not rows:
+            return ""
+        return rows[0][0]
 
     def frame(self) -> pd.DataFrame:
         """Return everything saved: columns `id`, `tags` (joined by ";") and `note`, a row per image.

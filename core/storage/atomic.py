@@ -137,7 +137,8 @@ def restore(path: Path) -> None:
 def restore_all(parent: Path) -> None:
     """Bring back every folder of `parent` whose replacement was cut off."""
     for aside in glob.glob(f"{glob.escape(str(parent))}/.*.old"):  # noqa: PTH207 - every page does this
-        restore(parent / Path(aside).stem.rpartition(".")[0][1:])
+        name = Path(aside).stem.rpartition(".")[0][1:]
+        restore(parent / name)
 
 
 @contextlib.contextmanager

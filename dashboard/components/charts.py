@@ -51,12 +51,6 @@ def new_figure(x: str | None = None, y: str | None = None, **layout: Any) -> go.
     return figure.update_xaxes(title=x).update_yaxes(title=y)
 
 
-def error_bars(value: Any, low: Any, high: Any, *, color: str = GREY, thickness: float = 2) -> dict[str, Any]:
-    """Return Plotly's error bars from values and the ends of their intervals, columns or arrays of one length."""
-    ends = {"type": "data", "array": high - value, "arrayminus": value - low}
-    return ends | {"color": color, "thickness": thickness, "width": 4}
-
-
 def clear(colour: str, opacity: float) -> str:
     """Return "#rrggbb" as Plotly's colour that lets through what is behind it; opacity from 0 to 1."""
     return f"rgba({', '.join(map(str, rgb(colour)))}, {opacity})"
@@ -317,7 +311,14 @@ def part_bars(parts: Parts, *, unit: str) -> go.Figure:
             "color": [SIDE_COLOURS[decision] for decision in decisions],
             "pattern": {"shape": ["" if decision else "/" for decision in decisions], "size": 5, "solidity": 0.4},
         },
-        error_x=error_bars(parts.weights, parts.low, parts.high, thickness=1.5),
+        error_x={
+            "type": "data",
+            "array": parts.high - parts.weights,
+            "arrayminus": parts.weights - parts.low,
+            "color": GREY,
+            "thickness": 1.5,
+            "width": 4,
+        },
         customdata=[SIDES[decision] for decision in decisions],
         hovertemplate="%{y}: %{x:+.2f}, %{customdata}<extra></extra>",
     )

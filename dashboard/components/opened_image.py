@@ -113,7 +113,8 @@ def _verdict_words(values: pd.Series) -> str:
 def address_of(id_: str) -> str:
     """Return the address of the page with an image open, settings and all."""
     query = urlencode(st.query_params.to_dict() | {"id": id_})
-    return f"{(st.context.url or '').partition('?')[0]}?{query}"
+    page = (st.context.url or "").partition("?")[0]
+    return f"{page}?{query}"
 
 
 def _detectors(opened: Opened) -> list[DetectorHandle]:

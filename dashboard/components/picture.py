@@ -165,4 +165,8 @@ def _cells(explanation: Explanation) -> dict[str, Any]:
 
 
 def _value(value: float) -> str:
-    return f"{f'{value:+.2g}'.replace('-', MINUS)} {SIDES[1 if value > 0 else -1]}" if value else "0"
+    if value == 0:
+        return "0"
+    side = SIDES[1 if value > 0 else -1]
+    number = f"{value:+.2g}".replace("-", MINUS)
+    return f"{number} {side}"

@@ -56,8 +56,9 @@ def code(text: object) -> str:
 def without_pictures(markdown: str) -> str:
     """A stranger's Markdown with its pictures as text, so that no browser asks for them."""
     # a lone carriage return ends a line, too
-    lines = re.sub(r"\r\n?", "\n", BIDIRECTIONAL.sub("", markdown))
-    return LANGUAGE.sub(r"\1\2\3", lines.replace("![", r"!\["))
+    text = re.sub(r"\r\n?", "\n", BIDIRECTIONAL.sub("", markdown))
+    text = text.replace("![", r"!\[")
+    return LANGUAGE.sub(r"\1\2\3", text)
 
 
 def figure_text(text: object) -> str:

@@ -56,8 +56,10 @@ def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFra
 
 def _has_other_files(context: Context) -> bool:
     """Check whether files hold more than the detector's input does; runs of earlier versions lack their sizes."""
+    if context.detector.preprocessing.native:
+        return True
     sizes = context.run.predictions.reindex(columns=["width", "height"]).dropna()
-    return context.detector.preprocessing.native or bool((sizes.min(axis=1) > context.detector.side).any())
+    return bool((sizes.min(axis=1) > context.detector.side).any())
 
 
 def _margins(detector: "Detector", sent: Iterable[Delivered]) -> NDArray[np.float32]:

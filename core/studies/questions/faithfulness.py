@@ -228,7 +228,8 @@ def _against_controls(
 def under_fill(finding: Finding, fill: Fill) -> Finding:
     """Return a finding under one fill only, with both directions and all controls."""
     values = {choice_value(direction, fill, control) for direction, control in product(DIRECTIONS, CONTROLS)}
-    return replace(finding, contrasts=tuple(contrast for contrast in finding.contrasts if contrast.value in values))
+    contrasts = tuple(contrast for contrast in finding.contrasts if contrast.value in values)
+    return replace(finding, contrasts=contrasts)
 
 
 def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:

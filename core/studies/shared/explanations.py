@@ -88,7 +88,10 @@ def methods_in(table: pd.DataFrame, column: str) -> dict[str, str]:
 
 def method_of(column: str, names: Iterable[str]) -> str | None:
     """Return the explainer that a column's name begins with, the longest match ("lime_grid" before "lime"), or None."""
-    return max((name for name in names if column.startswith(f"{name}_")), key=len, default=None)
+    matches = [name for name in names if column.startswith(f"{name}_")]
+    if not matches:
+        return None
+    return max(matches, key=len)
 
 
 def describe_all(describe: Callable[[AnyExplainer], Mapping[str, str]]) -> dict[str, str]:

@@ -84,7 +84,8 @@ class Cells:
     def references(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
         """Return up to `count` other rows of the cell, the same few for all its rows, for costly comparisons."""
         chosen = np.random.default_rng(seed).permutation(self._pool(row))[: count + 1]
-        return np.asarray(chosen[chosen != row][:count])
+        others = chosen[chosen != row]
+        return np.asarray(others[:count])
 
     def _pool(self, row: int) -> NDArray[np.intp]:
         for groups in (self._cell, self._called):
