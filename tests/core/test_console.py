@@ -25,7 +25,7 @@ def test_each_option_has_help_that_states_its_default(name, monkeypatch):
     with pytest.raises(SystemExit):
         main([*name.split(), "--help"])
     # one that is absent by default needs no more words
-    stated = [given for given in options if given.get("default") not in (None, False, "", [], argparse.SUPPRESS)]
+    stated = [given for given in options if given.get("default") not in (None, False, "", [], (), argparse.SUPPRESS)]
     assert all(given.get("help") for given in options)
     assert all("default" in given["help"] for given in stated)
 

@@ -28,7 +28,7 @@ def two(home):
 def test_the_table_holds_what_runs_and_studies_do(two, open_page, run):
     after = pd.DataFrame({"id": run.predictions["id"], "weight": 1.0})
     for name in ("png", "screenshot"):
-        after[name] = run.predictions["margin"].to_numpy() + (0.5 if name == "screenshot" else 0)
+        after[f"{name}_margin"] = run.predictions["margin"].to_numpy() + (0.5 if name == "screenshot" else 0)
     add_study(run, "deliveries", after)
     table = open_page("detectors", open="").dataframe[0].value.set_index("Detector")
     # no two rows have one name
@@ -38,7 +38,7 @@ def test_the_table_holds_what_runs_and_studies_do(two, open_page, run):
         numbers = read_run(two / "runs" / name).manifest["metrics"]["all"]
         assert row["Accuracy"] == pytest.approx(100 * numbers["accuracy"])
         assert row["Recall (FAKE)"] == pytest.approx(100 * numbers["per_class"]["FAKE"]["recall"])
-    expected = ((after["screenshot"] > 0).to_numpy() == run.is_real).mean()
+    expected = ((after["screenshot_margin"] > 0).to_numpy() == run.is_real).mean()
     assert table.loc[names[RUN], "Screenshot"] == pytest.approx(100 * expected)
     # what was not measured is empty
     assert pd.isna(table.loc[names[OTHER], "Screenshot"])
@@ -88,7 +88,7 @@ def test_each_part_of_a_comparison_opens_on_demand(two, open_page):
     for name in (RUN, OTHER):
         run = read_run(two / "runs" / name)
         add_study(run, "deliveries", pd.DataFrame({
-            "id": run.predictions["id"], "weight": 1.0, **dict.fromkeys(("png", "jpeg_50"), run.predictions["margin"])
+            "id": run.predictions["id"], "weight": 1.0, **dict.fromkeys(("png_margin", "jpeg_50_margin"), run.predictions["margin"])
         }))  # fmt: skip
     table = app.run().dataframe[-1].value
     assert len(table)
