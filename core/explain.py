@@ -60,7 +60,7 @@ def explain_image(
     if isinstance(image, str | Path):
         pixels = decode(read_bytes(Path(image), limit=MAX_BYTES))
     else:
-        pixels = _checked(image)
+        pixels = _checked_array(image)
     ready = prepare_pixels(pixels, detector.preprocessing)
     return explainer.explain_fully(detector, ready.seen(ready.usual), explainer.settings(**settings))
 
@@ -74,7 +74,7 @@ def draw(explanation: Explanation) -> Image.Image:
     return Image.fromarray(draw_explanation(explanation))
 
 
-def _checked(image: Pixels) -> Pixels:
+def _checked_array(image: Pixels) -> Pixels:
     """Return a caller's array, once it is an image; raises ImageError or TypeError."""
     if not isinstance(image, np.ndarray):
         raise TypeError(f"an image is the path of a file or a NumPy array, not {type(image).__name__}")

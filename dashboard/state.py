@@ -11,8 +11,7 @@ from typing import Any
 import streamlit as st
 
 from core.runs.filter import Filter
-from core.studies.former import present_column
-from core.studies.registry import present_name
+from core.studies.former import present_column, present_name
 from dashboard.navigation import script_of
 
 # what goes along with a filter from page to page: columns of studies, what is selected, how images are shown, and the

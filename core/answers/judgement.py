@@ -37,6 +37,8 @@ SAVINGS = ("jpeg_95", "jpeg_85", "jpeg_75", "webp_80")
 # of REAL images, at most so many may be FAKE-like, and of FAKE images at least so many must be
 MOST_REAL = 0.01
 LEAST_FAKE = 0.5
+# of what is allowed, the part that held-out images may use up
+SAFETY = 0.5
 # crops of each photograph
 CROPS = 100
 BATCH = 64
@@ -156,12 +158,12 @@ def scores(detector: "Detector", pixels: Pixels) -> Float32:
 def find_margin(real: Floats) -> float:
     """Return the highest threshold, at most 0, below which few enough scores of held-out REAL images lie.
 
-    Few enough is half of `MOST_REAL`, as other images of the same kind may be somewhat harder.
+    Few enough is `SAFETY` of `MOST_REAL`, as other images of the same kind may be somewhat harder.
 
     Raises:
         StudyError: there are too few images to tell.
     """
-    share = MOST_REAL / 2
+    share = SAFETY * MOST_REAL
     if share * len(real) < 1:
         raise StudyError(f"{len(real)} held-out REAL images are too few to set a threshold; hold out more of them")
     # as many scores as are allowed lie below this one

@@ -17,7 +17,7 @@ from core.detectors.registry import Kind
 from core.storage.memory import lazy_property
 
 # sides of the patches that can be trained, in pixels
-FIELDS = (5, 9, 13, 17)
+PATCH_SIDES = (5, 9, 13, 17)
 # pixels from one patch to the next
 STRIDE = 2
 # module that computes the features, from which a linear layer computes the scores
@@ -28,22 +28,22 @@ class PatchNetwork(nn.Module):
     """3 x 3 convolutions without padding, the second with stride 2, and 1 x 1 convolutions that score each position.
 
     Args:
-        field: side of a patch in pixels, one of `FIELDS`: 5 uses two 3 x 3 convolutions, each 4 pixels more add one.
+        field: side of a patch in pixels, of `PATCH_SIDES`: 5 uses two 3 x 3 convolutions, each 4 pixels more add one.
 
     Raises:
         ValueError: another field.
     """
 
     def __init__(self, field: int) -> None:
-        if field not in FIELDS:
-            raise ValueError(f"the side of a patch must be {', '.join(map(str, FIELDS))} pixels, not {field!r}")
+        if field not in PATCH_SIDES:
+            raise ValueError(f"the side of a patch must be {', '.join(map(str, PATCH_SIDES))} pixels, not {field!r}")
         super().__init__()
         self.field = field
         self.stride = STRIDE
-        deeper = (field - 5) // 4
+        more_layers = (field - 5) // 4
         # inputs, outputs, kernel, stride
-        shapes = [(3, 32, 3, 1), (32, 64, 3, STRIDE), (64, 128, 3 if deeper else 1, 1)]
-        shapes += [(128, 128, 3, 1)] * (deeper - 1) + [(128, 128, 1, 1)]
+        shapes = [(3, 32, 3, 1), (32, 64, 3, STRIDE), (64, 128, 3 if more_layers else 1, 1)]
+        shapes += [(128, 128, 3, 1)] * (more_layers - 1) + [(128, 128, 1, 1)]
         layers: list[nn.Module] = []
         for inputs, outputs, kernel, stride in shapes:
             layers += [nn.Conv2d(inputs, outputs, kernel, stride, bias=False), nn.BatchNorm2d(outputs)]

@@ -38,7 +38,7 @@ SMALL = 2**29
 # bytes of pixels of a shard
 BATCH = 2**23
 # pixels along each side of images that are not resized
-MAX_SIDE = 1024
+MAX_SET_SIDE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ class Reading:
         if self.fit is not None:
             return data, self.fit.fit(decode(data))
         # the header alone refuses an image that is too large
-        image = decode(data, most_pixels=MAX_SIDE**2)
+        image = decode(data, most_pixels=MAX_SET_SIDE**2)
         height, width = image.shape[:2]
         if (height, width) != (self.side, self.side):
             raise ImageError(f"is {width} x {height} pixels, not {self.side} x {self.side} as the others")

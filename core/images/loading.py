@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from core.console import show_progress
-from core.images.cache import MAX_SIDE, Reading, check_usable, fill_cache, open_cache
+from core.images.cache import MAX_SET_SIDE, Reading, check_usable, fill_cache, open_cache
 from core.images.cifake import FINGERPRINTS, ShippedSource, fetched_path
 from core.images.decoding import MAX_BYTES, ImageError, decode
 from core.images.image_set import ImageSet, Progress, Split, draw_balanced
@@ -175,8 +175,8 @@ def _measure_side(source: Source, entries: list[Entry]) -> tuple[int, bool]:
     sides: Counter[int] = Counter()
     for number in spread:
         with suppress(ImageError):
-            height, width = decode(source.read(entries[number], MAX_BYTES), most_pixels=MAX_SIDE**2).shape[:2]
-            if height == width <= MAX_SIDE:
+            height, width = decode(source.read(entries[number], MAX_BYTES), most_pixels=MAX_SET_SIDE**2).shape[:2]
+            if height == width <= MAX_SET_SIDE:
                 sides[height] += 1
     # of two that are as common, the larger
     count, side = max(((count, side) for side, count in sides.items()), default=(0, 0))

@@ -21,7 +21,8 @@ from core.runs.folders import find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
 from core.storage.atomic import write_bytes_atomically, write_text
-from core.studies.registry import STUDIES, find_study, present_name
+from core.studies.former import present_name
+from core.studies.registry import STUDIES, find_study
 from core.studies.store import StudyResult, find_studies
 from core.studies.study import StudyError
 

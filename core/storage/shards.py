@@ -1,4 +1,4 @@
-"""Long work in shards: each that is finished is kept until all are, so that a killed process loses at most one.
+"""Long work in shards, each kept when it is finished: a killed process loses at most one. The caller removes them.
 
 What opens the work and computes the shards is an engine: this process, or Ray (`core.studies.ray_engine`).
 """
@@ -77,12 +77,12 @@ def compute_shards(
     """
     total = len(positions)
     shards = {at // size: positions[at : at + size] for at in range(0, max(1, total), size)}
-    left = {}
+    missing = {}
     before = 0
     for number, rows in shards.items():
         table = _read(folder, number)
         if table is None or not (whole or len(table) == len(rows)):
-            left[number] = rows
+            missing[number] = rows
         else:
             before += len(rows)
             yield number, table
@@ -92,9 +92,9 @@ def compute_shards(
     def report(share: float, text: str) -> None:
         progress(before + int(share * (total - before)), total, text)
 
-    for number, table in engine(work, left, report) if left else ():
+    for number, table in engine(work, missing, report) if missing else ():
         write_bytes_atomically(_file(folder, number), partial(table.to_parquet, index=False))
-        done += len(left[number])
+        done += len(missing[number])
         progress(done, total, work.name)
         yield number, table
 

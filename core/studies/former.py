@@ -1,4 +1,4 @@
-"""Former forms of studies' tables: files and addresses that have them open as if they had the present ones."""
+"""Former names of studies and forms of their tables: files and addresses that have them open as with present ones."""
 
 import re
 from itertools import product
@@ -6,6 +6,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+# what studies were called before -> what they are called now
+FORMER_NAMES = {"transfer": "out_of_distribution", "sanity": "randomisation", "one_colour": "single_sign"}
 _MARGINS = {r"(?!(?:id|weight)$|.*_margin$)(.+)": r"\1_margin"}
 # study -> what matches a former name of a column in full, and the present name
 RENAMED: dict[str, dict[str, str]] = {
@@ -40,6 +42,11 @@ RENAMED: dict[str, dict[str, str]] = {
     },
     "stability": {r"noise_turns": "is_flipped_by_noise", r"(?!is_)(.+_(?:seed|noise|kept|other))": r"\1_rank"},
 }
+
+
+def present_name(name: str) -> str:
+    """Return what a study is called now, from that or a former name."""
+    return FORMER_NAMES.get(name, name)
 
 
 def present_column(study: str, name: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from core.findings.answer import with_least, with_noise
 from core.findings.contrast import Finding
 from core.runs.run import Run
+from core.studies.former import present_name
 from core.studies.study import Study, StudyError
 
 # name -> `module:ATTRIBUTE` of a study, or of what makes it from the explainers that are registered; in the order in
@@ -34,15 +35,8 @@ STUDIES: dict[str, str] = {
     "duplicates": "core.studies.questions.duplicates:STUDY",
     "files": "core.studies.questions.files:STUDY",
 }
-# what studies were called before -> what they are called now: files and addresses with the old names open
-FORMER_NAMES = {"transfer": "out_of_distribution", "sanity": "randomisation", "one_colour": "single_sign"}
 # study -> version of its values, raised whenever they change; 1 if it is not listed
 VERSIONS: dict[str, int] = {}
-
-
-def present_name(name: str) -> str:
-    """Return what a study is called now, from that or a former name."""
-    return FORMER_NAMES.get(name, name)
 
 
 def find_study(name: str) -> Study:

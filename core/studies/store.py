@@ -25,8 +25,8 @@ from core.runs.run import Run
 from core.storage.atomic import write_bytes_atomically
 from core.storage.limits import ContractError, is_text, parse_json, plain_json, read_table
 from core.storage.memory import lazy_property
-from core.studies.former import present_column, present_table
-from core.studies.registry import FORMER_NAMES, STUDIES, VERSIONS, conclude_study, find_study, present_name
+from core.studies.former import FORMER_NAMES, present_column, present_name, present_table
+from core.studies.registry import STUDIES, VERSIONS, conclude_study, find_study
 from core.studies.study import WEIGHT, Study
 
 KEY = b"telltale"

@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from core.images.palette import CLASS_COLOURS
-from core.studies.registry import FORMER_NAMES
+from core.studies.former import FORMER_NAMES
 
 HERE = Path(__file__).parent
 SHARED = f":host {{ --real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAKE']}; }}\n"

@@ -100,6 +100,7 @@ def _framed(image: NDArray[np.uint8], verdict: str | None, pixels: bool) -> str:
     """Enlarge an image, uint8 (side, side, 3), frame it in the colour of a class, and encode it."""
     large = enlarged(image, LEAST, pixels=pixels)
     if verdict is not None:
+        # in pixels of the enlarged picture: half as many on the page, where it is shown half as wide
         edge = max(2, len(large) // 32)
         whole = np.full((len(large) + 2 * edge, len(large) + 2 * edge, 3), rgb(CLASS_COLOURS[verdict]), np.uint8)
         whole[edge:-edge, edge:-edge] = large

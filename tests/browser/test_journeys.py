@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from core.detectors.ferretnet import FerretDetector
 from core.detectors.manifest import Classes
-from core.explainers.lime.regions import LimeSettings
+from core.explainers.lime.lime import LimeSettings
 from core.explainers.settings import describe
 from core.images.preprocessing import Preprocessing
 from core.runs.metrics import confusion_at

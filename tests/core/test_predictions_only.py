@@ -7,7 +7,7 @@ from core.commands import explain
 from core.detectors.adding import add, build_from
 from core.detectors.manifest import Capability
 from core.detectors.registry import Request
-from core.explainers.lime.regions import LIME
+from core.explainers.lime.lime import LIME
 from core.explainers.lime.segmentation import segment
 from core.explainers.registry import explainers
 from core.images.encoding import encode_png

@@ -10,7 +10,7 @@ from torch import nn
 
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.storage import save_detector
-from core.explainers.lime.regions import LIME
+from core.explainers.lime.lime import LIME
 from core.images.labels import CLASSES, FAKE, REAL
 from core.runs.run import Run
 from core.runs.writing import write_run

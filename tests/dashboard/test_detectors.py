@@ -87,9 +87,10 @@ def test_each_part_of_a_comparison_opens_on_demand(two, open_page):
     assert "They share no study." in words(app)
     for name in (RUN, OTHER):
         run = read_run(two / "runs" / name)
-        add_study(run, "deliveries", pd.DataFrame({
-            "id": run.predictions["id"], "weight": 1.0, **dict.fromkeys(("png_margin", "jpeg_50_margin"), run.predictions["margin"])
-        }))  # fmt: skip
+        after = pd.DataFrame({"id": run.predictions["id"], "weight": 1.0})
+        for delivery in ("png", "jpeg_50"):
+            after[f"{delivery}_margin"] = run.predictions["margin"]
+        add_study(run, "deliveries", after)
     table = app.run().dataframe[-1].value
     assert len(table)
     assert {"tiny", "tiny, answer", "twin", "twin, answer"} < set(table)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.explainers.cam import GRADCAM
 from core.explainers.explanation import shuffled
-from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
+from core.explainers.lime.lime import LIME, LIME_GRID, LimeSettings
 from core.explainers.settings import describe
 from dashboard import catalogue
 from dashboard.components import explanations, requests, settings

@@ -13,7 +13,7 @@ from PIL import Image
 from core.explainers import drawing
 from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.drawing import Style, draw_explanation
-from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.lime.lime import LIME, LimeSettings
 from core.images.palette import CLASS_COLOURS, rgb
 from dashboard.components import picture
 from dashboard.components.picture import Cell

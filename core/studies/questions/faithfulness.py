@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.explainers.agreement import segment_values
 from core.explainers.deletion import areas, centre_map, deletion_curves, edge_map
-from core.explainers.lime.regions import LIME
+from core.explainers.lime.lime import LIME
 from core.explainers.lime.segmentation import segment
 from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_mean

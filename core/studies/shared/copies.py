@@ -183,7 +183,7 @@ def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, NDArray
     """Read training images from their set, each checked by its hash.
 
     Args:
-        data: as for `core.images.image_set.load_image_set`.
+        data: as for `core.images.loading.load_image_set`.
         wanted: identity (`train-` and the beginning of the file's sha256) -> name of its file.
 
     Returns:

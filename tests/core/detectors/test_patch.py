@@ -5,14 +5,14 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from core.detectors.patch import FIELDS
+from core.detectors.patch import PATCH_SIDES
 from core.explainers.exact import EXACT
 from tests.conftest import make_patch, textured
 
 PIXELS = textured(3, fine=True, seed=5)
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", PATCH_SIDES)
 def test_the_margin_is_the_mean_score_of_patches_cut_out_one_by_one(field):
     detector = make_patch(field)
     corners = [(y, x) for y in range(0, 32 - field + 1, 2) for x in range(0, 32 - field + 1, 2)]
@@ -29,7 +29,7 @@ def test_the_margin_is_the_mean_score_of_patches_cut_out_one_by_one(field):
     assert_allclose(computed.needed_maps.mean((1, 2)) + detector.bias, computed.margins, atol=1e-5)
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", PATCH_SIDES)
 def test_the_exact_map_adds_up_to_the_margin(field):
     detector = make_patch(field)
     scores = detector.local_scores(PIXELS)

@@ -19,7 +19,7 @@ from core.explainers.drawing import (
     draw_overlay,
     grey_picture,
 )
-from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.lime.lime import LIME, LimeSettings
 from core.explainers.stored import npz_of
 from core.images.encoding import encode_png
 from core.images.palette import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, rgb

@@ -7,7 +7,7 @@ import numpy as np
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import Style
 from core.explainers.explanation import Diagnostics, Explanation, Parts, Provenance
-from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.lime.lime import LIME, LimeSettings
 from core.findings.numbers import percent, plus
 from core.perturbations.flips import flipping, reason, tabulate_changes
 from core.perturbations.registry import probe_columns

@@ -11,7 +11,7 @@ from sklearn.metrics import auc
 
 from core.explainers.agreement import segment_values
 from core.explainers.deletion import centre_map, deletion_curves
-from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.lime.lime import LIME, LimeSettings
 from core.explainers.lime.segmentation import segment
 from core.findings.answer import certain_side
 from core.findings.contrast import find

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
 from core.explainers.deletion import edge_map
-from core.explainers.lime.regions import LIME
+from core.explainers.lime.lime import LIME
 from core.studies.questions import randomisation
 from core.studies.questions.randomisation import compute, conclude, levels_for, make_study, randomisation_summary
 from core.studies.shared.groups import Cells
