@@ -76,7 +76,7 @@ QUANTITIES: dict[str, Quantity] = {
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measure:
     """A number with its 95 % interval.
 
@@ -97,6 +97,19 @@ class Measure:
         if self.has_few_sources:
             for end in ("low", "high"):
                 object.__setattr__(self, end, math.nan)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all fields; an unknown number equals an unknown one."""
+        if not isinstance(other, Measure):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[float | int | None, ...]:
+        numbers = (self.value, self.low, self.high)
+        return (*(None if math.isnan(number) else number for number in numbers), self.n, self.sources)
 
     @property
     def has_few_sources(self) -> bool:

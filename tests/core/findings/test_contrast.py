@@ -44,6 +44,15 @@ def test_findings_are_read_as_they_were_written():
             read_findings(unknown)
 
 
+def test_measures_are_equal_where_an_unknown_number_stands_in_both():
+    assert Measure(0.5, n=3) == Measure(0.5, n=3)
+    assert len({Measure(np.nan), Measure(float("nan")), Measure(0.5)}) == 2
+    different = (Measure(0.4, 0.1, 0.6), Measure(0.5, 0.2, 0.6), Measure(0.5, 0.1), Measure(0.5, 0.1, 0.6, 1))
+    assert not [
+        other for other in (*different, replace(measure(0.5), sources=9), 0.5) if Measure(0.5, 0.1, 0.6) == other
+    ]
+
+
 @pytest.mark.parametrize("weights", [None, np.linspace(1, 2, 30)])
 def test_contrasts_have_the_intervals_of_what_they_compare(weights):
     own, others = np.random.default_rng(0).normal(0, 1, (2, 30))
