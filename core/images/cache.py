@@ -77,13 +77,16 @@ class Reading:
 
     def open(self, _report: Report) -> Callable[[Positions], pd.DataFrame]:
         """Return the function that reads some of the files; its errors are those of `read`."""
-        return partial(self.read, self.source or open_source(self.data))
+        # only in CIFAKE's layout, whose entries have no label, do file names give the category
+        categories = categories_of([entry.name for entry in self.entries])
+        return partial(self.read, self.source or open_source(self.data), categories)
 
-    def read(self, source: Source, positions: Positions) -> pd.DataFrame:
+    def read(self, source: Source, categories: Sequence[str | None], positions: Positions) -> pd.DataFrame:
         """Read some of the files.
 
         Args:
             source: of the files.
+            categories: of all files by their names.
             positions: intp (N,), numbers of the files.
 
         Returns:
@@ -94,8 +97,6 @@ class Reading:
         Raises:
             DatasetError: a file cannot be read now, but perhaps later.
         """
-        # only in CIFAKE's layout, whose entries have no label, do file names give the category
-        categories = categories_of([entry.name for entry in self.entries])
         skipped: list[str] = []
         images: list[Pixels] = []
         rows: list[tuple[Any, ...]] = []
