@@ -16,8 +16,11 @@ from core.findings.contrast import Finding, Unit
 from core.findings.numbers import format_measure, format_value, percent, signed
 from core.findings.table import choices_text, count_of
 from core.images.labels import CLASSES
+from core.images.palette import CLASS_COLOURS, GREY
 
-STYLE = f"<style>{Path(__file__).with_suffix('.css').read_text('utf-8')}</style>"
+COLOURS = CLASS_COLOURS | {"control": GREY}
+VARIABLES = "; ".join(f"--{name}: {colour}" for name, colour in COLOURS.items())
+STYLE = f"<style>.findings {{ {VARIABLES} }}\n{Path(__file__).with_suffix('.css').read_text('utf-8')}</style>"
 # ends of the axis that every value of a unit fits in, or nearly
 AXES: dict[Unit, tuple[float, float]] = {
     "share": (0.0, 1.0),

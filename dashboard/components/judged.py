@@ -158,8 +158,7 @@ def draw_answered_case(picture: Picture, subject: Subject, detector: DetectorHan
 def last_story(subject: Subject) -> Story | None:
     """Return what a slide tells of the answer on this picture, where that was explained; None otherwise."""
     sha256, story = st.session_state.get(STORY, ("", None))
-    result: Story | None = story if sha256 == subject.sha256 else None
-    return result
+    return story if sha256 == subject.sha256 else None
 
 
 def draw_why(ready: Prepared, scope: str) -> None:
