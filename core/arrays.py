@@ -1,5 +1,7 @@
 """Types of NumPy arrays, named once for all signatures; docstrings state the shapes."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,8 @@ Mask = NDArray[np.bool_]
 # of rows or of segments
 Positions = NDArray[np.intp]
 Integers = NDArray[np.integer]
+Int64 = NDArray[np.int64]
 Floats = NDArray[np.floating]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Array = NDArray[Any]

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Float64
 from core.console import PROGRAM
 from core.findings.answer import with_least
 from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
 from core.findings.intervals import Hits, weighted_share
 from core.findings.numbers import percent
-from core.findings.paired import compare_apart, compare_means, compare_shares, share_of
+from core.findings.paired import compare_apart, compare_means, compare_shares
 from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
 from core.findings.table import findings_text
 from core.images.labels import CLASSES
@@ -72,7 +72,7 @@ class Pair:
         """bool (N,) for each run, True where its prediction is right."""
         return is_right(self.first.predictions), is_right(self.rows)
 
-    def both(self, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def both(self, column: str) -> tuple[Float64, Float64]:
         """Return a column of numbers of each run, float64 (N,)."""
         return self.first.predictions[column].to_numpy(np.float64), self.rows[column].to_numpy(np.float64)
 
@@ -288,7 +288,7 @@ def right_elsewhere(run: Run, studies: Mapping[str, StudyResult]) -> dict[str, M
         for delivery in DELIVERIES:
             if delivery.column in table and table[delivery.column].notna().all():
                 right = (table[delivery.column] > 0) == (table["label"] == "REAL")
-                shares[delivery.name] = share_of(right, table[WEIGHT].to_numpy(np.float64))
+                shares[delivery.name] = weighted_share(right, table[WEIGHT].to_numpy(np.float64))
     others = studies.get("out_of_distribution")
     if others is not None:
         for key, _ in GROUPS.values():

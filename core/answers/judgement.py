@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt
 
-from core.arrays import Float32, Floats, Pixels
+from core.arrays import Array, Float32, Floats, Pixels
 from core.console import PROGRAM, quote
 from core.detectors.identity import Identity
 from core.images.labels import CLASSES, REAL, ClassName
@@ -35,8 +34,8 @@ FILE = "judgement.json"
 MAX_BYTES = 2**20
 SAVINGS = ("jpeg_95", "jpeg_85", "jpeg_75", "webp_80")
 # of REAL images, at most so many may be FAKE-like, and of FAKE images at least so many must be
-MOST_REAL = 0.01
-LEAST_FAKE = 0.5
+MOST_FALSE_ALARMS = 0.01
+LEAST_RECALL = 0.5
 # of what is allowed, the part that held-out images may use up
 SAFETY = 0.5
 # crops of each photograph
@@ -62,6 +61,11 @@ class Count(BaseModel, frozen=True):
     hits: NonNegativeInt
     images: NonNegativeInt
     sources: NonNegativeInt
+
+    @property
+    def share(self) -> float:
+        """The share of the images, 0 to 1; 0 of none."""
+        return self.hits / max(1, self.images)
 
 
 class Threshold(BaseModel, frozen=True):
@@ -90,8 +94,7 @@ class Threshold(BaseModel, frozen=True):
     @property
     def useful(self) -> bool:
         """True if it finds enough of the FAKE test images and accuses few enough of the REAL ones."""
-        fake, real = (self.test[name].hits / max(1, self.test[name].images) for name in CLASSES)
-        return fake >= LEAST_FAKE and real <= MOST_REAL
+        return self.test["FAKE"].share >= LEAST_RECALL and self.test["REAL"].share <= MOST_FALSE_ALARMS
 
 
 class Judgement(NamedTuple):
@@ -158,12 +161,12 @@ def scores(detector: "Detector", pixels: Pixels) -> Float32:
 def find_margin(real: Floats) -> float:
     """Return the highest threshold, at most 0, below which few enough scores of held-out REAL images lie.
 
-    Few enough is `SAFETY` of `MOST_REAL`, as other images of the same kind may be somewhat harder.
+    Few enough is `SAFETY` of `MOST_FALSE_ALARMS`, as other images of the same kind may be somewhat harder.
 
     Raises:
         StudyError: there are too few images to tell.
     """
-    share = SAFETY * MOST_REAL
+    share = SAFETY * MOST_FALSE_ALARMS
     if share * len(real) < 1:
         raise StudyError(f"{len(real)} held-out REAL images are too few to set a threshold; hold out more of them")
     # as many scores as are allowed lie below this one
@@ -219,7 +222,7 @@ def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:
     )
 
 
-def _counts(found: Floats, labels: NDArray[Any], margin: float) -> dict[ClassName, Count]:
+def _counts(found: Floats, labels: Array, margin: float) -> dict[ClassName, Count]:
     classes = {name: found[labels == label] for label, name in enumerate(CLASSES)}
     return {
         name: Count(hits=int((own < margin).sum()), images=len(own), sources=len(own)) for name, own in classes.items()

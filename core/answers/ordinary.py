@@ -1,8 +1,9 @@
 """Judge an ordinary picture by a detector that reads a picture's own pixels: signs found, or that nobody can tell.
 
 What such detectors read rarely survives a saving. So a picture is judged by the rates that were measured on files of
-its kind, at a threshold below which at most `MOST` of the photographs lie; where these rates are of no use there is no
-answer, and never is one "real". The rates of known detectors ship in `ordinary.json`, by the sha256 of their weights.
+its kind, at a threshold below which at most `MOST_FALSE_ALARMS` of the photographs lie; where these rates are of no
+use there is no answer, and never is one "real". The rates of known detectors ship in `ordinary.json`, by the sha256 of
+their weights.
 """
 
 from functools import cache
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).with_name("ordinary.json")
 # of photographs, at most so many lie below a threshold, and of generated pictures at least so many must
-MOST, LEAST = 0.02, 0.5
+MOST_FALSE_ALARMS = 0.02
+LEAST_RECALL = 0.5
 # the quality from which on a JPEG counts as hardly compressed
 FINE = 93
 Kind = Literal["lossless", "jpeg_fine", "jpeg", "lossy", "halved"]
@@ -56,9 +58,7 @@ class Rates(BaseModel, frozen=True):
     @property
     def useful(self) -> bool:
         """True if it finds enough of the generated pictures and accuses few enough photographs."""
-        found = self.generated.hits / max(1, self.generated.images)
-        accused = self.photographs.hits / max(1, self.photographs.images)
-        return found >= LEAST and accused <= MOST
+        return self.generated.share >= LEAST_RECALL and self.photographs.share <= MOST_FALSE_ALARMS
 
     @property
     def sentence(self) -> str:

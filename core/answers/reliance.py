@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Int64, Mask
 from core.findings.contrast import Measure
 from core.findings.intervals import clustered_share, exact_sign_test
 
@@ -56,7 +56,7 @@ class Reliance(NamedTuple):
     followed: Measure
 
 
-def assign_helps(is_wrong: NDArray[np.bool_], player: int, helps: Sequence[str]) -> list[str]:
+def assign_helps(is_wrong: Mask, player: int, helps: Sequence[str]) -> list[str]:
     """Assign a help to each picture of a game, in equal shares among right and among wrong verdicts.
 
     Each next player has the next help at each picture, so that over as many players as there are helps, each picture
@@ -93,7 +93,7 @@ def measure_reliance(answers: pd.DataFrame) -> list[Reliance]:
     return measured
 
 
-def _share(hits: NDArray[np.bool_], players: NDArray[np.int64]) -> Measure:
+def _share(hits: Mask, players: Int64) -> Measure:
     return replace(clustered_share(hits, players), sources=len(np.unique(players)))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.arrays import Floats
 from core.choices import FILTERS
 from core.commands.shared import add_device
 from core.console import PROGRAM, command, importing, parser_of
@@ -16,9 +17,6 @@ from core.homes import homes
 from core.images.palette import PALETTES, Palette
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from core.answers.judgement import Threshold
     from core.detectors.detector import Detector
     from core.explainers.explainer import AnyExplainer
@@ -159,7 +157,7 @@ def _explain(
     print(f"Written to {options.out}")
 
 
-def _verdict(ready: "Prepared", detector: "Detector", margins: "NDArray[np.floating]", resampling: str | None) -> str:
+def _verdict(ready: "Prepared", detector: "Detector", margins: "Floats", resampling: str | None) -> str:
     """Write the verdict on an image by the margins of its `versions`, and under how many filters it is the other."""
     import numpy as np
 

@@ -47,12 +47,13 @@ def main(options: argparse.Namespace) -> None:
         from core.detectors.storage import load_detector
         from core.images.image_set import DataPath, split_of
         from core.images.loading import load_with_bar, reading_bar
-        from core.runs.passes import PassWork, pass_in_shards, remove_shards
+        from core.runs.passes import PassWork, pass_in_shards, shards_folder
         from core.runs.run import read_run
         from core.runs.summary import print_run
         from core.runs.training_set import find_training_set
         from core.runs.writing import write_run
         from core.storage.limits import is_plain_name
+        from core.storage.shards import remove_shards
         from core.studies.ray_engine import engine_of
 
     name = options.name
@@ -85,5 +86,5 @@ def main(options: argparse.Namespace) -> None:
             replace=options.replace,
             run_pass=partial(pass_in_shards, work, detector, images, engine=engine, progress=progress),
         )
-    remove_shards(detector, images)
+    remove_shards(shards_folder(detector, images))
     print_run(read_run(path), as_json=options.json)

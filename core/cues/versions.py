@@ -10,9 +10,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.arrays import Float32, Mask, Pixels, Positions
+from core.arrays import Array, Float32, Mask, Pixels, Positions
 from core.perturbations import frequency, photometric, spatial
 
 EVERYTHING = "everything"
@@ -74,7 +73,7 @@ def mean_amplitude(pixels: Pixels) -> Float32:
     return np.asarray(total / len(pixels), np.float32)
 
 
-def make_version(version: Version, pixels: Pixels, sha256: NDArray[Any], amplitude: Float32) -> Pixels:
+def make_version(version: Version, pixels: Pixels, sha256: Array, amplitude: Float32) -> Pixels:
     """Make a version of images, uint8 (N, side, side, 3), from their pixels, hashes and `mean_amplitude`."""
     made = np.empty(pixels.shape, np.uint8)
     for start in range(0, len(pixels), BATCH):

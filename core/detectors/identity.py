@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from core.arrays import Array
 from core.detectors.manifest import About, describe
 from core.storage.limits import MANIFEST, MB, ContractError
 from core.storage.seals import read_manifest, read_sealed
@@ -80,7 +80,7 @@ class DetectorHandle(NamedTuple):
     about: About
 
 
-def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
+def hash_weights(tensors: Iterable[tuple[str, Array]]) -> str:
     """Hash names and float32 values, given in the order of the names, so that equal weights have equal hashes."""
     digest = hashlib.sha256()
     for name, values in tensors:
@@ -91,7 +91,7 @@ def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
     return digest.hexdigest()
 
 
-def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, Array]:
     """Read and verify a detector's weights by tensor name, and other files of its network as uint8 by file name.
 
     Raises:
@@ -100,7 +100,7 @@ def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[A
     names = sorted(name for name in manifest["files"] if name not in BESIDE)
     if not names:
         raise ContractError(f"{path / MANIFEST} does not list {WEIGHTS}; restore it")
-    weights: dict[str, NDArray[Any]] = {}
+    weights: dict[str, Array] = {}
     for name in names:
         data = read_sealed(path, name, manifest, kind="detector")
         if name != WEIGHTS:

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from core.arrays import Array
 from core.detectors.identity import COUNTER, hash_weights
 from core.images.labels import FAKE, REAL
 
@@ -209,7 +209,7 @@ def token_norms(network: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]
 def weights_sha256(network: nn.Module) -> str:
     """Hash the names and values of a network's state, see `hash_weights`."""
 
-    def arrays() -> Iterator[tuple[str, NDArray[Any]]]:
+    def arrays() -> Iterator[tuple[str, Array]]:
         for name, tensor in sorted(network.state_dict().items()):
             if not name.endswith(COUNTER):
                 values = tensor.detach().cpu()

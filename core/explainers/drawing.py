@@ -7,15 +7,14 @@ always the middle: a map is never stretched to fill its colours.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
-from core.arrays import Float64, Floats, Mask, Pixels
+from core.arrays import Array, Float64, Floats, Mask, Pixels
 from core.explainers.explanation import Explanation
 from core.images.encoding import enlarged
 from core.images.palette import ENDS, NEUTRAL, OPACITY, UNDECIDED, Palette, rgb
@@ -236,7 +235,7 @@ def _share(values: Floats, size: int, style: Style) -> Float64:
     return np.clip(large / largest, -1, 1)
 
 
-def _nearest(array: NDArray[Any], size: int) -> NDArray[Any]:
+def _nearest(array: Array, size: int) -> Array:
     rows = np.arange(size) * array.shape[0] // size
     columns = np.arange(size) * array.shape[1] // size
     return array[rows[:, None], columns]

@@ -18,8 +18,8 @@ Word = Literal["yes", "no", "in part", "depends", "not shown", "no control"]
 Ruling = Literal["yes", "no", "open"]
 # the least difference that matters, where a study declares none: five points of a share, a tenth of the other scales;
 # of margins the part of the run's median absolute margin
-LEAST: Mapping[Unit, float] = {"share": 0.05, "correlation": 0.1, "auroc": 0.1, "silhouette": 0.1}
-LEAST_PART = 0.1
+LEAST_EFFECTS: Mapping[Unit, float] = {"share": 0.05, "correlation": 0.1, "auroc": 0.1, "silhouette": 0.1}
+LEAST_MARGIN_PART = 0.1
 # what each answer means, for a legend
 MEANINGS: Mapping[Word, str] = {
     "yes": "differs from its strongest control by an effect that matters, under every choice",
@@ -68,10 +68,10 @@ def answer_of(finding: Finding) -> Answer:
         return Answer("yes")
     if set(rulings) == {"no"}:
         return Answer("no")
-    if any(_differ(finding, *pair) for pair in combinations(tried, 2)):
-        return Answer("depends", _differing_kinds(finding, tried))
+    if any(_contradict(finding, *pair) for pair in combinations(tried, 2)):
+        return Answer("depends", _contradicting_kinds(finding, tried))
     if "yes" in rulings:
-        return Answer("in part", _differing_kinds(finding, tried))
+        return Answer("in part", _contradicting_kinds(finding, tried))
     return Answer("not shown")
 
 
@@ -123,10 +123,10 @@ def with_least(finding: Finding, median_margin: float) -> Finding:
     """
     if finding.least:
         return finding
-    return replace(finding, least=LEAST.get(finding.about.unit, LEAST_PART * median_margin))
+    return replace(finding, least=LEAST_EFFECTS.get(finding.about.unit, LEAST_MARGIN_PART * median_margin))
 
 
-def _differ(finding: Finding, first: Contrast, second: Contrast) -> bool:
+def _contradict(finding: Finding, first: Contrast, second: Contrast) -> bool:
     """Check that two contrasts have different rulings and intervals that lie apart, by a difference that matters.
 
     Intervals that do not overlap differ at a stricter level than 95 %.
@@ -139,8 +139,8 @@ def _differ(finding: Finding, first: Contrast, second: Contrast) -> bool:
     return apart and abs(own.value - other.value) >= finding.least
 
 
-def _differing_kinds(finding: Finding, tried: Iterable[Contrast]) -> tuple[str, ...]:
+def _contradicting_kinds(finding: Finding, tried: Iterable[Contrast]) -> tuple[str, ...]:
     """List the kinds of choice that differ from the main contrast for certain, or else only in their ruling."""
     others = [contrast for contrast in tried if ruling_of(finding, contrast) != ruling_of(finding, finding.main)]
-    certain = [contrast for contrast in others if _differ(finding, finding.main, contrast)]
+    certain = [contrast for contrast in others if _contradict(finding, finding.main, contrast)]
     return tuple(dict.fromkeys(contrast.kind for contrast in certain or others))

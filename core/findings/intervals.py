@@ -5,15 +5,16 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import Float64, Floats, Integers, Mask
 from core.findings.contrast import UNKNOWN, Measure
 from core.runs.metrics import wilson_interval
 
-Values = NDArray[np.floating]
+Values = Floats
 # numpy types sums of what it has counted as integers
 Sums = NDArray[np.floating | np.integer]
-Hits = NDArray[np.bool_]
+Hits = Mask
 # for each row, the number of the independent source that it comes from
-Clusters = NDArray[np.integer]
+Clusters = Integers
 # standard deviations on each side of the mean between which 95% of a normal distribution lies
 NORMAL = NormalDist().inv_cdf(0.975)
 # effective number of images with a lead from which on their variance is trusted
@@ -69,7 +70,7 @@ def weighted_share(hits: Hits, weights: Values | None = None, *, confidence: flo
     if not len(hits):
         return Measure(np.nan, 0.0, 1.0, 0)
     row_weights = _weights(weights, len(hits))
-    share = float(np.average(np.asarray(hits, np.float64), weights=row_weights))
+    share = float(np.average(np.asarray(hits, bool), weights=row_weights))
     # rounding must not keep a share of 1 from reaching the end
     return _wilson(1.0 if np.all(hits) else share, effective_size(row_weights), len(hits), share, confidence=confidence)
 
@@ -281,7 +282,7 @@ def clustered_share(hits: Hits, clusters: Clusters) -> Measure:
     return _wilson(share, size, images)
 
 
-def _weights(weights: Values | None, count: int) -> NDArray[np.float64]:
+def _weights(weights: Values | None, count: int) -> Float64:
     return np.ones(count) if weights is None else np.asarray(weights, np.float64)
 
 
@@ -302,7 +303,7 @@ def _end_of_unanimous(size: float, confidence: float) -> float:
     return float(2 * ((1 - confidence) / 2) ** (1 / size) - 1)
 
 
-def _ratio(hits: Values, trials: Values, row_weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64], Hits]:
+def _ratio(hits: Values, trials: Values, row_weights: Float64) -> tuple[float, Float64, Hits]:
     """The ratio, each image's pull on it, and whether an image has a trial."""
     hit_counts = np.asarray(hits, np.float64)
     trial_counts = np.asarray(trials, np.float64)

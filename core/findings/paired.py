@@ -16,16 +16,6 @@ from core.findings.intervals import (
 )
 
 
-def mean_of(values: Values, weights: Values | None, clusters: Clusters | None = None) -> Measure:
-    """Measure a weighted mean, as for `weighted_mean`; images of one cluster are not independent."""
-    return weighted_mean(values, weights, clusters=clusters)
-
-
-def share_of(hits: Hits, weights: Values | None) -> Measure:
-    """Measure a weighted share, as for `weighted_share`."""
-    return weighted_share(np.asarray(hits, bool), weights)
-
-
 def compare_means(
     kind: str,
     value: str,
@@ -45,9 +35,9 @@ def compare_means(
         control: its name.
         clusters: see `weighted_mean`.
     """
-    first = mean_of(own, weights, clusters)
-    second = mean_of(others, weights, clusters)
-    lead = mean_of(np.subtract(own, others, dtype=np.float64), weights, clusters)
+    first = weighted_mean(own, weights, clusters=clusters)
+    second = weighted_mean(others, weights, clusters=clusters)
+    lead = weighted_mean(np.subtract(own, others, dtype=np.float64), weights, clusters=clusters)
     return Contrast(kind, value, first, Control(control, second), lead)
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from core.arrays import Array, Float64, Floats, Mask, Positions
 from core.findings.contrast import UNKNOWN, Measure
 from core.findings.intervals import NORMAL
 from core.runs.metrics import wilson_interval
@@ -18,10 +18,10 @@ BINS = 20
 # images of each class that a stratum needs
 MIN_IN_STRATUM = 5
 # (features or bins, labels, those of the images to score) -> scores, higher where more REAL
-Classifier = Callable[[NDArray[Any], NDArray[np.bool_], NDArray[Any]], NDArray[np.float64]]
+Classifier = Callable[[Array, Mask, Array], Float64]
 
 
-def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_]) -> Measure:
+def auroc(scores: Array, is_real: Mask) -> Measure:
     """Estimate how often a REAL image scores higher than a FAKE one, ties counting half, with DeLong's interval.
 
     An image's placement is the share of the other class on its right side. The AUROC is their mean over either class,
@@ -56,7 +56,7 @@ def _estimate(value: float, variance: float, smaller: int, images: int) -> Measu
     return Measure(value, float(low), float(high), images)
 
 
-def _placements(scores: NDArray[np.floating], is_real: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+def _placements(scores: Floats, is_real: Mask) -> list[Float64]:
     """Compute for each REAL image the share of FAKE ones that it is above, and for each FAKE one that of REAL above it.
 
     Ties count half.
@@ -69,15 +69,15 @@ def _placements(scores: NDArray[np.floating], is_real: NDArray[np.bool_]) -> lis
     return placements
 
 
-def _variance(placements: Sequence[NDArray[np.float64]]) -> float:
+def _variance(placements: Sequence[Float64]) -> float:
     """Compute the variance of the mean of placements; a class of one image takes the largest possible, 1/4."""
     return float(sum(own.var(ddof=1) / len(own) if len(own) > 1 else 0.25 for own in placements))
 
 
 def difference_of_aurocs(
-    first: NDArray[np.floating],
-    second: NDArray[np.floating],
-    is_real: NDArray[np.bool_],
+    first: Floats,
+    second: Floats,
+    is_real: Mask,
 ) -> Measure:
     """Estimate the first score's AUROC less the second's on the same images.
 
@@ -110,7 +110,7 @@ def difference_of_aurocs(
     return Measure(value, max(value - half, -1.0), min(value + half, 1.0), images)
 
 
-def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> Measure:
+def rank_correlation(first: Floats, second: Floats) -> Measure:
     """Correlate two scores by rank.
 
     With Spearman's correlation r of n images, the interval is tanh(artanh r -+ z sqrt((1 + r^2 / 2) / (n - 3)))
@@ -138,13 +138,13 @@ def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) 
 
 def cross_fit(
     classifier: Classifier,
-    features: NDArray[Any],
-    is_real: NDArray[np.bool_],
-    training: NDArray[Any],
-    training_real: NDArray[np.bool_],
+    features: Array,
+    is_real: Mask,
+    training: Array,
+    training_real: Mask,
     *,
     seed: int = 0,
-) -> NDArray[np.float64]:
+) -> Float64:
     """Score images by a classifier that is fitted to training images; without both classes there, by cross-fitting.
 
     A cross-fitted classifier without information may score slightly below guessing, because a class that is rarer in
@@ -173,7 +173,7 @@ def cross_fit(
     return scores
 
 
-def bin_log_odds(bins: NDArray[np.intp], is_real: NDArray[np.bool_], scored: NDArray[np.intp]) -> NDArray[np.float64]:
+def bin_log_odds(bins: Positions, is_real: Mask, scored: Positions) -> Float64:
     """Return the log odds of REAL in each image's bin, a rule on one statistic that may use it in any way.
 
     Args:
@@ -187,7 +187,7 @@ def bin_log_odds(bins: NDArray[np.intp], is_real: NDArray[np.bool_], scored: NDA
     return np.asarray(np.log((real + 0.5) / (fake + 0.5))[scored])
 
 
-def strata_of(values: "pd.Series[Any]") -> NDArray[np.intp]:
+def strata_of(values: "pd.Series[Any]") -> Positions:
     """Group images by a statistic: `BINS` bins of equal counts for numbers, one group per value for text."""
     if not pd.api.types.is_numeric_dtype(values):
         return np.asarray(pd.factorize(values)[0], np.intp)
@@ -196,7 +196,7 @@ def strata_of(values: "pd.Series[Any]") -> NDArray[np.intp]:
     return np.asarray(np.searchsorted(edges, numbers, side="right"), np.intp)
 
 
-def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDArray[np.intp]) -> Measure:
+def within_strata(margins: Array, is_real: Mask, strata: Positions) -> Measure:
     """Estimate a detector's AUROC within strata that match both classes on a statistic.
 
     Args:

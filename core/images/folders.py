@@ -6,7 +6,7 @@ from typing import NamedTuple
 from core.images.files import Files, Listed
 from core.images.image_set import DatasetError
 from core.images.labels import UNLABELLED, ClassName
-from core.images.layout import SPLITS, WORDS, Entry, Pictures, classes_of, is_picture, some, source_name
+from core.images.layout import CLASS_BY_NAME, SPLITS, Entry, Pictures, classes_of, is_picture, some, source_name
 
 # names of folders that say nothing of a source
 CONTAINERS = {"image", "images", "img", "imgs", "picture", "pictures", "data", "dataset", "datasets", "files"}
@@ -51,8 +51,8 @@ def real_fake(files: Files, _: tuple[str, ...]) -> Pictures | None:
 def sources(files: Files, _: tuple[str, ...]) -> Pictures | None:
     """A folder for each generator or camera, with one for each class in it: CNNDetection's, GenImage's or others'."""
     # the exact names first: "camera" is a word for REAL, and may be a source
-    for names in (("0_real", "1_fake"), ("nature", "ai"), WORDS):
-        folders, outside, mixed = _class_folders(files, {name: WORDS[name] for name in names})
+    for names in (("0_real", "1_fake"), ("nature", "ai"), CLASS_BY_NAME):
+        folders, outside, mixed = _class_folders(files, {name: CLASS_BY_NAME[name] for name in names})
         if folders and not outside and not mixed:
             return _pictures(folders)
     # no other layout is tried, so a set that mixes them is refused

@@ -14,7 +14,7 @@ SPLITS = {
     "validation": "val",
 }  # fmt: skip
 # folder names and labels that tell the class; of any others, the user must name the FAKE ones
-WORDS: dict[str, ClassName] = {
+CLASS_BY_NAME: dict[str, ClassName] = {
     **dict.fromkeys(("real", "0_real", "nature", "natural", "authentic", "photo", "photos", "camera"), "REAL"),
     **dict.fromkeys(("fake", "1_fake", "ai", "generated", "synthetic", "ai_generated", "ai-generated"), "FAKE"),
 }
@@ -78,10 +78,10 @@ def source_name(value: str) -> str:
 
 
 def classes_of(names: Collection[str], fake: tuple[str, ...], where: str) -> dict[str, ClassName]:
-    """Map each class name to REAL or FAKE: by the given FAKE classes, or by `WORDS` if there are none.
+    """Map each class name to REAL or FAKE: by the given FAKE classes, or by `CLASS_BY_NAME` if there are none.
 
     Raises:
-        DatasetError: a given FAKE class is not in `names`, or a name is not in `WORDS`.
+        DatasetError: a given FAKE class is not in `names`, or a name is not in `CLASS_BY_NAME`.
     """
     missing = sorted(set(fake) - set(names))
     if missing:
@@ -90,13 +90,13 @@ def classes_of(names: Collection[str], fake: tuple[str, ...], where: str) -> dic
         )
     if fake:
         return {name: "FAKE" if name in fake else "REAL" for name in names}
-    unclear = sorted(name for name in names if name.lower() not in WORDS)
+    unclear = sorted(name for name in names if name.lower() not in CLASS_BY_NAME)
     if unclear:
         raise DatasetError(
             f"{where} has the classes {some(names)}, and {some(unclear)} does not say whether it is REAL or FAKE; name "
             "those that are FAKE with --fake-classes A,B."
         )
-    return {name: WORDS[name.lower()] for name in names}
+    return {name: CLASS_BY_NAME[name.lower()] for name in names}
 
 
 def some(names: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ from itertools import product
 
 import numpy as np
 
-from core.arrays import Float32, Float64
+from core.arrays import Float32, Float64, Pixels
 from core.perturbations.frequency import (
     Ring,
     Spectra,
@@ -32,7 +32,6 @@ from core.perturbations.frequency import (
     ring,
     transplanted,
 )
-from core.perturbations.probe import Pixels
 from core.storage.memory import lazy_property
 
 # radii of the spectrum at which bands end, see `core.perturbations.frequency`

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from core.arrays import Float32, Float64, Mask
 from core.images.labels import ClassName, other_class, verdict_of
 from core.perturbations.probe import Probe, size_column
 from core.perturbations.registry import PROBES, probe_columns
@@ -32,14 +33,14 @@ def own_columns() -> dict[str, Probe]:
     return columns
 
 
-def short_sizes(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def short_sizes(values: Float32) -> Float32:
     """Round numbers to `SIZE_DIGITS` significant digits."""
     some = np.where(values > 0, values, 1)
     scale = 10.0 ** (SIZE_DIGITS - 1 - np.floor(np.log10(some)))
     return np.asarray(np.rint(values * scale) / scale, np.float32)
 
 
-def short_margins(margins: NDArray[np.float32]) -> NDArray[np.float16]:
+def short_margins(margins: Float32) -> NDArray[np.float16]:
     """Round margins to float16 with `MARGIN_BITS` bits of mantissa: to 0.4%, their sign unchanged."""
     step = np.uint16(1 << (10 - MARGIN_BITS))
     bits = np.asarray(margins, np.float16).view(np.uint16)
@@ -49,7 +50,7 @@ def short_margins(margins: NDArray[np.float32]) -> NDArray[np.float16]:
     return np.asarray(np.where(lost, short | step, short), np.uint16).view(np.float16)
 
 
-def flip_values(margins: ArrayLike, called_real: NDArray[np.bool_], column: str) -> NDArray[np.float64]:
+def flip_values(margins: ArrayLike, called_real: Mask, column: str) -> Float64:
     """Compare verdicts before and after a change: float64 (N,), 1 where it flips, 0 where not, NaN where none was made.
 
     A change to a donor counts as a flip if it gives the donor the image's verdict.
@@ -87,7 +88,7 @@ def name_of_change(column: str) -> str:
     return f"{probe.title}, {strength.waves or strength.at_any_side}"
 
 
-def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
+def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: Mask) -> pd.DataFrame:
     """Summarise what flips each verdict in a few columns to browse by.
 
     Args:
@@ -122,7 +123,7 @@ def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDA
     )
 
 
-def detail_flips(flips: pd.DataFrame) -> NDArray[np.bool_]:
+def detail_flips(flips: pd.DataFrame) -> Mask:
     """Decide whether the fine detail beyond some radius decides each verdict, in both directions: bool (N,).
 
     Removing it, or replacing it by that of the donor of the other class, flips the verdict while no control does; and

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.arrays import Float32, Int64, Pixels
 from core.perturbations import frequency
 from core.perturbations.frequency import Spectra, scrambled, spectra_of
 from core.storage.memory import lazy_property
 
-Pixels = NDArray[np.uint8]
 # numbers of shuffled blocks along a side
 BLOCKS = (2, 4, 8)
 
@@ -27,9 +26,9 @@ class Chance:
         orders: number of blocks along a side, from `BLOCKS` -> int64 (N, B), a permutation of each image's B blocks.
     """
 
-    uniform: NDArray[np.float32]
-    normal: NDArray[np.float32]
-    orders: dict[int, NDArray[np.int64]]
+    uniform: Float32
+    normal: Float32
+    orders: dict[int, Int64]
 
     @classmethod
     def of(cls, ids: Sequence[str], *, side: int, seed: int = 0) -> "Chance":
@@ -97,7 +96,7 @@ class Batch:
         return spectra_of(self.same)
 
     @lazy_property
-    def textures(self) -> NDArray[np.float32]:
+    def textures(self) -> Float32:
         """float32 (N, side, side, 3), each image's own spectrum with shuffled phases."""
         return scrambled(self.spectra, self.chance.normal)
 

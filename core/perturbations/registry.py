@@ -11,9 +11,8 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.arrays import Float64, Mask
+from core.arrays import Float64, Int64, Mask, Pixels
 from core.perturbations import frequency, photometric, spatial
 from core.perturbations.frequency import Ring, Spectra, attenuated, ring
 from core.perturbations.probe import (
@@ -24,7 +23,6 @@ from core.perturbations.probe import (
     Dial,
     Edit,
     Needs,
-    Pixels,
     Probe,
     Strength,
     block_side,
@@ -114,7 +112,7 @@ def _on_blocks(change: Callable[[Pixels, int], Pixels]) -> Edit:
     return edit
 
 
-def _on_order(change: Callable[[Pixels, int, NDArray[np.int64]], Pixels]) -> Edit:
+def _on_order(change: Callable[[Pixels, int, Int64], Pixels]) -> Edit:
     """Make an edit of a change that moves blocks."""
 
     def edit(batch: Batch, parts: float) -> Pixels:

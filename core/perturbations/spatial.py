@@ -3,13 +3,10 @@
 Each maps uint8 (N, side, side, 3) to the same; randomness is passed in.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft
 
-from core.arrays import Float32, Integers, Mask, Pixels
+from core.arrays import Array, Float32, Integers, Mask, Pixels
 from core.perturbations.frequency import to_pixels
 
 
@@ -53,7 +50,7 @@ def shuffled(pixels: Pixels, block: int, orders: Integers) -> Pixels:
     return image_of(_moved(blocks_of(pixels, block), orders), pixels)
 
 
-def _moved(blocks: NDArray[Any], orders: Integers) -> NDArray[Any]:
+def _moved(blocks: Array, orders: Integers) -> Array:
     """Move each of the blocks (N, B, ...) to the position of the next in its image's order (N, B), cyclically."""
     if orders.shape != blocks.shape[:2]:
         raise ValueError(

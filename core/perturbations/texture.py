@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from core.arrays import Float64, Integers, Pixels, Positions
+from core.arrays import Array, Float64, Integers, Pixels, Positions
 
 # most entries in one stack of (segments, size, size) matrices, to bound memory; a larger segment is transformed instead
 LARGEST = 2**22
@@ -48,7 +47,7 @@ def shuffled_texture(image: Pixels, segments: Integers, seed: int) -> Pixels:
     return np.clip(np.rint(shading + texture), 0, 255).astype(np.uint8)
 
 
-def segment_means(values: NDArray[Any], segments: Integers, count: int) -> Float64:
+def segment_means(values: Array, segments: Integers, count: int) -> Float64:
     """Average (height, width, C) over each segment: (S, C)."""
     flat = segments.ravel()
     sums = np.stack([np.bincount(flat, values[..., c].ravel(), count) for c in range(values.shape[-1])], axis=1)

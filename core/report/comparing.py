@@ -4,10 +4,9 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Float32
 from core.explainers.agreement import Agreement, agreement_of
 from core.explainers.cam import is_kept_kind
 from core.explainers.explanation import Explanation
@@ -19,7 +18,7 @@ MOST = 0.5
 MEASURES = ("rank correlation", "foremost places shared", "by chance", "other images' maps fit as well")
 
 
-def compared(explanations: Sequence[Explanation], others: NDArray[np.float32] | None) -> pd.DataFrame:
+def compared(explanations: Sequence[Explanation], others: Float32 | None) -> pd.DataFrame:
     """Compare each two explanations.
 
     Args:

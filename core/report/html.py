@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
-from numpy.typing import NDArray
 
+from core.arrays import Floats, Int64
 from core.console import one_direction
 from core.findings.bars import FindingTable
 from core.findings.numbers import percent
@@ -57,8 +56,8 @@ class Curve(NamedTuple):
     """N points on two axes, joined by a line; `dash` is SVG's."""
 
     name: str
-    x: Sequence[float] | NDArray[np.floating]
-    y: Sequence[float] | NDArray[np.floating]
+    x: Sequence[float] | Floats
+    y: Sequence[float] | Floats
     colour: str = INK
     dash: str = ""
 
@@ -77,7 +76,7 @@ def render_page(title: str, lead: Sequence[str], first: Sections, details: Secti
     )
 
 
-def confusion_table(counts: NDArray[np.int64]) -> pd.DataFrame:
+def confusion_table(counts: Int64) -> pd.DataFrame:
     """Lay out int (2, 2) counts [label][prediction], FAKE first, with the shares of each label."""
     rows = []
     for label, row in zip(CLASSES, counts, strict=True):

@@ -4,8 +4,8 @@ from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Pixels, Positions
 from core.findings.numbers import percent
 from core.images.encoding import data_url
 from core.report.html import Block, confusion_table, limits, rates_table, render_page, settings
@@ -31,7 +31,7 @@ def selection_report(
     run: Run,
     table: pd.DataFrame,
     wanted: Filter,
-    chosen: NDArray[np.intp],
+    chosen: Positions,
     *,
     other: str = "",
     pictures: Pictures | None = None,
@@ -113,7 +113,7 @@ def _matrix(rows: pd.DataFrame, wanted: Filter) -> list[Block]:
     return blocks
 
 
-def _tiles(rows: pd.DataFrame, wanted: Filter, pixels: list[NDArray[np.uint8] | None]) -> list[Block]:
+def _tiles(rows: pd.DataFrame, wanted: Filter, pixels: list[Pixels | None]) -> list[Block]:
     shown = rows.head(TILES)
     predicted = np.where(predicted_real(shown, wanted.threshold), "REAL", "FAKE")
     tiles = []

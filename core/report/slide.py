@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from textwrap import wrap
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from core.arrays import Pixels
 from core.console import one_direction
 from core.explainers.drawing import Style, bar_colours, draw_explanation
 from core.explainers.explanation import Explanation
@@ -43,7 +42,7 @@ class Side:
         words: what was done to it.
     """
 
-    image: NDArray[np.uint8]
+    image: Pixels
     verdict: str
     words: str
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Array
 from core.images.labels import CLASSES
 from core.images.preprocessing import SIDES
 from core.images.statistics import STATISTICS
@@ -53,7 +53,7 @@ def derived_of(predictions: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def fits_rows(name: str, array: NDArray[Any], rows: int, side: int) -> bool:
+def fits_rows(name: str, array: Array, rows: int, side: int) -> bool:
     """Check the shape, type and values of the maps, features or images of a run.
 
     Args:

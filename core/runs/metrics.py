@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from core.arrays import Float32, Float64, Floats, Integers, Mask, Positions
+from core.arrays import Float32, Float64, Floats, Int64, Integers, Mask, Positions
 from core.images.labels import CLASSES
 
 # numbers from the paper's Table 1 and Figure 1, `confusion` as [label][predicted], FAKE first
@@ -45,14 +44,14 @@ def predicted_real(table: pd.DataFrame, threshold: float = HALF) -> Mask:
     return table["p_real"].to_numpy() > threshold
 
 
-def confusion_at(table: pd.DataFrame, threshold: float = HALF) -> NDArray[np.int64]:
+def confusion_at(table: pd.DataFrame, threshold: float = HALF) -> Int64:
     """Count int64 (2, 2) [true][called], FAKE first, at a threshold of p(REAL); images without a label in no cell."""
     is_real = (table["label"] == "REAL").to_numpy(np.int64)
     cells = (2 * is_real + predicted_real(table, threshold))[table["label"].notna().to_numpy()]
     return np.bincount(cells, minlength=4).reshape(2, 2)
 
 
-def class_scores(confusion: NDArray[np.int64]) -> pd.DataFrame:
+def class_scores(confusion: Int64) -> pd.DataFrame:
     """Compute precision, recall and f1 by class (index FAKE, REAL), 0 to 1, from [true][called]; 0 if undefined.
 
     With TP, FP and FN of a class: TP / (TP + FP), TP / (TP + FN), and 2 TP / (2 TP + FP + FN)

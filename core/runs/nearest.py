@@ -4,12 +4,11 @@ The direction of a feature vector says which features are present, its length ho
 detector's confidence. Nothing is fitted to a set, so distances to two sets can be compared.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.arrays import Float32, Floats, Integers, Positions
+from core.arrays import Array, Float32, Floats, Integers, Positions
 
 # rows of the base at a time: with a few hundred queries the product fits a processor's cache
 BLOCK = 4096
@@ -28,7 +27,7 @@ class Nearest(NamedTuple):
     distances: Float32
 
 
-def unit_rows(vectors: NDArray[Any]) -> Float32:
+def unit_rows(vectors: Array) -> Float32:
     """Scale rows to float32 (N, C) of length 1; a row of zeros stays zero, at distance 1 from all others."""
     rows = np.asarray(vectors, np.float32).reshape(len(vectors), -1)
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
@@ -36,8 +35,8 @@ def unit_rows(vectors: NDArray[Any]) -> Float32:
 
 
 def find_nearest(
-    queries: NDArray[Any],
-    base: NDArray[Any],
+    queries: Array,
+    base: Array,
     k: int,
     *,
     query_codes: Integers | None = None,

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,7 @@ def pass_in_shards(
     engine: Engine,
     progress: Callable[[int, int, str], None],
 ) -> Pass:
-    """Compute the same as `Detector.full_pass`; finished shards stay in `shards_folder` until they are removed.
+    """Compute the same as `Detector.full_pass`; finished shards stay in `shards_folder`.
 
     Args:
         work: of this detector and these images.
@@ -117,11 +116,6 @@ def shards_folder(detector: Detector, images: ImageSet) -> Path:
         sort_keys=True,
     )  # fmt: skip
     return cache_dir() / "passes" / hashlib.sha256(key.encode()).hexdigest()[:20]
-
-
-def remove_shards(detector: Detector, images: ImageSet) -> None:
-    """Remove what a pass has kept, once its run is written."""
-    shutil.rmtree(shards_folder(detector, images), ignore_errors=True)
 
 
 def _table_of(computed: Pass) -> pd.DataFrame:

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from core.arrays import Mask, Positions
+from core.arrays import Int64, Mask, Positions
 from core.runs.filter import DECIDED, OUTCOMES, Filter, choices_of, range_columns
 from core.runs.metrics import HALF, confidence_of, confusion_at, is_right, predicted_real
 from core.runs.run import Run
@@ -88,7 +87,7 @@ def find_rows(
     return positions[_order(judged.iloc[positions], wanted.sort)]
 
 
-def cells(table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset()) -> NDArray[np.int64]:
+def cells(table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset()) -> Int64:
     """Count the int64 (2, 2) confusion matrix [label][predicted], FAKE first, without a filter's `DECIDED` choices."""
     judged = at_threshold(table, wanted.threshold)
     return confusion_at(judged[_mask(judged, wanted, tagged, DECIDED)])

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from core.arrays import Floats, Mask, Pixels
+from core.arrays import Array, Floats, Mask, Pixels
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE, Name, Number, Text
 from core.images.image_set import Split, split_of
 from core.images.labels import CLASSES, ClassName
@@ -219,7 +218,7 @@ def open_run(name: str | Path) -> Run:
     return read_run(find_named(str(name), find_runs(), "run"))
 
 
-def _read_array(run: Run, name: str) -> NDArray[Any] | None:
+def _read_array(run: Run, name: str) -> Array | None:
     """Read maps, features or images, and refuse those of another shape or type than a run's."""
     file = run.path / f"{name}.npy"
     if file.name not in run.manifest["files"]:

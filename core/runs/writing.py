@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from core.arrays import Float32
+from core.arrays import Array, Float32
 from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
 from core.images.preprocessing import Preprocessing
@@ -84,7 +83,7 @@ def write_run(
     computed = run_pass()
     p_real = detector.p_real(computed.margins)
     predictions = prediction_frame(images, computed.logits, p_real, train_sha256 or frozenset())
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, Array] = {}
     if computed.maps is not None:
         arrays["maps"] = halved(computed.maps)
     if computed.features is not None:
@@ -164,7 +163,7 @@ def _write(
     images: ImageSet,
     predictions: pd.DataFrame,
     about: Mapping[str, Any],
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, Array],
     *,
     replace: bool,
 ) -> None:

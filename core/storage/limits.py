@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic_core import to_jsonable_python
+
+from core.arrays import Array
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,7 +82,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_array(path: Path, *, mapped: bool = False) -> NDArray[Any]:
+def read_array(path: Path, *, mapped: bool = False) -> Array:
     """Read the array in a `.npy` file, memory-mapped where `mapped`; never unpickles.
 
     Raises:
@@ -92,7 +93,7 @@ def read_array(path: Path, *, mapped: bool = False) -> NDArray[Any]:
         try:
             if mapped:
                 return np.lib.format.open_memmap(path, mode="r")
-            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+            array: Array = np.lib.format.read_array(file, allow_pickle=False)
         except OSError:
             raise
         except Exception as error:

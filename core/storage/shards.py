@@ -1,25 +1,25 @@
-"""Long work in shards, each kept when it is finished: a killed process loses at most one. The caller removes them.
+"""Long work in shards, each kept when it is finished: a killed process loses at most one.
 
 What opens the work and computes the shards is an engine: this process, or Ray (`core.studies.ray_engine`).
 """
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Positions
 from core.storage.atomic import write_bytes_atomically
 from core.storage.limits import open_file
 
 # called with (share done, what is being done)
 Report = Callable[[float, str], None]
 # number of a shard -> intp, rising positions of rows
-Shards = Mapping[int, NDArray[np.intp]]
+Shards = Mapping[int, Positions]
 
 
 class Work(Protocol):
@@ -33,7 +33,7 @@ class Work(Protocol):
     def device(self) -> str:
         """The device to compute on: "auto", "cpu", "cuda" or "mps"."""
 
-    def open(self, report: Report) -> Callable[[NDArray[np.intp]], pd.DataFrame]:
+    def open(self, report: Report) -> Callable[[Positions], pd.DataFrame]:
         """Read what it needs, and return the function that computes the table of some rows."""
 
 
@@ -50,7 +50,7 @@ def run_locally(work: Work, shards: Shards, report: Report) -> Iterator[tuple[in
 
 def compute_shards(
     work: Work,
-    positions: NDArray[np.intp],
+    positions: Positions,
     size: int,
     folder: Path,
     *,
@@ -70,7 +70,7 @@ def compute_shards(
         progress: called with (rows done, all rows, what is being done).
 
     Yields:
-        Number and table of each shard, in any order.
+        Number and table of each shard, in any order. `remove_shards` is for when what is made of all is written.
 
     Raises:
         WriteError: a shard cannot be written.
@@ -97,6 +97,11 @@ def compute_shards(
         done += len(missing[number])
         progress(done, total, work.name)
         yield number, table
+
+
+def remove_shards(folder: Path) -> None:
+    """Remove the shards of work whose result is written."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _file(folder: Path, number: int) -> Path:

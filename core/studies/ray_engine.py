@@ -15,10 +15,9 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Positions
 from core.homes import ROOT
 from core.images.image_set import DatasetError
 from core.storage.atomic import cache_dir
@@ -62,7 +61,7 @@ class ShardWorker:
     def __init__(self, work: Work, shards: Shards) -> None:
         self.work = work
         self.shards = shards
-        self.compute: Callable[[NDArray[np.intp]], pd.DataFrame] | None = None
+        self.compute: Callable[[Positions], pd.DataFrame] | None = None
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the table of shard `row["number"]` as parquet, or the sentence that says why there is none."""

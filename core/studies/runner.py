@@ -7,7 +7,6 @@ columns that it lacks are computed.
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.arrays import Positions
 from core.detectors.detector import Detector, pick_device
 from core.detectors.identity import find_maker, identify_all
 from core.detectors.storage import load_detector
@@ -32,7 +32,7 @@ from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
 from core.storage.atomic import cache_dir
 from core.storage.seals import read_manifest
-from core.storage.shards import Engine, Report, compute_shards, run_locally
+from core.storage.shards import Engine, Report, compute_shards, remove_shards, run_locally
 from core.studies.registry import VERSIONS, find_study
 from core.studies.shared.groups import choose_rows
 from core.studies.store import KEPT, OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
@@ -151,7 +151,7 @@ class StudyWork:
         """Device of the source."""
         return self.source.device
 
-    def open(self, report: Report) -> Callable[[NDArray[np.intp]], pd.DataFrame]:
+    def open(self, report: Report) -> Callable[[Positions], pd.DataFrame]:
         """Open the source, and prepare what the study needs of it, once for all shards."""
         context = self.study.prepared(self.source.open(report))
         return lambda positions: self.study.compute(context, positions, self.study.parameters)
@@ -226,7 +226,7 @@ def run_study(
         )
     path = study_path(source.run, study.name)
     write_study(path, table, about, run)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_shards(folder)
     return path
 
 
@@ -276,7 +276,7 @@ def check_needs(study: Study, run: Run) -> None:
         )
 
 
-def work_folder(study: Study, run: Run, positions: NDArray[np.intp], source: Source) -> Path:
+def work_folder(study: Study, run: Run, positions: Positions, source: Source) -> Path:
     """Return the folder of the shards of exactly this study on exactly these images.
 
     Its name depends on the run's files too, because a run that was made again may have another order or other rounding;

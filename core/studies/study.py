@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Pixels, Positions
 from core.findings.contrast import Finding
 from core.runs.run import Run
 
@@ -47,7 +46,7 @@ class Context:
 
     run: Run
     detector: Detector
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     data: str | None = None
     report: Callable[[float, str], None] = field(default=lambda _share, _text: None)
     missing: frozenset[str] | None = None
@@ -59,7 +58,7 @@ class Context:
 
 
 # positions in a run, and a study's parameters by name
-Rows = NDArray[np.intp]
+Rows = Positions
 Parameters = Mapping[str, Any]
 Compute = Callable[[Context, Rows, Parameters], pd.DataFrame]
 Need = Literal["detector", "maps"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from torch import Tensor
 
-from core.arrays import Float32, Float64, Mask, Pixels
+from core.arrays import Array, Float32, Float64, Mask, Pixels
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.images.image_set import ImageSet
@@ -39,7 +39,7 @@ def split_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {key: fields.get(key) for key in SPLIT}
 
 
-def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: float, *, seed: int) -> Mask:
+def validation_split(sha256: Array, labels: NDArray[np.uint8], share: float, *, seed: int) -> Mask:
     """Choose the images to hold out: `share` of each class, by hash of the file.
 
     Identical files have equal hashes and so stay together, and the split does not depend on the order of the files.
@@ -78,7 +78,7 @@ def channel_statistics(pixels: Pixels) -> tuple[Channels, Channels]:
     return tuple(mean.tolist()), tuple(deviation.tolist())  # type: ignore[return-value]
 
 
-def fit_temperature(margins: Float32, labels: NDArray[Any]) -> float:
+def fit_temperature(margins: Float32, labels: Array) -> float:
     """Find the temperature with the least negative log-likelihood (Guo et al. 2017, temperature scaling).
 
     Args:
@@ -174,7 +174,7 @@ def _joinable(members: Sequence[Detector], images: ImageSet) -> list[ResNetDetec
     return networks
 
 
-def _best_weights(margins: Float32, labels: NDArray[Any], size: int) -> tuple[tuple[int, ...], Float64]:
+def _best_weights(margins: Float32, labels: Array, size: int) -> tuple[tuple[int, ...], Float64]:
     """Find the `size` detectors whose weighted margins have the least log-loss: their rows, and their weights."""
     signs = np.where(labels == REAL, 1.0, -1.0)
     best: tuple[tuple[int, ...], Float64] | None = None
@@ -190,7 +190,7 @@ def _best_weights(margins: Float32, labels: NDArray[Any], size: int) -> tuple[tu
     return best
 
 
-def fit_weights(margins: Float32, labels: NDArray[Any]) -> Float64:
+def fit_weights(margins: Float32, labels: Array) -> Float64:
     """Find the weights, 0 or more, whose sum of margins has the least log-loss (Wolpert 1992, stacking).
 
     Args:

@@ -146,7 +146,7 @@ def draw_answered_case(picture: Picture, subject: Subject, detector: DetectorHan
     fake = threshold.test["FAKE"]
     real = threshold.test["REAL"]
     photographs = threshold.photographs
-    shares = [percent(count.hits / max(1, count.images)) for count in (fake, real, photographs)]
+    shares = [percent(count.share) for count in (fake, real, photographs)]
     st.caption(
         "FAKE-like in tests: {} of generated, {} of real, {} of shrunk photographs.".format(*shares),
         help=f"Of {fake.images:,} and {real.images:,} test images of this detector; and of "

@@ -5,13 +5,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from core.arrays import Float32, Float64, Integers, Pixels
+from core.arrays import Array, Float32, Float64, Integers, Pixels
 from core.explainers.explainer import Cancel, Explainer, Preset, check_finite, check_pixels, check_target
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
 from core.explainers.lime.sampling import Samples, balanced_samples, distinct_rows, random_samples
@@ -69,7 +69,7 @@ class RegionSettings(ExplainerSettings):
     sampling: Literal["balanced", "random"] = setting("balanced")
 
 
-def target_values(logits: NDArray[Any], target: LimeTarget) -> tuple[NDArray[Any], int]:
+def target_values(logits: Array, target: LimeTarget) -> tuple[Array, int]:
     """Return the target in each of n samples, float (n,), and its sign: 1 if it speaks for REAL, -1 if for FAKE.
 
     Args:

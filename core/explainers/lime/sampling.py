@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
 from scipy import linalg
 
-from core.arrays import Mask
+from core.arrays import Int64, Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +21,7 @@ class Samples:
     """
 
     keep: Mask
-    clusters: NDArray[np.int64]
+    clusters: Int64
     exhaustive: bool = False
 
     def __len__(self) -> int:
@@ -64,7 +63,7 @@ def _in_pairs(keep: Mask, n_samples: int, *, exhaustive: bool = False) -> Sample
     return Samples(rows, np.arange(len(rows)) // 2, exhaustive)
 
 
-def distinct_rows(keep: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def distinct_rows(keep: Mask) -> tuple[Int64, Int64]:
     """Return the sorted indices of the first occurrence of each distinct row, and every row's position among them."""
     packed = np.packbits(keep, axis=1)
     rows = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()

@@ -11,7 +11,8 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.registry import DEFAULT
 from core.findings.contrast import Control, Finding, Measure
-from core.findings.paired import compare_apart, compare_means, share_of
+from core.findings.intervals import weighted_share
+from core.findings.paired import compare_apart, compare_means
 from core.runs.run import Run
 from core.studies.shared.explanations import ALIKE, OTHERS, SAME, explain_all, judged, settings_of, table_by_method
 from core.studies.shared.groups import Cells, groups
@@ -83,7 +84,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
         compared_with = np.minimum(cells.sizes[positions.get_indexer(part["id"])] - 1, parameters["others"])
         decided = part["lime_rank_share"].notna().to_numpy() & enough(compared_with)
         if decided.any():
-            beyond = share_of((part["lime_rank_share"] <= LEVEL).to_numpy()[decided], weights[decided])
+            beyond = weighted_share((part["lime_rank_share"] <= LEVEL).to_numpy()[decided], weights[decided])
             contrast = compare_apart("control", "luck", beyond, Control("luck", Measure(LEVEL)))
             subject = "better than 95% of other images' maps"
             yield Finding(f"beyond-{group}", BEYOND, "beyond_chance", (contrast,), group=group, subject=subject)

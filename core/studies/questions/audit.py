@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Array, Float32, Float64, Mask, Pixels
 from core.findings.contrast import Contrast, Control, Finding, Measure
 from core.findings.paired import compare_apart
 from core.findings.separation import BINS, Classifier, auroc, bin_log_odds, cross_fit, strata_of, within_strata
@@ -24,7 +24,7 @@ from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
 Row: TypeAlias = dict[str, Any]
 # of the run's own images, and of the training images
-Pair: TypeAlias = Sequence[NDArray[Any]]
+Pair: TypeAlias = Sequence[Array]
 ENDS = ("", "_low", "_high")
 # images of each class that a statistic needs
 MIN_IN_CLASS = 10
@@ -82,11 +82,11 @@ class Audited(NamedTuple):
     context: Context
     own: Images
     training: Images
-    margins: NDArray[np.float64]
+    margins: Float64
     seed: int
 
     @property
-    def real(self) -> NDArray[np.bool_]:
+    def real(self) -> Mask:
         """bool (N,), `is_real` of the run's images."""
         return np.asarray(self.own.rows["is_real"], bool)
 
@@ -149,7 +149,7 @@ def _fact_rows(audited: Audited) -> Iterator[Row]:
         yield from _statistic_rows(name, own, audited.margins, training, audited.seed)
 
 
-def _ring_rows(spectra: NDArray[np.float32], real: NDArray[np.bool_]) -> Iterator[Row]:
+def _ring_rows(spectra: Float32, real: Mask) -> Iterator[Row]:
     """Yield a row for each ring of the radial spectrum, float32 (N, rings): its power in both classes."""
     for ring, powers in enumerate(spectra.astype(np.float64).T, start=1):
         row: Row = {"kind": "ring", "name": str(ring), "images": len(powers)}
@@ -192,9 +192,7 @@ def _separation(classifier: Classifier, features: Pair, labels: Pair, seed: int)
     return row | _estimate("auroc", auroc(scores, labels[0])) | _estimate("shuffled", auroc(control, shuffled[0]))
 
 
-def _statistic_rows(
-    name: str, images: pd.DataFrame, margins: NDArray[np.float64], training: pd.DataFrame, seed: int
-) -> list[Row]:
+def _statistic_rows(name: str, images: pd.DataFrame, margins: Float64, training: pd.DataFrame, seed: int) -> list[Row]:
     """Measure how well a statistic alone separates the classes, and the detector among images matched on it.
 
     Args:
@@ -222,7 +220,7 @@ def _statistic_rows(
     return [row | _estimate("matched_auroc", within_strata(margins, real, strata_of(values)))]
 
 
-def radial_spectrum(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> NDArray[np.float32]:
+def radial_spectrum(pixels: Pixels, *, chunk: int = 4096) -> Float32:
     """Compute log10(1 + mean luma power) in 16 rings, at 1 to 16 cycles per 32 pixels; the last includes the corners.
 
     Args:
@@ -247,9 +245,7 @@ def radial_spectrum(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> NDArray[
     return spectra
 
 
-def regression_scores(
-    training: NDArray[Any], is_real: NDArray[np.bool_], features: NDArray[Any]
-) -> NDArray[np.float64]:
+def regression_scores(training: Array, is_real: Mask, features: Array) -> Float64:
     """Score images by a logistic regression on standardised features.
 
     Args:
@@ -346,7 +342,7 @@ def _cue(row: Row) -> Finding:
     return Finding(f"fact.{row['name']}", STATISTIC, "cue_auroc", tuple(contrasts), subject=_subject(row))
 
 
-def histogram(values: pd.Series, is_real: NDArray[np.bool_]) -> pd.DataFrame:
+def histogram(values: pd.Series, is_real: Mask) -> pd.DataFrame:
     """Compute the distribution of a statistic over each class.
 
     Args:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Float32, Float64, Mask
 from core.findings.contrast import Contrast, Finding
-from core.findings.paired import compare_means, compare_shares, mean_of, strongest_first
+from core.findings.intervals import weighted_mean
+from core.findings.paired import compare_means, compare_shares, strongest_first
 from core.perturbations.bands import (
     ABSENCES,
     BANDS,
@@ -34,7 +35,7 @@ from core.perturbations.flips import short_margins
 from core.perturbations.frequency import spectra_of
 from core.perturbations.probe import Chance
 from core.runs.run import Run
-from core.studies.shared.donors import choose_donors
+from core.studies.shared.donors import lent_images
 from core.studies.shared.groups import groups
 from core.studies.study import Context, Parameters, Rows, Study
 
@@ -51,7 +52,6 @@ SUBJECTS = {
     "medium": "removing medium detail",
     "relative": "removing fine detail alone",
 }
-Values = NDArray[np.float64]
 
 
 def _columns() -> dict[str, str]:
@@ -71,22 +71,17 @@ def _columns() -> dict[str, str]:
     return columns | {f"swap_{swap}_margin": f"Margin with {words}" for swap, words in SWAPS.items()}
 
 
-def originals(context: Context, rows: Rows, *, seed: int) -> tuple[Originals, Mapping[str, NDArray[np.bool_]]]:
+def originals(context: Context, rows: Rows, *, seed: int) -> tuple[Originals, Mapping[str, Mask]]:
     """Read images and their donors.
 
     Returns:
         The images, and bool (N,), which of them lack a donor, by "same" and "other"; those are their own donors.
     """
-    donors = choose_donors(context.run, rows, seed=seed)._asdict()
+    donors, lacking = lent_images(context, rows, seed=seed)
     ids = context.run.predictions["id"].astype(str).tolist()
-    lacking = {name: chosen < 0 for name, chosen in donors.items()}
-    spectra = {
-        name: spectra_of(np.asarray(context.pixels[np.where(chosen < 0, rows, chosen)]))
-        for name, chosen in donors.items()
-    }
     own = np.asarray(context.pixels[rows])
     chance = Chance.of([ids[row] for row in rows], side=own.shape[1], seed=seed)
-    return Originals(spectra_of(own), spectra["same"], spectra["other"], chance.normal), lacking
+    return Originals(spectra_of(own), spectra_of(donors["same"]), spectra_of(donors["other"]), chance.normal), lacking
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
@@ -133,14 +128,14 @@ class Margins:
     """
 
     rows: pd.DataFrame
-    weights: NDArray[np.float32]
+    weights: Float32
     sign: int
 
-    def towards(self, column: str) -> Values:
+    def towards(self, column: str) -> Float64:
         """Return margins towards the verdict, NaN where there is no donor."""
         return np.asarray(self.sign * self.rows[column].to_numpy(np.float64))
 
-    def flips(self, column: str) -> Values:
+    def flips(self, column: str) -> Float64:
         """Return 1 where a verdict flips and 0 where not, NaN where there is no donor."""
         after = self.towards(column)
         return np.where(np.isnan(after), np.nan, after <= 0)
@@ -213,7 +208,7 @@ def cell_flips(run: Run, table: pd.DataFrame, verdict: str) -> dict[str, pd.Data
             for fine, medium in CELLS:
                 flips = margins.flips(cell_column(absence, fine, medium))
                 known = np.isfinite(flips)
-                shares.loc[fine, medium] = mean_of(flips[known], weights[known]).value
+                shares.loc[fine, medium] = weighted_mean(flips[known], weights[known]).value
             names = [LEVELS[level][1] for level in levels]
             rows = [f"fine {name}" for name in names]
             tables[words] = shares.set_axis(rows, axis=0).set_axis([f"medium {name}" for name in names], axis=1)

@@ -23,6 +23,7 @@ from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import KNeighborsRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from core.arrays import Float64, Integers, Positions
 from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
 from core.findings.paired import compare_apart
 from core.runs.run import Run
@@ -55,7 +56,7 @@ LEAST_ERRORS = 0.02
 CLOUD = "a cloud without clusters that is spread as widely"
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def compute(context: Context, rows: Positions, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Clusters and places of every image in both spaces."""
     if len(rows) < LEAST:
         raise StudyError(f"clusters of {len(rows)} images say nothing; ask for at least {LEAST}")
@@ -70,7 +71,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     return pd.concat(parts, axis=1)[["id", *COLUMNS]]
 
 
-def spaces(context: Context, rows: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
+def spaces(context: Context, rows: Positions) -> dict[str, Float64]:
     """Return what is clustered: float64 (N, channels) pooled features, and (N, positions) margin maps of length 1."""
     stored = context.run.features
     features = context.detector.full_pass(np.asarray(context.pixels[rows])).features if stored is None else stored[rows]
@@ -82,9 +83,7 @@ def spaces(context: Context, rows: NDArray[np.intp]) -> dict[str, NDArray[np.flo
     return {"features": np.asarray(features, np.float64), "maps": maps / np.where(lengths > 0, lengths, 1)}
 
 
-def cluster_space(
-    points: NDArray[np.float64], verdicts: NDArray[np.str_], parameters: Mapping[str, Any]
-) -> pd.DataFrame:
+def cluster_space(points: Float64, verdicts: NDArray[np.str_], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """The columns of one space.
 
     Args:
@@ -107,7 +106,7 @@ def cluster_space(
                          "control_silhouette": np.float16})  # fmt: skip
 
 
-def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def cluster_verdict(points: Float64, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Find clusters of the images of one verdict, as many as lead most over the control.
 
     Args:
@@ -143,13 +142,13 @@ def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) 
     return table
 
 
-def silhouettes_by_number(points: NDArray[np.float64], most: int, seed: int) -> dict[int, NDArray[np.float64]]:
+def silhouettes_by_number(points: Float64, most: int, seed: int) -> dict[int, Float64]:
     """Compute the silhouettes for each number of clusters: number -> float (N,).
 
     Tries 2 to `most` clusters, and stops before the first number above 2 that gives a cluster of fewer than `SMALLEST`
     points.
     """
-    silhouettes: dict[int, NDArray[np.float64]] = {}
+    silhouettes: dict[int, Float64] = {}
     for number in range(2, most + 1):
         labels = _k_means(points, number, seed).labels_
         if silhouettes and np.bincount(labels).min() < SMALLEST:
@@ -158,7 +157,7 @@ def silhouettes_by_number(points: NDArray[np.float64], most: int, seed: int) -> 
     return silhouettes
 
 
-def lay_out(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:
+def lay_out(points: Float64, parameters: Mapping[str, Any]) -> Float64:
     """float64 (N, 2): t-SNE of a subsample, and every other point at the mean of its nearest there."""
     if (points == points[0]).all():
         return np.zeros((len(points), 2))
@@ -175,22 +174,22 @@ def lay_out(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArr
     return places
 
 
-def _components(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:
+def _components(points: Float64, parameters: Mapping[str, Any]) -> Float64:
     if (points == points[0]).all():
         return np.zeros((len(points), 1))
     count = min(parameters["components"], *points.shape)
     return np.asarray(PCA(count, svd_solver="full").fit_transform(points))
 
 
-def _subsample(size: int, parameters: Mapping[str, Any]) -> NDArray[np.intp]:
+def _subsample(size: int, parameters: Mapping[str, Any]) -> Positions:
     return np.sort(np.random.default_rng(parameters["seed"]).permutation(size)[: parameters["subsample"]])
 
 
-def _k_means(points: NDArray[np.float64], number: int, seed: int) -> KMeans:
+def _k_means(points: Float64, number: int, seed: int) -> KMeans:
     return KMeans(number, n_init=4, random_state=seed).fit(points)
 
 
-def _silhouettes(points: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+def _silhouettes(points: Float64, labels: Integers) -> Float64:
     if not 1 < len(np.unique(labels)) < len(points):
         return np.zeros(len(points))
     return np.asarray(silhouette_samples(points, labels))

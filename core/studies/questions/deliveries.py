@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Float32, Float64
 from core.findings.contrast import Finding
-from core.findings.paired import compare_shares, share_of
+from core.findings.intervals import weighted_share
+from core.findings.paired import compare_shares
 from core.images.decoding import decode
 from core.images.labels import CLASSES
 from core.images.loading import read_files
@@ -62,7 +63,7 @@ def _has_other_files(context: Context) -> bool:
     return bool((sizes.min(axis=1) > context.detector.side).any())
 
 
-def _margins(detector: "Detector", sent: Iterable[Delivered]) -> NDArray[np.float32]:
+def _margins(detector: "Detector", sent: Iterable[Delivered]) -> Float32:
     """Compute the margin of each delivered picture, NaN where too few pixels are left."""
     sent = list(sent)
     fits = np.array([version.fits for version in sent])
@@ -123,11 +124,9 @@ def _errors(rows: pd.DataFrame, label: str, titles: Mapping[str, str], confidenc
     return Finding(f"errors_{label.lower()}", WORSE[label], "error_rate", (contrast,), group=label, **about)
 
 
-def _about_worst(
-    outcomes: pd.DataFrame, weights: NDArray[np.float64], titles: Mapping[str, str]
-) -> tuple[str, dict[str, Any]]:
+def _about_worst(outcomes: pd.DataFrame, weights: Float64, titles: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     """Find the delivery after which an outcome is most frequent; returns its name, and what a finding says beside."""
-    rates = {name: share_of(outcomes[name], weights) for name in titles}
+    rates = {name: weighted_share(outcomes[name], weights) for name in titles}
     worst = max(rates, key=lambda name: rates[name].value)
     beside = {titles[name]: rate for name, rate in rates.items()}
     return worst, {"subject": titles[worst], "beside": beside, "details": {"worst_name": titles[worst]}}

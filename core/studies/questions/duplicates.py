@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from core.findings.contrast import UNKNOWN, Contrast, Finding, Measure
-from core.findings.paired import share_of
+from core.findings.intervals import weighted_share
 from core.images.labels import CLASSES
 from core.runs.run import Run
 from core.studies.shared.copies import FILE, NEAR, SHOWN, find_copies, nearest_copies, own_images, training_images
@@ -82,7 +82,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> list[Fin
         counts |= {name.lower(): hit & label.eq(name).to_numpy() for name in CLASSES}
         details: dict[str, Any] = {name: round(float(weights[chosen].sum())) for name, chosen in counts.items()}
         details["sampled"] = len(table) < len(run)
-        findings.append(_count(key, question, share_of(hit, weights), SUBJECTS[kind], details=details))
+        findings.append(_count(key, question, weighted_share(hit, weights), SUBJECTS[kind], details=details))
     findings.sort(key=lambda finding: -np.nan_to_num(finding.measure.value, nan=-1))
     if unchecked:
         findings.append(_count("unchecked", LEAKS, replace(UNKNOWN, n=unchecked), "not compared with the training set"))

@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.arrays import Float64, Floats
 from core.explainers.agreement import segment_values
 from core.explainers.deletion import areas, centre_map, deletion_curves, edge_map
 from core.explainers.lime.lime import LIME
 from core.explainers.lime.segmentation import segment
 from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_mean
-from core.findings.paired import compare_means, mean_of, strongest_first
+from core.findings.paired import compare_means, strongest_first
 from core.perturbations.masking import FILLS as FILLINGS
 from core.perturbations.masking import Fill
 from core.runs.run import Run
@@ -98,7 +99,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     return table[table["method"].isin(wanted)].reset_index(drop=True)
 
 
-def tabulate(id_: str, keys: Sequence[tuple[str, ...]], curves: NDArray[np.floating]) -> pd.DataFrame:
+def tabulate(id_: str, keys: Sequence[tuple[str, ...]], curves: Floats) -> pd.DataFrame:
     """Lay out the curves of an image, a row each.
 
     Args:
@@ -118,7 +119,7 @@ def tabulate(id_: str, keys: Sequence[tuple[str, ...]], curves: NDArray[np.float
 
 def scores_of(
     context: Context, cells: Cells, row: int, *, grid: NDArray[np.int32], passes: Mapping[str, Pass], seed: int
-) -> dict[Order, NDArray[np.float64]]:
+) -> dict[Order, Float64]:
     """Score each cell of the grid under each order: float64 (S,); the cell with the highest score comes first."""
     sign = cells.signs[row]
     image = np.asarray(context.pixels[row])
@@ -130,7 +131,7 @@ def scores_of(
     else:
         other = np.asarray(context.run.maps[at], np.float32) * sign
     maps = {"edges": edge_map(image), "centre": centre_map(*grid.shape), "other": other}
-    scores: dict[Order, NDArray[np.float64]] = {
+    scores: dict[Order, Float64] = {
         (NONE, name): segment_values(values[None], grid)[0] for name, values in maps.items()
     }
     scores[NONE, "random"] = np.random.default_rng((seed, row)).random(count)
@@ -148,7 +149,7 @@ def scores_of(
     return scores
 
 
-def _coarsen(values: NDArray[np.floating], like: Pass, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _coarsen(values: Floats, like: Pass, shape: tuple[int, ...]) -> Float64:
     """float64 (parts,): the means of a map over the regions, or over the positions, of an explanation."""
     whole = segment_values(values[None], np.arange(np.prod(shape)).reshape(shape)).reshape(shape)
     if like.regions.size:
@@ -197,7 +198,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     for group, images, weights in groups(table.drop_duplicates("id"), run):
         part = areas_.loc[images["id"]]
         baselines = {
-            title: mean_of(part[NONE, baseline, fills[0], DIRECTIONS[0]].to_numpy(), weights)
+            title: weighted_mean(part[NONE, baseline, fills[0], DIRECTIONS[0]].to_numpy(), weights)
             for baseline, title in BASELINES.items()
         }
         for method, name in methods.items():
@@ -211,9 +212,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             )  # fmt: skip
 
 
-def _against_controls(
-    part: pd.DataFrame, weights: NDArray[np.floating], method: str, direction: str, fill: Fill
-) -> list[Contrast]:
+def _against_controls(part: pd.DataFrame, weights: Floats, method: str, direction: str, fill: Fill) -> list[Contrast]:
     """Compare a method with each control under one direction and fill."""
     own = part[method, NONE, fill, direction].to_numpy()
     kind = "fill" if direction == DIRECTIONS[0] else "direction"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from core.findings.contrast import UNKNOWN, Contrast, Finding
-from core.findings.paired import share_of
+from core.findings.intervals import weighted_share
 from core.runs.run import Run
 from core.studies.shared.copies import compressions
 from core.studies.study import WEIGHT, Context, Parameters, Rows, Study
@@ -29,7 +29,7 @@ def conclude(_run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterato
         yield Finding("unknown", QUESTION, "file_kind", (Contrast("count", "", UNKNOWN),))
     images = described.groupby("compression")[WEIGHT].sum().sort_values(ascending=False, kind="stable")
     for number, name in enumerate(images.index[:COMMON].astype(str)):
-        share = Contrast("count", "", share_of(described["compression"] == name, described[WEIGHT].to_numpy()))
+        share = Contrast("count", "", weighted_share(described["compression"] == name, described[WEIGHT].to_numpy()))
         yield Finding(f"common.{number}", QUESTION, "file_kind", (share,), subject=name, details={"name": name})
 
 

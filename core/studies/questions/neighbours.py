@@ -1,15 +1,16 @@
 """The study `neighbours`: the nearest training images of each image by pooled features, and their labels."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Float64, Floats, Mask, Pixels, Positions
 from core.findings.contrast import Contrast, Control, Finding
+from core.findings.intervals import weighted_share
 from core.findings.numbers import percent
-from core.findings.paired import compare_apart, compare_shares, share_of, strongest_first
+from core.findings.paired import compare_apart, compare_shares, strongest_first
 from core.images.image_set import split_of
 from core.images.labels import CLASSES, REAL
 from core.runs.nearest import find_nearest, halved
@@ -17,9 +18,6 @@ from core.runs.run import Run
 from core.runs.training_set import find_training_set
 from core.studies.shared.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Study, StudyError
-
-if TYPE_CHECKING:
-    pass
 
 OWN = "the run's own images"
 # of the nearest that the table names
@@ -53,9 +51,9 @@ class Searched(NamedTuple):
 
     name: str
     rows: pd.DataFrame
-    pixels: NDArray[np.uint8]
-    features: NDArray[np.floating]
-    own: NDArray[np.floating]
+    pixels: Pixels
+    features: Floats
+    own: Floats
 
 
 def searched(context: Context) -> Searched:
@@ -80,7 +78,7 @@ def searched(context: Context) -> Searched:
     return Searched(images.name, rows, images.pixels, halved(seen.features), own)
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def compute(context: Context, rows: Positions, parameters: Mapping[str, Any]) -> pd.DataFrame:
     """One row an image: labels and distances of its neighbours, and the same by raw pixels."""
     base: Searched = context.shared
     k = int(parameters["k"])
@@ -118,7 +116,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     return pd.DataFrame(table).replace(np.inf, np.nan)
 
 
-def _majority(rows: NDArray[np.intp], labels: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def _majority(rows: Positions, labels: Mask) -> tuple[Mask, Float64]:
     """Return whether most neighbours are REAL, and the share that is; where they are even, the nearest decides."""
     there = rows >= 0
     real = labels[rows] & there
@@ -150,13 +148,13 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> It
     truth = compare_shares(
         "control", PIXELS, table["neighbours_label"] == label, table["pixels_label"] == label, weights, control=PIXELS
     )
-    beside = {"detector": share_of(table["predicted"] == label, weights)}
+    beside = {"detector": weighted_share(table["predicted"] == label, weights)}
     yield Finding("truth", TRUTH, "label_agreement", (truth,), beside=beside, details=details)
     wrong = (table["predicted"] != label).to_numpy()
     if wrong.sum() < ENOUGH:
         return
     with_verdict = (table["neighbours_label"] == table["predicted"]).to_numpy()
-    errors = Contrast("images", "errors", share_of(with_verdict[wrong], weights[wrong]))
+    errors = Contrast("images", "errors", weighted_share(with_verdict[wrong], weights[wrong]))
     yield Finding("errors", ERRORS, "label_agreement", (errors,))
     # the tenth of the images that is least like anything
     distance = table["nearest_distance"].to_numpy(np.float64)
@@ -164,8 +162,8 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> It
     reached = np.cumsum(weights[order]) / weights.sum()
     far = distance > distance[order][np.searchsorted(reached, 0.9)]
     if far.any():
-        control = Control("the other images", share_of(wrong[~far], weights[~far]))
-        contrast = compare_apart("control", control.name, share_of(wrong[far], weights[far]), control)
+        control = Control("the other images", weighted_share(wrong[~far], weights[~far]))
+        contrast = compare_apart("control", control.name, weighted_share(wrong[far], weights[far]), control)
         yield Finding("far", FAR, "error_rate", (contrast,), least=LEAST_ERRORS)
 
 

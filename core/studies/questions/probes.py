@@ -6,12 +6,11 @@ flips most beyond the strongest of its controls. Each control and each other way
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Array, Mask
 from core.findings.contrast import Contrast, Finding
 from core.findings.paired import strongest_first
 from core.perturbations.flips import short_margins, short_sizes, summarise_flips
@@ -19,7 +18,7 @@ from core.perturbations.photometric import rms
 from core.perturbations.probe import FAMILIES, Batch, Chance, margin_column, size_column
 from core.perturbations.registry import OTHER_WAYS, PROBES, in_every_way, other_ways, probe_columns
 from core.runs.run import Run
-from core.studies.shared.donors import choose_donors
+from core.studies.shared.donors import lent_images
 from core.studies.shared.flips import FlipRate, by_change, compare_flips, flip_rates, read_flips, strengths_in
 from core.studies.shared.groups import VERDICTS, with_predictions
 from core.studies.study import Context, Parameters, Rows, Study
@@ -43,13 +42,13 @@ QUESTIONS = {
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the margin of each image under each strength of each probe, and the size of the change."""
     batch, lacking = _batch(context, rows, parameters["seed"])
-    table: dict[str, NDArray[Any]] = {"id": context.run.predictions["id"].to_numpy()[rows]}
+    table: dict[str, Array] = {"id": context.run.predictions["id"].to_numpy()[rows]}
     for column, (probe, strength) in probe_columns().items():
         if not context.wants(margin_column(column), size_column(column)):
             continue
         changed = probe.edit(batch, strength.value)
         before = batch.other if probe.changes_donor else batch.pixels
-        values: dict[str, NDArray[Any]] = {
+        values: dict[str, Array] = {
             margin_column(column): short_margins(context.detector.margins(changed)),
             size_column(column): short_sizes(rms(changed, before)),
         }
@@ -58,18 +57,13 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     return pd.DataFrame(table)
 
 
-def _batch(context: Context, rows: Rows, seed: int) -> tuple[Batch, dict[str, NDArray[np.bool_]]]:
-    """Return images with their donors and chance, and for each need of a probe bool (N,), which images lack it.
-
-    An image without a donor is its own, and those results are dropped.
-    """
-    donors = choose_donors(context.run, rows, seed=seed)
-    other, same = (np.asarray(context.pixels[np.where(chosen < 0, rows, chosen)]) for chosen in donors)
+def _batch(context: Context, rows: Rows, seed: int) -> tuple[Batch, dict[str, Mask]]:
+    """Return images with their donors and chance, and for each need of a probe bool (N,), which images lack it."""
+    donors, lacking = lent_images(context, rows, seed=seed)
     pixels = context.pixels[rows]
     ids = context.run.predictions["id"].to_numpy()[rows].astype(str)
     chance = Chance.of(list(ids), side=pixels.shape[1], seed=seed)
-    lacking = {"nothing": np.zeros(len(rows), bool), "other": donors.other < 0, "same": donors.same < 0}
-    return Batch(pixels, other, same, chance), lacking
+    return Batch(pixels, donors["other"], donors["same"], chance), {"nothing": np.zeros(len(rows), bool), **lacking}
 
 
 def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:

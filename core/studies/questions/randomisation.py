@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Float64
 from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
 from core.findings.contrast import Finding
 from core.findings.intervals import Values, weighted_mean
-from core.findings.paired import compare_means, mean_of
+from core.findings.paired import compare_means
 from core.runs.run import Run
 from core.studies.shared.explanations import (
     CHEAP,
@@ -81,7 +81,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     network = np.asarray(rows % parameters["networks"], np.int16)
     images = context.pixels[rows]
 
-    def correlate(explainer: AnyExplainer) -> dict[str, NDArray[np.float64]]:
+    def correlate(explainer: AnyExplainer) -> dict[str, Float64]:
         name = explainer.name
         settings = settings_of(explainer, parameters["lime_seed"])
         explained = explain_all(detector, images, explainer, settings, stored=context.run.needed_maps[rows])
@@ -145,8 +145,8 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             other = part[column_of(method, OTHER)]
             contrast = compare_means("control", CONTROL, last, other, weights, control=CONTROL, clusters=shared)
             beside = {
-                "classifier": mean_of(part[column_of(method, levels[0])], weights, shared),
-                "edges": mean_of(part[column_of(method, EDGES)], weights, shared),
+                "classifier": weighted_mean(part[column_of(method, levels[0])], weights, clusters=shared),
+                "edges": weighted_mean(part[column_of(method, EDGES)], weights, clusters=shared),
             }
             yield Finding(
                 f"{method}-{group}", REMAINS, "residual_correlation", (contrast,), group=group, subject=title,

@@ -7,7 +7,8 @@ import pandas as pd
 
 from core.explainers.lime.lime import LIME, LimeSettings
 from core.findings.contrast import Contrast, Finding
-from core.findings.paired import compare_shares, share_of
+from core.findings.intervals import weighted_share
+from core.findings.paired import compare_shares
 from core.runs.run import Run
 from core.studies.shared.explanations import explain_all
 from core.studies.shared.groups import groups
@@ -52,15 +53,15 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     for group, part, weights in groups(table, run):
         paper = part["is_paper_one_sign"]
         beside = {
-            "against": share_of(part["is_paper_against"], weights),
-            "few": share_of(part["paper_segments_count"] <= 2, weights),
+            "against": weighted_share(part["is_paper_against"], weights),
+            "few": weighted_share(part["paper_segments_count"] <= 2, weights),
         }
-        alone = Contrast("settings", "the paper's", share_of(paper, weights))
+        alone = Contrast("settings", "the paper's", weighted_share(paper, weights))
         yield Finding(f"paper-{group}", PAPER, "one_colour", (alone,), group=group, subject=LIME.title, beside=beside)
         contrast = compare_shares(
             "control", "the paper's settings", part["is_ours_one_sign"], paper, weights, control="the paper's settings"
         )
-        beside = {"against": share_of(part["is_ours_against"], weights)}
+        beside = {"against": weighted_share(part["is_ours_against"], weights)}
         yield Finding(
             f"ours-{group}", OURS, "one_colour", (contrast,), yes="below", group=group, subject=LIME.title,
             beside=beside,

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Pixels
 from core.explainers.agreement import segment_values
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.settings import ExplainerSettings
 from core.findings.contrast import Contrast, Finding
-from core.findings.intervals import Values
-from core.findings.paired import compare_means, share_of
+from core.findings.intervals import Values, weighted_share
+from core.findings.paired import compare_means
 from core.runs.run import Run
 from core.studies.shared.explanations import (
     OTHERS,
@@ -63,7 +63,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         settings, redrawn = (settings_of(explainer, parameters["lime_seed"] + draw) for draw in (0, 1))
         first = explain_all(detector, own, explainer, settings)
 
-        def maps(images: NDArray[np.uint8], settings: ExplainerSettings) -> list[Values]:
+        def maps(images: Pixels, settings: ExplainerSettings) -> list[Values]:
             return [explained.values for explained in explain_all(detector, images, explainer, settings)]
 
         def others(row: int) -> list[Values]:
@@ -95,7 +95,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     return table.assign(is_flipped_by_noise=(after > 0) != (before > 0))
 
 
-def add_noise(image: NDArray[np.uint8], *, seed: tuple[int, int]) -> NDArray[np.uint8]:
+def add_noise(image: Pixels, *, seed: tuple[int, int]) -> Pixels:
     """Add -1, 0 or 1 to every value at random, clipped to 0 to 255."""
     noise = np.random.default_rng(seed).integers(-1, 2, image.shape)
     return np.asarray(np.clip(np.asarray(image, np.int16) + noise, 0, 255), np.uint8)
@@ -112,7 +112,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
                 if f"{method}_{column}_rank" in part
             )
             yield Finding(f"{method}-{group}", REPEATED, "rank_correlation", contrasts, group=group, subject=title)
-        flips = Contrast("change", "noise of 1 in 255", share_of(part["is_flipped_by_noise"], weights))
+        flips = Contrast("change", "noise of 1 in 255", weighted_share(part["is_flipped_by_noise"], weights))
         yield Finding(f"flips-{group}", FLIPPED, "flip_rate", (flips,), group=group, subject="noise of 1 in 255")
 
 

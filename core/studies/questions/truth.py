@@ -25,7 +25,8 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import grid
 from core.explainers.settings import ExplainerSettings, describe
 from core.findings.contrast import Contrast, Finding
-from core.findings.paired import compare_means, mean_of, strongest_first
+from core.findings.intervals import weighted_mean
+from core.findings.paired import compare_means, strongest_first
 from core.perturbations.masking import FILLS, Fill, mask_batch
 from core.runs.run import Run
 from core.studies.questions.certainty import NOT_COUNTED
@@ -205,7 +206,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
                     contrasts.append(replace(by_sum, kind="truth", value=TRUTHS[SUM]))
             beside = {}
             for baseline, text in BASELINES.items():
-                beside[text] = mean_of(part[column_of(baseline, truths[tried[0].key])], weights)
+                beside[text] = weighted_mean(part[column_of(baseline, truths[tried[0].key])], weights)
             yield Finding(
                 f"{key}-{name}-{group}", NEAR[key], "rank_correlation", tuple(contrasts), group=group,
                 subject=subject, beside=beside,
@@ -226,7 +227,7 @@ def _against_controls(part: pd.DataFrame, weights: Float64, variant: Variant, tr
     own = part[column_of(variant.key, truth)]
     kind = variant.kind or "control"
     if getattr(variant.settings, "fill", "") == NOT_COUNTED:
-        return [Contrast(kind, variant.title, mean_of(own, weights))]
+        return [Contrast(kind, variant.title, weighted_mean(own, weights))]
     contrasts = []
     for control, text in CONTROLS.items():
         value = f"{variant.title}, {text}" if variant.title else text

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
+from core.arrays import Float64, Pixels, Positions
 from core.findings.intervals import weighted_share
 from core.images.labels import CLASSES
 from core.runs.pictures import Pictures
@@ -30,7 +30,7 @@ MEDIUM = 0.5
 VISIBLE = ("category", "brightness", "contrast", "greyness", "fine_detail")
 
 
-def outline(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def outline(points: Float64) -> Float64:
     """Compute the convex hull of the `CORE` of a cluster's points that is nearest to their median.
 
     Args:
@@ -119,9 +119,7 @@ def read_cards(
     return pd.DataFrame(cards)
 
 
-def _mean_image(
-    pictures: Pictures, positions: NDArray[np.intp], weights: NDArray[np.float64]
-) -> NDArray[np.uint8] | None:
+def _mean_image(pictures: Pictures, positions: Positions, weights: Float64) -> Pixels | None:
     total: Any = 0.0
     for row, weight in zip(positions.tolist(), weights / weights.sum(), strict=True):
         image = pictures.get(row)

@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Mask, Pixels, Positions
 from core.findings.numbers import percent
 from core.images.decoding import ImageError, decode
-from core.images.duplicates import near_pairs, perceptual_hashes, pixel_digests
 from core.images.encoding import compression_of
 from core.images.image_set import DatasetError, Split
 from core.images.labels import REAL
 from core.images.loading import load_image_set, read_files
+from core.images.near_copies import near_pairs, perceptual_hashes, pixel_digests
 from core.images.statistics import STATISTICS
 from core.studies.study import Context
 
@@ -37,7 +37,7 @@ class Images(NamedTuple):
     """
 
     rows: pd.DataFrame
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
 
 
 def own_images(context: Context) -> Images:
@@ -120,7 +120,7 @@ def find_copies(
     # of equal images the first is compared for all
     first = images.drop_duplicates("shown").index.to_numpy()
 
-    def read(shown: NDArray[np.intp]) -> NDArray[np.uint8]:
+    def read(shown: Positions) -> Pixels:
         # each from its own part: together they may be larger than memory
         n = len(own.rows)
         return np.stack([own.pixels[at] if at < n else training.pixels[at - n] for at in first[shown].tolist()])
@@ -128,7 +128,7 @@ def find_copies(
     return images, near_pairs(read, hashes[first])
 
 
-def nearest_copies(images: pd.DataFrame, pairs: pd.DataFrame, among: NDArray[np.bool_]) -> pd.DataFrame:
+def nearest_copies(images: pd.DataFrame, pairs: pd.DataFrame, among: Mask) -> pd.DataFrame:
     """Find the nearest copy of each of the run's own images among others.
 
     Args:
@@ -179,7 +179,7 @@ def _near(own: pd.DataFrame, others: pd.DataFrame, pairs: pd.DataFrame) -> pd.Da
     return near.merge(first, left_on="right", right_on="shown").assign(kind=NEAR)
 
 
-def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, NDArray[np.uint8]]:
+def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, Pixels]:
     """Read training images from their set, each checked by its hash.
 
     Args:
@@ -189,7 +189,7 @@ def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, NDArray
     Returns:
         identity -> uint8 (height, width, 3), without those that are not there or whose file is another.
     """
-    pictures: dict[str, NDArray[np.uint8]] = {}
+    pictures: dict[str, Pixels] = {}
     # what could be read is shown
     with suppress(DatasetError, ImageError, OSError):
         for identity, content in zip(wanted, read_files(data, "train", wanted.values()), strict=True):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Float64, Mask, Positions
 from core.findings.intervals import effective_size
 from core.runs.run import Run
 from core.studies.columns import read_columns, study_columns
@@ -57,13 +57,13 @@ class Column(NamedTuple):
 
     name: str
     label: str
-    values: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    values: Float64
+    weights: Float64
     share: bool = False
     text: str = ""
 
 
-def compare_groups(column: Column, group: NDArray[np.bool_], others: NDArray[np.bool_]) -> Difference:
+def compare_groups(column: Column, group: Mask, others: Mask) -> Difference:
     """Compare a column between two groups, bool (N,) each."""
     known = np.isfinite(column.values) & (column.weights > 0)
     means, variances, sizes = np.array([_moments(column, known & side) for side in (group, others)]).T
@@ -81,7 +81,7 @@ def compare_groups(column: Column, group: NDArray[np.bool_], others: NDArray[np.
     return Difference(effect, column.name, column.label, own, rest, column.share, column.text)
 
 
-def _moments(column: Column, chosen: NDArray[np.bool_]) -> tuple[float, float, float]:
+def _moments(column: Column, chosen: Mask) -> tuple[float, float, float]:
     """Mean, variance and Kish's effective number of images."""
     values = column.values[chosen]
     weights = column.weights[chosen]
@@ -91,15 +91,13 @@ def _moments(column: Column, chosen: NDArray[np.bool_]) -> tuple[float, float, f
     return mean, float(np.average((values - mean) ** 2, weights=weights)), effective_size(weights)
 
 
-def differing(
-    columns: Iterable[Column], group: NDArray[np.bool_], others: NDArray[np.bool_], least: float = SMALL
-) -> list[Difference]:
+def differing(columns: Iterable[Column], group: Mask, others: Mask, least: float = SMALL) -> list[Difference]:
     """List the columns with at least this effect size between two groups of images, bool (N,), largest first."""
     compared = (compare_groups(column, group, others) for column in columns)
     return sorted((one for one in compared if one.effect >= least), key=lambda difference: -difference.effect)
 
 
-def columns_of(run: Run, positions: NDArray[np.intp], given: NDArray[np.float64]) -> Iterator[Column]:
+def columns_of(run: Run, positions: Positions, given: Float64) -> Iterator[Column]:
     """Size of the margin, categories, facts, and the columns that studies of images offer for browsing.
 
     Args:

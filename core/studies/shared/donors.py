@@ -5,59 +5,82 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Mask, Pixels, Positions
 from core.perturbations.probe import number_of
 from core.perturbations.registry import probe_pictures
 from core.runs.run import Run
+from core.studies.study import Context
 
-Pixels = NDArray[np.uint8]
+# in place of a donor's position, where no image qualifies
+NO_DONOR = -1
+# in place of a category, of images of every category or of none
+ANY_CATEGORY = -1
 
 
 class Donors(NamedTuple):
-    """Positions of donors in a run; -1 where no image qualifies.
+    """Positions of donors in a run; `NO_DONOR` where no image qualifies.
 
     Attributes:
         other: intp (M,), of a correctly classified image with the other verdict.
         same: intp (M,), of another correctly classified image with the same verdict.
     """
 
-    other: NDArray[np.intp]
-    same: NDArray[np.intp]
+    other: Positions
+    same: Positions
 
 
-def choose_donors(run: Run, rows: NDArray[np.intp], *, seed: int = 0) -> Donors:
-    """Donors for the images at `rows`, from the same category where one of it fits.
-
-    Args:
-        run: whose images lend and borrow.
-        rows: intp (M,).
-        seed: of the choice.
-    """
+def choose_donors(run: Run, rows: Positions, *, seed: int = 0) -> Donors:
+    """Choose donors for the images at `rows`, intp (M,), from the same category where one of it fits."""
     table = run.predictions
-    verdict, label = ((table[name] == "REAL").to_numpy() for name in ("predicted", "label"))
+    predicted = run.predicted_real
+    is_right = predicted == (table["label"] == "REAL").to_numpy()
     category = pd.factorize(table["category"])[0]
     ids = table["id"].to_numpy(str)
     # a repeated file would lend an image to itself, and must not borrow from its first copy
-    usable = np.flatnonzero((verdict == label) & ~table["is_repeat"].to_numpy(bool))
+    usable = np.flatnonzero(is_right & ~table["is_repeat"].to_numpy(bool))
     files = pd.factorize(table["sha256"])[0]
     first = np.unique(files, return_index=True)[1][files]
-    # (verdict, code of the category, -1 for any) -> positions of those that may lend
-    pools = {
-        (real, kind): usable[(verdict[usable] == real) & ((category[usable] == kind) | (kind == -1))]
-        for real in (False, True)
-        for kind in (-1, *range(category.max() + 1))
-    }
-    chosen = np.full((2, len(rows)), -1, np.intp)
+    # verdict and category -> positions of those that may lend
+    lenders: dict[tuple[bool, int], Positions] = {}
+    for real in (False, True):
+        every = usable[predicted[usable] == real]
+        lenders[real, ANY_CATEGORY] = every
+        for kind in range(category.max() + 1):
+            lenders[real, kind] = every[category[every] == kind]
+    donors = Donors(np.full(len(rows), NO_DONOR), np.full(len(rows), NO_DONOR))
     for number, row in enumerate(rows):
         draw = number_of(f"donor {ids[row]}", seed)
-        for which, real in enumerate((not verdict[row], bool(verdict[row]))):
-            for pool in (pools[real, category[row]], pools[real, -1]):
-                if len(pool) > 1 or (len(pool) == 1 and pool[0] != first[row]):
-                    at = draw % len(pool)
-                    chosen[which, number] = pool[at] if pool[at] != first[row] else pool[(at + 1) % len(pool)]
-                    break
-    return Donors(chosen[0], chosen[1])
+        own = bool(predicted[row])
+        for chosen, real in ((donors.other, not own), (donors.same, own)):
+            chosen[number] = _draw(lenders[real, category[row]], draw, but=first[row])
+            if chosen[number] == NO_DONOR:
+                chosen[number] = _draw(lenders[real, ANY_CATEGORY], draw, but=first[row])
+    return donors
+
+
+def _draw(positions: Positions, draw: int, *, but: int) -> int:
+    """Return the position that a number draws, or the next where that is the one to leave out."""
+    for number in range(draw, draw + len(positions)):
+        position = int(positions[number % len(positions)])
+        if position != but:
+            return position
+    return NO_DONOR
+
+
+def lent_images(context: Context, rows: Positions, *, seed: int) -> tuple[dict[str, Pixels], dict[str, Mask]]:
+    """Read the donors of the images at `rows`, intp (M,).
+
+    Returns:
+        uint8 (M, side, side, 3) by "other" and "same" verdict, and bool (M,), which images lack such a donor: they are
+        their own, and those results are dropped.
+    """
+    pixels = {}
+    lacking = {}
+    for verdict, chosen in choose_donors(context.run, rows, seed=seed)._asdict().items():
+        lacking[verdict] = chosen == NO_DONOR
+        pixels[verdict] = np.asarray(context.pixels[np.where(lacking[verdict], rows, chosen)])
+    return pixels, lacking
 
 
 class ProbeExample(NamedTuple):
@@ -89,7 +112,8 @@ def probe_example(run: Run, row: int, get: Callable[[int], Pixels | None], *, se
     image = get(row)
     if image is None:
         return None
-    chosen = (int(donor[0]) for donor in choose_donors(run, np.array([row]), seed=seed))
-    other, same = (get(position) if position >= 0 else None for position in chosen)
+    lent = {}
+    for verdict, chosen in choose_donors(run, np.array([row]), seed=seed)._asdict().items():
+        lent[verdict] = None if chosen[0] == NO_DONOR else get(int(chosen[0]))
     name = str(run.predictions["id"].iloc[row])
-    return ProbeExample(image, other, probe_pictures(image, name=name, seed=seed, other=other, same=same))
+    return ProbeExample(image, lent["other"], probe_pictures(image, name=name, seed=seed, **lent))

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.arrays import Float32, Float64, Pixels, Positions
 from core.detectors.manifest import Capability
 from core.explainers.agreement import rank_correlation
 from core.explainers.cam import KEPT
@@ -99,7 +100,7 @@ def describe_all(describe: Callable[[AnyExplainer], Mapping[str, str]]) -> dict[
     return {column: text for explainer in judged().values() for column, text in describe(explainer).items()}
 
 
-def on_grid(values: Values, cells: tuple[int, ...]) -> NDArray[np.float64]:
+def on_grid(values: Values, cells: tuple[int, ...]) -> Float64:
     """float64 (S,): the means of a map over so many cells down and across, row by row, as even as its size allows."""
     cell = grid(*values.shape, rows=cells[0], columns=cells[1]).ravel()
     return np.asarray(np.bincount(cell, np.ravel(values)) / np.bincount(cell))
@@ -128,16 +129,16 @@ class Pass:
         one_colour: why the map shows one sign only, "" where it shows both.
     """
 
-    values: NDArray[np.float32]
+    values: Float32
     regions: NDArray[np.int16] = field(default_factory=_none)
-    weights: NDArray[np.float32] = field(default_factory=_none)
+    weights: Float32 = field(default_factory=_none)
     decisions: NDArray[np.int8] = field(default_factory=_none)
     one_colour: str = ""
 
 
 def explain_all(
     detector: "Detector",
-    images: NDArray[np.uint8],
+    images: Pixels,
     explainer: AnyExplainer,
     settings: ExplainerSettings,
     *,
@@ -180,7 +181,7 @@ def can_explain(explainer: AnyExplainer, detector: "Detector") -> bool:
 
 def table_by_method(
     context: Context,
-    rows: NDArray[np.intp],
+    rows: Positions,
     columns_of: Callable[[AnyExplainer], Collection[str]],
     compute: Callable[[AnyExplainer], Mapping[str, Iterable[float]]],
 ) -> pd.DataFrame:

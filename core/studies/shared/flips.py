@@ -19,7 +19,7 @@ from core.perturbations.probe import Probe, Strength, size_column
 from core.perturbations.registry import PROBES, probe_columns
 from core.runs.metrics import MOST_GROUPS
 from core.runs.run import Run
-from core.studies.shared.donors import choose_donors
+from core.studies.shared.donors import NO_DONOR, choose_donors
 from core.studies.shared.groups import VERDICTS
 from core.studies.study import WEIGHT
 
@@ -92,7 +92,7 @@ def read_flips(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | No
         "cell": rows["label"].astype(object).fillna(UNLABELLED),
         **{name: values.where(values.notna(), "unknown") for name, values in groups.items()},
         "margin": margins[where],
-        "donor_margin": np.where(donors >= 0, margins[donors], np.nan),
+        "donor_margin": np.where(donors == NO_DONOR, np.nan, margins[donors]),
     }
     return pd.concat([by_change(table).reset_index(drop=True), pd.DataFrame(added)], axis=1)
 

@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.arrays import Float32, Float64, Positions
 from core.images.labels import CLASSES
 from core.runs.run import Run
 from core.studies.study import WEIGHT, StudyError
@@ -30,9 +30,7 @@ def with_predictions(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     return pd.concat([table.reset_index(drop=True).drop(columns=list(rows), errors="ignore"), rows], axis=1)
 
 
-def groups(
-    table: pd.DataFrame, run: Run, by: By = "verdict"
-) -> Iterator[tuple[str, pd.DataFrame, NDArray[np.float32]]]:
+def groups(table: pd.DataFrame, run: Run, by: By = "verdict") -> Iterator[tuple[str, pd.DataFrame, Float32]]:
     """Name, rows and weights of each group that has rows, FAKE verdicts first.
 
     Args:
@@ -70,7 +68,7 @@ class Cells:
         self.signs = np.where(self._called, 1, -1)
         self.sizes = np.bincount(self._cell)[self._cell]
 
-    def others(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
+    def others(self, row: int, count: int, *, seed: int = 0) -> Positions:
         """Draw up to `count` other rows of a row's cell at random; if it is alone there, of its verdict, or else any.
 
         Args:
@@ -81,13 +79,13 @@ class Cells:
         pool = self._pool(row)
         return np.random.default_rng((seed, row)).permutation(pool[pool != row])[:count]
 
-    def references(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
+    def references(self, row: int, count: int, *, seed: int = 0) -> Positions:
         """Return up to `count` other rows of the cell, the same few for all its rows, for costly comparisons."""
         chosen = np.random.default_rng(seed).permutation(self._pool(row))[: count + 1]
         others = chosen[chosen != row]
         return np.asarray(others[:count])
 
-    def _pool(self, row: int) -> NDArray[np.intp]:
+    def _pool(self, row: int) -> Positions:
         for groups in (self._cell, self._called):
             alike = np.flatnonzero(groups == groups[row])
             if len(alike) > 1:
@@ -95,9 +93,7 @@ class Cells:
         return np.arange(len(self._cell))
 
 
-def choose_rows(
-    run: Run, images: int | None, *, seed: int = 0, simple: bool = False
-) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+def choose_rows(run: Run, images: int | None, *, seed: int = 0, simple: bool = False) -> tuple[Positions, Float32]:
     """Choose every error, and as many right verdicts as fit, half of them from each class where there are enough.
 
     Errors fill at most half of the sample; otherwise a handful of right verdicts would have to stand for all others.
@@ -139,14 +135,14 @@ def choose_rows(
     return positions, cell_weights(run, positions).astype(np.float32)
 
 
-def cell_weights(run: Run, positions: NDArray[np.intp]) -> NDArray[np.float64]:
+def cell_weights(run: Run, positions: Positions) -> Float64:
     """Return how many images of the run each of these stands for: those of its cell, over those of it among them."""
     cell = 2 * run.is_real + run.predicted_real
     shares = np.bincount(cell, minlength=4) / np.maximum(np.bincount(cell[positions], minlength=4), 1)
     return np.asarray(shares[cell[positions]], np.float64)
 
 
-def _shares(cells: list[NDArray[np.intp]], images: int) -> list[tuple[NDArray[np.intp], int]]:
+def _shares(cells: list[Positions], images: int) -> list[tuple[Positions, int]]:
     """Divide `images` among cells, as evenly as their sizes allow."""
     left = images
     quotas = []

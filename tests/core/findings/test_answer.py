@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core.findings.answer import LEAST, Answer, answer_of, certain_side, ruling_of, with_least, with_noise
+from core.findings.answer import LEAST_EFFECTS, Answer, answer_of, certain_side, ruling_of, with_least, with_noise
 from core.findings.contrast import Measure
 from core.studies import registry
 from tests.core.findings.planted import contrast, finding, measure
@@ -20,7 +20,7 @@ def test_what_a_study_concludes_has_its_name_its_least_effect_and_the_noise_of_i
     run = made_run("d", np.array([-2.0, 2.0]), np.array([False, True]))
     run.manifest["noise"] = 0.3
     rank, margin = registry.conclude_study("audit", run, None, {})
-    assert (rank.study, rank.least) == ("audit", LEAST["correlation"])
+    assert (rank.study, rank.least) == ("audit", LEAST_EFFECTS["correlation"])
     noisy = with_noise(with_least(made[1], 2.0), 0.3)
     assert margin == replace(noisy, study="audit")
     assert noisy != with_least(made[1], 2.0)

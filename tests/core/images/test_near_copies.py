@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from core.images.decoding import decode
-from core.images.duplicates import close_hashes, near_pairs, perceptual_hashes, pixel_digests
+from core.images.near_copies import close_hashes, near_pairs, perceptual_hashes, pixel_digests
 from tests.conftest import jpeg
 
 
