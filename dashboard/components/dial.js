@@ -1,7 +1,7 @@
 // A picture, a change of it and the change's control, at the strength where the knob stands. All frames are here, so
 // that moving the knob asks nobody; where it rests is sent as `at`.
-// data: {id: of picture and detector, at: column or "", crisp, of, nothing: flips it, picture: frame, experiments: [{title, changed, less, more,
-//   stops: [{column, label, changed: frame, control: frame or null, against: caption, shares: [{name, share, text, kind}]}]}]};
+// data: {id: of picture and detector, at: column or "", crisp, of, nothing: flips it, picture: frame, name: what it is,
+//   experiments: [{title, changed, less, more, stops: [{column, label, changed: frame, control: frame or null, against: caption, shares: [{name, share, text, kind}]}]}]};
 //   a frame is {source, verdict, sure}
 
 // milliseconds after which a knob that is not moved any more rests
@@ -71,7 +71,7 @@ export default function ({ data, parentElement, setStateValue }) {
     const control = stop ? stop.control : shown.control && picture
     const kept = (frame) => (!stop ? "not changed yet" : frame.verdict === picture.verdict ? "verdict stays" : "verdict flips")
     frames.replaceChildren(
-      figure("The picture", picture, "as it is", "The picture as it is"),
+      figure(data.name, picture, "as it is", "The picture as it is"),
       figure(stop ? `${experiment.changed}, ${stop.label}` : experiment.changed, changed, kept(changed), experiment.changed),
       ...(control ? [figure(shown.against, control, kept(control), shown.against)] : []),
     )

@@ -52,6 +52,8 @@ COLUMNS = tuple(column for column in probe_columns() if column in _USED)
 CHANGE = Setting("change", "", choices=("", *COLUMNS))
 Frame = dict[str, str]
 _thumbnail = st.cache_resource(max_entries=2048, show_spinner=False)(thumbnail_url)
+# label -> what the picture is
+NAMES = {"REAL": "A photograph", "FAKE": "A generated picture"}
 # (column, verdict) -> how often it flips, beside its strongest control
 Measured = Mapping[tuple[str, str], Contrast]
 
@@ -91,11 +93,12 @@ def draw_dial(
                 frames[str(column)]["sure"] = f"{short_percent(max(change['p_real'], 1 - change['p_real']))} sure"
         side = len(subject.image)
         data = {
-            "of": "Verdicts that flip at this strength" if measured else "",
+            "of": "Verdicts that flip here" if measured else "",
             "id": f"{key} {subject.sha256} {used['margin']['']}",
             "at": CHANGE.value,
             "crisp": shows_pixels(),
             "picture": frames[""],
+            "name": "The picture" if row is None else NAMES.get(opened.judged["label"].iloc[row], "The picture"),
             "nothing": NOTHING if flipping(changes).empty else "",
             "experiments": [_experiment(experiment, frames, measured, side) for experiment in EXPERIMENTS],
         }
@@ -155,7 +158,7 @@ def _experiment(experiment: Probe, frames: Mapping[str, Frame], measured: Measur
             "label": strength_words(column, side),
             "changed": frames[column],
             "control": frames.get(control or ""),
-            "against": "" if control is None else f"Control: {probe_columns()[control][0].inline}",
+            "against": "" if control is None else f"A control, as large: {probe_columns()[control][0].inline}",
             "shares": _shares(column, measured),
         })  # fmt: skip
     assert experiment.dial is not None  # noqa: S101 - those without are not on the dial
@@ -171,7 +174,7 @@ def _shares(column: str, measured: Measured) -> list[dict[str, Any]]:
             continue
         bars.append((f"of {contrast.measure.n:,} {verdict}", contrast.measure, verdict))
         if verdict == "FAKE" and contrast.control is not None:
-            bars.append(("FAKE, by the strongest control", contrast.control.measure, "control"))
+            bars.append(("FAKE, by the control", contrast.control.measure, "control"))
     return [
         {"name": name, "share": measure.value, "text": short_percent(measure.value), "kind": kind}
         for name, measure, kind in bars

@@ -1,7 +1,7 @@
 // Six beats on the whole screen. Keys: right, space: reveal what there is, then the next beat; left: back; A and B: a
 // hand for each; F: full screen; N: notes; Esc: leave. The beat is sent as `at`, 0 when the stage is left.
-// data: {id, at, beats: [{number, kind, title, notes, ...}]}; kinds: vote {pictures: [{letter, source}], answer, reveal},
-//   frames {frames: [{caption, source, verdict}]}, shares {of, bars: [{name, share, text, kind}]}, own {page},
+// data: {id, at, beats: [{number, kind, title, text, notes, ...}]}; kinds: vote {pictures: [{letter, name, source}],
+//   answer}, frames {frames: [{caption, source, verdict}]}, shares {bars: [{name, share, text, kind}]}, own {page},
 //   trust {trust: [text], doubt: [text]}
 
 const picture = (source, alt) => {
@@ -12,13 +12,12 @@ const picture = (source, alt) => {
 }
 
 const drawVote = (beat, { revealed, hands }) =>
-  beat.pictures.map(({ letter, source }) => {
-    const isRight = letter === beat.answer
-    const box = make("figure", revealed ? (isRight ? "right" : "wrong") : "")
+  beat.pictures.map(({ letter, name, source }) => {
+    const box = make("figure", revealed ? (letter === beat.answer ? "right" : "wrong") : "")
     const count = hands[letter] ?? 0
     const raised = count ? `${count} ${count === 1 ? "hand" : "hands"}` : `Hands up for ${letter}`
-    const told = revealed ? (isRight ? beat.reveal : "") : raised
-    box.append(make("b", "badge letter", letter), picture(source, `Picture ${letter}`), make("figcaption", "", told))
+    const caption = make("figcaption", "", revealed ? name : raised)
+    box.append(make("b", "badge letter", letter), picture(source, `Picture ${letter}`), caption)
     return box
   })
 
@@ -29,8 +28,8 @@ const drawFrames = (beat) =>
     return box
   })
 
-const drawShares = (beat) => {
-  const lines = beat.bars.map(({ name, share, text, kind }) => {
+const drawShares = (beat) =>
+  beat.bars.map(({ name, share, text, kind }) => {
     const line = make("div", `line ${kind}`)
     const meter = make("div", "meter")
     const filled = make("div", "filled")
@@ -39,12 +38,13 @@ const drawShares = (beat) => {
     line.append(make("span", "", name), make("b", "", text), meter)
     return line
   })
-  return [make("p", "", beat.of), ...lines]
-}
 
 const drawOwn = (beat) => {
-  const link = make("a", "", String(new URL(beat.page, document.baseURI)))
-  link.href = link.textContent
+  const address = new URL(beat.page, document.baseURI)
+  // nobody else's browser finds this machine by such a name
+  const isLocal = ["localhost", "127.0.0.1"].includes(address.hostname)
+  const link = make("a", "", isLocal ? "Try a picture" : address.href)
+  link.href = address.href
   link.target = "_blank"
   return [link]
 }
@@ -97,7 +97,7 @@ export default function ({ data, parentElement, setStateValue }) {
     foot.append(button("←", "Back", () => move(at - 1)), ...dots, button("→", "Next", forward))
     foot.append(make("span", "keys", "F full screen · N notes · Esc leave"))
     screen.classList.toggle("noted", withNotes)
-    screen.replaceChildren(title, body, ...(withNotes ? [make("p", "notes", beat.notes)] : []), foot)
+    screen.replaceChildren(title, make("p", "text", beat.text), body, ...(withNotes ? [make("p", "notes", beat.notes)] : []), foot)
     screen.focus()
   }
   const move = (number) => {

@@ -3,7 +3,7 @@
 Streamlit lacks a modal that fills the screen, and keys that answer before the server does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ def draw_stage(opened: Opened, row: int) -> None:
         row: of the FAKE image on the page beneath; the stage shows another one, or the vote would be known.
     """
     row = second_picture(opened, row)
-    beats = [vote(opened, row), flip(opened, row), shares(opened), maps(opened, row), own_picture(), trust()]
+    beats = [vote(opened, row), flip(opened, row), shares(opened), maps(opened, row), own_picture(opened), trust()]
     data = {
         "id": f"{opened.run.name} {row}",
         "beats": [{"number": number, **beat} for number, beat in enumerate(beats, start=1) if beat is not None],
@@ -86,9 +86,9 @@ def vote(opened: Opened, row: int) -> Beat | None:
     return {
         "kind": "vote",
         "title": "Which one did a camera take?",
-        "reveal": "The photograph",
+        "text": f"The other is generated. Both have {opened.run.side} x {opened.run.side} pixels.",
         "notes": "Ask for hands. Press A or B once for each; the next key tells.",
-        **_lettered(pictures, right=1, seed=row),
+        **_lettered({"Generated": pictures[0], "The photograph": pictures[1]}, right="The photograph", seed=row),
     }
 
 
@@ -99,9 +99,9 @@ def flip(opened: Opened, row: int) -> Beat | None:
         return None
     changes = stored[0]
     control = strongest_control(COLUMN, measured_flips(opened.origin))
-    captions = {"": "The picture", COLUMN: f"Without detail {strength_words(COLUMN, opened.run.side)}"}
+    captions = {"": "As it is", COLUMN: f"Without detail {strength_words(COLUMN, opened.run.side)}"}
     if control is not None:
-        captions[control] = f"Control: {probe_columns()[control][0].inline}"
+        captions[control] = f"As large a change: {probe_columns()[control][0].inline}"
     frames = [
         {
             "caption": caption,
@@ -112,9 +112,10 @@ def flip(opened: Opened, row: int) -> Beat | None:
     ]
     return {
         "kind": "frames",
-        "title": "Same picture to you. The opposite verdict.",
+        "title": "Still the same picture. The opposite verdict.",
+        "text": "The generated one, and what the detector calls it",
         "frames": frames,
-        "notes": "The middle picture lost what you cannot see. The last one was changed as much, and keeps its detail.",
+        "notes": "The middle picture lost its fine detail. The last one was changed as much, and keeps it.",
     }
 
 
@@ -124,17 +125,17 @@ def shares(opened: Opened) -> Beat | None:
     if contrast is None or contrast.control is None:
         return None
     bars = [
-        ("flip without fine detail", contrast.measure.value, "FAKE"),
-        (f"flip after the strongest control, {contrast.control.name}", contrast.control.measure.value, "control"),
+        ("become REAL without fine detail", contrast.measure.value, "FAKE"),
+        (f"become REAL after as large a change: {contrast.control.name}", contrast.control.measure.value, "control"),
     ]
     return {
         "kind": "shares",
         "title": "Do all FAKE verdicts do this?",
-        "of": f"Of {contrast.n:,} FAKE verdicts",
+        "text": f"Of {contrast.n:,} FAKE verdicts",
         "bars": [
             {"name": name, "share": share, "text": short_percent(share), "kind": kind} for name, share, kind in bars
         ],
-        "notes": "One picture is an anecdote. The control is what makes the difference a reason.",
+        "notes": "Is it blur? A blur takes medium detail too, and few flip. What counts is fine detail beside medium.",
     }
 
 
@@ -148,20 +149,22 @@ def maps(opened: Opened, row: int) -> Beat | None:
     drawn = [
         draw_explanation(explanation, style=style) for explanation in (own, shuffled(own, seed=Subject(image, "").seed))
     ]
+    sources = [thumbnail_url(picture[..., :3], SIDE) for picture in drawn]
     return {
         "kind": "vote",
-        "title": "Would a map have told you? One of these is random.",
-        "reveal": "The detector's map",
+        "title": "One of these maps is random. Which?",
+        "text": "Orange marks what is said to speak for FAKE.",
         "notes": "Hands again. Both look like an explanation; only an experiment tells them apart.",
-        **_lettered([thumbnail_url(picture[..., :3], SIDE) for picture in drawn], right=0, seed=row + 1),
+        **_lettered({"The detector's map": sources[0], "Random": sources[1]}, right="Random", seed=row + 1),
     }
 
 
-def own_picture() -> Beat:
+def own_picture(opened: Opened) -> Beat:
     """The audience's own picture, on the page for it."""
     return {
         "kind": "own",
         "title": "Now your own picture",
+        "text": f"This detector knows {opened.run.side} x {opened.run.side} pixels, and gives no answer on other sizes.",
         "page": "try_picture",
         "notes": "Open the address in another tab, or leave the stage with Esc.",
     }
@@ -172,20 +175,23 @@ def trust() -> Beat:
     return {
         "kind": "trust",
         "title": "So trust this, and not that.",
+        "text": "Telltale shows why a detector says REAL or FAKE, not what a picture is.",
         "trust": [
             "A change that flips the verdict, while an equal change does not",
-            "What a signed file says of itself",
+            "A share of many pictures, beside its control",
         ],
-        "doubt": ["A heatmap alone", "A verdict on a kind of picture that the detector never saw"],
+        "doubt": ["A heatmap alone", "A verdict on a kind of picture that the detector never learned from"],
         "notes": "Ask which of the two they would have believed ten minutes ago.",
     }
 
 
-def _lettered(sources: Sequence[str], *, right: int, seed: int) -> Beat:
-    """Letter two pictures in an order that the row decides; the right one is not always the same letter."""
-    order = np.random.default_rng(seed).permutation(len(sources)).tolist()
-    pictures = [{"letter": letter, "source": sources[at]} for letter, at in zip(LETTERS, order, strict=True)]
-    return {"pictures": pictures, "answer": LETTERS[order.index(right)]}
+def _lettered(sources: Mapping[str, str], *, right: str, seed: int) -> Beat:
+    """Letter two pictures by name in an order that the row decides; the right one is not always the same letter."""
+    names = np.random.default_rng(seed).permutation(list(sources)).tolist()
+    pictures = [
+        {"letter": letter, "name": name, "source": sources[name]} for letter, name in zip(LETTERS, names, strict=True)
+    ]
+    return {"pictures": pictures, "answer": LETTERS[names.index(right)]}
 
 
 def _url(image: NDArray[np.uint8]) -> str:

@@ -27,8 +27,8 @@ from dashboard.sidebar import run_label
 
 # column -> what `shares_of` calls it, and what its shares are of
 SHARES = {
-    "Accuracy": ("accuracy", "Of its test images."),
-    "Other generators": ("imitations", "Of small pictures that other generators made."),
+    "Accuracy": ("accuracy", "Of its test images, photographs and generated ones."),
+    "Other generators": ("imitations", "Of small pictures that other generators made; no photographs."),
     "Recall (FAKE)": ("FAKE", "Of the generated ones among them."),
     "Recall (REAL)": ("REAL", "Of the photographs among them."),
     "Screenshot": ("screenshot", "Of its test images, captured from a screen."),
@@ -43,7 +43,7 @@ PURPOSES = {
     "masked": "to see covered parts",
     "paper": "the paper's network",
     "patch": "to have an exact map",
-    "sample": "the sample pictures",
+    "sample": "the sample, a small other set",
 }
 ADDING = f"""\
 {PROGRAM} train --data DATA                   # train one
@@ -65,9 +65,16 @@ def rows() -> pd.DataFrame:
             shares = shares_of(path, times)
             percentages = {column: 100 * shares.get(key, np.nan) for column, (key, _) in SHARES.items()}
             found.append(
-                {"name": name, "set": shares["set"], "For": shares["for"], "Sees": shares["sees"], **percentages}
+                {
+                    "name": name,
+                    "set": shares["set"],
+                    "Images": shares["images"],
+                    "For": shares["for"],
+                    "Sees": shares["sees"],
+                    **percentages,
+                }
             )
-    table = pd.DataFrame(found, columns=["name", "set", "For", "Sees", *SHARES])
+    table = pd.DataFrame(found, columns=["name", "set", "Images", "For", "Sees", *SHARES])
     return table.sort_values(["set", "Accuracy"], ascending=[True, False], ignore_index=True)
 
 
@@ -93,6 +100,7 @@ def shares_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: AR
         purpose = PURPOSES["sample"]
     own = {
         "set": opened.run.manifest["set"],
+        "images": opened.run.manifest["images"],
         "for": purpose,
         "sees": sees,
         "accuracy": metrics.get("accuracy", np.nan),
@@ -120,7 +128,7 @@ fails = middle["Accuracy"] > 50 > middle["Other generators"]
 if fails:
     st.markdown("Right on most of their test pictures, **wrong on most by other generators**. The median detector:")
     bars = [Bar("right on test pictures", middle["Accuracy"] / 100)]
-    draw_bars([*bars, Bar("right on other generators' pictures", middle["Other generators"] / 100)])
+    draw_bars([*bars, Bar("right on pictures by other generators", middle["Other generators"] / 100)])
 else:
     st.markdown("How often each of them is right, and how far that carries to other pictures.")
 labels = table["name"].map(run_label)
@@ -132,7 +140,7 @@ shown["Detector"] = names.where(~names.duplicated(), several)
 named = [st.query_params.get("run"), st.query_params.get("versus")]
 ticked = [int(row) for row in table.index[table["name"].isin(named)]]
 st.dataframe(
-    shown[["Detector", "Accuracy", "For", *list(SHARES)[1:], "Sees", "Pictures"]],
+    shown[["Detector", "Accuracy", "Images", "For", *list(SHARES)[1:], "Sees", "Pictures"]],
     hide_index=True,
     height="content",
     placeholder="\N{EM DASH}",
@@ -145,6 +153,7 @@ st.dataframe(
     column_config={
         "Sees": st.column_config.TextColumn(help="Together: a detector of patches adds up what each says by itself."),
     }
+    | {"Images": st.column_config.NumberColumn(format="localized", help="On which its accuracy was measured.")}
     | {
         name: st.column_config.ProgressColumn(help=help_, format="%.1f%%", max_value=100, width=max(96, 7 * len(name)))
         for name, (_, help_) in SHARES.items()

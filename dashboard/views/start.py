@@ -47,7 +47,7 @@ same = "Same picture to you. The opposite verdict."
 st.title(same if flips_without_detail(shown, row) else "What flips the verdict?", anchor=False)
 st.markdown(
     "Why does a detector call a picture real or AI-generated? Change it and see.  \n"
-    f":gray[The detector knows only {shown.run.side}-pixel pictures like those it learned from.]"
+    f":gray[It knows only {shown.run.side}-pixel pictures like those it learned from.]"
 )
 draw_first_dial(shown, row, key="start")
 if shown is not opened:
