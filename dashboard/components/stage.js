@@ -15,8 +15,10 @@ const drawVote = (beat, { revealed, hands }) =>
   beat.pictures.map(({ letter, name, source }) => {
     const box = make("figure", revealed ? (letter === beat.answer ? "right" : "wrong") : "")
     const count = hands[letter] ?? 0
-    const raised = count ? `${count} ${count === 1 ? "hand" : "hands"}` : `Hands up for ${letter}`
-    const caption = make("figcaption", "", revealed ? name : raised)
+    const raised = count ? `${count} ${count === 1 ? "hand" : "hands"}` : ""
+    const asked = raised || `Hands up for ${letter}`
+    const told = raised ? `${name}: ${raised}` : name
+    const caption = make("figcaption", "", revealed ? told : asked)
     box.append(make("b", "badge letter", letter), picture(source, `Picture ${letter}`), caption)
     return box
   })
