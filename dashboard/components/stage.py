@@ -164,7 +164,7 @@ def own_picture(opened: Opened) -> Beat:
     return {
         "kind": "own",
         "title": "Now your own picture",
-        "text": f"This detector knows {opened.run.side} x {opened.run.side} pixels, and gives no answer on other sizes.",
+        "text": f"This detector knows {opened.run.side} x {opened.run.side} pixels, and does not answer on others.",
         "page": "try_picture",
         "notes": "Open the address in another tab, or leave the stage with Esc.",
     }
