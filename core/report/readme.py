@@ -46,7 +46,7 @@ ROWS: Mapping[str, Words] = {
     ),
     "faithfulness.lime-FAKE": Words(
         "Does LIME's map show what a FAKE verdict relies on?",
-        "Mean margin while what the map marks is covered; FAKE is below 0, so nearer 0 is better",
+        "Mean margin while what the map marks has the mean colour; FAKE is below 0, so nearer 0 is better",
         "LIME's map",
     ),
     "agreement.rank-FAKE": Words(
