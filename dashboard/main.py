@@ -18,10 +18,12 @@ st.logo((HERE / "logo.svg").read_text("utf-8").format(text=text), size="large")
 page = st.navigation(pages())
 # the page first: it tells tabs and history apart, and a screen reader what has changed
 st.set_page_config(page_title=f"{page.title} - Telltale")
-if page.title != "Try a picture":
+is_trying = page.title == "Try a picture"
+if not is_trying:
     # what was made of uploads goes when their page is left; its uploader comes back empty
     for key in [str(key) for key in st.session_state if str(key).startswith("upload.")]:
         del st.session_state[key]
 follow_former_names()
-draw_sidebar()
+# there a detector is chosen, on the page
+draw_sidebar(chooses_run=not is_trying)
 page.run()

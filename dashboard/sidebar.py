@@ -20,8 +20,8 @@ UNUSABLE = " (cannot be opened)"
 ON_SAMPLE = "@sample-test"
 
 
-def draw_sidebar() -> None:
-    """Draw the run picker and the state of the run's pictures."""
+def draw_sidebar(*, chooses_run: bool) -> None:
+    """Draw the run picker, unless the page chooses a detector instead, and the state of the run's pictures."""
     found = list(catalogue.runs())
     refused = catalogue.refused_runs()
     asked = st.query_params.get("run")
@@ -31,6 +31,8 @@ def draw_sidebar() -> None:
         st.toast(f"The run in this address is not here; showing {shown}.", icon=":material/link_off:", duration="long")
     with st.sidebar:
         if found:
+            state.put("run", run)
+        if found and chooses_run:
             st.session_state["url.run"] = run
             st.selectbox(
                 "Run",
@@ -40,7 +42,6 @@ def draw_sidebar() -> None:
                 on_change=_take_run,
                 help=explain("Run"),
             )
-            state.put("run", run)
             if run.endswith(ON_SAMPLE):
                 st.caption("Crops of a few photographs, and a small generator's redrawings of them; not CIFAKE.")
         if refused:
@@ -100,7 +101,7 @@ def _draw_pictures(status: datasets.Attaching) -> bool:
             _attach(place)
             return True
         share = "All" if found == total else f"{found:,} of {total:,}"
-        st.caption(f"{share} pictures of this run are here.")
+        st.caption(f"{share} pictures are here.")
     if is_local():
         _draw_attaching()
     if status.state == "failed":

@@ -52,6 +52,11 @@ class Answer:
     word: Word
     on: tuple[str, ...] = field(default=())
 
+    @property
+    def mark(self) -> str:
+        """Return the sign that stands beside the word."""
+        return MARKS[self.word]
+
     def __str__(self) -> str:
         if self.word == "depends" and self.on:
             return f"depends on {', '.join(self.on)}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from core.console import one_direction
-from core.findings.answer import MARKS, MEANINGS, answer_of
+from core.findings.answer import MEANINGS, answer_of
 from core.findings.contrast import Finding, Unit
 from core.findings.numbers import format_measure, format_value, percent, signed
 from core.findings.table import choices_text, count_of
@@ -95,7 +95,7 @@ def _row(finding: Finding, ends: tuple[float, float], *, is_open: bool, again: b
         f'<span class="axis" role="img" aria-label="{_escape(spoken)}">{_bars(finding, ends)}</span>'
         f'<span class="number">{format_value(finding.measure, unit)}<small>{control}</small></span>'
         f'<span class="count">{_escape(count_of(finding.main))}</span>'
-        f'<span class="answer" title="{_escape(MEANINGS[answer.word])}"><i aria-hidden="true">{MARKS[answer.word]}</i>'
+        f'<span class="answer" title="{_escape(MEANINGS[answer.word])}"><i aria-hidden="true">{answer.mark}</i>'
         f'{_escape(str(answer))}</span></summary><div class="opened">{_contrasts(finding)}</div></details>'
     )
 

@@ -100,7 +100,7 @@ def line_figure(lines: Iterable[Line], x: str | None = None, y: str | None = Non
             mode="lines+markers" if line.symbol else "lines",
             line={"color": line.colour, "dash": line.dash, "width": line.width, "shape": line.shape},
             marker={"symbol": line.symbol or "circle", "size": 8},
-            opacity=1 if line.width > 1.5 else 0.6,
+            opacity=1 if line.width > 1.5 else 0.8,
         )
     return figure
 
@@ -141,10 +141,9 @@ def calibration(curves: Mapping[str, pd.DataFrame]) -> go.Figure:
     Args:
         curves: name of the detector -> from `core.runs.metrics.calibration`.
     """
-    colours = PAIR if len(curves) > 1 else (CURVE,)
     lines = [
         Line(name, bins["confidence"], bins["accuracy"], colour, "solid", symbol, bins["low"], bins["high"])
-        for (name, bins), colour, symbol in zip(curves.items(), colours, ("circle", "square"), strict=False)
+        for (name, bins), colour, symbol in zip(curves.items(), PAIR, ("circle", "square"), strict=False)
     ]
     lines.append(Line("calibrated", [0.5, 1], [0.5, 1], dash="dot", width=1))
     figure = line_figure(lines, "confidence in the verdict", "accuracy")
@@ -213,6 +212,7 @@ def rate_table(
         height="content",
         on_select="rerun",
         selection_mode="single-row",
+        placeholder="\N{EM DASH}",
         alt=title,
         column_config={"share": bar, expected: st.column_config.NumberColumn(format="%.1f%%")},
     )

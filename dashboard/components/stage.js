@@ -97,7 +97,7 @@ export default function ({ data, parentElement, setStateValue }) {
       return dot
     })
     foot.append(button("←", "Back", () => move(at - 1)), ...dots, button("→", "Next", forward))
-    foot.append(make("span", "keys", "F full screen · N notes · Esc leave"))
+    foot.append(make("span", "keys", "F full screen · N notes · Esc"), button("leave", "Leave the stage", leave))
     screen.classList.toggle("noted", withNotes)
     screen.replaceChildren(title, make("p", "text", beat.text), body, ...(withNotes ? [make("p", "notes", beat.notes)] : []), foot)
     screen.focus()

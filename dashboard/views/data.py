@@ -136,7 +136,7 @@ def draw_spread(opened: Opened, name: str) -> None:
     if column in opened.table and opened.table[column].nunique() > 1:
         frame = spread_of(opened.origin, column)
         if "value" in frame:
-            share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+            share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=80)
             config = dict.fromkeys(("real", "fake"), share)
             st.dataframe(frame.head(8), hide_index=True, column_config=config, height=220)
         else:
@@ -144,10 +144,13 @@ def draw_spread(opened: Opened, name: str) -> None:
                 Line(label, frame["low"], frame[label.lower()], CLASS_COLOURS[label], DASHES[label], shape="hv")
                 for label in CLASSES
             ]
-            figure = line_figure(lines, STATISTICS[name], height=220, showlegend=False)
+            figure = line_figure(lines, height=200, showlegend=False)
             figure.update_yaxes(showticklabels=False, showgrid=False, rangemode="tozero", ticks="")
             alt = f"{TITLES[name]} of REAL and of FAKE images; the table has its AUROC"
             charts.show(figure, key=key_of("data.spread", name), alt=alt)
+            st.caption(STATISTICS[name])
+    else:
+        st.caption("the same for all images")
     with st.container(horizontal=True, gap="small"):
         for words, sign in (("Highest first", "-"), ("Lowest first", "")) if name in STATISTICS else ():
             if st.button(words, icon=":material/grid_view:", key=key_of("data.show", name, words)):

@@ -35,15 +35,15 @@ SHARES = {
     "Large pictures": ("large", "Of large pictures that other generators made, resized."),
     "Photographs": ("photographs", "Of squares of ordinary photographs, resized."),
 }
-# name of a detector or of its recipe -> what it is for
+# name of a detector or of its recipe -> what it is for, as short as a phone needs it
 PURPOSES = {
-    "strong": "the most accurate one",
+    "strong": "the best accuracy",
     "swift": "small and quick",
-    "robust": "to need fine detail less",
-    "masked": "to see covered parts",
+    "robust": "less fine detail",
+    "masked": "covered parts",
     "paper": "the paper's network",
-    "patch": "to have an exact map",
-    "sample": "the sample, a small other set",
+    "patch": "exact maps",
+    "sample": "a small other set",
 }
 ADDING = f"""\
 {PROGRAM} train --data DATA                   # train one
@@ -140,7 +140,7 @@ shown["Detector"] = names.where(~names.duplicated(), several)
 named = [st.query_params.get("run"), st.query_params.get("versus")]
 ticked = [int(row) for row in table.index[table["name"].isin(named)]]
 st.dataframe(
-    shown[["Detector", "Accuracy", "Images", "For", *list(SHARES)[1:], "Sees", "Pictures"]],
+    shown[["Detector", "Accuracy", "For", "Images", *list(SHARES)[1:], "Sees", "Pictures"]],
     hide_index=True,
     height="content",
     placeholder="\N{EM DASH}",

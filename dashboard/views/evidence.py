@@ -103,14 +103,15 @@ def _effect(finding: Finding) -> float:
 
 
 def answer_words(finding: Finding) -> str:
-    """Write an answer with the first comparison that contradicts the main one: "Depends on change: no for blurred"."""
-    answer = str(answer_of(finding)).capitalize()
+    """Write an answer, its mark and the first comparison that contradicts: "Depends on change (blurred: no)"."""
+    answer = answer_of(finding)
+    words = f"{answer.mark} {str(answer).capitalize()}"
     main = ruling_of(finding, finding.main)
     for contrast in finding.contrasts:
         ruling = ruling_of(finding, contrast)
         if {main, ruling} == {"yes", "no"}:
-            return f"{answer}: {ruling} for {contrast.value}"
-    return answer
+            return f"{words} ({contrast.value}: {ruling})"
+    return words
 
 
 def draw_strip(opened: Opened, finding: Finding) -> None:

@@ -43,7 +43,6 @@ FILL = Setting("filled", "mean", {fill: FILLINGS[fill] for fill in FILLS})
 SIDE = 384
 # of the maps at the top, which are compared at a glance
 STRONG = 0.8
-COLOURS = {"yes": "green", "no": "violet"}
 # of methods, where the class colours would mislead: distinct under any colour blindness
 LINES = ("#9b59c9", "#0f9d8a", "#c2527b", "#8a8500", "#4a7fb5", "#c46a00", "#8d6e5b", "#2f7d4f")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star")
@@ -143,7 +142,7 @@ def draw_answers(findings: Sequence[Finding]) -> None:
     )
     answers: dict[str, dict[str, str]] = {}
     for finding in findings:
-        answers.setdefault(plain(finding.subject), {})[f"{finding.group} verdicts"] = answer_of(finding).word
+        answers.setdefault(plain(finding.subject), {})[f"{finding.group} verdicts"] = _answer_words(finding)
     st.table(_merged(answers), border="horizontal")
 
 
@@ -154,16 +153,20 @@ def draw_methods(findings: Sequence[Finding]) -> None:
         rows: dict[str, dict[str, str]] = {}
         for finding in mine:
             fills: list[Fill] = list(finding.details["fills"])
-            rows[plain(finding.subject)] = {FILLINGS[fill]: answer_of(under_fill(finding, fill)).word for fill in fills}
+            rows[plain(finding.subject)] = {FILLINGS[fill]: _answer_words(under_fill(finding, fill)) for fill in fills}
         st.table(_merged(rows), border="horizontal")
+
+
+def _answer_words(finding: Finding) -> str:
+    answer = answer_of(finding)
+    return f"{answer.mark} {answer.word}"
 
 
 def _merged(rows: dict[str, dict[str, str]]) -> pd.DataFrame:
     """Lay out the words of methods, those with equal words in one row."""
     table = pd.DataFrame.from_dict(rows, orient="index").fillna("").rename_axis("method").reset_index()
     table = table.groupby([*table.columns[1:]], sort=False)["method"].agg(", ".join).reset_index()
-    shown = {word: f":{colour}-background[{word}]" for word, colour in COLOURS.items()}
-    return table.set_index("method").replace(shown)
+    return table.set_index("method")
 
 
 def known_truth() -> tuple[Opened, int] | None:

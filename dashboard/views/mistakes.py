@@ -120,31 +120,36 @@ def found_rows() -> pd.DataFrame:
 
 
 def draw_controls() -> None:
-    """Draw what is one level down: filters, order and view, the sheet, and the files."""
+    """Draw what is one level down: filters, order and view, the sheet, and the files; where narrow, in two rows."""
     with st.container(horizontal=True, gap="small"):
-        with st.popover(
-            "Filters", icon=":material/tune:", type="tertiary", key="mistakes.more", on_change="rerun"
-        ) as more:
-            # a closed popover costs nothing
-            if more.open:
-                draw_filters(opened, wanted)
-                for sentence in library.refused_studies(opened):
-                    st.warning(with_code(sentence))
-        if is_filtered(wanted):
+        with st.container(horizontal=True, gap="small", width="content"):
+            draw_choosing()
+        with st.container(horizontal=True, gap="small", width="content"):
             st.button(
-                "All", icon=":material/filter_alt_off:", type="tertiary", key="filter.clear", on_click=clear,
-                args=(opened,), help="Remove all filters.",
+                "Reasons", icon=":material/view_list:", type="primary", key="mistakes.sheet",
+                on_click=VIEW.set, args=("sheet",), disabled=not len(positions),
+                help="A sheet of these images, or of those selected, with what flips each of them and its map.",
             )  # fmt: skip
-        with st.popover("Order", icon=":material/sort:", type="tertiary"):
-            draw_view()
+            with st.popover("Save", icon=":material/download:", type="tertiary"):
+                selection.draw_select_page(table["id"].iloc[shown], picked)
+                draw_files()
+
+
+def draw_choosing() -> None:
+    """Draw which images are shown, and in which order."""
+    with st.popover("Filters", icon=":material/tune:", type="tertiary", key="mistakes.more", on_change="rerun") as more:
+        # a closed popover costs nothing
+        if more.open:
+            draw_filters(opened, wanted)
+            for sentence in library.refused_studies(opened):
+                st.warning(with_code(sentence))
+    if is_filtered(wanted):
         st.button(
-            "Sheet with reasons", icon=":material/view_list:", type="primary", key="mistakes.sheet",
-            on_click=VIEW.set, args=("sheet",), disabled=not len(positions),
-            help="A sheet of these images, or of those selected, with what flips each of them and its map.",
+            "All", icon=":material/filter_alt_off:", type="tertiary", key="filter.clear", on_click=clear,
+            args=(opened,), help="Remove all filters.",
         )  # fmt: skip
-        with st.popover("Save", icon=":material/download:", type="tertiary"):
-            selection.draw_select_page(table["id"].iloc[shown], picked)
-            draw_files()
+    with st.popover("Order", icon=":material/sort:", type="tertiary"):
+        draw_view()
 
 
 def draw_view() -> None:
@@ -214,7 +219,7 @@ def draw_pages() -> None:
 
 def draw_images() -> None:
     """Draw the filters and the images."""
-    with st.grid(2, min_column_width=330, gap="large") as grid:
+    with st.grid(2, min_column_width=330, gap="medium") as grid:
         if opened.run.classes:
             with grid.cell():
                 draw_matrix(opened, wanted)

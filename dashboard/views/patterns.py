@@ -231,7 +231,8 @@ def draw_card(opened: Opened, card: Any, space: str, scale: float) -> None:
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=FACE, gap="small"):
             for what, face in faces:
-                st.image(face, caption=what, width=FACE, alt=f"The {what} of group {card.number}")
+                st.image(face, width=FACE, alt=f"The {what} of group {card.number}")
+                st.caption(what)
         with st.container(width="stretch", gap=None):
             st.caption(f"Compared with other {card.verdict} verdicts")
             difference_table(card.apart)

@@ -136,7 +136,7 @@ def draw_maps(
             None,
             picture.label,
             others,
-            whose="images of the run on the left with this verdict",
+            whose="images of its test set with this verdict",
             notes=list(filter(None, notes)),
             probes=partial(last_changes, subject, detector),
             story=partial(judged.last_story, subject),
@@ -236,9 +236,9 @@ threshold = library.threshold_of(detector.identity)
 scope = scope_of(ready, threshold)
 data = files[picture.key].getvalue() if picture.key in files else None
 # chance agreement cannot be measured with another detector's maps
-run_of_detector = opened if detector.name == made_by else None
-row_in_opened = row if origin.run.path == opened.run.path else None
-draw_own_maps = partial(draw_maps, picture, ready, subject, detector, run=run_of_detector, row=row_in_opened)
+run_of_detector = next(library.runs_by(detector.identity), None)
+row_in_run = row if run_of_detector is not None and origin.run.path == run_of_detector.run.path else None
+draw_own_maps = partial(draw_maps, picture, ready, subject, detector, run=run_of_detector, row=row_in_run)
 parts: dict[str, tuple[str, str, Callable[[], None]]] = {
     # how sure it is would be taken for the answer
     "dial": (

@@ -4,10 +4,12 @@ import pytest
 
 from dashboard.navigation import PAGES
 from tests.browser.above_the_fold import LISTED, SIZES, address_of, count, shipped
+from tests.browser.app import visit
 from tests.browser.first_paint import MOST_SHIFT, WATCH, measure
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-DESK, _, PHONE = SIZES
+DESK, NARROW, PHONE = SIZES
+TOOLS = ("Filters", "All", "Order", "Reasons", "Save")
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,14 @@ def test_the_first_screen_is_within_its_limits(page, served, name):
     assert phone.top is not None
     assert phone.top <= 0.75 * SIZES[PHONE]
     assert phone.overflow <= 0
+
+
+@pytest.mark.parametrize("width, lines", [(DESK, 1), (NARROW, 1), (PHONE, 2)])
+def test_the_tools_of_mistakes_stand_in_line(page, served, width, lines):
+    page.set_viewport_size({"width": width, "height": SIZES[width]})
+    visit(page, address_of(served, "mistakes"))
+    boxes = [page.get_by_text(name, exact=True).filter(visible=True).bounding_box() for name in TOOLS]
+    assert len({round(box["y"]) for box in boxes}) == lines
 
 
 # what the answer on an uploaded picture needs is not known before it is there

@@ -32,7 +32,7 @@ def test_from_nothing_to_an_explained_mistake(page, new_server, cifake_test):
     page.wait_for_selector(".tile", timeout=PATIENCE)
     expect(page.locator("[data-cell='FAKE-REAL'] .count")).to_have_text("315")
     # until then their margin maps stand in for them
-    expect(page.get_by_text("All pictures of this run are here.")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("All pictures are here.")).to_be_visible(timeout=PATIENCE)
     expect(linked.get_by_role("img", name="LIME, over the grey picture")).to_be_visible(timeout=PATIENCE)
     linked.close()
     settle(page)

@@ -138,7 +138,7 @@ def test_next_and_back_and_each_mistake_with_its_reason(page, address, accused):
     settle(page)
     tiles(page).first.locator("input").uncheck()
     settle(page)
-    page.get_by_role("button", name="Sheet with reasons").click()
+    page.get_by_role("button", name="Reasons").click()
     cards = page.locator(".sheet figure")
     expect(cards).to_have_count(count)
     expect(cards.first.locator("img")).to_have_count(2)
@@ -309,6 +309,10 @@ def test_the_stage_by_one_key_alone(page, address):
     # each beat has an address, and Esc leads back to the page
     visit(page, page.url)
     expect(current).to_have_attribute("aria-label", f"Beat {beats} of {beats}", timeout=PATIENCE)
+    # on a phone it is to be read as well, and left without keys
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(dialog.get_by_role("button", name="Leave the stage")).to_be_in_viewport(ratio=1)
+    assert dialog.locator(".screen").evaluate("(screen) => parseFloat(getComputedStyle(screen).fontSize)") >= 16
     page.keyboard.press("Escape")
     expect(page.locator("dialog")).to_have_count(0, timeout=PATIENCE)
     expect(page.get_by_role("button", name="On stage")).to_be_visible()

@@ -114,7 +114,7 @@ def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(open_pag
     # pictures are found by their files, whatever is said of their classes
     app = attach(app, folder)
     assert not app.error
-    assert any(found.value == "All pictures of this run are here." for found in app.caption)
+    assert any(found.value == "All pictures are here." for found in app.caption)
     assert len(read_run(run)) == sum(one.split == "test" for one in truths.values())
     # pictures are 16 pixels wide, and the run's 32
     assert {one.side for one in datasets.registry().sets} == {32}
@@ -125,13 +125,13 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(open_page, h
     serve()
     shutil.rmtree(cache_dir() / "places")
     app = pressed(open_page("mistakes", run=cifake_run), "attach.github")
-    assert any(found.value == "All pictures of this run are here." for found in app.caption)
+    assert any(found.value == "All pictures are here." for found in app.caption)
     # another start of the dashboard
     monkeypatch.setenv("TELLTALE_HOME", str(home.rename(home.with_name("moved"))))
     datasets.registry().begin()
     settled(datasets.registry())
     app = open_page("mistakes", run=cifake_run)
-    assert any(found.value == "All pictures of this run are here." for found in app.caption)
+    assert any(found.value == "All pictures are here." for found in app.caption)
     assert datasets.registry().source == str(fetched_path())
 
 
@@ -148,4 +148,4 @@ def test_pictures_are_taken_from_where_they_were_last_read(open_page, home, cifa
     app = open_page("mistakes", run="tiny@images-test")
     settled(datasets.registry())
     app.run()
-    assert any("All pictures of this run are here" in caption.value for caption in app.caption)
+    assert any("All pictures are here" in caption.value for caption in app.caption)

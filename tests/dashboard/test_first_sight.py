@@ -45,7 +45,7 @@ def told(app):
 def test_without_an_address_every_page_opens_swift_on_cifake(open_page, first, page):
     app = opened(open_page, page)
     assert app.session_state["run"] == "swift@cifake-test"
-    assert "All pictures of this run are here." in told(app)
+    assert "All pictures are here." in told(app)
     assert "not available" not in told(app)
     # another run is a choice, and stays one
     assert open_page(page).session_state["run"] == RUN

@@ -195,6 +195,8 @@ def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page, hom
     app = open_page("mistakes", **asked)
     app.selectbox(key="url.run").set_value("tiny@other-test").run()
     assert dict(app.query_params) == {"run": "tiny@other-test"}
+    # where a detector is chosen, no run is
+    assert "Run" not in [choice.label for choice in open_page("try_picture").selectbox]
 
 
 def test_two_detectors_stand_beside_each_other(open_page, home, run):

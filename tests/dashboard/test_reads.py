@@ -8,13 +8,14 @@ import pytest
 import streamlit as st
 
 from core.explainers.cam import KEPT
-from core.findings.answer import answer_of
+from core.findings.answer import MARKS, answer_of
 from core.runs.filter import Area
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from core.studies.questions.faithfulness import under_fill
 from core.studies.store import read_study, study_path
 from dashboard import library
+from dashboard.components.plain import plain
 from dashboard.components.probing import example_of, stored_changes
 from dashboard.views.patterns import clicked_row, drawn_area
 from tests.conftest import make_patch, write_detector
@@ -45,6 +46,12 @@ def alts(app):
     return [image.alt for element in app.get("image") for image in element.proto.imgs]
 
 
+def marked(finding):
+    """An answer's word with its mark."""
+    answer = answer_of(finding)
+    return f"{MARKS[answer.word]} {answer.word}"
+
+
 def test_pictures_come_first_and_every_finding_is_a_row(open_page, studied, run):
     app = open_page("reads", open="probe")
     assert not app.error
@@ -52,6 +59,10 @@ def test_pictures_come_first_and_every_finding_is_a_row(open_page, studied, run)
     assert any(re.match(r"changed, .+: called ", alt) for alt in alts(app))
     found = read_study(study_path(run.path, "probes"), run).findings
     assert tables(app).count("<details>") == len(found)
+    strips = [element.value for element in app.markdown if element.value.endswith(".**")]
+    assert strips
+    answered = tuple(f"{plain(finding.question)} **{marked(finding)}".lower() for finding in found)
+    assert all(strip.lower().startswith(answered) for strip in strips)
     assert [tab.label for tab in app.tabs] == ["Evidence", "Data", "Patterns"]
     # on a run without pictures those of another stand in, or it says how to get some
     blind = open_page("reads", run="tiny@blind-test")
@@ -148,12 +159,10 @@ def test_a_real_map_stands_beside_maps_that_know_nothing(open_page, home, run):
     assert app.segmented_control(key="url.by").value == "cell"
     assert app.segmented_control(key="url.filled").value == "road"
     # one word a method and verdict first, then a table of methods and fills a verdict
-    answers, *by_fill = (
-        {word.rpartition("[")[2].rstrip("]") for word in table.value.to_numpy().ravel()} for table in app.table
-    )
+    answers, *by_fill = (set(table.value.to_numpy().ravel()) for table in app.table)
     findings = read_study(study_path(run.path, "faithfulness"), run).findings
-    assert answers == {answer_of(finding).word for finding in findings}
-    fills = {answer_of(under_fill(finding, fill)).word for finding in findings for fill in finding.details["fills"]}
+    assert answers == set(map(marked, findings))
+    fills = {marked(under_fill(finding, fill)) for finding in findings for fill in finding.details["fills"]}
     assert set().union(*by_fill) == fills
 
 
