@@ -25,7 +25,7 @@ from dashboard import state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure, rate_table
 from dashboard.components.component import fold
-from dashboard.components.findings import bars_of, draw_bars, finding_table
+from dashboard.components.findings import Bar, bars_of, draw_bars, finding_table
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
@@ -44,6 +44,8 @@ from dashboard.state import Setting
 
 # families with a strip of pictures, in the order of the page
 STRIPS = ("detail", "blocks", "geometry", "colour")
+# pictures of a strip: as it is, changed, and its control
+STRIP = 3
 OWN = [probe for probe in PROBES.values() if not probe.is_control]
 GROUPS = {
     "category": "What it shows", "cell": "Right and wrong verdicts", "source": "Generator", "seen": "Seen or unseen",
@@ -102,16 +104,17 @@ def _effect(finding: Finding) -> float:
     return (finding.difference or finding.measure).value
 
 
-def answer_words(finding: Finding) -> str:
-    """Write an answer, its mark and the first comparison that contradicts: "Depends on change (blurred: no)"."""
-    answer = answer_of(finding)
-    words = f"{answer.mark} {str(answer).capitalize()}"
+def strip_bars(finding: Finding) -> list[Bar]:
+    """Return the bars of a finding's effect and control, and beneath them those of the first that contradicts it."""
+    verdict = str(finding.group)
+    bars = bars_of(finding, f"of {finding.main.n:,} {verdict} flip", verdict)
     main = ruling_of(finding, finding.main)
     for contrast in finding.contrasts:
-        ruling = ruling_of(finding, contrast)
-        if {main, ruling} == {"yes", "no"}:
-            return f"{words} ({contrast.value}: {ruling})"
-    return words
+        if contrast.control is not None and {main, ruling_of(finding, contrast)} == {"yes", "no"}:
+            bars.append(Bar(f"{contrast.kind}: {contrast.value}", contrast.measure.value, CLASS_COLOURS[verdict]))
+            bars.append(Bar("its control", contrast.control.measure.value))
+            break
+    return bars
 
 
 def draw_strip(opened: Opened, finding: Finding) -> None:
@@ -121,14 +124,17 @@ def draw_strip(opened: Opened, finding: Finding) -> None:
     control = finding.control
     answer = answer_of(finding)
     steps = {step.at(opened.run.side).full_label: step.key for step in probe.strengths}
-    st.markdown(f"{plain(finding.question)} **{plain(answer_words(finding))}.**")
+    st.markdown(
+        f"{plain(finding.question)} **{answer.mark} {plain(str(answer)).capitalize()}.**",
+        help=None if control is None else f"Control: {plain(control.name)}",
+    )
     controls = [PROBES[key] for key in probe.controls if control is not None and PROBES[key].inline == control.name]
     # a picture that shows what is claimed
     shows_flip = {"yes": True, "no": False}.get(answer.word)
     draw_pictures(
-        opened, [probe, *controls], steps[finding.details["strength"]], verdict, columns=3, shows_flip=shows_flip
+        opened, [probe, *controls], steps[finding.details["strength"]], verdict, columns=STRIP, shows_flip=shows_flip
     )
-    draw_bars(bars_of(finding, f"{verdict} that flip", verdict))
+    draw_bars(strip_bars(finding))
 
 
 def draw_pictures(
@@ -165,10 +171,10 @@ def draw_pictures(
         called = other_class(called)
         before = donor
     cells = [Cell(before, f"A picture called {called}", f"before  \n{CLASS_WORDS[called]}", called)]
-    short = (f"changed, {strength_words(column, run.run.side)}", "control")
+    captions = (f"changed, {strength_words(column, run.run.side)}", "control")
     for number, change in enumerate(made):
         if pd.notna(changes.loc[change.column(strength)]).all():
-            name = short[min(number, 1)] if columns == len(short) + 1 else change.inline
+            name = captions[min(number, 1)] if columns == STRIP else change.inline
             cells.append(changed_cell(changes, change.column(strength), name))
     picture_grid(cells, columns=columns, least=100)
 

@@ -47,6 +47,11 @@ STRONG = 0.8
 LINES = ("#9b59c9", "#0f9d8a", "#c2527b", "#8a8500", "#4a7fb5", "#c46a00", "#8d6e5b", "#2f7d4f")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star")
 DASHES = {"random": "dot", "other": "dash", "edges": "dash", "centre": "solid"}
+# whether a method's maps beat both controls for every verdict, under every choice
+BEATEN = {
+    True: "A method here always beats a random map and another picture's",
+    False: "No method here always beats a random map and another picture's",
+}
 DIRECTION_NAMES = {
     "deletion": "Deletion: share of the image that is filled",
     "insertion": "Insertion: share of the image that is shown",
@@ -136,13 +141,16 @@ def map_cells(shown: Opened, stamp: str, row: int, field: int | None) -> list[Ce
 
 def draw_answers(findings: Sequence[Finding]) -> None:
     """Draw the answer of each method and verdict: whether its maps beat both controls, under every fill."""
-    st.markdown(
-        "**Better than a random map and another picture's?**",
-        help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
-    )
     answers: dict[str, dict[str, str]] = {}
+    words: dict[str, set[str]] = {}
     for finding in findings:
         answers.setdefault(plain(finding.subject), {})[f"{finding.group} verdicts"] = _answer_words(finding)
+        words.setdefault(finding.subject, set()).add(answer_of(finding).word)
+    st.subheader(
+        BEATEN[{"yes"} in words.values()],
+        anchor=False,
+        help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
+    )
     st.table(_merged(answers), border="horizontal")
 
 
@@ -159,7 +167,7 @@ def draw_methods(findings: Sequence[Finding]) -> None:
 
 def _answer_words(finding: Finding) -> str:
     answer = answer_of(finding)
-    return f"{answer.mark} {answer.word}"
+    return f"{answer.mark} {answer}"
 
 
 def _merged(rows: dict[str, dict[str, str]]) -> pd.DataFrame:
@@ -184,8 +192,8 @@ def draw_truth(shown: Opened, *, field: int) -> None:
     """Draw a map beside the exact one, unless the page begins with them, and how near all maps are to it."""
     st.subheader("Where the truth is known", anchor=False)
     st.markdown(
-        f"The detector {plain(shown.run.manifest['detector'])} averages scores of {field} x {field} pixels, so "
-        "its exact map is known. 1 is the truth, 0 is chance."
+        f"The detector {plain(shown.run.manifest['detector'])} averages scores of {field} x {field} pixels: an "
+        "exact map. 1 is the truth, 0 chance."
     )
     if shown.run.path != opened.run.path:
         draw_maps(shown, field)
@@ -270,7 +278,7 @@ def draw_randomised(result: StudyResult) -> None:
 opened = library.current()
 heading(
     "Can maps be believed?",
-    "A map colours where a score comes from. Does it tell the truth?",
+    "A map colours where a score comes from.",
     help=explain("Grad-CAM", "LIME", "Control"),
 )
 truth = known_truth()

@@ -10,7 +10,7 @@ from dashboard.views import data, evidence, patterns
 
 # the tab in the address -> what draws it, and what it shows
 TABS = {
-    "Evidence": (evidence.draw, "Change one thing: does it flip?"),
+    "Evidence": (evidence.draw, "Change one thing."),
     "Data": (data.draw, "What else tells the classes apart, without looking at the picture?"),
     "Patterns": (patterns.draw, "Which pictures look alike to it, and where does it err?"),
 }

@@ -47,9 +47,9 @@ def alts(app):
 
 
 def marked(finding):
-    """An answer's word with its mark."""
+    """An answer with its mark."""
     answer = answer_of(finding)
-    return f"{MARKS[answer.word]} {answer.word}"
+    return f"{MARKS[answer.word]} {answer}"
 
 
 def test_pictures_come_first_and_every_finding_is_a_row(open_page, studied, run):
