@@ -98,7 +98,10 @@ def command(
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             except KeyboardInterrupt as error:
                 left = str(error) or stopped
-                print(f"\n{name}: stopped; {left}." if left else f"\n{name}: stopped.", file=sys.stderr)
+                sentence = f"{name}: stopped"
+                if left:
+                    sentence += f"; {left}"
+                print(f"\n{sentence}.", file=sys.stderr)
                 return 130
             except Exception as error:
                 sentence = sentence_of(error)
@@ -127,8 +130,12 @@ def sentence_of(error: Exception) -> str:
     if isinstance(error, ValueError) and errors:
         first = errors()[0]
         name = ".".join(map(str, first["loc"]))
-        return f"{name} cannot be {first['input']!r} ({first['msg']})" if name else str(first["msg"])
-    return str(error) if isinstance(error, ValueError | OSError) else ""
+        if name:
+            return f"{name} cannot be {first['input']!r} ({first['msg']})"
+        return str(first["msg"])
+    if isinstance(error, ValueError | OSError):
+        return str(error)
+    return ""
 
 
 def parser_of(name: str, description: str | None) -> argparse.ArgumentParser:

@@ -166,7 +166,9 @@ def _compared(
         contrasts.append(
             compare_shares("images", name, first, second, None, control=pair.names[1], confidence=confidence)
         )
-    quantity = "accuracy" if group is None else "recall"
+    quantity = "recall"
+    if group is None:
+        quantity = "accuracy"
     about = {"group": group, "details": {"value": value}, "subject": value.replace("_", " ")}
     return _finding(key, question, quantity, *contrasts, **about)
 
@@ -220,7 +222,9 @@ def columns_of(pair: Pair) -> list[str]:
 
 
 def _values(pair: Pair, column: str) -> pd.Series | None:
-    return pair.first.seen if column == "seen" else pair.first.predictions.get(column)
+    if column == "seen":
+        return pair.first.seen
+    return pair.first.predictions.get(column)
 
 
 def by(pair: Pair, column: str) -> list[Finding]:
@@ -291,18 +295,18 @@ def right_elsewhere(run: Run, studies: Mapping[str, StudyResult]) -> dict[str, M
                 shares[delivery.name] = weighted_share(right, table[WEIGHT].to_numpy(np.float64))
     others = studies.get("out_of_distribution")
     if others is not None:
-        for key, _ in GROUPS.values():
-            finding = others.finding(key)
+        for group in GROUPS.values():
+            finding = others.finding(group.key)
             if finding is not None and finding.measure.known:
                 wrong = finding.measure
-                shares[key] = replace(wrong, value=1 - wrong.value, low=1 - wrong.high, high=1 - wrong.low)
+                shares[group.key] = replace(wrong, value=1 - wrong.value, low=1 - wrong.high, high=1 - wrong.low)
     return shares
 
 
 def elsewhere(runs: Mapping[str, tuple[Run, Mapping[str, StudyResult]]]) -> pd.DataFrame:
     """Lay out `right_elsewhere` of runs by name, with their studies, as text: a column a run that was measured."""
     titles = {delivery.name: delivery.title for delivery in DELIVERIES}
-    titles |= {key: subject.format(imitates="CIFAR-10") for key, subject in GROUPS.values()}
+    titles |= {group.key: group.images.format(imitates="CIFAR-10") for group in GROUPS.values()}
     columns = {}
     for name, (run, studies) in runs.items():
         shares = right_elsewhere(run, studies)

@@ -114,7 +114,9 @@ class Judgement(NamedTuple):
 def scope_of(ready: Prepared, threshold: Threshold | None) -> str:
     """Return "in scope" for a picture at the detector's own size, or the one reason why it is not."""
     if ready.resized:
-        return "enlarged" if ready.preprocessing.enlarges(ready.height, ready.width, ready.location) else "shrunk"
+        if ready.preprocessing.enlarges(ready.height, ready.width, ready.location):
+            return "enlarged"
+        return "shrunk"
     if not ready.whole:
         return "cut"
     if threshold is None:

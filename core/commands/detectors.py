@@ -65,7 +65,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def _three(text: str) -> tuple[float, ...]:
     values = tuple(map(float, text.split(",")))
-    return values * 3 if len(values) == 1 else values
+    if len(values) == 1:
+        return values * 3
+    return values
 
 
 @command(NAME, parse)
@@ -124,7 +126,9 @@ def add(options: argparse.Namespace) -> None:
         # before it becomes part of a path
         check_detector_name(options.name)
         path = options.out / "detectors" / options.name
-        known = "" if options.source else options.name
+        known = options.name
+        if options.source:
+            known = ""
         if known:
             about = find_known(known)
             if not options.replace:
@@ -133,7 +137,10 @@ def add(options: argparse.Namespace) -> None:
 
         from core.detectors.adding import add as add_detector
 
-    request = _fetched(known) if known else _stated(options)
+    if known:
+        request = _fetched(known)
+    else:
+        request = _stated(options)
     with show_progress("adding", unit="steps") as step, show_progress("checking") as progress:
         add_detector(
             path,

@@ -114,7 +114,9 @@ def _print_judgement(
     margins = detector.margins(versions(ready))
     judgement = judge_file(ready, kind_of(data), detector.identity, threshold, margins)
     print(f"{options.image.name}: {judgement.answer}. {judgement.sentence}")
-    nothing = "" if judgement.scope in ("in scope", "signs") else ", from which nothing follows"
+    nothing = ", from which nothing follows"
+    if judgement.scope in ("in scope", "signs"):
+        nothing = ""
     print(f"Raw output{nothing}: {_verdict(ready, detector, margins, options.resampling)}")
     caution = caution_of(detector.manifest)
     if caution:
@@ -234,6 +236,8 @@ def _list_methods() -> str:
         lines.append(f"{method.name}: {method.title}. {method.sentence}")
         for setting in describe(method.settings):
             default = setting.text(setting.default)
-            limits = f"{setting.limits}, {default} by default" if default else setting.limits
+            limits = setting.limits
+            if default:
+                limits = f"{setting.limits}, {default} by default"
             lines.append(f"    {setting.name} ({limits}): {setting.label}. {setting.help}")
     return "\n".join(lines)

@@ -57,5 +57,7 @@ def main(options: argparse.Namespace) -> None:
     elif findings:
         print(findings_markdown(findings))
     else:
-        lacking = "such finding" if options.study else "findings"
+        lacking = "findings"
+        if options.study:
+            lacking = "such finding"
         print(f"{options.run} has no {lacking} yet.\nNext: {PROGRAM} study {quote(options.run)} --recommended")

@@ -84,7 +84,10 @@ def main(options: argparse.Namespace) -> None:
 
     run = read_run(folder)
     findings: list[Finding] = []
-    studies = _recommended(options, run) if options.recommended else _named(options, run)
+    if options.recommended:
+        studies = _recommended(options, run)
+    else:
+        studies = _named(options, run)
     for study in studies:
         # a second process would write its file over what the first has added to the one that both began with
         with only_writer(study_path(run.path, study.name)):
@@ -167,7 +170,9 @@ def _compute(options: argparse.Namespace, study: "Study", run: "Run") -> str:
     from core.studies.store import find_stored
     from core.studies.study import ENOUGH, StudyError
 
-    stored = find_stored(study, run) if options.only_missing else None
+    stored = None
+    if options.only_missing:
+        stored = find_stored(study, run)
     if options.only_missing and stored is None:
         raise StudyError(
             f"the file of the study {study.name} cannot be completed: it is missing, damaged or about other "

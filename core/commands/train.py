@@ -164,7 +164,9 @@ def load_sets(options: argparse.Namespace) -> "tuple[ImageSet, ImageSet]":
     from core.images.loading import load_with_bar
 
     data = DataPath(options.data, options.fake_classes)
-    few = None if options.limit is None else max(2, options.limit // 5)
+    few = None
+    if options.limit is not None:
+        few = max(2, options.limit // 5)
     test_set = load_with_bar(data, "test", skip_bad=options.skip_bad, limit=few).needing_both()
     train_set = load_with_bar(data, "train", skip_bad=options.skip_bad, limit=options.limit).needing_both()
     if train_set.side != test_set.side:

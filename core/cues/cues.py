@@ -106,7 +106,9 @@ def accuracies(results: StudyResult) -> pd.DataFrame:
         own = cells[chosen]
         freedom = int((own["networks"] - 1).sum())
         variance = (own["variance"] * (own["networks"] - 1)).sum() / max(1, freedom)
-        seeds = float(stdtrit(freedom, 0.975)) * np.sqrt(variance / own["networks"]) if freedom else 0.0
+        seeds = 0.0
+        if freedom:
+            seeds = float(stdtrit(freedom, 0.975)) * np.sqrt(variance / own["networks"])
         ends = wilson_interval((own["value"] * own["images"]).to_numpy(), own["images"].to_numpy())
         cells.loc[chosen, "low"] = (own["value"] - np.hypot(ends.low - own["value"], seeds)).clip(lower=0)
         cells.loc[chosen, "high"] = (own["value"] + np.hypot(ends.high - own["value"], seeds)).clip(upper=1)
@@ -199,7 +201,10 @@ def run(
     path = folder / f"{test.name}.parquet"
     few = test.limited(ACROSS)
     with only_writer(path):
-        results = read_results(path) if path.is_file() else StudyResult(path, pd.DataFrame(columns=COLUMNS), about)
+        if path.is_file():
+            results = read_results(path)
+        else:
+            results = StudyResult(path, pd.DataFrame(columns=COLUMNS), about)
         differing = [key for key in about if results.about.get(key) != about[key]]
         if differing:
             raise ContractError(
@@ -217,7 +222,9 @@ def run(
             start = time.perf_counter()
             detector = _trained(train, version, replace(recipe, seed=seed), amplitude, progress)
             # its own version first; nothing else is tested on shuffled labels, nor such a network elsewhere
-            others = [] if version == LABELS else [other for other in versions if other not in (version, LABELS)]
+            others = []
+            if version != LABELS:
+                others = [other for other in versions if other not in (version, LABELS)]
             tests = [(version, test), *((other, few) for other in others)]
             made = [
                 {"trained": version, "tested": tested, "seed": seed, **_counts(detector, tested, images, amplitude)}

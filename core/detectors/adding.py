@@ -240,7 +240,9 @@ def _options(fields: Mapping[str, Any]) -> str:
     options = []
     for key, value in fields.items():
         # mean and deviation are three numbers
-        text = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        text = value
+        if isinstance(value, tuple):
+            text = ",".join(map(str, value))
         if text is not None:
             options.append(f"--{key} {text}")
     return " ".join(options)

@@ -142,13 +142,18 @@ def grouped(outputs: Tensor, classes: Classes) -> Tensor:
     threshold = classes.threshold or 0.0
     if classes.outputs == "probabilities":
         # a float32 that has reached 0 or 1 has no finite logit
-        outputs = outputs.logit(LEAST) if outputs.shape[1] == 1 else outputs.clamp_min(LEAST).log()
+        if outputs.shape[1] == 1:
+            outputs = outputs.logit(LEAST)
+        else:
+            outputs = outputs.clamp_min(LEAST).log()
         if threshold:
             threshold = math.log(threshold / (1 - threshold))
     fake = classes.fake_outputs
     if len(classes.names) == 1:
         scores = torch.cat([torch.zeros_like(outputs), outputs - threshold], dim=1)
-        return scores.flip(1) if fake else scores
+        if fake:
+            return scores.flip(1)
+        return scores
     if len(classes.names) > 2:
         groups = (list(fake), list(classes.real_outputs))
         outputs = torch.stack([outputs[:, group].logsumexp(dim=1) for group in groups], dim=1)

@@ -160,7 +160,9 @@ class FerretDetector(Detector):
 
     def _outputs(self, inputs: Tensor) -> Tensor:
         """Compute the network's output at each position, (N, 1, h, w), whose mean is that of the picture."""
-        at_once = AT_ONCE if inputs.device == CPU else len(inputs)
+        at_once = AT_ONCE
+        if inputs.device != CPU:
+            at_once = len(inputs)
         parts = [self._fused.features(part) for part in torch.split(inputs, at_once)]
         # the last layer, alone of all, rounds by the number of windows
         return self._fused.last(torch.cat(parts))

@@ -86,8 +86,10 @@ def hash_weights(tensors: Iterable[tuple[str, Array]]) -> str:
     for name, values in tensors:
         digest.update(name.encode())
         # bytes of a file are hashed as they are
-        dtype = np.uint8 if values.dtype == np.uint8 else np.float32
-        digest.update(np.ascontiguousarray(values, dtype).tobytes())
+        if values.dtype == np.uint8:
+            digest.update(values.tobytes())
+        else:
+            digest.update(values.astype(np.float32).tobytes())
     return digest.hexdigest()
 
 

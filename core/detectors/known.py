@@ -95,7 +95,9 @@ def false_alarms() -> dict[str, dict[str, Alarms]]:
 def caution_of(manifest: Mapping[str, Any]) -> str:
     """Return the sentence on the false alarms of the detector of a manifest, or of that of a run; "" if unmeasured."""
     counted = _counted(str(manifest.get("known")))
-    return f"It called {counted} FAKE." if counted else ""
+    if counted:
+        return f"It called {counted} FAKE."
+    return ""
 
 
 def _counted(name: str) -> str:

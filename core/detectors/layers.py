@@ -39,7 +39,9 @@ def find_layers(network: nn.Module, image: Tensor) -> tuple[int, dict[str, tuple
     def note(name: str, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         if not name or not isinstance(output, Tensor) or output.ndim != 4 or max(output.shape[2:]) == 1:
             return
-        before = inputs[0] if inputs else None
+        before = None
+        if inputs:
+            before = inputs[0]
         # where it enlarges, its places repeat those of the layer before
         if isinstance(module, POOLING) and isinstance(before, Tensor) and output.shape[-1] > before.shape[-1]:
             return
@@ -158,12 +160,16 @@ def _tokens_before(norm: nn.Module, output: Tensor) -> int | None:
     if output.ndim == 4:
         # norms for (N, C, h, w) are layer norms too
         last = list(getattr(norm, "normalized_shape", [])) == [output.shape[3]] != [output.shape[1]]
-        return 0 if last and max(output.shape[1:3]) > 1 else None
+        if last and max(output.shape[1:3]) > 1:
+            return 0
+        return None
     if output.ndim != 3:
         return None
     side = math.isqrt(output.shape[1])
     before = output.shape[1] - side**2
-    return before if side > 1 and before <= MOST_BEFORE else None
+    if side > 1 and before <= MOST_BEFORE:
+        return before
+    return None
 
 
 def to_grid(tokens: Tensor) -> Tensor:
@@ -234,7 +240,9 @@ def reinitialise(part: nn.Module, *, seed: int) -> None:
                 covered |= {id(tensor) for tensor in module.parameters()}
         for tensor in part.parameters():
             if id(tensor) not in covered:
-                spread = float(tensor.std()) if tensor.numel() > 1 else 0.0
+                spread = 0.0
+                if tensor.numel() > 1:
+                    spread = float(tensor.std())
                 tensor.copy_(torch.randn(tensor.shape) * spread)
 
 

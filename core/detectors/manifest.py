@@ -226,7 +226,9 @@ def describe(path: Path, manifest: Mapping[str, Any]) -> About:
     """
     try:
         Description.model_validate(manifest)
-        fields = manifest if "architecture" in manifest else _upgraded(manifest)
+        fields = manifest
+        if "architecture" not in manifest:
+            fields = _upgraded(manifest)
         config = dict(fields["architecture"])
         layer = fields["target_layer"]
         layers = {name: tuple(size) for name, size in fields["layers"].items()}

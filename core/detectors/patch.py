@@ -74,7 +74,9 @@ class PatchDetector(Detector):
     @property
     def bias(self) -> float | None:
         """The bias of all scores: the margin minus the mean of a margin map."""
-        return float(self.network.scores.bias) if self.target_layer == FEATURES else None  # type: ignore[arg-type]
+        if self.target_layer == FEATURES:
+            return float(self.network.scores.bias)  # type: ignore[arg-type]
+        return None
 
     def _local_scores(self, inputs: Tensor) -> Tensor:
         sign = 1 if self.classes.fake_outputs == (0,) else -1

@@ -49,7 +49,9 @@ class BasicBlock(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, channels_in, S, S) to (N, channels, S / stride, S / stride)."""
         output = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(inputs)))))
-        output += inputs if self.downsample is None else self.downsample(inputs)
+        if self.downsample is not None:
+            inputs = self.downsample(inputs)
+        output += inputs
         return self.relu(output)
 
 
@@ -130,13 +132,20 @@ def fused_groups(network: ResNet18) -> list[ResNet18]:
     for group in range(network.groups):
         part = empty_network(network.width // network.groups)
         del part.fc
-        state = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("fc.")}
-        parts = {name: tensor.chunk(network.groups)[group] if tensor.ndim else tensor for name, tensor in state.items()}
-        part.load_state_dict(parts, assign=True)
-        blocks = [module for module in part.modules() if isinstance(module, BasicBlock)]
-        shortcuts = [block.downsample for block in blocks if block.downsample is not None]
-        pairs: list[tuple[nn.Module, str, str]] = [(owner, "conv1", "bn1") for owner in (part, *blocks)]
-        pairs += [(owner, "conv2", "bn2") for owner in blocks] + [(owner, "0", "1") for owner in shortcuts]
+        state = {}
+        for name, tensor in network.state_dict().items():
+            if name.startswith("fc."):
+                continue
+            state[name] = tensor
+            if tensor.ndim:
+                state[name] = tensor.chunk(network.groups)[group]
+        part.load_state_dict(state, assign=True)
+        pairs: list[tuple[nn.Module, str, str]] = [(part, "conv1", "bn1")]
+        for module in part.modules():
+            if isinstance(module, BasicBlock):
+                pairs += [(module, "conv1", "bn1"), (module, "conv2", "bn2")]
+                if module.downsample is not None:
+                    pairs.append((module.downsample, "0", "1"))
         for owner, convolution, norm in pairs:
             fused = fuse_conv_bn_eval(owner.get_submodule(convolution).eval(), owner.get_submodule(norm).eval())  # type: ignore[type-var, arg-type]
             setattr(owner, convolution, fused)
@@ -176,12 +185,16 @@ class ResNetDetector(Detector):
     def capabilities(self) -> frozenset[Capability]:
         """Those of any network, and the instant map where the last stage is the target layer."""
         able = super().capabilities
-        return able | {Capability.INSTANT_MAP} if self._instant else able
+        if self._instant:
+            return able | {Capability.INSTANT_MAP}
+        return able
 
     @property
     def bias(self) -> float | None:
         """b_REAL - b_FAKE, the margin minus the mean of a margin map."""
-        return float(self._direction(self.network.fc.bias)) if self._instant else None
+        if self._instant:
+            return float(self._direction(self.network.fc.bias))
+        return None
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -190,9 +203,11 @@ class ResNetDetector(Detector):
 
     def _randomise(self, network: nn.Module, levels: tuple[str, ...], seed: int) -> None:
         fresh = build_network(self.network.width, groups=self.network.groups, seed=seed)
-        for level in levels:
-            for part in ("conv1", "bn1") if level == "conv1" else (level,):
-                network.get_submodule(part).load_state_dict(fresh.get_submodule(part).state_dict())
+        parts = list(levels)
+        if "conv1" in levels:
+            parts.append("bn1")
+        for part in parts:
+            network.get_submodule(part).load_state_dict(fresh.get_submodule(part).state_dict())
 
     def _pass_with_map(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute logits, pooled features and margin maps at the cost of one forward pass."""

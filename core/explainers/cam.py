@@ -76,7 +76,9 @@ class ClassMaps(BatchExplainer[S]):
             unit = "margin" if target == "margin" else "logit"
         for margin, evidence in zip(margins, maps, strict=True):
             # what speaks for FAKE is negative
-            values = -evidence if one_sided == "FAKE" else evidence
+            values = evidence
+            if one_sided == "FAKE":
+                values = -evidence
             yield {
                 "margin": float(margin),
                 "values": values,

@@ -163,7 +163,9 @@ class Explanation:
     @property
     def regions(self) -> NDArray[np.int32] | None:
         """int32 (height, width): where its parts lie, None without such parts."""
-        return None if self.parts is None else self.parts.regions
+        if self.parts is None:
+            return None
+        return self.parts.regions
 
 
 def shuffled(explanation: Explanation, *, seed: int) -> Explanation:

@@ -114,7 +114,9 @@ class SettingField:
 
     def text(self, value: Any) -> str:
         """Write a value as a URL or a command line has it."""
-        return _number(value) if self.kind is float else str(value)
+        if self.kind is float:
+            return _number(value)
+        return str(value)
 
     def display(self, value: Any) -> str:
         """Write a value for a reader."""

@@ -83,7 +83,9 @@ def _row(finding: Finding, ends: tuple[float, float], *, is_open: bool, again: b
     unit = finding.about.unit
     answer = answer_of(finding)
     about = " · ".join(filter(None, (finding.group, finding.subject)))
-    question = "" if again and about else f"<b>{_escape(finding.question)}</b>"
+    question = ""
+    if not (again and about):
+        question = f"<b>{_escape(finding.question)}</b>"
     spoken = format_measure(finding.measure, unit)
     control = ""
     if finding.control is not None:

@@ -1,5 +1,6 @@
 """Confidence intervals of shares, means and ratios, and of their differences on the same images."""
 
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -71,8 +72,12 @@ def weighted_share(hits: Hits, weights: Values | None = None, *, confidence: flo
         return Measure(np.nan, 0.0, 1.0, 0)
     row_weights = _weights(weights, len(hits))
     share = float(np.average(np.asarray(hits, bool), weights=row_weights))
+    size = effective_size(row_weights)
     # rounding must not keep a share of 1 from reaching the end
-    return _wilson(1.0 if np.all(hits) else share, effective_size(row_weights), len(hits), share, confidence=confidence)
+    interval = _wilson(share, size, confidence=confidence)
+    if np.all(hits):
+        interval = _wilson(1.0, size, confidence=confidence)
+    return replace(interval, value=share, n=len(hits))
 
 
 def weighted_mean(
@@ -278,21 +283,25 @@ def clustered_share(hits: Hits, clusters: Clusters) -> Measure:
     if 0 < share < 1:
         half = _half_width(np.bincount(codes, (hits - share) / images), np.ones(len(distinct)), 0.95)
         variance = share * (1 - share)
-        size = min(images, NORMAL**2 * variance / half**2) if half > 0 else images
-    return _wilson(share, size, images)
+        size = images
+        if half > 0:
+            size = min(images, NORMAL**2 * variance / half**2)
+    return replace(_wilson(share, size), n=images)
 
 
 def _weights(weights: Values | None, count: int) -> Float64:
-    return np.ones(count) if weights is None else np.asarray(weights, np.float64)
+    if weights is None:
+        return np.ones(count)
+    return np.asarray(weights, np.float64)
 
 
-def _wilson(
-    share: float, size: float, images: int = 0, value: float | None = None, *, confidence: float = 0.95
-) -> Measure:
-    """Return Wilson's interval of a share of an effective number of images; `value` is the share before rounding."""
-    successes = size if share == 1 else min(share * size, size)
+def _wilson(share: float, size: float, *, confidence: float = 0.95) -> Measure:
+    """Return Wilson's interval of a share of an effective number of images."""
+    successes = size
+    if share != 1:
+        successes = min(share * size, size)
     low, high = wilson_interval(successes, size, confidence=confidence)  # type: ignore[arg-type]
-    return Measure(share if value is None else value, float(low), float(high), images)
+    return Measure(share, float(low), float(high))
 
 
 def _end_of_unanimous(size: float, confidence: float) -> float:

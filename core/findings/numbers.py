@@ -51,8 +51,10 @@ def format_measure(measure: Measure, unit: Unit) -> str:
         return ""
     if unit != "share":
         return _with_interval(measure, _writer(unit))
-    wide = measure.high - measure.low >= WIDE
-    return _with_interval(measure, partial(percent, digits=0 if wide else 1), "%")
+    digits = 1
+    if measure.high - measure.low >= WIDE:
+        digits = 0
+    return _with_interval(measure, partial(percent, digits=digits), "%")
 
 
 def format_value(measure: Measure, unit: Unit) -> str:
@@ -67,14 +69,18 @@ def format_difference(measure: Measure, unit: Unit) -> str:
     if unit != "share":
         return _with_interval(measure, _writer(unit))
     points = Measure(100 * measure.value, 100 * measure.low, 100 * measure.high)
-    sign = "+" if round(points.value, 1) > 0 else ""
+    sign = ""
+    if round(points.value, 1) > 0:
+        sign = "+"
     value, bracket, interval = _with_interval(points, partial(signed, digits=1)).partition(" (")
     return f"{sign}{value} points{bracket}{interval}"
 
 
 def _writer(unit: Unit) -> Callable[[float], str]:
     """Return what writes a number that is no share."""
-    return partial(signed, digits=3 if unit == "auroc" else 2)
+    if unit == "auroc":
+        return partial(signed, digits=3)
+    return signed
 
 
 def _with_interval(measure: Measure, write: Callable[[float], str], unit: str = "") -> str:

@@ -70,6 +70,8 @@ def strongest_first(contrasts: Sequence[Contrast], yes: Side = "above") -> tuple
     sign = 1 if yes == "above" else -1
 
     def effect(contrast: Contrast) -> float:
-        return np.inf if contrast.difference is None else np.nan_to_num(sign * contrast.difference.value, nan=np.inf)
+        if contrast.difference is None:
+            return np.inf
+        return np.nan_to_num(sign * contrast.difference.value, nan=np.inf)
 
     return tuple(sorted(contrasts, key=effect))

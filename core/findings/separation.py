@@ -64,14 +64,21 @@ def _placements(scores: Floats, is_real: Mask) -> list[Float64]:
     placements = []
     for own, others, sign in ((is_real, ~is_real, 1), (~is_real, is_real, -1)):
         ordered = np.sort(sign * scores[others])
-        ends = [np.searchsorted(ordered, sign * scores[own], side=side) for side in ("left", "right")]
-        placements.append(np.mean(ends, axis=0) / len(ordered))
+        below = np.searchsorted(ordered, sign * scores[own], side="left")
+        up_to = np.searchsorted(ordered, sign * scores[own], side="right")
+        placements.append((below + up_to) / 2 / len(ordered))
     return placements
 
 
 def _variance(placements: Sequence[Float64]) -> float:
     """Compute the variance of the mean of placements; a class of one image takes the largest possible, 1/4."""
-    return float(sum(own.var(ddof=1) / len(own) if len(own) > 1 else 0.25 for own in placements))
+    variance = 0.0
+    for own in placements:
+        if len(own) > 1:
+            variance += own.var(ddof=1) / len(own)
+        else:
+            variance += 0.25
+    return float(variance)
 
 
 def difference_of_aurocs(

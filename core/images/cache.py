@@ -120,7 +120,10 @@ class Reading:
         columns = ["name", "label", "category", "source", "sha256", "file_bytes", *FILE_FACTS]
         kinds = {"name": str, "label": np.uint8, "sha256": str, "file_bytes": np.float32, "quality": np.float32}
         table = pd.DataFrame(rows, columns=columns).astype(kinds)
-        pixels = np.stack(images) if images else np.empty((0, self.side, self.side, 3), np.uint8)
+        if images:
+            pixels = np.stack(images)
+        else:
+            pixels = np.empty((0, self.side, self.side, 3), np.uint8)
         table = self._statistics(source, pixels, table["name"]).assign(**table)
         table["pixels"] = [image.tobytes() for image in images]
         table.attrs = {"skipped": skipped}

@@ -172,7 +172,9 @@ def _most_pixels(image: Image.Image, scans: int, data: bytes) -> int:
         return MAX_COSTLY
     if data.startswith(b"\xff\xd8"):
         return MAX_PROGRESSIVE if scans > 1 else MAX_PIXELS
-    return MAX_PIXELS if has_png_strips(data) else MAX_OTHER
+    if has_png_strips(data):
+        return MAX_PIXELS
+    return MAX_OTHER
 
 
 def _check_size(image: Image.Image, scans: int, most: int) -> None:

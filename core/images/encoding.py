@@ -48,6 +48,18 @@ def _encode(image: Image.Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def saved(picture: Pixels, kind: str, **options: Any) -> Pixels:
+    """Save uint8 (height, width, 3) in a format and read it again; `options` are those of Pillow's encoder."""
+    content = io.BytesIO(_encode(Image.fromarray(picture), kind, **options))
+    with Image.open(content, formats=(kind,)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def jpeg(picture: Pixels, quality: int) -> Pixels:
+    """Save as JPEG at a quality from 1 to 95 with 4:2:0 chroma subsampling, the usual default of programs."""
+    return saved(picture, "JPEG", quality=quality, subsampling="4:2:0")
+
+
 def encode_png(pixels: Pixels) -> bytes:
     """Encode (height, width, 3 or 4) uint8 pixels as PNG."""
     return _encode(Image.fromarray(pixels), "PNG")

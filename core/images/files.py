@@ -90,7 +90,9 @@ class Files:
         if not in_order:
             self.listing.sort()
         self.is_table = unpack is None and not path.is_dir()
-        self._root = path.parent if self.is_table else path
+        self._root = path
+        if self.is_table:
+            self._root = path.parent
 
     @lazy_property
     def _by_name(self) -> dict[str, Listed]:
@@ -253,7 +255,10 @@ def open_files(path: Path) -> Files:
         begins = file.read(512)
         file.seek(0)
         is_tar = begins[257:262] == b"ustar" or begins.startswith(tuple(PACKERS)) or ".tar" in path.name.lower()
-        files = _open_tar(path, file, begins) if is_tar else _open_zip(path, file)
+        if is_tar:
+            files = _open_tar(path, file, begins)
+        else:
+            files = _open_zip(path, file)
         # it stays open
         opened.pop_all()
     return files

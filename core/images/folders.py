@@ -139,7 +139,7 @@ def _folders(files: Files) -> list[Folder]:
                 splits.append(SPLITS[name.lower()])
             else:
                 names.append(name)
-        folders.append((splits[0] if splits else "", names, inside))
+        folders.append(("".join(splits[:1]), names, inside))
     return folders
 
 

@@ -91,14 +91,18 @@ def load_image_set(
     """
     with closing(open_source(data, progress)) as source:
         entries = source.entries(split)
-        base = "sample" if data == "sample" else _folder_name(source)
+        base = "sample"
+        if data != "sample":
+            base = _folder_name(source)
         suffix = ""
         if limit is not None and limit < len(entries):
             entries = _chosen(entries, limit)
             suffix = f"-{limit}"
         if fit is not None and fit.size == fit.resize and _measure_side(source, entries) == (fit.size, True):
             fit = None
-        steps = "" if fit is None else fit.steps
+        steps = ""
+        if fit is not None:
+            steps = fit.steps
         # label, source and category count only in other layouts than CIFAKE's
         files = [entry if entry.label else entry[:3] for entry in entries]
         key = [VERSION, split, steps, isinstance(source, ShippedSource), base, files]
@@ -106,7 +110,10 @@ def load_image_set(
         try:
             images = open_cache(cache)
         except (ContractError, OSError):
-            side = _measure_side(source, entries)[0] if fit is None else fit.size
+            if fit is None:
+                side = _measure_side(source, entries)[0]
+            else:
+                side = fit.size
             reading = Reading(
                 image_set=f"{base}-{split}",
                 data=data,
@@ -166,7 +173,9 @@ def common_side(data: str | Path, split: Split, *, progress: Progress | None = N
     """
     with closing(open_source(data, progress)) as source:
         side, is_common = _measure_side(source, source.entries(split))
-    return side if is_common else 0
+    if is_common:
+        return side
+    return 0
 
 
 def _measure_side(source: Source, entries: list[Entry]) -> tuple[int, bool]:

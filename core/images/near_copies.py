@@ -49,7 +49,9 @@ def near_pairs(read: Callable[[Positions], Pixels], hashes: NDArray[np.uint64]) 
     """
     left, right, bits = close_hashes(hashes, max_bits=MAX_BITS)
     correlation = np.zeros(len(left), np.float32)
-    step = max(1, AT_ONCE // read(left[:1]).shape[1] ** 2) if len(left) else 1
+    step = 1
+    if len(left):
+        step = max(1, AT_ONCE // read(left[:1]).shape[1] ** 2)
     for at in range(0, len(left), step):
         here = slice(at, at + step)
         correlation[here] = _correlation(read(left[here]), read(right[here]))

@@ -1,7 +1,6 @@
 """Out-of-distribution images: from other generators, and crops of ordinary photographs. Needs no torch."""
 
 import hashlib
-import io
 import json
 from collections.abc import Collection, Mapping
 from contextlib import closing, suppress
@@ -12,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from core.arrays import Pixels
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, RESAMPLING, ImageError, decode, pixels_sha256
+from core.images.encoding import jpeg
 from core.images.files import open_files
 from core.images.image_set import DatasetError
 from core.images.preprocessing import Preprocessing
@@ -25,9 +24,8 @@ MANIFEST = SAMPLE.parent / "manifest.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 # in place of a filter's name: pictures of the detector's size, which no filter has changed
 AS_DRAWN = "as drawn"
-# of CIFAKE's own JPEG files
+# of CIFAKE's own JPEG files, whose chroma is subsampled, 4:2:0
 QUALITY = 75
-SUBSAMPLING = "4:2:0"
 # prefix of an archive's name -> the generator, as it is usually spelled
 NAMES = {
     "began": "BEGAN",
@@ -122,12 +120,15 @@ def _collect(path: Path, preprocessing: Preprocessing, large: bool) -> SourceIma
     pictures: dict[str, Resized] = {}
     skipped = 0
     repeats = 0
+    limit = MAX_FILE_BYTES
+    if large:
+        limit = MAX_BYTES
     with closing(open_files(path)) as files:
         for listed in files.listing:
             if not listed.name.lower().endswith(SUFFIXES):
                 continue
             try:
-                picture = decode(files.read(listed.name, limit=MAX_BYTES if large else MAX_FILE_BYTES))
+                picture = decode(files.read(listed.name, limit=limit))
             except ImageError:
                 skipped += 1
                 continue
@@ -209,7 +210,5 @@ def as_cifake(pixels: Pixels) -> Pixels:
     """Recompress uint8 (N, side, side, 3) as CIFAKE's JPEGs are; PNG against JPEG would itself be a cue."""
     saved = np.empty_like(pixels)
     for number, image in enumerate(pixels):
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, "JPEG", quality=QUALITY, subsampling=SUBSAMPLING)
-        saved[number] = decode(buffer.getvalue())
+        saved[number] = jpeg(image, QUALITY)
     return saved

@@ -32,7 +32,9 @@ def count_scans(data: bytes) -> int:
         return _walk_jpeg(data)
     if data.startswith(PNG):
         return _walk_png(data)
-    return _walk_tiff(data) if data.startswith(TIFF) else 1
+    if data.startswith(TIFF):
+        return _walk_tiff(data)
+    return 1
 
 
 def _walk_png(data: bytes) -> int:
@@ -68,7 +70,10 @@ def _walk_jpeg(data: bytes) -> int:
         if marker == b"\xff\xda":
             scans += 1
             end = AFTER_SCAN.search(data, start)
-            start = end.start() if end else len(data)
+            if end:
+                start = end.start()
+            else:
+                start = len(data)
     return 0
 
 

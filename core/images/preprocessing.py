@@ -270,13 +270,17 @@ class Prepared:
         height = self.height
         width = self.width
         if self.preprocessing.native and not self.whole:
-            padded = ", black where the image is smaller" if min(height, width) < side else ""
+            padded = ""
+            if min(height, width) < side:
+                padded = ", black where the image is smaller"
             return f"The detector sees {side} x {side} of the image's own pixels, without resizing{padded}."
         steps = []
         if not self.stretched and not self.preprocessing.square(height, width, self.location) == width == height:
             steps.append("cut to a square")
         if self.resized:
-            change = "stretched" if self.stretched else "resized"
+            change = "resized"
+            if self.stretched:
+                change = "stretched"
             steps.append(f"{change} to {side} x {side} ({name})")
         if not steps:
             return ""

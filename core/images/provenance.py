@@ -154,7 +154,9 @@ def read_claims(data: bytes) -> list[Claim]:
 
 def _of_generator(name: str) -> Suggests:
     """Return what the name of a program speaks for."""
-    return "generated" if GENERATORS.search(name) else ""
+    if GENERATORS.search(name):
+        return "generated"
+    return ""
 
 
 def weigh(claims: list[Claim]) -> Weight:
@@ -162,7 +164,9 @@ def weigh(claims: list[Claim]) -> Weight:
     telling = [claim.signed for claim in claims if claim.suggests]
     if any(telling):
         return "signed"
-    return "claimed" if telling else "absent"
+    if telling:
+        return "claimed"
+    return "absent"
 
 
 def summarise(claims: list[Claim]) -> str:
@@ -281,7 +285,9 @@ def _comment(raw: object) -> str:
     text = raw[8:]
     encoding = "ascii"
     if raw.startswith(b"UNICODE"):
-        encoding = "utf-16-be" if text[::2].count(0) > text[1::2].count(0) else "utf-16-le"
+        encoding = "utf-16-le"
+        if text[::2].count(0) > text[1::2].count(0):
+            encoding = "utf-16-be"
     return text.decode(encoding, "replace").rstrip("\0")
 
 

@@ -159,8 +159,13 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
         raise DatasetError(f"{where} has no column {' or '.join(PATH[:2])}; it has {some(map(str, rows))}.")
     label = column_of(rows, (*LABEL, *FLAGS))
     names = rows[path].map(_text_of)
-    listed = [files.look_up(str(folder / name)) if name else None for name in names]
-    missing = [name for name, file in zip(names, listed, strict=True) if file is None]
+    listed = []
+    missing = []
+    for name in names:
+        file = files.look_up(str(folder / name)) if name else None
+        listed.append(file)
+        if file is None:
+            missing.append(name)
     if missing:
         raise DatasetError(
             f"{where} names {len(missing):,} pictures that are not there: {some(missing)}; paths are relative to it."
@@ -168,7 +173,9 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
     frame = pd.DataFrame(listed, columns=list(Listed._fields), index=rows.index, dtype=object)
     usual = next((part for part in reversed(folder.parts) if part.lower() in SPLITS), "")
     for name, column in (("label", label), ("source", column_of(rows, SOURCE)), ("split", column_of(rows, SPLIT))):
-        frame[name] = "" if column is None else rows[column].map(_text_of)
+        frame[name] = ""
+        if column is not None:
+            frame[name] = rows[column].map(_text_of)
     frame["label"] = _unflagged(frame["label"], label)
     return frame.assign(split=frame["split"].replace("", usual), path="")
 
@@ -243,7 +250,9 @@ class _ParquetReader:
         rows["label"] = _unflagged(rows["label"], label)
         names = []
         for row, name in enumerate(rows["path"]):
-            suffix = PurePosixPath(name).suffix if is_picture(name) else ""
+            suffix = ""
+            if is_picture(name):
+                suffix = PurePosixPath(name).suffix
             names.append(f"{table.name}/{row:07d}{suffix}")
         return rows.assign(name=names, path=rows.index.astype(str))[COLUMNS]
 
@@ -284,8 +293,10 @@ def _texts(values: pd.Series, classes: list[str], where: str) -> NDArray[np.obje
     different = values.astype("category").cat
     texts = []
     for value in different.categories.tolist():
-        is_number = isinstance(value, int) and 0 <= value < len(classes)
-        texts.append(classes[value] if is_number else _text_of(value))
+        if isinstance(value, int) and 0 <= value < len(classes):
+            texts.append(classes[value])
+        else:
+            texts.append(_text_of(value))
     if max(map(len, texts), default=0) > MAX_CELL:
         raise DatasetError(f"{where} has a label, source, split or path of over {MAX_CELL} characters.")
     return np.array([*texts, ""], object)[different.codes]
@@ -303,4 +314,6 @@ def _class_names(schema: pa.Schema, label: str) -> list[str]:
         names = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
     except (KeyError, TypeError, ValueError):
         return []
-    return list(map(str, names)) if isinstance(names, list) else []
+    if isinstance(names, list):
+        return list(map(str, names))
+    return []

@@ -3,17 +3,17 @@
 Needs no torch.
 """
 
-import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from core.arrays import Pixels
 from core.images.decoding import RESAMPLING
+from core.images.encoding import jpeg, saved
 from core.images.preprocessing import Location, Preprocessing, take_window
 from core.images.shrinking import WHOLE
 
@@ -54,19 +54,6 @@ class Delivery:
     def column(self) -> str:
         """The column that holds margins after it."""
         return f"{self.name}_margin"
-
-
-def saved(picture: Pixels, kind: str, **options: Any) -> Pixels:
-    """Save uint8 (height, width, 3) in a format and read it again; `options` are those of Pillow's encoder."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, kind, **options)
-    with Image.open(buffer, formats=(kind,)) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def jpeg(picture: Pixels, quality: int) -> Pixels:
-    """Save as JPEG at a quality from 1 to 95 with 4:2:0 chroma subsampling, the usual default of programs."""
-    return saved(picture, "JPEG", quality=quality, subsampling="4:2:0")
 
 
 def scaled(picture: Pixels, factor: float, filter_: str) -> Pixels:

@@ -196,7 +196,10 @@ def reason(
     if flips.empty:
         return NOTHING
     verdict = other_class(verdict_of(flips["margin"].iloc[0]))
-    called = OF_GENERATED[verdict] if label == "FAKE" else says[verdict]
+    if label == "FAKE":
+        called = OF_GENERATED[verdict]
+    else:
+        called = says[verdict]
     column = str(flips.index[0])
     clause = probe_columns()[column][0].clause.format(strength_words(column, side))
     return f"It {called}, until {_in_words(clause)}."

@@ -97,7 +97,9 @@ def attenuated_elsewhere(spectra: Spectra, rings: Ring, amount: Float64 | None =
         amount: float64 (N,), the energy of the change; that of the ring when None.
     """
     others = _others(spectra, rings)
-    share = np.sqrt(_ratio(energy(spectra, rings) if amount is None else amount, energy(spectra, others)))
+    if amount is None:
+        amount = energy(spectra, rings)
+    share = np.sqrt(_ratio(amount, energy(spectra, others)))
     gain = np.ones((len(spectra), *others.shape), np.float32)
     # removing share * F removes share**2 of their energy
     gain -= np.minimum(share, 1)[:, None, None] * others

@@ -40,7 +40,10 @@ def impute(image: Pixels, removed: Mask, *, seed: int = 0) -> Pixels:
     for version, gone in zip(versions, removed, strict=True):
         left = np.where(gone[..., None], 0.0, image)
         pull = ndimage.convolve(left, KERNEL[:, :, None], mode="constant")
-        smooth = image.mean(axis=(0, 1)) if gone.all() else _solved(gone, degree[gone], pull[gone])
+        if gone.all():
+            smooth = image.mean(axis=(0, 1))
+        else:
+            smooth = _solved(gone, degree[gone], pull[gone])
         version[gone] = np.clip(np.rint(smooth + noise[gone]), 0, 255).astype(np.uint8)
     return versions
 

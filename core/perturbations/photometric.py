@@ -3,13 +3,11 @@
 Each maps uint8 (N, side, side, 3) to the same without changing its input; randomness is passed in.
 """
 
-import io
-
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from core.arrays import Float32, Pixels
+from core.images.encoding import jpeg
 from core.images.statistics import LUMA
 from core.perturbations.frequency import to_pixels
 
@@ -98,14 +96,8 @@ def _blur(pixels: Pixels, sigma: float) -> Float32:
 
 
 def compressed(pixels: Pixels, quality: int) -> Pixels:
-    """Compress as JPEG at `quality`, 1 to 95, and decode again, with Pillow's default colour settings."""
-    out = np.empty_like(pixels)
-    for index, image in enumerate(pixels):
-        with io.BytesIO() as file:
-            Image.fromarray(image).save(file, "JPEG", quality=quality)
-            with Image.open(file, formats=("JPEG",)) as again:
-                out[index] = np.asarray(again)
-    return out
+    """Compress as JPEG at `quality`, 1 to 95, and decode again."""
+    return np.stack([jpeg(image, quality) for image in pixels])
 
 
 def rms(changed: Pixels, original: Pixels) -> Float32:

@@ -147,12 +147,16 @@ class Strength:
     @property
     def at_any_side(self) -> str:
         """The label as it holds for images of any size."""
-        return f"{self.label} of {LABELLED}" if self.parts else self.label
+        if self.parts:
+            return f"{self.label} of {LABELLED}"
+        return self.label
 
     @property
     def full_label(self) -> str:
         """The label with its wavelengths."""
-        return f"{self.label}, {self.waves}" if self.waves else self.label
+        if self.waves:
+            return f"{self.label}, {self.waves}"
+        return self.label
 
 
 class Dial(NamedTuple):

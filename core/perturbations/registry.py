@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core.arrays import Float64, Int64, Mask, Pixels
+from core.arrays import Float32, Float64, Int64, Mask, Pixels
 from core.perturbations import frequency, photometric, spatial
 from core.perturbations.frequency import Ring, Spectra, attenuated, ring
 from core.perturbations.probe import (
@@ -89,7 +89,9 @@ def _towards(donor: Needs, change: Callable[[Pixels, Pixels, float], Pixels]) ->
     """Make an edit of a change that moves the pictures towards those of a donor."""
 
     def edit(batch: Batch, share: float) -> Pixels:
-        return change(batch.pixels, batch.same if donor == "same" else batch.other, share)
+        if donor == "same":
+            return change(batch.pixels, batch.same, share)
+        return change(batch.pixels, batch.other, share)
 
     return edit
 
@@ -122,19 +124,21 @@ def _on_order(change: Callable[[Pixels, int, Int64], Pixels]) -> Edit:
 
 
 def _add_pattern(batch: Batch, radius: float, amount: Float64 | None = None) -> Pixels:
-    """Add a coloured pattern below a radius; where `amount` is None it has the energy of the detail beyond."""
-    rings = _above(batch, radius)
-    if amount is None:
-        amount = frequency.energy(batch.spectra, rings)
-    return frequency.patterned_elsewhere(batch.spectra, rings, batch.chance.uniform - np.float32(0.5), amount)
+    """Add a coloured pattern, see `_patterned`."""
+    return _patterned(batch, radius, batch.chance.uniform - np.float32(0.5), amount)
 
 
 def _add_grey(batch: Batch, radius: float, amount: Float64 | None = None) -> Pixels:
-    """Add a grey pattern, as `_add_pattern` does."""
+    """Add a grey pattern, see `_patterned`."""
+    return _patterned(batch, radius, batch.chance.normal[..., None], amount)
+
+
+def _patterned(batch: Batch, radius: float, noise: Float32, amount: Float64 | None) -> Pixels:
+    """Add noise below a radius; where `amount` is None it has the energy of the detail beyond."""
     rings = _above(batch, radius)
     if amount is None:
         amount = frequency.energy(batch.spectra, rings)
-    return frequency.patterned_elsewhere(batch.spectra, rings, batch.chance.normal[..., None], amount)
+    return frequency.patterned_elsewhere(batch.spectra, rings, noise, amount)
 
 
 def _rephased(batch: Batch, radius: float) -> Spectra:

@@ -88,7 +88,10 @@ def without_seams(pixels: Pixels, block: int, orders: Integers | None = None) ->
         block: side of a block in pixels.
         orders: as in `shuffled`; None leaves the blocks in place.
     """
-    blocks = (pixels if orders is None else shuffled(pixels, block, orders)).astype(np.float32)
+    means = pixels.mean(axis=(1, 2))
+    if orders is not None:
+        pixels = shuffled(pixels, block, orders)
+    blocks = pixels.astype(np.float32)
     side = pixels.shape[1]
     divergence = np.zeros_like(blocks)
     for axis in (1, 2):
@@ -102,7 +105,7 @@ def without_seams(pixels: Pixels, block: int, orders: Integers | None = None) ->
     laplacian = line[:, None] + line
     laplacian[0, 0] = 1
     spectrum /= laplacian[..., None]
-    spectrum[:, 0, 0] = side * pixels.mean(axis=(1, 2))
+    spectrum[:, 0, 0] = side * means
     return to_pixels(fft.idctn(spectrum, axes=(1, 2), norm="ortho", workers=1))
 
 
@@ -126,7 +129,10 @@ def cross_faded(pixels: Pixels, block: int, orders: Integers | None = None) -> P
         for x in range(0, count * block, block)
     ]
     tiles = np.stack([padded[place] for place in places], axis=1)
-    moved = tiles[:, :, ::-1, ::-1] if orders is None else _moved(tiles, orders)
+    if orders is None:
+        moved = tiles[:, :, ::-1, ::-1]
+    else:
+        moved = _moved(tiles, orders)
     total = np.zeros_like(padded)
     weight = np.zeros_like(padded[:1])
     for number, place in enumerate(places):

@@ -1,7 +1,7 @@
 """The fill "texture": each segment's own texture with shuffled phases."""
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,13 +62,14 @@ def _groups(segments: Integers, seed: int) -> Iterator[tuple[Positions, Mapping,
     segment too large for a matrix is transformed.
     """
     for pixels in _by_size(segments):
-        many = LARGEST // pixels.shape[1] ** 2
-        for first in range(0, len(pixels), many or 1):
-            some = pixels[first : first + (many or 1)]
-            yield (
-                some,
-                *(_by_matrices(some, segments.shape, seed) if many else _by_transform(some, segments.shape, seed)),
-            )
+        at_once = LARGEST // pixels.shape[1] ** 2
+        if at_once:
+            for first in range(0, len(pixels), at_once):
+                some = pixels[first : first + at_once]
+                yield some, *_by_matrices(some, segments.shape, seed)
+        else:
+            for own in pixels:
+                yield own[None], *_by_transform(own, segments.shape, seed)
 
 
 def _by_size(segments: Integers) -> list[Positions]:
@@ -85,23 +86,25 @@ def _by_matrices(pixels: Positions, shape: tuple[int, ...], seed: int) -> tuple[
     width = shape[1]
     places = pixels // width * (2 * width - 1) + pixels % width
     shuffle, *blurs = kernels[:, places[:, :, None] - places[:, None, :] + kernels.shape[1] // 2]
-    return lambda values: shuffle @ values, [
-        lambda values, blur=blur: blur @ values / blur.sum(axis=2, keepdims=True)  # type: ignore[misc]
-        for blur in blurs
-    ]
+    return partial(np.matmul, shuffle), [partial(_averaged, blur) for blur in blurs]
+
+
+def _averaged(weights: Float64, values: Float64) -> Float64:
+    """Average values (segments, size, C) by weights (segments, size, size)."""
+    return weights @ values / weights.sum(axis=2, keepdims=True)
 
 
 def _by_transform(pixels: Positions, shape: tuple[int, ...], seed: int) -> tuple[Mapping, list[Mapping]]:
-    """Shuffle and blur a single segment, intp (1, size), by transforms and filters of the whole image."""
+    """Shuffle and blur a single segment, intp (size,), by transforms and filters of the whole image."""
     phases = _phases(*shape, seed)[..., None]
 
     def alone(values: Float64) -> Float64:
         image = np.zeros((*shape, values.shape[2]))
-        image.reshape(-1, values.shape[2])[pixels[0]] = values[0]
+        image.reshape(-1, values.shape[2])[pixels] = values[0]
         return image
 
     def of_segment(image: Float64) -> Float64:
-        return image.reshape(1, -1, image.shape[2])[:, pixels[0]]
+        return image.reshape(1, -1, image.shape[2])[:, pixels]
 
     def shuffle(values: Float64) -> Float64:
         spectrum = np.fft.rfft2(alone(values), axes=(0, 1)) * phases
@@ -116,7 +119,7 @@ def _by_transform(pixels: Positions, shape: tuple[int, ...], seed: int) -> tuple
         weights = np.ones((*values.shape[:2], 1))
         return smoothed(values, bell) / smoothed(weights, bell)
 
-    return shuffle, [lambda values, sigma=sigma: blur(values, sigma) for sigma in SIGMAS]  # type: ignore[misc]
+    return shuffle, [partial(blur, sigma=sigma) for sigma in SIGMAS]
 
 
 @lru_cache(maxsize=16)

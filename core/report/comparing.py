@@ -32,17 +32,21 @@ def compared(explanations: Sequence[Explanation], others: Float32 | None) -> pd.
     rows = {}
     for pair in combinations(explanations, 2):
         # the map of the kind that runs store goes second, because `others` are of that kind
-        first, second = pair[::-1] if is_kept_kind(pair[0]) else pair
+        first, second = sorted(pair, key=is_kept_kind)
         titles = " and ".join(find_explainer(explanation.method).title for explanation in (first, second))
         reason = unclear(first) or unclear(second)
         if reason:
             rows[titles] = {"conclusion": reason}
             continue
-        comparable = others if is_kept_kind(second) else None
+        comparable = None
+        if is_kept_kind(second):
+            comparable = others
         agreement = agreement_of(first, second, others=comparable)
         rows[titles] = {"conclusion": conclusion(agreement)}
         if not math.isnan(agreement.rank):
-            as_well = f"{agreement.as_well} of {agreement.others}" if agreement.others else "unknown"
+            as_well = "unknown"
+            if agreement.others:
+                as_well = f"{agreement.as_well} of {agreement.others}"
             measures = (
                 plus(agreement.rank),
                 unbroken_percent(agreement.overlap, 0),

@@ -104,7 +104,9 @@ def _probes(first: Explanation, changes: pd.DataFrame, label: ClassName | None) 
 def _parts(parts: Parts) -> pd.DataFrame:
     """Tabulate the ten parts with the largest weights."""
     ends = [f"{plus(low)} to {plus(high)}" for low, high in zip(parts.low, parts.high, strict=True)]
-    sizes = {} if parts.regions is None else {"Pixels": np.bincount(parts.regions.ravel())}
+    sizes = {}
+    if parts.regions is not None:
+        sizes = {"Pixels": np.bincount(parts.regions.ravel())}
     table = pd.DataFrame(
         {
             "Part": parts.labels,

@@ -114,6 +114,8 @@ def _tally(finding: Finding) -> list[str]:
         return []
     counts = []
     for word, names in values.items():
-        alone = f" ({names[0]})" if len(names) == 1 else ""
+        alone = ""
+        if len(names) == 1:
+            alone = f" ({names[0]})"
         counts.append(f"{word}: {len(names)}{alone}")
     return counts

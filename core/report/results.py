@@ -73,7 +73,9 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
             there = ", ".join(stored) or "no study"
             raise StudyError(f"{name} has no study or finding {wanted}; it has {there}")
         chosen += matching
-    return chosen if studies else list(every.values())
+    if studies:
+        return chosen
+    return list(every.values())
 
 
 def results() -> tuple[str, pd.DataFrame]:
@@ -149,8 +151,9 @@ def _about_studies(studies: Studies) -> list[str]:
             effects = {}
             for finding in next(iter(findings.values())):
                 label = finding.about.label
-                scale = SCALES.get(finding.about.unit)
-                effects[label] = f"{label} ({scale})" if scale else label
+                effects[label] = label
+                if finding.about.unit in SCALES:
+                    effects[label] += f" ({SCALES[finding.about.unit]})"
             text = f"Effects: {'; '.join(effects.values())}."
             parts += [f"## {find_study(study).title}", text, markdown(across(findings))]
     return parts
@@ -244,7 +247,9 @@ def _cell(finding: Finding, others: ByDetector) -> str:
     answer = answer_of(finding).word
     text = f"{_against(finding.main, finding.about.unit)}: {answer}"
     otherwise = _otherwise(finding.key, answer, others)
-    return f"{text} ({otherwise})" if otherwise else text
+    if otherwise:
+        return f"{text} ({otherwise})"
+    return text
 
 
 def _against(contrast: Contrast, unit: Unit) -> str:
@@ -264,7 +269,9 @@ def trainings(studies: Studies) -> pd.DataFrame:
     for key in TRAINED:
         study, _, finding_key = key.partition(".")
         for name, of in studies.items():
-            finding = None if study not in of else of[study].finding(finding_key)
+            finding = None
+            if study in of:
+                finding = of[study].finding(finding_key)
             others = [] if finding is None else [other for other in finding.choices if other.kind == "training"]
             if finding is None or not others:
                 continue

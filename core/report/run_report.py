@@ -77,7 +77,9 @@ def report_of(
         interval = f"({percent(low)} to {percent(high)})"
         lead.append(f"Accuracy {percent(overall['accuracy'])} {interval} on {images:,} images.")
         lead.append(f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.")
-    leaks = f"{manifest['leaked']:,}" if run.leaks_checked else "an unknown number"
+    leaks = "an unknown number"
+    if run.leaks_checked:
+        leaks = f"{manifest['leaked']:,}"
     lead.append(f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}.")
     if "accuracy" in clean:
         lead.append(f"Accuracy without them: {percent(clean['accuracy'])}.")
@@ -115,7 +117,10 @@ def gather(run: Run) -> dict[str, Any]:
             problems.append(str(error))
     # a report may be sent to others, so its paths are relative to the run's folder
     problems = [problem.replace(f"{run.path}{os.sep}", "") for problem in problems]
-    return {"detector": None if maker is None else detectors[maker].manifest, "answers": answers, "problems": problems}
+    detector = None
+    if maker is not None:
+        detector = detectors[maker].manifest
+    return {"detector": detector, "answers": answers, "problems": problems}
 
 
 def _quality(run: Run) -> list[Block]:
@@ -143,7 +148,10 @@ def _quality(run: Run) -> list[Block]:
         blocks.append(pd.DataFrame({"Confidence": bins["confidence"], "Accuracy (calibration)": intervals}))
     judged = judged_table(run)
     groups = {column: error_by(judged, column) for column in ("category", "source", "seen") if column in judged}
-    means = means_by_source(judged) if "source" in judged else pd.DataFrame()
+    if "source" in judged:
+        means = means_by_source(judged)
+    else:
+        means = pd.DataFrame()
     if len(means):
         rates = ["Pooled error rate", "Macro mean"]
         blocks.append(means.astype({"Number": str, "Images": str}).assign(**means[rates].map(percent)))

@@ -123,7 +123,9 @@ def _tiles(rows: pd.DataFrame, wanted: Filter, pixels: list[Pixels | None]) -> l
         words = f"{prediction}, p(REAL) {row.p_real:.2f}"
         if wrong:
             words += f"; is {row.label}"
-        url = None if picture is None else data_url(picture)
+        url = None
+        if picture is not None:
+            url = data_url(picture)
         tiles.append({"called": prediction, "wrong": wrong, "words": words, "name": row.name, "picture": url})
     note = "The border is the verdict: blue for REAL, orange for FAKE."
     if rows["label"].notna().any():

@@ -56,7 +56,9 @@ def _find(parents: tuple[Path, ...], folder: str, *, shadowed: str = "{}") -> di
     for parent in {os.path.realpath(parent): parent for parent in parents}.values():
         for path in _folders(parent / folder):
             if is_plain_name(path.name):
-                name = shadowed.format(path.name) if path.name in paths else path.name
+                name = path.name
+                if path.name in paths:
+                    name = shadowed.format(path.name)
                 paths.setdefault(name, path)
     return paths
 

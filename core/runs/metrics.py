@@ -148,7 +148,7 @@ def confidence_histogram(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "right": right_counts, "wrong": wrong_counts})
 
 
-def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
+def calibration(table: pd.DataFrame) -> pd.DataFrame:
     """Compute the accuracy of verdicts by confidence; bins without an image are left out.
 
     Returns:
@@ -156,7 +156,7 @@ def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
     """
     confidence = confidence_of(table["p_real"].to_numpy()).astype(np.float64)
     right = is_right(table)
-    index = _bins_of(confidence, bins)
+    index = _bins_of(confidence, CURVE_BINS)
     index = np.unique(index, return_inverse=True)[1]
     images = np.bincount(index)
     hits = np.bincount(index, right).astype(int)

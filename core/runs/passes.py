@@ -16,7 +16,7 @@ from core.images.image_set import DatasetError, ImageSet
 from core.images.loading import load_image_set
 from core.runs.writing import library_versions
 from core.storage.atomic import cache_dir
-from core.storage.shards import Engine, Report, compute_shards
+from core.storage.shards import Engine, Report, ShardProgress, compute_shards
 
 # the fewest images of a shard
 SHARD = 128
@@ -71,7 +71,7 @@ def pass_in_shards(
     images: ImageSet,
     *,
     engine: Engine,
-    progress: Callable[[int, int, str], None],
+    progress: ShardProgress,
 ) -> Pass:
     """Compute the same as `Detector.full_pass`; finished shards stay in `shards_folder`.
 

@@ -57,7 +57,9 @@ def count_resized(run: Run) -> dict[str, int]:
     sizes = run.predictions[["height", "width"]].dropna().astype(int).value_counts()
     for (height, width), number in sizes.items():
         if run.preprocessing.resamples(height, width):
-            change = "enlarged" if run.preprocessing.enlarges(height, width) else "shrunk"
+            change = "shrunk"
+            if run.preprocessing.enlarges(height, width):
+                change = "enlarged"
             counts[change] += int(number)
     return counts
 

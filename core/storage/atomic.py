@@ -40,7 +40,10 @@ def writing(path: Path) -> Iterator[None]:
         if "requested and" in str(error):
             # of a full disk, NumPy gives no errno, only how many values it has written
             number = errno.ENOSPC
-        reason = os.strerror(number) if number else str(error)
+        if number:
+            reason = os.strerror(number)
+        else:
+            reason = str(error)
         raise WriteError(number or errno.EIO, reason, str(path)) from error
 
 
@@ -116,7 +119,10 @@ def remove_abandoned(path: Path) -> None:
     for left in (*siblings(path, ".tmp"), *siblings(path, ".old")):
         with contextlib.suppress(OSError):
             if time.time() - max(file.stat().st_mtime for file in (left, *left.glob("*"))) > ABANDONED:
-                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()
 
 
 def sync(path: Path) -> None:

@@ -18,8 +18,23 @@ from core.storage.limits import open_file
 
 # called with (share done, what is being done)
 Report = Callable[[float, str], None]
+# called with (done, all, what is being done)
+ShardProgress = Callable[[int, int, str], None]
 # number of a shard -> intp, rising positions of rows
 Shards = Mapping[int, Positions]
+
+
+def silent(*_: object) -> None:
+    """Report nothing, a `Report` and a `ShardProgress`."""
+
+
+def progress_of(report: Report, text: str) -> Callable[[int, int], None]:
+    """Return a function of (done, all) that reports the share beside a text."""
+
+    def progress(done: int, total: int) -> None:
+        report(0.0, f"{text}, {done / max(1, total):.0%}")
+
+    return progress
 
 
 class Work(Protocol):
@@ -56,7 +71,7 @@ def compute_shards(
     *,
     whole: bool = False,
     engine: Engine,
-    progress: Callable[[int, int, str], None],
+    progress: ShardProgress,
 ) -> Iterator[tuple[int, pd.DataFrame]]:
     """Compute the shards that a folder does not hold, and keep each there.
 
@@ -92,7 +107,9 @@ def compute_shards(
     def report(share: float, text: str) -> None:
         progress(before + int(share * (total - before)), total, text)
 
-    for number, table in engine(work, missing, report) if missing else ():
+    if not missing:
+        return
+    for number, table in engine(work, missing, report):
         write_bytes_atomically(_file(folder, number), partial(table.to_parquet, index=False))
         done += len(missing[number])
         progress(done, total, work.name)

@@ -67,14 +67,16 @@ def study_columns(run: Run) -> dict[str, StudyColumn]:
                 continue
             if not is_current(study, about):
                 continue
+            names.remove("id")
             title = str(about.get("title") or study.replace("_", " ").capitalize())
-            for name in filter(lambda name: name != "id", names):
+            question = str(about.get("question") or "")
+            for name in names:
                 text = str(about["columns"].get(name, ""))
                 label = text.partition(",")[0].strip(" .")
-                label = label if 0 < len(label) <= MAX_LABEL else name.replace("_", " ")
-                columns[f"{study}.{name}"] = StudyColumn(
-                    title, label[:1].upper() + label[1:], text, str(about.get("question") or ""), name in explore
-                )
+                if not 0 < len(label) <= MAX_LABEL:
+                    label = name.replace("_", " ")
+                label = label[:1].upper() + label[1:]
+                columns[f"{study}.{name}"] = StudyColumn(title, label, text, question, name in explore)
     return columns
 
 
@@ -122,15 +124,18 @@ def _usable(values: pd.Series) -> pd.Series | None:
     """Convert a study's column to numbers, booleans or a few named values; None for anything else."""
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         # half floats and nullable numbers are for files; much of pandas and NumPy does not support them
-        return values.astype(np.float32 if values.dtype == np.float16 else values.to_numpy().dtype)
+        if values.dtype == np.float16:
+            return values.astype(np.float32)
+        return values.astype(values.to_numpy().dtype)
     if values.dtype == bool:
         return values
     kind = pd.api.types.infer_dtype(values.astype(object), skipna=True)
     if kind == "boolean":
         # both, though one may not occur in a sample: links filter by either
         return pd.Series(pd.Categorical(values.map({True: "yes", False: "no"}), ["no", "yes"]), index=values.index)
-    few = kind == "string" and values.nunique() <= MAX_CHOICES
-    return values.astype(str).where(values.notna()).astype("category") if few else None
+    if kind != "string" or values.nunique() > MAX_CHOICES:
+        return None
+    return values.astype(str).where(values.notna()).astype("category")
 
 
 def versus_table(other: Run, ids: pd.Series) -> pd.DataFrame:
@@ -174,12 +179,14 @@ def browse_table(
         A row an image. The columns that studies offer are named `<study>.<column>`; positions in the embeddings of its
         study `clusters` are float32 `<space>_x` and `<space>_y`, NaN for images outside that.
     """
-    table = judged_table(run) if judged is None else judged
-    columns = study_columns(run) if columns is None else columns
+    if judged is None:
+        judged = judged_table(run)
+    if columns is None:
+        columns = study_columns(run)
     offered = [name for name, column in columns.items() if column.offered]
     positions = [name for name in columns if name.startswith(f"{EMBEDDINGS}.") and name.endswith(("_x", "_y"))]
     values = read_columns(run, dict.fromkeys([*offered, *positions]))
     # what cannot be browsed is left out
     embedding = values[values.columns.intersection(positions, sort=False)].astype(np.float32)
-    embedding = embedding.rename(columns=lambda name: name.partition(".")[2])
-    return pd.concat([table, values[values.columns.intersection(offered, sort=False)], embedding], axis=1)
+    embedding = embedding.rename(columns=lambda name: name.removeprefix(f"{EMBEDDINGS}."))
+    return pd.concat([judged, values[values.columns.intersection(offered, sort=False)], embedding], axis=1)

@@ -12,11 +12,18 @@ _MARGINS = {r"(?!(?:id|weight)$|.*_margin$)(.+)": r"\1_margin"}
 # study -> what matches a former name of a column in full, and the present name
 RENAMED: dict[str, dict[str, str]] = {
     "agreement": {r"(rank|others_rank|rank_share)": r"lime_\1"},
+    "audit": {
+        r"(images|values)": r"\1_count",
+        r"count": "copies_count",
+        r"other_class": "other_class_count",
+        r"(direct|shuffled)(|_low|_high)": r"\1_auroc\2",
+    },
     "bands": _MARGINS,
     "certainty": {r"(.+_(?:certain|both|reversed))": r"\1_count"},
     "clusters": {r"(features|maps)_control": r"\1_control_silhouette"},
     "composite": {r"(?!(?:id|weight|layout)$|.*_auroc$)(.+)": r"\1_auroc"},
     "deliveries": _MARGINS,
+    "duplicates": {r"in_(training|set)": r"\1_kind"},
     "neighbours": {
         r"agrees": "is_agreeing",
         r"(neighbours|pixels|shuffled)_say": r"\1_label",
@@ -25,6 +32,11 @@ RENAMED: dict[str, dict[str, str]] = {
         r"distance_other": "other_distance",
         r"among": "searched_set",
         r"candidates": "candidates_count",
+    },
+    "out_of_distribution": {
+        r"(images|clusters|skipped|called_real)": r"\1_count",
+        r"share_real": "called_real_share",
+        r"(sure|depends)": r"\1_share",
     },
     "probes": {
         r"turned_by": "smallest_flip_probe",

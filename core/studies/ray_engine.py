@@ -22,7 +22,7 @@ from core.homes import ROOT
 from core.images.image_set import DatasetError
 from core.storage.atomic import cache_dir
 from core.storage.limits import ContractError
-from core.storage.shards import Engine, Report, Shards, Work, run_locally
+from core.storage.shards import Engine, Report, Shards, Work, run_locally, silent
 from core.studies.study import StudyError
 
 INSTALL = "Ray is not installed; give `pip install 'ray[data]'`, or leave --engine ray out to compute in this process"
@@ -67,7 +67,7 @@ class ShardWorker:
         """Return the table of shard `row["number"]` as parquet, or the sentence that says why there is none."""
         answer: dict[str, Any] = {"number": int(row["number"]), "table": b"", "problem": "", "trace": ""}
         try:
-            self.compute = self.compute or self.work.open(lambda _share, _text: None)
+            self.compute = self.compute or self.work.open(silent)
             table = self.compute(self.shards[answer["number"]])
             return answer | {"table": table.to_parquet(index=False)}
         except (StudyError, ContractError, DatasetError) as error:
@@ -88,11 +88,15 @@ def _run_on_ray(address: str | None, work: Work, shards: Shards, report: Report)
     mine = not ray.is_initialized()
     try:
         if mine:
-            here = {"include_dashboard": False} if address is None else {}
-            ray.init(address=address or "local", **here, log_to_driver=False, logging_level=logging.ERROR)
+            options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+            if address is None:
+                options["include_dashboard"] = False
+            ray.init(address=address or "local", **options)
         # a GPU for each worker where there are any, else a core
         resources = ray.cluster_resources()
-        gpus = int(resources.get("GPU", 0)) if work.device != "cpu" else 0
+        gpus = 0
+        if work.device != "cpu":
+            gpus = int(resources.get("GPU", 0))
         workers = max(1, min(len(shards), gpus or int(resources.get("CPU", 1))))
         items = ray.data.from_items([{"number": number} for number in shards], override_num_blocks=len(shards))
         answers = items.map(
@@ -101,12 +105,12 @@ def _run_on_ray(address: str | None, work: Work, shards: Shards, report: Report)
             # one shard waits at each worker, so that none is idle while the next is sent
             compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
             num_cpus=1,
-            num_gpus=1 if gpus else 0,
+            num_gpus=min(1, gpus),
             runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TELLTALE_CACHE": str(cache_dir())}},
         )
         for row in answers.iter_rows():
             if row["problem"]:
-                raise StudyError(row["problem"]) from (RuntimeError(row["trace"]) if row["trace"] else None)
+                raise StudyError(row["problem"]) from RuntimeError(row["trace"])
             yield int(row["number"]), pd.read_parquet(io.BytesIO(row["table"]))
     except (ray.exceptions.RayError, ConnectionError) as error:
         raise StudyError(f"Ray gave up ({str(error).strip().splitlines()[-1]}); what was finished is kept") from error

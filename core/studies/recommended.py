@@ -4,13 +4,14 @@ The time is measured: the study is computed for a few images. Whole sets cannot 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from core.runs.run import Run
 from core.storage.limits import ContractError
+from core.storage.shards import ShardProgress, silent
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, check_needs
 from core.studies.store import read_study, study_path
@@ -42,7 +43,7 @@ def plan(
     source: Source,
     *,
     images: int = ENOUGH,
-    progress: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
+    progress: ShardProgress = silent,
 ) -> list[Plan]:
     """List the studies that a run lacks or whose file cannot be read, and time each on a few of its images.
 
@@ -87,14 +88,19 @@ def _timed(study: Study, context: Context, images: int | None) -> Plan:
 
 def rows_of(plans: Sequence[Plan]) -> list[dict[str, object]]:
     """Lay plans out, a row each, the sum of all times last."""
-    rows: list[dict[str, object]] = [
-        {
+    rows: list[dict[str, object]] = []
+    total = 0.0
+    for plan in plans:
+        row: dict[str, object] = {
             "study": plan.study.name,
-            "images": "all" if plan.images is None else plan.images,
-            "minutes": "" if plan.seconds is None else f"{plan.seconds / 60:.1f}",
-            "note": plan.refusal or ("not timed, of the whole set" if plan.images is None else ""),
+            "images": plan.images or "all",
+            "minutes": "",
+            "note": plan.refusal,
         }
-        for plan in plans
-    ]
-    total = sum(plan.seconds or 0 for plan in plans) / 60
-    return [*rows, {"study": "together", "images": "", "minutes": f"{total:.1f}", "note": ""}]
+        if plan.seconds is not None:
+            row["minutes"] = f"{plan.seconds / 60:.1f}"
+            total += plan.seconds
+        elif not plan.refusal:
+            row["note"] = "not timed, of the whole set"
+        rows.append(row)
+    return [*rows, {"study": "together", "images": "", "minutes": f"{total / 60:.1f}", "note": ""}]

@@ -49,7 +49,9 @@ def find_study(name: str) -> Study:
     if name not in STUDIES:
         raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES) or 'none'}")
     declared = resolve_name(STUDIES[name])
-    study: Study = declared() if callable(declared) else declared
+    study: Study = declared
+    if callable(declared):
+        study = declared()
     return study
 
 

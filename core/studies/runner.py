@@ -32,7 +32,16 @@ from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
 from core.storage.atomic import cache_dir
 from core.storage.seals import read_manifest
-from core.storage.shards import Engine, Report, compute_shards, remove_shards, run_locally
+from core.storage.shards import (
+    Engine,
+    Report,
+    ShardProgress,
+    compute_shards,
+    progress_of,
+    remove_shards,
+    run_locally,
+    silent,
+)
 from core.studies.registry import VERSIONS, find_study
 from core.studies.shared.groups import choose_rows
 from core.studies.store import KEPT, OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
@@ -59,7 +68,7 @@ class Source:
     device: str = "auto"
     missing: frozenset[str] | None = None
 
-    def open(self, report: Report = lambda _share, _text: None) -> Context:
+    def open(self, report: Report = silent) -> Context:
         """Read run, detector and images, and check that they belong together.
 
         Args:
@@ -70,15 +79,14 @@ class Source:
             ContractError, DatasetError: something cannot be read.
         """
         run = read_run(self.run)
-        detector = None if self.detector is None else load_detector(self.detector, device=self.device)
-        if detector is not None and not detector.identity.made(run.manifest):
-            raise StudyError(f"{self.detector} is not the detector that made {self.run}; name the one that did")
+        detector = None
+        if self.detector is not None:
+            detector = load_detector(self.detector, device=self.device)
+            if not detector.identity.made(run.manifest):
+                raise StudyError(f"{self.detector} is not the detector that made {self.run}; name the one that did")
         sets = []
         if run.images is None and self.data is not None:
-
-            def progress(done: int, total: int) -> None:
-                report(0.0, f"reading images, {done / max(1, total):.0%}")
-
+            progress = progress_of(report, "reading images")
             # a bad file may be skipped: pictures are found by the hash of their file, and no run holds what is no image
             sets = [load_image_set(self.data, run.split, fit=run.preprocessing, skip_bad=True, progress=progress)]
         pictures = find_pictures(run, sets)
@@ -88,8 +96,7 @@ class Source:
                 f"{self.data or 'the run'} or have changed; say with --data where they are"
             )
         pixels = pictures.pixels
-        is_in_order = np.array_equal(pictures.where, np.arange(len(pixels)))
-        if not is_in_order:
+        if not np.array_equal(pictures.where, np.arange(len(pixels))):
             pixels = np.asarray(pixels[pictures.where])
         return Context(run, cast("Detector", detector), pixels, self.data, report, self.missing)
 
@@ -113,7 +120,9 @@ def find_source(
     folder = find_named(str(run), find_runs(), "run")
     opened = read_run(folder)
     manifest = opened.manifest
-    given = DataPath(data, fake_classes) if data else remembered(str(manifest["set_fingerprint"]))
+    given = remembered(str(manifest["set_fingerprint"]))
+    if data:
+        given = DataPath(data, fake_classes)
     # refused here, before all of CIFAKE is read in vain
     if given is None and opened.images is None and not manifest["set"].startswith("cifake"):
         raise StudyError(f"{folder.name} does not store its pictures; add --data and what the run was made from")
@@ -154,7 +163,11 @@ class StudyWork:
     def open(self, report: Report) -> Callable[[Positions], pd.DataFrame]:
         """Open the source, and prepare what the study needs of it, once for all shards."""
         context = self.study.prepared(self.source.open(report))
-        return lambda positions: self.study.compute(context, positions, self.study.parameters)
+
+        def compute(positions: Positions) -> pd.DataFrame:
+            return self.study.compute(context, positions, self.study.parameters)
+
+        return compute
 
 
 def run_study(
@@ -166,7 +179,7 @@ def run_study(
     simple: bool = False,
     stored: StudyResult | None = None,
     engine: Engine = run_locally,
-    progress: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
+    progress: ShardProgress = silent,
 ) -> Path:
     """Compute a study of a run and write its file beside the run, replacing an older one.
 
@@ -204,11 +217,13 @@ def run_study(
         weights = np.asarray(chosen.get(WEIGHT, np.ones(len(positions))), np.float32)
         source = replace(source, missing=frozenset(study.missing(stored.table)))
     folder = work_folder(study, run, positions, source)
-    size = max(1, len(positions)) if study.whole else study.shard
+    size = study.shard
+    if study.whole:
+        size = max(1, len(positions))
     work = StudyWork(source, study)
     has_any_rows = study.whole or bool(study.methods)
-    shards = compute_shards(work, positions, size, folder, whole=has_any_rows, engine=engine, progress=progress)
-    table = pd.concat([table for _, table in sorted(shards, key=lambda shard: shard[0])], ignore_index=True)
+    shards = dict(compute_shards(work, positions, size, folder, whole=has_any_rows, engine=engine, progress=progress))
+    table = pd.concat([shards[number] for number in sorted(shards)], ignore_index=True)
     if not study.whole:
         ids = run.predictions["id"].to_numpy(str)[positions]
         _check_table(study, table, ids, source.missing)
@@ -232,7 +247,9 @@ def run_study(
 
 def _check_table(study: Study, table: pd.DataFrame, ids: NDArray[np.str_], wanted: frozenset[str] | None) -> None:
     """Raise StudyError where a table has not the rows of each id in their order, or lacks what is wanted."""
-    rows = table["id"].drop_duplicates() if study.methods else table["id"]
+    rows = table["id"]
+    if study.methods:
+        rows = rows.drop_duplicates()
     if not np.array_equal(rows.to_numpy(str), ids):
         raise StudyError(f"the study {study.name} does not give one row for each image in their order")
     lacks = [name for name in study.missing(table) if wanted is None or name in wanted]

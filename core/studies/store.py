@@ -111,7 +111,9 @@ class StudyResult:
             findings = conclude_study(name, self.run, self.table, {**self.about["parameters"], **given})
             return tuple(with_trainings(findings, self.about.get(TRAININGS, {})))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            lacks = f"has no column {error}" if isinstance(error, KeyError) else "holds values of another form"
+            lacks = "holds values of another form"
+            if isinstance(error, KeyError):
+                lacks = f"has no column {error}"
             again = f"make it again with `{PROGRAM} study {name} --run {quote(self.run.name)}`"
             raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
 
@@ -142,9 +144,12 @@ def study_path(run: Path, name: str) -> Path:
     """Return the file of a study of a run: named as the study is now, or as it was where only such a file is there."""
     name = present_name(name)
     path = run / "studies" / f"{name}.parquet"
-    former = [path.with_stem(old) for old, new in FORMER_NAMES.items() if new == name]
-    older = [file for file in former if file.is_file()]
-    return older[0] if older and not path.is_file() else path
+    if not path.is_file():
+        for former, present in FORMER_NAMES.items():
+            older = path.with_stem(former)
+            if present == name and older.is_file():
+                return older
+    return path
 
 
 def study_files(run: Path) -> dict[str, Path]:
@@ -211,13 +216,12 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         About.model_validate(about)
     except ValidationError as error:
         raise ContractError(f"{path} has no usable {error.errors()[0]['loc'][0]}; {again}") from None
-    is_of_images = about.get("whole") is False and "id" in table
-    images = table["id"].nunique() if is_of_images else 0
-    if is_of_images and about.get("images", images) != images:
-        raise ContractError(f"{path} has {images} images and says {about['images']}; {again}")
-    key = "" if run is None else foreign_key(about, run.manifest)
-    if key:
-        raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
+    if about.get("whole") is False and "id" in table:
+        images = table["id"].nunique()
+        if about.get("images", images) != images:
+            raise ContractError(f"{path} has {images} images and says {about['images']}; {again}")
+    if run is not None and foreign_key(about, run.manifest):
+        raise ContractError(f"{path} belongs to another run ({foreign_key(about, run.manifest)} differs); {again}")
     return StudyResult(path, present_table(name, table), about | present_names(name, about), run)
 
 
@@ -233,6 +237,7 @@ def present_names(study: str, about: Mapping[str, Any]) -> dict[str, Any]:
 def is_current(study: str, about: Mapping[str, Any]) -> bool:
     """Check that a file's metadata are of a schema that is read, and of the study's present version."""
     schema = about.get("schema", 1)
+    # the first schemas state none
     version = about.get("version") if schema == SCHEMA else 1
     return schema in range(1, SCHEMA + 1) and version == VERSIONS.get(study, 1)
 
@@ -281,7 +286,8 @@ def _in_training(other: Run, study: str, run: Run, findings: Sequence[Finding]) 
 def with_derived(study: Study, run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """Derive a study's derived columns again, and put the declared columns first and the weights last."""
     values = table.drop(columns=[*study.derived, WEIGHT], errors="ignore")
-    values = pd.concat([values, study.derive(run, values)], axis=1)
+    if study.derive is not None:
+        values = pd.concat([values, study.derive(run, values)], axis=1)
     declared = ["id", *(name for name in study.columns if name in values)]
     others = values.columns.difference(declared, sort=False)
     return values[[*declared, *others]].assign(**{WEIGHT: table[WEIGHT]})
@@ -309,9 +315,11 @@ def find_stored(study: Study, run: Run) -> StudyResult | None:
         result = read_study(study_path(run.path, study.name), run)
     except ContractError:
         return None
-    given = result.about.get("parameters", {})
-    is_same = all(given.get(name, value) == value for name, value in study.parameters.items())
-    return result if is_same and not (study.whole and study.missing(result.table)) else None
+    given = {**study.parameters, **result.about.get("parameters", {})}
+    is_other = any(given[name] != value for name, value in study.parameters.items())
+    if is_other or (study.whole and study.missing(result.table)):
+        return None
+    return result
 
 
 def foreign_key(about: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
@@ -369,6 +377,7 @@ def _digest(table: pd.DataFrame, about: Mapping[str, Any]) -> str:
         else:
             numbers = np.array(values.to_numpy())
             # parquet does not keep which of its many bit patterns a NaN has
-            numbers[np.isnan(numbers)] = np.nan if numbers.dtype.kind == "f" else 0
+            if numbers.dtype.kind == "f":
+                numbers[np.isnan(numbers)] = np.nan
             digest.update(numbers.tobytes())
     return digest.hexdigest()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from core.arrays import Pixels, Positions
+from core.arrays import Array, Pixels, Positions
 from core.findings.contrast import Finding
 from core.runs.run import Run
+from core.storage.shards import Report, silent
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -48,13 +49,17 @@ class Context:
     detector: Detector
     pixels: Pixels
     data: str | None = None
-    report: Callable[[float, str], None] = field(default=lambda _share, _text: None)
+    report: Report = silent
     missing: frozenset[str] | None = None
     shared: Any = None
 
     def wants(self, *names: str) -> bool:
         """Tell whether any of these columns, or methods, is missing."""
         return self.missing is None or not self.missing.isdisjoint(names)
+
+    def ids(self, rows: Positions) -> Array:
+        """Return the ids of the run's images at some positions."""
+        return self.run.predictions["id"].to_numpy()[rows]
 
 
 # positions in a run, and a study's parameters by name
@@ -64,6 +69,7 @@ Compute = Callable[[Context, Rows, Parameters], pd.DataFrame]
 Need = Literal["detector", "maps"]
 # (run, table of the study's file, parameters) -> findings, most telling first
 Conclude = Callable[[Run, pd.DataFrame, Parameters], Iterable[Finding]]
+Derive = Callable[[Run, pd.DataFrame], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -99,17 +105,17 @@ class Study:
     columns: Mapping[str, str]
     control: str
     compute: Compute
-    conclude: Conclude = field(default=lambda _run, _table, _parameters: [])
+    conclude: Conclude
     parameters: Mapping[str, Any] = field(default_factory=dict)
     explore: tuple[str, ...] = ()
     shard: int = 256
     whole: bool = False
     methods: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
-    prepare: Callable[[Context], Any] = field(default=lambda _context: None)
+    prepare: Callable[[Context], Any] | None = None
     needs: tuple[Need, ...] = ("detector",)
     derived: tuple[str, ...] = ()
-    derive: Callable[[Run, pd.DataFrame], pd.DataFrame] = field(default=lambda _run, table: table[[]])
+    derive: Derive | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -118,7 +124,9 @@ class Study:
 
     def missing(self, table: pd.DataFrame) -> list[str]:
         """List the parts that a table lacks, in their order."""
-        present = set(table["method"].unique() if self.methods else table.columns)
+        present = set(table.columns)
+        if self.methods:
+            present = set(table["method"])
         return [name for name in self.parts if name not in present]
 
     def completed(self, stored: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
@@ -144,6 +152,8 @@ class Study:
 
     def prepared(self, context: Context) -> Context:
         """The context with what all shards share."""
+        if self.prepare is None:
+            return context
         return replace(context, shared=self.prepare(context))
 
     def lacking(self, run: Run) -> Need | None:

@@ -220,7 +220,10 @@ class Training:
         with torch.no_grad():
             values = self.network.state_dict()
             for name, mean in self.averaged.state_dict().items():
-                mean.copy_(mean.lerp(values[name], weight) if mean.is_floating_point() else values[name])
+                value = values[name]
+                if mean.is_floating_point():
+                    value = mean.lerp(value, weight)
+                mean.copy_(value)
 
     def _floats(self, indices: Positions) -> Tensor:
         # a set of large images may not fit into the memory of a GPU

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from core.detectors.registry import find_kind
 from core.detectors.resnet import build_network
+from core.images.encoding import jpeg
 from core.perturbations.masking import FILLS, mask_batch
-from core.perturbations.photometric import compressed
 
 # how fine detail is removed as a cue: the share of images that each of three edits is applied to; all get at least one
 SHARE = 0.5
@@ -311,7 +311,7 @@ def without_fine_detail(pixels: Tensor, generator: torch.Generator) -> Tensor:
         pixels = pixels.index_copy(0, here, large)
     whole = pixels.permute(0, 2, 3, 1).round().clamp(0, 255).byte().cpu().numpy()
     for index in torch.nonzero(chosen[2]).flatten().tolist():
-        whole[index] = compressed(whole[index : index + 1], int(qualities[index].round()))[0]
+        whole[index] = jpeg(whole[index], int(qualities[index].round()))
     return torch.from_numpy(whole).permute(0, 3, 1, 2).to(pixels)
 
 

@@ -39,9 +39,9 @@ from dashboard.state import Setting
 # statistic -> its column in the table of images, where that has another name
 COLUMNS = {"compression": "files.compression"}
 DASHES = {"REAL": "solid", "FAKE": "dash"}
-SIDES = {"in_training": "With training images", "in_set": "Within this set"}
+SIDES = {"training": "With training images", "set": "Within this set"}
 WHAT = {FILE: "the same file", SHOWN: "the same pixels in another file", NEAR: "nearly the same picture"}
-SIDE = Setting("side", "in_training", SIDES)
+SIDE = Setting("side", "training", SIDES)
 # pairs that are drawn at first, and that a press adds
 STEP = 12
 PAIRS = Setting("pairs", STEP, kind=int, low=STEP, high=1200)
@@ -124,7 +124,7 @@ def copies_words(opened: Opened, duplicates: StudyResult) -> str:
     repeats = f"{int(opened.run.predictions['is_repeat'].sum()):,} repeats"
     if duplicates.finding("unchecked") is not None and not opened.run.leaks_checked:
         return f"Not checked; {repeats}."
-    leaks = [duplicates.finding(key) for key, (side, _) in COUNTED.items() if side == "in_training"]
+    leaks = [duplicates.finding(key) for key, (side, _) in COUNTED.items() if side == "training"]
     count = sum(int(leak.details.get("count", 0)) for leak in leaks if leak is not None)
     return f"{count:,} copies, {repeats}."
 
@@ -234,10 +234,10 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
         for side, title in SIDES.items():
             with grid.cell():
                 st.markdown(f"**{title}**")
-                for key, (column, kind) in COUNTED.items():
-                    if column == side and (one := duplicates.finding(key)) is not None:
+                for key, (counted, kind) in COUNTED.items():
+                    if counted == side and (one := duplicates.finding(key)) is not None:
                         _draw_count(opened, side, kind, one.details)
-                if side == "in_training" and duplicates.finding("unchecked") is not None:
+                if side == "training" and duplicates.finding("unchecked") is not None:
                     again = code(command(opened, "duplicates"))
                     st.caption(f"With the training images available, run {again}.")
     found = {side: copy_pairs(duplicates.table, side) for side in SIDES}
@@ -248,7 +248,7 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
     pairs = found[SIDE.value]
     shown = pairs.head(PAIRS.value)
     training = None
-    if SIDE.value == "in_training":
+    if SIDE.value == "training":
         # of the attached set, or of the sample
         source = "sample" if opened.run.manifest["set"].startswith("sample-") else datasets.registry().source
         wanted = tuple(zip(shown["partner"], shown["name"], strict=True))
@@ -277,7 +277,7 @@ def _draw_count(opened: Opened, side: str, kind: str, counts: Mapping[str, Any])
         label = f"{'about ' if counts['sampled'] else ''}{counts['count']:,}"
         key = f"data.{side}.{kind}"
         if st.button(label, icon=":material/grid_view:", key=key, disabled=not counts["count"], help="Show the images"):
-            state.go("mistakes", run=opened.run.name, wanted=Filter().choosing(f"duplicates.{side}", [kind]))
+            state.go("mistakes", run=opened.run.name, wanted=Filter().choosing(f"duplicates.{side}_kind", [kind]))
         sides = ", ".join(f"{counts[name.lower()]:,} {CLASS_WORDS[name]}" for name in reversed(CLASSES))
         st.markdown(f"{what}: {sides}{clash}" if counts["count"] and opened.run.classes else what, width="stretch")
 

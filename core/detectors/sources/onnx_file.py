@@ -45,9 +45,13 @@ class Graph(nn.Module):
         shape = inputs[0].shape
         # channels last, where the file says so
         self.last = shape[3] == 3 and shape[1] != 3
-        self.batch = shape[0] if isinstance(shape[0], int) else None
+        self.batch = None
+        if isinstance(shape[0], int):
+            self.batch = shape[0]
         sides = shape[1:3] if self.last else shape[2:4]
-        self.side = sides[0] if isinstance(sides[0], int) and sides[0] == sides[1] else None
+        self.side = None
+        if isinstance(sides[0], int) and sides[0] == sides[1]:
+            self.side = sides[0]
         self._session = session
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -67,7 +67,10 @@ class Scored(nn.Module):
             for path, image in zip(paths, pixels, strict=True):
                 Path(path).write_bytes(encode_png(image))
             try:
-                given = self.function(paths) if self.takes == "paths" else map(self.function, paths)
+                if self.takes == "paths":
+                    given = self.function(paths)
+                else:
+                    given = map(self.function, paths)
                 scores = torch.tensor([float(torch.as_tensor(score).item()) for score in given])
             except Exception as error:  # noqa: BLE001 - code of others raises anything
                 raise SourceError(f"its function fails with {type(error).__name__} ({first_line(error)})") from None
@@ -160,7 +163,9 @@ def read_function(request: Request) -> Brought:
             continue
         preprocess = {"crop": "before", "interpolation": "bicubic", "mean": (0.0,) * 3, "std": (1.0,) * 3}
         # a number and a threshold may be of a probability or of anything else
-        outputs: Outputs | None = "probabilities" if request.threshold is None else None
+        outputs: Outputs | None = None
+        if request.threshold is None:
+            outputs = "probabilities"
         return Brought(network, config | {"takes": takes}, preprocess, ("FAKE",), outputs)
     raise SourceError(f"{failures[1]}; of a list of paths, {failures[0]}")
 
@@ -170,14 +175,18 @@ def _consented(request: Request) -> tuple[dict[str, Any], bytes]:
     prefix, _, rest = request.source.partition(":")
     where, _, name = rest.rpartition(":")
     if not where or not name or not request.may_run_code:
-        returned = "the network" if prefix == "py" else "P(FAKE) of an image's path"
+        returned = "P(FAKE) of an image's path"
+        if prefix == "py":
+            returned = "the network"
         raise SourceError(
             f"{prefix}:FILE.py:FUNCTION or {prefix}:MODULE:FUNCTION names a function that returns {returned}, and runs "
             "code, which may do whatever you may do; give --run-code if you trust it"
         )
     try:
         # the packages around a module are imported to find it
-        origin = where if where.endswith(".py") else find_spec(where).origin  # type: ignore[union-attr]
+        origin: str | None = where
+        if not where.endswith(".py"):
+            origin = find_spec(where).origin  # type: ignore[union-attr]
         file = Path(origin).resolve()  # type: ignore[arg-type]
     except Exception as error:  # noqa: BLE001 - they may raise anything
         raise SourceError(

@@ -82,7 +82,9 @@ def read(request: Request) -> Brought:
     classes = settings.get("label_names")
     if isinstance(names, dict):
         classes = [names[number] for number in sorted(names, key=int)]
-    preprocess = preprocess_of(folder) if (folder / PREPROCESSOR).exists() else {}
+    preprocess = {}
+    if (folder / PREPROCESSOR).exists():
+        preprocess = preprocess_of(folder)
     # a folder written by timm states no model_type, but transformers can load it
     settings |= {"model_type": model.config.model_type, "transformers_version": transformers.__version__}
     return Brought(
@@ -98,7 +100,9 @@ def _refuse_elsewhere(settings: Mapping[str, Any]) -> None:
         raise SourceError(f"its {CONFIG} names a hub, a folder or a file elsewhere; add the network as timm:NAME")
     # the configuration of a part is read like a whole one
     for value in settings.values():
-        parts = value if isinstance(value, list) else [value]
+        parts = value
+        if not isinstance(value, list):
+            parts = [value]
         for part in parts:
             if isinstance(part, Mapping):
                 _refuse_elsewhere(part)
@@ -135,7 +139,9 @@ def preprocess_of(folder: Path) -> dict[str, Any]:
         raise SourceError(
             f"its {PREPROCESSOR} swaps red and blue, which detectors here cannot; export it to ONNX with that"
         )
-    scale = float(processor.rescale_factor) if processor.do_rescale else 1.0
+    scale = 1.0
+    if processor.do_rescale:
+        scale = float(processor.rescale_factor)
     mean = (0.0, 0.0, 0.0)
     std = (1.0, 1.0, 1.0)
     if processor.do_normalize:

@@ -169,7 +169,9 @@ _large_population = lru_cache(maxsize=1)(_make_population)
 
 
 def _population(n_segments: int) -> tuple[Mask, Jackknife]:
-    return _small_population(n_segments) if n_segments <= 128 else _large_population(n_segments)
+    if n_segments <= 128:
+        return _small_population(n_segments)
+    return _large_population(n_segments)
 
 
 @lru_cache(maxsize=256)
@@ -226,7 +228,9 @@ def fit_imputed(samples: Samples, values: Float64, *, confidence: float) -> Fit:
     proximity = proximity_of(keep)
     left = np.average((values - intercept - keep @ weights) ** 2, weights=proximity)
     whole = np.average((values - np.average(values, weights=proximity)) ** 2, weights=proximity)
-    r2 = float(1 - left / whole) if whole > 0 else 0.0
+    r2 = 0.0
+    if whole > 0:
+        r2 = float(1 - left / whole)
     freedom = len(keep) - count - 1
     if freedom < 1:
         return Fit(weights, np.full(count, np.inf), float(intercept), r2)

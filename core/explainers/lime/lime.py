@@ -124,10 +124,12 @@ class RegionLime(Explainer[R]):
         began = time.perf_counter()
         check_pixels(detector, image[None])
         check_target(detector, settings.target)
-        try:
-            segments = np.asarray(self.cut(image, settings) if regions is None else regions, np.int32)
-        except ValueError as error:
-            raise ExplanationError(str(error)) from None
+        if regions is None:
+            try:
+                regions = self.cut(image, settings)
+            except ValueError as error:
+                raise ExplanationError(str(error)) from None
+        segments = np.asarray(regions, np.int32)
         count = int(segments.max()) + 1
         if count > MOST_REGIONS:
             raise ExplanationError(
@@ -177,7 +179,9 @@ class RegionLime(Explainer[R]):
 
     def cost(self, settings: R) -> int:
         """See `Explainer.cost`: the samples, and what it takes to look into a map of one colour."""
-        fills = len(FILLS) if settings.certain_under == "every" else 1
+        fills = 1
+        if settings.certain_under == "every":
+            fills = len(FILLS)
         return fills * settings.n_samples + 2 * (MAX_PROBES + 1)
 
     def reading(self, explanation: Explanation) -> str:
@@ -233,7 +237,8 @@ def _weighed(
     if settings.sampling == "balanced":
         samples = balanced_samples(settings.n_samples, len(labels), state)
         # coin flips stay the package's to the last digit; where every combination is run there is nothing to impute
-        fitted = fit_samples if samples.exhaustive else fit_imputed
+        if not samples.exhaustive:
+            fitted = fit_imputed
     else:
         # lime's explain_instance draws a seed for the segmentation before data_labels draws the samples
         state.randint(0, high=1000)
@@ -276,7 +281,9 @@ def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, 
 
     def score(pixels: Pixels) -> Float32:
         """Grows where the target moves towards REAL; a probability moves as the margin does."""
-        target = "margin" if settings.target == "probability" else settings.target
+        target = settings.target
+        if settings.target == "probability":
+            target = "margin"
         values, sign = target_values(detector.logits(pixels), target)
         return values * sign
 
@@ -290,7 +297,9 @@ def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, 
         cause = "one segment"
     # results of earlier steps are shown only briefly, so they are not worth two more passes over the segments
     elif len(decisions) >= MIN_PROBES and step.done == 1:
-        other_fill: Fill = "mean" if settings.fill == "texture" else "texture"
+        other_fill: Fill = "texture"
+        if settings.fill == "texture":
+            other_fill = "mean"
         own, other = _balances(score, image, regions, fills=(settings.fill, other_fill), seed=settings.seed)
         if abs(own) >= ONE_WAY and other * np.sign(own) < ONE_WAY:
             cause = "fill"

@@ -112,7 +112,10 @@ class Jackknife:
         penalty[0, 0] = 0
         solve = np.linalg.inv(design.T @ design + penalty)
         pulls = []
-        for size in np.unique(sizes[sizes > 0]) if freedom > 0 and not samples.exhaustive else ():
+        if freedom < 1 or samples.exhaustive:
+            # there is no error to compute
+            drawn = drawn[:0]
+        for size in np.unique(sizes[samples.clusters[drawn]]):
             chosen = drawn[sizes[samples.clusters[drawn]] == size].reshape(-1, size)
             block = design[chosen]
             spread, axes = np.linalg.eigh(np.eye(size) - block @ solve @ block.transpose(0, 2, 1))

@@ -36,9 +36,10 @@ def compared() -> dict[str, AnyExplainer]:
 
 def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     """Describe a method's columns: none of the one whose maps runs store."""
+    if explainer is KEPT:
+        return {}
     titles = {"one": explainer.title, "kept": KEPT.title}
-    values = VALUES if explainer is not KEPT else {}
-    return {f"{explainer.name}_{value}": text.format(**titles) for value, text in values.items()}
+    return {f"{explainer.name}_{value}": text.format(**titles) for value, text in VALUES.items()}
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
@@ -55,9 +56,10 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         for row, own in zip(rows, explained, strict=True):
             others = cells.others(int(row), parameters["others"], seed=parameters["seed"])
             # toward the verdict: what is put first is what speaks for it
-            maps = own.values, stored[row], stored[others]
-            first, second, null = (cells.signs[row] * np.asarray(values, np.float32) for values in maps)
-            results.append(agreement(first, second, segments=segments, others=null))
+            sign = np.float32(cells.signs[row])
+            maps = sign * np.asarray(stored[others], np.float32)
+            own_map = sign * np.asarray(stored[row], np.float32)
+            results.append(agreement(sign * own.values, own_map, segments=segments, others=maps))
         return {f"{explainer.name}_{value}": [getattr(both, value) for both in results] for value in VALUES}
 
     return table_by_method(context, rows, columns_of, compute_columns)
@@ -78,7 +80,9 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
             # what is one method with Grad-CAM agrees with it of necessity
             if method in ALIKE and part[own].mean() > SAME:
                 continue
-            key = f"rank-{group}" if method in DEFAULT else f"rank-{method}-{group}"
+            key = f"rank-{method}-{group}"
+            if method in DEFAULT:
+                key = f"rank-{group}"
             contrast = compare_means("control", OTHERS, part[own], part[others], weights, control=OTHERS)
             yield Finding(key, AGREE, "rank_correlation", (contrast,), group=group, subject=explainer.title)
         compared_with = np.minimum(cells.sizes[positions.get_indexer(part["id"])] - 1, parameters["others"])

@@ -5,8 +5,10 @@ where they are not available, cross-fitted on the run's own) and tested on the r
 after shuffling the labels, two logistic regressions on a few numbers, and the network itself.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,12 +25,12 @@ from core.studies.shared.copies import Images, compressions, find_copies, neares
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
 Row: TypeAlias = dict[str, Any]
-# of the run's own images, and of the training images
-Pair: TypeAlias = Sequence[Array]
 ENDS = ("", "_low", "_high")
 # images of each class that a statistic needs
 MIN_IN_CLASS = 10
 RINGS = 16
+# images of 32 x 32 pixels whose spectra are computed together, of larger ones fewer
+AT_ONCE = 4096
 # of a histogram; what lies beyond the tails is counted in the outermost bins
 HISTOGRAM_BINS = 28
 TAILS = 0.005
@@ -44,19 +46,22 @@ COLUMNS = {
     "kind": "kind of row: fact (image statistic), ring (of the radial spectrum), leak (copies of training images), "
     "baseline (logistic regression), or network (the detector)",
     "name": "name of the fact, ring or baseline",
-    "images": "how many images it rests on",
-    "count": "of copies: how many images",
-    "other_class": "of copies: how many of them copy an image of the other class",
-    "values": "of a fact in words: how many values there are",
+    "images_count": "how many images it rests on",
+    "copies_count": "of copies: how many images",
+    "other_class_count": "of copies: how many of them copy an image of the other class",
+    "values_count": "of a fact in words: how many values there are",
     "accuracy": "share of right verdicts by this alone, 0 to 1",
-    **{f"{part}_{side}": "quartile of a ring's power over a class" for side in ("real", "fake") for part in QUARTILES},
-    "direct": "of a number: how often a REAL image has the higher value than a FAKE one, 0 to 1",
+    **{
+        f"{part}_{side}": "quartile of a ring's power over a class"
+        for side, part in product(("real", "fake"), QUARTILES)
+    },
+    "direct_auroc": "of a number: how often a REAL image has the higher value than a FAKE one, 0 to 1",
     "auroc": "how often a REAL image looks more REAL than a FAKE one by this alone, used in the best way, 0 to 1",
-    "shuffled": "the same after labels were shuffled: the control, about 0.5",
+    "shuffled_auroc": "the same after labels were shuffled: the control, about 0.5",
     "matched_auroc": "the detector's AUROC among images that are alike in the fact, or that have no copy, 0 to 1",
 }
-ESTIMATED = ("direct", "auroc", "shuffled", "matched_auroc")
-COLUMNS |= {name + end: "an end of its 95 % interval" for name in ESTIMATED for end in ENDS[1:]}
+ESTIMATED = [name for name in COLUMNS if name.endswith("auroc")]
+COLUMNS |= {name + end: "an end of its 95 % interval" for name, end in product(ESTIMATED, ENDS[1:])}
 
 STATISTIC = "Does this image statistic alone tell REAL from FAKE?"
 REMEMBERING = "Does remembering the training images tell REAL from FAKE?"
@@ -66,6 +71,22 @@ RING = "Which ring of the spectrum differs most between the classes?"
 # of a run of one class or without labels
 FOLLOWS = "Do REAL and FAKE verdicts differ in this image statistic?"
 BASELINES = {"spectrum": "of the spectrum", "facts": "of image statistics"}
+
+
+class Labelled(NamedTuple):
+    """Images as a classifier takes them.
+
+    Attributes:
+        features: (N,) or (N, F).
+        is_real: bool (N,).
+    """
+
+    features: Array
+    is_real: Mask
+
+    def shuffled(self, generator: np.random.Generator) -> "Labelled":
+        """The same with their labels in another order."""
+        return Labelled(self.features, self.is_real[generator.permutation(len(self.is_real))])
 
 
 class Audited(NamedTuple):
@@ -85,11 +106,6 @@ class Audited(NamedTuple):
     margins: Float64
     seed: int
 
-    @property
-    def real(self) -> Mask:
-        """bool (N,), `is_real` of the run's images."""
-        return np.asarray(self.own.rows["is_real"], bool)
-
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Measure a row a statistic, ring and baseline, one for copies of training images, and one for the network.
@@ -108,9 +124,14 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     table += _fact_rows(audited)
     if has_both(context.run):
         context.report(0.85, "spectra")
-        spectra = [radial_spectrum(part.pixels) for part in (audited.own, audited.training)]
-        table += _ring_rows(spectra[0], audited.real)
-        table += _baseline_rows(audited, spectra)
+        own = radial_spectrum(audited.own.pixels)
+        training = radial_spectrum(audited.training.pixels)
+        table += _ring_rows(own, audited.own.is_real)
+        table.append(_baseline_row("spectrum", audited, own, training))
+        facts = list(STATISTICS)
+        own = audited.own.rows[facts].to_numpy(float)
+        training = audited.training.rows[facts].to_numpy(float)
+        table.append(_baseline_row("facts", audited, own, training))
     return pd.DataFrame(table).reindex(columns=list(COLUMNS))
 
 
@@ -120,24 +141,45 @@ def _read(context: Context, seed: int) -> Audited:
     training = training_images(context)
     if not has_both(context.run):
         own = Images(own.rows.assign(is_real=context.run.predicted_real), own.pixels)
-        training = Images(training.rows[:0], training.pixels[:0])
-    audited = Audited(context, own, training, context.run.predictions["margin"].to_numpy(np.float64), seed)
-    real = int(audited.real.sum())
-    if min(real, len(audited.real) - real) < 2:
-        raise StudyError(f"{real} of {len(audited.real)} images are REAL; ask the audit of a set with both classes")
-    return audited
+        training = training.empty()
+    real = int(own.is_real.sum())
+    if min(real, len(own.rows) - real) < 2:
+        raise StudyError(f"{real} of {len(own.rows)} images are REAL; ask the audit of a set with both classes")
+    return Audited(context, own, training, context.run.predictions["margin"].to_numpy(np.float64), seed)
 
 
 def _network_row(audited: Audited) -> Row:
     """Measure how well the detector itself separates the classes."""
     margins = audited.margins
-    row: Row = {"kind": "network", "name": "network", "images": len(margins)}
-    row["accuracy"] = ((margins > 0) == audited.real).mean()
-    return row | _estimate("auroc", auroc(margins, audited.real))
+    is_real = audited.own.is_real
+    accuracy = ((margins > 0) == is_real).mean()
+    row: Row = {"kind": "network", "name": "network", "images_count": len(margins), "accuracy": accuracy}
+    return row | _estimate("auroc", auroc(margins, is_real))
+
+
+def _leak_row(audited: Audited) -> Row:
+    """Measure how well remembering the training images, and nothing else, separates the classes of the run's images.
+
+    An image with a copy or near copy there scores +1 (REAL) or -1 (FAKE) by the class of the nearest, or by the
+    class that is not its own where it has equal copies of both; all others 0.
+    """
+    images, pairs = find_copies(audited.own, audited.training, audited.context.report)
+    classes = nearest_copies(images, pairs, ~images["is_own"].to_numpy())["class"]
+    real = audited.own.is_real
+    is_copy = classes.notna().to_numpy()
+    is_other = (classes == "other").to_numpy()
+    scores = np.where(real != is_other, 1, -1) * is_copy
+    alike = np.zeros((~is_copy).sum(), np.intp)
+    shuffled = np.random.default_rng(audited.seed).permutation(real)
+    row: Row = {"kind": "leak", "name": "leak", "images_count": len(real)}
+    row |= {"copies_count": is_copy.sum(), "other_class_count": is_other.sum()}
+    row |= _estimate("auroc", auroc(scores, real))
+    row |= _estimate("shuffled_auroc", auroc(scores, shuffled))
+    return row | _estimate("matched_auroc", within_strata(audited.margins[~is_copy], real[~is_copy], alike))
 
 
 def _fact_rows(audited: Audited) -> Iterator[Row]:
-    """Yield a row for each statistic that enough images have."""
+    """Yield a row for each statistic that ten images of each class have."""
     context = audited.context
     context.report(0.6, "how files were compressed")
     own = audited.own.rows
@@ -146,28 +188,53 @@ def _fact_rows(audited: Audited) -> Iterator[Row]:
     training = training.assign(compression=compressions(context, "train", training))
     for number, name in enumerate(TITLES):
         context.report(0.75 + 0.01 * number, name)
-        yield from _statistic_rows(name, own, audited.margins, training, audited.seed)
+        is_known = own[name].notna()
+        is_real = own["is_real"][is_known]
+        if min(is_real.sum(), (~is_real).sum()) >= MIN_IN_CLASS:
+            margins = audited.margins[is_known]
+            yield _fact_row(name, own[is_known], margins, training[training[name].notna()], audited.seed)
+
+
+def _fact_row(name: str, images: pd.DataFrame, margins: Float64, training: pd.DataFrame, seed: int) -> Row:
+    """Measure how well a statistic alone separates the classes, and the detector among images matched on it.
+
+    Args:
+        name: a column of `images`.
+        images: `is_real` and statistics, a row an image.
+        margins: (N,) of the detector.
+        training: the same columns of the training images, to which the rule is fitted.
+        seed: of folds and of shuffling.
+    """
+    values = images[name]
+    is_real = images["is_real"].to_numpy(bool)
+    row: Row = {"kind": "fact", "name": name}
+    if name in STATISTICS:
+        row |= _estimate("direct_auroc", auroc(values.to_numpy(), is_real))
+    else:
+        row["values_count"] = values.nunique()
+    bins = strata_of(pd.concat([values, training[name]]))
+    own = Labelled(bins[: len(values)], is_real)
+    fitted = Labelled(bins[len(values) :], training["is_real"].to_numpy(bool))
+    row |= _separation(bin_log_odds, own, fitted, seed)
+    return row | _estimate("matched_auroc", within_strata(margins, is_real, strata_of(values)))
 
 
 def _ring_rows(spectra: Float32, real: Mask) -> Iterator[Row]:
     """Yield a row for each ring of the radial spectrum, float32 (N, rings): its power in both classes."""
     for ring, powers in enumerate(spectra.astype(np.float64).T, start=1):
-        row: Row = {"kind": "ring", "name": str(ring), "images": len(powers)}
-        row |= _estimate("direct", auroc(powers, real))
-        for side, chosen in (("real", real), ("fake", ~real)):
-            for part, share in QUARTILES.items():
-                row[f"{part}_{side}"] = np.quantile(powers[chosen], share)
+        row: Row = {"kind": "ring", "name": str(ring), "images_count": len(powers)}
+        row |= _estimate("direct_auroc", auroc(powers, real))
+        for part, share in QUARTILES.items():
+            row[f"{part}_real"] = np.quantile(powers[real], share)
+            row[f"{part}_fake"] = np.quantile(powers[~real], share)
         yield row
 
 
-def _baseline_rows(audited: Audited, spectra: Pair) -> Iterator[Row]:
-    """Yield a row for each logistic regression, on the spectra and on the statistics."""
-    parts = (audited.own.rows, audited.training.rows)
-    labels = [part["is_real"].to_numpy(bool) for part in parts]
-    facts = [part[list(STATISTICS)].to_numpy(float) for part in parts]
-    for name, features in (("spectrum", spectra), ("facts", facts)):
-        separation = _separation(regression_scores, features, labels, audited.seed)
-        yield {"kind": "baseline", "name": name} | separation
+def _baseline_row(name: str, audited: Audited, own: Array, training: Array) -> Row:
+    """Measure a logistic regression on features of the run's own and of the training images, (N, F) and (M, F)."""
+    scored = Labelled(own, audited.own.is_real)
+    fitted = Labelled(training, audited.training.is_real)
+    return {"kind": "baseline", "name": name} | _separation(regression_scores, scored, fitted, audited.seed)
 
 
 def has_both(run: Run) -> bool:
@@ -180,52 +247,23 @@ def _estimate(name: str, measure: Measure) -> dict[str, float]:
     return dict(zip([name + end for end in ENDS], (measure.value, measure.low, measure.high), strict=True))
 
 
-def _separation(classifier: Classifier, features: Pair, labels: Pair, seed: int) -> Row:
+def _separation(classifier: Classifier, own: Labelled, training: Labelled, seed: int) -> Row:
     """Measure how well a classifier separates the classes, and the same after the labels were shuffled."""
+    scores = cross_fit(classifier, *own, *training, seed=seed)
+    row: Row = {"images_count": len(scores), "accuracy": ((scores > 0) == own.is_real).mean()}
+    row |= _estimate("auroc", auroc(scores, own.is_real))
     generator = np.random.default_rng(seed)
-    shuffled = [own[generator.permutation(len(own))] for own in labels]
-    scores, control = (
-        cross_fit(classifier, features[0], own, features[1], training, seed=seed)
-        for own, training in (labels, shuffled)
-    )
-    row: Row = {"images": len(scores), "accuracy": ((scores > 0) == labels[0]).mean()}
-    return row | _estimate("auroc", auroc(scores, labels[0])) | _estimate("shuffled", auroc(control, shuffled[0]))
+    own = own.shuffled(generator)
+    training = training.shuffled(generator)
+    scores = cross_fit(classifier, *own, *training, seed=seed)
+    return row | _estimate("shuffled_auroc", auroc(scores, own.is_real))
 
 
-def _statistic_rows(name: str, images: pd.DataFrame, margins: Float64, training: pd.DataFrame, seed: int) -> list[Row]:
-    """Measure how well a statistic alone separates the classes, and the detector among images matched on it.
-
-    Args:
-        name: a column of `images`.
-        images: `is_real` and statistics, a row an image; images that lack the statistic are left out.
-        margins: (N,) of the detector.
-        training: the same columns of the training images, to which the rule is fitted.
-        seed: of folds and of shuffling.
-
-    Returns:
-        A row of the audit, none where fewer than ten images of a class have the statistic.
-    """
-    known = images[name].notna().to_numpy()
-    values = images[name][known]
-    real = images["is_real"].to_numpy(bool)[known]
-    margins = margins[known]
-    if min(real.sum(), (~real).sum()) < MIN_IN_CLASS:
-        return []
-    learned = training[training[name].notna()]
-    bins = np.split(strata_of(pd.concat([values, learned[name]])), [len(values)])
-    row: Row = {"kind": "fact", "name": name, "values": values.nunique()}
-    if name in STATISTICS:
-        row = {"kind": "fact", "name": name} | _estimate("direct", auroc(values.to_numpy(), real))
-    row |= _separation(bin_log_odds, bins, [real, learned["is_real"].to_numpy(bool)], seed)
-    return [row | _estimate("matched_auroc", within_strata(margins, real, strata_of(values)))]
-
-
-def radial_spectrum(pixels: Pixels, *, chunk: int = 4096) -> Float32:
+def radial_spectrum(pixels: Pixels) -> Float32:
     """Compute log10(1 + mean luma power) in 16 rings, at 1 to 16 cycles per 32 pixels; the last includes the corners.
 
     Args:
         pixels: uint8 (N, side, side, 3).
-        chunk: images of 32 x 32 pixels at a time, of larger ones fewer; bounds the memory.
 
     Returns:
         float32 (N, 16).
@@ -236,7 +274,7 @@ def radial_spectrum(pixels: Pixels, *, chunk: int = 4096) -> Float32:
     share[np.arange(side * side), ring] = 1
     share /= np.maximum(share.sum(axis=0), 1)
     spectra = np.zeros((len(pixels), RINGS), np.float32)
-    chunk = max(1, min(chunk, chunk * 32**2 // side**2))
+    chunk = max(1, min(AT_ONCE, AT_ONCE * 32**2 // side**2))
     for start in range(0, len(pixels), chunk):
         luma = np.asarray(pixels[start : start + chunk], np.float32) @ LUMA
         power = np.square(np.abs(np.fft.fft2(luma))).astype(np.float32).reshape(len(luma), -1)
@@ -265,31 +303,11 @@ def regression_scores(training: Array, is_real: Mask, features: Array) -> Float6
     return np.asarray(model.decision_function(features))
 
 
-def _leak_row(audited: Audited) -> Row:
-    """Measure how well remembering the training images, and nothing else, separates the classes of the run's images.
-
-    An image with a copy or near copy there scores +1 (REAL) or -1 (FAKE) by the class of the nearest, or by the
-    class that is not its own where it has equal copies of both; all others 0.
-    """
-    images, pairs = find_copies(audited.own, audited.training, audited.context.report)
-    classes = nearest_copies(images, pairs, ~images["is_own"].to_numpy())["class"]
-    real = audited.real
-    is_copy = classes.notna().to_numpy()
-    other = (classes == "other").to_numpy()
-    scores = np.where(is_copy, np.where(real != other, 1, -1), 0)
-    alike = np.zeros((~is_copy).sum(), np.intp)
-    shuffled = np.random.default_rng(audited.seed).permutation(real)
-    row: Row = {"kind": "leak", "name": "leak", "images": len(real), "count": is_copy.sum(), "other_class": other.sum()}
-    row |= _estimate("auroc", auroc(scores, real))
-    row |= _estimate("matched_auroc", within_strata(audited.margins[~is_copy], real[~is_copy], alike))
-    return row | _estimate("shuffled", auroc(scores, shuffled))
-
-
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """Findings `fact.<name>` and `leak`, worst first; `baseline.<name>`, `lean.<name>`, `ring`; or `follow.<name>`."""
     rows = {kind: part.to_dict("records") for kind, part in table.groupby("kind")}
     # those that certainly separate the classes best first
-    alone = sorted(rows.get("leak", []) + rows.get("fact", []), key=lambda row: -row["auroc_low"])
+    alone = sorted(rows.get("leak", []) + rows.get("fact", []), key=itemgetter("auroc_low"), reverse=True)
     if not has_both(run):
         for row in alone:
             yield replace(_cue(row), key=f"follow.{row['name']}", question=FOLLOWS)
@@ -307,22 +325,24 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
         matched = replace(_measure(row, "matched_auroc"), n=0)
         contrast = compare_apart("control", everything.name, matched, everything)
         yield Finding(f"lean.{row['name']}", LEANS, "matched_auroc", (contrast,), yes="below", subject=_subject(row))
-    strongest = max(rows["ring"], key=lambda row: abs(row["direct"] - 0.5))
-    measured = Contrast("ring", str(strongest["name"]), _measure(strongest, "direct"))
+    strongest = max(rows["ring"], key=lambda row: abs(row["direct_auroc"] - 0.5))
+    measured = Contrast("ring", str(strongest["name"]), _measure(strongest, "direct_auroc"))
     yield Finding("ring", RING, "ring_auroc", (measured,), details={"ring": int(strongest["name"])})
 
 
 def _measure(row: Row, name: str) -> Measure:
     value, low, high = (float(row[name + end]) for end in ENDS)
-    return Measure(value, low, high, int(row["images"]))
+    return Measure(value, low, high, int(row["images_count"]))
 
 
 def _shuffled(row: Row) -> Control:
-    return Control(SHUFFLED, _measure(row, "shuffled"))
+    return Control(SHUFFLED, _measure(row, "shuffled_auroc"))
 
 
 def _subject(row: Row) -> str:
-    return "copies in the training set" if row["kind"] == "leak" else TITLES[row["name"]]
+    if row["kind"] == "leak":
+        return "copies in the training set"
+    return TITLES[row["name"]]
 
 
 def _cue(row: Row) -> Finding:
@@ -330,12 +350,12 @@ def _cue(row: Row) -> Finding:
     measure = _measure(row, "auroc")
     contrasts = [compare_apart("rule", f"{BINS} fitted bins", measure, _shuffled(row))]
     if row["kind"] == "leak":
-        details = {name: int(row[name]) for name in ("count", "other_class")}
+        details = {"count": int(row["copies_count"]), "other_class": int(row["other_class_count"])}
         return Finding("leak", REMEMBERING, "cue_auroc", tuple(contrasts), subject=_subject(row), details=details)
-    if row["values"] == 1:
+    if row["values_count"] == 1:
         contrasts = [Contrast("rule", "all images are alike", Measure(0.5, 0.5, 0.5, measure.n))]
     elif row["name"] in STATISTICS:
-        ranked = _measure(row, "direct")
+        ranked = _measure(row, "direct_auroc")
         if ranked.value < 0.5:
             ranked = Measure(1 - ranked.value, 1 - ranked.high, 1 - ranked.low, ranked.n)
         contrasts.append(compare_apart("rule", "rank", ranked, Control("guessing", Measure(0.5))))
@@ -369,7 +389,7 @@ def histogram(values: pd.Series, is_real: Mask) -> pd.DataFrame:
 STUDY = Study(
     name="audit",
     title="Audit of the data",
-    question="What could be learned from this data that is not the point, and does the detector lean on it?",
+    question="Which shortcuts does the data contain, and does the detector use them?",
     columns=COLUMNS,
     control="the same rules and regressions after the labels were shuffled",
     compute=compute,

@@ -9,7 +9,7 @@ flip then, and 38% of REAL ones. A stranger's detail leaves no blur.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -78,21 +78,23 @@ def originals(context: Context, rows: Rows, *, seed: int) -> tuple[Originals, Ma
         The images, and bool (N,), which of them lack a donor, by "same" and "other"; those are their own donors.
     """
     donors, lacking = lent_images(context, rows, seed=seed)
-    ids = context.run.predictions["id"].astype(str).tolist()
     own = np.asarray(context.pixels[rows])
-    chance = Chance.of([ids[row] for row in rows], side=own.shape[1], seed=seed)
+    chance = Chance.of(context.ids(rows).astype(str).tolist(), side=own.shape[1], seed=seed)
     return Originals(spectra_of(own), spectra_of(donors["same"]), spectra_of(donors["other"]), chance.normal), lacking
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the margins of each image's cells, controls and swaps; NaN where it lacks the donor."""
     images, lacking = originals(context, rows, seed=parameters["seed"])
-    table = {"id": context.run.predictions["id"].to_numpy()[rows]}
+    table = {"id": context.ids(rows)}
     nothing = np.zeros(len(rows), bool)
     for column, pictures in images.versions():
         margins = short_margins(context.detector.margins(pictures))
         first, second = column.split("_")[:2]
-        lacks = lacking["same"] if first == SWAPPED else lacking.get(second, nothing)
+        if first == SWAPPED:
+            lacks = lacking["same"]
+        else:
+            lacks = lacking.get(second, nothing)
         table[column] = np.where(lacks, np.nan, margins).astype(np.float16)
     return pd.DataFrame(table)
 
@@ -103,17 +105,20 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     The first three are of flips under the absence "removed", and the other absences are choices. The last two are of
     margins: how far a swap with the other class moves them, beside the same swap within the class.
     """
+    swaps = {
+        "class-fine": ("swap_other_fine_margin", cell_column(SWAPPED, "0", "1")),
+        "class-rest": ("swap_other_rest_margin", "swap_same_rest_margin"),
+    }
+    swapped = "swapping with the other class"
     for verdict, part, weights in groups(table, run):
-        margins = Margins(part, weights, 1 if verdict == "REAL" else -1)
+        margins = Margins(part, weights, verdict)
         for name, subject in SUBJECTS.items():
             contrasts = margins.contrasts(name)
             question = QUESTIONS[name].format(verdict)
             yield Finding(f"{name}-{verdict}", question, "flip_rate", contrasts, group=verdict, subject=subject)
-        within = {"class-fine": cell_column(SWAPPED, "0", "1"), "class-rest": "swap_same_rest_margin"}
-        for name, same in within.items():
-            contrast = margins.swap(f"swap_other_{name.removeprefix('class-')}_margin", same)
+        for name, columns in swaps.items():
+            contrast = margins.swap(*columns)
             question = QUESTIONS[name].format(verdict)
-            swapped = "swapping with the other class"
             yield Finding(f"{name}-{verdict}", question, "margin_effect", (contrast,), group=verdict, subject=swapped)
 
 
@@ -124,16 +129,19 @@ class Margins:
     Attributes:
         rows: of the study's table, with `margin`.
         weights: (N,), how many images each stands for.
-        sign: 1 for REAL verdicts, -1 for FAKE ones.
+        verdict: theirs.
     """
 
     rows: pd.DataFrame
     weights: Float32
-    sign: int
+    verdict: str
 
     def towards(self, column: str) -> Float64:
         """Return margins towards the verdict, NaN where there is no donor."""
-        return np.asarray(self.sign * self.rows[column].to_numpy(np.float64))
+        margins = self.rows[column].to_numpy(np.float64)
+        if self.verdict == "FAKE":
+            return -margins
+        return margins
 
     def flips(self, column: str) -> Float64:
         """Return 1 where a verdict flips and 0 where not, NaN where there is no donor."""
@@ -142,53 +150,53 @@ class Margins:
 
     def contrasts(self, name: str) -> tuple[Contrast, ...]:
         """Compare under each absence with each control, and of the choices keep the strongest."""
-        first, *others = ABSENCES
-        main = strongest_first(self._compared(name, first, "control"))
-        return (*main, *(strongest_first(self._compared(name, absence, "absence"))[0] for absence in others))
+        contrasts: list[Contrast] = []
+        for absence, words in ABSENCES.items():
+            if name == "relative":
+                compared = strongest_first(list(self._relative(absence)))
+            else:
+                compared = strongest_first(list(self._absent(name, absence)))
+            if contrasts:
+                contrasts.append(replace(compared[0], kind="absence", value=words))
+            else:
+                contrasts += compared
+        return tuple(contrasts)
 
     def swap(self, other: str, same: str) -> Contrast:
         """Compare how far two swaps move the margin away from the verdict."""
         before = self.towards("margin")
-        moved = [before - self.towards(column) for column in (other, same)]
-        known = np.isfinite(moved).all(axis=0)
-        own, control = (values[known] for values in moved)
+        own = before - self.towards(other)
+        within = before - self.towards(same)
+        known = np.isfinite(own + within)
+        name = "the same swap within the class"
         return compare_means(
-            "control", "within the class", own, control, self.weights[known], control="the same swap within the class"
+            "control", "within the class", own[known], within[known], self.weights[known], control=name
         )
 
-    def _compared(self, name: str, absence: str, kind: str) -> list[Contrast]:
-        if name == "relative":
-            return self._relative(absence, kind)
-        return self._absent(name, absence, kind)
-
-    def _absent(self, band: str, absence: str, kind: str) -> list[Contrast]:
+    def _absent(self, band: str, absence: str) -> Iterator[Contrast]:
         """Compare the flips where a band is absent with those where as much changes elsewhere."""
-        cell = cell_column(absence, "0", "1") if band == "fine" else cell_column(absence, "1", "0")
-        contrasts = []
+        cell = cell_column(absence, "0", "1")
+        if band == "medium":
+            cell = cell_column(absence, "1", "0")
         for other in ELSEWHERE[band]:
             control = f"as large a pattern in {other} detail"
-            value = control if kind == "control" else ABSENCES[absence]
-            contrasts.append(self._compare(kind, value, cell, control_column(absence, band, other), control))
-        return contrasts
+            yield self._compare(control, cell, control_column(absence, band, other), control)
 
-    def _relative(self, absence: str, kind: str) -> list[Contrast]:
+    def _relative(self, absence: str) -> Iterator[Contrast]:
         """Compare the flips without fine detail, alone or under a coarse pattern, with those without both."""
         both = cell_column(absence, "0", "0")
-        alone = {
-            "fine detail alone": cell_column(absence, "0", "1"),
-            "as large a coarse pattern in place of medium detail": f"{absence}_{WITHOUT_FINE}",
-        }
-        contrasts = []
-        for words, column in alone.items():
-            value = words if kind == "control" else ABSENCES[absence]
-            contrasts.append(self._compare(kind, value, column, both, "removing medium detail too"))
-        return contrasts
+        control = "removing medium detail too"
+        yield self._compare("fine detail alone", cell_column(absence, "0", "1"), both, control)
+        pattern = "as large a coarse pattern in place of medium detail"
+        yield self._compare(pattern, f"{absence}_{WITHOUT_FINE}", both, control)
 
-    def _compare(self, kind: str, value: str, own: str, other: str, control: str) -> Contrast:
+    def _compare(self, value: str, own: str, other: str, control: str) -> Contrast:
         first = self.flips(own)
         second = self.flips(other)
         known = np.isfinite(first + second)
-        return compare_shares(kind, value, first[known] > 0, second[known] > 0, self.weights[known], control=control)
+        return compare_shares(
+            "control", value, first[known] > 0, second[known] > 0, self.weights[known], control=control
+        )
 
 
 def cell_flips(run: Run, table: pd.DataFrame, verdict: str) -> dict[str, pd.DataFrame]:
@@ -202,7 +210,7 @@ def cell_flips(run: Run, table: pd.DataFrame, verdict: str) -> dict[str, pd.Data
     for group, part, weights in groups(table, run):
         if group != verdict:
             continue
-        margins = Margins(part, weights, 1 if verdict == "REAL" else -1)
+        margins = Margins(part, weights, verdict)
         for absence, words in ABSENCES.items():
             shares = pd.DataFrame(0.0, levels, levels)
             for fine, medium in CELLS:

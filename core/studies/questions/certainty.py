@@ -5,10 +5,10 @@ LIME's own intervals are about the samples under one fill.
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.explainers.explainer import AnyExplainer
 from core.explainers.settings import ExplainerSettings
@@ -52,7 +52,9 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     for fill in explainer.under_fills(settings).keys() - others:
         columns[f"{name}_certain_count"] = f"number of parts whose sign {title} calls certain with {fill} fill"
         for other in (*others, SEED):
-            what = f"with {fill} fill and another draw of the samples" if other == SEED else f"with {fill} and {other}"
+            what = f"with {fill} and {other}"
+            if other == SEED:
+                what = f"with {fill} fill and another draw of the samples"
             columns[f"{name}_{other}_both_count"] = f"number of parts whose sign {title} calls certain both {what}"
             columns[f"{name}_{other}_reversed_count"] = "of these, the number of those whose sign is the opposite"
     return columns
@@ -63,19 +65,17 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     images = context.pixels[rows]
     seed = parameters["lime_seed"]
 
-    def count(explainer: AnyExplainer) -> dict[str, list[float]]:
-        def signs(settings: ExplainerSettings) -> list[NDArray[np.int8]]:
-            return [computed.decisions for computed in explain_all(context.detector, images, explainer, settings)]
-
+    def count(explainer: AnyExplainer) -> dict[str, list[Any]]:
         name = explainer.name
         own = settings_of(explainer, seed)
-        before = signs(own)
-        counts = {f"{name}_certain_count": [float((part != 0).sum()) for part in before]}
-        others: dict[str, ExplainerSettings] = {**other_fills(explainer, own), SEED: settings_of(explainer, seed + 1)}
+        before = explain_all(context.detector, images, explainer, own)
+        counts = {f"{name}_certain_count": [np.count_nonzero(first.decisions) for first in before]}
+        others = other_fills(explainer, own) | {SEED: settings_of(explainer, seed + 1)}
         for other, settings in others.items():
-            products = [a * b for a, b in zip(before, signs(settings), strict=True)]
-            counts[f"{name}_{other}_both_count"] = [float((product != 0).sum()) for product in products]
-            counts[f"{name}_{other}_reversed_count"] = [float((product < 0).sum()) for product in products]
+            after = explain_all(context.detector, images, explainer, settings)
+            products = [first.decisions * again.decisions for first, again in zip(before, after, strict=True)]
+            counts[f"{name}_{other}_both_count"] = [np.count_nonzero(signs) for signs in products]
+            counts[f"{name}_{other}_reversed_count"] = [np.count_nonzero(signs < 0) for signs in products]
         return counts
 
     return table_by_method(context, rows, columns_of, count)
@@ -87,35 +87,39 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     """
     for (what, (question, quantity, yes)), (group, part, weights) in product(QUESTIONS.items(), groups(table, run)):
         for method, title in methods_in(table, "{}_certain_count").items():
-            counts = {name: part[name].to_numpy(np.float64) for name in part if name.startswith(f"{method}_")}
-            certain = counts[f"{method}_certain_count"]
-            hits: dict[str, Values] = {}
-            for other in (*FILLS, SEED):
-                reversed_signs = counts.get(f"{method}_{other}_reversed_count")
-                if reversed_signs is not None:
-                    held_signs = counts[f"{method}_{other}_both_count"] - reversed_signs
-                    hits[other] = reversed_signs if what == "contradicted" else held_signs
-            again = hits.pop(SEED), certain
-            counted = {fill: number for fill, number in hits.items() if fill != NOT_COUNTED}
-            pooled = np.sum(list(counted.values()), axis=0), len(counted) * certain
-            contrasts = [_contrast(ALL_FILLS, pooled, again, weights)]
-            contrasts += [
-                _contrast(FILLS[fill], (counted[fill], certain), again, weights) for fill in FILLS if fill in counted
-            ]
-            if NOT_COUNTED in hits:
-                alone = weighted_ratio(hits[NOT_COUNTED], certain, weights=weights)
-                contrasts.append(Contrast("fill", FILLS[NOT_COUNTED], alone))
+            contrasts = tuple(_contrasts(part, weights, method, what))
             yield Finding(
-                f"{what}-{method}-{group}", question, quantity, tuple(contrasts), yes=yes, group=group, subject=title
+                f"{what}-{method}-{group}", question, quantity, contrasts, yes=yes, group=group, subject=title
             )
+
+
+def _contrasts(rows: pd.DataFrame, weights: Values, method: str, what: str) -> Iterator[Contrast]:
+    """Compare the certain signs that are "confirmed", or "contradicted", over all fills and in each."""
+    certain = rows[f"{method}_certain_count"].to_numpy(np.float64)
+    hits: dict[str, Values] = {}
+    for other in (*FILLS, SEED):
+        column = f"{method}_{other}_reversed_count"
+        if column in rows:
+            hits[other] = rows[column].to_numpy(np.float64)
+            if what == "confirmed":
+                hits[other] = rows[f"{method}_{other}_both_count"].to_numpy(np.float64) - hits[other]
+    again = (hits.pop(SEED), certain)
+    alone = hits.pop(NOT_COUNTED, None)
+    pooled = (np.sum(list(hits.values()), axis=0), len(hits) * certain)
+    yield _contrast(ALL_FILLS, pooled, again, weights)
+    for fill, title in FILLS.items():
+        if fill in hits:
+            yield _contrast(title, (hits[fill], certain), again, weights)
+    if alone is not None:
+        yield Contrast("fill", FILLS[NOT_COUNTED], weighted_ratio(alone, certain, weights=weights))
 
 
 def _contrast(value: str, own: tuple[Values, Values], again: tuple[Values, Values], weights: Values) -> Contrast:
     """Compare signs out of signs of the same images: under other fills, and under another draw of the samples."""
     control = Control("another draw of the samples", weighted_ratio(*again, weights=weights))
-    return Contrast(
-        "fill", value, weighted_ratio(*own, weights=weights), control, weighted_ratio(*own, weights=weights, less=again)
-    )
+    share = weighted_ratio(*own, weights=weights)
+    difference = weighted_ratio(*own, weights=weights, less=again)
+    return Contrast("fill", value, share, control, difference)
 
 
 def make_study() -> Study:

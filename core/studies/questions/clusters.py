@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -23,13 +22,13 @@ from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import KNeighborsRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from core.arrays import Float64, Integers, Positions
+from core.arrays import Array, Float64, Integers, Positions
 from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
 from core.findings.paired import compare_apart
 from core.runs.run import Run
 from core.studies.shared.cluster_cards import SPACES, read_cards
 from core.studies.shared.groups import VERDICTS, with_predictions
-from core.studies.study import Context, Study, StudyError
+from core.studies.study import Context, Parameters, Study, StudyError
 
 NEAREST = 10
 # a verdict with fewer images stays whole
@@ -37,18 +36,18 @@ LEAST = 24
 # a smaller cluster holds what fits nowhere: it does not count as a kind
 SMALLEST = 5
 
-COLUMNS = {
-    f"{space}_{key}": text
-    for space, name in SPACES.items()
-    for key, text in {
-        "cluster": f"cluster by {name}, each of one verdict, 0 is the largest",
-        "distance": f"distance from its centre in principal components of {name}",
-        "x": f"place on the picture of {name}: near is alike, far apart says nothing",
-        "y": f"the other coordinate of that place by {name}",
-        "silhouette": "how much nearer its own cluster is than the next, -1 to 1; nothing beyond the subsample",
-        "control_silhouette": "the same in a cloud without clusters, spread as widely, mean over clouds, -1 to 1",
-    }.items()
-}
+COLUMNS: dict[str, str] = {}
+for space, name in SPACES.items():
+    COLUMNS |= {
+        f"{space}_cluster": f"cluster by {name}, each of one verdict, 0 is the largest",
+        f"{space}_distance": f"distance from its centre in principal components of {name}",
+        f"{space}_x": f"place on the picture of {name}: near is alike, far apart says nothing",
+        f"{space}_y": f"the other coordinate of that place by {name}",
+        f"{space}_silhouette": "how much nearer its own cluster is than the next, -1 to 1; nothing beyond the "
+        "subsample",
+        f"{space}_control_silhouette": "the same in a cloud without clusters, spread as widely, mean over clouds, "
+        "-1 to 1",
+    }
 WORST = "Is there a group of verdicts that errs unusually often?"
 SEPARATE = "Do verdicts fall into separate groups?"
 # errors are few: two points double the error rate of a good detector
@@ -56,7 +55,7 @@ LEAST_ERRORS = 0.02
 CLOUD = "a cloud without clusters that is spread as widely"
 
 
-def compute(context: Context, rows: Positions, parameters: Mapping[str, Any]) -> pd.DataFrame:
+def compute(context: Context, rows: Positions, parameters: Parameters) -> pd.DataFrame:
     """Clusters and places of every image in both spaces."""
     if len(rows) < LEAST:
         raise StudyError(f"clusters of {len(rows)} images say nothing; ask for at least {LEAST}")
@@ -73,8 +72,10 @@ def compute(context: Context, rows: Positions, parameters: Mapping[str, Any]) ->
 
 def spaces(context: Context, rows: Positions) -> dict[str, Float64]:
     """Return what is clustered: float64 (N, channels) pooled features, and (N, positions) margin maps of length 1."""
-    stored = context.run.features
-    features = context.detector.full_pass(np.asarray(context.pixels[rows])).features if stored is None else stored[rows]
+    if context.run.features is None:
+        features = context.detector.full_pass(np.asarray(context.pixels[rows])).features
+    else:
+        features = context.run.features[rows]
     if features is None:
         raise StudyError(f"{context.detector.name} has no features to cluster; ask another detector")
     maps = np.asarray(context.run.needed_maps[rows], np.float64).reshape(len(rows), -1)
@@ -83,7 +84,7 @@ def spaces(context: Context, rows: Positions) -> dict[str, Float64]:
     return {"features": np.asarray(features, np.float64), "maps": maps / np.where(lengths > 0, lengths, 1)}
 
 
-def cluster_space(points: Float64, verdicts: NDArray[np.str_], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def cluster_space(points: Float64, verdicts: Array, parameters: Parameters) -> pd.DataFrame:
     """The columns of one space.
 
     Args:
@@ -106,7 +107,7 @@ def cluster_space(points: Float64, verdicts: NDArray[np.str_], parameters: Mappi
                          "control_silhouette": np.float16})  # fmt: skip
 
 
-def cluster_verdict(points: Float64, parameters: Mapping[str, Any]) -> pd.DataFrame:
+def cluster_verdict(points: Float64, parameters: Parameters) -> pd.DataFrame:
     """Find clusters of the images of one verdict, as many as lead most over the control.
 
     Args:
@@ -127,10 +128,10 @@ def cluster_verdict(points: Float64, parameters: Mapping[str, Any]) -> pd.DataFr
     most = min(parameters["most"], distinct)
     own = silhouettes_by_number(reduced[some], most, seed)
     generator = np.random.default_rng(seed)
-    clouds = [
-        silhouettes_by_number(generator.normal(size=reduced[some].shape) * reduced[some].std(axis=0), most, seed)
-        for _ in range(parameters["clouds"])
-    ]
+    clouds = []
+    for _ in range(parameters["clouds"]):
+        cloud = generator.normal(size=reduced[some].shape) * reduced[some].std(axis=0)
+        clouds.append(silhouettes_by_number(cloud, most, seed))
     # the numbers of clusters that all clouds allow
     shared = sorted(set(own).intersection(*clouds))
     control = {number: np.mean([cloud[number] for cloud in clouds], axis=0) for number in shared}
@@ -157,7 +158,7 @@ def silhouettes_by_number(points: Float64, most: int, seed: int) -> dict[int, Fl
     return silhouettes
 
 
-def lay_out(points: Float64, parameters: Mapping[str, Any]) -> Float64:
+def lay_out(points: Float64, parameters: Parameters) -> Float64:
     """float64 (N, 2): t-SNE of a subsample, and every other point at the mean of its nearest there."""
     if (points == points[0]).all():
         return np.zeros((len(points), 2))
@@ -174,14 +175,14 @@ def lay_out(points: Float64, parameters: Mapping[str, Any]) -> Float64:
     return places
 
 
-def _components(points: Float64, parameters: Mapping[str, Any]) -> Float64:
+def _components(points: Float64, parameters: Parameters) -> Float64:
     if (points == points[0]).all():
         return np.zeros((len(points), 1))
     count = min(parameters["components"], *points.shape)
     return np.asarray(PCA(count, svd_solver="full").fit_transform(points))
 
 
-def _subsample(size: int, parameters: Mapping[str, Any]) -> Positions:
+def _subsample(size: int, parameters: Parameters) -> Positions:
     return np.sort(np.random.default_rng(parameters["seed"]).permutation(size)[: parameters["subsample"]])
 
 
@@ -195,7 +196,7 @@ def _silhouettes(points: Float64, labels: Integers) -> Float64:
     return np.asarray(silhouette_samples(points, labels))
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> Iterator[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """For each space and verdict: `worst-<space>-<verdict>` and `number-<space>-<verdict>`.
 
     `worst` is the error rate of the cluster that errs most, beside that of all images of its verdict; unknown where no
@@ -209,13 +210,16 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> I
             about: dict[str, Any] = {"group": str(verdict), "subject": f"by {name}"}
             yield _worst(space, str(verdict), cards, about)
             mine = table[predicted == verdict]
-            silhouette, control = (
-                Measure(float(mine[f"{space}_{key}"].mean()), n=int(mine[f"{space}_{key}"].notna().sum()))
-                for key in ("silhouette", "control_silhouette")
-            )
-            contrast = compare_apart("control", CLOUD, silhouette, Control(CLOUD, control))
+            silhouette = _mean(mine[f"{space}_silhouette"])
+            control = Control(CLOUD, _mean(mine[f"{space}_control_silhouette"]))
+            contrast = compare_apart("control", CLOUD, silhouette, control)
             details = {"space": name, "clusters": len(cards)}
             yield Finding(f"number-{space}-{verdict}", SEPARATE, "silhouette", (contrast,), details=details, **about)
+
+
+def _mean(values: "pd.Series[Any]") -> Measure:
+    """Measure the mean of the images that have a value."""
+    return Measure(float(values.mean()), n=int(values.count()))
 
 
 def _worst(space: str, verdict: str, cards: pd.DataFrame, about: Mapping[str, Any]) -> Finding:

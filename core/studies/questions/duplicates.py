@@ -1,5 +1,6 @@
 """Which images are copies, or nearly copies, of others of their set or of training images?"""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,32 +16,34 @@ from core.studies.shared.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Parameters, Rows, Study
 
 UNKNOWN_COPY = "not checked"
-# finding -> (column, value)
+# where copies are looked for -> in words
+SIDES = {"training": "training", "set": "its own set"}
+# finding -> side, and kind of copy
 COUNTED = {
-    "leak.file": ("in_training", FILE),
-    "leak.pixels": ("in_training", SHOWN),
-    "leak.near": ("in_training", NEAR),
-    "copy.file": ("in_set", FILE),
-    "copy.pixels": ("in_set", SHOWN),
-    "copy.near": ("in_set", NEAR),
+    "leak.file": ("training", FILE),
+    "leak.pixels": ("training", SHOWN),
+    "leak.near": ("training", NEAR),
+    "copy.file": ("set", FILE),
+    "copy.pixels": ("set", SHOWN),
+    "copy.near": ("set", NEAR),
 }
 
-LEAKS = "How many images have a copy in the training set?"
-COPIES = "How many images have a copy within the set?"
-SUBJECTS = {"file": "the same file", "pixels": "the same pixels", "near": "nearly the same image"}
+QUESTIONS = {
+    "training": "How many images have a copy in the training set?",
+    "set": "How many images have a copy within the set?",
+}
+SUBJECTS = {FILE: "the same file", SHOWN: "the same pixels", NEAR: "nearly the same image"}
 
-COLUMNS = {
-    column: text
-    for side, where in (("training", "training"), ("set", "its own set"))
-    for column, text in {
-        f"in_{side}": f"copy in {where}, the most certain: same file, same pixels (in another file), near copy, none; "
-        "or not checked, where the training images were not available",
+COLUMNS: dict[str, str] = {}
+for side, where in SIDES.items():
+    COLUMNS |= {
+        f"{side}_kind": f"copy in {where}, the most certain: same file, same pixels (in another file), near copy, "
+        "none; or not checked, where the training images were not available",
         f"{side}_class": f"class of the copy in {where}, same or other; other where copies have both",
         f"{side}_name": f"file of the copy in {where}, the nearest there is",
         f"{side}_id": f"id of the copy in {where}, which begins with train or is its identity in this run",
         f"{side}_bits": f"distance to the copy in {where}, bits of 64 in which their perceptual hashes differ, 0 to 8",
-    }.items()
-}
+    }
 
 
 def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFrame:
@@ -57,10 +60,9 @@ def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFra
     if not context.run.classes:
         # without a label nothing is of the same class
         leaks["class"] = copies["class"] = None
-    leaks = leaks.rename(columns=lambda name: "in_training" if name == "kind" else f"training_{name}")
-    copies = copies.rename(columns=lambda name: "in_set" if name == "kind" else f"set_{name}")
     ids = context.run.predictions["id"].reset_index(drop=True).astype(str)
-    return pd.concat([ids, leaks, copies], axis=1)[["id", *COLUMNS]].iloc[rows].reset_index(drop=True)
+    table = pd.concat([ids, leaks.add_prefix("training_"), copies.add_prefix("set_")], axis=1)
+    return table[["id", *COLUMNS]].iloc[rows].reset_index(drop=True)
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> list[Finding]:
@@ -68,30 +70,30 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> list[Fin
     findings = []
     weights = table[WEIGHT].to_numpy(np.float64)
     label = with_predictions(table, run)["label"]
-    unchecked = int((table["in_training"] == UNKNOWN_COPY).sum())
-    for key, (column, value) in COUNTED.items():
-        where, _, kind = key.partition(".")
-        question = LEAKS if where == "leak" else COPIES
+    unchecked = int((table["training_kind"] == UNKNOWN_COPY).sum())
+    for key, (side, kind) in COUNTED.items():
         # without the training images a run still remembers which of its files were trained on, where it was looked up
-        if unchecked and column == "in_training" and not (value == FILE and run.leaks_checked):
-            findings.append(_count(key, question, UNKNOWN, SUBJECTS[kind]))
+        if unchecked and side == "training" and not (kind == FILE and run.leaks_checked):
+            findings.append(_count(key, side, UNKNOWN, SUBJECTS[kind]))
             continue
-        hit = table[column].eq(value).to_numpy()
-        other = table[column.replace("in_", "") + "_class"].eq("other")
-        counts = {"count": hit, "other_class": hit & other.to_numpy()}
-        counts |= {name.lower(): hit & label.eq(name).to_numpy() for name in CLASSES}
+        is_copy = table[f"{side}_kind"] == kind
+        counts = {"count": is_copy, "other_class": is_copy & (table[f"{side}_class"] == "other")}
+        for name in CLASSES:
+            counts[name.lower()] = is_copy & (label == name)
         details: dict[str, Any] = {name: round(float(weights[chosen].sum())) for name, chosen in counts.items()}
         details["sampled"] = len(table) < len(run)
-        findings.append(_count(key, question, weighted_share(hit, weights), SUBJECTS[kind], details=details))
+        findings.append(_count(key, side, weighted_share(is_copy, weights), SUBJECTS[kind], details))
     findings.sort(key=lambda finding: -np.nan_to_num(finding.measure.value, nan=-1))
     if unchecked:
-        findings.append(_count("unchecked", LEAKS, replace(UNKNOWN, n=unchecked), "not compared with the training set"))
+        share = replace(UNKNOWN, n=unchecked)
+        findings.append(_count("unchecked", "training", share, "not compared with the training set"))
     return findings
 
 
-def _count(key: str, question: str, share: Measure, subject: str, **about: Any) -> Finding:
+def _count(key: str, side: str, share: Measure, subject: str, details: Mapping[str, Any] | None = None) -> Finding:
     """Make a finding of a count, which has no control."""
-    return Finding(key, question, "copies", (Contrast("count", "", share),), subject=subject, **about)
+    contrast = Contrast("count", "", share)
+    return Finding(key, QUESTIONS[side], "copies", (contrast,), subject=subject, details=details or {})
 
 
 def copy_pairs(table: pd.DataFrame, side: str) -> pd.DataFrame:
@@ -101,22 +103,18 @@ def copy_pairs(table: pd.DataFrame, side: str) -> pd.DataFrame:
 
     Args:
         table: of the study `duplicates`.
-        side: "in_training" or "in_set".
+        side: a key of `SIDES`.
 
     Returns:
         `id` of the image; `kind`, `class`, `name`, `partner` (id) and `bits` of its copy.
     """
-    prefix = side.removeprefix("in_")
-    columns = {
-        side: "kind",
-        **{f"{prefix}_{name}": name for name in ("class", "name", "bits")},
-        f"{prefix}_id": "partner",
-    }
-    pairs = table.loc[table[side].isin((NEAR, SHOWN)), ["id", *columns]].rename(columns=columns)
+    columns = {f"{side}_{name}": name for name in ("kind", "class", "name", "bits")} | {f"{side}_id": "partner"}
+    pairs = table.loc[table[f"{side}_kind"].isin((NEAR, SHOWN)), ["id", *columns]].rename(columns=columns)
     # within a set a pair has two rows, one for each of its ends
     ends = pd.DataFrame(np.sort(pairs[["id", "partner"]].to_numpy(str), axis=1))
-    pairs = pairs[~ends.duplicated().to_numpy()].assign(same=lambda rows: rows["class"] != "other")
-    return pairs.astype({"bits": float}).sort_values(["same", "bits"]).drop(columns="same").reset_index(drop=True)
+    pairs = pairs[~ends.duplicated().to_numpy()]
+    pairs = pairs.assign(same=pairs["class"] != "other").astype({"bits": float})
+    return pairs.sort_values(["same", "bits"]).drop(columns="same").reset_index(drop=True)
 
 
 STUDY = Study(
@@ -128,7 +126,7 @@ STUDY = Study(
     "hashes (imagehash's phash) differ in at most 8 of 64 bits and whose luma correlates by 0.9 or more",
     compute=compute,
     conclude=conclude,
-    explore=("in_training", "training_class", "training_bits", "in_set", "set_class"),
+    explore=("training_kind", "training_class", "training_bits", "set_kind", "set_class"),
     # all images are needed for each: one shard
     shard=2**31,
     needs=(),

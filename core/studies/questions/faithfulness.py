@@ -70,33 +70,46 @@ QUESTION = "Does the map show what the detector relies on?"
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the curves of each image under each order of the wanted methods; no values where one cannot explain."""
     cells = Cells(context.run)
-    ids = context.run.predictions["id"].to_numpy()[rows]
+    ids = context.ids(rows)
     images = context.pixels[rows]
-    passes = {}
-    stored = None if context.run.maps is None else context.run.maps[rows]
-    for name, explainer in judged().items():
-        if can_explain(explainer, context.detector) and context.wants(name):
-            settings = settings_of(explainer, parameters["lime_seed"])
-            passes[name] = explain_all(context.detector, images, explainer, settings, stored=stored)
+    passes = _explained(context, rows, parameters["lime_seed"])
     # cells of 2 x 2 pixels at least: most fills give a single pixel back as it is
     count = min(parameters["segments"], (images.shape[1] // 2) ** 2)
     grid = segment(images[0], method="grid", n_segments=count)
     tables = []
-    for at, (row, image) in enumerate(zip(rows.tolist(), images, strict=True)):
-        own = {name: of[at] for name, of in passes.items()}
+    for at, row in enumerate(rows.tolist()):
+        own = {name: explained[at] for name, explained in passes.items()}
         scores = scores_of(context, cells, row, grid=grid, passes=own, seed=parameters["seed"])
         curves = deletion_curves(
-            context.detector.margins, image, grid,
-            values=np.stack(list(scores.values())), fills=FILLS, steps=STEPS, seed=parameters["seed"],
-        )  # fmt: skip
+            context.detector.margins,
+            images[at],
+            grid,
+            values=np.stack(list(scores.values())),
+            fills=FILLS,
+            steps=STEPS,
+            seed=parameters["seed"],
+        )
         both = np.stack([curves.deletion, curves.insertion], axis=2)
         keys = [(*order, fill, direction) for order, fill, direction in product(scores, FILLS, DIRECTIONS)]
         tables.append(tabulate(ids[at], keys, cells.signs[row] * both.reshape(len(keys), -1)))
-    table = pd.concat(tables, ignore_index=True)
-    lacking = pd.DataFrame({"method": [name for name in judged() if name not in passes]})
-    table = pd.concat([table, pd.DataFrame({"id": ids}).merge(lacking, how="cross")], ignore_index=True)
+    # those that cannot explain have rows without values
+    lacking = product(ids, [name for name in judged() if name not in passes])
+    table = pd.concat([*tables, pd.DataFrame(list(lacking), columns=["id", "method"])], ignore_index=True)
     wanted = [name for name in make_study().methods if context.wants(name)]
     return table[table["method"].isin(wanted)].reset_index(drop=True)
+
+
+def _explained(context: Context, rows: Rows, seed: int) -> dict[str, list[Pass]]:
+    """Explain images by each method that is wanted and can explain the detector."""
+    stored = context.run.maps
+    if stored is not None:
+        stored = stored[rows]
+    passes = {}
+    for name, explainer in judged().items():
+        if can_explain(explainer, context.detector) and context.wants(name):
+            settings = settings_of(explainer, seed)
+            passes[name] = explain_all(context.detector, context.pixels[rows], explainer, settings, stored=stored)
+    return passes
 
 
 def tabulate(id_: str, keys: Sequence[tuple[str, ...]], curves: Floats) -> pd.DataFrame:
@@ -127,26 +140,33 @@ def scores_of(
     at = cells.others(row, 1, seed=seed)[0]
     if context.run.maps is None:
         # of predictions only, the map that LIME gives
-        other = explain_all(context.detector, context.pixels[[at]], LIME, settings_of(LIME, seed))[0].values * sign
+        other = explain_all(context.detector, context.pixels[[at]], LIME, settings_of(LIME, seed))[0].values
     else:
-        other = np.asarray(context.run.maps[at], np.float32) * sign
-    maps = {"edges": edge_map(image), "centre": centre_map(*grid.shape), "other": other}
-    scores: dict[Order, Float64] = {
-        (NONE, name): segment_values(values[None], grid)[0] for name, values in maps.items()
-    }
+        other = np.asarray(context.run.maps[at], np.float32)
+    other = sign * other
+    scores: dict[Order, Float64] = {}
+    for name, values in {"edges": edge_map(image), "centre": centre_map(*grid.shape), "other": other}.items():
+        scores[NONE, name] = segment_values(values[None], grid)[0]
     scores[NONE, "random"] = np.random.default_rng((seed, row)).random(count)
     for method, own in passes.items():
         scores[method, NONE] = segment_values(sign * own.values[None], grid)[0]
-        parts = int(own.regions.max()) + 1 if own.regions.size else own.values.size
-        lots = np.random.default_rng((seed, row, parts)).random(parts)
-        for control in CONTROLS:
-            # what is as fine as the grid, or finer, has the plain controls
-            scores[method, control] = scores[NONE, control]
-            if parts < count:
-                coarse = lots if control == "random" else _coarsen(other, own, grid.shape)
-                spread = coarse[own.regions] if own.regions.size else coarse.reshape(own.values.shape)
-                scores[method, control] = segment_values(np.asarray(spread, np.float64)[None], grid)[0]
+        # what is as fine as the grid, or finer, has the plain controls
+        scores[method, "random"] = scores[NONE, "random"]
+        scores[method, "other"] = scores[NONE, "other"]
+        if own.parts < count:
+            lots = np.random.default_rng((seed, row, own.parts)).random(own.parts)
+            scores[method, "random"] = _spread(lots, own, grid)
+            scores[method, "other"] = _spread(_coarsen(other, own, grid.shape), own, grid)
     return scores
+
+
+def _spread(values: Float64, like: Pass, grid: NDArray[np.int32]) -> Float64:
+    """Score each cell of the grid by float64 (parts,), a value for each part of an explanation."""
+    if like.regions.size:
+        spread = values[like.regions]
+    else:
+        spread = values.reshape(like.values.shape)
+    return segment_values(spread[None], grid)[0]
 
 
 def _coarsen(values: Floats, like: Pass, shape: tuple[int, ...]) -> Float64:
@@ -197,10 +217,9 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     areas_ = area_table(table)
     for group, images, weights in groups(table.drop_duplicates("id"), run):
         part = areas_.loc[images["id"]]
-        baselines = {
-            title: weighted_mean(part[NONE, baseline, fills[0], DIRECTIONS[0]].to_numpy(), weights)
-            for baseline, title in BASELINES.items()
-        }
+        baselines = {}
+        for baseline, title in BASELINES.items():
+            baselines[title] = weighted_mean(part[NONE, baseline, fills[0], DIRECTIONS[0]], weights)
         for method, name in methods.items():
             contrasts: list[Contrast] = []
             for direction, fill in product(DIRECTIONS, fills):
@@ -215,7 +234,9 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
 def _against_controls(part: pd.DataFrame, weights: Floats, method: str, direction: str, fill: Fill) -> list[Contrast]:
     """Compare a method with each control under one direction and fill."""
     own = part[method, NONE, fill, direction].to_numpy()
-    kind = "fill" if direction == DIRECTIONS[0] else "direction"
+    kind = "direction"
+    if direction == DIRECTIONS[0]:
+        kind = "fill"
     contrasts = []
     for control, title in CONTROLS.items():
         others = part[method, control, fill, direction].to_numpy()
@@ -245,8 +266,9 @@ def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.Data
     for group, images, weights in groups(table.drop_duplicates("id"), run, by):
         for fill, ((method, control), name), direction in product(fills_of(table), orders.items(), DIRECTIONS):
             points = curves[method, control, fill, direction].loc[images["id"]].to_numpy(np.float64)
-            shown = method if control == NONE else control
-            key = {"group": group, "method": shown, "name": name, "fill": fill, "direction": direction}
+            # one of both is none
+            order = method if control == NONE else control
+            key = {"group": group, "method": order, "name": name, "fill": fill, "direction": direction}
             for step in range(STEPS + 1):
                 mean = weighted_mean(points[:, step], weights)
                 rows.append({**key, "share": step / STEPS, **mean.as_columns()})
@@ -261,10 +283,8 @@ def make_study() -> Study:
         question="Does the detector rely on what an explanation marks, more than on what a blind control marks?",
         columns=COLUMNS,
         methods=(NONE, *judged()),
-        control=(
-            "A random order as coarse as the map, and the map of another image of the same cell. Edges and centre are "
-            "baselines, not controls: for a detector of fine detail, edges are nearly the right answer."
-        ),
+        control="A random order as coarse as the map, and the map of another image of the same cell. Edges and centre "
+        "are baselines, not controls: for a detector of fine detail, edges are nearly the right answer.",
         compute=compute,
         conclude=conclude,
         parameters={"segments": 64, "lime_seed": 0, "seed": 0},

@@ -6,18 +6,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.arrays import Float64, Floats, Mask, Pixels, Positions
+from core.arrays import Array, Float64, Floats, Mask, Pixels, Positions
 from core.findings.contrast import Contrast, Control, Finding
 from core.findings.intervals import weighted_share
-from core.findings.numbers import percent
 from core.findings.paired import compare_apart, compare_shares, strongest_first
 from core.images.image_set import split_of
 from core.images.labels import CLASSES, REAL
 from core.runs.nearest import find_nearest, halved
 from core.runs.run import Run
 from core.runs.training_set import find_training_set
+from core.storage.shards import progress_of
 from core.studies.shared.groups import with_predictions
-from core.studies.study import WEIGHT, Context, Study, StudyError
+from core.studies.study import WEIGHT, Context, Parameters, Rows, Study, StudyError
 
 OWN = "the run's own images"
 # of the nearest that the table names
@@ -60,26 +60,26 @@ def searched(context: Context) -> Searched:
     """Compute the features of the training images; return the run's own images where those are not available."""
     run = context.run
     detector = context.detector
-    own = detector.full_pass(context.pixels).features if run.features is None else np.asarray(run.features)
+    own = run.features
+    if own is None:
+        own = detector.full_pass(context.pixels).features
     if own is None:
         raise StudyError(f"{detector.name} has no layer whose features could be compared; ask another detector")
-    images = find_training_set(
-        detector, context.data, progress=lambda done, of: context.report(0.0, f"reading {done:,} of {of:,}")
-    )
+    own = np.asarray(own)
+    reading = progress_of(context.report, "reading training images")
+    images = find_training_set(detector, context.data, progress=reading)
     if images is None:
         rows = run.predictions[["id", "sha256"]].assign(is_real=run.is_real, called_real=run.predicted_real)
         return Searched(OWN, rows, context.pixels, halved(own), own)
-    seen = detector.full_pass(
-        images.pixels,
-        progress=lambda done, of: context.report(0.0, f"features of the training images, {percent(done / of, 0)}"),
-    )
+    progress = progress_of(context.report, "features of the training images")
+    seen = detector.full_pass(images.pixels, progress=progress)
     assert seen.features is not None  # noqa: S101 - the run's images have some
     rows = images.rows[["id", "sha256"]].assign(is_real=images.labels == REAL, called_real=seen.margins > 0)
     return Searched(images.name, rows, images.pixels, halved(seen.features), own)
 
 
-def compute(context: Context, rows: Positions, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """One row an image: labels and distances of its neighbours, and the same by raw pixels."""
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
+    """Search the neighbours of each image by features, and by raw pixels."""
     base: Searched = context.shared
     k = int(parameters["k"])
     predictions = context.run.predictions.iloc[rows]
@@ -91,23 +91,23 @@ def compute(context: Context, rows: Positions, parameters: Mapping[str, Any]) ->
     near = find_nearest(own, base.features, max(k, NAMED), query_codes=own_codes, base_codes=base_codes)
     by_pixels = find_nearest(context.pixels[rows], base.pixels, k, query_codes=own_codes, base_codes=base_codes)
     # the nearest image that the detector calls the other class
-    called = 1 * base.rows["called_real"].to_numpy()
-    other = find_nearest(own, base.features, 1, query_codes=1 * predicted, base_codes=called)
+    called = base.rows["called_real"].to_numpy(int)
+    other = find_nearest(own, base.features, 1, query_codes=predicted.astype(int), base_codes=called)
     is_real = base.rows["is_real"].to_numpy(bool)
     shuffled = np.random.default_rng(int(parameters["seed"])).permutation(is_real)
-    says, shares = _majority(near.rows[:, :k], is_real)
+    nearest = near.rows[:, :k]
+    labels = _labels(nearest, is_real)
     # where there is none, rows are -1
-    classes = np.array(CLASSES, object)
     ids = np.array([*base.rows["id"], None], object)
     table = {
         "id": predictions["id"].to_numpy(),
-        "fake_share": (1 - shares).astype(np.float32),
+        "fake_share": (1 - _real_share(nearest, is_real)).astype(np.float32),
         "nearest_distance": near.distances[:, 0],
         "other_distance": other.distances[:, 0],
-        "neighbours_label": classes[1 * says],
-        "is_agreeing": says == predicted,
-        "pixels_label": classes[1 * _majority(by_pixels.rows, is_real)[0]],
-        "shuffled_label": classes[1 * _majority(near.rows[:, :k], shuffled)[0]],
+        "neighbours_label": labels,
+        "is_agreeing": (labels == "REAL") == predicted,
+        "pixels_label": _labels(by_pixels.rows, is_real),
+        "shuffled_label": _labels(nearest, shuffled),
         **{f"near_{n + 1}_id": ids[near.rows[:, n]] for n in range(NAMED)},
         "near_other_id": ids[other.rows[:, 0]],
         "searched_set": base.name,
@@ -116,15 +116,19 @@ def compute(context: Context, rows: Positions, parameters: Mapping[str, Any]) ->
     return pd.DataFrame(table).replace(np.inf, np.nan)
 
 
-def _majority(rows: Positions, labels: Mask) -> tuple[Mask, Float64]:
-    """Return whether most neighbours are REAL, and the share that is; where they are even, the nearest decides."""
-    there = rows >= 0
-    real = labels[rows] & there
-    shares = real.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-    return np.where(shares == 0.5, real[:, 0], shares > 0.5), shares
+def _real_share(rows: Positions, is_real: Mask) -> Float64:
+    """Return the share of each image's neighbours that is REAL; rows of -1 are none."""
+    is_there = rows >= 0
+    return (is_real[rows] & is_there).sum(axis=1) / np.maximum(is_there.sum(axis=1), 1)
 
 
-def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> Iterator[Finding]:
+def _labels(rows: Positions, is_real: Mask) -> Array:
+    """Return the label of most of each image's neighbours; where they are even, that of the nearest."""
+    shares = _real_share(rows, is_real)
+    return np.where(np.where(shares == 0.5, is_real[rows[:, 0]], shares > 0.5), "REAL", "FAKE").astype(object)
+
+
+def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[Finding]:
     """For each verdict how often neighbours share it, then how often they are right, and where they err.
 
     Images without neighbours, of a set of copies, say nothing.
@@ -171,12 +175,12 @@ def _agreement(rows: pd.DataFrame, verdict: str, details: Mapping[str, Any]) -> 
     """Compare how often the nearest images have a verdict's class with the same by raw pixels and random labels."""
     weights = rows[WEIGHT].to_numpy(float)
     own = rows["neighbours_label"] == verdict
-    contrasts = [
-        compare_shares("control", name, own, rows[f"{column}_label"] == verdict, weights, control=name)
-        for name, column in ((PIXELS, "pixels"), (SHUFFLED, "shuffled"))
-    ]
+    by_pixels = compare_shares("control", PIXELS, own, rows["pixels_label"] == verdict, weights, control=PIXELS)
+    by_luck = compare_shares("control", SHUFFLED, own, rows["shuffled_label"] == verdict, weights, control=SHUFFLED)
     key = f"agree_{verdict.lower()}"
-    return Finding(key, AGREE[verdict], "label_agreement", strongest_first(contrasts), group=verdict, details=details)
+    return Finding(
+        key, AGREE[verdict], "label_agreement", strongest_first([by_pixels, by_luck]), group=verdict, details=details
+    )
 
 
 def among_training(table: pd.DataFrame) -> bool:

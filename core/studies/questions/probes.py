@@ -6,6 +6,7 @@ flips most beyond the strongest of its controls. Each control and each other way
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ QUESTIONS = {
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the margin of each image under each strength of each probe, and the size of the change."""
     batch, lacking = _batch(context, rows, parameters["seed"])
-    table: dict[str, Array] = {"id": context.run.predictions["id"].to_numpy()[rows]}
+    table: dict[str, Array] = {"id": context.ids(rows)}
     for column, (probe, strength) in probe_columns().items():
         if not context.wants(margin_column(column), size_column(column)):
             continue
@@ -61,8 +62,7 @@ def _batch(context: Context, rows: Rows, seed: int) -> tuple[Batch, dict[str, Ma
     """Return images with their donors and chance, and for each need of a probe bool (N,), which images lack it."""
     donors, lacking = lent_images(context, rows, seed=seed)
     pixels = context.pixels[rows]
-    ids = context.run.predictions["id"].to_numpy()[rows].astype(str)
-    chance = Chance.of(list(ids), side=pixels.shape[1], seed=seed)
+    chance = Chance.of(context.ids(rows).astype(str).tolist(), side=pixels.shape[1], seed=seed)
     return Batch(pixels, donors["other"], donors["same"], chance), {"nothing": np.zeros(len(rows), bool), **lacking}
 
 
@@ -75,11 +75,8 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
     """Conclude `<family>-<verdict>`; the parameter `like` may name details of the probe that answers, by finding."""
     rows = read_flips(run, table, parameters)
     like = parameters.get("like", {})
-    answers = [
-        rate
-        for rate in flip_rates(rows, probes=[key for key in PROBES if key not in _NO_ANSWERS])
-        if rate.contrast.measure.known
-    ]
+    rates = flip_rates(rows, probes=[key for key in PROBES if key not in _NO_ANSWERS])
+    answers = [rate for rate in rates if rate.contrast.measure.known]
     for family, verdict in product(FAMILIES, VERDICTS):
         key = f"{family}-{verdict}"
         candidates = [rate for rate in answers if (rate.probe.family, rate.verdict) == (family, verdict)]
@@ -115,11 +112,14 @@ def answering_rate(rates: Sequence[FlipRate]) -> FlipRate:
     certain = [rate for rate in fair if _low(rate) > 0]
     if certain:
         return max(certain, key=_low)
-    return max(fair or rates, key=lambda rate: rate.contrast.measure.value)
+    return max(fair or rates, key=attrgetter("contrast.measure.value"))
 
 
 def _low(rate: FlipRate) -> float:
-    return -np.inf if rate.contrast.difference is None else rate.contrast.difference.low
+    difference = rate.contrast.difference
+    if difference is None:
+        return -np.inf
+    return difference.low
 
 
 def _contrasts(rows: pd.DataFrame, column: str) -> tuple[Contrast, ...]:
@@ -150,16 +150,14 @@ DERIVED = {
     "is_detail_decisive": "Fine detail decides, both ways: removed or replaced, it flips; lent to the other class, "
     "that flips",
 }
-MARGINS = {
-    margin_column(
-        column
-    ): f"{probe.title}: {step.at_any_side}, margin after it{' of the donor' if probe.changes_donor else ''}"
-    for column, (probe, step) in probe_columns().items()
-}
-SIZES = {
-    size_column(column): f"{probe.title}: {step.at_any_side}, root mean square of the change, grey levels"
-    for column, (probe, step) in probe_columns().items()
-}
+MARGINS = {}
+SIZES = {}
+for column, (probe, step) in probe_columns().items():
+    title = f"{probe.title}: {step.at_any_side}"
+    MARGINS[margin_column(column)] = f"{title}, margin after it"
+    if probe.changes_donor:
+        MARGINS[margin_column(column)] += " of the donor"
+    SIZES[size_column(column)] = f"{title}, root mean square of the change, grey levels"
 STUDY = Study(
     name="probes",
     title="Probes",

@@ -8,6 +8,7 @@ over this image's own regions where the method has any.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,9 @@ OTHER = "other"
 EDGES = "edges"
 CONTROL = "what the same random detector makes of other images"
 
+# signs are lost with the classifier's weights
+rank_size = partial(mean_rank, signed=False)
+
 REMAINS = "Does anything of the map remain when the weights are random?"
 
 
@@ -66,7 +70,9 @@ def columns_of(explainer: AnyExplainer, levels: tuple[str, ...]) -> list[str]:
 
 def levels_for(explainer: AnyExplainer, levels: tuple[str, ...]) -> tuple[str, ...]:
     """Return the levels that an explainer is computed at: all, or the first two and the last of a costly one."""
-    return levels if cost_of(explainer) <= CHEAP else tuple(dict.fromkeys((*levels[:2], levels[-1])))
+    if cost_of(explainer) <= CHEAP:
+        return levels
+    return tuple(dict.fromkeys((*levels[:2], levels[-1])))
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
@@ -92,8 +98,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
             for level in levels_for(explainer, levels):
                 random = detector.randomised(level, seed=parameters["seed"] + number)
                 for at, after in zip(mine, explain_all(random, images[mine], explainer, settings), strict=True):
-                    rank = mean_rank(own[at], [_compared_values(after.values)], signed=False)
-                    values[column_of(name, level)][at] = rank
+                    values[column_of(name, level)][at] = rank_size(own[at], [_compared_values(after.values)])
             # the last level is random throughout
             for at in mine:
                 others = context.pixels[cells.others(int(rows[at]), parameters["others"], seed=parameters["seed"])]
@@ -104,12 +109,13 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
                     regions = explained[at].regions if explained[at].regions.size else None
                     few = others[: parameters["lime_others"]]
                     maps = [explainer.explain_fully(random, image, settings, regions=regions).map for image in few]
-                values[column_of(name, OTHER)][at] = mean_rank(own[at], list(map(_compared_values, maps)), signed=False)
-        edges = [on_grid(edge_map(image), _cells(of.values)) for image, of in zip(images, explained, strict=True)]
-        ranks = [mean_rank(of, [edge], signed=False) for of, edge in zip(own, edges, strict=True)]
-        return values | {column_of(name, EDGES): np.array(ranks)}
+                values[column_of(name, OTHER)][at] = rank_size(own[at], list(map(_compared_values, maps)))
+        for number, image in enumerate(images):
+            edges = on_grid(edge_map(image), _cells(explained[number].values))
+            values[column_of(name, EDGES)][number] = rank_size(own[number], [edges])
+        return values
 
-    table = table_by_method(context, rows, lambda explainer: columns_of(explainer, levels), correlate)
+    table = table_by_method(context, rows, partial(columns_of, levels=levels), correlate)
     table.insert(1, "network", network)
     return table
 
@@ -121,8 +127,9 @@ def _compared_values(values: Values) -> Values:
 
 def _cells(values: Values) -> tuple[int, ...]:
     """Return the cells that a map is compared over: its own where they are few, or a grid no finer than they are."""
-    height, width = values.shape
-    return values.shape if values.size <= CELLS**2 else (min(CELLS, height), min(CELLS, width))
+    if values.size <= CELLS**2:
+        return values.shape
+    return tuple(min(CELLS, side) for side in values.shape)
 
 
 def levels_of(table: pd.DataFrame, method: str) -> list[str]:

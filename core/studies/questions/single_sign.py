@@ -31,13 +31,12 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     """Count the signs of each image's LIME weights under both settings."""
     seed = parameters["lime_seed"]
     signs = np.where(context.run.predicted_real[rows], 1, -1)
-    paper, ours = (
-        explain_all(context.detector, context.pixels[rows], LIME, settings)
-        for settings in (LimeSettings.paper(seed=seed), LimeSettings(seed=seed))
-    )
+    images = context.pixels[rows]
+    paper = explain_all(context.detector, images, LIME, LimeSettings.paper(seed=seed))
+    ours = explain_all(context.detector, images, LIME, LimeSettings(seed=seed))
     return pd.DataFrame(
         {
-            "id": context.run.predictions["id"].to_numpy()[rows],
+            "id": context.ids(rows),
             "paper_segments_count": np.array([len(lime.weights) for lime in paper], np.int16),
             "is_paper_one_sign": [not (lime.weights.min() < 0 < lime.weights.max()) for lime in paper],
             "is_paper_against": [(sign * lime.weights < 0).all() for sign, lime in zip(signs, paper, strict=True)],

@@ -1,6 +1,6 @@
 """Is an explanation the same when it is computed again? Under another seed, and under noise that nobody can see."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -45,8 +45,11 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
         "kept": f"{itself} itself on that image cut as the one without noise is, -1 to 1",
         "other": f"{itself} that of other images of the same cell, mean, -1 to 1",
     }
-    lacking = {"seed"} - explainer.settings.model_fields.keys() | ({"kept"} if not explainer.cuts else set())
-    return {f"{explainer.name}_{name}_rank": text for name, text in texts.items() if name not in lacking}
+    if "seed" not in explainer.settings.model_fields:
+        del texts["seed"]
+    if not explainer.cuts:
+        del texts["kept"]
+    return {f"{explainer.name}_{name}_rank": text for name, text in texts.items()}
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
@@ -55,12 +58,12 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     detector = context.detector
     seed = parameters["seed"]
     own = context.pixels[rows]
-    noisy = np.stack([add_noise(image, seed=(seed, int(row))) for image, row in zip(own, rows, strict=True)])
+    noisy = np.stack([add_noise(context.pixels[row], seed=(seed, row)) for row in rows.tolist()])
     grid = segment(own[0], method="grid", n_segments=parameters["segments"])
     before, after = np.split(detector.margins(np.concatenate([own, noisy])), 2)
 
     def repeat(explainer: AnyExplainer) -> dict[str, list[float]]:
-        settings, redrawn = (settings_of(explainer, parameters["lime_seed"] + draw) for draw in (0, 1))
+        settings = settings_of(explainer, parameters["lime_seed"])
         first = explain_all(detector, own, explainer, settings)
 
         def maps(images: Pixels, settings: ExplainerSettings) -> list[Values]:
@@ -72,24 +75,30 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
                 return list(context.run.needed_maps[cells.others(row, parameters["others"], seed=seed)])
             return maps(context.pixels[cells.references(row, parameters["lime_others"], seed=seed)], settings)
 
-        repetitions: dict[str, Callable[[], list[list[Values]]]] = {
-            "seed": lambda: [[again] for again in maps(own, redrawn)],
-            "noise": lambda: [[again] for again in maps(noisy, settings)],
-            "kept": lambda: [
-                [explainer.explain_fully(detector, image, settings, regions=once.regions).map]
-                for image, once in zip(noisy, first, strict=True)
-            ],
-            "other": lambda: [others(int(row)) for row in rows],
-        }
-        values: dict[str, list[float]] = {}
+        def again(repetition: str) -> list[list[Values]]:
+            """Return the maps that each image's first one is compared with."""
+            if repetition == "seed":
+                redrawn = settings_of(explainer, parameters["lime_seed"] + 1)
+                return [[values] for values in maps(own, redrawn)]
+            if repetition == "noise":
+                return [[values] for values in maps(noisy, settings)]
+            if repetition == "other":
+                return [others(int(row)) for row in rows]
+            kept = []
+            for image, once in zip(noisy, first, strict=True):
+                kept.append([explainer.explain_fully(detector, image, settings, regions=once.regions).map])
+            return kept
+
+        ranks: dict[str, list[float]] = {}
         for column in filter(context.wants, columns_of(explainer)):
-            values[column] = []
-            again = repetitions[column.removeprefix(f"{explainer.name}_").removesuffix("_rank")]()
-            for once, repeated in zip(first, again, strict=True):
-                compared = [once.values, *repeated]
-                once_values, *rest = compared if once.values.size <= FEW else segment_values(np.stack(compared), grid)
-                values[column].append(mean_rank(once_values, rest))
-        return values
+            repetition = column.removeprefix(f"{explainer.name}_").removesuffix("_rank")
+            ranks[column] = []
+            for once, repeated in zip(first, again(repetition), strict=True):
+                compared: Sequence[Values] = [once.values, *repeated]
+                if once.values.size > FEW:
+                    compared = list(segment_values(np.stack(compared), grid))
+                ranks[column].append(mean_rank(compared[0], compared[1:]))
+        return ranks
 
     table = table_by_method(context, rows, columns_of, repeat)
     return table.assign(is_flipped_by_noise=(after > 0) != (before > 0))
@@ -106,12 +115,14 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     for group, part, weights in groups(table, run):
         for method, title in methods_in(table, "{}_noise_rank").items():
             other = part[f"{method}_other_rank"]
-            contrasts = tuple(
-                compare_means("repetition", what, part[f"{method}_{column}_rank"], other, weights, control=OTHERS)
-                for what, column in REPETITIONS.items()
-                if f"{method}_{column}_rank" in part
+            contrasts = []
+            for what, repetition in REPETITIONS.items():
+                own = part.get(f"{method}_{repetition}_rank")
+                if own is not None:
+                    contrasts.append(compare_means("repetition", what, own, other, weights, control=OTHERS))
+            yield Finding(
+                f"{method}-{group}", REPEATED, "rank_correlation", tuple(contrasts), group=group, subject=title
             )
-            yield Finding(f"{method}-{group}", REPEATED, "rank_correlation", contrasts, group=group, subject=title)
         flips = Contrast("change", "noise of 1 in 255", weighted_share(part["is_flipped_by_noise"], weights))
         yield Finding(f"flips-{group}", FLIPPED, "flip_rate", (flips,), group=group, subject="noise of 1 in 255")
 

@@ -98,7 +98,9 @@ def variants(explainer: AnyExplainer, *, layers: Iterable[str] = (), seed: int =
             if explainer is KEPT and value in STRETCHED:
                 title += f" ({NOTE})"
             fill: Fill = getattr(settings, "fill", getattr(settings, "baseline", "mean"))
-            key = name if settings == own else f"{name}_{value}"
+            key = f"{name}_{value}"
+            if settings == own:
+                key = name
             listed.setdefault(key, Variant(explainer, key, kind, title, settings, fill))
     return list(listed.values()) or [Variant(explainer, name, "", "", own, "mean")]
 
@@ -143,7 +145,8 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     cells = Cells(context.run)
     pixels = context.pixels[rows]
     others = context.pixels[[cells.others(int(row), 1, seed=seed)[0] for row in rows]]
-    exact = [one.map for one in EXACT.explain_batch(detector, np.concatenate([pixels, others]), EXACT.settings())]
+    explanations = EXACT.explain_batch(detector, np.concatenate([pixels, others]), EXACT.settings())
+    exact = [explanation.map for explanation in explanations]
     layers = [layer for layer in detector.layers if layer != detector.target_layer]
     columns = dict(make_study().columns)
     explained: list[tuple[Variant, list[Pass]]] = []
@@ -179,7 +182,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
                 record[column_of(variant.key, truth)] = rank_correlation(values, truths[truth])
         records.append(record)
     table = pd.DataFrame(records).reindex(columns=list(columns)).astype(np.float32)
-    table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
+    table.insert(0, "id", context.ids(rows))
     return table
 
 
@@ -230,7 +233,9 @@ def _against_controls(part: pd.DataFrame, weights: Float64, variant: Variant, tr
         return [Contrast(kind, variant.title, weighted_mean(own, weights))]
     contrasts = []
     for control, text in CONTROLS.items():
-        value = f"{variant.title}, {text}" if variant.title else text
+        value = text
+        if variant.title:
+            value = f"{variant.title}, {text}"
         contrasts.append(compare_means(kind, value, own, part[column_of(control, truth)], weights, control=text))
     return contrasts
 

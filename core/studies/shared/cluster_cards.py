@@ -79,13 +79,16 @@ def read_cards(
             mean_map: float32 (h, w), positive for REAL.
             mean_image: uint8 (side, side, 3), or None where its pictures are not available.
     """
-    labels, distances = (table[f"{space}_{name}"].to_numpy() for name in ("cluster", "distance"))
+    labels = table[f"{space}_cluster"].to_numpy()
+    distances = table[f"{space}_distance"].to_numpy()
     positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])
     rows = run.predictions.iloc[positions].reset_index(drop=True)
     predicted = run.predicted_real[positions]
     wrong = (run.is_real != run.predicted_real)[positions]
     weights = cell_weights(run, positions)
-    columns = list(columns_of(run, positions, weights)) if compared else []
+    columns = []
+    if compared:
+        columns = list(columns_of(run, positions, weights))
     cards = []
     for number in np.unique(labels):
         inside = labels == number
@@ -112,7 +115,7 @@ def read_cards(
             "strict_high": strict.high,
             "members": typical.head(MEMBERS_KEPT).tolist(),
             "wrong": surest.head(MEMBERS_KEPT).tolist(),
-            "apart": tuple(sorted(apart, key=lambda one: one.column not in VISIBLE)[:MOST_DIFFERENCES]),
+            "apart": tuple(sorted(apart, key=lambda difference: difference.column not in VISIBLE)[:MOST_DIFFERENCES]),
             "mean_map": np.average(np.asarray(run.needed_maps[positions[mine]], np.float32), axis=0, weights=own),
             "mean_image": None if pictures is None else _mean_image(pictures, positions[mine], own),
         })  # fmt: skip

@@ -1,7 +1,7 @@
 """Copies and near copies within and between image sets, and how their files were compressed."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Mask, Pixels, Positions
-from core.findings.numbers import percent
 from core.images.decoding import ImageError, decode
 from core.images.encoding import compression_of
 from core.images.image_set import DatasetError, Split
@@ -17,6 +16,7 @@ from core.images.labels import REAL
 from core.images.loading import load_image_set, read_files
 from core.images.near_copies import near_pairs, perceptual_hashes, pixel_digests
 from core.images.statistics import STATISTICS
+from core.storage.shards import Report, progress_of
 from core.studies.study import Context
 
 # kinds of copies, the most certain first
@@ -39,6 +39,15 @@ class Images(NamedTuple):
     rows: pd.DataFrame
     pixels: Pixels
 
+    @property
+    def is_real(self) -> Mask:
+        """bool (N,), as in the rows."""
+        return self.rows["is_real"].to_numpy(bool)
+
+    def empty(self) -> "Images":
+        """The same without any image."""
+        return Images(self.rows[:0], self.pixels[:0])
+
 
 def own_images(context: Context) -> Images:
     """The run's own images."""
@@ -54,17 +63,17 @@ def training_images(context: Context) -> Images:
     source = source_of(context)
     if source is not None and context.run.split != "train":
         with suppress(DatasetError, OSError):
-            images = load_image_set(
-                source, "train", fit=context.run.preprocessing, skip_bad=True,
-                progress=lambda done, of: context.report(0.0, f"reading training images, {percent(done / of, 0)}"),
-            )  # fmt: skip
+            progress = progress_of(context.report, "reading training images")
+            images = load_image_set(source, "train", fit=context.run.preprocessing, skip_bad=True, progress=progress)
             return Images(images.rows[COPIED].assign(is_real=images.labels == REAL), images.pixels)
-    return Images(*(part[:0] for part in own_images(context)))
+    return own_images(context).empty()
 
 
 def source_of(context: Context) -> str | None:
     """Find the files of the run's images: the sample's, or the context's `data`; None where they are not all there."""
-    data = "sample" if str(context.run.manifest["set"]).startswith("sample-") else context.data
+    data = context.data
+    if str(context.run.manifest["set"]).startswith("sample-"):
+        data = "sample"
     if not data:
         return None
     try:
@@ -72,8 +81,9 @@ def source_of(context: Context) -> str | None:
     except (DatasetError, OSError):
         return None
     # another set would say nothing about them
-    is_theirs = context.run.predictions["sha256"].isin(images.rows["sha256"]).all()
-    return data if is_theirs else None
+    if not context.run.predictions["sha256"].isin(images.rows["sha256"]).all():
+        return None
+    return data
 
 
 def compressions(context: Context, split: Split, rows: pd.DataFrame) -> pd.Series:
@@ -86,23 +96,22 @@ def compressions(context: Context, split: Split, rows: pd.DataFrame) -> pd.Serie
     """
     source = source_of(context)
     described: list[str | None] = [None] * len(rows)
-    with suppress(DatasetError, OSError):
-        # one file after another: together they may be larger than memory
-        files = read_files(source, split, rows["name"]) if source else iter(())
-        for number, (data, digest) in enumerate(zip(files, rows["sha256"], strict=False)):
-            if hashlib.sha256(data).hexdigest() == digest:
-                described[number] = compression_of(data)
+    if source is not None:
+        with suppress(DatasetError, OSError):
+            # one file after another: together they may be larger than memory
+            files = read_files(source, split, rows["name"])
+            for number, (data, digest) in enumerate(zip(files, rows["sha256"], strict=False)):
+                if hashlib.sha256(data).hexdigest() == digest:
+                    described[number] = compression_of(data)
     return pd.Series(described, dtype=object)
 
 
-def find_copies(
-    own: Images, training: Images, report: Callable[[float, str], None]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def find_copies(own: Images, training: Images, report: Report) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare all of the run's images and the training images.
 
     Args:
         own, training: the images.
-        report: called with the share done, 0 to 1, and what is being done.
+        report: called with the share done and what is being done.
 
     Returns:
         A row an image, the run's own first: the columns of `Images`, `is_own`, and `file` and `shown`, which are equal
@@ -122,8 +131,13 @@ def find_copies(
 
     def read(shown: Positions) -> Pixels:
         # each from its own part: together they may be larger than memory
-        n = len(own.rows)
-        return np.stack([own.pixels[at] if at < n else training.pixels[at - n] for at in first[shown].tolist()])
+        pictures = []
+        for at in first[shown].tolist():
+            if at < len(own.rows):
+                pictures.append(own.pixels[at])
+            else:
+                pictures.append(training.pixels[at - len(own.rows)])
+        return np.stack(pictures)
 
     return images, near_pairs(read, hashes[first])
 

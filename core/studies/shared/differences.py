@@ -1,6 +1,7 @@
 """How a group of images differs from others: in category, looks, and the columns that studies offer. No torch."""
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -67,18 +68,34 @@ def compare_groups(column: Column, group: Mask, others: Mask) -> Difference:
     """Compare a column between two groups, bool (N,) each."""
     known = np.isfinite(column.values) & (column.weights > 0)
     means, variances, sizes = np.array([_moments(column, known & side) for side in (group, others)]).T
-    effect, (own, rest) = 0.0, map(float, means)
+    own, rest = map(float, means)
+    effect = 0.0
     # only categories that the group has more of: with many, most are missing from any group
     if sizes.min() >= 2 and not (column.text and own < rest):
-        # a share of 0 or 1 in a small group is not certain: one image more of each kind (Agresti and Caffo 2000)
-        shifted = (means * sizes + 1) / (sizes + 2) if column.share else means
-        # a few images may happen to be close together: what the wider side varies by holds for both
-        spread = shifted * (1 - shifted) if column.share else variances.max()
-        if abs(shifted[0] - shifted[1]) > CERTAIN * np.sqrt((spread / sizes).sum()):
-            pooled = max(np.sqrt((variances * sizes).sum() / sizes.sum()), 1e-12)
-            angles = 2 * np.arcsin(np.sqrt(np.clip(means, 0, 1))) if column.share else means / pooled
-            effect = float(abs(angles[0] - angles[1]))
+        if column.share:
+            effect = _effect_of_shares(means, sizes)
+        else:
+            effect = _effect_of_means(means, variances, sizes)
     return Difference(effect, column.name, column.label, own, rest, column.share, column.text)
+
+
+def _effect_of_shares(shares: Float64, sizes: Float64) -> float:
+    """Compute Cohen's h of two shares; 0 where their difference may be chance."""
+    # a share of 0 or 1 in a small group is not certain: one image more of each kind (Agresti and Caffo 2000)
+    shifted = (shares * sizes + 1) / (sizes + 2)
+    if abs(shifted[0] - shifted[1]) <= CERTAIN * np.sqrt((shifted * (1 - shifted) / sizes).sum()):
+        return 0.0
+    angles = 2 * np.arcsin(np.sqrt(np.clip(shares, 0, 1)))
+    return float(abs(angles[0] - angles[1]))
+
+
+def _effect_of_means(means: Float64, variances: Float64, sizes: Float64) -> float:
+    """Compute Cohen's d of two means; 0 where their difference may be chance."""
+    # a few images may happen to be close together: what the wider side varies by holds for both
+    if abs(means[0] - means[1]) <= CERTAIN * np.sqrt((variances.max() / sizes).sum()):
+        return 0.0
+    scaled = means / max(np.sqrt((variances * sizes).sum() / sizes.sum()), 1e-12)
+    return float(abs(scaled[0] - scaled[1]))
 
 
 def _moments(column: Column, chosen: Mask) -> tuple[float, float, float]:
@@ -93,8 +110,9 @@ def _moments(column: Column, chosen: Mask) -> tuple[float, float, float]:
 
 def differing(columns: Iterable[Column], group: Mask, others: Mask, least: float = SMALL) -> list[Difference]:
     """List the columns with at least this effect size between two groups of images, bool (N,), largest first."""
-    compared = (compare_groups(column, group, others) for column in columns)
-    return sorted((one for one in compared if one.effect >= least), key=lambda difference: -difference.effect)
+    compared = [compare_groups(column, group, others) for column in columns]
+    compared.sort(key=attrgetter("effect"), reverse=True)
+    return [difference for difference in compared if difference.effect >= least]
 
 
 def columns_of(run: Run, positions: Positions, given: Float64) -> Iterator[Column]:
@@ -109,16 +127,13 @@ def columns_of(run: Run, positions: Positions, given: Float64) -> Iterator[Colum
     sampled = [name for name in studied if name.endswith(f".{WEIGHT}")]
     offered = [name for name, column in studied.items() if column.offered and not name.startswith("clusters.")]
     offered = [name for name in offered if name not in sampled]
-    table = pd.concat(
-        [
-            run.predictions[["category", *FACTS, "margin"]].reset_index(drop=True),
-            read_columns(run, [*offered, *sampled]),
-        ],
-        axis=1,
-    ).iloc[positions]
+    own = run.predictions[["category", *FACTS, "margin"]].reset_index(drop=True)
+    table = pd.concat([own, read_columns(run, [*offered, *sampled])], axis=1).iloc[positions]
     yield Column("margin", "margin", np.abs(table["margin"].to_numpy(np.float64)), given)
     for name in ("category", *FACTS, *(name for name in offered if name in table)):
-        label = studied[name].label if name in studied else name
+        label = name
+        if name in studied:
+            label = studied[name].label
         weights = given
         values = table[name]
         weight = f"{name.partition('.')[0]}.{WEIGHT}"
@@ -133,9 +148,7 @@ def columns_of(run: Run, positions: Positions, given: Float64) -> Iterator[Colum
         if pd.api.types.is_numeric_dtype(values):
             yield Column(name, label, values.to_numpy(np.float64), weights, is_share)
         elif values.nunique() <= MOST_TEXTS:
-            # shares, of each text
-            for text, hits in (
-                pd.get_dummies(values.dropna().astype(str), dtype=np.float64).reindex(values.index).items()
-            ):
+            shares = pd.get_dummies(values.dropna().astype(str), dtype=np.float64).reindex(values.index)
+            for text, hits in shares.items():
                 if text:
                     yield Column(name, label, hits.to_numpy(), weights, share=True, text=str(text))

@@ -49,8 +49,11 @@ OTHERS = "maps of other images of the same cell"
 def judged() -> dict[str, AnyExplainer]:
     """Name -> explainer, in the order of the registry; but for maps of few detectors: exact ones, of tokens."""
     rare = {Capability.PATCH_SCORES, Capability.PATCH_TOKENS}
-    fitting = (one for one in explainers(with_map=True) if rare.isdisjoint(one.needs))
-    return {explainer.name: explainer for explainer in fitting if cost_of(explainer) <= MOST}
+    fitting = {}
+    for explainer in explainers(with_map=True):
+        if rare.isdisjoint(explainer.needs) and cost_of(explainer) <= MOST:
+            fitting[explainer.name] = explainer
+    return fitting
 
 
 def cost_of(explainer: AnyExplainer) -> int:
@@ -61,7 +64,9 @@ def cost_of(explainer: AnyExplainer) -> int:
 def settings_of(explainer: AnyExplainer, seed: int) -> ExplainerSettings:
     """Return an explainer's default settings, with a seed where it draws anything at random."""
     settings: ExplainerSettings = explainer.settings()
-    return settings.changed(seed=seed) if "seed" in explainer.settings.model_fields else settings
+    if "seed" in explainer.settings.model_fields:
+        settings = settings.changed(seed=seed)
+    return settings
 
 
 def methods_in(table: pd.DataFrame, column: str) -> dict[str, str]:
@@ -73,18 +78,17 @@ def methods_in(table: pd.DataFrame, column: str) -> dict[str, str]:
         table: of a study.
         column: the name of a column that has them, with {} for the explainer's name.
     """
-    found: dict[str, str] = {}
+    titles: dict[str, str] = {}
     for name, explainer in judged().items():
         own = table.get(column.format(name))
-        first = next((other for other in found if {name, other} <= ALIKE), None)
         if own is None or own.isna().all():
             continue
-        is_same = first and np.isclose(own, table[column.format(first)], atol=CLOSE, equal_nan=True).mean() >= SAME
-        if first and is_same:
-            found[first] += f", {explainer.title}"
+        first = next((other for other in titles if {name, other} <= ALIKE), None)
+        if first and np.isclose(own, table[column.format(first)], atol=CLOSE, equal_nan=True).mean() >= SAME:
+            titles[first] += f", {explainer.title}"
         else:
-            found[name] = explainer.title
-    return found
+            titles[name] = explainer.title
+    return titles
 
 
 def method_of(column: str, names: Iterable[str]) -> str | None:
@@ -97,7 +101,10 @@ def method_of(column: str, names: Iterable[str]) -> str | None:
 
 def describe_all(describe: Callable[[AnyExplainer], Mapping[str, str]]) -> dict[str, str]:
     """Column -> plain description of all judged explainers, as they are registered now."""
-    return {column: text for explainer in judged().values() for column, text in describe(explainer).items()}
+    columns: dict[str, str] = {}
+    for explainer in judged().values():
+        columns |= describe(explainer)
+    return columns
 
 
 def on_grid(values: Values, cells: tuple[int, ...]) -> Float64:
@@ -109,8 +116,11 @@ def on_grid(values: Values, cells: tuple[int, ...]) -> Float64:
 def mean_rank(first: Values, others: Sequence[Values], *, signed: bool = True) -> float:
     """Average one map's rank correlations with several others, absolute unless `signed`; NaN if all are undefined."""
     ranks = np.array([rank_correlation(first, other) for other in others])
-    ranks = ranks if signed else np.abs(ranks)
-    return float(np.nanmean(ranks)) if np.isfinite(ranks).any() else float("nan")
+    if not signed:
+        ranks = np.abs(ranks)
+    if np.isnan(ranks).all():
+        return float("nan")
+    return float(np.nanmean(ranks))
 
 
 def _none() -> Any:
@@ -135,6 +145,13 @@ class Pass:
     decisions: NDArray[np.int8] = field(default_factory=_none)
     one_colour: str = ""
 
+    @property
+    def parts(self) -> int:
+        """Number of its regions, or of the map's values where it has none."""
+        if self.regions.size:
+            return int(self.regions.max()) + 1
+        return self.values.size
+
 
 def explain_all(
     detector: "Detector",
@@ -156,8 +173,9 @@ def explain_all(
         stored: float (N, h, w), the maps that a run stores of these images, taken where they are of that kind.
     """
     if explainer is KEPT and settings == KEPT.settings():
-        maps = detector.full_pass(images).needed_maps if stored is None else stored
-        return [Pass(values) for values in np.asarray(maps, np.float32)]
+        if stored is None:
+            stored = detector.full_pass(images).needed_maps
+        return [Pass(values) for values in np.asarray(stored, np.float32)]
     libraries = sorted(versions_of(explainer.libraries).items())
     key = repr((VERSION, detector.cache_key, explainer.name, libraries, sorted(settings.model_dump().items())))
     folder = cache_dir() / "explanations" / hashlib.sha256(key.encode()).hexdigest()[:20]
@@ -193,13 +211,15 @@ def table_by_method(
         columns_of: returns a method's columns, in order.
         compute: returns those of them that are wanted, a value a row.
     """
-    table: dict[str, Any] = {"id": context.run.predictions["id"].to_numpy()[rows]}
+    table: dict[str, Any] = {"id": context.ids(rows)}
     for explainer in judged().values():
         own = columns_of(explainer)
-        if own and context.wants(*own):
-            able = can_explain(explainer, context.detector)
-            values = compute(explainer) if able else dict.fromkeys(own, np.full(len(rows), np.nan))
-            table |= {column: np.asarray(values[column], np.float32) for column in own if column in values}
+        if not own or not context.wants(*own):
+            continue
+        values: Mapping[str, Iterable[float]] = dict.fromkeys(own, np.full(len(rows), np.nan))
+        if can_explain(explainer, context.detector):
+            values = compute(explainer)
+        table |= {column: np.asarray(values[column], np.float32) for column in own if column in values}
     return pd.DataFrame(table)
 
 

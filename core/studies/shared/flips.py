@@ -59,7 +59,9 @@ class FlipRate:
     @property
     def flipped(self) -> str:
         """The verdict that flips: the other one where the probe changes a donor."""
-        return other_class(self.verdict) if self.probe.changes_donor else self.verdict
+        if self.probe.changes_donor:
+            return other_class(self.verdict)
+        return self.verdict
 
 
 def by_change(table: pd.DataFrame) -> pd.DataFrame:

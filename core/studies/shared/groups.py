@@ -39,8 +39,10 @@ def groups(table: pd.DataFrame, run: Run, by: By = "verdict") -> Iterator[tuple[
         by: "verdict", or "cell" for right and wrong verdicts apart.
     """
     joined = with_predictions(table, run)
-    names = joined["predicted"] if by == "verdict" else joined["label"] + " called " + joined["predicted"]
-    for name in VERDICTS if by == "verdict" else CELLS:
+    names = joined["predicted"]
+    if by == "cell":
+        names = joined["label"] + " called " + names
+    for name in (*VERDICTS, *CELLS):
         rows = joined[(names == name).to_numpy()]
         if len(rows):
             yield name, rows, rows[WEIGHT].to_numpy(np.float32)
@@ -122,16 +124,13 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0, simple: bool = F
         return np.sort(generator.choice(total, images, replace=False)), np.full(images, total / images, np.float32)
     cell = 2 * run.is_real + run.predicted_real
     cells = [np.flatnonzero(cell == number) for number in range(4)]
-    wrong = [cells[1], cells[2]]
     right = [cells[0], cells[3]]
-    errors = sum(map(len, wrong))
+    errors = len(cells[1]) + len(cells[2])
+    quotas = _shares(cells, images)
     if 2 * errors <= images:
-        quotas = [(cell, len(cell)) for cell in wrong] + _shares(right, images - errors)
-    else:
-        quotas = _shares(cells, images)
-    positions = np.sort(
-        np.concatenate([generator.choice(cell, count, replace=False) for cell, count in quotas if count])
-    )
+        quotas = [(cells[1], len(cells[1])), (cells[2], len(cells[2])), *_shares(right, images - errors)]
+    chosen = [generator.choice(cell, count, replace=False) for cell, count in quotas if count]
+    positions = np.sort(np.concatenate(chosen))
     return positions, cell_weights(run, positions).astype(np.float32)
 
 

@@ -14,7 +14,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 from core.answers.comparison import by, columns_of, conclude, elsewhere, outcome_rates, pair_of, side_by_side
 from core.findings.answer import answer_of
 from core.findings.contrast import Contrast, Finding, Measure, find
-from core.studies.questions.out_of_distribution import GROUPS
+from core.studies.questions.out_of_distribution import GROUPS, PHOTOGRAPHS
 from core.studies.store import StudyResult
 from core.studies.study import WEIGHT, StudyError
 from tests.core.findings.planted import contrast, finding
@@ -179,5 +179,5 @@ def test_shares_that_are_right_elsewhere_are_read_from_each_run():
     shown = elsewhere({"a": (run, studies), "b": (run, {})}).set_index("images")
     right = np.average((after > 0) == run.is_real[chosen], weights=table[WEIGHT])
     assert shown.loc["JPEG 75", "`a` right"].startswith(f"{right:.1%}")
-    assert shown.loc[dict(GROUPS.values())["photographs"], "`a` right"] == "80.0%"
+    assert shown.loc[GROUPS[PHOTOGRAPHS].images, "`a` right"] == "80.0%"
     assert list(shown) == ["`a` right"]

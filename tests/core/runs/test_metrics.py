@@ -142,13 +142,13 @@ def test_bins_of_confidence_are_those_counted_one_by_one(table):
     assert histogram["wrong"].tolist() == [(inside & ~right).sum() for inside in members(20)]
     assert len(confidence_histogram(table[confidence < 0.6])) == 20
     assert_allclose(histogram[["low", "high"]], [(0.5 + n / 40, 0.525 + n / 40) for n in range(20)])
-    for bins, curve in ((10, calibration(table)), (4, calibration(table, bins=4))):
-        inside = [chosen for chosen in members(bins) if chosen.any()]
-        assert curve["images"].tolist() == [chosen.sum() for chosen in inside]
-        assert_allclose(curve["confidence"], [confidence[chosen].mean() for chosen in inside], atol=1e-6)
-        assert_allclose(curve["accuracy"], [right[chosen].mean() for chosen in inside])
-        ends = [proportion_confint(right[chosen].sum(), chosen.sum(), method="wilson") for chosen in inside]
-        assert_allclose(curve[["low", "high"]], ends)
+    curve = calibration(table)
+    inside = [chosen for chosen in members(10) if chosen.any()]
+    assert curve["images"].tolist() == [chosen.sum() for chosen in inside]
+    assert_allclose(curve["confidence"], [confidence[chosen].mean() for chosen in inside], atol=1e-6)
+    assert_allclose(curve["accuracy"], [right[chosen].mean() for chosen in inside])
+    ends = [proportion_confint(right[chosen].sum(), chosen.sum(), method="wilson") for chosen in inside]
+    assert_allclose(curve[["low", "high"]], ends)
     off = pd.DataFrame({"confidence": [0.9, 0.5, 0.7, 0.6, 0.4], "low": [0.5, 0.6, 0.7, 0.2, 0.5], "high": 0.7})
     assert beyond_confidence(off) == (1, 2)
 

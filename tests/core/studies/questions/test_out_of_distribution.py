@@ -93,18 +93,18 @@ def test_each_generator_is_counted_both_ways_saved(source, generators):
             margins = detector.margins(as_cifake(pixels) if encoding == AS_CIFAKE else pixels)
             calls.append(margins > 0)
             low, high = map(float, wilson_interval(int(calls[-1].sum()), len(margins)))
-            assert (row["images"], row["called_real"]) == (SIZES[images.name], calls[-1].sum())
+            assert (row["images_count"], row["called_real_count"]) == (SIZES[images.name], calls[-1].sum())
             assert (row["low"], row["high"]) == pytest.approx((low, high))
             confidence = confidence_of(detector.p_real(margins))
             assert row["confidence"] == pytest.approx(confidence.mean(), abs=1e-5)
-            assert row["sure"] == pytest.approx((confidence >= 0.95).mean())
-            assert (row["skipped"], row["fingerprint"]) == (int(images.name == "vae"), images.fingerprint)
+            assert row["sure_share"] == pytest.approx((confidence >= 0.95).mean())
+            assert (row["skipped_count"], row["fingerprint"]) == (int(images.name == "vae"), images.fingerprint)
         # generators are the independent samples, not their pictures
         clusters = np.repeat(range(5), list(map(len, calls)))
         whole = rows.loc["all"]
-        assert (whole["images"], whole["clusters"]) == (27, 5)
+        assert (whole["images_count"], whole["clusters_count"]) == (27, 5)
         np.testing.assert_allclose(
-            whole[["share_real", "low", "high"]].astype(float),
+            whole[["called_real_share", "low", "high"]].astype(float),
             numbers(clustered_share(np.concatenate(calls), clusters))[:3],
         )
     # where the generators lie is not stored
@@ -120,19 +120,19 @@ def test_filters_are_compared_on_the_same_squares(source, photographs):
     calls = {}
     for name in RESAMPLING:
         calls[name] = detector.margins(as_cifake(np.concatenate([one.pixels[name] for one in photographs]))) > 0
-        assert (whole.loc[name, "called_real"], whole.loc[name, "clusters"]) == (calls[name].sum(), 3)
+        assert (whole.loc[name, "called_real_count"], whole.loc[name, "clusters_count"]) == (calls[name].sum(), 3)
         _, low, high, _ = numbers(clustered_share(calls[name], np.repeat(range(3), (4, 6, 2))))
         assert (whole.loc[name, "low"], whole.loc[name, "high"]) == pytest.approx((low, high))
         each = alone[alone["filter"] == name]
-        assert [*each["called_real"]] == [part.sum() for part in np.split(calls[name], [4, 10])]
+        assert [*each["called_real_count"]] == [part.sum() for part in np.split(calls[name], [4, 10])]
         # crops of one photograph say nothing of others
-        assert (each[["clusters", "low", "high"]] == [1, 0, 1]).all(axis=None)
+        assert (each[["clusters_count", "low", "high"]] == [1, 0, 1]).all(axis=None)
     stacked = np.stack(list(calls.values()))
     depends = stacked.any(axis=0) & ~stacked.all(axis=0)
     every = whole.loc[EVERY_FILTER]
-    assert every["depends"] == pytest.approx(depends.mean())
-    assert every["called_real"] == stacked.all(axis=0).sum()
-    assert every["images"] == 12
+    assert every["depends_share"] == pytest.approx(depends.mean())
+    assert every["called_real_count"] == stacked.all(axis=0).sum()
+    assert every["images_count"] == 12
     measure = result.finding("filters_photographs").measure
     assert (measure.value, measure.n, measure.sources) == (pytest.approx(depends.mean()), 12, 3)
 

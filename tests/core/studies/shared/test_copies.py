@@ -38,21 +38,21 @@ def test_each_copy_has_its_kind_class_and_nearest_file(tmp_path):
     context = made_context(tmp_path, files)
     result = result_of(STUDY, context)
     assert counted(result) == {
-        "in_training same file": 1, "in_training same pixels": 1, "in_training near copy": 2, "in_set same file": 2,
-        "in_set near copy": 2,
+        "training same file": 1, "training same pixels": 1, "training near copy": 2, "set same file": 2,
+        "set near copy": 2,
     }  # fmt: skip
     table = result.table.set_index("test/" + context.run.predictions["name"])
     for (name, of), kind in zip(names.items(), wanted, strict=True):
         identity = f"train-{hashlib.sha256(files[of]).hexdigest()[:16]}"
-        row = table.loc[name, ["in_training", "training_class", "training_name", "training_id"]]
+        row = table.loc[name, ["training_kind", "training_class", "training_name", "training_id"]]
         assert row.tolist() == [*kind, of.removeprefix("train/"), identity]
         assert 0 <= table.loc[name, "training_bits"] <= (8 if kind[0] == NEAR else 0)
     leaks = result.finding("leak.file")
     assert leaks.measure.value == pytest.approx(1 / 320)
     assert [leaks.details[name] for name in ("real", "fake", "other_class")] == [1, 0, 1]
     # pairs to look at: each once, those of the other class first
-    assert copy_pairs(result.table, "in_training")["class"].tolist() == ["other", "same", "same"]
-    assert len(copy_pairs(result.table, "in_set")) == 1
+    assert copy_pairs(result.table, "training")["class"].tolist() == ["other", "same", "same"]
+    assert len(copy_pairs(result.table, "set")) == 1
 
 
 def brute_force(images, pairs, among):
@@ -100,9 +100,9 @@ def test_where_files_are_not_available_copies_are_unknown(tmp_path):
     files[first(files, "test/REAL", 0)] = files[first(files, "train/REAL", 7)]
     context = made_context(tmp_path, files, data=False)
     result = result_of(STUDY, context)
-    assert (result.table["in_training"] == UNKNOWN_COPY).sum() == 319
+    assert (result.table["training_kind"] == UNKNOWN_COPY).sum() == 319
     # the run itself remembers which files were trained on, though not of which class they were
-    assert counted(result) == {"in_training same file": 1}
+    assert counted(result) == {"training same file": 1}
     unknown = {finding.key for finding in result.findings if not finding.measure.known}
     assert unknown == {"leak.pixels", "leak.near", "unchecked"}
     assert [finding.key for finding in result_of(compressions.STUDY, context).findings] == ["unknown"]
