@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.arrays import Floats
 from core.choices import FILTERS
 from core.commands.shared import add_device
 from core.console import PROGRAM, command, importing, parser_of
@@ -18,6 +17,7 @@ from core.images.palette import PALETTES, Palette
 
 if TYPE_CHECKING:
     from core.answers.judgement import Threshold
+    from core.arrays import Floats
     from core.detectors.detector import Detector
     from core.explainers.explainer import AnyExplainer
     from core.explainers.explanation import Explanation

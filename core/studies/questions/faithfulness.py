@@ -93,8 +93,8 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         keys = [(*order, fill, direction) for order, fill, direction in product(scores, FILLS, DIRECTIONS)]
         tables.append(tabulate(ids[at], keys, cells.signs[row] * both.reshape(len(keys), -1)))
     # those that cannot explain have rows without values
-    lacking = product(ids, [name for name in judged() if name not in passes])
-    table = pd.concat([*tables, pd.DataFrame(list(lacking), columns=["id", "method"])], ignore_index=True)
+    lacking = pd.DataFrame({"method": [name for name in judged() if name not in passes]})
+    table = pd.concat([*tables, pd.DataFrame({"id": ids}).merge(lacking, how="cross")], ignore_index=True)
     wanted = [name for name in make_study().methods if context.wants(name)]
     return table[table["method"].isin(wanted)].reset_index(drop=True)
 
