@@ -35,7 +35,7 @@ STUDY = "comparison"
 BOTH_WRONG = "both wrong"
 
 # good detectors differ in few images: half a point is a tenth or more of the errors of either
-LEAST = 0.005
+LEAST_EFFECT = 0.005
 ACCURACY = "Is the first right more often than the second?"
 RECALL = {
     "REAL": "Does the first recognise more REAL images than the second?",
@@ -141,7 +141,7 @@ def conclude(pair: Pair) -> list[Finding]:
 
 
 def _finding(key: str, question: str, quantity: str, *contrasts: Contrast, **about: Any) -> Finding:
-    return Finding(key, question, quantity, contrasts, least=LEAST, **about)
+    return Finding(key, question, quantity, contrasts, least=LEAST_EFFECT, **about)
 
 
 def _compared(

@@ -44,7 +44,7 @@ from core.storage.memory import lazy_property
 Progress = Callable[[int, int], None]
 CPU = torch.device("cpu")
 # probabilities are clamped this far from 0, and a single one also from 1, before taking logarithms
-LEAST = 1e-7
+LEAST_PROBABILITY = 1e-7
 # of a batch: 512 images of 128 pixels a side, 8 of 1,024
 MOST_PIXELS = 2**23
 MOST_PIXELS_CPU = 2**20
@@ -143,9 +143,9 @@ def grouped(outputs: Tensor, classes: Classes) -> Tensor:
     if classes.outputs == "probabilities":
         # a float32 that has reached 0 or 1 has no finite logit
         if outputs.shape[1] == 1:
-            outputs = outputs.logit(LEAST)
+            outputs = outputs.logit(LEAST_PROBABILITY)
         else:
-            outputs = outputs.clamp_min(LEAST).log()
+            outputs = outputs.clamp_min(LEAST_PROBABILITY).log()
         if threshold:
             threshold = math.log(threshold / (1 - threshold))
     fake = classes.fake_outputs

@@ -101,10 +101,7 @@ def weighted_mean(
         >>> mean.value, round(mean.low, 3), round(mean.high, 3)
         (2.5, 0.446, 4.554)
     """
-    numbers = np.asarray(values, np.float64)
-    finite = np.isfinite(numbers)
-    row_weights = _weights(weights, len(numbers))[finite]
-    numbers = numbers[finite]
+    numbers, row_weights, is_finite = _finite(values, weights)
     count = len(numbers)
     if not count:
         return UNKNOWN
@@ -115,7 +112,7 @@ def weighted_mean(
     half = _half_width(pulls, row_weights, confidence)
     sources = None
     if clusters is not None:
-        distinct, codes = np.unique(np.asarray(clusters)[finite], return_inverse=True)
+        distinct, codes = np.unique(np.asarray(clusters)[is_finite], return_inverse=True)
         cluster_pulls = np.bincount(codes, pulls)
         half = np.maximum(half, _half_width(cluster_pulls, np.ones(len(distinct)), confidence))
         sources = len(distinct)
@@ -141,10 +138,7 @@ def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: f
         (0.5, -0.075)
     """
     estimate = weighted_mean(leads, weights, confidence=confidence)
-    numbers = np.asarray(leads, np.float64)
-    finite = np.isfinite(numbers)
-    row_weights = _weights(weights, len(numbers))[finite]
-    numbers = numbers[finite]
+    numbers, row_weights, _ = _finite(leads, weights)
     first = int((numbers > 0).sum())
     second = int((numbers < 0).sum())
     if not first + second:
@@ -293,6 +287,13 @@ def _weights(weights: Values | None, count: int) -> Float64:
     if weights is None:
         return np.ones(count)
     return np.asarray(weights, np.float64)
+
+
+def _finite(values: Values, weights: Values | None) -> tuple[Float64, Float64, Mask]:
+    """Return the finite values, float64 (n,), their weights, and bool (N,), which they are."""
+    numbers = np.asarray(values, np.float64)
+    is_finite = np.isfinite(numbers)
+    return numbers[is_finite], _weights(weights, len(numbers))[is_finite], is_finite
 
 
 def _wilson(share: float, size: float, *, confidence: float = 0.95) -> Measure:

@@ -61,9 +61,12 @@ def near_pairs(read: Callable[[Positions], Pixels], hashes: NDArray[np.uint64]) 
 
 def close_hashes(hashes: NDArray[np.uint64], *, max_bits: int) -> tuple[Positions, Positions, NDArray[np.int8]]:
     """Find pairs of hashes that differ in at most `max_bits` bits: lower position, higher position, bits."""
-    close = [np.flatnonzero(np.bitwise_count(hashes[at + 1 :] ^ value) <= max_bits) for at, value in enumerate(hashes)]
-    left = np.repeat(np.arange(len(hashes)), list(map(len, close)))
-    right = left + 1 + np.concatenate([*close, np.zeros(0, np.intp)])
+    close = [np.zeros(0, np.intp)]
+    for number, value in enumerate(hashes, start=1):
+        bits = np.bitwise_count(hashes[number:] ^ value)
+        close.append(number + np.flatnonzero(bits <= max_bits))
+    left = np.repeat(np.arange(-1, len(hashes)), list(map(len, close)))
+    right = np.concatenate(close)
     return left, right, np.bitwise_count(hashes[left] ^ hashes[right]).astype(np.int8)
 
 

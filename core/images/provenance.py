@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 # most characters of untrusted text in a sentence and in the details below it, and of a text that is parsed
 SHORT = 160
 LONG = 4000
-MOST = 2**20
+MAX_TEXT = 2**20
 # values of a JSON text, or of XMP, that are looked through
 MAX_VALUES = 10_000
 # limit of wall-clock time, of CPU time and of memory for reading Content Credentials
@@ -124,7 +124,7 @@ def read_claims(data: bytes) -> list[Claim]:
         with contextlib.suppress(Exception):
             own = exif.get_ifd(ExifTags.IFD.Exif)
         with contextlib.suppress(Exception):
-            if len(image.info.get("xmp", b"")) <= MOST:
+            if len(image.info.get("xmp", b"")) <= MAX_TEXT:
                 xmp = _values(image.getxmp())
         info = {str(name).lower(): value for name, value in image.info.items()}
     texts = {key: _text(value) for key, value in info.items() if key in KEYWORDS}
@@ -268,8 +268,8 @@ def _values(tree: Any) -> dict[str, str]:
 def _text(value: object) -> str:
     """Return a text of EXIF or a PNG as it was written; "" for anything else, and for more than is parsed."""
     if isinstance(value, bytes):
-        value = value[: MOST + 1].decode("utf-8", "replace")
-    if not isinstance(value, str) or len(value) > MOST:
+        value = value[: MAX_TEXT + 1].decode("utf-8", "replace")
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
         return ""
     # Pillow reads Latin-1, and most programs write UTF-8
     with contextlib.suppress(UnicodeError):
@@ -293,7 +293,7 @@ def _comment(raw: object) -> str:
 
 def _quote(text: str) -> str:
     """Quote untrusted text on one line, without control characters and cut to `SHORT` characters."""
-    line = " ".join(printable(text[:MOST]).split())
+    line = " ".join(printable(text[:MAX_TEXT]).split())
     if len(line) > SHORT:
         line = line[: SHORT - 1].rstrip() + "…"
     return f"“{line}”"

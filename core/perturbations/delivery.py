@@ -28,7 +28,7 @@ ZOOM = 1.25
 LONGEST = 1600
 QUALITY = 80
 # pixels of a picture that is delivered as it is, unless a detector reads its own pixels
-MOST = 6_000_000
+MOST_PIXELS = 6_000_000
 # the longest side that a WebP can have
 WEBP_SIDE = 16_383
 STRIP = 128
@@ -166,7 +166,7 @@ def deliver(
     """
     # where the original has to be enlarged too, no delivery is marked as too small
     enlarged = preprocessing.enlarges(picture.shape[0], picture.shape[1], location)
-    most = WHOLE if preprocessing.native else MOST
+    most = WHOLE if preprocessing.native else MOST_PIXELS
     while picture.shape[0] * picture.shape[1] > most or max(picture.shape[:2]) > WEBP_SIDE:
         picture = halved(picture)
     for delivery in among:

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from core.arrays import Float32, Float64, Mask
 from core.images.labels import ClassName, other_class, verdict_of
-from core.perturbations.probe import Probe, size_column
+from core.perturbations.probe import FAMILIES, Probe, size_column
 from core.perturbations.registry import PROBES, probe_columns
 
 # precision of stored sizes and margins: enough to compare them, and the study's file is a third smaller
@@ -99,7 +99,8 @@ def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: Mas
     """
     own = own_columns()
     flips = pd.DataFrame({column: flip_values(margins[column], called_real, column) for column in probe_columns()})
-    flags = controlled_flips(flips)[list(own)].to_numpy(bool)
+    controlled = controlled_flips(flips)
+    flags = controlled.to_numpy(bool)
     shown = short_sizes(sizes[[size_column(column) for column in own]].to_numpy(np.float32))
     cost = np.where(flags, shown.astype(np.float64), np.inf)
     some = flags.any(axis=1)
@@ -107,17 +108,21 @@ def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: Mas
     least = np.where(some, cost.argmin(axis=1), -1)
     keys = np.array([*(probe.key for probe in own.values()), None], object)
     names = np.array([*map(name_of_change, own), None], object)
-    families = np.array([probe.family for probe in own.values()])
-    count = sum(flags[:, families == family].any(axis=1).astype(np.int8) for family in dict.fromkeys(families))
-    lowpass = {PROBES["lowpass"].column(step.key): step.value for step in PROBES["lowpass"].strengths}
-    finest = np.where(flips[list(lowpass)] == 1, list(lowpass.values()), -np.inf).max(axis=1)
+    count = np.zeros(len(flips), np.int8)
+    for family in FAMILIES:
+        columns = [column for column, probe in own.items() if probe.family == family]
+        count += controlled[columns].to_numpy(bool).any(axis=1)
+    mildest = np.full(len(flips), np.nan)
+    for step in PROBES["lowpass"].strengths:
+        is_flipped = flips[PROBES["lowpass"].column(step.key)] == 1
+        mildest[is_flipped] = np.fmax(mildest[is_flipped], step.value)
     return pd.DataFrame(
         {
             "smallest_flip": names[least],
             "smallest_flip_probe": keys[least],
             "smallest_flip_size": np.where(some, cost.min(axis=1), np.nan).astype(np.float16),
-            "flipping_families_count": np.asarray(count, np.int8),
-            "detail_radius": np.where(np.isfinite(finest), finest, np.nan).astype(np.float16),
+            "flipping_families_count": count,
+            "detail_radius": mildest.astype(np.float16),
             "is_detail_decisive": detail_flips(flips),
         }
     )
@@ -133,11 +138,12 @@ def detail_flips(flips: pd.DataFrame) -> Mask:
         flips: a column of `flip_values` for each strength.
     """
     decided = np.zeros(len(flips), bool)
-    for strength in (step.key for step in PROBES["lend"].strengths):
-        for key in ("lowpass", "transplant"):
-            controls = flips[[PROBES[control].column(strength) for control in PROBES[key].controls]]
-            taken = (flips[PROBES[key].column(strength)] == 1) & (controls == 0).all(axis=1)
-            decided |= (taken & (flips[PROBES["lend"].column(strength)] == 1)).to_numpy()
+    for step in PROBES["lend"].strengths:
+        is_given = flips[PROBES["lend"].column(step.key)] == 1
+        for probe in (PROBES["lowpass"], PROBES["transplant"]):
+            controls = [PROBES[key].column(step.key) for key in probe.controls]
+            is_taken = (flips[probe.column(step.key)] == 1) & (flips[controls] == 0).all(axis=1)
+            decided |= (is_taken & is_given).to_numpy()
     return decided
 
 

@@ -14,7 +14,7 @@ from core.explainers.registry import find_explainer
 from core.findings.numbers import plus, unbroken_percent
 
 # with less of the area decided most of the map is a guess
-MOST = 0.5
+MOST_UNDECIDED = 0.5
 MEASURES = ("rank correlation", "foremost places shared", "by chance", "other images' maps fit as well")
 
 
@@ -62,7 +62,7 @@ def unclear(explanation: Explanation) -> str:
     title = find_explainer(explanation.method).title
     if explanation.parts is not None and len(explanation.parts.weights) == 1:
         return f"{title} has one segment, so there is nothing to compare."
-    if explanation.undecided is not None and explanation.undecided.mean() > MOST:
+    if explanation.undecided is not None and explanation.undecided.mean() > MOST_UNDECIDED:
         return f"{title} is undecided on most of this image, so there is little to compare."
     return ""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def write_results(file: Path) -> None:
     """Write docs/results.md, and beside it a .csv with every contrast."""
     text, table = results()
     write_text(file, text)
-    write_bytes_atomically(file.with_suffix(".csv"), lambda path: table.to_csv(path, index=False))
+    write_bytes_atomically(file.with_suffix(".csv"), partial(table.to_csv, index=False))
 
 
 def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:

@@ -43,7 +43,7 @@ ORDER = (
     "stability",
 )
 # findings of each study; all are on the dashboard
-MOST = 2
+MOST_FINDINGS = 2
 
 
 def report_of(
@@ -91,11 +91,14 @@ def report_of(
     findings: list[Finding] = []
     for study in answers.values():
         # the first are its most telling
-        findings += study.findings[:MOST]
+        findings += study.findings[:MOST_FINDINGS]
     summary: list[Block] = ["No study has a finding."]
     if findings:
         total = sum(len(study.findings) for study in answers.values())
-        summary = [FindingTable(findings), f"{len(findings)} of {total} findings, at most {MOST} of each study."]
+        summary = [
+            FindingTable(findings),
+            f"{len(findings)} of {total} findings, at most {MOST_FINDINGS} of each study.",
+        ]
     if problems:
         details["Not read"] = [list(problems)]
     details[f"Settings and hashes of {run.name}"] = [settings(run, detector or {}, answers)]

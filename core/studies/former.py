@@ -1,6 +1,7 @@
 """Former names of studies and forms of their tables: files and addresses that have them open as with present ones."""
 
 import re
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -74,7 +75,7 @@ def present_table(study: str, table: pd.DataFrame) -> pd.DataFrame:
     """Bring the table of a file of any version into the present form of its study."""
     if study == "faithfulness" and "start" in table:
         return _in_rows(table)
-    return table.rename(columns=lambda name: present_column(study, name))
+    return table.rename(columns=partial(present_column, study))
 
 
 def _in_rows(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -342,7 +343,7 @@ def write_sealed(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> N
     sealed = json.dumps({**described, "sha256": _digest(table, described)}, allow_nan=False)
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), KEY: sealed.encode()})
-    write_bytes_atomically(path, lambda file: pq.write_table(arrow, file, compression="zstd", write_page_checksum=True))
+    write_bytes_atomically(path, partial(pq.write_table, arrow, compression="zstd", write_page_checksum=True))
 
 
 def read_sealed(path: Path) -> tuple[pd.DataFrame, dict[str, Any], bool]:

@@ -32,7 +32,7 @@ from core.studies.study import Context, Parameters, Study, StudyError
 
 NEAREST = 10
 # a verdict with fewer images stays whole
-LEAST = 24
+FEWEST_IMAGES = 24
 # a smaller cluster holds what fits nowhere: it does not count as a kind
 SMALLEST = 5
 
@@ -57,8 +57,8 @@ CLOUD = "a cloud without clusters that is spread as widely"
 
 def compute(context: Context, rows: Positions, parameters: Parameters) -> pd.DataFrame:
     """Clusters and places of every image in both spaces."""
-    if len(rows) < LEAST:
-        raise StudyError(f"clusters of {len(rows)} images say nothing; ask for at least {LEAST}")
+    if len(rows) < FEWEST_IMAGES:
+        raise StudyError(f"clusters of {len(rows)} images say nothing; ask for at least {FEWEST_IMAGES}")
     predictions = context.run.predictions.iloc[rows]
     verdicts = predictions["predicted"].to_numpy(str)
     parts = [predictions[["id"]].reset_index(drop=True)]
@@ -121,7 +121,7 @@ def cluster_verdict(points: Float64, parameters: Parameters) -> pd.DataFrame:
     seed = parameters["seed"]
     reduced = _components(points, parameters)
     distinct = len(np.unique(points, axis=0))
-    if len(points) < LEAST or distinct == 1:
+    if len(points) < FEWEST_IMAGES or distinct == 1:
         away = np.linalg.norm(reduced - reduced.mean(0), axis=1)
         return pd.DataFrame({"cluster": 0, "distance": away, "silhouette": np.nan, "control_silhouette": np.nan})
     some = _subsample(len(points), parameters)

@@ -21,7 +21,7 @@ from core.findings.intervals import Values, weighted_mean
 from core.findings.paired import compare_means
 from core.runs.run import Run
 from core.studies.shared.explanations import (
-    CHEAP,
+    CHEAP_PASSES,
     cost_of,
     describe_all,
     explain_all,
@@ -70,7 +70,7 @@ def columns_of(explainer: AnyExplainer, levels: tuple[str, ...]) -> list[str]:
 
 def levels_for(explainer: AnyExplainer, levels: tuple[str, ...]) -> tuple[str, ...]:
     """Return the levels that an explainer is computed at: all, or the first two and the last of a costly one."""
-    if cost_of(explainer) <= CHEAP:
+    if cost_of(explainer) <= CHEAP_PASSES:
         return levels
     return tuple(dict.fromkeys((*levels[:2], levels[-1])))
 
@@ -102,7 +102,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
             # the last level is random throughout
             for at in mine:
                 others = context.pixels[cells.others(int(rows[at]), parameters["others"], seed=parameters["seed"])]
-                if cost_of(explainer) <= CHEAP:
+                if cost_of(explainer) <= CHEAP_PASSES:
                     maps = [after.values for after in explain_all(random, others, explainer, settings)]
                 else:
                     # over this image's regions: maps over the same few regions correlate more by chance

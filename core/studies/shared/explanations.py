@@ -1,6 +1,6 @@
 """The explanations that studies of explainers judge: which explainers, with which settings, and their cached results.
 
-Judged are all registered explainers that give a map in at most `MOST` forward passes per image; costlier ones are meant
+Judged are all registered explainers that give a map in at most `MOST_PASSES` forward passes per image; costlier ones are meant
 for single images, not for thousands. Columns of studies are named after the explainer. Needs no torch.
 """
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
 # forward passes an image: of those that are judged, and of those that are cheap enough to be computed often
-MOST = 512
-CHEAP = 16
+MOST_PASSES = 512
+CHEAP_PASSES = 16
 # raised whenever an explainer gives other values than before
 VERSION = 3
 # one method on the last layer of networks that average it: counted once where so many values differ by no more
@@ -51,7 +51,7 @@ def judged() -> dict[str, AnyExplainer]:
     rare = {Capability.PATCH_SCORES, Capability.PATCH_TOKENS}
     fitting = {}
     for explainer in explainers(with_map=True):
-        if rare.isdisjoint(explainer.needs) and cost_of(explainer) <= MOST:
+        if rare.isdisjoint(explainer.needs) and cost_of(explainer) <= MOST_PASSES:
             fitting[explainer.name] = explainer
     return fitting
 

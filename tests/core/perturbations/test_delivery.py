@@ -73,7 +73,9 @@ def test_a_detector_is_given_the_delivered_square(picture):
     assert all(one.fits for one in deliver(picture[:40], Preprocessing(32), location))
 
 
-@pytest.mark.parametrize("limit, value", [("MOST", 1500), ("MOST", 5999), ("WEBP_SIDE", 50), ("WEBP_SIDE", 99)])
+@pytest.mark.parametrize(
+    "limit, value", [("MOST_PIXELS", 1500), ("MOST_PIXELS", 5999), ("WEBP_SIDE", 50), ("WEBP_SIDE", 99)]
+)
 def test_a_picture_that_is_too_large_is_halved_until_it_is_not(picture, monkeypatch, limit, value):
     monkeypatch.setattr(delivery, limit, value)
     (found,) = deliver(picture, Preprocessing(16), among=[BY_NAME["png"]])
@@ -81,7 +83,7 @@ def test_a_picture_that_is_too_large_is_halved_until_it_is_not(picture, monkeypa
     small = (half.reshape(30, 2, 50, 2, 3).sum(axis=(1, 3)) + 2) // 4
     assert_array_equal(found.pixels, Preprocessing(16).see(small.astype(np.uint8)))
     # at the limit itself it stays
-    monkeypatch.setattr(delivery, limit, {"MOST": 24_000, "WEBP_SIDE": 200}[limit])
+    monkeypatch.setattr(delivery, limit, {"MOST_PIXELS": 24_000, "WEBP_SIDE": 200}[limit])
     (whole,) = deliver(picture, Preprocessing(16), among=[BY_NAME["png"]])
     assert_array_equal(whole.pixels, Preprocessing(16).see(picture))
 
