@@ -1,7 +1,7 @@
 """The explanations that studies of explainers judge: which explainers, with which settings, and their cached results.
 
-Judged are all registered explainers that give a map in at most `MOST_PASSES` forward passes per image; costlier ones are meant
-for single images, not for thousands. Columns of studies are named after the explainer. Needs no torch.
+Judged are all registered explainers that give a map in at most `MOST_PASSES` forward passes per image; costlier ones
+are meant for single images, not for thousands. Columns of studies are named after the explainer. Needs no torch.
 """
 
 import hashlib
