@@ -198,7 +198,7 @@ def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
     probe = PROBES[setting.value]
     # the strongest that was tried in every way
     default = [step.key for step in probe.strengths if in_every_way(probe.column(step.key))][-1]
-    strength = Setting("strength", default, {step.key: step.at(opened.run.side).full_label for step in probe.strengths})
+    strength = Setting("strength", default, {step.key: step.at(opened.run.side).label for step in probe.strengths})
     setting.linked(
         st.selectbox,
         "The change",

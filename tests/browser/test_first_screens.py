@@ -37,6 +37,16 @@ def test_the_tools_of_mistakes_stand_in_line(page, served, width, lines):
     assert len({round(box["y"]) for box in boxes}) == lines
 
 
+@pytest.mark.parametrize("width", [NARROW, PHONE])
+def test_a_filmstrip_has_room_for_its_words(page, served, width):
+    page.set_viewport_size({"width": width, "height": SIZES[width]})
+    visit(page, f"{address_of(served, 'mistakes')}&view=case")
+    strip = page.locator(".strip").bounding_box()
+    picture = page.locator(".case .frame").bounding_box()
+    assert strip["width"] >= 0.4 * width
+    assert strip["y"] < picture["y"] < SIZES[width]
+
+
 # what the answer on an uploaded picture needs is not known before it is there
 @pytest.mark.parametrize("name", [name for name in PAGES if name != "try_picture"])
 def test_nothing_jumps_while_a_page_is_drawn(page, served, name):
