@@ -1,6 +1,7 @@
 """Pictures that a visitor tries: uploads, kept for one session only, and examples of a run; the square that is seen.
 
-Uploads are decoded one at a time, because each may take 275 MB meanwhile.
+Uploads are decoded one at a time, because each may take 275 MB meanwhile. Streamlit lacks a picture with a square that
+is dragged.
 """
 
 import math

@@ -12,7 +12,6 @@ from core.findings.answer import answer_of, ruling_of
 from core.findings.contrast import Finding
 from core.images.labels import other_class
 from core.images.palette import CLASS_COLOURS
-from core.perturbations.flips import strength_words
 from core.perturbations.probe import FAMILIES, Probe
 from core.perturbations.registry import PROBES, in_every_way
 from core.runs.filter import Filter
@@ -107,7 +106,7 @@ def _effect(finding: Finding) -> float:
 def strip_bars(finding: Finding) -> list[Bar]:
     """Return the bars of a finding's effect and control, and beneath them those of the first that contradicts it."""
     verdict = str(finding.group)
-    bars = bars_of(finding, f"of {finding.main.n:,} {verdict} flip", verdict)
+    bars = bars_of(finding, f"{verdict} that flip", verdict)
     main = ruling_of(finding, finding.main)
     for contrast in finding.contrasts:
         if contrast.control is not None and {main, ruling_of(finding, contrast)} == {"yes", "no"}:
@@ -124,10 +123,10 @@ def draw_strip(opened: Opened, finding: Finding) -> None:
     control = finding.control
     answer = answer_of(finding)
     steps = {step.at(opened.run.side).full_label: step.key for step in probe.strengths}
-    st.markdown(
-        f"{plain(finding.question)} **{answer.mark} {plain(str(answer)).capitalize()}.**",
-        help=None if control is None else f"Control: {plain(control.name)}",
-    )
+    about = f"Of {finding.main.n:,} {verdict} verdicts, changed by {plain(finding.subject)}."
+    if control is not None:
+        about += f" Control: {plain(control.name)}."
+    st.markdown(f"{plain(finding.question)} **{answer.mark} {plain(str(answer)).capitalize()}.**", help=about)
     controls = [PROBES[key] for key in probe.controls if control is not None and PROBES[key].inline == control.name]
     # a picture that shows what is claimed
     shows_flip = {"yes": True, "no": False}.get(answer.word)
@@ -171,7 +170,7 @@ def draw_pictures(
         called = other_class(called)
         before = donor
     cells = [Cell(before, f"A picture called {called}", f"before  \n{CLASS_WORDS[called]}", called)]
-    captions = (f"changed, {strength_words(column, run.run.side)}", "control")
+    captions = ("changed", "control")
     for number, change in enumerate(made):
         if pd.notna(changes.loc[change.column(strength)]).all():
             name = captions[min(number, 1)] if columns == STRIP else change.inline

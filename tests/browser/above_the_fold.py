@@ -24,12 +24,15 @@ COUNT = """() => {
   const main = document.querySelector('[data-testid=stMain]')
   const seen = (box) => box.width > 2 && box.height > 2 && box.bottom > 0 && box.top < innerHeight - 4
     && box.right > 0 && box.left < innerWidth
-  const texts = [], pictures = []
+  const texts = [], pictures = [], sizes = new Set()
   const walk = (node) => {
     if (node.nodeType === Node.TEXT_NODE) {
       const range = document.createRange()
       range.selectNodeContents(node)
-      if (node.textContent.trim() && [...range.getClientRects()].some(seen)) texts.push(node.textContent)
+      if (node.textContent.trim() && [...range.getClientRects()].some(seen)) {
+        texts.push(node.textContent)
+        sizes.add(parseFloat(getComputedStyle(node.parentElement ?? node.parentNode.host).fontSize))
+      }
       return
     }
     if (node.nodeType !== Node.ELEMENT_NODE && node.nodeType !== Node.DOCUMENT_FRAGMENT_NODE) return
@@ -44,7 +47,7 @@ COUNT = """() => {
     for (const child of (node.shadowRoot ?? node).childNodes) walk(child)
   }
   walk(main)
-  return [texts.join(' '), pictures, document.documentElement.scrollWidth]
+  return [texts.join(' '), pictures, document.documentElement.scrollWidth, [...sizes]]
 }"""
 
 
@@ -55,6 +58,7 @@ class Counted(NamedTuple):
         words, numbers, pictures: how many; a number is a word with a digit in it.
         top: of the first picture, in pixels; None without one.
         overflow: pixels that have to be moved sideways.
+        sizes: of type, in pixels.
     """
 
     words: int
@@ -62,6 +66,7 @@ class Counted(NamedTuple):
     pictures: int
     top: float | None
     overflow: int
+    sizes: frozenset[float]
 
     def is_within_limits(self):
         """Check words, numbers, that there is a picture, and that nothing is too wide."""
@@ -73,11 +78,11 @@ def count(page, address, width):
     """Open an address at a width and count what stands above the fold."""
     page.set_viewport_size({"width": width, "height": SIZES[width]})
     visit(page, address)
-    text, tops, wide = page.evaluate(COUNT)
+    text, tops, wide, sizes = page.evaluate(COUNT)
     words = [word for word in text.split() if re.search(r"\w", word)]
     numbers = sum(bool(re.search(r"\d", word)) for word in words)
     tops = [top for top in tops if top < SIZES[width]]
-    return Counted(len(words), numbers, len(tops), min(tops, default=None), wide - width)
+    return Counted(len(words), numbers, len(tops), min(tops, default=None), wide - width, frozenset(sizes))
 
 
 def address_of(address, name):

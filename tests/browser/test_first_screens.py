@@ -9,6 +9,8 @@ from tests.browser.first_paint import MOST_SHIFT, WATCH, measure
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 DESK, NARROW, PHONE = SIZES
+# of type: title, verdict, part, text, caption
+SCALE = {32, 24, 22, 16, 14}
 TOOLS = ("Filters", "All", "Order", "Reasons", "Save")
 
 
@@ -27,6 +29,7 @@ def test_the_first_screen_is_within_its_limits(page, served, name):
     assert phone.top is not None
     assert phone.top <= 0.75 * SIZES[PHONE]
     assert phone.overflow <= 0
+    assert desk.sizes | phone.sizes <= SCALE
 
 
 @pytest.mark.parametrize("width, lines", [(DESK, 1), (NARROW, 1), (PHONE, 2)])

@@ -1,7 +1,6 @@
 """What it reads and Can maps be believed?: pictures first, ways to the images, and what they say without a study."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -56,7 +55,7 @@ def test_pictures_come_first_and_every_finding_is_a_row(open_page, studied, run)
     app = open_page("reads", open="probe")
     assert not app.error
     assert any(alt.startswith("A picture called") for alt in alts(app))
-    assert any(re.match(r"changed, .+: called ", alt) for alt in alts(app))
+    assert any(alt.startswith("changed: called ") for alt in alts(app))
     found = read_study(study_path(run.path, "probes"), run).findings
     assert tables(app).count("<details>") == len(found)
     strips = [element.value for element in app.markdown if element.value.endswith(".**")]
