@@ -28,9 +28,9 @@ const build = (root) => {
   frame.append(image, square)
   const spoken = make("div", "spoken")
   spoken.setAttribute("aria-live", "polite")
-  const hint = make("div", "quiet hint", "Drag the square or its corner. Keys: arrows, + and −; 0 puts it back.")
+  const hint = make("div", "quiet hint")
   root.replaceChildren(frame, spoken, hint)
-  return { frame, image, square, corner, spoken }
+  return { frame, image, square, corner, spoken, hint }
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -47,7 +47,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const movement = movements.get(data.key)
   const built = !root.parts
   const parts = (root.parts ??= build(root))
-  const { frame, image, square, corner, spoken } = parts
+  const { frame, image, square, corner, spoken, hint } = parts
+  // of some squares only the place can be chosen
+  const sized = data.least < data.most
+  corner.hidden = !sized
+  hint.textContent = sized
+    ? "Drag the square or its corner. Keys: arrows, + and −; 0 puts it back."
+    : "Drag the square. Keys: arrows; 0 puts it back."
+  const keys = `Arrow keys move it,${sized ? " plus and minus size it," : ""} 0 puts it back.`
   if (built) spoken.textContent = movement.told
   // a drag has ended with the element that was dragged
   if (built && !movement.timer) movement.moving = false
@@ -81,7 +88,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     square.style.width = `${(100 * side()) / data.width}%`
     square.style.height = `${(100 * side()) / data.height}%`
     const told = `${Math.round(side())} pixels, from the left ${Math.round(left)}, from the top ${Math.round(top)}`
-    frame.setAttribute("aria-label", `${data.alt}: ${told}. Arrow keys move it, plus and minus size it, 0 puts it back.`)
+    frame.setAttribute("aria-label", `${data.alt}: ${told}. ${keys}`)
     return told
   }
   const put = (left, top) => {

@@ -25,7 +25,8 @@ def draw_title(title: str, *, help: str | None = None) -> None:
     """A page's title alone."""
     st.title(title, anchor=False, help=help)
     # parts of a page are headings of the third level, and a screen reader misses the second
-    st.markdown('<div class="unseen" role="heading" aria-level="2">What this page shows</div>', unsafe_allow_html=True)
+    with st.container(key="unseen"):
+        st.markdown('<div role="heading" aria-level="2">What this page shows</div>', unsafe_allow_html=True)
 
 
 def draw_verdict(text: str) -> None:

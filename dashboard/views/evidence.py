@@ -49,6 +49,14 @@ OWN = [probe for probe in PROBES.values() if not probe.is_control]
 GROUPS = {
     "category": "What it shows", "cell": "Right and wrong verdicts", "source": "Generator", "seen": "Seen or unseen",
 }  # fmt: skip
+# finding of the study `deliveries` -> heading of the rates beside it
+SURVIVAL = {
+    "flips_fake": "FAKE verdicts flipped",
+    "flips_real": "REAL verdicts flipped",
+    "errors_fake": "FAKE called REAL",
+    "errors_real": "REAL called FAKE",
+}
+AS_THEY_ARE = "As they are"
 # study -> its question, how it was measured, and terms of the glossary
 PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "bands": (
@@ -79,7 +87,11 @@ def draw(opened: Opened) -> None:
         st.subheader("Every experiment", anchor=False)
         finding_table(probes.findings)
         draw_experiments(opened, probes)
-    beneath = {"neighbours": partial(draw_neighbours, opened), "bands": partial(draw_cells, opened)}
+    beneath = {
+        "bands": partial(draw_cells, opened),
+        "deliveries": draw_survival,
+        "neighbours": partial(draw_neighbours, opened),
+    }
     for name, part in PARTS.items():
         draw_study(opened, name, *part, beneath=beneath.get(name))
 
@@ -301,6 +313,27 @@ def draw_cells(opened: Opened, answer: StudyResult) -> None:
             with grid.cell():
                 st.markdown(f"**Absent detail: {words}**")
                 st.table(shares.map(partial(percent, digits=0)))
+
+
+def draw_survival(answer: StudyResult) -> None:
+    """Draw a row a delivery: the share of each verdict that it flips, and of each class that is wrong after it."""
+    columns = {}
+    for key, words in SURVIVAL.items():
+        finding = answer.finding(key)
+        if finding is not None:
+            columns[words] = {title: rate.value for title, rate in finding.beside.items()}
+            if finding.control is not None and finding.quantity == "error_rate":
+                columns[words][AS_THEY_ARE] = finding.control.measure.value
+    table = pd.DataFrame(columns)
+    if table.empty:
+        return
+    table = table.sort_index(key=lambda titles: titles != AS_THEY_ARE, kind="stable").rename_axis("delivery")
+    st.dataframe(
+        table,
+        height="content",
+        alt="Verdicts flipped and errors after each delivery",
+        column_config={words: st.column_config.NumberColumn(format="percent") for words in table},
+    )
 
 
 def draw_neighbours(opened: Opened, answer: StudyResult) -> None:

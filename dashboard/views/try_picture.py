@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.answers.judgement import scope_of
 from core.answers.ordinary import is_ordinary
@@ -75,29 +76,49 @@ def draw_table(pictures: dict[str, Picture], detector: DetectorHandle) -> None:
     judged.draw_rows(rows, draw)
 
 
-def example() -> tuple[Picture, Opened, int] | None:
-    """Draw examples of both classes; return the chosen one, its run and its row, None where no run has its pictures."""
-    # the run of an example that is open stays, though other pictures have come meanwhile
-    samples = library.samples(SAMPLE.value)
-    if samples is None:
-        return None
-    run, rows = samples
-    generated = rows[(run.table["label"].iloc[rows] == "FAKE").to_numpy()]
-    id_ = SAMPLE.value if run.row_of(SAMPLE.value) is not None else str(run.table["id"].iloc[generated[0]])
-    pictures = library.pictures(run)
+def first_asked(picture: Picture | None, own: str, detectors: dict[str, DetectorHandle]) -> str:
+    """Name the detector that is asked unless a visitor chooses: one that reads the own pixels of a picture, if any.
+
+    Args:
+        picture: the first upload; None without one.
+        own: the run's detector, which is asked about examples and about uploads that it need not shrink.
+        detectors: all, by name.
+    """
+    if picture is None:
+        return own
+    try:
+        shorter = picture.use(lambda pixels: min(pixels.shape[:2]))
+    except ImageError:
+        return own
+    steps = {name: detector.about.preprocessing for name, detector in detectors.items()}
+    if steps[own].native or shorter <= steps[own].resize:
+        return own
+    return next((name for name in detectors if steps[name].native and steps[name].size <= shorter), own)
+
+
+def example_of(run: Opened, rows: NDArray[np.intp]) -> tuple[Picture | None, int]:
+    """Return the chosen example, of some that a run has, and its row; None where its pixels are not there yet."""
+    row = run.row_of(SAMPLE.value)
+    if row is None:
+        row = int(rows[(run.table["label"].iloc[rows] == "FAKE").argmax()])
+    pixels = library.pictures(run).get(row)
+    if pixels is None:
+        return None, row
+    about = run.table.iloc[row]
+    label = about["label"] if run.run.classes else None
+    key = f"{run.run.name} {about['id']}"
+    return Picture(key, str(about["name"]), pixels, label, run.run.preprocessing), row
+
+
+def draw_examples(run: Opened, rows: NDArray[np.intp], chosen: int) -> None:
+    """Draw examples of both classes, which are buttons; `chosen` is the row of the one that is shown."""
     st.caption("Examples")
-    pressed = image_grid(run, rows, pictures, key="upload.samples", size="small", judged=False, current=id_)
+    current = str(run.table["id"].iloc[chosen])
+    pictures = library.pictures(run)
+    pressed = image_grid(run, rows, pictures, key="upload.samples", size="small", judged=False, current=current)
     if pressed:
         state.put("sample", pressed)
         st.rerun()
-    row = run.row_of(id_)
-    pixels = None if row is None else pictures.get(row)
-    if row is None or pixels is None:
-        return None
-    about = run.table.iloc[row]
-    key = f"{run.run.name} {id_}"
-    label = about["label"] if run.run.classes else None
-    return Picture(key, str(about["name"]), pixels, label, run.run.preprocessing), run, row
 
 
 def draw_maps(
@@ -157,9 +178,14 @@ if not detectors:
         st.error(with_code(sentence))
     st.stop()
 
+uploaded = st.session_state.get("upload.files") or []
+totals = np.cumsum([file.size for file in uploaded[:MAX_FILES]])
+files = {file.file_id: file for file, total in zip(uploaded, totals, strict=False) if total <= MAX_OWN}
+pictures = pictures_of(list(files.values()))
 maker = catalogue.maker(opened.run)
 made_by = maker and maker.name
-BY = Setting("by", made_by if made_by in detectors else next(iter(detectors)), choices=tuple(detectors))
+own = made_by if made_by in detectors else next(iter(detectors))
+BY = Setting("by", first_asked(next(iter(pictures.values()), None), own, detectors), choices=tuple(detectors))
 SAMPLE = Setting("sample", "")
 detector = detectors[BY.value]
 preprocessing = detector.about.preprocessing
@@ -168,10 +194,10 @@ if preprocessing.native:
     takes = "Pictures of any size, read at their own pixels"
 body = st.container()
 last = st.container()
-with last if st.session_state.get("upload.files") else first:
+with last if uploaded else first:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
 with left:
-    uploaded = st.file_uploader(
+    st.file_uploader(
         takes,
         # some systems know no type of these
         type=["image", "avif", "heic", "heif"],
@@ -187,11 +213,8 @@ with right:
         st.caption(with_code(sentence), help="So it is not among the detectors to ask.")
 FILTER = Setting("filter", preprocessing.interpolation, choices=tuple(RESAMPLING))
 
-totals = np.cumsum([file.size for file in uploaded[:MAX_FILES]])
-files = {file.file_id: file for file, total in zip(uploaded, totals, strict=False) if total <= MAX_OWN}
 if len(files) < len(uploaded):
     st.info(f"At most {MAX_FILES} files and {MAX_OWN >> 20} MB in total are read at once. Remove some to see others.")
-pictures = pictures_of(list(files.values()))
 picture: Picture | None = None
 origin = opened
 row: int | None = None
@@ -219,12 +242,15 @@ if files:
 with body:
     answer = st.container()
     examples = st.container()
+# the run of an example that is open stays, though other pictures have come meanwhile
+samples = library.samples(SAMPLE.value) if picture is None else None
+if samples is not None:
+    origin, rows = samples
+    picture, row = example_of(origin, rows)
 if picture is None:
-    with examples:
-        opened_example = example()
-    if opened_example is not None:
-        picture, origin, row = opened_example
-if picture is None:
+    if samples is not None and row is not None:
+        with examples:
+            draw_examples(origin, rows, row)
     with top:
         draw_title("Try a picture")
     draw_limits(detector)
@@ -268,6 +294,8 @@ with top:
         judged.draw_signs(picture, ready, detector)
     else:
         judged.draw_why(ready, scope)
+        if scope == "shrunk" and not any(handle.about.preprocessing.native for handle in detectors.values()):
+            judged.draw_fetch_offer()
 with answer:
     if answering is not None:
         if not is_upload:
@@ -285,8 +313,6 @@ with answer:
             draw_whole(picture, detector)
     else:
         judged.draw_no_answer(picture, ready, detector, scope, data)
-        if scope == "shrunk" and not any(handle.about.preprocessing.native for handle in detectors.values()):
-            judged.draw_fetch_offer()
         st.caption("What it computes all the same, to try things out: no answer on your picture.")
         if ready.resized:
             help_ = explain("Resampling filter")
@@ -300,4 +326,8 @@ with answer:
         with fold(name, question, explained=explained) as is_open:
             if is_open:
                 draw()
+# beneath the answer, whose room is taken by now
+if samples is not None and row is not None:
+    with examples:
+        draw_examples(origin, rows, row)
 draw_limits(detector)

@@ -50,8 +50,8 @@ def test_a_filmstrip_has_room_for_its_words(page, served, width):
     assert strip["y"] < picture["y"] < SIZES[width]
 
 
-# what the answer on an uploaded picture needs is not known before it is there
-@pytest.mark.parametrize("name", [name for name in PAGES if name != "try_picture"])
-def test_nothing_jumps_while_a_page_is_drawn(page, served, name):
+@pytest.mark.parametrize("width", [DESK, PHONE])
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_jumps_while_a_page_is_drawn(page, served, name, width):
     page.add_init_script(WATCH)
-    assert measure(page, address_of(served, name), DESK).shift <= MOST_SHIFT
+    assert measure(page, address_of(served, name), width).shift <= MOST_SHIFT

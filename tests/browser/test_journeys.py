@@ -1,24 +1,32 @@
 """What a visitor does, in a real browser: by mouse, and all of it by keyboard again."""
 
+import hashlib
+import io
+import json
 import re
 import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import expect
 
-from core.detectors.ferretnet import FerretDetector
+from core.detectors.ferretnet import WIDTH, FerretDetector
+from core.detectors.known import find_known
 from core.detectors.manifest import Classes
 from core.explainers.lime.lime import LimeSettings
 from core.explainers.settings import describe
+from core.homes import ROOT, SHIPPED
+from core.images.decoding import decode
 from core.images.preprocessing import Preprocessing
 from core.runs.metrics import confusion_at
 from core.runs.run import read_run
+from dashboard.components.judged import ORDINARY
 from tests.browser.app import PATIENCE, settle, visit
 from tests.browser.test_accessibility import SCRIPT, STREAMLITS, TAGS, VIOLATIONS
-from tests.conftest import write_detector
 from tests.core.detectors.test_ferretnet import make_network
+from tests.core.images.github import Server
 from tests.server import running_server
 
 pytestmark = pytest.mark.browser
@@ -179,33 +187,117 @@ def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(page, addre
     expect(page.get_by_role("img", name="LIME, over the grey picture")).to_be_visible()
 
 
-@pytest.mark.slow
-def test_ordinary_pictures_get_the_map_of_the_whole(page, made_home, tmp_path):
-    home = tmp_path / "home"
-    shutil.copytree(made_home, home)
-    preprocessing = Preprocessing(160, crop="native")
-    detector = FerretDetector(make_network(), preprocessing, Classes(("FAKE",), ("FAKE",)), config={"width": 16})
-    write_detector(home, "ferret", detector)
+@pytest.fixture
+def ordinary(tmp_path):
+    """A folder with a picture saved without loss, the same as JPEG, and a photograph of 24 megapixels."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
     rows, columns = np.indices((200, 300))
     drawn = Image.fromarray(np.stack([rows, columns % 256, rows * columns % 256], axis=2).astype(np.uint8))
-    drawn.save(tmp_path / "lossless.png")
-    drawn.save(tmp_path / "saved.jpg")
-    drawn.resize((6000, 4000)).save(tmp_path / "large.jpg")
+    drawn.save(folder / "lossless.png")
+    drawn.save(folder / "saved.jpg")
+    drawn.resize((6000, 4000)).save(folder / "photograph.jpg", quality=90)
+    return folder
+
+
+@pytest.fixture
+def product(tmp_path, ordinary):
+    """A copy of what ships, and a server of the one file that it fetches.
+
+    The file has the published network with random weights, which read windows of 160 pixels and find signs in the
+    lossless picture; of JPEGs it is known to find nothing.
+    """
+    network = make_network(WIDTH)
+    file = io.BytesIO()
+    torch.save({"model": network.state_dict()}, file)
+    about = find_known("ferretnet")
+    steps = Preprocessing.of({**about.preprocess, "size": 160})
+    detector = FerretDetector(network, steps, Classes(about.classes, about.fake), config={"width": WIDTH})
+    margins = detector.margins(steps.fit(decode((ordinary / "lossless.png").read_bytes()))[None])
+    none = {"hits": 0, "images": 100, "sources": 5}
+    every = {**none, "hits": 100}
+    kinds = {
+        "lossless": {"margin": float(margins[0]) + 1, "generated": every, "photographs": none},
+        "jpeg": {"margin": 0.0, "generated": none, "photographs": none},
+    }
+    folder = tmp_path / "product"
+    for name in ("core", "dashboard", ".streamlit"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "assets").symlink_to(SHIPPED)
+    rates = {detector.identity.weights_sha256: {"detector": "ferretnet", "how": "", "kinds": kinds}}
+    (folder / "core" / "answers" / "ordinary.json").write_text(json.dumps(rates), encoding="utf-8")
+    with Server(file.getvalue()).running() as address:
+        table = folder / "core" / "detectors" / "known.toml"
+        text = table.read_text(encoding="utf-8")
+        size = len(file.getvalue())
+        for before, after in (
+            (about.address, address),
+            (about.sha256, hashlib.sha256(file.getvalue()).hexdigest()),
+            (f"bytes = {about.bytes}", f"bytes = {size}"),
+            ('size = 256, crop = "native"', 'size = 160, crop = "native"'),
+        ):
+            assert before in text
+            text = text.replace(before, after)
+        table.write_text(text, encoding="utf-8")
+        yield folder
+
+
+def drag_to_corner(page, frame):
+    """Drag the square in the middle of a picture to its upper left corner."""
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 5, box["y"] + 5, steps=4)
+    page.mouse.up()
+
+
+@pytest.mark.slow
+def test_ordinary_pictures_from_a_fresh_home(page, product, ordinary, tmp_path):
     headline = page.get_by_role("heading", level=1)
     maps = page.get_by_role("img", name=re.compile("with the exact map over it"))
-    with running_server(home, tmp_path / "cache") as (address, _):
-        for name in ("lossless.png", "saved.jpg", "large.jpg"):
-            visit(page, f"{address}/try_picture?run={RUN}&by=ferret")
-            page.locator("input[type=file]").set_input_files(tmp_path / name)
-            expect(headline).to_have_text(re.compile("Cannot tell"), timeout=PATIENCE)
+
+    def expect_answer(scope):
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            expect(headline).to_have_text(ORDINARY[scope], timeout=PATIENCE)
+            expect(maps.first).to_be_visible(timeout=PATIENCE)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.set_viewport_size({"width": 1440, "height": 900})
+
+    with running_server(tmp_path / "home", tmp_path / "cache", folder=product) as (address, _):
+        visit(page, f"{address}/try_picture")
+        page.locator("input[type=file]").set_input_files(ordinary / "lossless.png")
+        fetch = page.get_by_role("button", name="Fetch it")
+        expect(fetch).to_be_in_viewport(timeout=PATIENCE)
+        assert not (tmp_path / "home" / "detectors").exists()
+        fetch.click()
+        expect(page.get_by_role("progressbar").first).to_be_visible()
+        # once it is there, it is asked
+        expect_answer("signs")
+        settle(page)
+        page.get_by_role("radio", name="Paste a photograph").click()
+        expect(maps).to_have_count(2, timeout=PATIENCE)
+        settle(page)
+        # what is pasted follows the pointer, and the keys
+        pasted = page.locator(".crop .frame").last
+        scores = page.get_by_text(re.compile("^Paste a photograph into it: score"))
+        for way in ("pointer", "keys"):
+            label = pasted.get_attribute("aria-label")
+            score = scores.inner_text()
+            if way == "keys":
+                pasted.press("Shift+ArrowRight")
+            else:
+                drag_to_corner(page, pasted)
+            expect(scores).not_to_have_text(score, timeout=PATIENCE)
             settle(page)
-            expect(maps).to_have_count(1)
-            page.get_by_role("radio", name="Save as JPEG").click()
-            expect(maps).to_have_count(2, timeout=PATIENCE)
-            settle(page)
-            expect(page.get_by_text(name, exact=True)).to_be_visible()
+            assert pasted.get_attribute("aria-label") != label
         page.evaluate(SCRIPT)
         assert page.evaluate(VIOLATIONS, [TAGS, STREAMLITS]) == []
+        for name in ("saved.jpg", "photograph.jpg"):
+            visit(page, f"{address}/try_picture")
+            page.locator("input[type=file]").set_input_files(ordinary / name)
+            expect_answer("gone")
 
 
 @pytest.mark.slow

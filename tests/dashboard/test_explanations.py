@@ -1,6 +1,8 @@
 """Explanations side by side: a method of a test's own is offered, set and drawn; what is saved is what is shown."""
 
 import os
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,6 +137,20 @@ def test_who_waits_behind_others_looks_less_often(monkeypatch):
     for place in (0, 1, 2, 100, 200):
         requests.follow(lambda place=place: JobStatus("waiting", place=place), print, slot="x")
     assert seconds[0] < seconds[1] < seconds[2] < seconds[3] == seconds[4] < LEASE / 4
+
+
+def test_what_samples_take_stands_beside_their_slider(tiny_detector, pixels, monkeypatch):
+    captions = []
+    monkeypatch.setattr(st, "caption", lambda text, **_: captions.append(text))
+    monkeypatch.setattr(st, "session_state", {})
+    explanation = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))
+    samples = LimeSettings().n_samples
+    for seconds, numbers in ((1e-6, []), (32.0, [samples, samples / 2, 100, 50])):
+        captions.clear()
+        made = replace(explanation, provenance=replace(explanation.provenance, seconds=seconds))
+        settings.draw_strip([LIME], tiny_detector.about, {"lime": made})
+        estimates = " ".join(text for text in captions if re.search(r"\d s\b", text)).replace(",", "")
+        assert [float(number) for number in re.findall(r"\d+(?:\.\d+)?", estimates)] == numbers
 
 
 def test_the_map_of_the_settings_before_is_dimmed_and_that_of_another_picture_is_not_shown(

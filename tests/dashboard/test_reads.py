@@ -8,14 +8,17 @@ import streamlit as st
 
 from core.explainers.cam import KEPT
 from core.findings.answer import MARKS, answer_of
+from core.perturbations.delivery import DELIVERIES
 from core.runs.filter import Area
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from core.studies.questions.faithfulness import under_fill
+from core.studies.shared.groups import with_predictions
 from core.studies.store import read_study, study_path
 from dashboard import library
 from dashboard.components.plain import plain
 from dashboard.components.probing import example_of, stored_changes
+from dashboard.views.evidence import AS_THEY_ARE, SURVIVAL
 from dashboard.views.patterns import clicked_row, drawn_area
 from tests.conftest import make_patch, write_detector
 from tests.dashboard.conftest import RUN, image_set
@@ -173,3 +176,20 @@ def test_the_exact_map_of_another_detector_stands_beside_its_own(open_page, home
     for run, expected in ((RUN, [*rows, *exact]), ("patch@seen-test", exact)):
         app = open_page("maps", run=run)
         assert [alt.split(",")[0] for alt in alts(app)] == expected
+
+
+def test_a_run_has_a_row_for_what_each_delivery_does(open_page, home, run):
+    add_studies(home, "deliveries")
+    app = open_page("reads", open="deliveries")
+    (shares,) = [frame.value for frame in app.dataframe if {*SURVIVAL.values()} <= {*frame.value}]
+    assert shares.index[0] == AS_THEY_ARE
+    rows = with_predictions(read_study(study_path(run.path, "deliveries"), run).table, run)
+    columns = {delivery.title: delivery.column for delivery in DELIVERIES} | {AS_THEY_ARE: "margin"}
+    assert len(shares) > 5
+    for title, of in shares.iterrows():
+        is_real = rows[columns[title]] > 0
+        for name, changed in (("FAKE", is_real), ("REAL", ~is_real)):
+            missed = "FAKE called REAL" if name == "FAKE" else "REAL called FAKE"
+            assert of[missed] == pytest.approx(changed[rows["label"] == name].mean())
+            if title != AS_THEY_ARE:
+                assert of[f"{name} verdicts flipped"] == pytest.approx(changed[rows["predicted"] == name].mean())

@@ -225,8 +225,12 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(open_page, 
         as_jpeg = ("stripes.jpg", saved("JPEG", decode(picture(3))), "image/jpeg")
         app = upload(open_page("try_picture", by="ferret"), as_jpeg)
         assert judged.ORDINARY["unmeasured"] in [title.value for title in app.title]
-    # where it is here, nothing is to be fetched
-    assert "Fetch a detector" not in words(upload(open_page("try_picture"), stripes()))
+    # where it is here, it is asked unless somebody chooses another, and nothing is to be fetched
+    app = upload(open_page("try_picture"), stripes())
+    assert [title.value for title in app.title] == [judged.ORDINARY["unmeasured"]]
+    app.selectbox(key="url.by").set_value("tiny")
+    assert [title.value for title in settled(app.run()).title] == [judged.HEADLINES["shrunk"]]
+    assert "Fetch a detector" not in words(app)
 
 
 @pytest.mark.parametrize("is_local", [True, False])

@@ -25,7 +25,7 @@ from core.findings.paired import compare_means, strongest_first
 from core.perturbations.frequency import to_pixels
 from core.perturbations.probe import number_of
 from core.runs.run import Run
-from core.studies.shared.explanations import can_explain, explain_all, settings_of
+from core.studies.shared.explanations import CHEAP, can_explain, explain_all, settings_of
 from core.studies.shared.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Parameters, Rows, Study, StudyError
 
@@ -39,6 +39,8 @@ SETTINGS: Mapping[str, Mapping[str, int]] = {
     "integrated_gradients": {"steps": 8},
     "lime_grid": {"cells": CELLS, "n_samples": 64},
 }
+# pixels a side from which on costlier methods than `CHEAP`, which would take hours, are left out
+LARGE = 128
 # first row, last row, first column and last column of a part, in cells
 PARTS: Mapping[str, tuple[int, int, int, int]] = {
     "left and right": (0, 4, 0, 2),
@@ -128,9 +130,12 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         for name in METHODS:
             explainer = find_explainer(name)
             columns = [column_of(name, seam), column_of(name, seam, control=True)]
-            if not partners or not can_explain(explainer, context.detector) or not context.wants(*columns):
-                continue
             settings = settings_of(explainer, seed).changed(**SETTINGS.get(name, {}))
+            is_too_slow = side >= LARGE and explainer.cost(settings) > CHEAP
+            if not partners or is_too_slow or not can_explain(explainer, context.detector):
+                continue
+            if not context.wants(*columns):
+                continue
             passes = explain_all(context.detector, np.stack(pictures), explainer, settings)
             values = np.concatenate([segment_values(of.values[None], cells) for of in passes])
             for number, own in zip(partners, values.reshape(len(partners), 4, -1), strict=True):

@@ -11,6 +11,7 @@ from core.explainers.explainer import BatchExplainer
 from core.explainers.explanation import Diagnostics
 from core.explainers.registry import EXPLAINERS, find_explainer
 from core.findings.answer import answer_of
+from core.studies.questions import composite
 from core.studies.questions.composite import PARTS, SEAMS, STUDY, column_of, join, part_mask, separation
 from core.studies.runner import run_study
 from core.studies.store import read_study
@@ -84,6 +85,13 @@ def test_a_row_does_not_depend_on_the_others(chequered, result):
     scores = [column_of("gradcam", "blended"), column_of("gradcam", "hard", control=True)]
     columns = ["id", "layout", "random_auroc", *scores]
     pd.testing.assert_frame_equal(alone[columns], result.table.loc[rows, columns].reset_index(drop=True))
+
+
+def test_costly_methods_are_left_out_of_large_images(chequered, monkeypatch):
+    monkeypatch.setattr(composite, "LARGE", 32)
+    table = STUDY.compute(chequered.open(), np.array([7]), STUDY.parameters)
+    assert np.isnan(table[column_of("lime_grid", "hard")].item())
+    assert not np.isnan(table[column_of("gradcam", "hard")].item())
 
 
 @pytest.mark.parametrize("layout", PARTS)
