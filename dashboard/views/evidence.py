@@ -1,6 +1,6 @@
 """Evidence, a tab of What it reads: changed pictures beside their controls, all experiments, and curves by strength."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -87,7 +87,7 @@ def draw(opened: Opened) -> None:
         st.subheader("Every experiment", anchor=False)
         finding_table(probes.findings)
         draw_experiments(opened, probes)
-    beneath = {
+    beneath: dict[str, Callable[[StudyResult], None]] = {
         "bands": partial(draw_cells, opened),
         "deliveries": draw_survival,
         "neighbours": partial(draw_neighbours, opened),

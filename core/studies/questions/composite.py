@@ -25,7 +25,7 @@ from core.findings.paired import compare_means, strongest_first
 from core.perturbations.frequency import to_pixels
 from core.perturbations.probe import number_of
 from core.runs.run import Run
-from core.studies.shared.explanations import CHEAP, can_explain, explain_all, settings_of
+from core.studies.shared.explanations import CHEAP_PASSES, can_explain, explain_all, settings_of
 from core.studies.shared.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Parameters, Rows, Study, StudyError
 
@@ -39,7 +39,7 @@ SETTINGS: Mapping[str, Mapping[str, int]] = {
     "integrated_gradients": {"steps": 8},
     "lime_grid": {"cells": CELLS, "n_samples": 64},
 }
-# pixels a side from which on costlier methods than `CHEAP`, which would take hours, are left out
+# pixels a side from which on costlier methods than `CHEAP_PASSES`, which would take hours, are left out
 LARGE = 128
 # first row, last row, first column and last column of a part, in cells
 PARTS: Mapping[str, tuple[int, int, int, int]] = {
@@ -131,7 +131,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
             explainer = find_explainer(name)
             columns = [column_of(name, seam), column_of(name, seam, control=True)]
             settings = settings_of(explainer, seed).changed(**SETTINGS.get(name, {}))
-            is_too_slow = side >= LARGE and explainer.cost(settings) > CHEAP
+            is_too_slow = side >= LARGE and explainer.cost(settings) > CHEAP_PASSES
             if not partners or is_too_slow or not can_explain(explainer, context.detector):
                 continue
             if not context.wants(*columns):
