@@ -211,7 +211,7 @@ def product(tmp_path, ordinary):
     file = io.BytesIO()
     torch.save({"model": network.state_dict()}, file)
     about = find_known("ferretnet")
-    steps = Preprocessing.of({**about.preprocess, "size": 160})
+    steps = Preprocessing.of({**about.preprocess, "size": 160, "resize": 160})
     detector = FerretDetector(network, steps, Classes(about.classes, about.fake), config={"width": WIDTH})
     margins = detector.margins(steps.fit(decode((ordinary / "lossless.png").read_bytes()))[None])
     none = {"hits": 0, "images": 100, "sources": 5}

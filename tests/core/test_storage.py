@@ -21,7 +21,7 @@ from core.storage.atomic import (
     restore_all,
     write_bytes_atomically,
 )
-from core.storage.limits import ContractError, read_array, read_table
+from core.storage.limits import ContractError, parse_json, read_array, read_bytes, read_table
 from core.storage.seals import SCHEMA, SEAL, read_folder, write_folder
 from tests.damage import reseal
 
@@ -118,11 +118,23 @@ def test_a_table_that_unpacks_to_far_too_much_is_not_unpacked(tmp_path):
 
 
 def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(tmp_path):
-    for bring_back in (lambda: None, lambda: restore_all(tmp_path), lambda: write(tmp_path / "t", replace=True)):
+    for bring_back in (None, restore_all, lambda folder: write(folder / "t", replace=True)):
         write(tmp_path / "t", replace=True)
         (tmp_path / "t").rename(tmp_path / f".t.{'a' * 32}.old")
-        bring_back()
+        if bring_back is not None:
+            bring_back(tmp_path)
+            assert (tmp_path / "t").is_dir()
         assert read_folder(tmp_path / "t", "thing")["name"] == "x"
+
+
+def test_half_a_letter_is_no_text_and_what_is_longer_than_allowed_is_no_file(tmp_path):
+    assert parse_json(b'{"a": "\\u00e9 \xc3\xa9"}') == {"a": "\u00e9 \u00e9"}
+    with pytest.raises(ValueError, match="surrogates"):
+        parse_json(b'{"a": "\\ud800"}')
+    (tmp_path / "long").write_bytes(b"four")
+    assert read_bytes(tmp_path / "long", limit=4) == b"four"
+    with pytest.raises(OSError, match="save it smaller"):
+        read_bytes(tmp_path / "long", limit=3)
 
 
 def test_a_table_is_read_in_part_and_a_flipped_bit_is_noticed(tmp_path):

@@ -239,6 +239,33 @@ def test_what_a_script_has_left_to_send_goes_before_the_next_message():
     assert order == ["finished", "websocket.receive"]
 
 
+@pytest.mark.parametrize(
+    "origin, host, own",
+    [
+        (None, "here.org", True), ("https://here.org", "here.org", True), ("https://here.org:8501", "here.org", False),
+        ("https://elsewhere.org", "here.org", False), ("http://localhost:8501", "here.org", True),
+    ],
+)  # fmt: skip
+def test_another_site_opens_no_connection(origin, host, own):
+    headers = {b"host": host, b"origin": origin}
+    headers = [(name, value.encode()) for name, value in headers.items() if value is not None]
+    served, sent = [], []
+
+    async def serve(_scope, receive, _send):
+        served.append(await receive())
+
+    async def receive():
+        return {"type": "websocket.receive", "bytes": b""}
+
+    async def send(message):
+        sent.append(message)
+
+    in_a_thread(guard.Guard(serve)({"type": "websocket", "headers": headers}, receive, send))
+    # what no browser sends ends a connection
+    assert served == [{"type": "websocket.disconnect", "code": 1009}] * own
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1009 if own else 1008)]
+
+
 def test_what_only_a_developer_asks_for_does_not_reach_the_app():
     clearing = {"type": "websocket.receive", "bytes": BackMsg(clear_cache=True).SerializeToString()}
     messages = iter([clearing, {"type": "websocket.disconnect"}])

@@ -125,8 +125,14 @@ def imports_of(file):
 
 
 def tests_beside(module):
-    """Return the test file of a module and a few that import it, or else one that does; relative to the tree."""
-    own = Path("tests", *module.split(".")[:-1], f"test_{module.rpartition('.')[2]}.py")
+    """Return the test files of a module and its package and a few that import it, or else one that does.
+
+    Returns:
+        Paths relative to the tree.
+    """
+    *packages, name = module.split(".")
+    folder = Path("tests", *packages)
+    own = [folder / f"test_{name}.py", folder / f"test_{packages[-1]}.py", folder.with_name(f"test_{packages[-1]}.py")]
     files = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")]
     files = [file for file in files if file.parts[1] not in ("slow", "browser")]
     sources = [path.relative_to(ROOT) for half in COPIED[:2] for path in (ROOT / half).rglob("*.py")]
@@ -135,7 +141,8 @@ def tests_beside(module):
     # those that import the module itself come first
     rank = {file: (module not in imports_of(file), (ROOT / file).stat().st_size) for file in files}
     near = [file for file in files if imports_of(file) & {module, *readers}]
-    return [file for file in files if file == own] + [file for file in sorted(near, key=rank.get) if file != own][:MOST]
+    rest = [file for file in sorted(near, key=rank.get) if file not in own]
+    return [file for file in own if file in files] + rest[:MOST]
 
 
 class Reach:

@@ -20,7 +20,7 @@ from core.detectors import fetching, known
 from core.detectors.adding import add
 from core.detectors.detector import Detector
 from core.detectors.fetching import chain_head, fetch
-from core.detectors.known import Alarms, Known, caution_of, find_known, known_detectors
+from core.detectors.known import Alarms, Known, caution_of, find_known, known_detectors, known_rows
 from core.detectors.manifest import Classes
 from core.detectors.registry import load_weights
 from core.detectors.sources.layers import build
@@ -35,6 +35,18 @@ from tests.core.detectors.sources.graphs import make_graph
 from tests.core.detectors.sources.made import SAID
 from tests.core.detectors.test_ferretnet import make_network
 from tests.core.images.github import Server
+
+
+def test_a_list_has_a_row_of_each_known_detector():
+    rows = {row["name"]: row for row in known_rows()}
+    assert rows.keys() == known_detectors().keys()
+    for name, about in known_detectors().items():
+        row = rows[name]
+        assert row["MB"] * 2**20 == pytest.approx(about.bytes, abs=2**17)
+        assert row["CIFAKE accuracy"] == (about.accuracy or "")
+        assert row["licence"] == about.licence
+        assert row["false alarms"] in caution_of({"known": name})
+        assert (row["false alarms"] == "") == (caution_of({"known": name}) == "")
 
 
 @pytest.mark.parametrize("name", known_detectors())

@@ -3,7 +3,7 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 
@@ -55,6 +55,14 @@ def test_a_manifest_that_cannot_be_is_refused(changes):
         describe(Path("d"), said | changes)
 
 
+@pytest.mark.parametrize("outputs, threshold, possible", [
+    ("probabilities", 0.4, True), ("probabilities", 1.0, False), ("probabilities", 0.0, False), ("logits", 4.0, True),
+])  # fmt: skip
+def test_a_threshold_of_probabilities_lies_within_them(outputs, threshold, possible):
+    with nullcontext() if possible else pytest.raises(ValueError, match="above 0 and below 1"):
+        Classes(outputs=outputs, threshold=threshold)
+
+
 # as detectors were written before there were kinds, other sources, and these modules
 def test_detectors_of_older_versions_open(tmp_path):
     images = textured(5, fine=True, seed=1)
@@ -63,6 +71,7 @@ def test_detectors_of_older_versions_open(tmp_path):
     )
     save_detector(tmp_path / "oldest", detector, model_card="")
     manifest = json.loads((tmp_path / "oldest" / MANIFEST).read_text())
+    assert manifest["name"] == "oldest"
     oldest = {key: value for key, value in manifest.items() if key not in (*detector.about.as_manifest(), SEAL)}
     recipe = {"name": "swift", "width": 2, "epochs": 1, "validation": 0.05, "seed": 0}
     history = [{"epoch": 1, "loss": 0.4, "train_accuracy": 0.9, "learning_rate": 0.1, "val_accuracy": 1, "seconds": 3}]

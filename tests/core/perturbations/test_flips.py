@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from core.images.labels import CLASSES
 from core.perturbations.flips import (
     NOTHING,
     controlled_flips,
@@ -104,6 +105,10 @@ def test_flips_are_those_found_change_by_change(*, called_real):
             before, _, clause = words.partition(", until ")
             assert clause.startswith(probe.clause.partition(" {")[0])
             reasons.add(before)
+            # what it comes to is said otherwise of what is known to be generated
+            for label in (*CLASSES, None):
+                words = reason(changes, side=32, label=label, says=dict.fromkeys(CLASSES, "!"))
+                assert words.startswith("It !, until ") == (label != "FAKE")
     assert len(reasons) == 1
 
 

@@ -144,6 +144,9 @@ def test_a_selection_shows_its_images_at_its_threshold(source, threshold):  # no
     assert len(tiles) == len(rows) <= TILES
     assert sum("; is " in str(image["alt"]) for image in tiles) == wrong[rows].sum()
     assert (f"at a threshold of {100 * threshold:g}%" in page.text) == (threshold != 0.5)
+    assert "category cat or dog" in page.text
+    assert ("Error rate" in page.text.replace("Error rate ", "")) == (0 < wrong[rows].sum() < len(rows))
+    assert all("p(REAL)" in str(image["alt"]) for image in tiles)
     beside = wanted.choosing("versus.correct", ["wrong"])
     assert "verdict of rival wrong" in selection_report(run, table, beside, rows, other="rival")
     assert "verdict of the other run wrong" in selection_report(run, table, beside, rows)

@@ -10,14 +10,14 @@ from core.findings.contrast import Control, Finding, Measure
 from core.findings.paired import compare_apart
 from core.homes import ROOT
 from core.report.readme import ROWS, insert_findings, table_of
-from core.report.results import across, trainings
+from core.report.results import across, trainings, write_results
 from core.storage.limits import plain_json
 from core.studies.store import CONCLUDED, RULE, StudyResult
 from tests.core.findings.planted import contrast, finding
 from tests.core.trust_cues import made_run
 
 
-def test_the_documents_are_short_and_readme_has_the_numbers_that_ship(tmp_path: Path) -> None:
+def test_the_documents_are_short_and_have_the_numbers_that_ship(tmp_path: Path) -> None:
     """Otherwise `telltale findings --write docs/results.md` and `telltale findings --readme README.md`."""
     assert len((ROOT / "docs" / "results.md").read_text("utf-8").split()) <= 3000
     text = (ROOT / "README.md").read_text("utf-8")
@@ -25,6 +25,9 @@ def test_the_documents_are_short_and_readme_has_the_numbers_that_ship(tmp_path: 
     copy = Path(shutil.copy(ROOT / "README.md", tmp_path))
     insert_findings(copy)
     assert copy.read_text("utf-8") == text
+    write_results(tmp_path / "results.md")
+    for name in ("results.md", "results.csv"):
+        assert (tmp_path / name).read_text("utf-8") == (ROOT / "docs" / name).read_text("utf-8")
 
 
 def test_a_row_says_effect_control_difference_what_is_needed_and_who_disagrees() -> None:
