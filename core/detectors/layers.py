@@ -205,11 +205,13 @@ def token_norms(network: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]
         # weighted, because a softmax's outputs add up to 1
         weights = torch.arange(1.0, 1 + outputs.numel(), device=outputs.device).view_as(outputs)
         gradients = torch.autograd.grad((outputs * weights).sum(), list(seen.values()), allow_unused=True)
-    return {
-        name: tuple(seen[name].shape)
-        for name, gradient in zip(seen, gradients, strict=True)
-        if gradient is not None and bool((gradient[:, _tokens_before(norms[name], gradient) :] != 0).any())
-    }
+    shapes = {}
+    for name, gradient in zip(seen, gradients, strict=True):
+        if gradient is not None:
+            patches = gradient[:, _tokens_before(norms[name], gradient) :]
+            if patches.any():
+                shapes[name] = tuple(gradient.shape)
+    return shapes
 
 
 def weights_sha256(network: nn.Module) -> str:
@@ -219,7 +221,9 @@ def weights_sha256(network: nn.Module) -> str:
         for name, tensor in sorted(network.state_dict().items()):
             if not name.endswith(COUNTER):
                 values = tensor.detach().cpu()
-                yield name, (values if values.dtype == torch.uint8 else values.float()).numpy()
+                if values.dtype != torch.uint8:
+                    values = values.float()
+                yield name, values.numpy()
 
     return hash_weights(arrays())
 

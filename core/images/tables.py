@@ -219,15 +219,18 @@ class _ParquetReader:
     def _rows(self, opened: BinaryIO, table: Listed, where: str) -> pd.DataFrame:
         file = pq.ParquetFile(opened)
         schema = file.schema_arrow
-        groups = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
-        if any(group.num_rows > MAX_ROWS or group.total_byte_size > MAX_GROUP for group in groups):
-            raise DatasetError(
-                f"{where} has a row group of more than {MAX_ROWS:,} rows or 2 GB; write it with smaller ones."
-            )
+        starts = [0]
+        for number in range(file.num_row_groups):
+            group = file.metadata.row_group(number)
+            if group.num_rows > MAX_ROWS or group.total_byte_size > MAX_GROUP:
+                raise DatasetError(
+                    f"{where} has a row group of more than {MAX_ROWS:,} rows or 2 GB; write it with smaller ones."
+                )
+            starts.append(starts[-1] + group.num_rows)
         image = column_of([field.name for field in schema if _is_image(field.type)], IMAGE)
         if image is None:
             raise DatasetError(f"{where} has no column image with bytes; it has {some(schema.names)}.")
-        self.groups[table.name] = image, np.cumsum([0, *(group.num_rows for group in groups)]).tolist()
+        self.groups[table.name] = image, starts
         label = column_of(schema.names, (*LABEL, *FLAGS))
         columns = {"label": label, "source": column_of(schema.names, SOURCE), "split": column_of(schema.names, SPLIT)}
         kind = schema.field(image).type
@@ -236,7 +239,7 @@ class _ParquetReader:
         given = [column for column in columns.values() if column]
         # texts that repeat take no room in the file, and as dictionaries none in memory
         read = partial(pq.ParquetFile(opened, read_dictionary=given).read_row_group, columns=given)
-        values = pa.concat_tables([read(number).flatten() for number in range(len(groups))]).to_pandas()
+        values = pa.concat_tables([read(number).flatten() for number in range(file.num_row_groups)]).to_pandas()
         # the size of a row is not known here; that of its file is
         rows = pd.DataFrame({"size": 0, "stamp": (table.stamp << 40) + table.size}, values.index)
         rows = rows.assign(label="", source="", split="", path="")

@@ -223,34 +223,48 @@ def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bf
 
 def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Augment float pixels (N, 3, S, S) in 0..255 as the recipe says; blur and JPEG are for `without_cue` alone."""
-    n = len(pixels)
-    device = pixels.device
     if recipe.flip:
-        flipped = (torch.rand(n, generator=generator) < 0.5).to(device)
-        pixels = torch.where(flipped.view(-1, 1, 1, 1), pixels.flip(-1), pixels)
+        flipped = _draw(pixels, 0.5, generator)
+        pixels = torch.where(flipped, pixels.flip(-1), pixels)
     if recipe.shift:
-        offsets = torch.randint(0, 2 * recipe.shift + 1, (2, n, 1), generator=generator).to(device)
-        side = torch.arange(pixels.shape[-1], device=device)
-        rows, columns = (offset + side for offset in offsets)
-        padded = F.pad(pixels, (recipe.shift,) * 4, mode="reflect")
-        image = torch.arange(n, device=device)
-        channel = torch.arange(3, device=device)
-        pixels = padded[
-            image.view(-1, 1, 1, 1), channel.view(1, -1, 1, 1), rows.view(n, 1, -1, 1), columns.view(n, 1, 1, -1)
-        ]
+        pixels = _shifted(pixels, recipe.shift, generator)
     if recipe.colour:
-        order = torch.rand(n, 3, generator=generator).argsort(1).to(device)
-        pixels = pixels.gather(1, order.view(n, 3, 1, 1).expand_as(pixels))
-        gain = (0.7 + 0.6 * torch.rand(n, 3, 1, 1, generator=generator)).to(device)
-        saturation = (1.5 * torch.rand(n, 1, 1, 1, generator=generator)).to(device)
-        grey = pixels.mean(1, keepdim=True)
-        pixels = ((grey + (pixels - grey) * saturation) * gain).clamp(0, 255)
+        pixels = _recoloured(pixels, generator)
     if recipe.masked_share:
         pixels = with_masks(pixels, recipe.masked_share, generator)
     if recipe.without_cue:
-        chosen = (torch.rand(n, generator=generator) < recipe.without_cue_share).to(device)
-        pixels = torch.where(chosen.view(-1, 1, 1, 1), without_fine_detail(pixels, generator), pixels)
+        chosen = _draw(pixels, recipe.without_cue_share, generator)
+        pixels = torch.where(chosen, without_fine_detail(pixels, generator), pixels)
     return pixels
+
+
+def _draw(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Draw a share of the images: bool (N, 1, 1, 1)."""
+    chosen = torch.rand(len(pixels), generator=generator) < share
+    return chosen.to(pixels.device).view(-1, 1, 1, 1)
+
+
+def _shifted(pixels: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Move each image by up to `most` pixels down and across; the border is reflected."""
+    n = len(pixels)
+    device = pixels.device
+    offsets = torch.randint(0, 2 * most + 1, (2, n, 1), generator=generator).to(device)
+    rows, columns = offsets + torch.arange(pixels.shape[-1], device=device)
+    padded = F.pad(pixels, (most,) * 4, mode="reflect")
+    image = torch.arange(n, device=device).view(-1, 1, 1, 1)
+    channel = torch.arange(3, device=device).view(1, -1, 1, 1)
+    return padded[image, channel, rows.view(n, 1, -1, 1), columns.view(n, 1, 1, -1)]
+
+
+def _recoloured(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Exchange the channels of each image, and scale its colour and each channel."""
+    n = len(pixels)
+    order = torch.rand(n, 3, generator=generator).argsort(1).to(pixels.device)
+    pixels = pixels.gather(1, order.view(n, 3, 1, 1).expand_as(pixels))
+    gain = (0.7 + 0.6 * torch.rand(n, 3, 1, 1, generator=generator)).to(pixels.device)
+    saturation = (1.5 * torch.rand(n, 1, 1, 1, generator=generator)).to(pixels.device)
+    grey = pixels.mean(1, keepdim=True)
+    return ((grey + (pixels - grey) * saturation) * gain).clamp(0, 255)
 
 
 def with_masks(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
