@@ -127,6 +127,12 @@ def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(
         assert read_folder(tmp_path / "t", "thing")["name"] == "x"
 
 
+def test_what_is_no_number_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_folder(tmp_path / "t", kind="thing", manifest={"accuracy": float("nan")}, files={})
+    assert not (tmp_path / "t").exists()
+
+
 def test_half_a_letter_is_no_text_and_what_is_longer_than_allowed_is_no_file(tmp_path):
     assert parse_json(b'{"a": "\\u00e9 \xc3\xa9"}') == {"a": "\u00e9 \u00e9"}
     with pytest.raises(ValueError, match="surrogates"):

@@ -38,6 +38,11 @@ def test_no_name_reverses_the_sentence_in_which_it_stands(control):
     assert ENVIRONMENT.from_string("{{ name }}, 60 x 48").render(name=f"cat{control}") == "cat, 60 x 48"
 
 
+def test_a_figure_fills_in_nothing_from_a_name():
+    assert "%{" not in figure_text("a %{y} b")
+    assert figure_text("5% <b>") == "5% &lt;b&gt;"
+
+
 def test_a_model_card_keeps_all_but_its_pictures():
     card = "# A\n\n![b](http://a/b)\n\n[c](http://a/c)\n\n```mermaid\nx\n```\n~~~ mermaid\ny\n~~~\n| a |\n| - |\n"
     shown = without_pictures(card)

@@ -266,6 +266,13 @@ def test_another_site_opens_no_connection(origin, host, own):
     assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1009 if own else 1008)]
 
 
+@pytest.mark.parametrize("certificate, scheme", [(None, "http"), ("own.pem", "https")])
+def test_its_own_address_is_the_one_that_it_serves(monkeypatch, certificate, scheme):
+    options = {"server.sslCertFile": certificate, "server.baseUrlPath": "/here/", "server.port": 8501}
+    monkeypatch.setattr(guard.st, "get_option", options.get)
+    assert guard.own_address() == f"{scheme}://localhost:8501/here"
+
+
 def test_what_only_a_developer_asks_for_does_not_reach_the_app():
     clearing = {"type": "websocket.receive", "bytes": BackMsg(clear_cache=True).SerializeToString()}
     messages = iter([clearing, {"type": "websocket.disconnect"}])

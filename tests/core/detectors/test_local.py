@@ -33,6 +33,14 @@ class Around(nn.Module):
         return self.features(inputs).mean((2, 3)) + inputs.amax((2, 3))[:, :2] * torch.tensor([1.0, 2.0])
 
 
+class Deaf(Around):
+    """Features that nobody listens to."""
+
+    def forward(self, inputs):
+        """(N, 3, S, S) to (N, 2)."""
+        return 0 * self.features(inputs).mean((2, 3)) + torch.tensor([1.0, 2.0])
+
+
 @cache
 def make(name):
     """A random detector: a name of those below."""
@@ -90,7 +98,8 @@ def test_nothing_outside_of_a_field_changes_its_score(name):
     assert not inside.all()
 
 
-@pytest.mark.parametrize("detector", [make_plain(), make("around")], ids=["a curved head", "a path around"])
+@pytest.mark.parametrize("detector", [make_plain(), make("around"), Detector(Deaf(), Preprocessing(96), Classes())],
+                         ids=["a curved head", "a path around", "a head that does not listen"])  # fmt: skip
 def test_a_margin_that_is_no_mean_has_no_local_scores(detector):
     assert detector.fields is None
     with pytest.raises(ValueError, match="no mean of local scores"):

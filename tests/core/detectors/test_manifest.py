@@ -12,7 +12,7 @@ import pytest
 
 from core.detectors import identity
 from core.detectors.identity import find_maker, hash_weights, identify
-from core.detectors.manifest import Capability, Classes, check_detector_name, describe
+from core.detectors.manifest import Capability, Classes, check_detector_name, describe, layer_words
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
 from core.storage.limits import MANIFEST, ContractError
@@ -61,6 +61,10 @@ def test_a_manifest_that_cannot_be_is_refused(changes):
 def test_a_threshold_of_probabilities_lies_within_them(outputs, threshold, possible):
     with nullcontext() if possible else pytest.raises(ValueError, match="above 0 and below 1"):
         Classes(outputs=outputs, threshold=threshold)
+
+
+def test_layers_of_the_papers_network_are_its_stages():
+    assert [layer_words(name) for name in ("layer2", "features.layer2")] == ["stage 2", "features.layer2"]
 
 
 # as detectors were written before there were kinds, other sources, and these modules

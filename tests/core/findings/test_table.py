@@ -67,6 +67,8 @@ def test_findings_are_rows_on_an_axis_and_their_choices_open():
     # and hold every control
     far = compare_apart("fill", "mean", Measure(0.5), Control("chance", Measure(2.0)))
     assert 'class="control" style="left:0.00%;width:100.00%"' in FindingTable([finding(far, **about)]).__html__()
+    beyond = compare_apart("fill", "mean", Measure(2.0), Control("chance", Measure(0.5)))
+    assert 'class="effect " style="left:0.00%;width:100.00%"' in FindingTable([finding(beyond, **about)]).__html__()
     for word in ("yes", "no control"):
         assert f"{MARKS[word]}</i>{word}" in body
     assert "9,000" in body

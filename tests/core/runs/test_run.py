@@ -12,7 +12,7 @@ from core.images.labels import verdict_of
 from core.images.loading import load_image_set
 from core.images.preprocessing import SIDES, Preprocessing
 from core.runs.metrics import metrics, without_leaks_and_repeats
-from core.runs.run import distinct_names, read_run, same_images
+from core.runs.run import distinct_names, open_run, read_run, same_images
 from core.runs.writing import write_run
 from core.storage.limits import MANIFEST, ContractError
 from core.storage.seals import SEAL, sealed
@@ -20,6 +20,12 @@ from tests.conftest import make_detector
 from tests.damage import reseal
 
 ROOT = Path(__file__).parents[3]
+
+
+def test_a_run_that_is_here_opens_by_its_name():
+    assert open_run("sample@sample-test").name == "sample@sample-test"
+    with pytest.raises(ContractError):
+        open_run("nobody@nothing")
 
 
 @pytest.fixture
