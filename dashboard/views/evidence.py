@@ -142,9 +142,9 @@ def draw_strip(opened: Opened, finding: Finding) -> None:
     controls = [PROBES[key] for key in probe.controls if control is not None and PROBES[key].inline == control.name]
     # a picture that shows what is claimed
     shows_flip = {"yes": True, "no": False}.get(answer.word)
-    draw_pictures(
-        opened, [probe, *controls], steps[finding.details["strength"]], verdict, columns=STRIP, shows_flip=shows_flip
-    )
+    with st.container(key=f"strip_{finding.key}"):
+        strength = steps[finding.details["strength"]]
+        draw_pictures(opened, [probe, *controls], strength, verdict, columns=STRIP, shows_flip=shows_flip)
     draw_bars(strip_bars(finding))
 
 
