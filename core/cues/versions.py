@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import Array, Float32, Mask, Pixels, Positions
+from core.images.encoding import compressed
 from core.perturbations import frequency, photometric, spatial
 
 EVERYTHING = "everything"
@@ -92,7 +93,7 @@ def _grey(batch: Batch) -> Pixels:
 
 
 def _compressed(batch: Batch) -> Pixels:
-    return photometric.compressed(batch.pixels, 30)
+    return compressed(batch.pixels, 30)
 
 
 def _border(batch: Batch) -> Pixels:

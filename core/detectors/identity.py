@@ -89,7 +89,7 @@ def hash_weights(tensors: Iterable[tuple[str, Array]]) -> str:
         if values.dtype == np.uint8:
             digest.update(values.tobytes())
         else:
-            digest.update(values.astype(np.float32).tobytes())
+            digest.update(values.astype(np.float32, copy=False).tobytes())
     return digest.hexdigest()
 
 

@@ -72,11 +72,11 @@ def weighted_share(hits: Hits, weights: Values | None = None, *, confidence: flo
         return Measure(np.nan, 0.0, 1.0, 0)
     row_weights = _weights(weights, len(hits))
     share = float(np.average(np.asarray(hits, bool), weights=row_weights))
-    size = effective_size(row_weights)
-    # rounding must not keep a share of 1 from reaching the end
-    interval = _wilson(share, size, confidence=confidence)
+    unrounded = share
     if np.all(hits):
-        interval = _wilson(1.0, size, confidence=confidence)
+        # rounding must not keep a share of 1 from reaching the end
+        unrounded = 1.0
+    interval = _wilson(unrounded, effective_size(row_weights), confidence=confidence)
     return replace(interval, value=share, n=len(hits))
 
 

@@ -60,6 +60,14 @@ def jpeg(picture: Pixels, quality: int) -> Pixels:
     return saved(picture, "JPEG", quality=quality, subsampling="4:2:0")
 
 
+def compressed(pixels: Pixels, quality: int) -> Pixels:
+    """Save each of uint8 (N, height, width, 3) as `jpeg` does, and read it again."""
+    saved_pixels = np.empty_like(pixels)
+    for number, picture in enumerate(pixels):
+        saved_pixels[number] = jpeg(picture, quality)
+    return saved_pixels
+
+
 def encode_png(pixels: Pixels) -> bytes:
     """Encode (height, width, 3 or 4) uint8 pixels as PNG."""
     return _encode(Image.fromarray(pixels), "PNG")

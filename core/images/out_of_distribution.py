@@ -14,7 +14,7 @@ import numpy as np
 
 from core.arrays import Pixels
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, RESAMPLING, ImageError, decode, pixels_sha256
-from core.images.encoding import jpeg
+from core.images.encoding import compressed
 from core.images.files import open_files
 from core.images.image_set import DatasetError
 from core.images.preprocessing import Preprocessing
@@ -208,7 +208,4 @@ def read_photograph(about: Mapping[str, Any]) -> Pixels | None:
 
 def as_cifake(pixels: Pixels) -> Pixels:
     """Recompress uint8 (N, side, side, 3) as CIFAKE's JPEGs are; PNG against JPEG would itself be a cue."""
-    saved = np.empty_like(pixels)
-    for number, image in enumerate(pixels):
-        saved[number] = jpeg(image, QUALITY)
-    return saved
+    return compressed(pixels, QUALITY)

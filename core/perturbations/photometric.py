@@ -7,7 +7,6 @@ import numpy as np
 from scipy import ndimage
 
 from core.arrays import Float32, Pixels
-from core.images.encoding import jpeg
 from core.images.statistics import LUMA
 from core.perturbations.frequency import to_pixels
 
@@ -93,11 +92,6 @@ def _blur(pixels: Pixels, sigma: float) -> Float32:
     # along x for all three channels at once, along y for whole rows
     rows = pixels.reshape(n * side, side * 3).astype(np.float32) @ np.kron(matrix, np.eye(3, dtype=np.float32)).T
     return (matrix @ rows.reshape(n, side, side * 3)).reshape(pixels.shape)
-
-
-def compressed(pixels: Pixels, quality: int) -> Pixels:
-    """Compress as JPEG at `quality`, 1 to 95, and decode again."""
-    return np.stack([jpeg(image, quality) for image in pixels])
 
 
 def rms(changed: Pixels, original: Pixels) -> Float32:

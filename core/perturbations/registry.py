@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import Float32, Float64, Int64, Mask, Pixels
+from core.images.encoding import compressed
 from core.perturbations import frequency, photometric, spatial
 from core.perturbations.frequency import Ring, Spectra, attenuated, ring
 from core.perturbations.probe import (
@@ -353,11 +354,11 @@ _TABLE = (
             "jpeg", "compression", "Recompressing as JPEG",
             "The picture is compressed once more as a JPEG and unpacked.",
             steps((95, 75, 50, 30), "quality {}"),
-            _on_pixels(photometric.compressed),
+            _on_pixels(compressed),
             clause="it is saved as a JPEG of {}", result="JPEG",
             dial=Dial("JPEG", "Saved as JPEG", "as it is", "low quality"),
         ),
-        _noise_like(photometric.compressed),
+        _noise_like(compressed),
     ),
     *_with_controls(
         Probe(

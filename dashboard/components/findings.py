@@ -13,7 +13,7 @@ import streamlit as st
 
 from core.console import one_direction
 from core.findings.bars import FindingTable
-from core.findings.contrast import Finding
+from core.findings.contrast import Contrast, Finding
 from core.findings.numbers import percent
 from core.images.palette import CLASS_COLOURS, GREY
 from dashboard.components.component import ALL, OPEN
@@ -48,11 +48,11 @@ def draw_bars(bars: Iterable[Bar]) -> None:
     st.html(f'{STYLE}<div class="bars" style="--label:{widest / 2:.0f}em">{"".join(rows)}</div>')
 
 
-def bars_of(finding: Finding, label: str, verdict: str, control: str = "control") -> list[Bar]:
-    """Return the bars of a finding in shares: the effect in the colour of a class, and its strongest control."""
-    bars = [Bar(label, finding.measure.value, CLASS_COLOURS[verdict])]
-    if finding.control is not None:
-        bars.append(Bar(control or finding.control.name, finding.control.measure.value))
+def bars_of(found: Finding | Contrast, label: str, verdict: str, control: str = "control") -> list[Bar]:
+    """Return the bars of a finding, or a contrast, in shares: the effect in the colour of a class, and its control."""
+    bars = [Bar(label, found.measure.value, CLASS_COLOURS[verdict])]
+    if found.control is not None:
+        bars.append(Bar(control or found.control.name, found.control.measure.value))
     return bars
 
 

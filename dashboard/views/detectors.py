@@ -152,8 +152,8 @@ st.dataframe(
     alt="The share that each detector gets right; empty where it was not measured",
     column_config={
         "Sees": st.column_config.TextColumn(help="Together: a detector of patches adds up what each says by itself."),
+        "Images": st.column_config.NumberColumn(format="localized", help="On which its accuracy was measured."),
     }
-    | {"Images": st.column_config.NumberColumn(format="localized", help="On which its accuracy was measured.")}
     | {
         name: st.column_config.ProgressColumn(help=help_, format="%.1f%%", max_value=100, width=max(96, 7 * len(name)))
         for name, (_, help_) in SHARES.items()

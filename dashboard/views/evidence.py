@@ -43,8 +43,6 @@ from dashboard.state import Setting
 
 # families with a strip of pictures, in the order of the page
 STRIPS = ("detail", "blocks", "geometry", "colour")
-# pictures of a strip: as it is, changed, and its control
-STRIP = 3
 OWN = [probe for probe in PROBES.values() if not probe.is_control]
 GROUPS = {
     "category": "What it shows", "cell": "Right and wrong verdicts", "source": "Generator", "seen": "Seen or unseen",
@@ -121,10 +119,8 @@ def strip_bars(finding: Finding) -> list[Bar]:
     bars = bars_of(finding, f"{verdict} that flip", verdict)
     main = ruling_of(finding, finding.main)
     for contrast in finding.contrasts:
-        if contrast.control is not None and {main, ruling_of(finding, contrast)} == {"yes", "no"}:
-            bars.append(Bar(f"{contrast.kind}: {contrast.value}", contrast.measure.value, CLASS_COLOURS[verdict]))
-            bars.append(Bar("its control", contrast.control.measure.value))
-            break
+        if {main, ruling_of(finding, contrast)} == {"yes", "no"}:
+            return bars + bars_of(contrast, f"{contrast.kind}: {contrast.value}", verdict, "its control")
     return bars
 
 
@@ -144,7 +140,7 @@ def draw_strip(opened: Opened, finding: Finding) -> None:
     shows_flip = {"yes": True, "no": False}.get(answer.word)
     with st.container(key=f"strip_{finding.key}"):
         strength = steps[finding.details["strength"]]
-        draw_pictures(opened, [probe, *controls], strength, verdict, columns=STRIP, shows_flip=shows_flip)
+        draw_pictures(opened, [probe, *controls], strength, verdict, is_strip=True, shows_flip=shows_flip)
     draw_bars(strip_bars(finding))
 
 
@@ -154,7 +150,7 @@ def draw_pictures(
     strength: str,
     verdict: str | None = None,
     *,
-    columns: int,
+    is_strip: bool = False,
     shows_flip: bool | None = None,
 ) -> None:
     """Draw a picture as it is, under one strength of a probe, and under that of its controls.
@@ -164,7 +160,7 @@ def draw_pictures(
         made: the probe, and controls of it.
         strength: its key.
         verdict: of the picture as it is; None for either.
-        columns: pictures in a row, where there is room.
+        is_strip: draw three in a row, the picture, its change and a control; all in rows of six otherwise.
         shows_flip: whether the change flips the picture's verdict; None for what most of them do.
     """
     probe = made[0]
@@ -182,12 +178,13 @@ def draw_pictures(
         called = other_class(called)
         before = donor
     cells = [Cell(before, f"A picture called {called}", f"before  \n{CLASS_WORDS[called]}", called)]
-    captions = ("changed", "control")
-    for number, change in enumerate(made):
+    for change in made:
+        name = change.inline
+        if is_strip:
+            name = "control" if change.is_control else "changed"
         if pd.notna(changes.loc[change.column(strength)]).all():
-            name = captions[min(number, 1)] if columns == STRIP else change.inline
             cells.append(changed_cell(changes, change.column(strength), name))
-    picture_grid(cells, columns=columns, least=100)
+    picture_grid(cells, columns=3 if is_strip else 6, least=100)
 
 
 def draw_experiments(opened: Opened, probes: StudyResult) -> None:
@@ -221,7 +218,7 @@ def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
         strength.choose("How much")
         by_of(opened).choose("Groups by")
     st.caption(probe.sentence)
-    draw_pictures(opened, [probe, *(PROBES[key] for key in probe.controls)], strength.value, columns=6)
+    draw_pictures(opened, [probe, *(PROBES[key] for key in probe.controls)], strength.value)
     rates = rates_of(opened.origin, probes, "verdict", (probe.key,))
     side = opened.run.side
     st.caption("Share of verdicts that flip: ◆ FAKE, ● REAL, dashed and hollow the control.", help=explain("Control"))

@@ -12,7 +12,7 @@ from core.explainers.cam import KEPT
 from core.explainers.drawing import Style, common_scale, draw_overlay
 from core.explainers.exact import stored_exact_map
 from core.explainers.registry import find_explainer
-from core.findings.answer import answer_of
+from core.findings.answer import Answer, answer_of
 from core.findings.contrast import Finding
 from core.images.palette import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
@@ -144,8 +144,9 @@ def draw_answers(findings: Sequence[Finding]) -> None:
     answers: dict[str, dict[str, str]] = {}
     words: dict[str, set[str]] = {}
     for finding in findings:
-        answers.setdefault(plain(finding.subject), {})[f"{finding.group} verdicts"] = _answer_words(finding)
-        words.setdefault(finding.subject, set()).add(answer_of(finding).word)
+        answer = answer_of(finding)
+        answers.setdefault(plain(finding.subject), {})[f"{finding.group} verdicts"] = _marked(answer)
+        words.setdefault(finding.subject, set()).add(answer.word)
     st.subheader(
         BEATEN[{"yes"} in words.values()],
         anchor=False,
@@ -161,12 +162,13 @@ def draw_methods(findings: Sequence[Finding]) -> None:
         rows: dict[str, dict[str, str]] = {}
         for finding in mine:
             fills: list[Fill] = list(finding.details["fills"])
-            rows[plain(finding.subject)] = {FILLINGS[fill]: _answer_words(under_fill(finding, fill)) for fill in fills}
+            rows[plain(finding.subject)] = {
+                FILLINGS[fill]: _marked(answer_of(under_fill(finding, fill))) for fill in fills
+            }
         st.table(_merged(rows), border="horizontal")
 
 
-def _answer_words(finding: Finding) -> str:
-    answer = answer_of(finding)
+def _marked(answer: Answer) -> str:
     return f"{answer.mark} {answer}"
 
 

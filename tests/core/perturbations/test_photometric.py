@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, ImageEnhance
 from scipy import ndimage
 
+from core.images.encoding import compressed
 from core.perturbations import photometric
 from tests.conftest import resaved
 
@@ -59,7 +60,7 @@ def test_blur_is_scipys_and_sharpening_its_opposite(pixels, sigma):
 
 @pytest.mark.parametrize("quality", [95, 30])
 def test_compression_is_pillows_jpeg(pixels, quality):
-    for image, after in zip(pixels, photometric.compressed(pixels, quality), strict=True):
+    for image, after in zip(pixels, compressed(pixels, quality), strict=True):
         assert_array_equal(after, resaved(image, "JPEG", quality=quality))
 
 
