@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from core.homes import ROOT
 from dashboard import guard
 from dashboard.components.uploads import MAX_UPLOAD
-from dashboard.guard import BURST, ENTRIES, MAX_ENTRIES, MAX_NAME, MAX_NAMES, RATE
+from dashboard.guard import BURST, BYTES, ENTRIES, MAX_ENTRIES, MAX_NAME, MAX_NAMES, RATE
 from tests.server import running_server
 from tests.shared import in_a_thread
 from tests.visitor import Visitor, ask_http, open_socket, xsrf_token
@@ -164,19 +164,82 @@ async def read_to_the_end(connection):
         await connection.recv()
 
 
+def largest(*, more=0):
+    """Messages with as much in them as a browser may send, or more."""
+    names, states, values, fragment, number = BackMsg(), BackMsg(), BackMsg(), BackMsg(), BackMsg()
+    names.file_urls_request.file_names.extend([""] * (MAX_NAMES + more))
+    for _ in range(MAX_ENTRIES + more):
+        states.rerun_script.widget_states.widgets.add()
+    values.rerun_script.widget_states.widgets.add().int_array_value.data.extend([1] * (MAX_ENTRIES - 1 + more))
+    fragment.rerun_script.fragment_id = "f" * (MAX_NAME + more)
+    number.backend_operation_request.request_id = "r" * (MAX_NAME + more)
+    return [message.SerializeToString() for message in (names, states, values, fragment, number)]
+
+
 def harmful():
     """What no browser sends, and would hold the server up or fill its log."""
-    names, states, values, fragment, number = BackMsg(), BackMsg(), BackMsg(), BackMsg(), BackMsg()
-    names.file_urls_request.file_names.extend([""] * (MAX_NAMES + 1))
-    for _ in range(MAX_ENTRIES + 1):
-        states.rerun_script.widget_states.widgets.add()
-    values.rerun_script.widget_states.widgets.add().int_array_value.data.extend([1] * MAX_ENTRIES)
-    fragment.rerun_script.fragment_id = "f" * (MAX_NAME + 1)
-    number.backend_operation_request.request_id = "r" * (MAX_NAME + 1)
-    for message in (names, states, values, fragment, number):
-        yield message.SerializeToString()
-    yield b"broken"
-    yield "text"
+    return [*largest(more=1), b"broken", "text"]
+
+
+def test_what_a_browser_may_send_is_read_and_nothing_beyond(monkeypatch):
+    size = 1 << 20
+    monkeypatch.setattr(guard.st, "get_option", {"server.maxWidgetStateSize": 1}.get)
+    head = BackMsg()
+    head.rerun_script.query_string = "q" * size
+    spare = len(head.SerializeToString()) - size
+    whole = [BackMsg(), BackMsg()]
+    for message, length in zip(whole, (size - spare, size - spare + 1), strict=True):
+        message.rerun_script.query_string = "q" * length
+    fits, beyond = (message.SerializeToString() for message in whole)
+    assert (len(fits), len(beyond)) == (size, size + 1)
+    assert [guard.parse(data) for data in (*largest(more=1), b"broken", b"", beyond)] == [None] * 8
+    for data in (*largest(), fits, BackMsg(app_heartbeat=True).SerializeToString()):
+        assert guard.parse(data).SerializeToString() == data
+
+
+def test_entries_are_counted_at_every_depth():
+    message = BackMsg()
+    message.rerun_script.cached_message_hashes.extend(["a"] * 4)
+    for _ in range(3):
+        message.rerun_script.widget_states.widgets.add().int_array_value.data.extend([1, 2])
+    assert guard.count_entries(message) == 4 + 3 + 3 * 2
+
+
+def served_by_guard(scope, *answers):
+    """What an app behind the guard is asked with, and what is sent of its answers."""
+    asked, sent = [], []
+
+    async def serve(scope, receive, send):
+        asked.append((scope, await receive()))
+        for answer in answers:
+            await send(answer)
+
+    async def receive():
+        return {"type": "http.request", "body": b"asked"}
+
+    async def send(message):
+        sent.append(message)
+
+    in_a_thread(guard.Guard(serve)(scope, receive, send))
+    ((scope, received),) = asked
+    assert received["body"] == b"asked"
+    return scope, sent
+
+
+@pytest.mark.parametrize("origin, own", [(b"https://elsewhere.org", False), (b"http://localhost:1", True)])
+def test_a_request_from_elsewhere_is_answered_as_nobodys_and_no_answer_may_be_framed(origin, own):
+    others = [(b"host", b"here.org"), (b"x", b"origin")]
+    start = {"type": "http.response.start", "status": 200, "headers": [(b"x-frame-options", b"SAMEORIGIN")]}
+    body = {"type": "http.response.body", "body": b"x"}
+    scope, sent = served_by_guard(
+        {"type": "http", "path": "/a", "headers": [*others, (b"origin", origin)]}, start, body
+    )
+    assert scope == {"type": "http", "path": "/a", "headers": [*others, *[(b"origin", origin)] * own]}
+    assert sent[1] == body
+    expected = [(name.lower().encode(), value.encode()) for name, value in guard.HEADERS.items()]
+    assert sorted(sent[0]["headers"]) == sorted(expected)
+    # what begins and ends the server is nobody's request
+    assert served_by_guard({"type": "lifespan"}, body) == ({"type": "lifespan"}, [body])
 
 
 def test_a_message_that_no_browser_sends_ends_its_connection_only(server):
@@ -200,11 +263,13 @@ def test_a_message_that_no_browser_sends_ends_its_connection_only(server):
     assert in_a_thread(flood()) == ({1009}, MAX_NAMES, [])
 
 
-@pytest.mark.parametrize("states, at_once", [(0, BURST), (2 * ENTRIES, BURST // 3)])
-def test_messages_beyond_a_pace_wait(monkeypatch, states, at_once):
+@pytest.mark.parametrize("states, letters, costs", [(0, 0, 1), (2 * ENTRIES + 1, 9, 3), (0, 2 * BYTES + 1, 3)])
+def test_messages_beyond_a_pace_wait(monkeypatch, states, letters, costs):
     request, arrived, waited, clock = BackMsg(app_heartbeat=True), [], [], [1000.0]
     for _ in range(states):
         request.rerun_script.widget_states.widgets.add()
+    if letters:
+        request.rerun_script.query_string = "q" * letters
 
     async def serve(_scope, receive, _send):
         while len(waited) < 3 and len(arrived) < 2 * BURST:
@@ -220,8 +285,8 @@ def test_messages_beyond_a_pace_wait(monkeypatch, states, at_once):
     monkeypatch.setattr(guard, "asyncio", SimpleNamespace(sleep=sleep))
     monkeypatch.setattr(guard, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     in_a_thread(guard.Guard(serve)({"type": "websocket", "headers": []}, receive, receive))
-    assert len(arrived) == at_once + 3
-    assert waited == [pytest.approx((1 + states // ENTRIES) / RATE)] * 3
+    assert len(arrived) == BURST // costs + 3
+    assert waited == [pytest.approx(costs / RATE)] * 3
 
 
 def test_what_a_script_has_left_to_send_goes_before_the_next_message():
@@ -244,9 +309,13 @@ def test_what_a_script_has_left_to_send_goes_before_the_next_message():
     [
         (None, "here.org", True), ("https://here.org", "here.org", True), ("https://here.org:8501", "here.org", False),
         ("https://elsewhere.org", "here.org", False), ("http://localhost:8501", "here.org", True),
+        ("http://127.0.0.1:1", "here.org", True), ("http://0.0.0.0:1", "here.org", True),
+        ("https://named.org", "here.org", True), ("https://partner.org", "here.org", True),
     ],
 )  # fmt: skip
-def test_another_site_opens_no_connection(origin, host, own):
+def test_another_site_opens_no_connection(monkeypatch, origin, host, own):
+    options = {"browser.serverAddress": "named.org", "server.corsAllowedOrigins": ["https://partner.org"]}
+    monkeypatch.setattr(guard.st, "get_option", (options | {"server.maxWidgetStateSize": 1}).get)
     headers = {b"host": host, b"origin": origin}
     headers = [(name, value.encode()) for name, value in headers.items() if value is not None]
     served, sent = [], []
@@ -266,11 +335,14 @@ def test_another_site_opens_no_connection(origin, host, own):
     assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1009 if own else 1008)]
 
 
-@pytest.mark.parametrize("certificate, scheme", [(None, "http"), ("own.pem", "https")])
-def test_its_own_address_is_the_one_that_it_serves(monkeypatch, certificate, scheme):
-    options = {"server.sslCertFile": certificate, "server.baseUrlPath": "/here/", "server.port": 8501}
+@pytest.mark.parametrize(
+    "certificate, base, address",
+    [(None, "/here/", "http://localhost:8501/here"), ("own.pem", None, "https://localhost:8501/")],
+)
+def test_its_own_address_is_the_one_that_it_serves(monkeypatch, certificate, base, address):
+    options = {"server.sslCertFile": certificate, "server.baseUrlPath": base, "server.port": 8501}
     monkeypatch.setattr(guard.st, "get_option", options.get)
-    assert guard.own_address() == f"{scheme}://localhost:8501/here"
+    assert guard.own_address() == address
 
 
 def test_what_only_a_developer_asks_for_does_not_reach_the_app():
