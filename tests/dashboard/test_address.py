@@ -2,9 +2,10 @@
 
 import pytest
 import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from core.runs.filter import Filter
-from dashboard.state import Setting, go, put_all
+from dashboard.state import Setting, follow_former_names, go, put_all
 
 
 class Params(dict[str, str]):
@@ -84,3 +85,63 @@ def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch):
         ("views/inspect.py", {"run": "new", **carried, "true": "FAKE", "id": "x"}),
         ("views/try_picture.py", {"run": "new"}),
     ]
+
+
+def test_an_address_with_former_names_is_followed_in_one_step(monkeypatch):
+    params = Params(
+        {
+            "run": "a@b",
+            "transfer.depends": "0..1",
+            "sort": "-stability.noise_turns",
+            "also": "sanity.a,agreement.rank,probes.blur_margin",
+            "note": "agreement.rank",
+        }
+    )
+    monkeypatch.setattr(st, "query_params", params)
+    follow_former_names()
+    follow_former_names()
+    assert params.steps == [
+        {
+            "run": "a@b",
+            "out_of_distribution.depends_share": "0..1",
+            "sort": "-stability.is_flipped_by_noise",
+            "also": "randomisation.a_rank,agreement.lime_rank,probes.blur_margin",
+            "note": "agreement.rank",
+        }
+    ]
+
+
+def settings_app():
+    """Draw a widget of each kind, and what the settings are."""
+    import streamlit as st
+
+    from dashboard.state import Setting
+
+    off = Setting("a", "off", choices=("on", "off")).toggle("Off", help="Off at first.")
+    on = Setting("b", "on", choices=("on", "off")).toggle("On")
+    letter = Setting("c", "x", choices={"x": "First", "y": "Second"}).choose("Letter", help="One of two.")
+    number = Setting("d", 2, choices=(1, 2), kind=int).choose("Number", st.selectbox)
+    st.caption(f"{off} {on} {letter} {number}")
+
+
+def test_widgets_show_and_set_the_address():
+    app = AppTest.from_function(settings_app)
+    app.query_params["c"] = "y"
+    app.run()
+    off, on = app.toggle
+    letter = app.segmented_control(key="url.c")
+    number = app.selectbox(key="url.d")
+    widgets = (off, on, letter, number)
+    assert [widget.label for widget in widgets] == ["Off", "On", "Letter", "Number"]
+    assert [widget.value for widget in widgets] == [False, True, "y", 2]
+    assert (letter.options, number.options) == (["First", "Second"], ["1", "2"])
+    assert (off.help, letter.help) == ("Off at first.", "One of two.")
+    assert letter.proto.required
+    assert app.caption[0].value == "False True y 2"
+    for widget, value in zip(widgets, (True, False, "x", 1), strict=True):
+        widget.set_value(value)
+    app.run()
+    assert app.caption[0].value == "True False x 1"
+    assert dict(app.query_params) == {"a": "on", "b": "off", "d": "1"}
+    app.toggle(key="url.a").set_value(False).run()
+    assert "a" not in app.query_params

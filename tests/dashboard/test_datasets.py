@@ -11,14 +11,16 @@ import pytest
 
 from core.detectors.storage import load_detector
 from core.images.cifake import fetched_path
-from core.images.image_set import DataPath
+from core.images.image_set import DataPath, DatasetError
 from core.images.loading import load_image_set
+from core.images.sources import SHIPPED
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.storage.atomic import cache_dir
+from core.storage.limits import MANIFEST
 from dashboard import datasets, sidebar
-from dashboard.datasets import DatasetRegistry
-from tests.conftest import make_detector
+from dashboard.datasets import DatasetRegistry, needed_splits
+from tests.conftest import make_detector, write_shipped
 from tests.core.images import made
 from tests.core.images.github import serve
 
@@ -149,3 +151,79 @@ def test_pictures_are_taken_from_where_they_were_last_read(open_page, home, cifa
     settled(datasets.registry())
     app.run()
     assert any("All pictures are here" in caption.value for caption in app.caption)
+
+
+def test_only_the_splits_that_some_run_lacks_are_read(home, cifake, cifake_run):
+    shipped = write_shipped(home / SHIPPED, cifake)
+    (home / "runs" / "tiny@seen-test" / "images.npy").unlink()
+    # what cannot be read needs nothing, nor does what holds its pictures or has shipped
+    (home / "runs" / "tiny@blind-test" / MANIFEST).write_text("{")
+    assert needed_splits(shipped) == ()
+    assert needed_splits() == ("test",)
+    train = write_run(home, make_detector(manifest={"name": "tiny"}), load_image_set(cifake, "train"))
+    assert needed_splits(shipped) == ("train",)
+    assert needed_splits() == ("test", "train")
+    shutil.rmtree(train)
+    (shipped / MANIFEST).write_text("{")
+    assert needed_splits(shipped) == ("test",)
+
+
+def test_what_is_there_at_the_start_is_read_once_it_is_asked_for(tmp_path, monkeypatch):
+    read, seen = [], []
+
+    def load(data, split, *, skip_bad, fit, progress):
+        read.append((data, split, skip_bad, fit))
+        for done, total in ((1, 0), (1, 4), (9, 4)):
+            progress(done, total)
+            seen.append((registry.status.state, registry.status.share))
+        if data == tmp_path / "set":
+            raise ZeroDivisionError
+        raise DatasetError(f"{data} is odd.")
+
+    monkeypatch.setattr(datasets, "load_image_set", load)
+    monkeypatch.setattr(datasets, "check_image_set", lambda _data, split: int(split == "train"))
+    (tmp_path / "set" / "train").mkdir(parents=True)
+    registry = DatasetRegistry(tmp_path / "set", ("train",), shipped=tmp_path / "shipped")
+    assert registry.source == str(tmp_path / "set")
+    assert registry.status.state == "reading"
+    assert not registry.attach(tmp_path)
+    registry.begin()
+    registry.begin()
+    status = settled(registry)
+    assert read == [(tmp_path / "shipped", "test", True, None), (tmp_path / "set", "train", True, None)]
+    assert seen == [("reading", 0.0), ("reading", 0.25), ("reading", 1.0)] * 2
+    assert status.state == "failed"
+    # each in a sentence of its own
+    assert status.message.startswith(f"{tmp_path / 'shipped'} is odd. {tmp_path / 'set'} ")
+    assert "ZeroDivisionError" in status.message
+
+
+@pytest.mark.parametrize(
+    "kind, splits, state", [("zip", ("test",), "reading"), ("bare", (), "idle"), ("", ("test",), "idle")]
+)
+def test_training_images_are_where_a_zip_or_a_split_of_them_is(tmp_path, kind, splits, state):
+    place = tmp_path / "place"
+    if kind == "zip":
+        place.write_bytes(b"")
+    elif kind == "bare":
+        place.mkdir()
+    registry = DatasetRegistry(place, splits)
+    assert registry.source == (str(place) if kind == "zip" else None)
+    assert registry.status.state == state
+    assert registry.sets == ()
+
+
+def test_a_set_is_looked_for_once_where_it_was_last_read(cifake):
+    fingerprint = load_image_set(cifake, "test").fingerprint
+    registry = DatasetRegistry(cifake / "nowhere")
+    assert [registry.recall(name) for name in (fingerprint, fingerprint, "0" * 64)] == [str(cifake), None, None]
+
+
+def test_everybody_is_told_what_they_can_do_about_missing_pictures(monkeypatch):
+    sentences = set()
+    for state, is_local in (("reading", True), ("idle", True), ("idle", False)):
+        status = datasets.Attaching(state)
+        monkeypatch.setattr(datasets, "registry", lambda status=status: SimpleNamespace(status=status))
+        monkeypatch.setattr(datasets, "is_local", lambda is_local=is_local: is_local)
+        sentences.add(datasets.how_to_get_pictures())
+    assert len(sentences) == 3

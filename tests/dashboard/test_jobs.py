@@ -11,6 +11,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from core.detectors.identity import Identity
+from core.detectors.local import TILE
 from core.detectors.storage import load_detector
 from core.explainers.cam import CamSettings
 from core.explainers.integrated_gradients import IntegratedGradientsSettings
@@ -24,10 +25,11 @@ from dashboard.jobs import (
     MarginsRequest,
     PredictRequest,
     Request,
+    WholeRequest,
     Worker,
     compute_answer,
 )
-from tests.conftest import textured
+from tests.conftest import make_patch, noise, textured
 
 IMAGE = textured(1, fine=True, seed=9)
 PREDICT = PredictRequest()
@@ -258,8 +260,43 @@ def test_margins_of_many_images_come_in_batches(tiny_detector):
     assert share == 1
     assert_allclose(whole.margins, answers[-1][0], atol=1e-5)
     assert_array_equal(whole.p_real, tiny_detector.p_real(whole.margins))
+    assert_array_equal(whole.features, tiny_detector.full_pass(pixels).features)
     assert_allclose(whole.maps.mean(axis=(1, 2)) + tiny_detector.bias, whole.margins, atol=1e-3)
     tiny_detector.network.fc.bias.fill_(float("nan"))
     for request in (PREDICT, MarginsRequest()):
         with pytest.raises(ExplanationError, match="not finite"):
             next(compute_answer(tiny_detector, pixels, request, lambda: False))
+
+
+def test_a_whole_picture_is_scored_tile_by_tile_until_nobody_waits_for_it():
+    detector = make_patch()
+    pixels = noise(2, 40, 2 * TILE)[1:]
+    expected = [(whole.scores.copy(), whole.done) for whole in detector.score_whole(pixels[0])]
+    modes = []
+
+    def cancel():
+        modes.append((torch.is_inference_mode_enabled(), torch.is_grad_enabled()))
+        return False
+
+    with torch.inference_mode():
+        answers = list(compute_answer(detector, pixels, WholeRequest(), cancel))
+    # whatever the work that waits, another request may record gradients
+    assert modes == [(False, True)] * len(expected)
+    assert len(answers) == len(expected) > 1
+    for (whole, share), (scores, done) in zip(answers, expected, strict=True):
+        assert_array_equal(whole.scores, scores)
+        assert share == whole.done == done
+    assert len(list(compute_answer(detector, pixels, WholeRequest(), lambda: True))) == 1
+
+
+def test_an_explanation_that_nobody_waits_for_ends(tiny_detector):
+    answers = compute_answer(tiny_detector, IMAGE, lime(), lambda: True)
+    assert all(share < 1 for _, share in answers)
+
+
+def test_who_waits_is_told_how_many_are_before(worker, script):
+    script.gate(lime(1))
+    until(worker, "me", lime(1), 0.25)
+    statuses = [worker.ask("you", str(number), request(lime(number)), IMAGE) for number in (2, 3, 4, 3)]
+    assert [status.place for status in statuses] == [0, 1, 2, 1]
+    assert [status.state for status in statuses[1:]] == ["waiting"] * 3

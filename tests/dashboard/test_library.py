@@ -2,19 +2,31 @@
 
 import json
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.runs.filter import Filter
 from core.runs.metrics import confusion_at
+from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.storage.limits import MANIFEST, ContractError
 from core.storage.seals import SEAL
+from core.studies.store import study_path
 from dashboard import catalogue, library
 from dashboard.components.performance import facts_of
+from dashboard.datasets import Attaching
+from dashboard.library import FIRST
+from tests.conftest import make_detector
+from tests.core.studies.test_columns import seal
+from tests.dashboard.conftest import RUN, image_set
+from tests.dashboard.studies import add_studies
 
 
 def test_a_home_is_shown_beside_what_ships(made_home, monkeypatch):
@@ -48,9 +60,7 @@ def test_a_run_that_was_changed_where_it_is_is_not_shown_as_it_was(name):
 def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so():
     path = catalogue.runs()["tiny@seen-test"]
     assert "Seal" not in facts_of(library.open_run(path).run)
-    manifest = json.loads((path / MANIFEST).read_text())
-    del manifest[SEAL]
-    (path / MANIFEST).write_text(json.dumps(manifest | {"schema": 1}))
+    unsealed(path / MANIFEST)
     assert "not sealed" in facts_of(library.open_run(path).run)["Seal"]
 
 
@@ -110,3 +120,165 @@ def test_the_run_is_the_addresss_else_the_sessions_else_one_with_pictures(monkey
         monkeypatch.setattr(library.st, "query_params", {"run": address})
         monkeypatch.setattr(library.st, "session_state", {"run": session})
         assert library.choose_run() == chosen
+
+
+BLIND = "tiny@blind-test"
+
+
+def add_run(home, detector, name, n, *, ship_images=True):
+    """A run of another random detector."""
+    images = image_set(name, n)
+    return write_run(home, make_detector(seed=3, manifest={"name": detector}), images, ship_images=ship_images)
+
+
+def unsealed(path, **changes):
+    """Write a manifest as before manifests were sealed, and with other values."""
+    manifest = json.loads(path.read_text())
+    del manifest[SEAL]
+    path.write_text(json.dumps(manifest | {"schema": 1} | changes))
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """A function that sets the run of the session and the parameters of the address."""
+
+    def set_to(run, **params):
+        monkeypatch.setattr(library.st, "session_state", {"run": run})
+        monkeypatch.setattr(library.st, "query_params", params)
+
+    return set_to
+
+
+def test_an_address_adds_columns_and_the_verdicts_of_another_run(home, at):
+    path = home / "runs" / RUN
+    names = [f"w{number:02}" for number in range(14)]
+    ids = library.open_run(path).run.predictions["id"]
+    frame = pd.DataFrame({"id": ids, "height": 1.0} | dict.fromkeys(names, 2.0))
+    about = {"title": "Cues", "columns": {}, "explore": ["height"]}
+    seal(study_path(path, "cues"), frame, about)
+    plain = library.open_run(path)
+    also = ",".join(f"cues.{name}" for name in names)
+    # itself is not beside it, and an unknown column is none
+    for params in ({}, {"versus": RUN}, {"versus": "gone"}, {"sort": "-margin", "also": "cues.height,cues.x"}):
+        at(RUN, **params)
+        assert library.current() is plain
+    at(RUN, **{"cues.w12": "1..", "also": also, "sort": "-cues.w13"})
+    linked = library.current()
+    # what filters and sorts comes first where they are too many
+    assert linked.linked == tuple(f"cues.{name}" for name in (*names[:10], "w12", "w13"))
+    assert set(linked.table) == {*plain.table, *linked.linked}
+    assert set(linked.studied) == {*plain.studied, *linked.linked}
+    assert "cues.height" in plain.table
+    assert linked.origin is plain
+    assert linked.beside is None
+    at(RUN, versus=BLIND)
+    both = library.current()
+    assert (both.beside.name, both.linked, both.origin) == (BLIND, (), plain)
+    other = library.open_run(home / "runs" / BLIND).run.predictions["margin"]
+    np.testing.assert_allclose(both.table["versus.margin"], other, atol=1e-6)
+    assert set(both.studied) > {"versus.margin", *plain.studied}
+    assert len({plain.stamp, linked.stamp, both.stamp}) == 3
+    assert library.runs_beside(plain) == [BLIND]
+    (home / "runs" / BLIND / "maps.npy").write_bytes(b"")
+    assert library.current() is plain
+    add_run(home, "other", "more-test", 12)
+    (home / "runs" / BLIND / MANIFEST).write_text("{")
+    assert library.runs_beside(plain) == []
+
+
+# the first of each is the one that is to be shown
+@pytest.mark.parametrize(
+    "kept, change",
+    [
+        ([RUN, "a@small-test", BLIND], ""),
+        (["a@small-test", RUN, BLIND], "count"),
+        ([RUN, FIRST], ""),
+        ([FIRST, RUN], "attached"),
+        ([FIRST, RUN], "reading"),
+        ([BLIND, FIRST], "damaged"),
+        ([], ""),
+    ],
+)
+def test_the_first_run_is_one_with_pictures_then_cifakes_then_the_largest(home, at, monkeypatch, kept, change):
+    first = add_run(home, *FIRST.split("@"), 16, ship_images=False)
+    add_run(home, "a", "small-test", 12)
+    images = SimpleNamespace(fingerprint=read_run(first).manifest["set_fingerprint"])
+    status = Attaching("reading" if change == "reading" else "idle")
+    registry = SimpleNamespace(status=status, sets=(images,) * (change in ("attached", "damaged")))
+    monkeypatch.setattr(library, "registry", lambda: registry)
+    for path in (home / "runs").iterdir():
+        if path.name not in kept:
+            shutil.rmtree(path)
+    if change == "damaged":
+        (first / "maps.npy").write_bytes(b"")
+    if change == "count":
+        unsealed(home / "runs" / RUN / MANIFEST, images="60")
+    at(None)
+    assert library.choose_run() == "".join(kept[:1])
+
+
+def test_images_to_begin_with_are_the_samples_where_a_run_has_none(home, at):
+    own = add_run(home, "tiny", "sample-test", 16)
+    other = add_run(home, "paper", "sample-test", 20)
+    for run, expected in ((BLIND, [BLIND, own.name, other.name]), ("paper@gone", [other.name, own.name])):
+        at(run)
+        assert [opened.run.name for opened in library.with_samples()] == expected
+    at(BLIND)
+    opened, chosen = library.samples()
+    assert opened.run.path == own
+    assert list(opened.judged["label"].iloc[chosen]).count("REAL") == library.SAMPLES // 2
+    assert len(chosen) == library.SAMPLES
+    # an image that only the other one has
+    held = str(library.open_run(other).judged["id"].iloc[-1])
+    opened, chosen = library.samples(held)
+    assert opened.run.path == other
+    assert opened.row_of(held) in chosen
+    assert library.samples("nowhere")[0].run.path == own
+    (other / "maps.npy").write_bytes(b"")
+    assert [opened.run.name for opened in library.with_samples()] == [BLIND, own.name]
+    shutil.rmtree(own)
+    shutil.rmtree(other)
+    assert library.samples() is library.samples(held) is None
+
+
+def test_runs_and_studies_of_a_detector_are_this_sessions_first(home, at):
+    add_run(home, "other", "more-test", 12)
+    identity = catalogue.detectors()["tiny"].identity
+    for run in (RUN, BLIND):
+        at(run)
+        assert [opened.run.name for opened in library.runs_by(identity)] == [run, *({RUN, BLIND} - {run})]
+    opened = library.open_run(home / "runs" / RUN)
+    add_studies(home, "single_sign")
+    assert library.study_by(identity, "single_sign").path == study_path(opened.run.path, "single_sign")
+    assert library.study_by(identity, "probes") is None
+    (home / "runs" / RUN / MANIFEST).write_text("{")
+    assert [opened.run.name for opened in library.runs_by(identity)] == [BLIND]
+
+
+def test_what_cannot_be_opened_is_named_with_its_reason(home):
+    run = library.open_run(home / "runs" / RUN).run
+    assert catalogue.maker(run).name == "tiny"
+    assert catalogue.refused_runs() == catalogue.refused_detectors() == {}
+    unsealed(home / "runs" / BLIND / MANIFEST, images="many")
+    (home / "runs" / RUN / MANIFEST).write_text("{")
+    (home / "detectors" / "tiny" / MANIFEST).write_text("{")
+    refused = catalogue.refused_runs()
+    assert set(refused) == {RUN, BLIND}
+    assert "images" in refused[BLIND]
+    refused |= catalogue.refused_detectors()
+    assert set(refused) == {RUN, BLIND, "tiny"}
+    for name, sentence in refused.items():
+        assert sentence.startswith(f"{name}/{MANIFEST} ")
+    assert catalogue.detectors() == {}
+    assert catalogue.maker(run) is None
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_page_without_a_run_that_opens_says_why(open_page, home, is_damaged):
+    (home / "runs" / RUN / "maps.npy").write_bytes(b"")
+    if not is_damaged:
+        shutil.rmtree(home / "runs")
+    app = open_page("reads")
+    assert len(app.title) == 1
+    assert [RUN in error.value for error in app.error] == [True] * is_damaged
+    assert len(app.info) == (not is_damaged)

@@ -78,3 +78,15 @@ def test_no_button_for_others_or_where_the_pictures_are_unknown(open_page, monke
     app = open_page("reads", run=run, tab="Patterns")
     assert "study clusters" in "".join(info.value for info in app.info)
     assert LABEL not in labels(app)
+
+
+def test_a_command_runs_from_any_folder_and_its_error_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "new" / "cache"))
+    monkeypatch.chdir(tmp_path)
+    maker = Maker()
+    for word in ("first", "second"):
+        maker.start((word,))
+        assert maker.busy
+        wait_for(maker)
+        assert maker.words == (word,)
+        assert f"'{word}'" in maker.problem

@@ -26,7 +26,7 @@ def local(monkeypatch):
 
     def asked(headers, bound="localhost", visitor=None):
         context = SimpleNamespace(ip_address=visitor, headers=headers)
-        monkeypatch.setattr(visitors, "st", SimpleNamespace(get_option=lambda _name: bound, context=context))
+        monkeypatch.setattr(visitors, "st", SimpleNamespace(get_option={"server.address": bound}.get, context=context))
         return visitors.is_local()
 
     return asked
