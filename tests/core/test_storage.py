@@ -1,17 +1,20 @@
 import errno
+import hashlib
 import io
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import platformdirs
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.storage import seals
+from core.storage import limits, seals
 from core.storage.atomic import (
     ABANDONED,
     TakenError,
@@ -21,8 +24,23 @@ from core.storage.atomic import (
     restore_all,
     write_bytes_atomically,
 )
-from core.storage.limits import ContractError, parse_json, read_array, read_bytes, read_table
-from core.storage.seals import SCHEMA, SEAL, read_folder, write_folder
+from core.storage.limits import (
+    MB,
+    ContractError,
+    check_file,
+    first_line,
+    is_plain_name,
+    is_text,
+    parse_json,
+    plain_json,
+    printable,
+    read_array,
+    read_bytes,
+    read_table,
+)
+from core.storage.memory import Bounded, lazy_property
+from core.storage.seals import SCHEMA, SEAL, read_folder, read_manifest, read_sealed, write_folder
+from core.storage.shards import compute_shards, progress_of, remove_shards, run_locally
 from tests.damage import reseal
 
 
@@ -250,3 +268,258 @@ def test_what_is_no_regular_file_or_folder_is_never_replaced(tmp_path):
         with pytest.raises(TakenError, match=f"/{name} is no folder"):
             write(tmp_path / name, replace=True)
     assert {path.name: path.lstat().st_ino for path in tmp_path.iterdir()} == before
+
+
+class Doubling:
+    """Work that doubles its rows' numbers; `asked` keeps the rows of each shard that it computed."""
+
+    name = "doubling"
+    device = "cpu"
+
+    def __init__(self):
+        self.asked = []
+
+    def open(self, report):
+        report(0.5, "opening")
+
+        def compute(positions):
+            self.asked.append(positions.tolist())
+            return pd.DataFrame({"row": positions, "double": 2 * positions}, index=positions)
+
+        return compute
+
+
+def test_shards_are_computed_once_and_kept_until_their_result_is_written(tmp_path):
+    folder = tmp_path / "shards"
+
+    def run(positions, **options):
+        work = Doubling()
+        seen = []
+        shards = dict(
+            compute_shards(
+                work, np.array(positions, int), 4, folder, engine=run_locally,
+                progress=lambda *progress: seen.append(progress), **options,
+            )
+        )  # fmt: skip
+        return work.asked, seen, {number: table["double"].tolist() for number, table in sorted(shards.items())}
+
+    positions = [3 * n for n in range(10)]
+    parts = [positions[:4], positions[4:8], positions[8:]]
+    doubled = {number: [2 * row for row in part] for number, part in enumerate(parts)}
+    done = [(rows, 10, "doubling") for rows in (0, 4, 8, 10)]
+    assert run(positions) == (parts, [done[0], (5, 10, "opening"), *done[1:]], doubled)
+    first, _, last = sorted(folder.iterdir())
+    assert list(pd.read_parquet(last)) == ["row", "double"]
+    assert pd.read_parquet(last).index.tolist() == [0, 1]
+    # one is damaged, and one has fewer rows than it should
+    first.write_bytes(b"damaged")
+    short = pd.read_parquet(last)[:1]
+    short.to_parquet(last)
+    assert run(positions) == ([parts[0], parts[2]], [done[1], (7, 10, "opening"), *done[2:]], doubled)
+    assert run(positions) == ([], [done[3]], doubled)
+    short.to_parquet(last)
+    assert run(positions, whole=True) == ([], [done[3]], doubled | {2: doubled[2][:1]})
+    for _ in range(2):
+        remove_shards(folder)
+        assert not folder.exists()
+    assert run([]) == ([[]], [(0, 0, "doubling"), (0, 0, "opening"), (0, 0, "doubling")], {0: []})
+
+
+def test_progress_is_the_share_that_is_done():
+    seen = []
+    progress = progress_of(lambda *said: seen.append(said), "reading")
+    progress(1, 4)
+    progress(0, 0)
+    assert [share for share, _ in seen] == [0, 0]
+    assert [text.startswith("reading") for _, text in seen] == [True, True]
+    assert [text.split()[-1] for _, text in seen] == ["25%", "0%"]
+
+
+def test_what_a_table_holds_is_read_as_it_was_written(tmp_path):
+    columns = {
+        "large": pa.array(["a", None, "b"], pa.large_string()),
+        "bytes": pa.array([b"1", b"", None], pa.binary()),
+        "large bytes": pa.array([b"1", b"2", None], pa.large_binary()),
+        "text": ["x", "x", "y"],
+        "number": [1, 2, 3],
+        "list": pa.array([[1], [], None], pa.list_(pa.field("element", pa.int64()))),
+    }
+    table = pa.table(columns).replace_schema_metadata({"made": "here"})
+    file = tmp_path / "t.parquet"
+    pq.write_table(table, file)
+    assert read_table(file, rows=3).equals(table, check_metadata=True)
+    assert read_table(file, columns=["number", "large"]).equals(table.select(["number", "large"]))
+    with pytest.raises(ContractError, match=r"t\.parquet has 3 rows and manifest\.json says 4"):
+        read_table(file, rows=4)
+    file.write_bytes(b"nothing of the kind")
+    with pytest.raises(ContractError, match=r"t\.parquet is no parquet file \(ArrowInvalid\)"):
+        read_table(file)
+    with pytest.raises(FileNotFoundError):
+        read_table(tmp_path / "none.parquet")
+
+
+LETTERS = ["abcdefghij"] * 1000
+
+
+@pytest.mark.parametrize(
+    "columns, row_bytes",
+    [
+        ({"a": [1] * 1000}, 8),
+        ({"a": [1] * 1000, "b": [2.0] * 1000}, 16),
+        ({"a": LETTERS}, 10),
+        ({"a": ["a" * 40, None] * 500}, 20),
+        ({"a": pa.array(LETTERS, pa.large_string()), "b": LETTERS}, 20),
+        ({"a": pa.array([b"abcdefghij"] * 1000, pa.large_binary()), "b": [b"ab"] * 1000}, 16),
+    ],
+)
+def test_a_table_may_take_so_many_bytes_a_row_and_no_more(tmp_path, monkeypatch, columns, row_bytes):
+    file = tmp_path / "t.parquet"
+    pq.write_table(pa.table(columns), file, row_group_size=300)
+    monkeypatch.setattr(limits, "MAX_BYTES", 0)
+    for most_bytes, most_rows, is_read in (
+        (row_bytes, 1000, True),
+        (row_bytes - 1, 1000, False),
+        (row_bytes, 999, False),
+    ):
+        monkeypatch.setattr(limits, "MAX_ROW_BYTES", most_bytes)
+        monkeypatch.setattr(limits, "MAX_ROWS", most_rows)
+        if is_read:
+            assert read_table(file).num_rows == 1000
+        else:
+            with pytest.raises(ContractError, match="unpacks to 1,000 rows of 0 MB"):
+                read_table(file)
+
+
+def test_an_array_is_read_whole_or_mapped_and_never_unpickled(tmp_path):
+    file = tmp_path / "a.npy"
+    array = np.arange(6.0).reshape(2, 3)
+    np.save(file, array)
+    assert not isinstance(read_array(file), np.memmap)
+    np.testing.assert_array_equal(read_array(file), array)
+    mapped = read_array(file, mapped=True)
+    assert isinstance(mapped, np.memmap)
+    np.testing.assert_array_equal(mapped, array)
+    assert not mapped.flags.writeable
+    np.save(file, np.array([{}]), allow_pickle=True)
+    with pytest.raises(ValueError, match="no plain array"):
+        read_array(file)
+    for shape in ((2**40, 2**40), (2**50,)):
+        with file.open("wb") as opened:
+            np.lib.format.write_array_header_1_0(opened, {"descr": "<f8", "fortran_order": False, "shape": shape})
+        for is_mapped in (False, True):
+            with pytest.raises(ValueError, match="no plain array"):
+                read_array(file, mapped=is_mapped)
+    for is_mapped in (False, True):
+        with pytest.raises(FileNotFoundError):
+            read_array(tmp_path / "none.npy", mapped=is_mapped)
+
+
+@pytest.mark.parametrize("suffix, most", [(".md", MB), (".JSON", 8 * MB), (".other", 256 * MB)])
+def test_a_file_is_as_large_as_its_kind_may_be(tmp_path, suffix, most):
+    file = tmp_path / f"f{suffix}"
+    for size in (most, most + 1):
+        with file.open("wb") as opened:
+            opened.truncate(size)
+        if size == most:
+            check_file(file)
+        else:
+            with pytest.raises(OSError, match=f"it has {most // MB + 1} MB, and at most {most // MB} MB") as refused:
+                check_file(file)
+            assert refused.value.filename == str(file)
+    with pytest.raises(OSError, match="no regular file"):
+        check_file(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "value, is_plain",
+    [
+        ("a", True), ("a b.c", True), ("\u00e9", True), ("", False), (".a", False), ("a/b", False), ("a\\b", False),
+        ("a\n", False), ("\x7f", False), ("a\ud800", False), (3, False), (None, False),
+    ],
+)  # fmt: skip
+def test_a_plain_name_leads_nowhere_and_can_be_shown(value, is_plain):
+    assert is_plain_name(value) is is_plain
+
+
+def test_text_from_a_disk_is_shown_without_what_no_page_can_show():
+    assert printable("a\nb\x1b[1m \ud800\u00e9") == "a b [1m \N{REPLACEMENT CHARACTER}\u00e9"
+    assert [is_text("\u00e9"), is_text("a\udfff")] == [True, False]
+    assert first_line(ValueError("\n it\tbroke\nhere")) == "it broke"
+    assert first_line(KeyError()) == "KeyError"
+    values = {"a": np.float32(0.5), "b": [float("nan"), np.inf], "c": np.int64(3), "d": ("x", None)}
+    assert plain_json(values) == {"a": 0.5, "b": [None, None], "c": 3, "d": ["x", None]}
+
+
+def test_a_lazy_property_is_computed_once_an_instance():
+    class Counting:
+        def __init__(self):
+            self.computed = 0
+
+        @lazy_property
+        def value(self):
+            """Of an instance."""
+            self.computed += 1
+            if self.computed == 1:
+                raise KeyError
+            time.sleep(0.01)
+            return [self.computed]
+
+    one = Counting()
+    with pytest.raises(KeyError):
+        _ = one.value
+    with ThreadPoolExecutor(4) as threads:
+        values = list(threads.map(lambda _: one.value, range(4)))
+    assert one.computed == 2
+    assert all(value is one.value for value in values)
+    other = Counting()
+    other.computed = 5
+    assert (other.value, one.value) == ([6], [2])
+
+
+def test_a_bounded_dictionary_drops_what_was_set_longest_ago():
+    kept = Bounded(2)
+    for key in "abac":
+        kept[key] = key.upper()
+    assert list(kept.items()) == [("a", "A"), ("c", "C")]
+
+
+@pytest.mark.parametrize(
+    "damage, sentence",
+    [
+        (lambda p: (p / "manifest.json").unlink(), "t is no thing: it has no"),
+        (lambda p: (p / "manifest.json").write_bytes(b"\xff"), "is not readable JSON"),
+        (lambda p: (p / "manifest.json").write_text("[" * 100_000), "is not readable JSON"),
+        (lambda p: (p / "manifest.json").write_text('{"files": []}'), "is not a thing's manifest"),
+        (lambda p: reseal(p, files={"a\0": "0"}), "is missing; restore it or write the thing again"),
+        (lambda p: reseal(p, files={"": "0"}), "cannot be read"),
+        (lambda p: ((p / "a.txt").unlink(), (p / "a.txt").mkdir()), r"a\.txt cannot be read"),
+        (lambda p: ((p / "manifest.json").unlink(), (p / "manifest.json").mkdir()), r"manifest\.json cannot be read"),
+    ],
+)
+def test_a_manifest_is_refused_before_its_files_are_opened(tmp_path, damage, sentence):
+    write(tmp_path / "t")
+    manifest = read_manifest(tmp_path / "t", "thing")
+    assert read_sealed(tmp_path / "t", "a.txt", manifest, kind="thing") == b"hello"
+    damage(tmp_path / "t")
+    with pytest.raises(ContractError, match=sentence):
+        read_manifest(tmp_path / "t", "thing")
+
+
+def test_of_a_sealed_folder_one_file_is_read_only_as_it_was_written(tmp_path):
+    path = tmp_path / "deep" / "t"
+    files = {"a.bin": b"\x00bytes", "b.txt": lambda file: file.write_text("text")}
+    write_folder(path, kind="thing", manifest={"pair": (1, 2), "by": {3: "c"}}, files=files)
+    manifest = read_folder(path, "thing")
+    assert (manifest["pair"], manifest["by"], manifest["kind"]) == ([1, 2], {"3": "c"}, "thing")
+    assert manifest["files"] == {
+        name: hashlib.sha256(data).hexdigest() for name, data in (("a.bin", b"\x00bytes"), ("b.txt", b"text"))
+    }
+    for name, data in (("a.bin", b"\x00bytes"), ("b.txt", b"text")):
+        assert read_sealed(path, name, manifest, kind="thing") == data
+    (path / "a.bin").write_bytes(b"\x00bytez")
+    for read in (lambda: read_sealed(path, "a.bin", manifest, kind="thing"), lambda: read_folder(path, "thing")):
+        with pytest.raises(ContractError, match=r"a\.bin is not the file that was written"):
+            read()
+    (path / "a.bin").unlink()
+    with pytest.raises(ContractError, match=r"a\.bin is missing; restore it or write the thing again"):
+        read_sealed(path, "a.bin", manifest, kind="thing")
