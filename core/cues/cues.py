@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 FOLDER = "cues"
-BOUND = "A lower bound: what one small network, trained by one recipe, reads from each cue; others may read more."
+BOUND = "A lower bound: what one small network reads from each cue; others may read more."
 # test images on which a network is tested on other versions than its own
 ACROSS = 4000
 COLUMNS = ["trained", "tested", "seed", "images_fake", "images_real", "right_fake", "right_real", "seconds"]

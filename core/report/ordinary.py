@@ -61,7 +61,7 @@ def sections() -> list[str]:
     rows = []
     for detector in counts["detector"].unique():
         for delivery, words in DELIVERED.items():
-            row = {"called FAKE": f"`{detector}`, {words}"}
+            row = {"detector": f"`{detector}`", "delivery": words}
             for source in (*generators, PHOTOGRAPHS):
                 pictures, authors, two_percent = sums.loc[(detector, delivery, source)]
                 fewer = f" of {pictures}" if pictures < originals[source] else ""
@@ -71,9 +71,9 @@ def sections() -> list[str]:
     by_camera = sum(count for source, count in SAYING.items() if source not in generators)
     return [
         "## Public detectors on ordinary pictures",
-        "Pictures called FAKE at the authors' threshold / at one below which at most 2% of these photographs lie, as "
-        "they are. Sources differ in format and size; *Detectors* has those of the photographs apart.",
+        "Pictures called FAKE at the authors' threshold / at one with at most 2% false alarms on these photographs as "
+        "they are; *Detectors* has the photographs' sources apart.",
         markdown(pd.DataFrame(rows)),
-        f"Files that say that they are generated: {generated}; by a camera: {by_camera} photographs. After our "
-        "deliveries, which write pixels only, none does.",
+        f"Files that say that they are generated: {generated}; by a camera: {by_camera} photographs. After a "
+        "delivery none does.",
     ]

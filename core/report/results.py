@@ -117,7 +117,7 @@ def _introduction(table: pd.DataFrame) -> list[str]:
         "contradict it.",
         f"{findings:,} findings were tested, in {len(tested):,} comparisons, each with its own 95% interval, none "
         "corrected for their number: of effects just too small to matter, one in forty comes out as *yes* by chance. "
-        "One surprising cell is a hint; what several detectors repeat is a result.",
+        "What several detectors repeat is a result.",
     ]
 
 
@@ -164,7 +164,7 @@ def _about_trainings(studies: Studies) -> list[str]:
     spread = trainings(studies)
     if not len(spread):
         return []
-    text = "Effect against control in the detector that ships, training 1, and in others of its recipe."
+    text = "Effect against control in several trainings by one recipe; the first ships."
     return ["## Other trainings", text, markdown(spread)]
 
 
