@@ -19,7 +19,8 @@ from tests.core.trust_cues import made_run
 
 def test_the_documents_are_short_and_have_the_numbers_that_ship(tmp_path: Path) -> None:
     """Otherwise `telltale findings --write docs/results.md` and `telltale findings --readme README.md`."""
-    assert len((ROOT / "docs" / "results.md").read_text("utf-8").split()) <= 3000
+    # bars of tables are no words
+    assert len((ROOT / "docs" / "results.md").read_text("utf-8").replace("|", "").split()) <= 3000
     text = (ROOT / "README.md").read_text("utf-8")
     assert len(text.encode()) < 8000
     copy = Path(shutil.copy(ROOT / "README.md", tmp_path))
