@@ -252,7 +252,7 @@ def is_killed(name, reaching, *, afresh=False):
         os.environ[FAULT] = name
         arguments = ["-x", *PYTEST, *temporary(), *tests]
         if afresh:
-            os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+            return subprocess.call([sys.executable, "-m", "pytest", *arguments])
         return int(pytest.main(arguments))
 
     return forked(work, 30 + SLOWER * seconds) != 0
