@@ -140,7 +140,7 @@ def find_fields(scores: Callable[[Tensor], Tensor], inputs: Tensor) -> Fields | 
 
     if count < 2 or sees(0, slice(side - 1, None)) or sees(count - 1, slice(0, 1)):
         return None
-    pixels = range(1, side - 1)
+    pixels = range(1, side)
     # one beyond the last pixel that a position sees
     end = 1 + bisect_left(pixels, True, key=partial(is_beyond, 0))
     step = 1 + bisect_left(pixels, True, key=partial(is_beyond, 1)) - end

@@ -10,10 +10,11 @@ from torch.testing import assert_close
 
 from core.detectors import ferretnet
 from core.detectors.adding import build_from
-from core.detectors.ferretnet import AT_ONCE, FerretDetector, FerretNet, fused, median_of_neighbours
+from core.detectors.ferretnet import AT_ONCE, KIND, FerretDetector, FerretNet, fused, median_of_neighbours
 from core.detectors.fetching import fetch
 from core.detectors.known import find_known
 from core.detectors.manifest import Classes
+from core.detectors.registry import Request
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import cache_dir
@@ -84,6 +85,21 @@ def test_a_detector_survives_being_saved_and_its_output_is_fake(tmp_path):
     assert_allclose(detector.margins(pixels), -logits, atol=1e-5)
     save_detector(tmp_path / "ferret", detector, model_card="")
     assert_array_equal(load_detector(tmp_path / "ferret").margins(pixels), detector.margins(pixels))
+
+
+def test_published_weights_are_read_in_order_and_their_settings_build_the_same_network(tmp_path):
+    network = make_network(32)
+    state = network.state_dict()
+    torch.save({f"their.{number}": tensor for number, tensor in enumerate(state.values())}, tmp_path / "w.pth")
+    brought = KIND.read(Request("ferretnet", weights=tmp_path / "w.pth"))
+    assert_close(dict(brought.network.state_dict()), dict(state), check_dtype=False)
+    assert not any(parameter.is_meta for parameter in brought.network.parameters())
+    again = KIND.build(brought.config)
+    assert {name: tensor.shape for name, tensor in again.state_dict().items()} == {
+        name: tensor.shape for name, tensor in state.items()
+    }
+    # settings of the published network: three halvings, and channels that double twice
+    assert brought.network.features(torch.zeros(1, 3, 64, 48)).shape == (1, 128, 8, 6)
 
 
 @pytest.mark.skipif(not PEERS.exists(), reason="the published weights are not here")

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
 from core.detectors.detector import Detector
-from core.detectors.layers import expose_tokens, find_layers
+from core.detectors.layers import expose_tokens, find_layers, margin_map, parts_of, to_grid, weights_sha256
 from core.detectors.manifest import Classes
 from core.images.preprocessing import Preprocessing
 from tests.conftest import noise
@@ -22,7 +22,9 @@ def vision(**settings):
     """A random vision transformer of timm's for 32 x 32 pixels in patches of 8."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return timm.create_model("test_vit", num_classes=2, img_size=32, patch_size=8, depth=2, **settings).eval()
+        return timm.create_model(
+            "test_vit", num_classes=2, img_size=32, depth=2, **{"patch_size": 8, **settings}
+        ).eval()
 
 
 def opened(network):
@@ -35,6 +37,8 @@ def opened(network):
     [
         ({}, "blocks.1.norm1.places"),
         ({"reg_tokens": 4}, "blocks.1.norm1.places"),
+        # as many as may stand before the patches
+        ({"reg_tokens": 7}, "blocks.1.norm1.places"),
         ({"global_pool": "avg", "fc_norm": False}, "norm.places"),
         ({"global_pool": "avg", "fc_norm": False, "class_token": False}, "norm.places"),
     ],
@@ -87,3 +91,53 @@ def test_channels_that_come_last_are_read_as_places():
 def test_a_pooling_that_enlarges_has_no_places_of_its_own(side, layers):
     network = nn.Sequential(nn.Conv2d(3, 2, 3, stride=8), nn.AdaptiveAvgPool2d(side), nn.Flatten())
     assert find_layers(network, torch.zeros(1, 3, 32, 32)) == (2 * side**2, layers)
+
+
+def test_more_tokens_before_the_patches_than_any_network_has_are_no_places():
+    network = vision(reg_tokens=8, patch_size=4)
+    expose_tokens(network, torch.zeros(1, 3, 32, 32), None)
+    assert not any(name.endswith("places") for name, _ in network.named_modules())
+
+
+def test_parts_are_children_with_weights_and_a_single_one_is_split():
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Sequential(nn.Conv2d(4, 4, 3)))
+    assert list(parts_of(body)) == ["0", "2"]
+    assert list(parts_of(nn.Sequential(nn.Identity(), body))) == ["1.0", "1.2"]
+    assert list(parts_of(nn.Sequential(nn.Sequential(body)))) == ["0.0.0", "0.0.2"]
+    lone = nn.Sequential(nn.Linear(2, 2))
+    assert parts_of(lone) == {"0": lone[0]}
+    assert parts_of(nn.Sequential(nn.Sequential(body)))["0.0.0"] is body[0]
+
+
+def test_tokens_become_the_grid_that_the_last_of_them_fill():
+    tokens = torch.arange(2 * 11 * 3).view(2, 11, 3)
+    grid = to_grid(tokens)
+    assert grid.shape == (2, 3, 3, 3)
+    for row in range(3):
+        for column in range(3):
+            assert torch.equal(grid[:, :, row, column], tokens[:, 2 + 3 * row + column])
+
+
+def test_a_margin_map_of_a_linear_head_is_the_layer_weighted_by_it():
+    torch.manual_seed(0)
+    layer, linear = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+    inputs = torch.randn(3, 3, 8, 9)
+    scores, activations, maps = margin_map(layer, lambda images: linear(layer(images).relu_().mean((2, 3))), inputs)
+    with torch.no_grad():
+        outputs = layer(inputs)
+        # a channel counts where the ReLU lets it through
+        weights = (linear.weight[1] - linear.weight[0])[None] * (outputs > 0).float().mean((2, 3))
+        assert_allclose(scores, linear(outputs.relu().mean((2, 3))), atol=1e-6)
+        assert_allclose(activations, outputs, atol=1e-6)
+        assert_allclose(maps, (outputs * weights[..., None, None]).sum(1), atol=1e-5)
+    assert not maps.requires_grad
+    assert not activations.requires_grad
+
+
+def test_a_hash_of_weights_leaves_out_counters_and_the_precision_they_are_stored_in():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).half()
+    before = weights_sha256(network)
+    network[1].num_batches_tracked += 1
+    assert weights_sha256(deepcopy(network).float()) == weights_sha256(network) == before
+    network[0].bias.data[1] += 1
+    assert weights_sha256(network) != before

@@ -11,7 +11,7 @@ from torch import nn
 
 from core.detectors.detector import Detector
 from core.detectors.ferretnet import FerretDetector
-from core.detectors.local import Fields
+from core.detectors.local import Fields, find_fields, find_linear_head, score_whole
 from core.detectors.manifest import Capability, Classes
 from core.explainers.exact import EXACT
 from core.explainers.registry import explainers
@@ -133,3 +133,54 @@ def test_a_picture_smaller_than_the_window_is_scored_as_it_is_padded():
     (whole,) = detector.score_whole(picture)
     expected = detector.local_scores(detector.preprocessing.fit(picture)[None])[0]
     assert_allclose(whole.scores, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kernel, step, padding, side",
+    [(3, 1, 0, 20), (3, 1, 1, 20), (5, 2, 2, 21), (7, 3, 0, 40), (6, 4, 5, 64), (2, 5, 0, 33), (19, 1, 0, 20)],
+)
+def test_fields_are_those_of_a_convolution(kernel, step, padding, side):
+    layer = nn.Conv2d(3, 1, kernel, step, padding).requires_grad_(False)
+    inputs = torch.zeros(1, 3, side, side)
+    assert find_fields(lambda images: layer(images)[:, 0], inputs) == Fields(kernel, step, -padding)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(3, 1, 20),
+        # fields as large as the picture, though they begin before it
+        nn.Conv2d(3, 1, 39, padding=19),
+        nn.Conv2d(3, 1, (3, 5)),
+        nn.Conv2d(3, 1, 3, stride=(2, 1)),
+        nn.Conv2d(3, 1, 3, padding=(1, 0)),
+    ],
+)
+def test_fields_that_are_no_smaller_squares_are_none(layer):
+    layer.requires_grad_(False)
+    assert find_fields(lambda images: layer(images)[:, 0], torch.zeros(1, 3, 20, 20)) is None
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_a_linear_head_has_the_weights_and_the_constant_of_the_layer_that_follows(scale):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 1))
+    network.requires_grad_(False)[3].weight.mul_(scale)
+    head = find_linear_head(network, "0", lambda inputs: network(inputs)[:, 0], torch.randn(2, 3, 9, 11))
+    assert head.layer == "0"
+    assert_allclose(head.weights, network[3].weight[0], rtol=1e-4)
+    assert head.bias == pytest.approx(float(network[3].bias), abs=1e-4 * scale)
+
+
+@pytest.mark.parametrize("tile", [1, 6, 9, 1000])
+def test_tiles_are_put_together_as_the_whole(tile, monkeypatch):
+    monkeypatch.setattr("core.detectors.local.TILE", tile)
+    layer = nn.Conv2d(3, 1, 7, stride=3, padding=2).requires_grad_(False)
+
+    def scores(picture):
+        return layer(torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float())[0, 0].numpy()
+
+    picture = noise(29, 43)
+    *_, whole = score_whole(scores, Fields(7, 3, -2), picture)
+    assert_allclose(whole.scores, scores(picture), rtol=1e-4, atol=1e-3)
+    assert whole.margin == pytest.approx(float(scores(picture).mean()), rel=1e-4)

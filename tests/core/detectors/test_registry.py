@@ -4,9 +4,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
-from core.detectors.registry import SourceError, load_weights, read_tensors
+from core.detectors.registry import (
+    KINDS,
+    Request,
+    SourceError,
+    find_kind,
+    load_in_order,
+    load_weights,
+    read_tensors,
+    require,
+)
 from tests.damage import Trap
 
 WEIGHTS = {"0.weight": torch.ones(2, 3), "0.bias": torch.zeros(2)}
@@ -50,3 +60,60 @@ def test_weights_that_do_not_fit_are_named(changes, sentence):
         load_weights(network, given, Path("w"))
     load_weights(network, {**WEIGHTS, **norm, "1.num_batches_tracked": torch.tensor(5)}, Path("w"))
     assert network[0].weight.tolist() == WEIGHTS["0.weight"].tolist()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin", ".PT", ".safetensors", ".SafeTensors"])
+def test_a_files_ending_says_how_it_is_read(tmp_path, suffix):
+    write = save_file if suffix.lower() == ".safetensors" else torch.save
+    file = tmp_path / f"w{suffix}"
+    write(WEIGHTS, str(file))
+    assert read_tensors(file).keys() == WEIGHTS.keys()
+    other = file.rename(tmp_path / "w.txt")
+    with pytest.raises(SourceError):
+        read_tensors(other)
+    file.write_bytes(other.read_bytes()[:-20])
+    with pytest.raises(SourceError):
+        read_tensors(file)
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model"])
+def test_weights_are_taken_out_of_what_a_training_script_saved(tmp_path, key):
+    torch.save({"epoch": 3, key: WEIGHTS}, tmp_path / "w.pt")
+    assert read_tensors(tmp_path / "w.pt").keys() == WEIGHTS.keys()
+    torch.save({key: {}}, tmp_path / "w.pt")
+    with pytest.raises(SourceError):
+        read_tensors(tmp_path / "w.pt")
+    # one name alone that begins so is a name
+    torch.save({"module.a": torch.ones(1), "b": torch.ones(1)}, tmp_path / "w.pt")
+    assert set(read_tensors(tmp_path / "w.pt")) == {"module.a", "b"}
+
+
+def test_weights_are_loaded_in_the_order_of_the_layers_whatever_they_are_called(tmp_path):
+    given = {"z": torch.full((2, 3), 4.0), "a": torch.tensor([5.0, 6.0])}
+    torch.save(given, tmp_path / "w.pth")
+    network = nn.Linear(3, 2)
+    load_in_order(network, Request("known", weights=tmp_path / "w.pth"))
+    assert torch.equal(network.weight, given["z"])
+    assert torch.equal(network.bias, given["a"])
+    for other, file in ((nn.Linear(3, 2, bias=False), tmp_path / "w.pth"), (nn.Linear(3, 2), None)):
+        with pytest.raises(SourceError):
+            load_in_order(other, Request("known", weights=file))
+
+
+def test_a_network_without_memory_gets_float32_weights_of_its_own():
+    with torch.device("meta"):
+        network = nn.Linear(3, 2)
+    given = {"weight": torch.ones(2, 3).half(), "bias": torch.zeros(2).half()}
+    load_weights(network, given, Path("w"))
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+    assert network.weight.tolist() == [[1.0] * 3] * 2
+    assert network.weight.data_ptr() != given["weight"].data_ptr()
+
+
+def test_kinds_are_found_by_name_and_packages_if_they_are_there():
+    assert [find_kind(name).name for name in KINDS] == list(KINDS)
+    with pytest.raises(ValueError, match="resnet"):
+        find_kind("resnett")
+    assert require("json", "this").loads("3") == 3
+    with pytest.raises(SourceError, match="no_such_package"):
+        require("no_such_package", "this")

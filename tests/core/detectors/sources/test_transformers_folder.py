@@ -9,7 +9,7 @@ import transformers
 
 from core.detectors.adding import add, build_from
 from core.detectors.registry import Request, SourceError
-from core.detectors.sources.transformers_folder import build, preprocess_of
+from core.detectors.sources.transformers_folder import KIND, build, preprocess_of
 from core.detectors.storage import load_detector
 from tests.core.detectors.sources.made import expected_of, given_by, spread
 
@@ -106,3 +106,58 @@ def test_ways_to_make_a_square(tmp_path, processor, found):
     processor.save_pretrained(tmp_path)
     said = preprocess_of(tmp_path)
     assert tuple(said.get(key) for key in ("crop", "size", "resize")) == found
+
+
+def test_names_of_classes_are_in_the_order_of_their_numbers_or_as_timm_lists_them(tmp_path):
+    write_vit(tmp_path, id2label={number: f"class {number}" for number in range(11)})
+    file = tmp_path / "config.json"
+    settings = json.loads(file.read_text())
+    backwards = dict(reversed(settings["id2label"].items()))
+    listed = [f"listed {number}" for number in range(11)]
+    for names, expected in (
+        ({"id2label": backwards}, tuple(f"class {number}" for number in range(11))),
+        ({"id2label": None, "label_names": listed, "num_labels": 11}, tuple(listed)),
+    ):
+        file.write_text(json.dumps(settings | names))
+        brought = KIND.read(Request(str(tmp_path)))
+        assert brought.classes == expected
+    assert brought.outputs == "logits"
+    assert brought.preprocess["size"] == 32
+    assert brought.config["config"]["transformers_version"] == transformers.__version__
+    (tmp_path / "preprocessor_config.json").unlink()
+    assert KIND.read(Request(str(tmp_path))).preprocess == {}
+
+
+@pytest.mark.parametrize("text", ["{", "[1, 2]", "3", '"a"'])
+def test_a_configuration_that_holds_no_settings_is_refused(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(SourceError):
+        KIND.read(Request(str(tmp_path)))
+
+
+@pytest.mark.parametrize("part", [{"a": {"architecture": "a/b"}}, {"a": [3, {"architecture": "a:b"}]}])
+def test_a_part_is_refused_that_timm_would_read_from_elsewhere(part):
+    with pytest.raises(SourceError, match="elsewhere"):
+        build({"config": {"model_type": "vit", **part}})
+
+
+def test_a_processor_that_swaps_colours_is_refused_and_other_scales_are_stated(tmp_path):
+    transformers.MobileViTImageProcessor(
+        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
+    ).save_pretrained(tmp_path)
+    with pytest.raises(SourceError):
+        preprocess_of(tmp_path)
+    scaled = transformers.ViTImageProcessor(
+        size={"height": 24, "width": 24}, rescale_factor=1 / 127.5, image_mean=[1, 2, 3], image_std=[4, 5, 6]
+    )
+    scaled.save_pretrained(tmp_path)
+    said = preprocess_of(tmp_path)
+    assert said["scale"] == pytest.approx(1 / 127.5)
+    assert (said["mean"], said["std"], said["interpolation"]) == ((1, 2, 3), (4, 5, 6), "bilinear")
+    transformers.ViTImageProcessor(
+        size={"height": 24, "width": 24}, do_rescale=False, do_normalize=False, resample=3
+    ).save_pretrained(tmp_path)
+    said = preprocess_of(tmp_path)
+    assert (said["scale"], said["mean"], said["std"], said["interpolation"]) == (1, (0, 0, 0), (1, 1, 1), "bicubic")
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    assert preprocess_of(tmp_path) == {}
