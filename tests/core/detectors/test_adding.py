@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from core.commands import detectors
 from core.console import PROGRAM
 from core.detectors import adding
 from core.detectors.adding import build_from, check_outputs, complete
-from core.detectors.registry import Brought, Request
+from core.detectors.registry import Brought, Request, SourceError
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
 from core.storage.limits import MANIFEST, ContractError
@@ -171,3 +172,54 @@ def test_outputs_that_cannot_be_a_detectors_are_refused(tmp_path, made, outputs,
     request = Request(str(tmp_path / "graph.onnx"), classes=("FAKE", "REAL"), preprocess=SAID, outputs=outputs)
     with pytest.raises(ValueError, match=sentence):
         check_outputs(build_from(request))
+
+
+@pytest.mark.parametrize(
+    "brought, named",
+    [
+        ({"classes": None}, {"--classes", "--fake-classes"}),
+        ({"classes": ("a", "b")}, {"--fake-classes"}),
+        ({"outputs": None}, {"--outputs"}),
+        *(({"preprocess": {**BROUGHT.preprocess, key: None}}, {f"--{key}"}) for key in BROUGHT.preprocess),
+        ({"preprocess": {**BROUGHT.preprocess, "crop": "after", "resize": None}}, {"--resize"}),
+    ],
+)
+def test_what_neither_says_is_named(brought, named):
+    with pytest.raises(SourceError) as raised:
+        complete(replace(BROUGHT, **brought), Request("s"))
+    assert set(re.findall(r"--[\w-]+", str(raised.value))) == named
+
+
+@pytest.mark.parametrize(
+    "names, fake, expected",
+    [
+        (("fake", "Real"), None, ("fake",)),
+        (("REAL",), None, ()),
+        (("FAKE",), None, ("FAKE",)),
+        (("x",), (), ()),
+        (("a", "b", "c"), ("c", "a"), ("c", "a")),
+    ],
+)
+def test_the_classes_that_are_fake_are_taken_from_their_names_where_those_say_it(names, fake, expected):
+    _, classes = complete(BROUGHT, Request("s", classes=names, fake=fake, threshold=0.5))
+    assert (classes.names, classes.fake, classes.threshold) == (names, expected, 0.5)
+
+
+def test_what_a_library_usually_does_is_suggested_as_far_as_nobody_says_otherwise():
+    usual = {"size": 224, "crop": None, "mean": (0.1, 0.2, 0.3), "std": (1, 1, 1)}
+    stated = {"interpolation": "box", "std": (2, 2, 2)}
+    with pytest.raises(SourceError) as raised:
+        complete(replace(BROUGHT, preprocess=stated, usual=usual), Request("s"))
+    assert str(raised.value).endswith("--size 224 --mean 0.1,0.2,0.3")
+
+
+@pytest.mark.parametrize("fields", [{"scale": 0}, {"mean": 3}, {"std": (0, 1, 1)}])
+def test_numbers_that_cannot_be_are_refused(fields):
+    with pytest.raises(ValueError, match=r"mean|deviation|std"):
+        complete(BROUGHT, Request("s", preprocess=fields))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_temperature_that_cannot_be_is_refused(graph, temperature):
+    with pytest.raises(ValueError, match="temperature"):
+        build_from(Request(graph), temperature=temperature)

@@ -50,6 +50,9 @@ def test_an_old_manifest_is_the_papers_network_at_32_pixels():
     ],
 )
 def test_a_manifest_that_cannot_be_is_refused(changes):
+    for old in (OLD | {"arch": "resnet50"}, {key: value for key, value in OLD.items() if key != "width"}):
+        with pytest.raises(ContractError):
+            describe(Path("d"), old)
     said = describe(Path("d"), OLD).as_manifest()
     with pytest.raises(ContractError, match=r"d/manifest\.json .*; restore it"):
         describe(Path("d"), said | changes)
@@ -154,3 +157,32 @@ def test_weights_that_a_manifest_claims_are_those_that_are_there(tmp_path):
     for read in (identify, load_detector):
         with pytest.raises(ContractError, match="claims other weights"):
             read(tmp_path / "d")
+
+
+def test_a_description_survives_its_manifest():
+    for changes in ({}, {"threshold": 0.3, "outputs": "probabilities"}, {"capabilities": ["gradients", "predictions"]}):
+        said = describe(Path("d"), OLD).as_manifest() | changes
+        about = describe(Path("d"), said)
+        assert about.as_manifest() == said | {"capabilities": sorted(said["capabilities"])}
+        assert (about.classes.threshold, about.classes.outputs) == (changes.get("threshold"), said["outputs"])
+    # the oldest state no architecture's name either
+    assert describe(Path("d"), {key: value for key, value in OLD.items() if key != "arch"}) == describe(Path("d"), OLD)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"names": ("a", "a")},
+        {"names": ()},
+        {"names": ("a", "b"), "fake": ()},
+        {"names": ("a", "b"), "fake": ("a", "b")},
+        {"names": ("a", "b"), "fake": ("c",)},
+        {"names": ("a", "b", "c"), "fake": ("a", "a")},
+        {"names": ("a",), "fake": ("b",)},
+    ],
+)
+def test_classes_that_cannot_be_are_refused(fields):
+    with pytest.raises(ValueError, match="class|among|FAKE"):
+        Classes(**{"fake": ("a",), **fields})
+    classes = Classes(("a", "b", "c", "d"), ("d", "b"))
+    assert (classes.fake_outputs, classes.real_outputs) == ((1, 3), (0, 2))

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.special import logit, logsumexp
 from torch import nn
 
-from core.detectors.detector import Detector, grouped
+from core.detectors.detector import MOST_PIXELS, MOST_PIXELS_CPU, Detector, batch_size, grouped, normalise, pick_device
 from core.detectors.layers import reinitialise, weights_sha256
 from core.detectors.manifest import Classes
 from core.images.preprocessing import Preprocessing
@@ -113,3 +113,79 @@ def test_parts_are_randomised_from_the_output_down_each_by_numbers_of_its_own():
     # what lies above does not depend on how far down it goes
     assert [torch.equal(*pair) for pair in zip(down, further, strict=True)] == [False, True, True]
     assert not torch.equal(further[0], further[1])
+
+
+@pytest.mark.parametrize("device, pixels, most", [("cpu", MOST_PIXELS_CPU, 128), ("cuda", MOST_PIXELS, 1024)])
+def test_a_batch_has_as_many_images_as_its_pixels_allow(device, pixels, most):
+    sizes = {side: batch_size(torch.device(device), side) for side in (1, 32, 250, 1000, 10**5)}
+    assert sizes[1] == most
+    assert sizes[10**5] == 1
+    for side in (250, 1000):
+        assert sizes[side] * side**2 <= pixels < (sizes[side] + 1) * side**2
+
+
+def test_progress_counts_images_to_the_last_and_maps_are_those_of_one_by_one():
+    detector = Detector(
+        nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), Preprocessing(16), Classes()
+    )
+    images = noise(300, 16, 16)
+    for compute in (detector.margins, detector.logits, detector.full_pass):
+        counts = []
+        compute(images, progress=lambda *numbers, counts=counts: counts.append(numbers))
+        assert counts == [(128, 300), (256, 300), (300, 300)]
+    whole, lone = detector.full_pass(images), detector.full_pass(images[299:])
+    for many, one in zip(whole, lone, strict=True):
+        assert_allclose(many[299:], one, atol=1e-6)
+    assert_allclose(whole.margins, detector.margins(images), atol=1e-6)
+    assert_allclose(whole.needed_maps.mean((1, 2)), whole.margins, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "pixels", [IMAGES[0], IMAGES[:, :15], IMAGES[..., :2], IMAGES.astype(np.float32), IMAGES.astype(np.int8)]
+)
+def test_pixels_of_another_form_are_refused(pixels):
+    detector = flat(("a", "b"), ("a",))
+    for compute in (detector.margins, detector.logits, detector.full_pass):
+        with pytest.raises(ValueError, match="16, 16, 3"):
+            compute(pixels)
+    assert detector.margins(IMAGES[:0]).shape == (0,)
+    with pytest.raises(ValueError, match="layers"):
+        _ = detector.full_pass(IMAGES).needed_maps
+
+
+def test_a_randomised_copy_says_what_it_is_and_leaves_the_original_alone():
+    settings = {"temperature": 2.0, "manifest": {"name": "mine", "noise": 3.0}, "config": {"width": 1}}
+    detector = FlatDetector(Flat(2), Preprocessing(16, mean=(0.1, 0.2, 0.3)), Classes(("a", "b"), ("b",)), **settings)
+    before = detector.sha256
+    copy = detector.randomised("last", seed=1)
+    assert before == weights_sha256(detector.network) != copy.sha256
+    assert "mine" in copy.name
+    assert "last" in copy.name
+    assert (copy.kind, copy.temperature, copy.noise, copy.side) == ("flat", 1.0, 0.0, 16)
+    assert (copy.preprocessing, copy.classes, copy.config) == (detector.preprocessing, detector.classes, {"width": 1})
+    assert copy.sha256 == detector.randomised("last", seed=1).sha256 != detector.randomised("last", seed=2).sha256
+
+
+@pytest.mark.parametrize(
+    "classes, layer", [(Classes(("a", "b", "c"), ("a",)), None), (Classes(), "nothing"), (Classes(), "last")]
+)
+def test_a_network_of_other_outputs_or_layers_is_refused(classes, layer):
+    with pytest.raises(ValueError, match="its network"):
+        FlatDetector(Flat(2), Preprocessing(16), classes, target_layer=layer)
+    with pytest.raises(ValueError, match="accepts no images"):
+        FlatDetector(nn.Linear(3, 2), Preprocessing(16), Classes())
+
+
+def test_a_device_that_is_not_here_is_refused():
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device().type in ("cpu", "cuda", "mps")
+    for name in ("nothing", "cuda:99"):
+        with pytest.raises(ValueError, match=name):
+            pick_device(name)
+
+
+def test_inputs_are_shares_of_white_less_the_mean_over_the_deviation():
+    pixels = torch.from_numpy(IMAGES).permute(0, 3, 1, 2).float()
+    mean, std = (0.1, 0.5, 0.9), (0.2, 0.3, 0.4)
+    expected = (IMAGES / 255 - mean) / std
+    assert_allclose(normalise(pixels, Preprocessing(16, mean=mean, std=std)).permute(0, 2, 3, 1), expected, atol=1e-5)

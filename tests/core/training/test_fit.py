@@ -83,7 +83,8 @@ def test_two_epochs_are_those_of_a_plain_loop(images):
     groups = [{"params": weights, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
     optimizer, orders = torch.optim.SGD(groups, 0.0, momentum=0.9, nesterov=True), []
     for epoch in range(2):
-        training.run_epoch()
+        row = training.run_epoch()
+        losses, right = [], 0
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
         orders.append(torch.randperm(len(pixels), generator=generator))
         for number, indices in enumerate(orders[-1].split(13)):
@@ -92,8 +93,14 @@ def test_two_epochs_are_those_of_a_plain_loop(images):
             batch = augment(recipe, torch.from_numpy(pixels[indices]).permute(0, 3, 1, 2).float(), generator)
             logits = network((batch / 255 - mean) / std)
             optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(logits, labels[indices], label_smoothing=0.1).backward()
+            loss = torch.nn.functional.cross_entropy(logits, labels[indices], label_smoothing=0.1)
+            loss.backward()
             optimizer.step()
+            losses += [float(loss)] * len(indices)
+            right += int((logits.argmax(1) == labels[indices]).sum())
+        assert row["epoch"] == epoch + 1
+        assert row["loss"] == pytest.approx(np.mean(losses), rel=1e-3)
+        assert row["train_accuracy"] == pytest.approx(right / len(pixels), abs=1.01 / len(pixels))
     assert not torch.equal(*orders)
     for name, value in network.state_dict().items():
         assert_close(training.network.state_dict()[name], value, rtol=1e-3, atol=1e-3)

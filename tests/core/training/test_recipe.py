@@ -184,3 +184,17 @@ def test_an_architecture_is_a_kind_with_its_settings_or_refused():
     for arch in ("", "patch", "patch:nine", "timm:", "other:resnet18"):
         with pytest.raises(ValueError, match="arch is resnet, patch:SIDE"):
             kind(arch)
+
+
+def test_each_image_has_a_saturation_of_its_own():
+    # grey above shows the gains, colour below what is left of it
+    above, below = torch.full((3, 1, 2), 100.0), torch.tensor([60.0, 100.0, 140.0]).view(3, 1, 1).expand(3, 1, 2)
+    batch = torch.cat([above, below], dim=1).expand(200, 3, 2, 2)
+    drawn = augment(replace(PLAIN, flip=False, colour=True), batch, torch.Generator().manual_seed(0))
+    colours = (100 * drawn[:, :, 1, 0] / drawn[:, :, 0, 0] - 100).sort(dim=1).values
+    assert_allclose(colours[:, 1], 0, atol=1e-3)
+    assert_allclose(colours[:, 0], -colours[:, 2], atol=1e-3)
+    saturations = colours[:, 2] / 40
+    assert 0 <= saturations.min() < 0.05
+    assert 1.45 < saturations.max() <= 1.5 + 1e-4
+    assert abs(float(saturations.mean()) - 0.75) < 0.1

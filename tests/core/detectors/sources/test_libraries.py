@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 
 from core.commands import detectors
 from core.detectors.adding import add, build_from
-from core.detectors.registry import Request, SourceError
+from core.detectors.registry import Request, SourceError, find_kind
 from core.detectors.resnet import build_network
-from core.detectors.sources.libraries import adapt_stem
+from core.detectors.sources.libraries import adapt_stem, timm_preprocessing, torchvision_preprocessing
 from core.detectors.storage import load_detector
 from tests.core.detectors.sources.made import SAID, expected_of, given_by, spread
 
@@ -110,3 +110,54 @@ def test_a_resnet_18_gets_the_papers_stem():
     for side in (0, "32", None):
         with pytest.raises(ValueError, match="its images have a side of"):
             adapt_stem(build_network(4), side)
+
+
+@pytest.mark.parametrize(
+    "name, size, built",
+    [("test_vit", 192, 192), ("test_vit", 160, None), ("test_vit", None, None), ("test_resnet", 192, None)],
+)
+def test_a_network_of_one_size_is_built_for_the_size_that_is_asked_for(tmp_path, name, size, built):
+    options = {"img_size": size} if built else {}
+    request = request_of(tmp_path, timm.create_model(name, num_classes=2, **options), name)
+    if size is not None:
+        request = replace(request, preprocess={"size": size})
+    brought = find_kind("timm").read(request)
+    assert brought.config == {"name": name, "outputs": 2, "size": built}
+    assert brought.usual["size"] == (size or 160)
+    assert brought.network(torch.zeros(1, 3, size or 160, size or 160)).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "pretrained, size, expected",
+    [
+        ({}, 100, {}),
+        ({"input_size": (3, 64, 64)}, None, {"size": 64, "resize": 64, "crop": "after"}),
+        ({"input_size": (3, 64, 64), "crop_pct": 0.875}, None, {"size": 64, "resize": 73, "crop": "after"}),
+        ({"input_size": (3, 64, 64), "crop_pct": 0.875}, 128, {"size": 128, "resize": 146, "crop": "after"}),
+        ({"input_size": (3, 64, 64), "crop_mode": "squash"}, None, {"size": 64, "resize": 64, "crop": "none"}),
+        ({"input_size": (3, 64, 64), "crop_mode": "squash", "crop_pct": 0.5}, None, {"size": 64}),
+        ({"input_size": (3, 64, 64), "crop_mode": "border"}, None, {}),
+        ({"input_size": (3, 64, 48), "mean": (1, 2, 3), "std": None}, None, {"mean": (1, 2, 3)}),
+    ],
+)
+def test_what_timm_states_becomes_our_steps(pretrained, size, expected):
+    assert timm_preprocessing(pretrained, size) == expected
+
+
+def test_what_all_weights_of_torchvisions_agree_on_is_taken():
+    found = torchvision_preprocessing("resnet50")
+    # of its two, one resizes to 256 and one to 232
+    assert (found["size"], found["resize"], found["interpolation"]) == (224, None, "bilinear")
+    assert (found["mean"], found["std"]) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@pytest.mark.parametrize("kind, name", [("torchvision", "resnet18"), ("timm", "test_resnet")])
+def test_a_stem_is_adapted_only_where_settings_say_so(kind, name):
+    config = {"name": name, "outputs": 2, "size": None}
+    first = {
+        stem: next(
+            layer for layer in find_kind(kind).build(config | more).modules() if isinstance(layer, torch.nn.Conv2d)
+        )
+        for stem, more in ((0, {}), (32, {"stem": 32}))
+    }
+    assert (first[0].stride, first[32].stride, first[32].kernel_size) == ((2, 2), (1, 1), (3, 3))
