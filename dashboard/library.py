@@ -367,7 +367,7 @@ def runs_beside(opened: Opened) -> list[str]:
 
 def runs_by(detector: Identity) -> Iterator[Opened]:
     """Open the runs by a detector that can be read, this session's first."""
-    own = st.session_state.get("run", "")
+    own = st.session_state.get("run")
     for path in sorted(runs().values(), key=lambda path: path.name != own):
         # the sidebar says why one cannot be read
         with suppress(ContractError):

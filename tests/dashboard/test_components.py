@@ -132,11 +132,14 @@ def test_a_request_is_stopped_and_made_again_from_where_it_is_shown(monkeypatch,
         stop=lambda *asker: pressed.append(("stop", *asker)), go_on=lambda *asker: pressed.append(("go_on", *asker))
     )
     monkeypatch.setattr(requests, "worker", lambda: worker)
+    every = []
+    monkeypatch.setattr(requests.st, "fragment", lambda part, run_every=None: every.append(run_every) or part)
     app = AppTest.from_function(request_app)
     app.session_state["status"] = status
     app.session_state["visitor"] = "me"
     app.run()
     assert not app.exception
+    assert every == [requests.pace(status) if status.busy else None]
     assert app.caption[0].value == str(status.answer)
     assert [error.value for error in app.error] == [message] * bool(message)
     bars = [bar.proto for bar in app.get("progress")]

@@ -1,5 +1,7 @@
 """The thread that runs the detectors: order, cancelling, leases, limits, cache; answers equal to those made alone."""
 
+import os
+import sys
 import threading
 import time
 from contextlib import closing
@@ -21,6 +23,7 @@ from core.explainers.settings import ExplainerSettings, ExplanationError
 from dashboard import jobs
 from dashboard.jobs import (
     BATCH,
+    NICE,
     ExplainRequest,
     MarginsRequest,
     PredictRequest,
@@ -300,3 +303,32 @@ def test_who_waits_is_told_how_many_are_before(worker, script):
     statuses = [worker.ask("you", str(number), request(lime(number)), IMAGE) for number in (2, 3, 4, 3)]
     assert [status.place for status in statuses] == [0, 1, 2, 1]
     assert [status.state for status in statuses[1:]] == ["waiting"] * 3
+
+
+@pytest.mark.parametrize("cores, threads", [(16, 8), (4, 3), (1, 1), (None, 1)])
+def test_detectors_are_read_once_and_leave_a_core_and_the_precedence_to_pages(monkeypatch, cores, threads):
+    asked, read, numbers = [], [], []
+
+    def read_detector(folder):
+        read.append(folder)
+        return SimpleNamespace(identity=NOBODY, folder=folder)
+
+    def answer(detector, *_):
+        asked.append((detector.folder, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+        yield "answer", 1.0
+
+    monkeypatch.setattr("core.detectors.storage.load_detector", read_detector)
+    monkeypatch.setattr(jobs, "compute_answer", answer)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(torch, "set_num_threads", numbers.append)
+    # equal identities may differ in name or training set
+    folders = [Path("a"), Path("b"), Path("a")]
+    with closing(Worker()) as worker:
+        for number, folder in enumerate(folders):
+            status = answered(worker, "me", Request(folder, NOBODY, f"image {number}", PREDICT))
+            assert status.answer == "answer", status.message
+    nice = NICE if sys.platform == "linux" else 0
+    assert asked == [(folder, os.getpriority(os.PRIO_PROCESS, os.getpid()) + nice) for folder in folders]
+    assert read == folders[:2]
+    assert numbers == [threads] * 2

@@ -38,8 +38,23 @@ def test_no_name_reverses_the_sentence_in_which_it_stands(control):
     assert ENVIRONMENT.from_string("{{ name }}, 60 x 48").render(name=f"cat{control}") == "cat, 60 x 48"
 
 
+@pytest.mark.parametrize(
+    "text, shown",
+    [("a_b", "`a_b`"), ("a`b", "`` a`b ``"), ("`a``b", "``` `a``b ```"), ("a\r\nb", "`a b`"), (3, "`3`")],
+)
+def test_code_is_fenced_by_more_backticks_than_it_holds(text, shown):
+    assert code(text) == shown
+
+
+def test_a_sentence_shows_its_commands_as_code():
+    assert with_code(" *Run* `a *b*` or `c`, not ``d`` \n") == r"\*Run\* `a *b*` or `c`, not \`\`d\`\`"
+    assert with_code(ValueError("a_ `b`")) == r"a\_ `b`"
+
+
 def test_a_figure_fills_in_nothing_from_a_name():
     assert "%{" not in figure_text("a %{y} b")
+    assert figure_text('"a" & 3') == '"a" &amp; 3'
+    assert figure_text(3) == "3"
     assert figure_text("5% <b>") == "5% &lt;b&gt;"
 
 
