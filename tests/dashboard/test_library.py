@@ -96,7 +96,24 @@ def test_counts_are_of_what_the_other_filters_find():
     library.tags().add(list(table["id"].iloc[rows[:2]]), "odd")
     tagged = replace(wanted, tag="odd")
     assert set(library.matching(opened, tagged)) == set(rows[:2])
-    assert library.tag_counts(opened, tagged, ["odd", "none"]) == {"odd": 2, "none": 0}
+    library.tags().add(list(table["id"].iloc[rows[1:4]]), "even")
+    assert library.tag_counts(opened, tagged, ["odd", "even", "none"]) == {"odd": 2, "even": 3, "none": 0}
+    is_odd = table["id"].isin(table["id"].iloc[rows[:2]])
+    np.testing.assert_array_equal(library.counts(opened, tagged), confusion_at(table[is_odd]))
+    assert library.choice_counts(opened, tagged, "label") == dict(table["label"][is_odd].value_counts())
+
+
+@pytest.mark.usefixtures("home")
+def test_what_a_filter_finds_is_computed_once_for_all_its_pages():
+    opened = library.open_run(catalogue.runs()[RUN])
+    wanted = Filter(sort="p_real")
+    further = replace(wanted, page=2, per_page=wanted.per_page + 12)
+    backwards = replace(further, sort="-p_real")
+    assert library.matching(opened, wanted) is library.matching(opened, further)
+    assert library.matching(opened, wanted) is not library.matching(opened, backwards)
+    assert library.counts(opened, wanted) is library.counts(opened, backwards)
+    counted = library.choice_counts(opened, wanted, "category")
+    assert counted is library.choice_counts(opened, backwards, "category")
 
 
 @pytest.mark.usefixtures("home")

@@ -98,3 +98,16 @@ def test_what_was_attached_is_told_without_its_folder():
     for odd in ("github", "\0", "~nobody/x", "/x"):
         hide_parent(odd)
     assert for_visitors("a/b is 3/4") == "a/b is 3/4."
+
+
+def test_nothing_is_left_of_folders_in_folders_or_behind_links(monkeypatch, tmp_path):
+    for data in (tmp_path / "Jane Doe" / "a", tmp_path / "Jane Doe" / "My Pictures" / "b"):
+        hide_parent(data)
+        assert for_visitors(f"{data} is odd; use another..") == f"{data.name} is odd; use another."
+    place = tmp_path / "of John Doe"
+    place.mkdir()
+    link = tmp_path / "home of Jane"
+    link.symlink_to(place)
+    monkeypatch.setenv("TELLTALE_HOME", str(link))
+    for home in (link, place):
+        assert for_visitors(f"{home}/runs/a@b/maps.npy is missing") == "a@b/maps.npy is missing."
