@@ -1,6 +1,8 @@
 """Reports: every number against the run, whole charts, nothing that is fetched, bad input in words."""
 
 import base64
+import hashlib
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
@@ -9,17 +11,20 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, precision_score
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support, precision_score
+from statsmodels.stats.proportion import proportion_confint
 
 from core.commands.report import main
 from core.findings.contrast import Contrast, Finding, Measure
 from core.findings.numbers import percent
 from core.findings.table import findings_text
+from core.images.encoding import data_url
 from core.images.labels import CLASSES
-from core.report.html import Curve, curve_chart
-from core.report.run_report import report_of
-from core.report.selection import TILES, selection_report
+from core.report.html import Curve, confusion_table, curve_chart, rates_table, settings
+from core.report.run_report import MOST_FINDINGS, report_of
+from core.report.selection import TILES, describe, selection_report
 from core.runs.filter import Area, Filter
+from core.runs.metrics import sweep
 from core.runs.pictures import find_pictures
 from core.runs.rows import find_rows
 from core.runs.run import read_run
@@ -187,3 +192,277 @@ def test_the_command(source, tmp_path, capsys):  # noqa: F811
     assert main(["no-such-run", "--out", str(out)]) == 2
     assert " report: there is no run 'no-such-run'" in capsys.readouterr().err
     assert out.read_text(encoding="utf-8") == before
+
+
+def interval_of(wrong, total):
+    """A share with its 95% interval, as reports write it."""
+    low, high = proportion_confint(wrong, total, method="wilson")
+    return f"{percent(wrong / total)} ({percent(low)} to {percent(high)})"
+
+
+def sourced(run):
+    """The run with sources, of which the generators "a" and "b" make FAKE images and "a" was in the training."""
+    table = run.predictions
+    number = np.arange(len(table)) % 5
+    maker = np.where(table["label"] == "FAKE", np.where(number < 2, "a", "b"), "camera")
+    manifest = run.manifest | {"seen": ["a"], "leaks_checked": False}
+    return replace(run, predictions=table.assign(source=maker), manifest=manifest)
+
+
+def test_every_number_on_how_good_it_is_is_the_runs(source):  # noqa: F811
+    run = sourced(run_of(source))
+    table = run.predictions
+    truth, said = table["label"].astype(str), table["predicted"].astype(str)
+    page = Page(report_of(run))
+    right = int((truth == said).sum())
+    assert f"Accuracy {interval_of(right, 60)} on 60 images." in page.text
+    false_real = ((truth == "FAKE") & (said == "REAL")).sum()
+    assert f"{false_real} FAKE called REAL, {60 - right - false_real} REAL called FAKE." in page.text
+    for row in zip(CLASSES, *precision_recall_fscore_support(truth, said, labels=list(CLASSES))[:3], strict=True):
+        assert [row[0], *(f"{score:.3f}" for score in row[1:])] in page.rows
+    # accuracy by confidence
+    sure = np.maximum(table["p_real"], 1 - table["p_real"])
+    bins = np.minimum(((sure - 0.5) * 20).astype(int), 9)
+    for number in set(bins):
+        inside = bins == number
+        of_bin = interval_of(int((truth == said)[inside].sum()), int(inside.sum()))
+        assert [percent(float(sure[inside].astype(float).mean())), of_bin] in page.rows
+    # error rates by group, the worst first, and their means over sources
+    wrong = (truth != said).groupby(table["source"])
+    rates = wrong.mean().sort_values(ascending=False, kind="stable")
+    expected = [
+        [name, str(wrong.size()[name]), interval_of(int(wrong.sum()[name]), wrong.size()[name])] for name in rates.index
+    ]
+    start = page.rows.index(["Source", "Images", "Error rate"]) + 1
+    assert page.rows[start : start + 3] == expected
+    means = page.rows.index(["Sources", "Number", "Images", "Pooled error rate", "Macro mean"])
+    assert page.rows[means + 1] == ["all", "3", "60", percent(1 - right / 60), percent(rates.mean())]
+    for number, (name, of_seen) in enumerate((("seen", "a"), ("unseen", "b"))):
+        rate = percent(rates[of_seen])
+        assert page.rows[means + 2 + number] == [name, "1", str(wrong.size()[of_seen]), rate, rate]
+    headings = [row[0] for row in page.rows if row[1:] == ["Images", "Error rate"]]
+    assert headings == ["Category", "Source", "Seen"]
+    # the curve through all thresholds, the diagonal, and the run's threshold on the curve
+    [chart] = page.images
+    lines = [line.get("points").split() for line in shapes(chart["src"], "polyline")]
+    curve = [tuple(map(float, point.split(","))) for point in max(lines, key=len)]
+    x0, y0 = curve[0]
+    x1, y1 = curve[-1]
+    roc = sweep(table)
+    drawn = [((x - x0) / (x1 - x0), (y - y0) / (y1 - y0)) for x, y in curve]
+    np.testing.assert_allclose(drawn, roc[["false_positive_rate", "true_positive_rate"]], atol=1e-3)
+    [circle] = shapes(chart["src"], "circle")
+    alarms = ((truth == "REAL") & (said == "FAKE")).sum() / (truth == "REAL").sum()
+    caught = 1 - false_real / (truth == "FAKE").sum()
+    assert (float(circle.get("cx")) - x0) / (x1 - x0) == pytest.approx(alarms, abs=1e-3)
+    assert (float(circle.get("cy")) - y0) / (y1 - y0) == pytest.approx(caught, abs=1e-3)
+    assert all(f"{share:.1%}" in chart["alt"] for share in (alarms, caught))
+
+
+def test_what_a_run_does_not_hold_is_not_reported(source):  # noqa: F811
+    run = run_of(source)
+    table = run.predictions
+    leaky = run.manifest | {"leaked": 1234, "repeats": 5678}
+    counted = Page(report_of(replace(run, manifest=leaky))).text
+    assert all(count in counted for count in ("1,234", "5,678"))
+    unknown = Page(report_of(replace(run, manifest=leaky | {"leaks_checked": False}))).text
+    assert "1,234" not in unknown
+    assert "5,678" in unknown
+    numbers = run.manifest["metrics"]
+    clean = {"all": numbers["all"], "clean": numbers["clean"] | {"accuracy": 0.123}}
+    lead = {}
+    for name, metrics in (("clean", clean), ("nothing left", {"all": numbers["all"], "clean": {"images": 0}}),
+                          ("no labels", {"all": {"images": 60}, "clean": {"images": 60}})):  # fmt: skip
+        text = report_of(replace(run, manifest=run.manifest | {"metrics": metrics}))
+        lead[name] = text.partition('<ul class="lead">')[2].partition("</ul>")[0]
+    assert "Accuracy without them: 12.3%." in lead["clean"]
+    assert [lead[name].count("<li>") for name in lead] == [4, 4, 1]
+    assert "12.3%" not in lead["nothing left"]
+    # of one class: scores that are not defined are none, and there is no curve
+    one_class = Page(report_of(replace(run, predictions=table[table["label"] == "REAL"])))
+    assert ["is FAKE", "no images", "no images"] in one_class.rows
+    [fake] = [row for row in one_class.rows if row[0] == "FAKE"]
+    assert fake[1:] == ["none"] * 3
+    [real] = [row for row in one_class.rows if row[0] == "REAL"]
+    assert real[1] == "1.000"
+    assert one_class.images == []
+    without = Page(report_of(replace(run, predictions=table.assign(label=pd.Categorical([None] * 60, CLASSES)))))
+    assert not any(row[0] in CLASSES for row in without.rows)
+
+
+def test_the_findings_of_each_study_are_shown_up_to_a_limit(source, monkeypatch):  # noqa: F811
+    findings = [
+        Finding(f"key{n}", "Which?", "faithfulness", (Contrast("image", "", Measure(3.0)),), subject=f"subject {n}")
+        for n in range(4)
+    ]
+    monkeypatch.setattr("core.studies.store.conclude_study", lambda *_: findings)
+    run_study(BRIGHTNESS, source)
+    run = run_of(source)
+    studies, _ = find_studies(run)
+    page = Page(report_of(run, answers=studies))
+    assert [f"subject {n}" in page.text for n in range(4)] == [n < MOST_FINDINGS for n in range(4)]
+    assert f"{MOST_FINDINGS} of 4 findings" in page.text
+    assert [f"Study {name}" for name in studies] == [row[0] for row in page.rows if row[0].startswith("Study ")]
+    assert hashlib.sha256((source.run / "studies/brightness.parquet").read_bytes()).hexdigest() in page.text
+    plain = Page(report_of(run))
+    assert "No study has a finding." in plain.text
+
+
+def test_settings_tell_what_a_run_was_made_with(source):  # noqa: F811
+    run = run_of(source)
+    manifest = run.manifest | {"temperature": 1.23456, "versions": {"torch": "2", "a_b": 3}}
+    run = replace(run, manifest=manifest)
+    detector = {
+        "recipe": {"epochs": 2, "learning_rate": 0.5}, "computed_in": "float32",
+        "members": [{"name": "part", "recipe": {}, "weight": 0.25}],
+        "training_set": "made-train", "training_set_fingerprint": "abc",
+    }  # fmt: skip
+    for own, expected in (
+        ({}, {}),
+        (
+            detector,
+            {"Training": "epochs 2, learning rate 0.5; in float32", "Joined of part": "weight 0.250; none",
+             "Trained on": "made-train, abc"},
+        ),
+        ({"recipe": {"epochs": 2}}, {"Training": "epochs 2; in unknown"}),
+    ):  # fmt: skip
+        rows = dict(settings(run, own, {}).itertuples(index=False))
+        assert rows == {
+            "Detector": f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}",
+            "Images": f"{manifest['set']}, fingerprint {manifest['set_fingerprint']}",
+            "Created": str(manifest["created"]), "Temperature": "1.2346", "Versions": "torch 2, a b 3",
+        } | expected  # fmt: skip
+
+
+def test_tables_of_counts_and_rates():
+    table = confusion_table(np.array([[1500, 500], [0, 0]]))
+    assert table.to_numpy().tolist() == [
+        ["is FAKE", "1,500 (75.0%)", "500 (25.0%)"],
+        ["is REAL", "no images", "no images"],
+    ]
+    assert list(table) == ["", "called FAKE", "called REAL"]
+    # thirty groups, of which the first six are the smallest
+    groups = pd.DataFrame({"value": [f"g{n}" for n in range(30)], "images": [1] * 6 + [2000] * 24,
+                           "rate": 0.5, "low": 0.25, "high": 0.75})  # fmt: skip
+    rates = rates_table(groups, "category")
+    assert list(rates) == ["Category", "Images", "Error rate"]
+    assert rates.to_numpy().tolist() == [[f"g{n}", "2,000", "50.0% (25.0% to 75.0%)"] for n in range(6, 30)]
+
+
+def test_a_chart_is_labelled_where_its_axes_and_curves_are():
+    curves = [
+        Curve("first", [0, 1], [0, 1], "#111111", "2 4"),
+        Curve("second", [0, 1], [1, 0], "#222222"),
+        Curve("dot", [0.5], [0.5], "#333333"),
+    ]
+    chart = curve_chart(curves, "across", "up", alt="alt", caption="caption")
+    assert (chart.alt, chart.caption) == ("alt", "caption")
+    root = ElementTree.fromstring(base64.b64decode(chart.url.partition("base64,")[2]))  # noqa: S314 - our own
+    width, height = float(root.get("width")), float(root.get("height"))
+    assert root.get("viewBox") == f"0 0 {width:g} {height:g}"
+    lines = {}
+    for line in shapes(chart.url, "polyline"):
+        points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
+        lines.setdefault(line.get("stroke"), []).append((points, line.get("stroke-dasharray")))
+    [[((left, bottom), (right, top)), dash]] = lines["#111111"]
+    assert dash == "2 4"
+    assert lines["#222222"] == [([(left, top), (right, bottom)], "")]
+    assert 0 < left < right < width
+    assert 0 < top < bottom < height
+    # a line across at each share, with its share left of it, and beneath it where it stands on the other axis
+    [levels] = [group for colour, group in lines.items() if colour not in ("#111111", "#222222")]
+    texts = [
+        (
+            "".join(node.itertext()),
+            node.get("text-anchor"),
+            node.get("fill"),
+            float(node.get("x")),
+            float(node.get("y")),
+        )
+        for node in shapes(chart.url, "text")
+    ]
+    for share, (ends, _) in zip((0, 0.2, 0.4, 0.6, 0.8, 1), levels, strict=True):
+        level = bottom + share * (top - bottom)
+        assert ends == [(left, pytest.approx(level, abs=0.1)), (right, pytest.approx(level, abs=0.1))]
+        below, beside = sorted(
+            (text for text in texts if text[0] == f"{share:.0%}"), key=lambda text: text[1], reverse=True
+        )
+        assert below[1] == "middle"
+        assert below[3] == pytest.approx(left + share * (right - left), abs=0.1)
+        assert bottom + 10 < below[4] < bottom + 25
+        assert beside[1] == "end"
+        assert left - 15 < beside[3] < left
+        assert level < beside[4] < level + 8
+    by_text = {text[0]: text for text in texts}
+    _, anchor, _, x, y = by_text["across"]
+    assert (anchor, x) == ("middle", pytest.approx((left + right) / 2, abs=0.1))
+    assert bottom + 25 < y < height
+    _, anchor, _, x, y = by_text["up"]
+    assert anchor == "start"
+    assert 0 < x < left
+    assert 12 < y < top
+    # the curves' names, in their colours, lie above each other within the axes, in their order
+    names = [by_text[curve.name] for curve in curves]
+    assert [(text[1], text[2]) for text in names] == [("end", curve.colour) for curve in curves]
+    assert all(right - 20 < text[3] < right for text in names)
+    heights = [text[4] for text in names]
+    assert heights == sorted(heights)
+    assert (np.diff(heights) > 13).all()
+    assert bottom - 20 < heights[-1] < bottom
+    [circle] = shapes(chart.url, "circle")
+    assert circle.get("fill") == "#333333"
+
+
+@pytest.mark.parametrize(
+    "wanted, phrases",
+    [
+        (Filter(), ["all images"]),
+        (Filter().choosing("label", ["REAL"]).choosing("predicted", ["FAKE"]), ["is REAL", "called FAKE"]),
+        (Filter().choosing("file_format", ["png", "jpeg"]), ["file format png or jpeg"]),
+        (Filter().ranging("confidence", 0.95), ["confidence from 0.95"]),
+        (Filter().ranging("confidence", 0.5, 0.75), ["confidence from 0.5 up to 0.75"]),
+        (Filter().ranging("versus.margin", high=-1.25), ["margin by rival up to -1.25"]),
+        (Filter(tag="odd", name="cat"), ["tagged odd", "file name with cat"]),
+        (Filter(threshold=0.975), ["at a threshold of 97.5%"]),
+        (Filter().choosing("in_train", ["no"]).choosing("is_repeat", ["yes"]),
+         ["also in the training set: no", "a copy of an earlier file: yes"]),
+    ],
+)  # fmt: skip
+def test_a_filter_is_described_by_all_that_it_asks(wanted, phrases):
+    assert describe(wanted, "rival").split(", ") == phrases
+
+
+def test_tiles_show_the_first_of_many_and_what_is_wrong(source, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("core.report.selection.TILES", 7)
+    run = run_of(source)
+    table = browse_table(run)
+    chosen = np.arange(60)[::-1]
+    pictures = find_pictures(run, [])
+    for sort, words in (("sure", "most confident first"), ("-margin", "by margin"), ("margin", "by margin")):
+        text = selection_report(run, table, Filter(sort=sort), chosen, pictures=pictures)
+        assert f"The first 7 of 60, {words}." in Page(text).text
+    tiles = re.findall(r'<li class="(\w+)( wrong)?"><img src="(.*?)" alt="(.*?)">\4<br><small>(.*?)</small>', text)
+    shown = table.iloc[chosen[:7]]
+    assert [name for *_, name in tiles] == shown["name"].tolist()
+    assert [called for called, *_ in tiles] == shown["predicted"].str.lower().tolist()
+    assert [bool(wrong) for _, wrong, *_ in tiles] == (
+        shown["predicted"].astype(str) != shown["label"].astype(str)
+    ).tolist()
+    assert [picture for *_, picture, _, _ in tiles] == [data_url(pictures.get(int(row))) for row in chosen[:7]]
+    for (_, wrong, _, words, _), p_real, label in zip(tiles, shown["p_real"], shown["label"], strict=True):
+        assert f"{p_real:.2f}" in words
+        assert words.endswith(f"; is {label}") == bool(wrong)
+    assert "The first" not in Page(selection_report(run, table, Filter(), chosen[:7], pictures=pictures)).text
+    # without labels nothing is wrong, and without one kind of verdict there are no rates by category
+    bare = replace(run, predictions=run.predictions.assign(label=pd.Categorical([None] * 60, CLASSES)))
+    unlabelled = selection_report(bare, browse_table(bare), Filter(), chosen, pictures=pictures)
+    assert 'wrong"' not in unlabelled
+    assert "60 images" in Page(unlabelled).text
+    assert "dashed where" not in Page(unlabelled).text
+    assert not any(row[0].startswith("is ") for row in Page(unlabelled).rows)
+    mixed = Page(selection_report(run, table, Filter(), chosen))
+    assert ["Category", "Images", "Error rate"] in mixed.rows
+    assert mixed.images == []
+    nothing = selection_report(run, table, Filter(name="none"), chosen[:0])
+    assert f"<title>0 images of {run.name}</title>" in nothing
+    assert "file name with none" in nothing
