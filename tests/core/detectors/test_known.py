@@ -19,10 +19,10 @@ from core.commands import detectors, predict
 from core.detectors import fetching, known
 from core.detectors.adding import add
 from core.detectors.detector import Detector
-from core.detectors.fetching import chain_head, fetch
+from core.detectors.fetching import CLOSE, chain_head, check_accuracy, fetch
 from core.detectors.known import Alarms, Known, caution_of, find_known, known_detectors, known_rows
 from core.detectors.manifest import Classes
-from core.detectors.registry import load_weights
+from core.detectors.registry import SourceError, load_weights
 from core.detectors.sources.layers import build
 from core.detectors.storage import load_detector
 from core.images.encoding import encode_png
@@ -241,3 +241,35 @@ def test_they_are_listed_with_the_command_that_adds_them(capsys):
     assert all(f"detectors add {name}" in listed for name in known_detectors())
     assert detectors.main(["add", "nothing"]) == 2
     assert "no detector is known as 'nothing'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("off, fits", [(0.0, True), (0.9 * CLOSE, True), (-0.9 * CLOSE, True), (1.5 * CLOSE, False)])
+def test_a_known_accuracy_is_measured_on_every_image(publish, monkeypatch, off, fits):
+    monkeypatch.setattr(fetching, "CHUNK", 7)
+    publish("http://127.0.0.1")
+    entry = known.known_detectors()["theirs"]
+    images = load_image_set(fetching.SHIPPED, "test")
+    network = nn.Sequential(nn.Conv2d(3, 1, 32), nn.Flatten())
+    detector = Detector(network, Preprocessing(32), Classes(("REAL",), ()))
+    accuracy = float(((detector.margins(np.asarray(images.pixels)) > 0) == images.labels).mean())
+    claimed = Known(**{**entry.__dict__, "accuracy": accuracy + off})
+    counts = []
+    if fits:
+        assert f"{accuracy:.5g}" in check_accuracy(detector, claimed, progress=lambda *numbers: counts.append(numbers))
+        assert counts == [(min(done, len(images)), len(images)) for done in range(7, len(images) + 7, 7)]
+    else:
+        with pytest.raises(SourceError):
+            check_accuracy(detector, claimed)
+    with pytest.raises(ValueError, match="theirs"):
+        fetch("nothing")
+
+
+def test_a_request_states_what_is_known(publish):
+    with Server(publish.body).running() as address:
+        publish(address, threshold=0.7)
+        request = fetch("theirs")
+    entry = known.known_detectors()["theirs"]
+    assert (request.classes, request.fake, request.outputs, request.threshold) == (("REAL",), (), "logits", 0.7)
+    assert request.preprocess == entry.preprocess
+    assert request.weights.read_bytes() == publish.body
+    assert request.source == "layers:theirs"

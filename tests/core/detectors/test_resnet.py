@@ -9,7 +9,8 @@ from torchcam.methods import GradCAM
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from core.detectors.detector import fastest_format
-from core.detectors.resnet import build_network, empty_network
+from core.detectors.manifest import Classes
+from core.detectors.resnet import ResNetDetector, build_network, empty_network, round_to_float16
 from core.images.labels import REAL
 from core.images.preprocessing import Preprocessing
 from tests.conftest import make_detector
@@ -81,3 +82,49 @@ def test_the_memory_format_is_never_one_with_which_torch_crashes(width, groups, 
     assert fastest_format(network, torch.device("cpu")) == form
     # where batch normalisation learns wrongly otherwise
     assert fastest_format(network, torch.device("mps")) == torch.contiguous_format
+
+
+def test_weights_are_rounded_and_statistics_are_not():
+    network = build_network(4, seed=0)
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(1e-5 * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(0)))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    round_to_float16(network)
+    for name, tensor in network.state_dict().items():
+        is_rounded = "conv" in name or name.startswith("fc.") or "downsample.0" in name
+        assert torch.equal(tensor, before[name].half().float() if is_rounded else before[name])
+    with torch.no_grad():
+        network.fc.bias[1] = 1e5
+    with pytest.raises(ValueError, match=r"fc\.bias"):
+        round_to_float16(network)
+
+
+@pytest.mark.parametrize("width, groups", [(0, 1), (1025, 1), (4.0, 1), (True, 1), (4, 3), (4, 0), (4, 1.0)])
+def test_widths_and_groups_that_cannot_be_are_refused(width, groups):
+    with pytest.raises(ValueError, match=r"width|groups"):
+        build_network(width, groups=groups)
+
+
+@pytest.mark.parametrize("layer", ["layer1", "layer3", "layer4"])
+def test_stages_are_its_layers_and_the_last_one_gives_its_map_at_once(layer, pixels):
+    detector = ResNetDetector(make_detector().network, target_layer=layer)
+    assert detector.layers == {"layer1": (32, 32), "layer2": (16, 16), "layer3": (8, 8), "layer4": (4, 4)}
+    full = detector.full_pass(pixels)
+    activations = {}
+    handle = detector.network.get_submodule(layer).register_forward_hook(
+        lambda _module, _inputs, output: activations.update(here=output.detach().clone())
+    )
+    with torch.no_grad():
+        detector.network(detector.inputs(pixels))
+    handle.remove()
+    assert_allclose(full.features, activations["here"].mean((2, 3)), atol=1e-4)
+    assert detector.channels == full.features.shape[1]
+    assert full.maps.shape[1:] == detector.layers[layer]
+    assert (detector.bias is None) == (layer != "layer4")
+    if layer == "layer4":
+        assert_allclose(full.maps.mean((1, 2)) + detector.bias, full.margins, atol=1e-4)
+    for wrong in ({"target_layer": "layer5"}, {"classes": Classes(("a",), ("a",))}):
+        with pytest.raises(ValueError, match="layer4|two outputs"):
+            ResNetDetector(detector.network, **wrong)

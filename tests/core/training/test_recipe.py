@@ -9,13 +9,16 @@ import torch
 from numpy.testing import assert_allclose
 
 from core.commands import train as arguments
+from core.images.encoding import jpeg
 from core.storage.seals import read_manifest
+from core.training import recipe as recipes
 from core.training.recipe import (
     FILTERS,
     RECIPES,
     Recipe,
     architecture_of,
     augment,
+    build_for,
     fitted,
     learning_rate,
     precision_on,
@@ -198,3 +201,92 @@ def test_each_image_has_a_saturation_of_its_own():
     assert 0 <= saturations.min() < 0.05
     assert 1.45 < saturations.max() <= 1.5 + 1e-4
     assert abs(float(saturations.mean()) - 0.75) < 0.1
+
+
+def low_passed(image, radius):
+    """An image (3, S, S) without frequencies beyond a radius, in sixteenths of the highest."""
+    side = image.shape[-1]
+    frequency = np.fft.fftfreq(side) * 32
+    kept = np.hypot(frequency[:, None], frequency) <= radius
+    return np.fft.ifft2(np.fft.fft2(image) * kept).real.clip(0, 255)
+
+
+def resampled(image, side, how):
+    """An image (3, S, S) made small and large again."""
+    options = {"antialias": True} if how in ("bilinear", "bicubic") else {}
+    small = torch.nn.functional.interpolate(torch.from_numpy(image)[None], (side, side), mode=how, **options)
+    return torch.nn.functional.interpolate(small, image.shape[1:], mode="bilinear")[0].numpy().clip(0, 255)
+
+
+def compressed(image, quality):
+    """An image (3, S, S) in whole grey levels as JPEG."""
+    return jpeg(image.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0), quality).transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_each_image_has_one_edit_or_as_many_as_were_drawn(share, monkeypatch):
+    for name, value in {"SHARE": share, "RADII": (6.3, 6.3), "SIDES": (0.5, 0.5), "QUALITIES": (60, 60)}.items():
+        monkeypatch.setattr(recipes, name, value)
+    batch = (torch.rand(120, 3, 20, 20, generator=torch.Generator().manual_seed(1)) * 200 + 20).round()
+    seen = Counter()
+    for before, after in zip(
+        batch.numpy(), without_fine_detail(batch, torch.Generator().manual_seed(0)).numpy(), strict=True
+    ):
+        if share:
+            smooth = low_passed(before, 6.3).astype(np.float32)
+            made = {how: compressed(resampled(smooth, 10, how), 60) for how in FILTERS}
+        else:
+            made = {how: resampled(before, 10, how) for how in FILTERS}
+            made |= {"low-pass": low_passed(before, 6.3), "jpeg": compressed(before, 60)}
+        off = {how: np.abs(image - after).mean() for how, image in made.items()}
+        best = min(off, key=off.get)
+        assert off[best] < (3 if share else 0.5)
+        seen[best] += 1
+    assert seen.keys() == made.keys()
+    if not share:
+        # each of three as often; one of them in four ways
+        assert min(seen["low-pass"], seen["jpeg"], sum(seen[how] for how in FILTERS)) > 25
+
+
+def test_strengths_are_of_their_whole_range(monkeypatch):
+    monkeypatch.setattr(recipes, "SHARE", 0.0)
+    monkeypatch.setattr(recipes, "FILTERS", ("nearest",))
+    batch = (torch.rand(150, 3, 40, 40, generator=torch.Generator().manual_seed(1)) * 200 + 20).round()
+    after = without_fine_detail(batch, torch.Generator().manual_seed(0))
+    sides = Counter()
+    for side in range(14, 41):
+        small = torch.nn.functional.interpolate(batch, (side, side))
+        large = torch.nn.functional.interpolate(small, batch.shape[2:], mode="bilinear")
+        sides[side] = int(((large - after).abs().amax((1, 2, 3)) <= 0.51).sum())
+    assert 35 < sides.total() < 65
+    found = [side for side, number in sides.items() if number]
+    assert 16 <= min(found) <= 18
+    assert 36 <= max(found) <= 38
+    qualities = [
+        quality
+        for before, image in zip(batch.numpy()[:60], after.numpy(), strict=False)
+        for quality in range(28, 93, 2)
+        if np.array_equal(compressed(before, quality), image)
+    ]
+    assert 30 <= min(qualities) < 50
+    assert 70 < max(qualities) <= 90
+
+
+def test_initial_weights_follow_the_seed_alone():
+    state = torch.get_rng_state()
+    first, again, other = (build_for(replace(PLAIN, seed=seed), 32).conv1.weight for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert build_for(PLAIN, 32).width == PLAIN.width
+    patch = build_for(replace(PLAIN, arch="patch:9"), 32)
+    assert patch(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("changes", [{"arch": "patch:9"}, {"without_cue": True}, {"masked_share": 0.5},
+                                     {"without_cue": True, "without_cue_share": 0.5}, {"start": "swift"}])  # fmt: skip
+def test_what_makes_another_training_stands_in_its_settings(changes):
+    plain, other = PLAIN.settings(), replace(PLAIN, **changes).settings()
+    assert plain.keys() < other.keys()
+    assert changes.items() <= other.items()
+    assert plain.items() <= other.items()
