@@ -2,8 +2,8 @@
 
 What such detectors read rarely survives a saving. So a picture is judged by the rates that were measured on files of
 its kind, at a threshold below which at most `MOST_FALSE_ALARMS` of the photographs lie; where these rates are of no
-use there is no answer, and never is one "real". The rates of known detectors ship in `ordinary.json`, by the sha256 of
-their weights.
+use there is no answer. No answer ever says "real". The rates of known detectors ship in `ordinary.json`, by the sha256
+of their weights.
 """
 
 from functools import cache
@@ -73,7 +73,7 @@ class Rates(BaseModel, frozen=True):
 
 def kind_of(data: bytes) -> Kind:
     """Return the kind of a file by its header; raises ImageError where it cannot be opened."""
-    name, width, height, quality, _holds = file_facts(data)
+    name, width, height, quality, _metadata = file_facts(data)
     if width * height > WHOLE:
         return "halved"
     if name == "JPEG":

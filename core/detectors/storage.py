@@ -23,7 +23,7 @@ from core.storage.seals import Content, read_folder, write_folder
 KIND = "detector"
 # what building a network from settings of the wrong type raises
 UNFIT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-# pictures whose margins are stored with a detector of others and must be the same at every load
+# reference pictures: their margins are stored with a detector that was added, and must be the same at every load
 PICTURES = 8
 
 
@@ -141,7 +141,7 @@ def _check_reference(path: Path, margins: object, detector: Detector) -> None:
     except (OSError, ValueError, EOFError, TypeError) as error:
         raise ContractError(f"{path / REFERENCE} does not hold its reference pictures ({error}); restore it") from None
     _check_finite(path, now)
-    # another network or preprocessing differs by far more
+    # another network or preprocessing differs by far more; `noise` is between two runs, and each may be off by it
     near = np.isclose(now, before, rtol=STEADY, atol=max(STEADY, 2 * detector.noise))
     if not near.all():
         number = int(np.argmin(near))

@@ -14,6 +14,8 @@ from core.images.labels import ClassName, verdict_of
 # a part's decision in words, see `Parts`
 SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
 HELD = {True: " under every fill", False: " under this fill, but not under all"}
+# a map whose values differ by less than this share of the largest is flat
+FLAT = 0.1
 # why a map shows one colour or none; "" where it shows both
 OneColour = Literal["", "zero", "flat", "one sign", "one-sided", "one segment", "nothing decided", "fill"]
 
@@ -181,10 +183,6 @@ def shuffled(explanation: Explanation, *, seed: int) -> Explanation:
     else:
         values = chance.permutation(explanation.decided_values.ravel()).reshape(explanation.decided_values.shape)
     return replace(explanation, values=values, parts=None, undecided=None)
-
-
-# a map whose values differ by less than this share of the largest points nowhere
-FLAT = 0.1
 
 
 def map_diagnostics(values: Floats, *, one_sided: ClassName | None = None) -> Diagnostics:

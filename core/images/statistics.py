@@ -53,8 +53,9 @@ def _chunk_statistics(pixels: Pixels) -> Float32:
     values = pixels.astype(np.float32)
     luma = values @ LUMA
     spread = values.max(axis=3) - values.min(axis=3)
-    # float32 adds these one by one, and of large bright images the sum has too many digits
+    # the sum over a large bright image has more digits than float32
     channels = values.mean(axis=(1, 2), dtype=np.float64)
+    # in the order of `STATISTICS`
     columns = [
         luma.mean(axis=(1, 2)),
         luma.std(axis=(1, 2)),
@@ -72,8 +73,8 @@ def fine_detail(luma: Float32) -> Float32:
     distance = frequency_radius(luma.shape[-1])
     radius = FINE_SHARE * luma.shape[-1] / 2
     total = power.sum(axis=(1, 2))
-    # below this the image is constant and its "spectrum" is rounding error
     fine = (power * (distance > radius)).sum(axis=(1, 2))
+    # below 0.001 the image is constant and its "spectrum" is rounding error
     return np.where(total > 1e-3, fine / np.maximum(total, 1e-3), 0).astype(np.float32)
 
 

@@ -34,9 +34,9 @@ from core.perturbations.frequency import (
 )
 from core.storage.memory import lazy_property
 
-# radii of the spectrum at which bands end, see `core.perturbations.frequency`
-MEDIUM_FROM = 4
-FINE_FROM = 8
+# radii of the spectrum at which bands begin, see `core.perturbations.frequency`: waves of 8 pixels and of 4
+MEDIUM_RADIUS = 4
+FINE_RADIUS = 8
 BANDS = {
     "fine": "fine detail (waves of 1.4 to 4 pixels)",
     "medium": "medium detail (waves of 4 to 8 pixels)",
@@ -95,9 +95,9 @@ class Originals:
         """The frequencies of each of `BANDS`."""
         side = self.own.shape[1]
         return {
-            "fine": ring(FINE_FROM, side=side),
-            "medium": ring(MEDIUM_FROM, FINE_FROM, side=side),
-            "coarse": ring(0, MEDIUM_FROM, side=side),
+            "fine": ring(FINE_RADIUS, side=side),
+            "medium": ring(MEDIUM_RADIUS, FINE_RADIUS, side=side),
+            "coarse": ring(0, MEDIUM_RADIUS, side=side),
         }
 
     def cell(self, absence: str, fine: float, medium: float) -> Spectra:
@@ -121,7 +121,8 @@ class Originals:
 
     def patterned(self, spectra: Spectra, band: str, amount: Float64) -> Pixels:
         """Add a grey pattern of so much energy, float64 (N,), to a band of spectra."""
-        return patterned_elsewhere(spectra, ~self.bands[band], self.noise[..., None], amount)
+        outside = ~self.bands[band]
+        return patterned_elsewhere(spectra, outside, self.noise[..., None], amount)
 
     def versions(self) -> Iterator[tuple[str, Pixels]]:
         """Yield each column with its pictures, uint8 (N, side, side, 3)."""

@@ -83,8 +83,10 @@ def fold(name: str, question: str, answer: str = "", *, explained: str = "", hel
     key = f"fold_{name}"
     # an address that was shared may have a study's former name
     former = [old for old, new in FORMER_NAMES.items() if new == name]
-    is_named = not {name, ALL, *former}.isdisjoint(st.query_params.get(OPEN, "").split("."))
-    if is_named or any(f"fold_{old}" in st.query_params for old in former):
+    in_address = set(st.query_params.get(OPEN, "").split("."))
+    # what a browser wrote into the address under a former name
+    is_bound = any(f"fold_{old}" in st.query_params for old in former)
+    if is_bound or in_address & {name, ALL, *former}:
         st.session_state.setdefault(key, True)
     with st.expander(f"**{question}** {answer}".rstrip(), key=key, on_change="rerun", bind="query-params") as part:
         if part.open and explained:

@@ -25,7 +25,9 @@ from core.studies.shared.groups import VERDICTS, with_predictions
 from core.studies.study import Context, Parameters, Rows, Study
 
 # probes reported beside an answer but never as one
-_NO_ANSWERS = OTHER_WAYS | {key for key, of in PROBES.items() if of.beside or of.is_control or of.changes_donor}
+_NO_ANSWERS = OTHER_WAYS | {
+    key for key, probe in PROBES.items() if probe.beside or probe.is_control or probe.changes_donor
+}
 # family -> its question
 QUESTIONS = {
     "detail": "Do {} verdicts rest on fine detail?",
@@ -106,16 +108,17 @@ def answering_rate(rates: Sequence[FlipRate]) -> FlipRate:
     That is the one that certainly flips most beyond its strongest control; where none does, or none has a control, the
     one that flips most. Where some strengths are made in every other way too, only those are considered.
     """
-    fair = [rate for rate in rates if rate.contrast.difference is not None]
-    in_all_ways = [rate for rate in fair if in_every_way(rate.column)]
-    fair = in_all_ways or fair
-    certain = [rate for rate in fair if _low(rate) > 0]
+    controlled = [rate for rate in rates if rate.contrast.difference is not None]
+    in_all_ways = [rate for rate in controlled if in_every_way(rate.column)]
+    candidates = in_all_ways or controlled or rates
+    certain = [rate for rate in candidates if _low(rate) > 0]
     if certain:
         return max(certain, key=_low)
-    return max(fair or rates, key=attrgetter("contrast.measure.value"))
+    return max(candidates, key=attrgetter("contrast.measure.value"))
 
 
 def _low(rate: FlipRate) -> float:
+    """Return the least difference from the strongest control that the interval allows."""
     difference = rate.contrast.difference
     if difference is None:
         return -np.inf
