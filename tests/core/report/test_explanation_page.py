@@ -3,14 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from core.explainers.cam import GRADCAM
-from core.explainers.drawing import Style
+from core.explainers.drawing import DRAWINGS, SIZE, Style, bar_colours, draw_explanation, draw_image, scale_of
 from core.explainers.explanation import Diagnostics, Explanation, Parts, Provenance
 from core.explainers.lime.lime import LIME, LimeSettings
+from core.explainers.settings import settings_text
 from core.findings.numbers import percent, plus
+from core.images.encoding import data_url
+from core.images.palette import END_LABELS
 from core.perturbations.flips import flipping, reason, tabulate_changes
-from core.perturbations.registry import probe_columns
+from core.perturbations.registry import PROBES, probe_columns
 from core.report.comparing import compared
 from core.report.explanation_page import html_of
 from tests.core.report.test_report import REVERSED, Page
@@ -119,3 +123,60 @@ def test_two_explanations_are_compared_as_far_as_they_can_be():
         assert measures.iloc[-1:].tolist() == [fit_as_well] * bool(fit_as_well)
     # half of it is enough
     assert compared([replace(lime, undecided=half), cam], noise)["conclusion"].iloc[0].startswith("They agree")
+
+
+@pytest.mark.parametrize("drawing, other", [("overlay", "alone"), ("alone", "overlay"), ("outline", "alone")])
+def test_a_map_is_drawn_as_chosen_and_in_another_way_beside_its_scale(drawing, other):
+    made = Provenance("tiny", "ab" * 32, 1.234, versions={"torch": "2", "numpy": "3"})
+    cam = explained(RAMP, provenance=made)
+    style = Style("paper", drawing=drawing)
+    text = html_of([(cam, style)], title="a title", label="FAKE")
+    page = Page(text)
+    drawn = [replace(style, drawing=name) for name in (drawing, other)]
+    sources = [str(image["src"]) for image in page.images]
+    expected = [data_url(draw_explanation(cam, style=own)) for own in drawn]
+    assert sources == [data_url(draw_image(cam.image, SIZE)), *expected]
+    assert [str(image["alt"]).rpartition(", ")[2].lower() for image in page.images[1:]] == [
+        DRAWINGS[name] for name in (drawing, other)
+    ]
+    assert ", ".join(bar_colours("paper")) in text
+    assert all(words in page.text for words in END_LABELS["paper"])
+    scale = scale_of(cam, style)
+    assert f"{-scale:.2g}" in page.text
+    assert f"{scale:+.2g}" in page.text
+    assert f"{SIDE} x {SIDE} pixels, enlarged" in page.text
+    assert all(words in page.text for words in ("torch 2, numpy 3", "1.23 seconds", "a title", GRADCAM.title))
+    assert settings_text(cam.settings) in page.text
+    assert GRADCAM.reading(cam) in page.text
+    # one that is read from the run took no time, and a large picture is not enlarged
+    large = replace(cam, image=np.zeros((SIZE, SIZE, 3), np.uint8), provenance=replace(made, seconds=0.0, versions={}))
+    stored = Page(html_of([(large, style)], title=""))
+    assert "seconds" not in stored.text
+    assert "torch" not in stored.text
+    assert "16-bit" in stored.text
+    assert "enlarged" not in stored.text
+    assert "16-bit" not in page.text
+    # parts without a place have no map and no count of pixels
+    parts = Parts(("wave",), np.ones(1), np.zeros(1), np.full(1, 2.0), np.ones(1, np.int8), 0.9, None)
+    placeless = Page(html_of([(explained(None, lime=True, parts=parts), style)], title=""))
+    assert len(placeless.images) == 1
+    assert ["Part", "Effect", "90% interval", "Reading"] in placeless.rows
+    assert ["wave", plus(1.0), f"{plus(0.0)} to {plus(2.0)}", parts.reading(0)] in placeless.rows
+
+
+def test_changes_that_flip_a_verdict_are_told_with_their_margins():
+    columns = probe_columns()
+    margins = dict.fromkeys(columns, -1.0)
+    flipped = [name for name in columns if PROBES[columns[name][0].key].controls][:1]
+    margins |= dict.fromkeys(flipped, 2.0)
+    changes = tabulate_changes(margins, dict.fromkeys(columns, 3.456), -1.25)
+    page = Page(html_of([(explained(RAMP), Style())], title="", label="FAKE", probes=changes))
+    [column] = flipping(changes).index
+    probe, strength = columns[column]
+    [row] = [row for row in page.rows if row[0] == f"{probe.title}, {strength.at(SIDE).full_label}"]
+    for words in ("REAL", "-1.25 to +2.00", "3.5 grey levels"):
+        assert words in row[1]
+    nothing = tabulate_changes(dict.fromkeys(columns, -1.0), dict.fromkeys(columns, 3.0), -1.25)
+    calm = Page(html_of([(explained(RAMP), Style())], title="", label="FAKE", probes=nothing))
+    assert calm.rows == []
+    assert reason(nothing, side=SIDE, label="FAKE") in calm.text

@@ -3,6 +3,7 @@
 import io
 import tomllib
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ from numpy.testing import assert_array_equal
 from PIL import Image, ImageDraw, ImageFont
 
 from core.explainers.cam import GRADCAM
-from core.explainers.drawing import Style, draw_explanation
+from core.explainers.drawing import Style, bar_colours, draw_explanation
 from core.explainers.explanation import Diagnostics, shuffled
 from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
 from core.homes import ROOT
 from core.images.encoding import enlarged
+from core.images.palette import CLASS_COLOURS, END_LABELS
 from core.report import slide
 from core.report.slide import GAP, MAP, MAPS_TOP, MARGIN, PICTURE, SIZE, TOP, Side, Story, draw_slide
 from tests.conftest import make_detector, textured
@@ -119,3 +121,100 @@ def test_a_slide_is_written_in_the_apps_font_where_that_ships(made, monkeypatch,
     monkeypatch.setattr(slide, "FONT", tmp_path / "none.woff2")
     assert draw_slide(explanations) != own
     slide.font_of.cache_clear()
+
+
+class Laid(Recorded):
+    """Keeps the boxes of texts, (text, left, top, right, bottom), and of filled rectangles, (colour, ...)."""
+
+    boxes: list[tuple[str, float, float, float, float]]
+    filled: list[tuple[str, float, float, float, float]]
+
+    def multiline_text(self, xy, text, **options):
+        start = len(Laid.boxes)
+        box = self.multiline_textbbox(xy, text, font=options["font"], spacing=options["spacing"])
+        super().multiline_text(xy, text, **options)
+        Laid.boxes[start:] = [(text, *box)] if text else []
+
+    def text(self, xy, text, **options):
+        Laid.boxes.append((text, *self.textbbox(xy, text, font=options["font"])))
+        super().text(xy, text, **options)
+
+    def rectangle(self, xy, **options):
+        Laid.filled.append((options["fill"], *xy))
+        super().rectangle(xy, **options)
+
+    def rounded_rectangle(self, xy, *radius, **options):
+        Laid.filled.append((options["fill"], *xy))
+        super().rounded_rectangle(xy, *radius, **options)
+
+
+def lies_in(inner, outer):
+    """Whether a box lies within another."""
+    return outer[0] <= inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
+
+
+def overlap(first, second):
+    """Whether two boxes share a place."""
+    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
+
+
+@pytest.mark.parametrize("length", [1, 60])
+def test_nothing_on_a_slide_lies_on_anything_else_however_long_its_texts(made, monkeypatch, length):
+    monkeypatch.setattr(slide.ImageDraw, "Draw", Laid)
+    Laid.boxes = []
+    Laid.filled = []
+    story = {
+        name: " ".join([f"{name} of what is told"] * length)
+        for name in ("headline", "note", "answer", "first", "second")
+    }
+    placeless = replace(made[1], values=None, diagnostics=Diagnostics(" ".join(["placeless words"] * length)))
+    sides = [Side(made[0].image, "FAKE", story["first"]), Side(made[0].image, "REAL-like", story["second"])]
+    told = Story(story["headline"], sides, story["note"], story["answer"])
+    draw_slide(
+        [(made[0], Style("paper")), (placeless, Style("paper"))], told, random=[shuffled(made[0], seed=1)],
+        label="FAKE", title="title", notes=[" ".join(["noted words"] * length)], address="http://here",
+    )  # fmt: skip
+    places = [(MARGIN + n * (PICTURE + GAP), TOP) for n in range(2)]
+    pictures = [(x, y, x + PICTURE, y + PICTURE) for x, y in places]
+    width = (SIZE[0] - 2 * MARGIN) // 3
+    maps = [(x, MAPS_TOP, x + MAP, MAPS_TOP + MAP) for x in (MARGIN, MARGIN + 2 * width)]
+    texts = {text: box for text, *box in Laid.boxes}
+    verdicts = [texts.pop("FAKE"), texts.pop("REAL-like")]
+    badges = Laid.filled[:2]
+    legend = Laid.filled[2:]
+    # each verdict is in the middle of a badge of its class, in the picture's lower corner
+    for (colour, *badge), text, picture, class_name in zip(badges, verdicts, pictures, ("FAKE", "REAL"), strict=True):
+        assert colour == CLASS_COLOURS[class_name]
+        assert lies_in(text, badge)
+        assert text[0] - badge[0] == pytest.approx(badge[2] - text[2], abs=4)
+        assert lies_in(badge, picture)
+        assert badge[0] - picture[0] == picture[3] - badge[3]
+    # the colours of both ends stand before their words
+    assert [colour for colour, *_ in legend] == [bar_colours("paper")[0], bar_colours("paper")[-1]]
+    for (_, *square), words in zip(legend, END_LABELS["paper"], strict=True):
+        assert 0 < texts[words][0] - square[2] < 20
+        assert square[2] - square[0] == square[3] - square[1]
+        assert square[1] < (texts[words][1] + texts[words][3]) / 2 < square[3]
+        assert square[3] < MAPS_TOP
+    # what was done to a picture stands beneath it
+    for name, picture in zip(("first", "second"), pictures, strict=True):
+        [box] = [box for text, box in texts.items() if text.startswith(name)]
+        assert "\n" not in next(text for text in texts if text.startswith(name))
+        assert box[0] == pytest.approx(picture[0], abs=4)
+        assert 0 < box[1] - picture[3] < 30
+    # names of methods stand above their settings, right of their maps
+    for text, box in texts.items():
+        if text in (GRADCAM.title, "A random map"):
+            beneath = min(other[1] for other in texts.values() if abs(other[0] - box[0]) < 5 and other[1] > box[1])
+            assert 0 < beneath - box[3] < 30
+    everything = [*texts.values(), *pictures, *maps, *(square for _, *square in legend)]
+    slide_box = (MARGIN - 4, 0, SIZE[0] - MARGIN / 2, SIZE[1])
+    assert all(lies_in(box, slide_box) for box in everything)
+    crowded = [(a, b) for a, b in combinations(everything, 2) if overlap(a, b)]
+    assert crowded == []
+    if length > 1:
+        # what is cut off is cut at a word, and most of the room is used
+        by_name = {text.split()[0]: (text, box) for text, box in texts.items()}
+        assert by_name["headline"][1][2] > SIZE[0] * 0.7
+        assert by_name["note"][0].count("\n") > 5
+        assert by_name["note"][1][2] > SIZE[0] * 0.8
