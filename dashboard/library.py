@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -124,10 +125,10 @@ class Opened:
 
 # how Streamlit's caches recognise an opened run, a study of one, and an image set
 BY_STAMP: dict[str | type[Any], Callable[[Any], Any]] = {
-    Opened: lambda opened: opened.stamp,
-    StudyResult: lambda study: str(study.path),
-    Pictures: lambda pictures: pictures.stamp,
-    ImageSet: lambda images: (images.fingerprint, images.side, images.fit),
+    Opened: attrgetter("stamp"),
+    StudyResult: attrgetter("path"),
+    Pictures: attrgetter("stamp"),
+    ImageSet: attrgetter("fingerprint", "side", "fit"),
 }
 
 
@@ -144,7 +145,8 @@ def choose_run() -> str:
     for name in (st.query_params.get("run"), st.session_state.get("run")):
         if name in paths:
             return str(name)
-    return max(paths, key=lambda name: _default_rank(paths[name]), default="")
+    best = max(paths.values(), key=_default_rank, default=None)
+    return "" if best is None else best.name
 
 
 def _default_rank(path: Path) -> tuple[bool, bool, int]:
@@ -238,16 +240,19 @@ def matching(opened: Opened, wanted: Filter) -> NDArray[np.intp]:
 
 def counts(opened: Opened, wanted: Filter) -> NDArray[np.int64]:
     """Count the confusion matrix of what a filter finds, whatever it asks of class and outcome."""
-    wanted = replace(wanted, sort=Filter.sort, page=1, per_page=Filter.per_page)
-    counted: NDArray[np.int64] = _filtered("cells", opened, wanted, _tagged(wanted))
+    counted: NDArray[np.int64] = _filtered("cells", opened, _unordered(wanted), _tagged(wanted))
     return counted
 
 
 def choice_counts(opened: Opened, wanted: Filter, column: str) -> dict[str, int]:
     """Count the images of each choice of a column among those that all other filters find."""
-    others = replace(wanted, sort=Filter.sort, page=1, per_page=Filter.per_page).choosing(column, ())
+    others = _unordered(wanted.choosing(column, ()))
     counted: dict[str, int] = _filtered("choices", opened, others, _tagged(wanted), column)
     return counted
+
+
+def _unordered(wanted: Filter) -> Filter:
+    return replace(wanted, sort=Filter.sort, page=1, per_page=Filter.per_page)
 
 
 FILTERED: dict[str, Callable[..., Any]] = {"rows": find_rows, "cells": cells, "choices": count_choices}
@@ -367,12 +372,12 @@ def runs_beside(opened: Opened) -> list[str]:
 
 def runs_by(detector: Identity) -> Iterator[Opened]:
     """Open the runs by a detector that can be read, this session's first."""
-    own = st.session_state.get("run")
-    for path in sorted(runs().values(), key=lambda path: path.name != own):
+    paths = runs()
+    for name in dict.fromkeys((st.session_state.get("run", ""), *paths)):
         # the sidebar says why one cannot be read
-        with suppress(ContractError):
-            if detector.made(read_manifest(path, "run")):
-                yield open_run(path)
+        with suppress(KeyError, ContractError):
+            if detector.made(read_manifest(paths[name], "run")):
+                yield open_run(paths[name])
 
 
 @cached()

@@ -34,10 +34,11 @@ def draw_sidebar(*, chooses_run: bool) -> None:
             state.put("run", run)
         if found and chooses_run:
             st.session_state["url.run"] = run
+            labels = {name: run_label(name) + UNUSABLE * (name in refused) for name in found}
             st.selectbox(
                 "Run",
                 found,
-                format_func=lambda name: run_label(name) + (UNUSABLE if name in refused else ""),
+                format_func=labels.__getitem__,
                 key="url.run",
                 on_change=_take_run,
                 help=explain("Run"),
@@ -53,9 +54,8 @@ def draw_sidebar(*, chooses_run: bool) -> None:
         st.session_state.setdefault(SHOWS_PIXELS, st.query_params.get(SHOWS_PIXELS) == "on")
         st.toggle("Show pixels", key=SHOWS_PIXELS, help="Draw pixels as squares, not smoothly enlarged.")
         state.put(SHOWS_PIXELS, "on" if st.session_state[SHOWS_PIXELS] else None)
-        status = datasets.registry().status
-        busy = status.state == "reading"
-        poll(status, lambda: datasets.registry().status, _draw_pictures, busy=busy)
+        registry = datasets.registry()
+        poll(registry, datasets.registry, _draw_pictures, busy=registry.status.state == "reading")
 
 
 def run_label(name: str) -> str:
@@ -80,9 +80,9 @@ def _take_run() -> None:
     state.replace_all(kept | {"run": now})
 
 
-def _draw_pictures(status: datasets.Attaching) -> bool:
+def _draw_pictures(registry: datasets.DatasetRegistry) -> bool:
     """Draw the state of the pictures; return whether some are being read."""
-    registry = datasets.registry()
+    status = registry.status
     if st.session_state.get("pictures"):
         # the browser has come back, so the first page is drawn and reading no longer delays it
         registry.begin()

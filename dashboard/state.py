@@ -79,8 +79,11 @@ class Setting:
         return None if value is None or value == self.default else f"{value:g}" if self.kind is float else str(value)
 
     def store(self) -> None:
-        """Write the widget's value to the URL; the widget's callback."""
-        self.set(st.session_state[self.key])
+        """Write the widget's value to the URL, that of a toggle as "on" or "off"; the widget's callback."""
+        value = st.session_state[self.key]
+        if isinstance(value, bool):
+            value = "on" if value else "off"
+        self.set(value)
 
     def linked(self, widget: Callable[..., Any], label: str, **options: Any) -> Any:
         """Draw a widget that shows and sets this parameter; the value."""
@@ -90,18 +93,16 @@ class Setting:
 
     def choose(self, label: str, widget: Callable[..., Any] = st.segmented_control, **options: Any) -> Any:
         """Draw a widget for one of the choices, in their words; return the value."""
-        words = self.choices if isinstance(self.choices, Mapping) else {}
+        choices = self.choices or ()
+        words = choices if isinstance(choices, Mapping) else dict(zip(choices, choices, strict=True))
         if widget is st.segmented_control:
             options.setdefault("required", True)
-        names = {"options": list(self.choices or ()), "format_func": lambda value: words.get(value, str(value))}
-        return self.linked(widget, label, **names | options)
+        return self.linked(widget, label, **{"options": list(words), "format_func": words.__getitem__, **options})
 
-    def toggle(self, label: str, **options: Any) -> bool:
-        """Draw a toggle for a setting that is "on" or "off"; return whether it is on."""
+    def toggle(self, label: str, **options: Any) -> None:
+        """Draw a toggle for a setting that is "on" or "off"."""
         st.session_state[self.key] = self.value == "on"
-        store = lambda: self.set("on" if st.session_state[self.key] else "off")  # noqa: E731
-        st.toggle(label, key=self.key, on_change=store, **options)
-        return bool(self.value == "on")
+        st.toggle(label, key=self.key, on_change=self.store, **options)
 
 
 def put(name: str, text: str | None) -> None:
@@ -142,8 +143,9 @@ def _present_column(column: re.Match[str]) -> str:
     return f"{study}.{present_column(study, column[2])}"
 
 
-def go(page: str, *, run: str, wanted: Filter | None = None, **parameters: str) -> None:
-    """Open a page of views/ on a run, with other parameters and with a filter, which takes along what is `CARRIED`."""
-    filtered = wanted.to_params() if wanted is not None else {}
-    chosen = {name: st.query_params[name] for name in CARRIED if name in st.query_params and wanted is not None}
-    st.switch_page(script_of(page), query_params={"run": run} | chosen | filtered | parameters)
+def show_images(run: str, wanted: Filter | None = None, **parameters: str) -> None:
+    """Open the page Mistakes on a run, with a filter, which takes along what is `CARRIED`, and other parameters."""
+    if wanted is not None:
+        carried = {name: text for name, text in st.query_params.items() if name in CARRIED}
+        parameters = carried | wanted.to_params() | parameters
+    st.switch_page(script_of("mistakes"), query_params={"run": run, **parameters})

@@ -37,7 +37,7 @@ def for_visitors(error: BaseException | str) -> str:
     given = {*homes(), *_parents, ROOT, cache_dir(), Path.home()}
     roots = given | {root.resolve() for root in given}
     # the innermost first, so that nothing of it is left over
-    for root in sorted(roots, key=lambda root: -len(str(root))):
+    for root in sorted(roots, reverse=True):
         for folder in (*(root / inside for inside in INSIDE), root):
             if len(folder.parts) > 1:
                 text = re.sub(rf"{re.escape(str(folder))}[\\/]", "", text)

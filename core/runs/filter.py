@@ -187,7 +187,7 @@ class Filter:
         per_page = _number(params.get("per", ""))
         if per_page is not None and per_page in PAGE_SIZES:
             wanted = replace(wanted, per_page=int(per_page))
-        return replace(wanted, tag=params.get("tag") or None, name=params.get("name") or None)
+        return replace(wanted, tag=params.get("tag") or None, name=params.get("name", "").strip() or None)
 
 
 def range_columns(table: pd.DataFrame) -> list[str]:

@@ -95,10 +95,10 @@ class Case:
         results = pd.Series({column: probe_columns()[column][0].result for column in drawn}, dtype=object)
         flips = results.reindex(flipping(self.changes).index.intersection(drawn, sort=False)).drop_duplicates()[:SHOWN]
         stays = self.changes.loc[drawn[self.changes["flips"][drawn] == 0]].sort_values("size", ascending=False)
-        families = {column: probe_columns()[column][0].family for column in stays.index}
-        stays = stays.assign(family=pd.Series(families), again=results.isin(flips)).loc[lambda rows: ~rows["again"]]
+        stays = stays[~results[stays.index].isin(flips)]
+        families = pd.Series({column: probe_columns()[column][0].family for column in stays.index}, dtype=object)
         most = SHOWN if len(flips) else 2 * SHOWN
-        return [*flips.index, *stays.drop_duplicates("family").index[:most]]
+        return [*flips.index, *families.drop_duplicates().index[:most]]
 
 
 def draw_case(case: Case, *, key: str = "case", focus: bool = False) -> None:

@@ -1,7 +1,6 @@
 """Two runs on the same images: the pictures on which they differ first, and both in numbers."""
 
 from collections.abc import Sequence
-from itertools import product
 
 import pandas as pd
 import streamlit as st
@@ -11,7 +10,6 @@ from core.console import PROGRAM
 from core.findings.answer import certain_side
 from core.findings.contrast import UNKNOWN, Finding
 from core.findings.table import findings_text
-from core.images.labels import CLASSES
 from core.runs.filter import Filter
 from core.runs.metrics import calibration
 from core.runs.run import distinct_names
@@ -33,6 +31,8 @@ from dashboard.state import Setting
 # outcome -> whether the first and the second are right, as filters have it
 RIGHT = {"only first wrong": ("wrong", "right"), "only second wrong": ("right", "wrong")}
 RIGHT["both wrong"] = ("wrong", "wrong")
+# verdicts of both, the disagreements first
+PAIRS = [("REAL", "FAKE"), ("FAKE", "REAL"), ("REAL", "REAL"), ("FAKE", "FAKE")]
 BY_COLUMN = {"category": "By category", "source": "By source", "seen": "By seen and unseen"}
 CLOSER = BY_COLUMN | {"margins": "Margins", "calibration": "Calibration", "studies": "Their studies"}
 
@@ -55,19 +55,14 @@ def draw_verdict_pairs(opened: Opened, wanted: Filter) -> None:
     free = wanted.choosing("predicted", []).choosing("versus.predicted", [])
     table = opened.table.iloc[library.matching(opened, free)]
     counts = table.groupby(["predicted", "versus.predicted"], observed=False).size()
-    options = sorted(product(CLASSES, repeat=2), key=lambda pair: (pair[0] == pair[1], pair[0] == "FAKE"))
+    words = {pair: f"{pair_words(opened, pair)}: {counts.get(pair, 0):,}" for pair in PAIRS}
 
     def admit(now: Filter, pair: tuple[str, str] | None) -> Filter:
         own, others = pair or ("", "")
         return now.choosing("predicted", own.split()).choosing("versus.predicted", others.split())
 
-    st.pills(
-        "Verdicts of both",
-        options,
-        format_func=lambda pair: f"{pair_words(opened, pair)}: {counts.get(pair, 0):,}",
-        wrap=True,
-        **bound(opened, "mistakes.pair", verdict_pair(opened, wanted), admit),
-    )
+    chosen = bound(opened, "mistakes.pair", verdict_pair(opened, wanted), "pair", admit)
+    st.pills("Verdicts of both", PAIRS, format_func=words.__getitem__, wrap=True, **chosen)
 
 
 def link_pictures(opened: Opened) -> None:
@@ -166,7 +161,7 @@ def _draw_outcomes(pair: Pair) -> None:
         right, of_other = RIGHT[row.outcome]
         wanted = Filter().choosing("label", [row.label]).choosing("correct", [right])
         wanted = wanted.choosing("versus.correct", [of_other])
-        state.go("mistakes", run=pair.first.name, wanted=wanted, versus=pair.second.name)
+        state.show_images(pair.first.name, wanted, versus=pair.second.name)
 
 
 def _draw_column(pair: Pair, column: str) -> None:
@@ -177,4 +172,4 @@ def _draw_column(pair: Pair, column: str) -> None:
     value = st.selectbox("Show the images of", values, index=None, key=f"compare.{column}.open", width=320)
     if value:
         wanted = Filter().choosing(column, [value])
-        state.go("mistakes", run=pair.first.name, wanted=wanted, versus=pair.second.name)
+        state.show_images(pair.first.name, wanted, versus=pair.second.name)

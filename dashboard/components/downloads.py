@@ -68,7 +68,7 @@ def csv_button(
     """Draw a download button for a table, which is written (and built, if `table` is a function) on a press."""
     file_button(
         label,
-        lambda: as_csv(table() if callable(table) else table),
+        partial(as_csv, table),
         file_name=name,
         mime="text/csv",
         key=key,
@@ -76,8 +76,10 @@ def csv_button(
     )
 
 
-def as_csv(table: pd.DataFrame) -> bytes:
+def as_csv(table: pd.DataFrame | Callable[[], pd.DataFrame]) -> bytes:
     """Write a table as CSV, with "'" before every text that a spreadsheet would run as a formula, headings included."""
+    if callable(table):
+        table = table()
     written = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
     guarded = table.assign(**{name: table[name].astype(object).map(_guarded) for name in written})
     # with both letters in the line's end, a cell that holds one of them is quoted

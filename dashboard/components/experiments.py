@@ -100,7 +100,7 @@ def _draw_table(subject: Subject, changes: pd.DataFrame) -> None:
         },
     )
     csv_button(
-        "Every change (CSV)", lambda: made.drop(columns="picture").rename_axis("change").reset_index(),
+        "Every change (CSV)", made.drop(columns="picture").rename_axis("change").reset_index(),
         f"{subject.name}-probes.csv", key="probes.csv",
     )  # fmt: skip
 
@@ -148,12 +148,9 @@ def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | 
             draw_nearest(answer.features, is_itself, NAMED, "Most alike to it:")
             draw_nearest(answer.features, is_itself | is_same, 1, "The nearest that it calls the other class:")
 
-    follow(
-        lambda: ask(detector, subject.image[None], PredictRequest(), slot="neighbours", sha256=subject.sha256),
-        draw,
-        slot="neighbours",
-        doing=lambda _: "Asking the detector",
-    )
+    slot = "neighbours"
+    status = partial(ask, detector, subject.image[None], PredictRequest(), slot=slot, sha256=subject.sha256)
+    follow(status, draw, slot=slot, doing="Asking the detector")
 
 
 def _cell(opened: Opened, row: int) -> Cell | None:

@@ -4,7 +4,7 @@ One fragment draws all of it from the settings in the address, so that nothing o
 without saying so.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -36,13 +35,13 @@ from core.storage.limits import ContractError
 from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.agreement import draw as draw_agreement
-from dashboard.components.case import Case
 from dashboard.components.charts import draw_parts, parts_table
-from dashboard.components.component import key_of, opens_all
+from dashboard.components.component import key_of, nothing, opens_all
 from dashboard.components.downloads import copy_button, csv_button, file_button
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.picture import explained_picture
 from dashboard.components.plain import plain
+from dashboard.components.probing import last_changes
 from dashboard.components.requests import (
     Subject,
     any_busy,
@@ -83,11 +82,8 @@ class View:
         others: float32 (M, h, w), maps of other images of the kind that runs store, to compare chance with; or None.
         whose: what those images are.
         notes: sentences that must be read with a saved page.
-        probes: returns what flips the verdict, where that is known, for what is saved.
-        thing: what the image shows: "bird".
-        measured: returns how often each change flips such verdicts, in sentences.
         address: that shows this view; "" where there is none to share.
-        story: returns what a slide tells instead of what flips the verdict; None for that.
+        story: returns what a slide tells; None before that is known.
         study: what was measured of the first detector's maps; `draw_explanations` finds it.
     """
 
@@ -98,11 +94,8 @@ class View:
     others: NDArray[np.float32] | None = None
     whose: str = ""
     notes: Sequence[str] = ()
-    probes: Callable[[], pd.DataFrame | None] = lambda: None
-    thing: str = "picture"
-    measured: Callable[[pd.DataFrame], Mapping[str, str]] = lambda changes: {}  # noqa: ARG005
     address: str = ""
-    story: Callable[[], Story | None] = lambda: None
+    story: Callable[[], Story | None] = nothing
     study: StudyResult | None = None
 
     def status(self, detector: DetectorHandle, explainer: AnyExplainer) -> JobStatus | None:
@@ -311,7 +304,7 @@ def _draw_saving(
     measured = {explanation.method: _measured_words(view.study, explanation) for explanation, _ in whole}
     # asked for now: the file is made when no session is at hand
     about: dict[str, Any] = {"label": view.label, "title": view.subject.name, "notes": view.notes}
-    probes = view.probes()
+    probes = last_changes(view.subject, view.detectors[0])
 
     def page() -> bytes:
         lines = compared([explanation for explanation, _ in whole], view.others)["conclusion"].items()
@@ -319,10 +312,7 @@ def _draw_saving(
         return html_of(whole, measured=measured, agreement=agreement, probes=probes, **about).encode()
 
     help = waits or "The reason, both pictures and the maps as a picture of 1920 x 1080 pixels."
-    story = view.story()
-    if story is None and probes is not None:
-        story = Case(view.subject, probes, view.label, view.thing, view.measured(probes)).story()
-    slide = partial(draw_slide, whole, story, random=rest, address=view.address, **about)
+    slide = partial(draw_slide, whole, view.story(), random=rest, address=view.address, **about)
     name = f"{stem}-slide.png"
     options: dict[str, Any] = {"icon": "slideshow", "disabled": not ready, "help": help, "type": "primary"}
     file_button("Save as a slide", slide, file_name=name, mime="image/png", key="slide", **options)

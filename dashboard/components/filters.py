@@ -41,27 +41,38 @@ def wanted_rows(opened: Opened) -> Filter:
     return Filter.from_params(st.query_params.to_dict(), opened.table)
 
 
-def change(opened: Opened, make: Callable[[Filter], Filter]) -> None:
-    """Put a changed filter into the URL; the image that was open gives way to the first one."""
-    before = wanted_rows(opened)
-    state.put_all(dict.fromkeys([*before.to_params(), "id"]) | make(before).to_params())
-
-
-def bound(opened: Opened, key: str, value: Any, apply: Callable[[Filter, Any], Filter]) -> dict[str, Any]:
-    """Return the options of a widget that shows a value of the filter, and by which `apply` changes it."""
-    st.session_state[key] = value
-    take = lambda: change(opened, lambda now: apply(now, st.session_state[key]))  # noqa: E731
-    return {"key": key, "on_change": take}
-
-
 def narrowed(now: Filter, **changes: Any) -> Filter:
-    """Return the filter with other fields, on its first page."""
-    return replace(now, page=1, **changes)
+    """Return the filter with other fields, on its first page unless they name another."""
+    return replace(now, **{"page": 1, **changes})
+
+
+def change(opened: Opened, make: Callable[..., Filter], **keys: str) -> None:
+    """Put a changed filter into the URL; the image that was open gives way to the first one.
+
+    Args:
+        opened: the run.
+        make: returns the changed filter.
+        keys: of the widgets whose values it takes, by its arguments.
+    """
+    before = wanted_rows(opened)
+    values = {name: st.session_state[key] for name, key in keys.items()}
+    state.put_all(dict.fromkeys([*before.to_params(), "id"]) | make(before, **values).to_params())
+
+
+def bound(opened: Opened, key: str, value: Any, name: str, make: Callable[..., Filter] = narrowed) -> dict[str, Any]:
+    """Return the options of a widget that shows a value of the filter, and sets the argument `name` of `make`."""
+    st.session_state[key] = value
+    return {"key": key, "on_change": change, "args": (opened, make), "kwargs": {name: key}}
+
+
+def unfiltered(now: Filter) -> Filter:
+    """Return the filter that finds all images, in the same order."""
+    return Filter(sort=now.sort, per_page=now.per_page)
 
 
 def is_filtered(wanted: Filter) -> bool:
     """Check whether a filter may leave out rows or, by its threshold, change predictions."""
-    return replace(wanted, sort=Filter.sort, page=1, per_page=Filter.per_page) != Filter()
+    return replace(wanted, page=1) != unfiltered(wanted)
 
 
 def filter_key(column: str) -> str:
@@ -72,16 +83,18 @@ def filter_key(column: str) -> str:
 
 def draw_matrix(opened: Opened, wanted: Filter) -> None:
     """Draw the confusion matrix under all other filters; a click on a cell filters those images, or shows all again."""
-    pressed = admitted(wanted)
+    key = "filter.matrix"
+    switch = partial(change, opened, _switched, sent=key)
+    confusion_matrix(library.counts(opened, wanted), key=key, pressed=admitted(wanted), on_open=switch)
 
-    def switch() -> None:
-        cell = clicked(st.session_state["filter.matrix"].open)
-        if cell:
-            label, predicted = ([], []) if pressed == {cell} else ([cell[0]], [cell[1]])
-            cells = wanted_rows(opened).choosing("label", label).choosing("predicted", predicted)
-            change(opened, lambda _: cells.choosing("correct", []))
 
-    confusion_matrix(library.counts(opened, wanted), key="filter.matrix", pressed=pressed, on_open=switch)
+def _switched(now: Filter, sent: Any) -> Filter:
+    """Return the filter of the cell that was clicked, as a browser sent it; of all where it was chosen alone."""
+    cell = clicked(sent.open)
+    if cell is None:
+        return now
+    labels, verdicts = ([], []) if admitted(now) == {cell} else ([cell[0]], [cell[1]])
+    return now.choosing("label", labels).choosing("predicted", verdicts).choosing("correct", [])
 
 
 def admitted(wanted: Filter) -> set[tuple[str, str]] | None:
@@ -107,8 +120,7 @@ def draw_filters(opened: Opened, wanted: Filter) -> None:
         for column in (*DECIDED, "in_train", "is_repeat", "source", "seen", "format", "metadata"):
             draw_choice(opened, wanted, column)
         _draw_range(opened, wanted, "confidence", low=0.5, high=1.0, step=0.01, format="percent")
-        by_name = lambda now, text: narrowed(now, name=text.strip() or None)  # noqa: E731
-        st.text_input("File name contains", max_chars=100, **bound(opened, "filter.name", wanted.name or "", by_name))
+        st.text_input("File name contains", max_chars=100, **bound(opened, "filter.name", wanted.name or "", "name"))
         names = library.tags().names()
         if names:
             _draw_tag(opened, wanted, names)
@@ -146,11 +158,6 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
             st.button(plain(text), key=key, icon=":material/close:", on_click=change, args=(opened, remove))
 
 
-def clear(opened: Opened) -> None:
-    """Remove all filters; the order stays."""
-    change(opened, lambda now: Filter(sort=now.sort, per_page=now.per_page))
-
-
 def draw_choice(opened: Opened, wanted: Filter, column: str, *, counted: bool = True) -> None:
     """Draw a choice of some of a few values, or any, where images differ in them or the URL asks for one.
 
@@ -167,16 +174,22 @@ def draw_choice(opened: Opened, wanted: Filter, column: str, *, counted: bool = 
     counts = library.choice_counts(opened, wanted, column) if counted else {}
     label = short_label(opened, column)
 
-    def name(option: str) -> str:
-        return f"{value_name(option)} {counts.get(option, 0):,}" if counted else value_name(option)
+    is_row = len(options) <= MOST_PILLS
 
-    shared = bound(opened, filter_key(column), chosen, lambda now, values: now.choosing(column, values))
-    shared["help"] = help_of(opened, column)
-    if len(options) <= MOST_PILLS:
-        shared |= {"selection_mode": "multi", "wrap": True, "label_visibility": "visible" if counted else "collapsed"}
-        st.pills(plain(label), options, format_func=lambda option: plain(name(option)), **shared)
-    else:
+    def name(option: str) -> str:
+        text = value_name(option)
+        if counted:
+            text += f" {counts.get(option, 0):,}"
         # options of a list are not Markdown
+        return plain(text) if is_row else text
+
+    choose = partial(Filter.choosing, column=column)
+    shared = bound(opened, filter_key(column), chosen, "values", choose)
+    shared["help"] = help_of(opened, column)
+    if is_row:
+        shared |= {"selection_mode": "multi", "wrap": True, "label_visibility": "visible" if counted else "collapsed"}
+        st.pills(plain(label), options, format_func=name, **shared)
+    else:
         st.multiselect(plain(label), options, format_func=name, placeholder=f"any {label.lower()}", **shared)
 
 
@@ -195,11 +208,12 @@ def _draw_range(
 ) -> None:
     """Draw a slider with two ends; an end at its stop filters nothing."""
 
-    def apply(now: Filter, ends: tuple[float, float]) -> Filter:
-        return now.ranging(column, ends[0] if ends[0] > low else -np.inf, ends[1] if ends[1] < high else np.inf)
+    def narrow(now: Filter, ends: tuple[float, float]) -> Filter:
+        first, last = ends
+        return now.ranging(column, first if first > low else -np.inf, last if last < high else np.inf)
 
-    first, last = wanted.within(column)
-    options = bound(opened, filter_key(column), (min(max(first, low), high), max(min(last, high), low)), apply)
+    ends = tuple(np.clip(wanted.within(column), low, high).tolist())
+    options = bound(opened, filter_key(column), ends, "ends", narrow)
     label = plain(short_label(opened, column))
     help = help_of(opened, column)
     st.slider(label, low, high, step=step, help=help, format=format, **options)
@@ -224,9 +238,14 @@ def _steps(extent: Extent) -> tuple[float, float, float, str]:
 def _draw_tag(opened: Opened, wanted: Filter, names: list[str]) -> None:
     """Draw a choice of one of the tags, which all visitors share."""
     counts = library.tag_counts(opened, wanted, names)
-    options = bound(opened, "filter.tag", wanted.tag, lambda now, tag: narrowed(now, tag=tag))
-    write = lambda name: f"{one_direction(name)} {counts.get(name, 0):,}"  # noqa: E731
-    st.selectbox("Tag", names, format_func=write, index=None, placeholder="any", **options)
+    st.selectbox(
+        "Tag",
+        names,
+        format_func=lambda name: f"{one_direction(name)} {counts.get(name, 0):,}",
+        index=None,
+        placeholder="any",
+        **bound(opened, "filter.tag", wanted.tag, "tag"),
+    )
 
 
 def short_label(opened: Opened, column: str) -> str:

@@ -1,6 +1,7 @@
 """What can be said of a picture: the answer with its reason, other detectors, saving, and what its file says."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from core.detectors import known
 from core.detectors.identity import DetectorHandle
 from core.findings.numbers import plus
 from core.images.decoding import ImageError, may_be_transparent
-from core.images.labels import CLASSES, verdict_of
+from core.images.labels import CLASSES, ClassName, verdict_of
 from core.images.palette import CLASS_COLOURS, GREY, rgb
 from core.images.preprocessing import Prepared, Preprocessing, settle
 from core.images.provenance import read_claims, summarise, weigh
@@ -26,7 +27,7 @@ from dashboard.components.case import Case, draw_case, draw_unanswered
 from dashboard.components.downloads import csv_button
 from dashboard.components.picture import Cell, picture_grid, picture_strip
 from dashboard.components.plain import code, plain
-from dashboard.components.probing import changed_pictures, table_of
+from dashboard.components.probing import changed_pictures, last_changes, table_of
 from dashboard.components.requests import Subject, any_busy, ask, follow, poll, waiting
 from dashboard.components.study import draw_maker, readable
 from dashboard.components.uploads import Picture, draw_crop, in_turn, remembered
@@ -113,13 +114,14 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle, thr
         label = f" In truth: {CLASS_WORDS[picture.label]}." if picture.label else ""
         st.markdown(judgement.sentence + label)
 
-    follow(lambda: look(ready, detector), show, slot="upload")
+    follow(partial(look, ready, detector), show, slot="upload")
 
 
 def draw_answered_case(picture: Picture, subject: Subject, detector: DetectorHandle, threshold: Threshold) -> None:
     """Draw what changes the answer on a picture in scope: each changed picture is judged as the picture itself is."""
     preprocessing = detector.about.preprocessing
     changed = changed_pictures(subject.image, subject.sha256)
+    key = "upload.case"
 
     def make() -> NDArray[np.uint8]:
         return np.concatenate([and_saved(image, preprocessing) for image in changed.values()])
@@ -129,20 +131,16 @@ def draw_answered_case(picture: Picture, subject: Subject, detector: DetectorHan
     def show(now: JobStatus) -> None:
         if now.answer is None or len(now.answer) < len(pixels):
             st.markdown("**Changing it in many ways**")
-            draw_unanswered(subject, key="upload.case")
+            draw_unanswered(subject, key=key)
             return
         largest = now.answer.reshape(len(changed), -1).max(axis=1)
         case = Case(subject, table_of(changed, largest - threshold.margin), answers=True)
         st.session_state[STORY] = (subject.sha256, case.story())
         st.markdown(f"**{case.headline}**")
-        draw_case(case, key="upload.case")
+        draw_case(case, key=key)
 
-    follow(
-        lambda: ask(detector, pixels, MarginsRequest(), slot="upload.case"),
-        show,
-        slot="upload.case",
-        doing=lambda done: f"{0 if done is None else len(done)} of {len(pixels)} changed and saved pictures judged",
-    )
+    status = partial(ask, detector, pixels, MarginsRequest(), slot=key)
+    follow(status, show, slot=key, doing="changed and saved pictures judged", of=len(pixels))
     fake = threshold.test["FAKE"]
     real = threshold.test["REAL"]
     photographs = threshold.photographs
@@ -155,9 +153,12 @@ def draw_answered_case(picture: Picture, subject: Subject, detector: DetectorHan
     )
 
 
-def last_story(subject: Subject) -> Story | None:
-    """Return what a slide tells of the answer on this picture, where that was explained; None otherwise."""
+def last_story(subject: Subject, detector: DetectorHandle, label: ClassName | None) -> Story | None:
+    """Return what a slide tells of a picture: its answer or else its verdict; None before one is explained."""
     sha256, story = st.session_state.get(STORY, ("", None))
+    changes = last_changes(subject, detector)
+    if sha256 != subject.sha256 and changes is not None:
+        return Case(subject, changes, label).story()
     return story if sha256 == subject.sha256 else None
 
 
@@ -204,7 +205,7 @@ def draw_signs(picture: Picture, ready: Prepared, detector: DetectorHandle) -> N
         if judgement is not None:
             heading(ORDINARY[judgement.scope], judgement.sentence)
 
-    follow(lambda: look(ready, detector), show, slot="upload")
+    follow(partial(look, ready, detector), show, slot="upload")
 
 
 def draw_ordinary(picture: Picture, ready: Prepared, detector: DetectorHandle, data: bytes | None) -> None:
@@ -271,7 +272,7 @@ def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
         with st.container(border=True):
             st.markdown(f"Asking the detector. {waiting(now)}" if now.busy else f"{SO_WHAT}  \n{links}")
 
-    follow(lambda: look(ready, detector), show, slot="upload")
+    follow(partial(look, ready, detector), show, slot="upload")
 
 
 def colour_strip(verdicts: Sequence[str]) -> NDArray[np.uint8]:
@@ -300,7 +301,8 @@ def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
         # an unnamed index has an empty header, which says nothing to a screen reader
         st.table(table.rename_axis("resampling"), border="horizontal")
 
-    follow(lambda: look(ready, detector, slot="upload.raw"), show, slot="upload.raw")
+    slot = "upload.raw"
+    follow(partial(look, ready, detector, slot=slot), show, slot=slot)
 
 
 def draw_survival(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> None:
@@ -359,7 +361,7 @@ def sent_of(picture: Picture, preprocessing: Preprocessing) -> list[Delivered]:
         bar.empty()
         return made
 
-    return remembered((picture.key, "sent", steps.steps, place), lambda: picture.use(send))
+    return remembered((picture.key, "sent", steps.steps, place), partial(picture.use, send))
 
 
 def mark_of(delivered: Delivered, margin: float | None) -> str:
@@ -443,7 +445,7 @@ def draw_file_box(picture: Picture, data: bytes | None) -> None:
 def draw_file_says(picture: Picture, data: bytes) -> None:
     """Draw what the bytes of an upload's file say of where it came from."""
     # Content Credentials take a process of their own
-    claims = remembered((picture.key, "says"), lambda: in_turn(lambda: read_claims(data)))
+    claims = remembered((picture.key, "says"), partial(in_turn, partial(read_claims, data)))
     colour, weight = WEIGHTS[weigh(claims)]
     st.markdown(f"**{summarise(claims)}** :{colour}-badge[{weight}]")
     st.markdown("\n".join(f"- {plain(claim.kind)}: {plain(claim.sentence)}" for claim in claims))

@@ -12,6 +12,7 @@ from core.explainers.stored import stored_map
 from core.images.labels import ClassName, other_class
 from core.perturbations.flips import flipping, reason
 from core.perturbations.registry import probe_columns
+from core.report.slide import Story
 from core.runs.filter import Filter
 from core.runs.metrics import HALF, predicted_real
 from core.storage.limits import ContractError
@@ -62,10 +63,16 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
     verdict = values["predicted"]
     thing = thing_of(values["category"], "picture")
 
-    def draw(changes: pd.DataFrame) -> None:
+    def case_of(changes: pd.DataFrame) -> Case:
         measured = _measured(opened, verdict, changes) if made_by else {}
-        case = Case(subject, changes, label, thing, measured)
-        draw_case(case, focus=st.session_state.get(PRESSED) == values["id"])
+        return Case(subject, changes, label, thing, measured)
+
+    def draw(changes: pd.DataFrame) -> None:
+        draw_case(case_of(changes), focus=st.session_state.get(PRESSED) == values["id"])
+
+    def story() -> Story | None:
+        changes = last_changes(subject, detectors[0])
+        return None if changes is None else case_of(changes).story()
 
     follow_changes(subject, made_by, opened, row, draw, slot="flips")
     _draw_notes(opened.table.iloc[[row]], wanted)
@@ -87,10 +94,8 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
         label,
         other_maps(opened, verdict=verdict, label=label, row=row) if made_by else None,
         whose=f"other images that are {f'{label} and ' if label else ''}called {verdict}",
-        probes=lambda: last_changes(subject, detectors[0]),
-        thing=thing,
-        measured=lambda changes: _measured(opened, verdict, changes),
         address=address_of(str(values["id"])),
+        story=story,
     )
     draw_explanations(view)
     _draw_further(opened, row, view)
@@ -127,8 +132,11 @@ def _detectors(opened: Opened) -> list[DetectorHandle]:
 def _beside(opened: Opened) -> Setting:
     """Return the choice of a detector beside the run's: it gets the very same pixels, so its input must be as large."""
     made_by = catalogue.maker(opened.run)
-    sized = [name for name, detector in catalogue.detectors().items() if detector.about.side == opened.run.side]
-    return Setting("beside", "", choices=("", *(name for name in sized if made_by is None or name != made_by.name)))
+    names = {"": "none"}
+    for name, detector in catalogue.detectors().items():
+        if detector.about.side == opened.run.side and (made_by is None or name != made_by.name):
+            names[name] = name
+    return Setting("beside", "", names)
 
 
 def _measured(opened: Opened, verdict: str, changes: pd.DataFrame) -> dict[str, str]:
@@ -222,4 +230,4 @@ def _draw_others(opened: Opened, others: list[tuple[Opened, int]], label: ClassN
         st.markdown(sentence)
     beside = _beside(opened)
     if len(beside.choices or ()) > 1:
-        beside.choose("Set its maps beside these", st.selectbox, format_func=lambda name: name or "none", width=280)
+        beside.choose("Set its maps beside these", st.selectbox, width=280)

@@ -69,7 +69,7 @@ def draw_numbers(opened: Opened, rows: pd.DataFrame) -> None:
             cell = confusion_matrix(counts, key="matrix")
             if cell:
                 wanted = _base().choosing("label", cell[:1]).choosing("predicted", cell[1:])
-                state.go("mistakes", run=opened.run.name, wanted=wanted)
+                state.show_images(opened.run.name, wanted)
         with grid.cell():
             _draw_curves(rows, counts)
     measures = measures_of(counts, opened.run.manifest["metrics"][COUNT.value]["auroc"])
@@ -167,7 +167,7 @@ def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:
         csv_button("These numbers (CSV)", rates.rename(columns={"value": column}), name, key=f"csv.{column}")
         if value is not None:
             wanted = base if OF.value == "all" else base.choosing("label", [OF.value])
-            state.go("mistakes", run=opened.run.name, wanted=wanted.choosing(column, [value]))
+            state.show_images(opened.run.name, wanted.choosing(column, [value]))
 
 
 def draw_confidence(opened: Opened, rows: pd.DataFrame) -> None:

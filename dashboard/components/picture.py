@@ -31,7 +31,7 @@ MOST = 128
 # and small ones, about 10 kB each
 MOST_CELLS = 1024
 # Streamlit hashes large arrays by a sample of their values
-BY_BYTES: dict[str | type[Any], Callable[[Any], Any]] = {np.ndarray: lambda image: (image.shape, image.tobytes())}
+BY_BYTES: dict[str | type[Any], Callable[[Any], Any]] = dict.fromkeys((np.ndarray, Explanation), pickle.dumps)
 ENDS: dict[Palette, tuple[str, str]] = {"class": ("FAKE", "REAL"), "paper": ("against", "for the verdict")}
 
 
@@ -109,7 +109,7 @@ def _framed(image: NDArray[np.uint8], verdict: str | None, pixels: bool) -> str:
 
 
 # cached because a page requests its picture again at every poll
-@st.cache_resource(max_entries=MOST, show_spinner=False, hash_funcs={Explanation: pickle.dumps})
+@st.cache_resource(max_entries=MOST, show_spinner=False, hash_funcs=BY_BYTES)
 def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> dict[str, Any]:
     """Return the data of the element."""
     colours = bar_colours(style.palette)

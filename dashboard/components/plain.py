@@ -31,7 +31,8 @@ def plain(text: object) -> str:
         text: what to show; anything but text is shown as `str` writes it.
     """
     line = inline(str(text).strip())
-    return LEADING.sub(lambda found: rf"{found['number'] or ''}\{found['mark'] or found['after']}", line)
+    # a group that is not there is empty
+    return LEADING.sub(r"\g<number>\\\g<mark>\g<after>", line)
 
 
 def with_code(text: object) -> str:
@@ -43,7 +44,7 @@ def with_code(text: object) -> str:
 def inline(text: str) -> str:
     """`plain` for a part of a line: the spaces around it stay."""
     line = INLINE.sub(r"\\\1", re.sub(r"[^\S \u00a0]+", " ", one_direction(text)))
-    return FOUND_LATER.sub(lambda found: found[0] + JOINER, line)
+    return FOUND_LATER.sub(rf"\g<0>{JOINER}", line)
 
 
 def code(text: object) -> str:

@@ -1,6 +1,7 @@
 """What the study of probes has of a run: flip rates, the changes of an image, images to show a change on; cached."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -122,12 +123,8 @@ def follow_changes(
         if now.answer is not None and len(now.answer) == len(pixels):
             show(table_of(changed, now.answer, temperature=detector.about.temperature))
 
-    follow(
-        lambda: ask(detector, pixels, MarginsRequest(), slot=slot),
-        draw_complete,
-        slot=slot,
-        doing=lambda done: "Changing it" if done is None else f"{len(done)} of {len(pixels)} changed pictures judged",
-    )
+    status = partial(ask, detector, pixels, MarginsRequest(), slot=slot)
+    follow(status, draw_complete, slot=slot, doing="changed pictures judged", of=len(pixels))
 
 
 def table_of(changed: Mapping[str, Pixels], margins: NDArray[np.floating], *, temperature: float = 1.0) -> pd.DataFrame:
@@ -174,8 +171,9 @@ def smallest_flips_of(opened: Opened) -> dict[str, str]:
     if study is None or "smallest_flip" not in study.table:
         return {}
     words = {name_of_change(column): change_words(column, opened.run.side) for column in probe_columns()}
-    flips = study.table["smallest_flip"].map(lambda name: words.get(name, name), na_action="ignore")
-    return dict(zip(study.table["id"], flips.fillna("no change that was tried"), strict=True))
+    flips = study.table["smallest_flip"].astype(object)
+    flips = flips.map(words).fillna(flips).fillna("no change that was tried")
+    return dict(zip(study.table["id"], flips, strict=True))
 
 
 def example_of(

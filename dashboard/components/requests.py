@@ -3,7 +3,8 @@
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from operator import methodcaller
+from typing import TypeVar
 
 import numpy as np
 import streamlit as st
@@ -45,7 +46,7 @@ class Subject:
 
 
 # where caches are cleared the old thread must end
-@st.cache_resource(show_spinner=False, on_release=lambda made: made.close(wait=False))
+@st.cache_resource(show_spinner=False, on_release=methodcaller("close", wait=False))
 def worker() -> Worker:
     """Return the thread that owns the detectors, one for all visitors."""
     return Worker()
@@ -104,7 +105,8 @@ def follow(
     show: Callable[[JobStatus], None],
     *,
     slot: str,
-    doing: Callable[[Any], str] | None = None,
+    doing: str = "",
+    of: int = 0,
 ) -> None:
     """Show the status of a request, repeatedly while it is busy, and then why it ended without a full answer.
 
@@ -112,13 +114,15 @@ def follow(
         status: asks for it.
         show: draws its answer so far, if there is one.
         slot: for which part of the page.
-        doing: what is being done, from the last answer or None; without it no progress is drawn.
+        doing: what is being done; without it no progress is drawn.
+        of: how many parts the whole answer has, which are then counted.
     """
 
     def draw(now: JobStatus) -> bool:
         show(now)
-        if doing is not None:
-            draw_progress(now, slot, doing(now.answer))
+        if doing:
+            count = "" if not of else f"{0 if now.answer is None else len(now.answer)} of {of} "
+            draw_progress(now, slot, count + doing)
         draw_ended(now, slot)
         return now.busy
 

@@ -135,7 +135,8 @@ def _draw_rest(explainer: AnyExplainer, offers: Offers) -> None:
 
 def _draw_drawing(offers: Offers) -> None:
     """Draw the choice of methods, and the controls of how all maps are drawn."""
-    offered = {method.name: method for method in explainers(offers, with_map=True)}
+    methods = explainers(offers, with_map=True)
+    titles = {method.name: method.title for method in methods}
     st.session_state["methods.chosen"] = [method.name for method in chosen_methods(offers)]
 
     def choose() -> None:
@@ -144,12 +145,12 @@ def _draw_drawing(offers: Offers) -> None:
 
     st.multiselect(
         "Methods side by side",
-        list(offered),
-        format_func=lambda name: offered[name].title,
+        list(titles),
+        format_func=titles.__getitem__,
         max_selections=MOST,
         key="methods.chosen",
         on_change=choose,
-        help="\n\n".join(f"**{method.title}**: {method.sentence}" for method in offered.values()),
+        help="\n\n".join(f"**{method.title}**: {method.sentence}" for method in methods),
     )
     DRAWING.choose(
         "Maps",

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -191,7 +192,7 @@ def study_files(
         if summary is not None:
             csv_button("Summary (CSV)", summary, f"{name}-summary.csv", key=f"{key}.summary")
         # where it has a row an image, beside names, labels and verdicts
-        beside = lambda: opened.table[ABOUT].merge(table, on="id", suffixes=("", "_of_study"))  # noqa: E731
+        beside = partial(opened.table[ABOUT].merge, table, on="id", suffixes=("", "_of_study"))
         csv_button("Every image (CSV)", beside if "id" in table else table, f"{name}.csv", key=f"{key}.csv")
 
 

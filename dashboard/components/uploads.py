@@ -8,6 +8,7 @@ import math
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -111,10 +112,8 @@ class Picture:
         steps = self.steps(preprocessing)
         place = self.place(preprocessing) if moved else None
 
-        def prepare(pixels: NDArray[np.uint8]) -> Prepared:
-            return prepare_pixels(pixels, steps, place)
-
-        return remembered((self.key, steps.steps, place), lambda: self.use(prepare))
+        prepare = partial(prepare_pixels, preprocessing=steps, location=place)
+        return remembered((self.key, steps.steps, place), partial(self.use, prepare))
 
     def place(self, preprocessing: Preprocessing) -> Location | None:
         """Return where its square was put, None where nobody moved it."""
@@ -192,7 +191,7 @@ def draw_square(
 
     data = {
         "key": key,
-        "source": data_url(remembered((picture.key, "preview"), lambda: picture.use(preview))),
+        "source": data_url(remembered((picture.key, "preview"), partial(picture.use, preview))),
         "width": size[0],
         "height": size[1],
         "place": place and list(place),

@@ -36,7 +36,9 @@ def draw_verdict(text: str) -> None:
 
 def coloured(text: str) -> str:
     """Set the names of the classes in their colours, in a sentence of ours."""
-    return re.sub(r"\b(REAL|FAKE)\b", lambda found: CLASS_WORDS[found[1]], text)
+    for name, words in CLASS_WORDS.items():
+        text = re.sub(rf"\b{name}\b", words, text)
+    return text
 
 
 def thing_of(category: object, otherwise: str = "") -> str:

@@ -154,7 +154,7 @@ def draw_spread(opened: Opened, name: str) -> None:
     with st.container(horizontal=True, gap="small"):
         for words, sign in (("Highest first", "-"), ("Lowest first", "")) if name in STATISTICS else ():
             if st.button(words, icon=":material/grid_view:", key=key_of("data.show", name, words)):
-                state.go("mistakes", run=opened.run.name, wanted=Filter(sort=f"{sign}{name}"))
+                state.show_images(opened.run.name, Filter(sort=f"{sign}{name}"))
 
 
 @cached(max_entries=128)
@@ -244,7 +244,8 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
     if not any(map(len, found.values())):
         st.caption("There are no pairs: no near copies, and no equal pixels in another file.")
         return
-    SIDE.choose("Pairs", format_func=lambda side: f"{SIDES[side]}, {len(found[side]):,}", label_visibility="collapsed")
+    words = {side: f"{title}, {len(found[side]):,}" for side, title in SIDES.items()}
+    SIDE.choose("Pairs", format_func=words.__getitem__, label_visibility="collapsed")
     pairs = found[SIDE.value]
     shown = pairs.head(PAIRS.value)
     training = None
@@ -277,7 +278,7 @@ def _draw_count(opened: Opened, side: str, kind: str, counts: Mapping[str, Any])
         label = f"{'about ' if counts['sampled'] else ''}{counts['count']:,}"
         key = f"data.{side}.{kind}"
         if st.button(label, icon=":material/grid_view:", key=key, disabled=not counts["count"], help="Show the images"):
-            state.go("mistakes", run=opened.run.name, wanted=Filter().choosing(f"duplicates.{side}_kind", [kind]))
+            state.show_images(opened.run.name, Filter().choosing(f"duplicates.{side}_kind", [kind]))
         sides = ", ".join(f"{counts[name.lower()]:,} {CLASS_WORDS[name]}" for name in reversed(CLASSES))
         st.markdown(f"{what}: {sides}{clash}" if counts["count"] and opened.run.classes else what, width="stretch")
 
@@ -313,7 +314,7 @@ def draw_pair(
     names = "" if len(cells) == 2 else f"{plain(own_name)} and {plain(name)}: "
     st.caption(f"{'**Other class.** ' if pair['class'] == 'other' else ''}{names}{alike}")
     if st.button("Open", key=key_of("data.pair", pair["id"], partner), type="tertiary"):
-        state.go("mistakes", run=opened.run.name, id=str(pair["id"]))
+        state.show_images(opened.run.name, id=str(pair["id"]))
 
 
 @st.cache_data(max_entries=32, show_spinner="Looking for the training images", ttl=3600)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ from dashboard.state import Setting
 
 # families with a strip of pictures, in the order of the page
 STRIPS = ("detail", "blocks", "geometry", "colour")
-OWN = [probe for probe in PROBES.values() if not probe.is_control]
+CHANGES = {key: f"{FAMILIES[probe.family]}: {probe.inline}" for key, probe in PROBES.items() if not probe.is_control}
 GROUPS = {
     "category": "What it shows", "cell": "Right and wrong verdicts", "source": "Generator", "seen": "Seen or unseen",
 }  # fmt: skip
@@ -189,7 +190,7 @@ def draw_pictures(
 
 def draw_experiments(opened: Opened, probes: StudyResult) -> None:
     """Draw, folded, what one change does as it grows, and the files of all."""
-    setting = Setting("probe", "lowpass", choices=tuple(probe.key for probe in OWN))
+    setting = Setting("probe", "lowpass", CHANGES)
     with fold("probe", "What does a change do as it grows?", PROBES[setting.value].title) as is_open:
         if is_open:
             draw_probe(opened, probes, setting)
@@ -207,13 +208,7 @@ def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
     # the strongest that was tried in every way
     default = [step.key for step in probe.strengths if in_every_way(probe.column(step.key))][-1]
     strength = Setting("strength", default, {step.key: step.at(opened.run.side).label for step in probe.strengths})
-    setting.linked(
-        st.selectbox,
-        "The change",
-        options=list(setting.choices or ()),
-        format_func=lambda key: f"{FAMILIES[PROBES[key].family]}: {PROBES[key].inline}",
-        width=420,
-    )
+    setting.choose("The change", st.selectbox, width=420)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         strength.choose("How much")
         by_of(opened).choose("Groups by")
@@ -267,9 +262,8 @@ def draw_groups(opened: Opened, probes: StudyResult, probe: Probe, column: str) 
     rates = [rate for rate in rates_of(opened.origin, probes, by, (probe.key,)) if rate.column == column]
     with st.grid(2, min_column_width=400, gap="large") as grid:
         for verdict in VERDICTS:
-            own = sorted(
-                (rate for rate in rates if rate.verdict == verdict), key=lambda rate: -rate.contrast.measure.value
-            )
+            own = [rate for rate in rates if rate.verdict == verdict]
+            own.sort(key=attrgetter("contrast.measure.value"), reverse=True)
             if not own:
                 continue
             with grid.cell():
@@ -287,7 +281,7 @@ def draw_groups(opened: Opened, probes: StudyResult, probe: Probe, column: str) 
                 # without a category there is nothing to filter by
                 if field == "label" or value != "unknown":
                     wanted = wanted.choosing(field, [value])
-                state.go("mistakes", run=opened.run.name, wanted=wanted)
+                state.show_images(opened.run.name, wanted)
 
 
 def _group_rows(rates: Sequence[FlipRate]) -> pd.DataFrame:
@@ -342,4 +336,4 @@ def draw_neighbours(opened: Opened, answer: StudyResult) -> None:
     if "neighbours.is_agreeing" in opened.table and st.button(
         "Images whose neighbours disagree", icon=":material/grid_view:", key="evidence.disagree"
     ):
-        state.go("mistakes", run=opened.run.name, wanted=Filter().choosing("neighbours.is_agreeing", ["no"]))
+        state.show_images(opened.run.name, Filter().choosing("neighbours.is_agreeing", ["no"]))

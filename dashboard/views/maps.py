@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain, cycle, groupby
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -157,7 +158,7 @@ def draw_answers(findings: Sequence[Finding]) -> None:
 
 def draw_methods(findings: Sequence[Finding]) -> None:
     """Draw a table per verdict, methods by fills: whether the maps beat both controls by deletion and insertion."""
-    for group, mine in groupby(findings, key=lambda finding: finding.group):
+    for group, mine in groupby(findings, key=attrgetter("group")):
         st.markdown(f"{CLASS_WORDS[str(group)]} **verdicts**, by how parts are hidden")
         rows: dict[str, dict[str, str]] = {}
         for finding in mine:
@@ -182,9 +183,8 @@ def _merged(rows: dict[str, dict[str, str]]) -> pd.DataFrame:
 def known_truth() -> tuple[Opened, int] | None:
     """Find a run whose detector adds up scores of patches, and their side in pixels, this page's first."""
     maker = catalogue.maker(opened.run)
-    found = sorted(catalogue.detectors().values(), key=lambda detector: detector != maker)
-    for detector in found:
-        if detector.about.kind == "patch":
+    for detector in (maker, *catalogue.detectors().values()):
+        if detector is not None and detector.about.kind == "patch":
             for run in library.runs_by(detector.identity):
                 return run, int(detector.about.config["field"])
     return None

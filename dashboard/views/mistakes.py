@@ -1,7 +1,5 @@
 """Mistakes: which images the detector gets wrong, and the case of each of them: what flips it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -17,14 +15,14 @@ from dashboard.components.downloads import csv_button, report_download
 from dashboard.components.filters import (
     admitted,
     bound,
-    clear,
+    change,
     draw_active,
     draw_choice,
     draw_filters,
     draw_matrix,
     is_filtered,
-    narrowed,
     sort_names,
+    unfiltered,
     wanted_rows,
 )
 from dashboard.components.glossary import explain
@@ -37,10 +35,10 @@ from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors
 
-MAPS = Setting("maps", "off", choices=("off", "on"))
-CAPTIONS = Setting("captions", "off", choices=("off", "on"))
+MAPS = Setting("maps", "off")
+CAPTIONS = Setting("captions", "off")
 TILE = Setting("tile", "medium", choices=tuple(TILES))
-VIEW = Setting("view", "grid", choices=("grid", "case", "sheet"))
+VIEW = Setting("view", "grid")
 # parameters of an address that are about an open image
 ABOUT_IMAGE = frozenset({"id", "evidence", "methods", "beside", "change"})
 # the one cell that is shown -> the page's title, after the number of images in it
@@ -145,8 +143,8 @@ def draw_choosing() -> None:
                 st.warning(with_code(sentence))
     if is_filtered(wanted):
         st.button(
-            "All", icon=":material/filter_alt_off:", type="tertiary", key="filter.clear", on_click=clear,
-            args=(opened,), help="Remove all filters.",
+            "All", icon=":material/filter_alt_off:", type="tertiary", key="filter.clear", on_click=change,
+            args=(opened, unfiltered), help="Remove all filters.",
         )  # fmt: skip
     with st.popover("Order", icon=":material/sort:", type="tertiary"):
         draw_view()
@@ -154,10 +152,10 @@ def draw_choosing() -> None:
 
 def draw_view() -> None:
     """Draw how images are ordered and shown."""
-    by_order = bound(opened, "mistakes.sort", wanted.sort, lambda now, sort: narrowed(now, sort=sort))
+    by_order = bound(opened, "mistakes.sort", wanted.sort, "sort")
     st.selectbox("Order", orders, format_func=orders.__getitem__, **by_order)
     TILE.choose("Size")
-    by_size = bound(opened, "mistakes.per", wanted.per_page, lambda now, count: narrowed(now, per_page=count))
+    by_size = bound(opened, "mistakes.per", wanted.per_page, "per_page")
     st.segmented_control("Per page", PAGE_SIZES, required=True, **by_size)
     CAPTIONS.toggle("Captions", help="Under each image what it is called, how sure, and what it is.")
     if opened.run.maps is not None:
@@ -204,10 +202,8 @@ def draw_pages() -> None:
             st.caption(f"{len(positions):,} of {len(table):,} images", width="content")
         count = pages(len(positions), wanted.per_page)
         if count > 1:
-            turned = lambda now, page: replace(now, page=page)  # noqa: E731
-            st.pagination(
-                count, max_visible_pages=5, **bound(opened, "mistakes.pages", min(wanted.page, count), turned)
-            )
+            by_page = bound(opened, "mistakes.pages", min(wanted.page, count), "page")
+            st.pagination(count, max_visible_pages=5, **by_page)
     if wanted.threshold != HALF:
         st.caption(
             "The % of an image is the detector's own confidence; REAL needs p(REAL) of "

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def draw_lesson(answer: StudyResult, space: str) -> None:
     if not measured:
         st.markdown("**No group errs more than the others, for certain.**")
         return
-    finding = max(measured, key=lambda finding: finding.measure.value)
+    finding = max(measured, key=attrgetter("measure.value"))
     others = "" if finding.control is None else f" ({percent(finding.control.measure.value)} of {finding.control.name})"
     st.markdown(
         f"**Group {finding.details['cluster']} errs most: "
@@ -122,11 +123,11 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
     run = opened.run.name
     chosen = st.session_state.pop(CHOSEN, None)
     if isinstance(chosen, int):
-        state.go("mistakes", run=run, id=str(opened.table["id"].iloc[chosen]))
+        state.show_images(run, id=str(opened.table["id"].iloc[chosen]))
     elif chosen is not None:
         wanted = Filter(area=chosen)
         if len(library.matching(opened, wanted)):
-            state.go("mistakes", run=run, wanted=wanted)
+            state.show_images(run, wanted)
         st.toast("There is no image in that area.", icon=":material/crop_free:")
     choices = colourings(opened)
     colour = Setting("colour", "cluster", choices)
@@ -198,7 +199,7 @@ def draw_rates(opened: Opened, answer: StudyResult, space: str) -> None:
                 )
             if value is not None:
                 number = int(value.removeprefix("group "))
-                state.go("mistakes", run=opened.run.name, wanted=members(space, number, wrong=True))
+                state.show_images(opened.run.name, members(space, number, wrong=True))
     finding_table([finding for finding in answer.findings if finding.key.startswith(f"number-{space}")])
 
 
@@ -248,9 +249,9 @@ def draw_card(opened: Opened, card: Any, space: str, scale: float) -> None:
         rows = opened.rows.get_indexer(ids)
         id_ = image_grid(opened, rows, library.pictures(opened), key=key, size="small")
         if id_:
-            state.go("mistakes", run=opened.run.name, wanted=wanted, id=id_)
+            state.show_images(opened.run.name, wanted, id=id_)
         if st.button(words, key=f"{key}.all", type="tertiary"):
-            state.go("mistakes", run=opened.run.name, wanted=wanted)
+            state.show_images(opened.run.name, wanted)
 
 
 def colourings(opened: Opened) -> dict[str, str]:
@@ -325,8 +326,8 @@ def scatter(opened: Opened, space: str, key: str) -> go.Figure:
 
 def _names(values: pd.Series) -> pd.Series:
     """Name each image's value, the rare ones together."""
-    names = values.astype(object).where(values.notna(), OTHERS)
-    names = names.map(lambda value: figure_text(str(value).replace("_", " ")))
+    names = values.astype(object).where(values.notna(), OTHERS).astype(str)
+    names = names.str.replace("_", " ").map(figure_text)
     frequent = names.value_counts().index[: len(COLOURS)]
     return names.where(names.isin(frequent), OTHERS)
 

@@ -134,7 +134,8 @@ def draw_help(number: int) -> None:
         return
     draw_verdict(f"The detector says {verdicts[number]}")
     row = int(rows[number])
-    cells = {"map": map_cells, "flip": flip_cells}.get(help_, lambda _: [])(row)
+    drawn_by = {"map": map_cells, "flip": flip_cells}
+    cells = drawn_by[help_](row) if help_ in drawn_by else []
     if cells:
         picture_grid(cells, columns=2, least=120)
     elif help_ == "flip":
@@ -202,7 +203,7 @@ def finish() -> None:
         st.button("Ten other images", key="game.again", type="primary", on_click=new_game)
         wrong = bool((table["correct"] == "wrong").any())
         if wrong and st.button("Look at the detector's mistakes", key="game.mistakes"):
-            state.go("mistakes", run=opened.run.name, result="wrong")
+            state.show_images(opened.run.name, result="wrong")
     st.caption("Share the address: others judge the same ten images, each with help at other ones.")
 
 

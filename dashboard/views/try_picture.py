@@ -28,7 +28,6 @@ from dashboard.components.explanations import View, draw_explanations
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
 from dashboard.components.plain import plain, with_code
-from dashboard.components.probing import last_changes
 from dashboard.components.requests import Subject
 from dashboard.components.study import draw_limits
 from dashboard.components.uploads import MAX_FILES, MAX_OWN, MAX_UPLOAD, Picture, pictures_of
@@ -87,7 +86,7 @@ def first_asked(picture: Picture | None, own: str, detectors: dict[str, Detector
     if picture is None:
         return own
     try:
-        shorter = picture.use(lambda pixels: min(pixels.shape[:2]))
+        shorter = min(picture.use(np.shape)[:2])
     except ImageError:
         return own
     steps = {name: detector.about.preprocessing for name, detector in detectors.items()}
@@ -159,8 +158,7 @@ def draw_maps(
             others,
             whose="images of its test set with this verdict",
             notes=list(filter(None, notes)),
-            probes=partial(last_changes, subject, detector),
-            story=partial(judged.last_story, subject),
+            story=partial(judged.last_story, subject, detector, picture.label),
         )
     )
 
@@ -224,10 +222,9 @@ if len(files) > 1:
 if files:
     chosen = next(iter(files))
     if len(files) > 1:
+        names = {id_: picture.name for id_, picture in pictures.items()}
         with body:
-            chosen = st.selectbox(
-                "Explain", list(files), format_func=lambda id_: pictures[id_].name, key="upload.chosen"
-            )
+            chosen = st.selectbox("Explain", list(names), format_func=names.__getitem__, key="upload.chosen")
     picture = pictures[chosen]
     try:
         picture.ready(preprocessing)

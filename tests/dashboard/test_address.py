@@ -5,7 +5,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.runs.filter import Filter
-from dashboard.state import Setting, follow_former_names, go, put_all
+from dashboard.state import Setting, follow_former_names, put_all, show_images
 
 
 class Params(dict[str, str]):
@@ -74,16 +74,16 @@ def test_several_parameters_are_one_step_and_none_where_nothing_changes(monkeypa
     assert params.steps == [{"run": "r", "open": "a.b", "page": "2"}]
 
 
-def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch):
+def test_showing_images_takes_the_filter_and_what_belongs_to_it_along(monkeypatch):
     opened = []
     carried = {"also": "probes.after", "pick": "a,b", "compare": "on", "tile": "large", "maps": "on"}
     monkeypatch.setattr(st, "query_params", {"run": "old", "page": "3", "seed": "7", **carried})
     monkeypatch.setattr(st, "switch_page", lambda page, query_params: opened.append((page, query_params)))
-    go("inspect", run="new", wanted=Filter().choosing("label", ["FAKE"]), id="x")
-    go("try_picture", run="new")
+    show_images("new", Filter().choosing("label", ["FAKE"]), id="x")
+    show_images("new", id="x")
     assert opened == [
-        ("views/inspect.py", {"run": "new", **carried, "true": "FAKE", "id": "x"}),
-        ("views/try_picture.py", {"run": "new"}),
+        ("views/mistakes.py", {"run": "new", **carried, "true": "FAKE", "id": "x"}),
+        ("views/mistakes.py", {"run": "new", "id": "x"}),
     ]
 
 

@@ -110,9 +110,7 @@ def request_app():
     from dashboard.components import requests
 
     status = st.session_state["status"]
-    requests.follow(
-        lambda: status, lambda now: st.caption(f"{now.answer}"), slot="slot", doing=lambda answer: f"after {answer}"
-    )
+    requests.follow(lambda: status, lambda now: st.caption(f"{now.answer}"), slot="slot", doing="letters", of=8)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +118,7 @@ def request_app():
     [
         (JobStatus("waiting", place=2), "", "2", "stop"),
         (JobStatus("waiting"), "", "", "stop"),
-        (JobStatus("running", "some", 0.25), "", "after some", "stop"),
+        (JobStatus("running", "some", 0.25), "", "4 of 8 letters", "stop"),
         (JobStatus("stopped", "some", 0.25), "", None, "go_on"),
         (JobStatus("failed", message="a `b`"), "a `b`", None, "go_on"),
         (JobStatus("done", "all", 1.0), "", None, None),
