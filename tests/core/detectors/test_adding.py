@@ -7,17 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import mannwhitneyu
 from torch import nn
 
 from core.commands import detectors
 from core.console import PROGRAM
 from core.detectors import adding
-from core.detectors.adding import build_from, check_outputs, complete
+from core.detectors.adding import build_from, check_answers, check_outputs, complete
+from core.detectors.detector import Detector
+from core.detectors.manifest import Classes
 from core.detectors.registry import Brought, Request, SourceError
 from core.detectors.storage import load_detector
+from core.images.encoding import encode_png
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.storage.limits import MANIFEST, ContractError
+from tests.conftest import noise
 from tests.core.any_detector import write_set
 from tests.core.detectors.sources.graphs import make_graph
 from tests.core.detectors.sources.made import SAID
@@ -223,3 +229,77 @@ def test_numbers_that_cannot_be_are_refused(fields):
 def test_a_temperature_that_cannot_be_is_refused(graph, temperature):
     with pytest.raises(ValueError, match="temperature"):
         build_from(Request(graph), temperature=temperature)
+
+
+class Answers(nn.Module):
+    """A convolution and a mean, changed by a function of both inputs and answers."""
+
+    def __init__(self, change):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.change = nn.Conv2d(3, 2, 3), change
+
+    def forward(self, inputs):
+        """(N, 3, S, S) to (N, 2)."""
+        return self.change(inputs, self.conv(inputs).mean((2, 3)))
+
+
+def refuse_many(inputs, answers):
+    """Take one picture at a time."""
+    if len(inputs) > 1:
+        raise RuntimeError("one by one")
+    return answers
+
+
+@pytest.mark.parametrize(
+    "change, outputs, usable",
+    [
+        (lambda _, answers: answers, "logits", True),
+        (lambda _, answers: answers.softmax(1), "probabilities", True),
+        (lambda _, answers: 3 * answers.softmax(1), "probabilities", False),
+        (lambda _, answers: answers.softmax(1) - 0.5, "probabilities", False),
+        (lambda _, answers: 100 + 1e-3 * answers, "logits", True),
+        (lambda _, answers: 1e4 + 1e-4 * answers, "logits", False),
+        (lambda _, answers: 0 * answers, "logits", False),
+        (refuse_many, "logits", False),
+        (lambda _, answers: answers.detach(), "logits", False),
+        # on black or on white alone
+        *((lambda inputs, answers, shade=shade: answers / (inputs.mean((1, 2, 3)) != shade)[:, None], "logits", False)
+          for shade in (0.0, 1.0)),
+    ],
+)  # fmt: skip
+def test_answers_are_tried_on_pictures_noise_black_and_white(change, outputs, usable):
+    detector = Detector(Answers(change), Preprocessing(16), Classes(outputs=outputs))
+    if usable:
+        check_outputs(detector)
+    else:
+        with pytest.raises(SourceError):
+            check_outputs(detector)
+
+
+@pytest.mark.parametrize(
+    "missed, accused, usable", [(0, 0, True), (3, 1, True), (9, 4, True), (9, 5, False), (10, 6, False)]
+)
+def test_mistakes_of_both_kinds_are_counted(tmp_path, missed, accused, usable):
+    # ten FAKE and six REAL, whose first pixel says what is called
+    for label, count, wrong in (("FAKE", 10, missed), ("REAL", 6, accused)):
+        (tmp_path / "test" / label).mkdir(parents=True)
+        for number in range(count):
+            picture = noise(16, 16, seed=number + 50 * (label == "REAL"))
+            picture[0, 0] = 255 if (number < wrong) == (label == "FAKE") else 0
+            (tmp_path / "test" / label / f"{number}.png").write_bytes(encode_png(picture))
+    network = Answers(lambda inputs, _: torch.stack([0 * inputs[:, 0, 0, 0], inputs[:, 0, 0, 0] - 0.5], dim=1))
+    detector = Detector(network, Preprocessing(16), Classes())
+    counts = []
+    if not usable:
+        with pytest.raises(SourceError):
+            check_answers(detector, str(tmp_path))
+        return
+    said = check_answers(detector, str(tmp_path), progress=lambda *numbers: counts.append(numbers))
+    right, total, share, auroc, *mistakes = map(float, re.search(CHECKED, said).groups())
+    assert (right, total) == (16 - missed - accused, 16)
+    assert share == pytest.approx(right / 16, abs=1e-4)
+    assert mistakes == [missed, 10, accused, 6]
+    real, fake = 1 - accused / 6, missed / 10
+    assert auroc == pytest.approx(real * (1 - fake) + (real * fake + (1 - real) * (1 - fake)) / 2, abs=1e-4)
+    assert counts[-1] == (16, 16)

@@ -17,6 +17,7 @@ from core.detectors.registry import (
     read_tensors,
     require,
 )
+from core.storage.limits import LIMITS
 from tests.damage import Trap
 
 WEIGHTS = {"0.weight": torch.ones(2, 3), "0.bias": torch.zeros(2)}
@@ -117,3 +118,10 @@ def test_kinds_are_found_by_name_and_packages_if_they_are_there():
     assert require("json", "this").loads("3") == 3
     with pytest.raises(SourceError, match="no_such_package"):
         require("no_such_package", "this")
+
+
+def test_a_file_beyond_any_detectors_size_is_not_read(tmp_path, monkeypatch):
+    torch.save(WEIGHTS, tmp_path / "w.pth")
+    monkeypatch.setitem(LIMITS, ".safetensors", 100)
+    with pytest.raises((OSError, ValueError)):
+        read_tensors(tmp_path / "w.pth")
