@@ -94,15 +94,17 @@ class Setting:
     def choose(self, label: str, widget: Callable[..., Any] = st.segmented_control, **options: Any) -> Any:
         """Draw a widget for one of the choices, in their words; return the value."""
         choices = self.choices or ()
-        words = choices if isinstance(choices, Mapping) else dict(zip(choices, choices, strict=True))
+        words = choices if isinstance(choices, Mapping) else dict(zip(choices, map(str, choices), strict=True))
         if widget is st.segmented_control:
             options.setdefault("required", True)
         return self.linked(widget, label, **{"options": list(words), "format_func": words.__getitem__, **options})
 
-    def toggle(self, label: str, **options: Any) -> None:
-        """Draw a toggle for a setting that is "on" or "off"."""
-        st.session_state[self.key] = self.value == "on"
+    def toggle(self, label: str, **options: Any) -> bool:
+        """Draw a toggle for a setting that is "on" or "off"; return whether it is on."""
+        is_on = bool(self.value == "on")
+        st.session_state[self.key] = is_on
         st.toggle(label, key=self.key, on_change=self.store, **options)
+        return is_on
 
 
 def put(name: str, text: str | None) -> None:
