@@ -4,6 +4,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.detectors import identity
-from core.detectors.identity import find_maker, hash_weights, identify
+from core.detectors.identity import Identity, find_maker, hash_weights, identify, identify_all
 from core.detectors.manifest import Capability, Classes, check_detector_name, describe, layer_words
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
@@ -186,3 +187,53 @@ def test_classes_that_cannot_be_are_refused(fields):
         Classes(**{"fake": ("a",), **fields})
     classes = Classes(("a", "b", "c", "d"), ("d", "b"))
     assert (classes.fake_outputs, classes.real_outputs) == ((1, 3), (0, 2))
+
+
+ABOUT = describe(Path("d"), OLD)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"temperature": 1.6},
+        {"target_layer": "layer3"},
+        {"preprocessing": replace(ABOUT.preprocessing, mean=(0.1, 0.2, 0.4))},
+        {"preprocessing": replace(ABOUT.preprocessing, std=(0.4, 0.5, 0.7))},
+        {"preprocessing": replace(ABOUT.preprocessing, interpolation="box")},
+        {"classes": Classes(("FAKE", "REAL"), ("REAL",))},
+        {"classes": Classes(("a", "REAL"), ("a",))},
+        {"classes": Classes(outputs="probabilities")},
+        {"classes": Classes(threshold=0.25)},
+        {"kind": "timm"},
+    ],
+)
+def test_whatever_an_answer_depends_on_makes_another_identity(changes):
+    first, same = Identity.of("abc", ABOUT), Identity.of("abc", describe(Path("e"), ABOUT.as_manifest()))
+    other = Identity.of("abc", replace(ABOUT, **changes))
+    assert first.fingerprint == same.fingerprint
+    assert len({one.fingerprint for one in (first, other, Identity.of("abd", ABOUT))}) == 3
+    assert first.made({"detector_fingerprint": first.fingerprint})
+    assert not other.made({"detector_fingerprint": first.fingerprint})
+
+
+def test_width_follows_from_the_weights_and_settings_of_other_kinds_do_not():
+    wide = replace(ABOUT, config={"width": 4})
+    assert Identity.of("abc", wide) == Identity.of("abc", ABOUT)
+    kinds = [replace(ABOUT, kind="timm", config={"name": name}) for name in "ab"]
+    assert len({Identity.of("abc", about).fingerprint for about in kinds}) == 2
+
+
+def test_of_several_that_may_have_made_a_run_the_one_that_it_names_did(tmp_path):
+    for name, mean in (("a", 0.4), ("b", 0.5), ("c", 0.5)):
+        save_detector(tmp_path / name, make_detector(preprocessing=Preprocessing(32, mean=(mean,) * 3)), model_card="")
+    (tmp_path / "d").mkdir()
+    known, refused = identify_all({f"my {name}": tmp_path / name for name in "abcd"})
+    assert list(refused) == ["my d"]
+    assert [detector.name for detector in known.values()] == list(known) == ["my a", "my b", "my c"]
+    identity = known["my b"].identity
+    older = {"detector_sha256": identity.weights_sha256, "temperature": identity.temperature}
+    assert find_maker(older, known) == "my a"
+    assert find_maker(older | {"detector": "my c"}, known) == "my c"
+    assert find_maker(older | {"detector": "my d"}, known) == "my a"
+    assert find_maker(older | {"detector_fingerprint": identity.fingerprint}, known) == "my b"
+    assert find_maker(older | {"temperature": 3.0}, known) is None

@@ -10,11 +10,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from core.images.labels import CLASSES
 from core.perturbations.flips import (
     NOTHING,
+    OF_ANY,
+    OF_GENERATED,
     controlled_flips,
     flip_values,
     flipping,
     reason,
     short_margins,
+    short_sizes,
     summarise_flips,
     tabulate_changes,
 )
@@ -121,3 +124,23 @@ def test_margins_are_shortened_to_less_than_half_a_percent_and_keep_their_sign()
     tiny = np.array([1e-7, -1e-7, 1e-30, -1e-30, 0], np.float32)
     assert_array_equal(np.sign(short_margins(tiny)), [1, -1, 1, -1, 0])
     assert np.isnan(short_margins(np.array([np.nan], np.float32))).all()
+
+
+def test_sizes_are_shortened_to_two_digits():
+    sizes = np.array([0.0, 0.01234, 0.995, 1.05001, 9.99, 45.6, 123.4], np.float32)
+    assert_allclose(short_sizes(sizes), [0, 0.012, 1.0, 1.1, 10, 46, 120], rtol=1e-6)
+    assert short_sizes(sizes).dtype == np.float32
+
+
+@pytest.mark.parametrize("margin, verdict", [(2.0, "REAL"), (-2.0, "FAKE")])
+def test_a_reason_says_what_a_verdict_comes_to_on_such_an_image(margin, verdict):
+    margins = dict.fromkeys(COLUMNS, margin) | {"lowpass_8": -margin}
+    changes = tabulate_changes(margins, dict.fromkeys(COLUMNS, 3.0), margin)
+    assert list(flipping(changes).index) == ["lowpass_8"]
+    own = {"FAKE": "is one thing", "REAL": "is another"}
+    assert OF_ANY[verdict] in reason(changes, side=32)
+    assert OF_GENERATED[verdict] in reason(changes, side=32, label="FAKE", says=own)
+    for label in ("REAL", None):
+        assert own[verdict] in reason(changes, side=32, label=label, says=own)
+    still = tabulate_changes(dict.fromkeys(COLUMNS, margin), dict.fromkeys(COLUMNS, 3.0), margin)
+    assert reason(still, side=32) == NOTHING
