@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,13 @@ from PIL import Image
 from scipy.special import logit
 
 from core.commands import runs
+from core.detectors.manifest import Classes
 from core.runs.run import read_run
+from core.runs.scores import join_scores, logits_of, read_scores
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import find_source, run_study
 from core.studies.store import read_study
+from tests.conftest import make_set, textured
 from tests.core.any_detector import write_set
 
 
@@ -131,3 +135,75 @@ def test_studies_of_the_data_are_made_and_those_of_the_detector_are_refused(tmp_
     for name in sorted(set(STUDIES) - able):
         with pytest.raises(ValueError, match="has its scores alone"):
             run_study(find_study(name), source, images=3)
+
+
+def test_probabilities_are_logits_of_the_class_that_they_are_of():
+    scores = np.array([0.0, 0.25, 0.75, 1.0])
+    for fake, sign in (("FAKE", 1), (None, -1)):
+        classes = Classes(("FAKE",) if fake else ("REAL",), ("FAKE",) if fake else (), "probabilities")
+        logits = logits_of(scores, classes, "t")
+        assert logits.shape == (4, 2)
+        np.testing.assert_allclose((logits[:, 0] - logits[:, 1])[1:3], sign * logit(scores[1:3]), atol=1e-6)
+        assert np.isfinite(logits).all()
+    for wrong in ([-0.01, 0.5], [0.5, 1.01]):
+        with pytest.raises(ValueError, match="t has scores outside 0 to 1"):
+            logits_of(np.array(wrong), classes, "t")
+        assert np.isfinite(logits_of(np.array(wrong), replace(classes, outputs="logits"), "t")).all()
+
+
+@pytest.mark.parametrize(
+    "names, paths, refused",
+    [
+        (["FAKE/1.png", "REAL/2.png"], ["x/y/REAL/2.png", "x/y/FAKE/1.png"], ""),
+        (["FAKE/1.png", "REAL/1.png"], [r"REAL\1.png", r"FAKE\1.png"], ""),
+        # as deep as the shallowest
+        (["a/FAKE/1.png", "a/REAL/2.png"], ["2.png", "z/1.png"], ""),
+        (["FAKE/1.png", "REAL/1.png"], ["2.png", "1.png"], "several files are 1.png"),
+        (["FAKE/1.png", "REAL/2.png"], ["b/FAKE/1.png", "a/FAKE/1.png"], "several files are FAKE/1.png"),
+        (["FAKE/1.png", "REAL/2.png"], ["FAKE/1.png", "REAL/3.png"], "t has no score for 1 of 2 images, first REAL/2"),
+        (["FAKE/1.png", "REAL/2.png"], ["FAKE/4.png", "REAL/3.png"], "t has no score for 2 of 2 images, first FAKE/1"),
+    ],
+)
+def test_scores_are_joined_by_the_ends_of_paths(names, paths, refused):
+    images = make_set(textured(2, fine=True, seed=1))
+    images = replace(images, rows=images.rows.assign(name=names))
+    table = pd.DataFrame({"path": paths, "score": [0.125, 0.5]})
+    if refused:
+        with pytest.raises(ValueError, match=refused):
+            join_scores(table, images, "t")
+    else:
+        own, scores = join_scores(table, images, "t")
+        assert scores.tolist() == [0.5, 0.125]
+        assert own is images
+    if "1 of 2" in refused:
+        own, scores = join_scores(table, images, "t", skip_bad=True)
+        assert (own.rows["name"].tolist(), scores.tolist()) == (["FAKE/1.png"], [0.125])
+    elif refused:
+        with pytest.raises(ValueError, match=refused):
+            join_scores(table, images, "t", skip_bad=True)
+    hashes = pd.DataFrame({"sha256": images.rows["sha256"].str.upper()[::-1], "score": [0.125, 0.5]})
+    assert join_scores(hashes, images, "t")[1].tolist() == [0.5, 0.125]
+    with pytest.raises(ValueError, match="several files are"):
+        join_scores(pd.concat([hashes, hashes[:1]]), images, "t")
+
+
+def test_columns_of_scores_have_any_of_their_names(tmp_path):
+    file = tmp_path / "t.csv"
+    for head, key in (("file_name,p_fake", "path"), ("sha256,logit", "sha256"), ("path,sha256,score", "sha256")):
+        middle = "x," * (head.count(",") - 1)
+        file.write_text(f"{head}\n{middle}007,1e3\n{middle}NA,-0.5\n")
+        table = read_scores(file)
+        assert list(table) == [key, "score"]
+        assert table.to_numpy().tolist() == [["007", 1000.0], ["NA", -0.5]]
+    largest = float(np.finfo(np.float32).max / 4)
+    for value, is_read in ((largest, True), (-largest, True), (largest * 1.01, False), ("", False), ("nan", False)):
+        file.write_text(f"path,score\na,0\nb,{value}\n")
+        if is_read:
+            assert read_scores(file)["score"].tolist() == [0, value]
+        else:
+            with pytest.raises(ValueError, match="no finite number as the score of 1 rows, first row 2"):
+                read_scores(file)
+    for head in ("path,other", "other,score"):
+        file.write_text(f"{head}\na,0\n")
+        with pytest.raises(ValueError, match=f"it has {head.replace(',', ', ')}"):
+            read_scores(file)
