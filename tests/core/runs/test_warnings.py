@@ -1,13 +1,18 @@
 """Warnings of a run: each against its own definition, and none where nothing is wrong."""
 
-from dataclasses import replace
+from collections import Counter
+from dataclasses import asdict, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
 
-from core.runs.warnings import warnings_of
+from core.images.labels import CLASSES
+from core.images.preprocessing import Preprocessing
+from core.runs.run import SCORES
+from core.runs.warnings import count_resized, find_shortcuts, warnings_of
 from tests.core.trust_cues import made_run
 
 
@@ -64,3 +69,82 @@ def test_margins_that_are_noise_or_saturated():
     # nothing can be wrong in a run without images or labels
     assert warnings_of(replace(run, predictions=run.predictions.iloc[:0])) == []
     assert warnings_of(replace(run_of([[3, 1], [1, 3]]), predictions=run.predictions.assign(label=None)[:9])) == []
+
+
+def test_shortcuts_are_what_a_rule_learned_on_half_of_the_files_gets_right_on_the_rest():
+    generator = np.random.default_rng(4)
+    label = np.where(np.arange(400) // 2 % 4 == 0, "FAKE", "REAL")
+    is_fake = label == "FAKE"
+    # of five files of each class in turn, one looks like the other class's
+    turn = np.arange(400) // 8 % 5 == 0
+    rows = pd.DataFrame(
+        {
+            "label": label,
+            "format": np.where(generator.random(400) < 0.02, ~is_fake, is_fake),
+            "metadata": np.where(is_fake ^ turn, "camera", "tool"),
+            "width": np.where(is_fake, 64, generator.choice([32, 64], 400, p=[0.75, 0.25])),
+            "height": 48,
+            "quality": np.where(is_fake, np.nan, generator.choice([75.0, 90.0], 400)),
+        },
+        index=np.arange(400) + 1000,
+    )
+    rows["format"] = rows["format"].map({True: "PNG", False: "JPEG"})
+    values = {
+        "format": rows["format"],
+        "metadata": rows["metadata"],
+        "size": rows["width"].map("{} x 48 px".format),
+        "quality": rows["quality"].map("quality {:.0f}".format).replace("quality nan", "none"),
+    }
+    expected = []
+    for name, column in values.items():
+        value = column.to_numpy()
+        # a value is of the class of which it is the larger share, among the even ones
+        shares = {text: [(value[::2][label[::2] == one] == text).mean() for one in CLASSES] for text in set(value)}
+        called = np.array([CLASSES[int(np.argmax(shares[text]))] for text in value[1::2]])
+        right = np.mean([(called == one)[label[1::2] == one].mean() for one in CLASSES])
+        if right > 0.8 - 1e-9:
+            commonest = [Counter(value[label == one]).most_common(1)[0] for one in CLASSES]
+            words = [
+                f"{text}, {n / (label == one).sum():.0%}" for (text, n), one in zip(commonest, CLASSES, strict=True)
+            ]
+            expected.append([name, *words, pytest.approx(right)])
+    expected.sort(key=lambda row: -row[-1].expected)
+    assert [row[0] for row in expected] == ["quality", "format", "size", "metadata"]
+    assert expected[-1][-1] == 0.8
+    found = find_shortcuts(rows)
+    assert found.to_numpy().tolist() == expected
+    assert list(found) == ["Property", *CLASSES, "Right by it alone"]
+    assert found.index.tolist() == [0, 1, 2, 3]
+    assert list(find_shortcuts(rows[["label", "width"]])) == list(found)
+    assert len(find_shortcuts(rows[["label", "width"]])) == 0
+    assert len(find_shortcuts(rows[["label", "metadata", "width", "height"]])) == 2
+    one_class = find_shortcuts(rows[is_fake])
+    assert (list(one_class), len(one_class)) == (list(found), 0)
+    (sentence,) = warnings_of(made_run(label, label, format=rows["format"].to_numpy()))
+    assert "format" in sentence
+    assert f"{expected[1][-1].expected:.0%}" in sentence
+    assert all(words in sentence for words in expected[1][1:3])
+
+
+def test_pictures_are_counted_that_were_not_seen_at_their_own_size():
+    sizes = [(32, 32)] * 3 + [(64, 32)] * 2 + [(16, 40)] * 4 + [(100, 90)] * 5
+    height, width = np.array(sizes, float).T
+    run = made_run(["REAL", "FAKE"] * 7, ["REAL", "FAKE"] * 7, height=height, width=width)
+    about = {"detector_sha256": "ab", "preprocess": asdict(Preprocessing(32))}
+    run = replace(run, manifest=about)
+    # of an oblong picture the square in its middle is seen
+    expected = {"shrunk": 5, "enlarged": 4}
+    assert count_resized(run) == expected
+    text = " ".join(warnings_of(run))
+    assert all(f"{number} of 14" in text and change in text for change, number in expected.items())
+    nothing = {"shrunk": 0, "enlarged": 0}
+    assert count_resized(replace(run, predictions=run.predictions.drop(columns="width"))) == nothing
+    assert count_resized(replace(run, manifest=about | {"detector_sha256": SCORES})) == nothing
+    unknown = run.predictions.assign(width=np.where(np.arange(14) < 9, np.nan, width))
+    assert count_resized(replace(run, predictions=unknown)) == {"shrunk": 5, "enlarged": 0}
+
+
+def test_a_public_detectors_false_alarms_elsewhere_are_told(monkeypatch):
+    monkeypatch.setattr("core.runs.warnings.caution_of", lambda manifest: f"Careful with {manifest['known']}.")
+    run = run_of([[480, 20], [20, 480]])
+    assert warnings_of(replace(run, manifest={"known": "d"})) == ["Careful with d."]
