@@ -5,7 +5,7 @@ import pytest
 from lime.wrappers.scikit_image import SegmentationAlgorithm
 from numpy.testing import assert_array_equal
 
-from core.explainers.lime.segmentation import SEGMENTATIONS, grid, segment
+from core.explainers.lime.segmentation import SEGMENTATIONS, segment
 from tests.conftest import textured
 
 IMAGE = textured(1, fine=False, seed=3)[0]
@@ -38,28 +38,6 @@ def test_they_are_the_packages(method, options):
             segment(image, method=method, n_segments=30),
             np.unique(theirs, return_inverse=True)[1].reshape(theirs.shape),
         )
-
-
-@pytest.mark.parametrize(
-    "height, width, count, rows, columns",
-    [
-        (32, 32, 16, 4, 4),
-        (32, 64, 32, 4, 8),
-        (10, 10, 100, 10, 10),
-        (4, 40, 3, 1, 3),
-        (2, 2, 4, 2, 2),
-        (30, 2, 30, 21, 1),
-    ],
-)
-def test_a_grid_is_of_cells_as_square_as_they_can_be(height, width, count, rows, columns):
-    regions = segment(np.zeros((height, width, 3), np.uint8), method="grid", n_segments=count)
-    assert_array_equal(regions, grid(height, width, rows=rows, columns=columns))
-    sizes = [
-        (np.ptp(cells[0]) + 1, np.ptp(cells[1]) + 1)
-        for cells in map(np.nonzero, regions == np.arange(rows * columns)[:, None, None])
-    ]
-    for lengths, whole, parts in zip(zip(*sizes, strict=True), (height, width), (rows, columns), strict=True):
-        assert set(lengths) <= {whole // parts, -(-whole // parts)}
 
 
 @pytest.mark.parametrize("settings", [{"method": "felzenszwalb"}, {"n_segments": 0}, {"n_segments": 1025}])
