@@ -251,6 +251,11 @@ def test_every_number_on_how_good_it_is_is_the_runs(source):  # noqa: F811
     roc = sweep(table)
     drawn = [((x - x0) / (x1 - x0), (y - y0) / (y1 - y0)) for x, y in curve]
     np.testing.assert_allclose(drawn, roc[["false_positive_rate", "true_positive_rate"]], atol=1e-3)
+    # the dashed diagonal is what guessing gives
+    [guessing] = [line for line in shapes(chart["src"], "polyline") if line.get("stroke-dasharray")]
+    ends = [tuple(map(float, point.split(","))) for point in guessing.get("points").split()]
+    assert ends == [curve[0], curve[-1]]
+    assert all(size.isdigit() for size in guessing.get("stroke-dasharray").split())
     [circle] = shapes(chart["src"], "circle")
     alarms = ((truth == "REAL") & (said == "FAKE")).sum() / (truth == "REAL").sum()
     caught = 1 - false_real / (truth == "FAKE").sum()

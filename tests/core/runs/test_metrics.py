@@ -21,11 +21,14 @@ from core.runs.metrics import (
     expected_calibration_error,
     is_right,
     largest,
+    means_by_source,
     metrics,
     result_table,
     sweep,
     wilson_interval,
 )
+
+COLUMNS = ["Sources", "Number", "Images", "Pooled error rate", "Macro mean"]
 
 
 @pytest.fixture
@@ -176,3 +179,30 @@ def test_error_rates_by_category_are_worst_first_and_skip_what_is_absent(table):
     table.loc[3, "predicted"] = "REAL"
     rates = error_by(table, "category")
     assert list(rates[["value", "wrong"]].itertuples(name=None)) == [(0, "d", 1), (1, "a", 0), (2, "b", 0), (3, "c", 0)]
+
+
+def test_scores_of_a_single_image_a_class_are_whole():
+    assert class_scores(np.eye(2, dtype=int)).to_numpy().tolist() == [[1.0] * 3] * 2
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.7])
+def test_each_source_counts_once_in_a_macro_mean_and_each_image_in_a_pooled_rate(table, threshold):
+    assert list(means_by_source(table.assign(source=None))) == COLUMNS
+    assert len(means_by_source(table.assign(source=None))) == 0
+    generator = np.random.default_rng(5)
+    table["source"] = generator.choice(["a", "b", "camera"], 500, p=[0.1, 0.3, 0.6])
+    table.loc[:9, "source"] = None
+    table["seen"] = table["source"].map({"a": "seen", "b": "unseen"})
+    called_real = table["p_real"] > threshold if threshold != 0.5 else table["predicted"] == "REAL"
+    wrong = called_real != (table["label"] == "REAL")
+    expected = []
+    for name, chosen in (("all", ["a", "b", "camera"]), ("seen", ["a"]), ("unseen", ["b"])):
+        inside = table["source"].isin(chosen)
+        rates = [wrong[table["source"] == one].mean() for one in chosen]
+        expected.append([name, len(chosen), inside.sum(), wrong[inside].mean(), np.mean(rates)])
+    means = means_by_source(table, threshold=threshold)
+    assert list(means) == COLUMNS
+    for row, numbers in zip(means.to_numpy().tolist(), expected, strict=True):
+        assert row == [*numbers[:3], *map(pytest.approx, numbers[3:])]
+    assert means_by_source(table.drop(columns="seen"), threshold=threshold).equals(means[:1])
+    assert means_by_source(table[table["source"] != "a"], threshold=threshold)["Sources"].tolist() == ["all", "unseen"]
