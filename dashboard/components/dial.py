@@ -25,7 +25,7 @@ from dashboard import catalogue, library
 from dashboard.components.component import component, one_of
 from dashboard.components.probing import follow_changes, probes_of, rates_of
 from dashboard.components.requests import Subject
-from dashboard.components.words import NO_BREAK, percent
+from dashboard.components.words import short_percent
 from dashboard.library import MAX_RUNS, Opened, cached
 from dashboard.state import Setting, shows_pixels
 
@@ -81,20 +81,11 @@ def draw_dial(
 
     def draw(changes: pd.DataFrame) -> None:
         measured = measured_flips(opened.origin) if own else {}
-        used = changes.reindex(["", *COLUMNS])
-        frames: dict[str, Frame] = {}
-        for column, change in used[used["margin"].notna()].iterrows():
-            frames[str(column)] = {
-                "source": _thumbnail(change["picture"], SMOOTH, pixels=shows_pixels()),
-                "verdict": verdict_of(change["margin"]),
-                "sure": "",
-            }
-            if sure:
-                frames[str(column)]["sure"] = f"{short_percent(max(change['p_real'], 1 - change['p_real']))} sure"
+        frames = _frames(changes.reindex(["", *COLUMNS]), sure=sure)
         side = len(subject.image)
         data = {
             "of": "Verdicts that flip here" if measured else "",
-            "id": f"{key} {subject.sha256} {used['margin']['']}",
+            "id": f"{key} {subject.sha256} {changes['margin']['']}",
             "at": CHANGE.value,
             "crisp": shows_pixels(),
             "picture": frames[""],
@@ -103,18 +94,32 @@ def draw_dial(
             "experiments": [_experiment(experiment, frames, measured, side) for experiment in EXPERIMENTS],
         }
 
-        @st.fragment
-        def mount() -> None:
-            element = f"{key}.dial"
-            _mount(
-                key=element,
-                data=data,
-                on_at_change=lambda: CHANGE.set(one_of(st.session_state[element].at, COLUMNS) or ""),
-            )
-
-        mount()
+        # what moves it draws nothing else again
+        st.fragment(_draw_element)(f"{key}.dial", data)
 
     follow_changes(subject, detector, opened, row, draw, slot=key)
+
+
+def _frames(changes: pd.DataFrame, *, sure: bool) -> dict[str, Frame]:
+    """Return what the browser shows of the picture after each change that was made, by column, with how sure if asked."""
+    frames = {}
+    for column, change in changes[changes["margin"].notna()].iterrows():
+        frames[str(column)] = {
+            "source": _thumbnail(change["picture"], SMOOTH, pixels=shows_pixels()),
+            "verdict": verdict_of(change["margin"]),
+            "sure": f"{short_percent(max(change['p_real'], 1 - change['p_real']))} sure" if sure else "",
+        }
+    return frames
+
+
+def _draw_element(key: str, data: dict[str, Any]) -> None:
+    """Draw the dial; where its knob rests goes into the address."""
+
+    def take() -> None:
+        at = st.session_state[key].at
+        CHANGE.set(one_of(at, COLUMNS))
+
+    _mount(key=key, data=data, on_at_change=take)
 
 
 @cached(max_entries=24)
@@ -138,11 +143,6 @@ def strongest_control(column: str, measured: Measured) -> str | None:
     name = "" if contrast is None or contrast.control is None else contrast.control.name
     chosen = [key for key in probe.controls if PROBES[key].inline == name] or probe.controls[:1]
     return PROBES[chosen[0]].column(strength.key) if chosen else None
-
-
-def short_percent(share: float) -> str:
-    """Write a share in whole percent, as there is room for beneath a small picture: ">99%"."""
-    return percent(share, 0).replace(f"over{NO_BREAK}", ">").replace(f"under{NO_BREAK}", "<")
 
 
 def _experiment(experiment: Probe, frames: Mapping[str, Frame], measured: Measured, side: int) -> dict[str, Any]:

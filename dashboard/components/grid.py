@@ -6,8 +6,10 @@ Streamlit lacks pictures that are buttons, a grid of them that the arrow keys mo
 import html
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -21,7 +23,7 @@ from dashboard.components.component import component, nothing, one_of
 from dashboard.components.plain import code
 from dashboard.components.probing import smallest_flips_of
 from dashboard.components.study import command
-from dashboard.components.words import NO_BREAK, percent, thing_of
+from dashboard.components.words import percent, short_percent, thing_of
 from dashboard.library import Opened
 from dashboard.state import shows_pixels
 
@@ -46,7 +48,6 @@ def image_grid(
     maps: bool = False,
     size: str = "medium",
     on_open: Callable[[], None] = nothing,
-    on_pick: Callable[[], None] | None = None,
     most: int = 0,
     judged: bool = True,
     captions: bool = True,
@@ -65,10 +66,9 @@ def image_grid(
         threshold: of p(REAL), 0 to 1.
         maps: lay the margin map over every image.
         size: a key of `TILES`.
-        on_open: called before the rerun that opening an image causes; `.open` of its state is the id.
-        on_pick: called before the rerun that a selection causes; `.pick` of its state are the ids. Without it
-            nothing can be selected.
-        most: how many can be selected.
+        on_open: called before the rerun that opening or selecting images causes; in its state `.open` is the id of the
+            one that was opened, `.pick` the ids of those that are selected.
+        most: how many can be selected; 0 for none.
         judged: border and badge show the prediction; otherwise the label.
         captions: write prediction, certainty, label and category under each.
         current: id of the image that the page is about, which is highlighted.
@@ -79,44 +79,19 @@ def image_grid(
         The id that was just opened, or None.
     """
     table = opened.judged[COLUMNS].iloc[rows]
-    predictions = np.where(predicted_real(table, threshold), "REAL", "FAKE")
-    badges = predictions if judged else table["label"].astype(str)
-    twice = table["sha256"].duplicated(keep=False)
+    badges = _predictions(table, threshold) if judged else table["label"].astype(str)
+    table = table.assign(twice=table["sha256"].duplicated(keep=False))
     tiles = []
-    for position, prediction, row, again in zip(rows, badges, table.itertuples(), twice, strict=True):
-        # the confidence that filters use; where the threshold flips the verdict it belongs to the other class
-        sure = percent(float(row.confidence)) if judged else ""
-        moved = judged and prediction != row.predicted
-        # an image without a label is neither right nor wrong
-        truth = row.label if isinstance(row.label, str) else ""
-        wrong = bool(truth) and prediction != truth
-        about = one_direction(thing_of(row.category))
-        name = one_direction(row.name)
-        how = f"at this threshold, though {row.predicted} is likelier: {sure}" if moved else f"with {sure}"
-        called = f"called {prediction} {how}, " if judged else ""
-        said = f"is {truth}" if truth else "no label"
-        label = f"{', '.join(filter(None, (name, about)))}: {called}{said}{', wrong' if wrong else ''}. "
-        tiles.append(
-            {
-                "id": row.id,
-                "source": tile_source(opened, int(position), pictures, maps=maps),
-                "said": prediction,
-                "truth": truth,
-                "wrong": wrong,
-                # a narrow tile has no room for words
-                "sure": sure.replace(f"over{NO_BREAK}", ">") + (f" {row.predicted}" if moved else ""),
-                "about": about,
-                "name": name,
-                "twice": bool(again),
-                "tags": list(map(one_direction, (tags or {}).get(row.id, ()))),
-                "label": f"{label}{'This picture is here twice. ' if again else ''}Open.",
-            }
-        )
+    for position, badge, row in zip(rows, badges, table.itertuples(), strict=True):
+        tile = _tile(row, badge, judged=judged)
+        tile["source"] = tile_source(opened, int(position), pictures, maps=maps)
+        tile["tags"] = list(map(one_direction, (tags or {}).get(row.id, ())))
+        tiles.append(tile)
     data = {
         "tiles": tiles,
         "picked": list(picked),
         "most": most,
-        "selectable": on_pick is not None,
+        "selectable": most > 0,
         "tile": TILES[size],
         "judged": judged,
         "captions": captions,
@@ -125,13 +100,57 @@ def image_grid(
         "strip": on_walk is not None,
     }
     result = _mount(
-        key=key,
-        data=data,
-        on_open_change=on_open,
-        on_pick_change=on_pick or nothing,
-        on_walk_change=on_walk or nothing,
+        key=key, data=data, on_open_change=on_open, on_pick_change=on_open, on_walk_change=on_walk or nothing
     )
     return one_of(result.open, opened.rows)
+
+
+def _predictions(table: pd.DataFrame, threshold: float) -> NDArray[np.str_]:
+    return np.where(predicted_real(table, threshold), "REAL", "FAKE")
+
+
+def _label_of(row: Any) -> str:
+    """Return the label of an image; "" without one, which is neither right nor wrong."""
+    return row.label if isinstance(row.label, str) else ""
+
+
+def _tile(row: Any, badge: str, *, judged: bool) -> dict[str, Any]:
+    """Return the words of a tile: for the eye, and the sentence that a screen reader says.
+
+    Args:
+        row: of `COLUMNS`, and `twice`.
+        badge: the class that the tile shows: of the prediction if it is `judged`, else of the label.
+        judged: whether it says how sure the detector is.
+    """
+    label = _label_of(row)
+    about = one_direction(thing_of(row.category))
+    name = one_direction(row.name)
+    sure = ""
+    called = ""
+    if judged:
+        # a narrow tile has no room for words
+        sure = short_percent(float(row.confidence), 1)
+        how = f"with {percent(float(row.confidence))}"
+        if badge != row.predicted:
+            # the confidence that filters use; where the threshold flips the verdict it belongs to the other class
+            sure += f" {row.predicted}"
+            how = f"at this threshold, though {row.predicted} is likelier: {percent(float(row.confidence))}"
+        called = f"called {badge} {how}, "
+    is_wrong = label not in ("", badge)
+    called += f"is {label}" if label else "no label"
+    wrong = ", wrong" if is_wrong else ""
+    twice = "This picture is here twice. " if row.twice else ""
+    return {
+        "id": row.id,
+        "said": badge,
+        "truth": label,
+        "wrong": is_wrong,
+        "sure": sure,
+        "about": about,
+        "name": name,
+        "twice": bool(row.twice),
+        "label": f"{', '.join(filter(None, (name, about)))}: {called}{wrong}. {twice}Open.",
+    }
 
 
 def tile_source(opened: Opened, row: int, pictures: Pictures, *, maps: bool) -> str | None:
@@ -168,33 +187,12 @@ def draw_sheet(opened: Opened, rows: NDArray[np.intp], *, threshold: float) -> N
         rows: positions of the images, in this order.
         threshold: of p(REAL), 0 to 1.
     """
-    pictures = library.pictures(opened)
     flips = smallest_flips_of(opened)
-    has_maps = opened.run.maps is not None
     table = opened.table.iloc[rows]
-    cards = []
-    for position, row, real in zip(rows, table.itertuples(), predicted_real(table, threshold), strict=True):
-        prediction = "REAL" if real else "FAKE"
-        # an image without a label is neither right nor wrong
-        label = row.label if isinstance(row.label, str) else ""
-        frame = f"{prediction} wrong" if label and prediction != label else prediction
-        name = html.escape(one_direction(row.name))
-        sources = [tile_source(opened, int(position), pictures, maps=maps) for maps in (False, True)[: 1 + has_maps]]
-        images = [
-            f'<img class="{frame if number == 0 else ""}" src="{source}" alt="{name}{", its map" if number else ""}">'
-            if source
-            else f'<span class="none {frame}">not available</span>'
-            for number, source in enumerate(sources)
-        ]
-        called = f"{label} called {prediction}, {percent(row.confidence)} sure".lstrip()
-        about = thing_of(row.category, row.name)
-        flip = flips.get(row.id)
-        words = [
-            f"<b>{html.escape(one_direction(about))}</b>: {called}",
-            f"Flipped by {html.escape(flip)}" if flip else "",
-        ]
-        caption = "<br>".join(filter(None, words))
-        cards.append(f'<figure><div class="pair">{"".join(images)}</div><figcaption>{caption}</figcaption></figure>')
+    cards = [
+        _card(opened, int(position), row, prediction, flips.get(row.id))
+        for position, row, prediction in zip(rows, table.itertuples(), _predictions(table, threshold), strict=True)
+    ]
     colours = f"--real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAKE']}"
     st.html(Path(__file__).with_name("sheet.css"))
     st.html(f'<div class="sheet" style="{colours}">{"".join(cards)}</div>')
@@ -204,3 +202,22 @@ def draw_sheet(opened: Opened, rows: NDArray[np.intp], *, threshold: float) -> N
     )
     if not flips:
         st.caption(f"The flips are not measured for this run; {code(command(opened, 'probes'))} does so.")
+
+
+def _card(opened: Opened, position: int, row: Any, prediction: str, flip: str | None) -> str:
+    """Write an image of the sheet as HTML: its picture, its map where the run has maps, and the words beneath."""
+    label = _label_of(row)
+    frame = f"{prediction} wrong" if label not in ("", prediction) else prediction
+    alt = html.escape(one_direction(row.name))
+    pictures = library.pictures(opened)
+    source = tile_source(opened, position, pictures, maps=False)
+    images = f'<img class="{frame}" src="{source}" alt="{alt}">'
+    if source is None:
+        images = f'<span class="none {frame}">not available</span>'
+    if opened.run.maps is not None:
+        images += f'<img src="{tile_source(opened, position, pictures, maps=True)}" alt="{alt}, its map">'
+    about = html.escape(one_direction(thing_of(row.category, row.name)))
+    called = f"{label} called {prediction}, {percent(row.confidence)} sure".lstrip()
+    flipped = "" if flip is None else f"<br>Flipped by {html.escape(flip)}"
+    caption = f"<figcaption><b>{about}</b>: {called}{flipped}</figcaption>"
+    return f'<figure><div class="pair">{images}</div>{caption}</figure>'

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.detectors.identity import DetectorHandle
+from core.explainers.explanation import Explanation
 from core.explainers.stored import stored_map
 from core.images.labels import ClassName, other_class
 from core.perturbations.flips import flipping, reason
@@ -46,16 +47,11 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
         row: the image's position in the run.
     """
     image = library.pictures(opened).get(row)
+    if image is None:
+        _draw_without_picture(opened, row)
+        return
     values = opened.table.iloc[row]
     label = values["label"] if values["label"] in CLASS_WORDS else None
-    if image is None:
-        draw_title(_verdict_words(values))
-        st.info(f"This image's picture is not available. {how_to_get_pictures()}", icon=":material/hide_image:")
-        if opened.run.maps is not None:
-            blank = np.zeros((opened.run.side, opened.run.side, 3), np.uint8)
-            draw_stored(stored_map(opened.run, row, blank), alone=True)
-        draw_about(opened, row, unfolded=True)
-        return
     made_by = catalogue.maker(opened.run)
     detectors = _detectors(opened)
     subject = Subject(image, values["name"])
@@ -79,13 +75,7 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
     draw_original(opened, row)
     stored = None if opened.run.maps is None else stored_map(opened.run, row, image)
     if not detectors:
-        if stored is not None:
-            draw_stored(stored, alone=False)
-        here = "Of this detector only scores are here" if opened.run.scores_only else "Its detector is not here"
-        st.caption(f"{here}, so nothing new can be asked of it.")
-        for sentence in catalogue.refused_detectors().values():
-            st.error(with_code(sentence))
-        draw_about(opened, row)
+        _draw_without_detector(opened, row, stored)
         return
     view = View(
         subject,
@@ -99,6 +89,27 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
     )
     draw_explanations(view)
     _draw_further(opened, row, view)
+
+
+def _draw_without_picture(opened: Opened, row: int) -> None:
+    """Draw what the run has of an image whose picture is not available."""
+    draw_title(_verdict_words(opened.judged.iloc[row]))
+    st.info(f"This image's picture is not available. {how_to_get_pictures()}", icon=":material/hide_image:")
+    if opened.run.maps is not None:
+        blank = np.zeros((opened.run.side, opened.run.side, 3), np.uint8)
+        draw_stored(stored_map(opened.run, row, blank), alone=True)
+    draw_about(opened, row, unfolded=True)
+
+
+def _draw_without_detector(opened: Opened, row: int, stored: Explanation | None) -> None:
+    """Draw what the run has of an image, and why nothing new can be asked about it."""
+    if stored is not None:
+        draw_stored(stored, alone=False)
+    here = "Of this detector only scores are here" if opened.run.scores_only else "Its detector is not here"
+    st.caption(f"{here}, so nothing new can be asked of it.")
+    for sentence in catalogue.refused_detectors().values():
+        st.error(with_code(sentence))
+    draw_about(opened, row)
 
 
 def _headline(opened: Opened, row: int, subject: Subject, label: ClassName | None) -> str:

@@ -20,9 +20,10 @@ from core.perturbations.registry import PROBES, probe_columns
 from core.runs.showcase import choose_other
 from dashboard import library
 from dashboard.components.component import component
-from dashboard.components.dial import SHOWN, measured_flips, second_picture, short_percent, strongest_control
+from dashboard.components.dial import SHOWN, measured_flips, second_picture, strongest_control
 from dashboard.components.probing import stored_changes
 from dashboard.components.requests import Subject
+from dashboard.components.words import short_percent
 from dashboard.library import Opened
 from dashboard.state import Setting, put
 

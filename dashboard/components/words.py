@@ -15,6 +15,11 @@ percent = unbroken_percent
 CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
 
 
+def short_percent(share: float, digits: int = 0) -> str:
+    """Write a share as there is room for beneath a small picture: ">99%"."""
+    return percent(share, digits).replace(f"over{NO_BREAK}", ">").replace(f"under{NO_BREAK}", "<")
+
+
 def heading(title: str, shows: str, *, help: str | None = None) -> None:
     """A page's title, and what it shows."""
     draw_title(title, help=help)

@@ -1,6 +1,6 @@
 """Data, a tab of What it reads: which shortcuts and copies the data contains, and whether the detector uses them."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from plotly.graph_objects import Figure
 
 from core.console import PROGRAM
 from core.cues.cues import BOUND, conclude, find_results, read_results
+from core.findings.contrast import Finding
 from core.homes import homes
 from core.images.labels import CLASSES, other_class
 from core.images.palette import CLASS_COLOURS
@@ -53,12 +54,30 @@ def draw(opened: Opened) -> None:
     if audit is None:
         draw_cues(opened)
         return
-    duplicates = readable(opened, "duplicates")
     # statistic -> how well it separates the classes alone, the worst shortcut first
-    keys = [(finding.key.partition("."), finding) for finding in audit.findings]
-    cues = {name: finding for (kind, _, name), finding in keys if kind in ("fact", "follow")}
+    cues = {}
+    for finding in audit.findings:
+        kind, _, name = finding.key.partition(".")
+        if kind in ("fact", "follow"):
+            cues[name] = finding
     draw_lesson(opened, audit)
-    finding_table([*cues.values(), *(finding for finding in audit.findings if finding.key.startswith("baseline"))])
+    finding_table([*cues.values(), *findings_on(audit, "baseline")])
+    draw_use(audit)
+    draw_distributions(opened, list(cues))
+    draw_cues(opened)
+    draw_fineness(opened, audit)
+    draw_copied(opened)
+    st.caption("Only the cues named here are tested, and a difference between the classes is not an explanation.")
+    study_files(opened, audit, key="data.audit")
+
+
+def findings_on(audit: StudyResult, key: str) -> list[Finding]:
+    """Return the findings of the study whose keys begin so."""
+    return [finding for finding in audit.findings if finding.key.startswith(key)]
+
+
+def draw_use(audit: StudyResult) -> None:
+    """Draw, folded, how the detector does on images that are matched on one cue."""
     with fold(
         "matched",
         "Does the detector use these cues?",
@@ -66,8 +85,12 @@ def draw(opened: Opened) -> None:
         help=explain("AUROC"),
     ) as is_open:
         if is_open:
-            finding_table([one for one in audit.findings if one.key.startswith("lean.") and one.key != "lean.leak"])
+            finding_table([finding for finding in findings_on(audit, "lean.") if finding.key != "lean.leak"])
             st.caption("What changing an image does to its verdict is on the tab Evidence.")
+
+
+def draw_distributions(opened: Opened, cues: Sequence[str]) -> None:
+    """Draw, folded, how the values of cues are distributed over the classes."""
     with fold(
         "spread",
         "How are the cues distributed?",
@@ -78,7 +101,10 @@ def draw(opened: Opened) -> None:
                 for name in cues:
                     with grid.cell():
                         draw_spread(opened, name)
-    draw_cues(opened)
+
+
+def draw_fineness(opened: Opened, audit: StudyResult) -> None:
+    """Draw, folded, the spectrum of each class."""
     with fold(
         "spectrum",
         "Does fineness alone separate the classes?",
@@ -87,7 +113,12 @@ def draw(opened: Opened) -> None:
     ) as is_open:
         if is_open and has_both(opened.run):
             charts.show(spectrum(audit.table), key="data.spectrum", alt="Power by ring and class")
-            finding_table([finding for finding in audit.findings if finding.key.startswith("ring")])
+            finding_table(findings_on(audit, "ring"))
+
+
+def draw_copied(opened: Opened) -> None:
+    """Draw, folded, which test images are copies of training images or of each other."""
+    duplicates = readable(opened, "duplicates")
     with fold(
         "copies",
         "Are test images copies of training images?",
@@ -102,8 +133,6 @@ def draw(opened: Opened) -> None:
         elif is_open and duplicates is not None:
             draw_copies(opened, duplicates)
             study_files(opened, duplicates, key="data.copies")
-    st.caption("Only the cues named here are tested, and a difference between the classes is not an explanation.")
-    study_files(opened, audit, key="data.audit")
 
 
 def draw_lesson(opened: Opened, audit: StudyResult) -> None:

@@ -187,7 +187,6 @@ def draw_grid(current: str | None = None) -> None:
         size=TILE.value,
         captions=CAPTIONS.value == "on" and current is None,
         on_open=take_click,
-        on_pick=take_click,
         most=selection.MOST,
         current=current,
         on_walk=None if current is None else take_walk,

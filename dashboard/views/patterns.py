@@ -272,18 +272,7 @@ def scatter(opened: Opened, space: str, key: str) -> go.Figure:
         space: "features" or "maps".
         key: of `COLOURINGS`, what to colour by.
     """
-    has_place = np.isfinite(opened.table[f"{space}_x"].to_numpy(np.float64))
-    rows = evenly(np.flatnonzero(has_place), MOST_POINTS)
-    table = opened.table.iloc[rows]
-    points = pd.DataFrame({"x": table[f"{space}_x"], "y": table[f"{space}_y"], "row": rows})
-    points["cluster"] = table[f"clusters.{space}_cluster"].astype(int)
-    is_labelled = table["label"].isin(CLASSES)
-    points["cell"] = ("is " + table["label"].astype(str) + ", ").where(is_labelled, "")
-    points["cell"] += "called " + table["predicted"].astype(str)
-    points["sure"] = table["confidence"]
-    points["colour"] = table["confidence"]
-    if key != "confidence":
-        points["colour"] = _names(points["cluster"] if key == "cluster" else table[key])
+    points = points_of(opened, space, key)
     figure = px.scatter(
         points,
         x="x",
@@ -300,28 +289,53 @@ def scatter(opened: Opened, space: str, key: str) -> go.Figure:
         labels={"colour": COLOURINGS[key].lower(), "cell": "picture"},
         render_mode="webgl",
     )
-    named: set[str] = set()
-    for trace in figure.data:
-        # the legend is of colours; symbols have their own key
-        name = re.split(", is |, called ", trace.name)[0]
-        trace.update(name=name, legendgroup=name, showlegend=key not in ("cluster", "confidence") and name not in named)
-        named.add(name)
+    name_colours(figure, has_legend=key not in ("cluster", "confidence"))
     figure.update_traces(marker={"size": float(np.clip(260 / np.sqrt(max(len(points), 1)), 4, 9)), "opacity": 0.75})
     # another colouring keeps the place that was zoomed to, and what a legend hides would still be in a box
     legend = {"itemsizing": "constant", "itemclick": False, "itemdoubleclick": False, "title": None}
     figure.update_layout(height=560, dragmode="select", uirevision=space, legend=legend, coloraxis_colorbar_title=None)
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
-    for number, mine in points.groupby("cluster")[["x", "y"]]:
-        x, y = mine.median()
-        corners = outline(mine.to_numpy(np.float64))
-        path = f"M{' L'.join(f'{x:.2f},{y:.2f}' for x, y in corners)} Z"
-        line = {"color": GREY, "width": 2.5, "dash": DASHES[number % len(DASHES)]}
-        figure.add_shape(type="path", path=path, line=line, layer="above")
-        figure.add_annotation(
-            x=x, y=y, text=f"<b>{number}</b>", showarrow=False, font={"color": "#ffffff", "size": 14},
-            bgcolor="#39414f", borderpad=3, opacity=0.92,
-        )  # fmt: skip
+    for number, places in points.groupby("cluster")[["x", "y"]]:
+        outline_group(figure, number, places)
     return figure
+
+
+def points_of(opened: Opened, space: str, key: str) -> pd.DataFrame:
+    """Return the points of `scatter`: `x`, `y`, `row`, `cluster`, `cell` (a key of `SYMBOLS`), `sure` and `colour`."""
+    has_place = np.isfinite(opened.table[f"{space}_x"].to_numpy(np.float64))
+    rows = evenly(np.flatnonzero(has_place), MOST_POINTS)
+    table = opened.table.iloc[rows]
+    points = pd.DataFrame({"x": table[f"{space}_x"], "y": table[f"{space}_y"], "row": rows})
+    points["cluster"] = table[f"clusters.{space}_cluster"].astype(int)
+    is_labelled = table["label"].isin(CLASSES)
+    points["cell"] = ("is " + table["label"].astype(str) + ", ").where(is_labelled, "")
+    points["cell"] += "called " + table["predicted"].astype(str)
+    points["sure"] = table["confidence"]
+    points["colour"] = table["confidence"]
+    if key != "confidence":
+        points["colour"] = _names(points["cluster"] if key == "cluster" else table[key])
+    return points
+
+
+def name_colours(figure: go.Figure, *, has_legend: bool) -> None:
+    """Name the traces of a figure by their colours alone, each once in its legend; symbols have their own key."""
+    named: set[str] = set()
+    for trace in figure.data:
+        name = re.split(", is |, called ", trace.name)[0]
+        trace.update(name=name, legendgroup=name, showlegend=has_legend and name not in named)
+        named.add(name)
+
+
+def outline_group(figure: go.Figure, number: int, places: pd.DataFrame) -> None:
+    """Draw a line around most points of a group, whose `x` and `y` are `places`, and its number in their middle."""
+    x, y = places.median()
+    path = " L".join(f"{x:.2f},{y:.2f}" for x, y in outline(places.to_numpy(np.float64)))
+    line = {"color": GREY, "width": 2.5, "dash": DASHES[number % len(DASHES)]}
+    figure.add_shape(type="path", path=f"M{path} Z", line=line, layer="above")
+    figure.add_annotation(
+        x=x, y=y, text=f"<b>{number}</b>", showarrow=False, font={"color": "#ffffff", "size": 14},
+        bgcolor="#39414f", borderpad=3, opacity=0.92,
+    )  # fmt: skip
 
 
 def _names(values: pd.Series) -> pd.Series:
