@@ -33,8 +33,8 @@ def refused_runs() -> dict[str, str]:
         try:
             check_manifest(path, read_manifest(path, "run"))
         except ContractError as error:
-            refused[name] = str(error)
-    return {name: for_visitors(sentence) for name, sentence in refused.items()}
+            refused[name] = for_visitors(error)
+    return refused
 
 
 def refused_detectors() -> dict[str, str]:

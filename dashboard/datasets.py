@@ -37,6 +37,11 @@ class Attaching:
     share: float = 0.0
     message: str = ""
 
+    @property
+    def busy(self) -> bool:
+        """True while a set is being read."""
+        return self.state == "reading"
+
 
 Wanted = tuple[str | Path, Sequence[Split], Preprocessing | None]
 
@@ -91,7 +96,7 @@ class DatasetRegistry:
     ) -> bool:
         """Begin to read the splits of a set, resized by `fit`; False where one is being read already."""
         with self._lock:
-            if self.status.state == "reading":
+            if self.status.busy:
                 return False
             self.status = Attaching("reading")
             self._stop.clear()
@@ -182,7 +187,7 @@ def registry() -> DatasetRegistry:
 
 def how_to_get_pictures() -> str:
     """Return a sentence for places where pictures are missing."""
-    if registry().status.state == "reading":
+    if registry().status.busy:
         return "They are being read and will appear here by themselves."
     return "Attach images on the left to see them." if is_local() else "Whoever runs this server can attach them."
 

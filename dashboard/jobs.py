@@ -53,7 +53,7 @@ Asker = tuple[str, str]
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """A request for a detector's predictions of some images: margins, probabilities, margin maps."""
+    """A request for a detector's predictions of some images: margins, probabilities, features."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,11 @@ class Prediction:
     Attributes:
         margins: float32 (K,).
         p_real: float32 (K,), 0 to 1.
-        maps: float32 (K, h, w), signed margin maps; None of a detector that gives none.
         features: float32 (K, C), pooled features; None of a detector that has none.
     """
 
     margins: NDArray[np.float32]
     p_real: NDArray[np.float32]
-    maps: NDArray[np.float32] | None
     features: NDArray[np.float32] | None = None
 
 
@@ -372,7 +370,7 @@ def compute_answer(
     if isinstance(settings, PredictRequest):
         result = detector.full_pass(pixels)
         check_finite(detector, result.margins)
-        yield Prediction(result.margins, detector.p_real(result.margins), result.maps, result.features), 1.0
+        yield Prediction(result.margins, detector.p_real(result.margins), result.features), 1.0
     elif isinstance(settings, WholeRequest):
         for whole in detector.score_whole(pixels[0]):
             # the array grows while pages draw it

@@ -156,7 +156,7 @@ def _default_rank(path: Path) -> tuple[bool, bool, int]:
     except ContractError:
         return False, False, -1
     # what is still being read is available in a moment: the first visitor sees the same run as the next
-    complete = registry().status.state == "reading" or "images.npy" in manifest["files"]
+    complete = registry().status.busy or "images.npy" in manifest["files"]
     complete |= manifest.get("set_fingerprint") in {images.fingerprint for images in registry().sets}
     images = manifest.get("images", 0)
     return complete, path.name == FIRST, images if isinstance(images, int) else -1
@@ -283,7 +283,7 @@ def pictures(opened: Opened) -> Pictures:
     """Find the pixels of a run's rows; while CIFAKE's test set as it ships is being read, of one image at a time."""
     found = _pictures(opened.origin, registry().sets)
     shipped = registry().shipped
-    if not found.found and registry().status.state == "reading" and shipped is not None:
+    if not found.found and registry().status.busy and shipped is not None:
         return _early_pictures(opened.origin, shipped) or found
     return found
 

@@ -1,6 +1,7 @@
 """The sidebar: the run picker, and the source of its pictures."""
 
 from contextlib import suppress
+from operator import attrgetter
 
 import streamlit as st
 
@@ -54,8 +55,7 @@ def draw_sidebar(*, chooses_run: bool) -> None:
         st.session_state.setdefault(SHOWS_PIXELS, st.query_params.get(SHOWS_PIXELS) == "on")
         st.toggle("Show pixels", key=SHOWS_PIXELS, help="Draw pixels as squares, not smoothly enlarged.")
         state.put(SHOWS_PIXELS, "on" if st.session_state[SHOWS_PIXELS] else None)
-        registry = datasets.registry()
-        poll(registry, datasets.registry, _draw_pictures, busy=registry.status.state == "reading")
+        poll(datasets.registry(), datasets.registry, _draw_pictures, attrgetter("status.busy"))
 
 
 def run_label(name: str) -> str:
@@ -80,18 +80,18 @@ def _take_run() -> None:
     state.replace_all(kept | {"run": now})
 
 
-def _draw_pictures(registry: datasets.DatasetRegistry) -> bool:
-    """Draw the state of the pictures; return whether some are being read."""
+def _draw_pictures(registry: datasets.DatasetRegistry) -> None:
+    """Draw the state of the pictures."""
     status = registry.status
     if st.session_state.get("pictures"):
         # the browser has come back, so the first page is drawn and reading no longer delays it
         registry.begin()
     st.session_state["pictures"] = True
-    if status.state == "reading":
+    if status.busy:
         st.progress(status.share, f"{status.doing}, in the background")
         if is_local():
             st.button("Not now", key="attach.stop", on_click=registry.stop, type="tertiary")
-        return True
+        return
     opened = _shown_run()
     if opened is not None:
         found = library.pictures(opened).found
@@ -99,7 +99,7 @@ def _draw_pictures(registry: datasets.DatasetRegistry) -> bool:
         place = registry.recall(opened.run.manifest["set_fingerprint"]) if found < total else None
         if place is not None:
             _attach(place)
-            return True
+            return
         share = "All" if found == total else f"{found:,} of {total:,}"
         st.caption(f"{share} pictures are here.")
     if is_local():
@@ -107,7 +107,6 @@ def _draw_pictures(registry: datasets.DatasetRegistry) -> bool:
     if status.state == "failed":
         sentence = with_code(for_visitors(status.message))
         st.error(sentence if is_local() else "An image set could not be read; the server's log says why.")
-    return False
 
 
 def _draw_attaching() -> None:

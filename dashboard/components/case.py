@@ -14,7 +14,7 @@ import streamlit as st
 from core.images.encoding import enlarged, thumbnail_url
 from core.images.labels import ClassName, verdict_of
 from core.perturbations.flips import flipping, own_columns, reason
-from core.perturbations.registry import PROBES, probe_columns
+from core.perturbations.registry import control_columns, probe_columns
 from core.report.slide import Side, Story
 from dashboard.components.component import component
 from dashboard.components.probing import change_words
@@ -22,7 +22,7 @@ from dashboard.components.requests import Subject
 from dashboard.components.words import percent
 from dashboard.state import shows_pixels
 
-_mount = component(__file__, "case")
+_mount = component("case")
 # thumbnails of each kind
 SHOWN = 3
 # pixels along a side of the picture, for screens with two a CSS pixel
@@ -140,9 +140,7 @@ def draw_unanswered(subject: Subject, *, key: str) -> None:
 
 def control_words(changes: pd.DataFrame, column: str) -> str:
     """Say what a control does to the verdict, the first that flips it, else the first; or that there is none."""
-    probe, strength = probe_columns()[column]
-    controls = [PROBES[key].column(strength.key) for key in probe.controls]
-    made = changes["flips"].reindex(controls).dropna()
+    made = changes["flips"].reindex(control_columns(column)).dropna()
     if made.empty:
         return "No control fits this change."
     control = made.idxmax()

@@ -36,7 +36,7 @@ TEMPLATE = go.layout.Template(
     }
 )
 SYMBOLS = {"FAKE": "diamond", "REAL": "circle"}
-_mount = component(__file__, "matrix")
+_mount = component("matrix")
 SIDE_COLOURS = {1: REAL, -1: FAKE, 0: GREY}
 
 

@@ -21,23 +21,24 @@ OPEN = "open"
 ALL = "all"
 
 
-def component(module: str, name: str) -> Any:
+def component(name: str) -> Any:
     """Register `<name>.js` with `<name>.css` and return what mounts it. Class colours are `--real` and `--fake`.
 
     Args:
-        module: the `__file__` of the module beside both files.
-        name: of the files, and of the element's class.
+        name: of both files in this folder, and of the element's class.
     """
-    own = Path(module).with_name(name)
-    css, js = (
-        "".join(file.with_suffix(kind).read_text("utf-8") for file in (HERE / "base", own)) for kind in (".css", ".js")
-    )
     return st.components.v2.component(
         f"telltale_{name}",
         html=f'<div class="{name}"></div>\n',
-        css=SHARED + css,
-        js=js,
+        css=SHARED + _with_base(f"{name}.css"),
+        js=_with_base(f"{name}.js"),
     )
+
+
+def _with_base(name: str) -> str:
+    """Read a file of this folder, beneath the one that all elements have."""
+    base = (HERE / "base").with_suffix(Path(name).suffix)
+    return base.read_text("utf-8") + (HERE / name).read_text("utf-8")
 
 
 def one_of(sent: object, known: Container[str]) -> str | None:

@@ -18,7 +18,7 @@ from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import CLASSES, verdict_of
 from core.perturbations.flips import NOTHING, flipping, strength_words
 from core.perturbations.probe import Probe
-from core.perturbations.registry import PROBES, probe_columns
+from core.perturbations.registry import PROBES, control_columns, probe_columns
 from core.runs.showcase import choose_picture
 from core.studies.shared.flips import by_change
 from dashboard import catalogue, library
@@ -29,7 +29,7 @@ from dashboard.components.words import short_percent
 from dashboard.library import MAX_RUNS, Opened, cached
 from dashboard.state import Setting, shows_pixels
 
-_mount = component(__file__, "dial")
+_mount = component("dial")
 # the probes on the dial; the first is that of the first screen
 EXPERIMENTS = tuple(probe for probe in PROBES.values() if probe.dial is not None)
 SHOWN = EXPERIMENTS[0]
@@ -37,17 +37,15 @@ SHOWN = EXPERIMENTS[0]
 
 def columns_of(experiment: Probe) -> dict[str, list[str]]:
     """The study's column of each strength, weakest first, and those of its controls at this strength."""
-    return {
-        experiment.column(strength.key): [PROBES[control].column(strength.key) for control in experiment.controls]
-        for strength in experiment.strengths
-    }
+    own = [experiment.column(strength.key) for strength in experiment.strengths]
+    return {column: control_columns(column) for column in own}
 
 
-_USED: set[str] = set()
+# of all of them and of their controls, each once
+COLUMNS: tuple[str, ...] = ()
 for _probe in EXPERIMENTS:
-    for _column, _controls in columns_of(_probe).items():
-        _USED.update((_column, *_controls))
-COLUMNS = tuple(column for column in probe_columns() if column in _USED)
+    _controls = columns_of(_probe)
+    COLUMNS = tuple(dict.fromkeys((*COLUMNS, *_controls, *chain.from_iterable(_controls.values()))))
 # the change that the knob stands at; the first one that flips the verdict where the address names none
 CHANGE = Setting("change", "", choices=("", *COLUMNS))
 Frame = dict[str, str]
@@ -101,7 +99,7 @@ def draw_dial(
 
 
 def _frames(changes: pd.DataFrame, *, sure: bool) -> dict[str, Frame]:
-    """Return what the browser shows of the picture after each change that was made, by column, with how sure if asked."""
+    """Return what the browser shows of the picture after each change that was made, by column; how sure if asked."""
     frames = {}
     for column, change in changes[changes["margin"].notna()].iterrows():
         frames[str(column)] = {
@@ -138,11 +136,11 @@ def strongest_control(column: str, measured: Measured) -> str | None:
 
     None where no control was declared.
     """
-    probe, strength = probe_columns()[column]
+    controls = control_columns(column)
     contrast = measured.get((column, "FAKE"))
     name = "" if contrast is None or contrast.control is None else contrast.control.name
-    chosen = [key for key in probe.controls if PROBES[key].inline == name] or probe.controls[:1]
-    return PROBES[chosen[0]].column(strength.key) if chosen else None
+    named = [control for control in controls if probe_columns()[control][0].inline == name]
+    return next(iter(named + controls), None)
 
 
 def _experiment(experiment: Probe, frames: Mapping[str, Frame], measured: Measured, side: int) -> dict[str, Any]:

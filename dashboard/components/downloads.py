@@ -15,7 +15,7 @@ from dashboard import files, library
 from dashboard.components.component import component
 from dashboard.library import Opened
 
-_mount = component(__file__, "file")
+_mount = component("file")
 # spreadsheets run a cell that begins like this as a formula; some settings also let `;`, tab, CR or LF start a cell
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 

@@ -13,7 +13,7 @@ from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
 from core.perturbations.flips import reason
 from core.perturbations.probe import FAMILIES
-from core.perturbations.registry import PROBES, probe_columns
+from core.perturbations.registry import control_columns, probe_columns
 from core.runs.nearest import find_nearest
 from core.studies.questions.neighbours import NAMED, among_training
 from dashboard import library
@@ -75,14 +75,14 @@ def _draw_table(subject: Subject, changes: pd.DataFrame) -> None:
         picture = None
         if isinstance(change["picture"], np.ndarray):
             picture = thumbnail_url(change["picture"], SMOOTH, pixels=shows_pixels())
-        controls = [PROBES[key].column(strength.key) for key in probe.controls]
+        controls = made["margin"].reindex(control_columns(column)).dropna()
         rows.append({
             "picture": picture,
             "change": f"{FAMILIES[probe.family]}: {probe.inline}",
             "strength": strength.at(len(subject.image)).label,
             "verdict": state,
             "called": verdict_of(change["margin"]),
-            "controls called": ", ".join(map(verdict_of, made["margin"].reindex(controls).dropna())) or None,
+            "controls called": ", ".join(map(verdict_of, controls)) or None,
             "margin": change["margin"],
             "size": change["size"],
         })  # fmt: skip

@@ -121,17 +121,15 @@ def draw_explanation(view: View, explainer: AnyExplainer) -> None:
     """Draw one method's explanation alone, with its settings."""
     key = f"{KEY}.{explainer.name}"
 
-    def draw(status: JobStatus | None) -> bool:
+    def draw(status: JobStatus | None) -> None:
         st.caption(explainer.sentence)
         _draw_one(view, view.detectors[0], explainer, status, style_now())
         if status is not None and status.state == "done":
             _draw_files(status.answer, style_now(), name=view.subject.name, key=key)
         draw_settings(explainer, view.detectors[0].about)
-        return any_busy([status])
 
     ask = partial(view.status, view.detectors[0], explainer)
-    first = ask()
-    poll(first, ask, draw, busy=any_busy([first]))
+    poll(ask(), ask, draw, _is_busy)
 
 
 def _draw(view: View) -> None:
@@ -170,8 +168,7 @@ def _draw(view: View) -> None:
                         # without a fragment here, a timer that was here ends
                         draw(status)
                     else:
-                        first_colours = partial(_is_unchanged, draw, status.answer is None)
-                        poll(status, ask, first_colours, busy=True, seconds=pace(status))
+                        poll(status, ask, draw, partial(_is_unchanged, status.answer is None), pace(status))
             with grid.cell():
                 real = next(iter(_answers(statuses, True)), None)
                 if real:
@@ -186,12 +183,16 @@ def _draw(view: View) -> None:
     _draw_more(view, made, whole=None not in own)
 
 
-def _is_unchanged(draw: Callable[[JobStatus], bool], is_first: bool, status: JobStatus) -> bool:
-    """Draw a method's explanation; return False once it is complete, or its first colours have come, or nobody asks.
+def _is_busy(status: JobStatus | None) -> bool:
+    return status is not None and status.busy
+
+
+def _is_unchanged(is_first: bool, status: JobStatus) -> bool:
+    """Return False once an explanation is complete, or its first colours have come, or nobody asks.
 
     The random map and the estimate of time wait for these.
     """
-    return draw(status) and (status.answer is None) == is_first
+    return status.busy and (status.answer is None) == is_first
 
 
 def _answers(statuses: Sequence[JobStatus | None], pictured: bool = False) -> list[Explanation]:
@@ -217,14 +218,11 @@ def _draw_verdict(detector: DetectorHandle, statuses: Sequence[JobStatus | None]
 
 def _draw_one(
     view: View, detector: DetectorHandle, explainer: AnyExplainer, status: JobStatus | None, style: Style
-) -> bool:
-    """Draw an explanation, or the one under the settings before while it is computed; return whether more is to come.
-
-    The one under the settings before is marked as such.
-    """
+) -> None:
+    """Draw an explanation, or the one under the settings before while it is computed, which is marked as such."""
     if status is None:
         st.caption(explainer.unavailable(detector.about))
-        return False
+        return
     key = key_of(explainer.name, detector.name)
     sha256 = view.subject.sha256
     answer = status.answer
@@ -247,7 +245,6 @@ def _draw_one(
     first = "Working; the first time takes a few seconds, while the detector is read"
     draw_progress(status, key, "Refining" if answer is not None else first)
     draw_ended(status, key)
-    return status.busy
 
 
 def draw_stored(stored: Explanation, *, alone: bool) -> None:

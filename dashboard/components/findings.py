@@ -56,9 +56,14 @@ def bars_of(found: Finding | Contrast, label: str, verdict: str, control: str = 
     return bars
 
 
-def finding_table(findings: Iterable[Finding]) -> None:
-    """Draw findings, a row each: question, effect and control as bars, n, answer; a row opens on its contrasts."""
-    shown = list(findings)
+def finding_table(findings: Iterable[Finding], *, only: str = "") -> None:
+    """Draw findings, a row each: question, effect and control as bars, n, answer; a row opens on its contrasts.
+
+    Args:
+        findings: to draw.
+        only: what the keys of those that are drawn begin with.
+    """
+    shown = [finding for finding in findings if finding.key.startswith(only)]
     if not shown:
         st.caption("These images allow no conclusion.")
         return

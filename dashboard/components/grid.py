@@ -27,7 +27,7 @@ from dashboard.components.words import percent, short_percent, thing_of
 from dashboard.library import Opened
 from dashboard.state import shows_pixels
 
-_mount = component(__file__, "grid")
+_mount = component("grid")
 COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name", "sha256"]
 # pictures that are kept
 MOST = 512

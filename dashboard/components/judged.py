@@ -326,7 +326,7 @@ def draw_survival(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> 
             for name, sent in asked.items()
         ]
 
-    def draw(now: list[JobStatus]) -> bool:
+    def draw(now: list[JobStatus]) -> None:
         rows: dict[str, dict[str, str]] = {}
         for (name, sent), status in zip(asked.items(), now, strict=True):
             margins = [None] * len(sent) if status.answer is None else status.answer.margins
@@ -341,10 +341,8 @@ def draw_survival(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> 
         table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("detector").dropna(how="all")
         st.dataframe(table, height="content", placeholder="not measured", alt="What each detector says after each way")
         csv_button("As CSV", table.reset_index(), "survival.csv", key="sent.csv")
-        return any_busy(now)
 
-    first = statuses()
-    poll(first, statuses, draw, busy=any_busy(first))
+    poll(statuses(), statuses, draw, any_busy)
 
 
 def sent_of(picture: Picture, preprocessing: Preprocessing) -> list[Delivered]:
@@ -406,12 +404,13 @@ def draw_others(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> No
 def draw_rows(rows: Callable[[], list[dict[str, Any]]], draw: Callable[[pd.DataFrame], None]) -> None:
     """Draw rows from `answer_row` as a table, again while answers come."""
 
-    def again(asked: list[dict[str, Any]]) -> bool:
+    def draw_asked(asked: list[dict[str, Any]]) -> None:
         draw(pd.DataFrame(asked).drop(columns="now"))
+
+    def is_busy(asked: list[dict[str, Any]]) -> bool:
         return any_busy(row["now"] for row in asked)
 
-    first = rows()
-    poll(first, rows, again, busy=any_busy(row["now"] for row in first))
+    poll(rows(), rows, draw_asked, is_busy)
 
 
 def answer_row(picture: Picture, detector: DetectorHandle, threshold: Threshold | None, *, slot: str) -> dict[str, Any]:

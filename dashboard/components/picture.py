@@ -22,7 +22,7 @@ from core.images.palette import CLASS_COLOURS, UNDECIDED, Palette, rgb
 from dashboard.components.component import component
 from dashboard.state import shows_pixels
 
-_mount = component(__file__, "picture")
+_mount = component("picture")
 SIZE = 512
 # least pixels along a side of a small picture
 LEAST = 256

@@ -13,7 +13,7 @@ from core.images.labels import verdict_of
 from core.perturbations.flips import flip_values, name_of_change, strength_words, tabulate_changes
 from core.perturbations.photometric import rms
 from core.perturbations.probe import size_column
-from core.perturbations.registry import PROBES, probe_columns, probe_pictures
+from core.perturbations.registry import control_columns, probe_columns, probe_pictures
 from core.runs.rows import evenly
 from core.storage.limits import ContractError
 from core.studies.shared.donors import probe_example
@@ -223,8 +223,7 @@ def _telling(
     if shows_flip is None:
         shows_flip = bool(2 * (flips[fits] == 1).sum() >= fits.sum())
     tells = fits & (flips == shows_flip) & (table["label"] == table["predicted"]).to_numpy()
-    probe, strength = probe_columns()[column]
-    for control in (PROBES[key].column(strength.key) for key in probe.controls):
+    for control in control_columns(column):
         tells &= flip_values(margins[control], real, control) != 1
     return evenly(np.sort(rows[tells] if tells.any() else rows[fits]), PICTURES)
 

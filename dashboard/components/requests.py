@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from operator import methodcaller
+from operator import attrgetter, methodcaller
 from typing import TypeVar
 
 import numpy as np
@@ -79,21 +79,25 @@ def ask(
     return worker().ask(visitor(), slot, request, pixels)
 
 
-def poll(status: T, ask: Callable[[], T], draw: Callable[[T], bool], *, busy: bool, seconds: float = SECONDS) -> None:
+def poll(
+    status: T, ask: Callable[[], T], draw: Callable[[T], None], is_busy: Callable[[T], bool], seconds: float = SECONDS
+) -> None:
     """Draw a part of a page whose widgets redraw it alone, and draw it again while something in it is being computed.
 
     Args:
         status: how far it is now.
         ask: asks for its status again, once for each later drawing.
-        draw: draws it; returns whether more is to come.
-        busy: whether more is to come now.
+        draw: draws it.
+        is_busy: whether more is to come.
         seconds: between two drawings.
     """
     first = [status]
+    busy = is_busy(status)
 
     def part() -> None:
         now = first.pop() if first else ask()
-        if draw(now) != busy:
+        draw(now)
+        if is_busy(now) != busy:
             # only a whole run begins or ends the timer of a fragment
             st.rerun()
 
@@ -118,16 +122,15 @@ def follow(
         of: how many parts the whole answer has, which are then counted.
     """
 
-    def draw(now: JobStatus) -> bool:
+    def draw(now: JobStatus) -> None:
         show(now)
         if doing:
             count = "" if not of else f"{0 if now.answer is None else len(now.answer)} of {of} "
             draw_progress(now, slot, count + doing)
         draw_ended(now, slot)
-        return now.busy
 
     first = status()
-    poll(first, status, draw, busy=first.busy, seconds=pace(first))
+    poll(first, status, draw, attrgetter("busy"), pace(first))
 
 
 def pace(now: JobStatus) -> float:

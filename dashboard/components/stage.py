@@ -38,7 +38,7 @@ COLUMN = PROBES[SHOWN.key].column("8")
 SIDE = 512
 LETTERS = "AB"
 Beat = dict[str, Any]
-_mount = component(__file__, "stage")
+_mount = component("stage")
 
 
 def is_open() -> bool:

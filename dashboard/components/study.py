@@ -13,7 +13,6 @@ from core.detectors.identity import DetectorHandle
 from core.detectors.known import caution_of
 from core.detectors.manifest import OLD_SIDE
 from core.findings.answer import answer_of
-from core.findings.contrast import Finding
 from core.images.sources import remembered
 from core.storage.limits import ContractError
 from core.studies.registry import find_study
@@ -152,7 +151,9 @@ def draw_study(
     try:
         answer = library.study_of(opened, name)
         if answer is not None:
-            summary = answers_of(answer.findings)
+            # "3 yes, 1 depends"
+            words = Counter(answer_of(finding).word for finding in answer.findings)
+            summary = ", ".join(f"{count} {word}" for word, count in words.items() if word != "no control")
     except ContractError:
         summary = "The file cannot be read."
     with fold(name, question, plain(summary), explained=explained, help=explain(*terms)) as is_open:
@@ -161,12 +162,6 @@ def draw_study(
             if beneath is not None:
                 beneath(found)
             study_files(opened, found, key=f"study.{name}")
-
-
-def answers_of(findings: Sequence[Finding]) -> str:
-    """Count the answers of a study: "3 yes, 1 depends"."""
-    words = Counter(answer_of(finding).word for finding in findings)
-    return ", ".join(f"{count} {word}" for word, count in words.items() if word != "no control")
 
 
 def refused(error: ContractError | StudyError) -> None:

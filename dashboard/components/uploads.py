@@ -25,7 +25,7 @@ from core.images.preprocessing import Location, Prepared, Preprocessing, prepare
 from core.storage.memory import Bounded
 from dashboard.components.component import component, nothing
 
-_mount = component(__file__, "crop")
+_mount = component("crop")
 # of the session: what was made of pictures, and where their squares were put, by their keys
 MADE = "upload.made"
 PLACES = "upload.places"

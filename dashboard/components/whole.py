@@ -59,13 +59,13 @@ class Version(NamedTuple):
 _versions: Bounded[tuple[str, str, Location | None], Version] = Bounded(4)
 
 
-def can_score_whole(detector: DetectorHandle) -> bool:
-    """Check whether a detector has scores of the parts of a picture of any size."""
-    return detector.about.preprocessing.native and Capability.PATCH_SCORES in detector.about.capabilities
-
-
 def draw_whole(picture: Picture, detector: DetectorHandle) -> None:
-    """Draw the map of the whole picture, what can be done to it, and the map of what comes of that."""
+    """Draw the map of a whole picture, what can be done to it, and the map of what comes of that.
+
+    Nothing is drawn where the detector has no scores of parts.
+    """
+    if Capability.PATCH_SCORES not in detector.about.capabilities:
+        return
     st.subheader("Where its score comes from", anchor=False)
     changes = [name for name in CHANGES if name != PASTE or find_photograph() is not None]
     change = CHANGE.choose("What happens to it", options=changes)
@@ -80,7 +80,7 @@ def draw_whole(picture: Picture, detector: DetectorHandle) -> None:
             for slot, version in shown.items()
         ]
 
-    def draw(asked: list[JobStatus]) -> bool:
+    def draw(asked: list[JobStatus]) -> None:
         opacity = st.slider("Opacity of the map", 0, 100, 70, format="%d %%", key=OPACITY, width=330) / 100
         scale = full_colour(asked)
         titles = ["As it is", CHANGES[change]]
@@ -95,10 +95,8 @@ def draw_whole(picture: Picture, detector: DetectorHandle) -> None:
             "Exact: the score is the mean of the local scores that are drawn, nothing is estimated. Below 0 speaks for "
             "FAKE (orange), above for REAL (blue). Both maps have one scale."
         )
-        return any_busy(asked)
 
-    first = statuses()
-    poll(first, statuses, draw, busy=any_busy(first))
+    poll(statuses(), statuses, draw, any_busy)
 
 
 def draw_version(title: str, version: Version, status: JobStatus, *, opacity: float, scale: float) -> None:

@@ -12,7 +12,6 @@ from plotly.graph_objects import Figure
 
 from core.console import PROGRAM
 from core.cues.cues import BOUND, conclude, find_results, read_results
-from core.findings.contrast import Finding
 from core.homes import homes
 from core.images.labels import CLASSES, other_class
 from core.images.palette import CLASS_COLOURS
@@ -61,7 +60,8 @@ def draw(opened: Opened) -> None:
         if kind in ("fact", "follow"):
             cues[name] = finding
     draw_lesson(opened, audit)
-    finding_table([*cues.values(), *findings_on(audit, "baseline")])
+    # those on simple networks last
+    finding_table([*cues.values(), *(finding for finding in audit.findings if finding.key.startswith("baseline"))])
     draw_use(audit)
     draw_distributions(opened, list(cues))
     draw_cues(opened)
@@ -69,11 +69,6 @@ def draw(opened: Opened) -> None:
     draw_copied(opened)
     st.caption("Only the cues named here are tested, and a difference between the classes is not an explanation.")
     study_files(opened, audit, key="data.audit")
-
-
-def findings_on(audit: StudyResult, key: str) -> list[Finding]:
-    """Return the findings of the study whose keys begin so."""
-    return [finding for finding in audit.findings if finding.key.startswith(key)]
 
 
 def draw_use(audit: StudyResult) -> None:
@@ -85,7 +80,7 @@ def draw_use(audit: StudyResult) -> None:
         help=explain("AUROC"),
     ) as is_open:
         if is_open:
-            finding_table([finding for finding in findings_on(audit, "lean.") if finding.key != "lean.leak"])
+            finding_table((finding for finding in audit.findings if finding.key != "lean.leak"), only="lean.")
             st.caption("What changing an image does to its verdict is on the tab Evidence.")
 
 
@@ -113,7 +108,7 @@ def draw_fineness(opened: Opened, audit: StudyResult) -> None:
     ) as is_open:
         if is_open and has_both(opened.run):
             charts.show(spectrum(audit.table), key="data.spectrum", alt="Power by ring and class")
-            finding_table(findings_on(audit, "ring"))
+            finding_table(audit.findings, only="ring")
 
 
 def draw_copied(opened: Opened) -> None:

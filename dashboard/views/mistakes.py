@@ -107,11 +107,6 @@ def take_walk() -> None:
         walk(step)
 
 
-def close_image() -> None:
-    """Show the grid again."""
-    state.put_all(dict.fromkeys([*ABOUT_IMAGE, VIEW.name]))
-
-
 def found_rows() -> pd.DataFrame:
     """Return the rows that the filter finds, in its order and at its threshold, with tags and notes."""
     return at_threshold(table.iloc[positions], wanted.threshold).merge(tags.frame(), on="id", how="left")
@@ -253,7 +248,8 @@ def draw_filmstrip(id_: str) -> None:
     at = f"{location.number:,} of {location.of:,}" if location.number else f"not among the {location.of:,} found"
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button(
-            f"All {len(positions):,}", icon=":material/grid_view:", key="case.close", on_click=close_image,
+            f"All {len(positions):,}", icon=":material/grid_view:", key="case.close",
+            on_click=state.put_all, args=(dict.fromkeys([*ABOUT_IMAGE, VIEW.name]),),
             help="Back to the grid of all pictures that the filter finds.",
         )  # fmt: skip
         draw_step("Previous", -1, location.before, "P or the left arrow key")

@@ -84,7 +84,7 @@ def draw(opened: Opened) -> None:
     space = SPACE.value
     draw_lesson(answer, space)
     draw_points(opened, answer, space)
-    finding_table([finding for finding in answer.findings if finding.key.startswith("worst-")])
+    finding_table(answer.findings, only="worst-")
     with fold(
         "errors",
         "Where does it err?",
@@ -200,7 +200,7 @@ def draw_rates(opened: Opened, answer: StudyResult, space: str) -> None:
             if value is not None:
                 number = int(value.removeprefix("group "))
                 state.show_images(opened.run.name, members(space, number, wrong=True))
-    finding_table([finding for finding in answer.findings if finding.key.startswith(f"number-{space}")])
+    finding_table(answer.findings, only=f"number-{space}")
 
 
 def draw_cards(opened: Opened, answer: StudyResult, space: str) -> None:

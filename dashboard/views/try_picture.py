@@ -31,7 +31,7 @@ from dashboard.components.plain import plain, with_code
 from dashboard.components.requests import Subject
 from dashboard.components.study import draw_limits
 from dashboard.components.uploads import MAX_FILES, MAX_OWN, MAX_UPLOAD, Picture, pictures_of
-from dashboard.components.whole import can_score_whole, draw_whole
+from dashboard.components.whole import draw_whole
 from dashboard.components.words import draw_title, heading
 from dashboard.library import Opened
 from dashboard.state import Setting
@@ -306,8 +306,7 @@ with answer:
             parts["file"] = ("What does the file say?", SAYS, partial(judged.draw_file_says, picture, data))
     elif is_ordinary(ready):
         judged.draw_ordinary(picture, ready, detector, data)
-        if can_score_whole(detector):
-            draw_whole(picture, detector)
+        draw_whole(picture, detector)
     else:
         judged.draw_no_answer(picture, ready, detector, scope, data)
         st.caption("What it computes all the same, to try things out: no answer on your picture.")
