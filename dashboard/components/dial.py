@@ -4,7 +4,7 @@ Changes, strengths and controls are those of the study `probes`, so what it meas
 Streamlit lacks a slider that changes pictures without asking the server: each step would take a rerun.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -41,11 +41,16 @@ def columns_of(experiment: Probe) -> dict[str, list[str]]:
     return {column: control_columns(column) for column in own}
 
 
-# of all of them and of their controls, each once
-COLUMNS: tuple[str, ...] = ()
-for _probe in EXPERIMENTS:
-    _controls = columns_of(_probe)
-    COLUMNS = tuple(dict.fromkeys((*COLUMNS, *_controls, *chain.from_iterable(_controls.values()))))
+def columns_with_controls(experiments: Sequence[Probe]) -> tuple[str, ...]:
+    """List the study's columns of experiments and of their controls, each once."""
+    used = set[str]()
+    for experiment in experiments:
+        for column, controls in columns_of(experiment).items():
+            used.update((column, *controls))
+    return tuple(column for column in probe_columns() if column in used)
+
+
+COLUMNS = columns_with_controls(EXPERIMENTS)
 # the change that the knob stands at; the first one that flips the verdict where the address names none
 CHANGE = Setting("change", "", choices=("", *COLUMNS))
 Frame = dict[str, str]
@@ -205,13 +210,17 @@ def _chosen(opened: Opened, stamp: str, without: int = -1) -> int | None:  # noq
 
 @cached()
 def _margins(opened: Opened) -> pd.DataFrame | None:
-    """Return the study's margins of all images, a row an id; None without them."""
+    """Return the study's margins of all images under `SHOWN` and its controls, a row an id; None without them."""
     study = probes_of(opened)
     # another seed shuffles other blocks
     if study is None or study.about.get("parameters", {}).get("seed"):
         return None
     margins = by_change(study.table).set_index("id")
-    return margins[list(COLUMNS)] if set(COLUMNS) <= set(margins) else None
+    # a study lacks a probe that was added since
+    needed = columns_with_controls([SHOWN])
+    if not set(needed) <= set(margins):
+        return None
+    return margins[list(needed)]
 
 
 def flips_without_detail(opened: Opened, row: int) -> bool:

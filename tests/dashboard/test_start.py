@@ -12,7 +12,8 @@ from core.images.labels import verdict_of
 from core.perturbations.registry import PROBES, probe_pictures
 from core.runs.showcase import choose_picture
 from core.studies.shared.flips import by_change
-from core.studies.store import read_study, study_path
+from core.runs.run import read_run
+from core.studies.store import read_study, study_path, write_study
 from dashboard import library
 from dashboard.components import dial, stage
 from dashboard.components.dial import COLUMNS, SHOWN, columns_of
@@ -106,6 +107,22 @@ def test_the_stage_shows_another_picture_than_start(home):
     second = dial.second_picture(opened, first)
     assert second != first
     assert set(opened.judged.iloc[[second, first]]["predicted"]) == {"FAKE"}
+
+
+def test_a_probe_that_a_study_lacks_changes_nothing_on_start(home):
+    add_studies(home, "probes")
+    path = home / "runs" / RUN
+    before = dial.first_picture(library.open_run(path))
+    run = read_run(path)
+    file = study_path(path, "probes")
+    study = read_study(file, run)
+    added = [name for name in study.table if name.startswith(dial.EXPERIMENTS[-1].key)]
+    write_study(file, study.table.drop(columns=added), study.about, run)
+    opened = library.open_run(path)
+    _, first = dial.first_picture(opened)
+    assert added
+    assert first == before[1]
+    assert any(dial.flips_without_detail(opened, row) for row in range(len(run.predictions)))
 
 
 def test_the_dial_shows_the_same_figures_as_the_findings(home):
