@@ -46,20 +46,16 @@ def test_a_probe_needs_one_line(monkeypatch):
     mirror = Probe("mirror", "geometry", "Mirroring", "Mirrored.", (whole,), lambda batch, _: batch.pixels[:, :, ::-1])
     assert [probe.key for probe in EXPERIMENTS] == [key for key, probe in PROBES.items() if probe.dial is not None]
     monkeypatch.setitem(PROBES, "mirror", mirror)
-    probe_columns.cache_clear()
-    try:
-        image = textured(1, fine=True, seed=1)[0]
-        pictures = probe_pictures(image, name="any")
-        np.testing.assert_array_equal(pictures["mirror_whole"], image[:, ::-1])
-        # of all changes it alone flips the verdict
-        margins = dict.fromkeys(probe_columns(), 2.0) | {"mirror_whole": -1.0}
-        sizes = dict.fromkeys(probe_columns(), 3.0)
-        assert list(flipping(tabulate_changes(margins, sizes, 1.0)).index) == ["mirror_whole"]
-        named = {size_column(column): size for column, size in sizes.items()}
-        summary = summarise_flips(pd.DataFrame([margins]), pd.DataFrame([named]), np.array([True]))
-        assert summary["smallest_flip_probe"].tolist() == ["mirror"]
-    finally:
-        probe_columns.cache_clear()
+    image = textured(1, fine=True, seed=1)[0]
+    pictures = probe_pictures(image, name="any")
+    np.testing.assert_array_equal(pictures["mirror_whole"], image[:, ::-1])
+    # of all changes it alone flips the verdict
+    margins = dict.fromkeys(probe_columns(), 2.0) | {"mirror_whole": -1.0}
+    sizes = dict.fromkeys(probe_columns(), 3.0)
+    assert list(flipping(tabulate_changes(margins, sizes, 1.0)).index) == ["mirror_whole"]
+    named = {size_column(column): size for column, size in sizes.items()}
+    summary = summarise_flips(pd.DataFrame([margins]), pd.DataFrame([named]), np.array([True]))
+    assert summary["smallest_flip_probe"].tolist() == ["mirror"]
 
 
 def test_a_layout_needs_one_line(tmp_path, monkeypatch):

@@ -17,15 +17,6 @@ from torch import Tensor, nn
 
 from core.arrays import Float32, Pixels
 from core.detectors.identity import Identity
-from core.detectors.layers import (
-    expose_tokens,
-    find_layers,
-    margin_map,
-    parts_of,
-    reinitialise,
-    token_norms,
-    weights_sha256,
-)
 from core.detectors.local import (
     Fields,
     LinearHead,
@@ -36,6 +27,15 @@ from core.detectors.local import (
     score_whole,
 )
 from core.detectors.manifest import About, Capability, Classes
+from core.detectors.target_layers import (
+    expose_tokens,
+    find_layers,
+    margin_map,
+    parts_of,
+    reinitialise,
+    token_norms,
+    weights_sha256,
+)
 from core.images.labels import FAKE, REAL
 from core.images.preprocessing import Preprocessing
 from core.storage.limits import first_line

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from core.arrays import Float32, Pixels
-from core.detectors.layers import HOOKS, hooked
+from core.detectors.target_layers import HOOKS, hooked
 
 # the largest difference of gradients, as a share of the largest gradient, that is rounding
 LINEAR = 1e-4

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchcam import methods
 
 from core.arrays import Float32, Pixels
-from core.detectors.layers import HOOKS, to_grid
+from core.detectors.target_layers import HOOKS, to_grid
 from core.images.labels import CLASSES, FAKE, REAL
 
 if TYPE_CHECKING:

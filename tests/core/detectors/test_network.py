@@ -10,8 +10,8 @@ from scipy.special import logit, logsumexp
 from torch import nn
 
 from core.detectors.detector import MOST_PIXELS, MOST_PIXELS_CPU, Detector, batch_size, grouped, normalise, pick_device
-from core.detectors.layers import reinitialise, weights_sha256
 from core.detectors.manifest import Classes
+from core.detectors.target_layers import reinitialise, weights_sha256
 from core.images.preprocessing import Preprocessing
 from tests.conftest import noise
 

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
 from core.detectors.detector import Detector
-from core.detectors.layers import expose_tokens, find_layers, margin_map, parts_of, to_grid, weights_sha256
 from core.detectors.manifest import Classes
+from core.detectors.target_layers import expose_tokens, find_layers, margin_map, parts_of, to_grid, weights_sha256
 from core.images.preprocessing import Preprocessing
 from tests.conftest import noise
 
