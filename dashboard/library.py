@@ -111,12 +111,11 @@ class Opened:
     @lazy_property
     def map_scale(self) -> float:
         """The margin-map value drawn in full colour, one for the whole run."""
+        if self.run.maps is None or not len(self.run):
+            return 1.0
         # a few thousand maps are enough to place the 99th percentile
         step = max(1, len(self.run) // 4000)
-        if self.run.maps is None:
-            return 1.0
-        maps = np.abs(np.asarray(self.run.maps[::step], np.float32))
-        return float(np.quantile(maps, 0.99)) if len(self.run) else 1.0
+        return float(np.quantile(np.abs(np.asarray(self.run.maps[::step], np.float32)), 0.99))
 
     def row_of(self, id_: str) -> int | None:
         """The position of an image, None where the run has no such id."""

@@ -11,7 +11,7 @@ from scipy.special import expit
 from core.arrays import Float32, Float64, Mask
 from core.images.labels import ClassName, other_class, verdict_of
 from core.perturbations.probe import FAMILIES, Probe, size_column
-from core.perturbations.registry import PROBES, probe_columns
+from core.perturbations.registry import PROBES, control_columns, probe_columns
 
 # precision of stored sizes and margins: enough to compare them, and the study's file is a third smaller
 SIZE_DIGITS = 2
@@ -75,8 +75,7 @@ def controlled_flips(flips: pd.DataFrame) -> pd.DataFrame:
     for column, probe in own_columns().items():
         flipped = flips[column] == 1
         if probe.controls:
-            strength = probe_columns()[column][1]
-            controls = flips[[PROBES[key].column(strength.key) for key in probe.controls]]
+            controls = flips[control_columns(column)]
             flipped &= ~(controls == 1).any(axis=1) & (controls == 0).any(axis=1)
         controlled[column] = flipped
     return pd.DataFrame(controlled, index=flips.index)
@@ -141,8 +140,8 @@ def detail_flips(flips: pd.DataFrame) -> Mask:
     for step in PROBES["lend"].strengths:
         is_given = flips[PROBES["lend"].column(step.key)] == 1
         for probe in (PROBES["lowpass"], PROBES["transplant"]):
-            controls = [PROBES[key].column(step.key) for key in probe.controls]
-            is_taken = (flips[probe.column(step.key)] == 1) & (flips[controls] == 0).all(axis=1)
+            column = probe.column(step.key)
+            is_taken = (flips[column] == 1) & (flips[control_columns(column)] == 0).all(axis=1)
             decided |= (is_taken & is_given).to_numpy()
     return decided
 

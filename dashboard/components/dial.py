@@ -170,18 +170,20 @@ def _experiment(experiment: Probe, frames: Mapping[str, Frame], measured: Measur
 
 def _shares(column: str, measured: Measured) -> list[dict[str, Any]]:
     """Return the bars of a stop: FAKE verdicts that flip, the same under the strongest control, and REAL verdicts."""
-    bars: list[tuple[str, Measure, str]] = []
+    bars = []
     for verdict in CLASSES:
         contrast = measured.get((column, verdict))
         if contrast is None:
             continue
-        bars.append((f"of {contrast.measure.n:,} {verdict}", contrast.measure, verdict))
+        bars.append(share_bar(f"of {contrast.measure.n:,} {verdict}", contrast.measure, verdict))
         if verdict == "FAKE" and contrast.control is not None:
-            bars.append(("FAKE, by the control", contrast.control.measure, "control"))
-    return [
-        {"name": name, "share": measure.value, "text": short_percent(measure.value), "kind": kind}
-        for name, measure, kind in bars
-    ]
+            bars.append(share_bar("FAKE, by the control", contrast.control.measure, "control"))
+    return bars
+
+
+def share_bar(name: str, measure: Measure, kind: str) -> dict[str, Any]:
+    """Return a share as the browser draws it; `kind` is a class, or "control"."""
+    return {"name": name, "share": measure.value, "text": short_percent(measure.value), "kind": kind}
 
 
 def first_picture(opened: Opened) -> tuple[Opened, int] | None:

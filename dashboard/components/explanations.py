@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -124,12 +125,14 @@ def draw_explanation(view: View, explainer: AnyExplainer) -> None:
     def draw(status: JobStatus | None) -> None:
         st.caption(explainer.sentence)
         _draw_one(view, view.detectors[0], explainer, status, style_now())
-        if status is not None and status.state == "done":
-            _draw_files(status.answer, style_now(), name=view.subject.name, key=key)
+        explanation = _complete(status)
+        if explanation is not None:
+            _draw_files(explanation, style_now(), name=view.subject.name, key=key)
         draw_settings(explainer, view.detectors[0].about)
 
     ask = partial(view.status, view.detectors[0], explainer)
-    poll(ask(), ask, draw, _is_busy)
+    # only methods that can explain the detector are offered
+    poll(ask(), ask, draw, attrgetter("busy"))
 
 
 def _draw(view: View) -> None:
@@ -142,14 +145,12 @@ def _draw(view: View) -> None:
         style_now(scale=max(map(scale_of, _answers(column, True)), default=None) if column[1:] else None)
         for column in zip(*by_detector, strict=True)
     ]
-    own = [status.answer if status is not None and status.state == "done" else None for status in by_detector[0]]
+    own = list(map(_complete, by_detector[0]))
     made = [explanation for explanation in own if explanation is not None]
-    files = [
-        (status.answer, style)
-        for statuses in by_detector
-        for status, style in zip(statuses, styles, strict=True)
-        if status is not None and status.state == "done"
-    ]
+    files = []
+    for statuses in by_detector:
+        complete = zip(map(_complete, statuses), styles, strict=True)
+        files += [(explanation, style) for explanation, style in complete if explanation is not None]
     with st.container(horizontal=True, gap="small"):
         _draw_saving(view, list(zip(own, styles, strict=True)), files)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -183,8 +184,9 @@ def _draw(view: View) -> None:
     _draw_more(view, made, whole=None not in own)
 
 
-def _is_busy(status: JobStatus | None) -> bool:
-    return status is not None and status.busy
+def _complete(status: JobStatus | None) -> Explanation | None:
+    """Return an explanation once it is complete."""
+    return status.answer if status is not None and status.state == "done" else None
 
 
 def _is_unchanged(is_first: bool, status: JobStatus) -> bool:

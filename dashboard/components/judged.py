@@ -255,14 +255,12 @@ def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
     links = f"[Watch the answer flip](./?{start}) · [Try a {size}-pixel picture](?{own})"
 
     def show(now: JobStatus) -> None:
-        verdicts = ["" for _ in ready.filters]
+        verdicts = [""] * len(ready.filters)
         if now.answer is not None:
             verdicts = [verdict_of(float(margin)) for margin in now.answer.margins[: len(ready.filters)]]
-        words = [CLASS_WORDS.get(verdict, "\N{HORIZONTAL ELLIPSIS}") for verdict in verdicts]
-        captions = [f"{name}: {word}" for name, word in zip(ready.filters, words, strict=True)]
         cells = [
-            Cell(pixels, f"Resized with {name}", caption)
-            for name, pixels, caption in zip(ready.filters, ready.pixels, captions, strict=True)
+            Cell(pixels, f"Resized with {name}", f"{name}: {CLASS_WORDS.get(verdict, '…')}")
+            for name, pixels, verdict in zip(ready.filters, ready.pixels, verdicts, strict=True)
         ]
         counts = ", ".join(f"{verdicts.count(name)} {name}" for name in CLASSES)
         outcome = "" if now.answer is None else f": {coloured(counts)}"
@@ -334,9 +332,11 @@ def draw_survival(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> 
                 delivered.delivery.title: mark_of(delivered, margin)
                 for delivered, margin in zip(sent, margins, strict=True)
             }
-            shares = {one.delivery.title: alarms[name].get(one.delivery.name) for one in sent}
+            shares = alarms[name]
             rows[f"{plain(name)}: photographs called FAKE"] = {
-                title: percent(share) for title, share in shares.items() if share is not None
+                made.delivery.title: percent(shares[made.delivery.name])
+                for made in sent
+                if made.delivery.name in shares
             }
         table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("detector").dropna(how="all")
         st.dataframe(table, height="content", placeholder="not measured", alt="What each detector says after each way")
@@ -389,11 +389,11 @@ def draw_others(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> No
     """Draw what each detector here answers, and the one reason."""
     thresholds = {name: threshold_of(detector.identity) for name, detector in detectors.items()}
 
-    def rows() -> list[dict[str, Any]]:
-        return [
+    def rows() -> pd.DataFrame:
+        return pd.DataFrame(
             {"detector": plain(name), **answer_row(picture, detector, thresholds[name], slot=f"others.{name}")}
             for name, detector in detectors.items()
-        ]
+        )
 
     def draw(table: pd.DataFrame) -> None:
         st.table(table.set_index("detector")[["answer", "reason"]], border="horizontal")
@@ -401,16 +401,13 @@ def draw_others(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> No
     draw_rows(rows, draw)
 
 
-def draw_rows(rows: Callable[[], list[dict[str, Any]]], draw: Callable[[pd.DataFrame], None]) -> None:
-    """Draw rows from `answer_row` as a table, again while answers come."""
+def draw_rows(rows: Callable[[], pd.DataFrame], draw: Callable[[pd.DataFrame], None]) -> None:
+    """Draw a table of rows from `answer_row`, again while answers come."""
 
-    def draw_asked(asked: list[dict[str, Any]]) -> None:
-        draw(pd.DataFrame(asked).drop(columns="now"))
+    def is_busy(table: pd.DataFrame) -> bool:
+        return any_busy(table["now"])
 
-    def is_busy(asked: list[dict[str, Any]]) -> bool:
-        return any_busy(row["now"] for row in asked)
-
-    poll(rows(), rows, draw_asked, is_busy)
+    poll(rows(), rows, draw, is_busy)
 
 
 def answer_row(picture: Picture, detector: DetectorHandle, threshold: Threshold | None, *, slot: str) -> dict[str, Any]:

@@ -20,10 +20,9 @@ from core.perturbations.registry import PROBES, probe_columns
 from core.runs.showcase import choose_other
 from dashboard import library
 from dashboard.components.component import component
-from dashboard.components.dial import SHOWN, measured_flips, second_picture, strongest_control
+from dashboard.components.dial import SHOWN, measured_flips, second_picture, share_bar, strongest_control
 from dashboard.components.probing import stored_changes
 from dashboard.components.requests import Subject
-from dashboard.components.words import short_percent
 from dashboard.library import Opened
 from dashboard.state import Setting, put
 
@@ -125,16 +124,14 @@ def shares(opened: Opened) -> Beat | None:
     contrast = measured_flips(opened.origin).get((COLUMN, "FAKE"))
     if contrast is None or contrast.control is None:
         return None
-    bars = [
-        ("become REAL without fine detail", contrast.measure.value, "FAKE"),
-        (f"become REAL after as large a change: {contrast.control.name}", contrast.control.measure.value, "control"),
-    ]
+    control = f"become REAL after as large a change: {contrast.control.name}"
     return {
         "kind": "shares",
         "title": "Do all FAKE verdicts do this?",
         "text": f"Of {contrast.n:,} FAKE verdicts",
         "bars": [
-            {"name": name, "share": share, "text": short_percent(share), "kind": kind} for name, share, kind in bars
+            share_bar("become REAL without fine detail", contrast.measure, "FAKE"),
+            share_bar(control, contrast.control.measure, "control"),
         ],
         "notes": "Is it blur? A blur takes medium detail too, and few flip. What counts is fine detail beside medium.",
     }

@@ -25,7 +25,7 @@ from dashboard.components.study import draw_limits
 from dashboard.components.words import draw_title
 from dashboard.sidebar import run_label
 
-# column -> what `shares_of` calls it, and what its shares are of
+# column -> what `row_of` calls it, and what its shares are of
 SHARES = {
     "Accuracy": ("accuracy", "Of its test images, photographs and generated ones."),
     "Other generators": ("imitations", "Of small pictures that other generators made; no photographs."),
@@ -62,25 +62,14 @@ def rows() -> pd.DataFrame:
         # the sidebar says why one cannot be read
         with suppress(ContractError):
             times = tuple(file.stat().st_mtime_ns for file in files if file.is_file())
-            shares = shares_of(path, times)
-            percentages = {column: 100 * shares.get(key, np.nan) for column, (key, _) in SHARES.items()}
-            found.append(
-                {
-                    "name": name,
-                    "set": shares["set"],
-                    "Images": shares["images"],
-                    "For": shares["for"],
-                    "Sees": shares["sees"],
-                    **percentages,
-                }
-            )
+            found.append({"name": name, **row_of(path, times)})
     table = pd.DataFrame(found, columns=["name", "set", "Images", "For", "Sees", *SHARES])
     return table.sort_values(["set", "Accuracy"], ascending=[True, False], ignore_index=True)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def shares_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG001 - the key
-    """Return a run's set, and the shares of its images and of others that are right, as far as they are known."""
+def row_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG001 - the key
+    """Return a run's set, and the percentage of its images and of others that are right, as far as it is known."""
     opened = library.open_run(path)
     studies = {}
     for study in ("deliveries", "out_of_distribution"):
@@ -98,15 +87,15 @@ def shares_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: AR
     purpose = next((PURPOSES[name] for name in names if name in PURPOSES), "")
     if str(opened.run.manifest["set"]).startswith("sample"):
         purpose = PURPOSES["sample"]
-    own = {
+    shares = {"accuracy": metrics.get("accuracy", np.nan), **classes}
+    shares |= {name: share.value for name, share in right_elsewhere(opened.run, studies).items()}
+    return {
         "set": opened.run.manifest["set"],
-        "images": opened.run.manifest["images"],
-        "for": purpose,
-        "sees": sees,
-        "accuracy": metrics.get("accuracy", np.nan),
-        **classes,
+        "Images": opened.run.manifest["images"],
+        "For": purpose,
+        "Sees": sees,
+        **{column: 100 * shares.get(key, np.nan) for column, (key, _) in SHARES.items()},
     }
-    return own | {name: share.value for name, share in right_elsewhere(opened.run, studies).items()}
 
 
 def choose() -> None:

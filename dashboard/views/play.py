@@ -84,9 +84,16 @@ def give(number: int, choice: str) -> None:
         return
     game["choices"].append(choice)
     if game["player"] is not None:
-        row = (game["player"], GAME.value, opened.run.name, ids[number], labels[number], verdicts[number])
-        names = ("player", "game", "run", "picture", "label", "verdict")
-        answer = dict(zip(names, row, strict=True)) | {"help": game["helps"][number], "choice": choice}
+        answer = {
+            "player": game["player"],
+            "game": GAME.value,
+            "run": opened.run.name,
+            "picture": ids[number],
+            "label": labels[number],
+            "verdict": verdicts[number],
+            "help": game["helps"][number],
+            "choice": choice,
+        }
         try:
             store.add(answer)
         except AnswersError as error:

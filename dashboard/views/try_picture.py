@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +44,7 @@ def draw_table(pictures: dict[str, Picture], detector: DetectorHandle) -> None:
     preprocessing = detector.about.preprocessing
     threshold = library.threshold_of(detector.identity)
 
-    def rows() -> list[dict[str, Any]]:
+    def rows() -> pd.DataFrame:
         records = []
         for number, picture in enumerate(pictures.values()):
             answer = judged.answer_row(picture, detector, threshold, slot=f"table.{number}")
@@ -53,7 +52,7 @@ def draw_table(pictures: dict[str, Picture], detector: DetectorHandle) -> None:
             if row["now"] is not None:
                 row["seen"] = data_url(picture.ready(preprocessing, moved=False).seen(FILTER.default))
             records.append(row)
-        return records
+        return pd.DataFrame(records)
 
     def draw(table: pd.DataFrame) -> None:
         st.dataframe(
@@ -69,7 +68,7 @@ def draw_table(pictures: dict[str, Picture], detector: DetectorHandle) -> None:
                 "reason": st.column_config.TextColumn(width="large"),
             },
         )
-        written = table.drop(columns="seen").assign(detector=detector.name)
+        written = table.drop(columns=["seen", "now"]).assign(detector=detector.name)
         csv_button("As CSV", written, "judgements.csv", key="table.csv")
 
     judged.draw_rows(rows, draw)
