@@ -1,6 +1,7 @@
 """The navigation: a page is a script in `dashboard/views/` and a line of `PAGES`."""
 
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 import streamlit as st
 
@@ -33,21 +34,21 @@ PAGES = {
     "help": Page("Help", "menu_book", "Every term of these pages in plain words."),
     "play": Page("Play", "sports_esports", "REAL or FAKE? Ten images, and your score beside the detector's.", False),
 }
-# an address of before -> the page that shows the same view, and the parameters that open it there
-OLD: dict[str, tuple[str, dict[str, str]]] = {
-    "start": ("start", {}),
-    "overview": ("detectors", {"open": "numbers.errors.calibration"}),
-    "compare": ("detectors", {"open": "compare"}),
-    "explore": ("mistakes", {}),
-    "inspect": ("mistakes", {"view": "case"}),
-    "upload": ("try_picture", {"open": "maps"}),
-    "evidence": ("reads", {}),
-    "data": ("reads", {"tab": "Data"}),
-    "patterns": ("reads", {"tab": "Patterns"}),
-    "trust": ("maps", {}),
-    "game": ("play", {}),
-    "guide": ("start", {"stage": "1"}),
-    "glossary": ("help", {}),
+# an address of before -> the one that shows the same view
+OLD = {
+    "start": "start",
+    "overview": "detectors?open=numbers.errors.calibration",
+    "compare": "detectors?open=compare",
+    "explore": "mistakes",
+    "inspect": "mistakes?view=case",
+    "upload": "try_picture?open=maps",
+    "evidence": "reads",
+    "data": "reads?tab=Data",
+    "patterns": "reads?tab=Patterns",
+    "trust": "maps",
+    "game": "play",
+    "guide": "start?stage=1",
+    "glossary": "help",
 }
 
 
@@ -71,13 +72,14 @@ def pages() -> list[st.Page]:
         )
         for number, (name, page) in enumerate(PAGES.items())
     ]
-    return entries + [_moved(name, *OLD[name]) for name in OLD]
+    return entries + [_moved(name, *address.split("?")) for name, address in OLD.items()]
 
 
-def _moved(name: str, page: str, parameters: dict[str, str]) -> st.Page:
+def _moved(name: str, page: str, query: str = "") -> st.Page:
     """Return a page at an address of before that opens the page of now."""
 
     def open_now() -> None:
-        st.switch_page(script_of(page), query_params=st.query_params.to_dict() | parameters)
+        parameters = st.query_params.to_dict() | dict(parse_qsl(query))
+        st.switch_page(script_of(page), query_params=parameters)
 
     return st.Page(open_now, title=PAGES[page].title, url_path=name, visibility="hidden")

@@ -69,7 +69,7 @@ def opens_all() -> bool:
 
 @contextmanager
 def fold(name: str, question: str, answer: str = "", *, explained: str = "", help: str | None = None) -> Iterator[bool]:
-    """Draw a part of a page that is folded until a visitor or the address opens it.
+    """Draw a part of a page that is folded until a visitor, the address or `fold_<name>` of the session opens it.
 
     Args:
         name: of the part in the address.
@@ -93,8 +93,3 @@ def fold(name: str, question: str, answer: str = "", *, explained: str = "", hel
         if part.open and explained:
             st.caption(explained, help=help)
         yield bool(part.open)
-
-
-def unfold(name: str) -> None:
-    """Open a part from the next drawing on."""
-    st.session_state[f"fold_{name}"] = True

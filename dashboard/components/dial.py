@@ -198,9 +198,7 @@ def first_picture(opened: Opened) -> tuple[Opened, int] | None:
 def second_picture(opened: Opened, row: int) -> int:
     """Find another picture like the first one, at `row`, for who has seen that; the first where there is no other."""
     other = _chosen(opened, library.pictures(opened).stamp, row)
-    if other is None:
-        return row
-    return other
+    return row if other is None else other
 
 
 @cached(max_entries=2 * MAX_RUNS)

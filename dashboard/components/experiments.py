@@ -31,9 +31,6 @@ from dashboard.jobs import JobStatus, Prediction, PredictRequest
 from dashboard.library import Opened
 from dashboard.state import Setting, shows_pixels
 
-BEFORE = {"turns": "What flips the verdict"}
-AFTER = {"alike": "Similar images"}
-
 
 def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row: int | None = None) -> None:
     """Draw the choice of an experiment, and what came of the chosen one; nothing is computed before.
@@ -46,7 +43,9 @@ def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row:
     """
     # they say what, and have no map to compare
     methods = {method.name: method for method in explainers(detector.about, with_map=False)}
-    names = BEFORE | {name: method.title for name, method in methods.items()} | AFTER
+    names = {"turns": "What flips the verdict"}
+    names |= {name: method.title for name, method in methods.items()}
+    names["alike"] = "Similar images"
     setting = Setting("evidence", "", {"": "", **names})
     chosen = setting.choose("Experiment", options=list(names), required=False, label_visibility="collapsed")
     if chosen == "turns":

@@ -310,18 +310,31 @@ def _draw_saving(
         agreement = [f"{titles}: {sentence}" for titles, sentence in lines]
         return html_of(whole, measured=measured, agreement=agreement, probes=probes, **about).encode()
 
-    help = waits or "The reason, both pictures and the maps as a picture of 1920 x 1080 pixels."
-    slide = partial(draw_slide, whole, view.story(), random=rest, address=view.address, **about)
-    name = f"{stem}-slide.png"
-    options: dict[str, Any] = {"icon": "slideshow", "disabled": not ready, "help": help, "type": "primary"}
-    file_button("Save as a slide", slide, file_name=name, mime="image/png", key="slide", **options)
+    file_button(
+        "Save as a slide",
+        partial(draw_slide, whole, view.story(), random=rest, address=view.address, **about),
+        file_name=f"{stem}-slide.png",
+        mime="image/png",
+        key="slide",
+        icon="slideshow",
+        type="primary",
+        help=waits or "The reason, both pictures and the maps as a picture of 1920 x 1080 pixels.",
+        disabled=not ready,
+    )
     if view.address:
         help = "Copies the address that opens this very view, settings and all."
         copy_button("Share", view.address, key="share", icon="link", help=help)
     with st.popover("Files", icon=":material/download:"):
-        help = waits or "One self-contained page with the image, its explanations and how far to trust them."
-        options |= {"icon": "article", "help": help, "mime": "text/html", "type": "secondary"}
-        file_button("Whole explanation as a page", page, file_name=f"{stem}-explained.html", key="page.file", **options)
+        file_button(
+            "Whole explanation as a page",
+            page,
+            file_name=f"{stem}-explained.html",
+            mime="text/html",
+            key="page.file",
+            icon="article",
+            help=waits or "One self-contained page with the image, its explanations and how far to trust them.",
+            disabled=not ready,
+        )
         for explanation, style in files:
             detector = explanation.provenance.detector
             st.caption(f"{find_explainer(explanation.method).title} of {plain(detector)}")
@@ -332,19 +345,30 @@ def _draw_saving(
 def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) -> None:
     """Draw buttons for the picture as it is drawn (PNG), the numbers (.npz), and a table without a picture."""
     stem = f"{Path(name).stem}-{explanation.provenance.detector}-{explanation.method}"
-    plain_button: dict[str, Any] = {"type": "tertiary", "icon": "download"}
     with st.container(horizontal=True, gap="small"):
         if explanation.has_picture:
-            picture: dict[str, Any] = {"file_name": f"{stem}.png", "mime": "image/png", "key": f"{key}.files.png"}
             file_button(
-                "PNG", lambda: encode_png(drawing.draw_explanation(explanation, style=style)), **picture, **plain_button
+                "PNG",
+                lambda: encode_png(drawing.draw_explanation(explanation, style=style)),
+                file_name=f"{stem}.png",
+                mime="image/png",
+                key=f"{key}.files.png",
+                icon="download",
+                type="tertiary",
             )
         file_button(
-            "Numbers", partial(npz_of, explanation), file_name=f"{stem}.npz", mime="application/octet-stream",
-            key=f"{key}.files.npz", help="Every array and setting of this explanation, for numpy.load.", **plain_button,
-        )  # fmt: skip
-        if explanation.values is None and (parts := explanation.parts) is not None:
-            csv_button("Every weight (CSV)", partial(parts_table, parts), f"{stem}.csv", key=f"{key}.files.csv")
+            "Numbers",
+            partial(npz_of, explanation),
+            file_name=f"{stem}.npz",
+            mime="application/octet-stream",
+            key=f"{key}.files.npz",
+            icon="download",
+            type="tertiary",
+            help="Every array and setting of this explanation, for numpy.load.",
+        )
+        if explanation.values is None and explanation.parts is not None:
+            table = partial(parts_table, explanation.parts)
+            csv_button("Every weight (CSV)", table, f"{stem}.csv", key=f"{key}.files.csv")
 
 
 def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) -> None:

@@ -16,7 +16,7 @@ from core.findings.bars import FindingTable
 from core.findings.contrast import Contrast, Finding
 from core.findings.numbers import percent
 from core.images.palette import CLASS_COLOURS, GREY
-from dashboard.components.component import ALL, OPEN
+from dashboard.components.component import opens_all
 
 STYLE = f"<style>{Path(__file__).with_suffix('.css').read_text('utf-8')}</style>"
 
@@ -67,5 +67,4 @@ def finding_table(findings: Iterable[Finding], *, only: str = "") -> None:
     if not shown:
         st.caption("These images allow no conclusion.")
         return
-    is_open = ALL in st.query_params.get(OPEN, "").split(".")
-    st.html(FindingTable(shown, is_open=is_open).__html__())
+    st.html(FindingTable(shown, is_open=opens_all()).__html__())

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,8 +100,15 @@ def draw_comparison(opened: Opened, wanted: Filter, ids: Sequence[str], pictures
         if with_map and opened.run.maps is None:
             continue
         st.caption(caption)
-        options: dict[str, Any] = {"key": f"selection.compared.{with_map}", "maps": with_map, "size": "large"}
-        id_ = image_grid(opened, chosen, pictures, threshold=wanted.threshold, **options)
+        id_ = image_grid(
+            opened,
+            chosen,
+            pictures,
+            key=f"selection.compared.{with_map}",
+            threshold=wanted.threshold,
+            maps=with_map,
+            size="large",
+        )
         if id_:
             state.put("id", id_)
             st.rerun()

@@ -118,14 +118,24 @@ def _draw_rest(explainer: AnyExplainer, offers: Offers) -> None:
     settings = request_of(explainer, offers).settings
     if explainer.presets:
         key = f"{explainer.name}.preset"
-        names = {"": "adjustable"} | {name: preset.title for name, preset in explainer.presets.items()}
-        matching = (name for name, preset in explainer.presets.items() if preset.matches(settings))
-        st.session_state[key] = next(matching, "")
-        about = "\n\n".join(
-            f"**{preset.title.capitalize()}.** {preset.sentence}" for preset in explainer.presets.values()
+        names = {"": "adjustable"}
+        about = []
+        st.session_state[key] = ""
+        for name, preset in explainer.presets.items():
+            names[name] = preset.title
+            about.append(f"**{preset.title.capitalize()}.** {preset.sentence}")
+            if preset.matches(settings):
+                st.session_state[key] = name
+        st.segmented_control(
+            "Settings",
+            list(names),
+            format_func=names.__getitem__,
+            key=key,
+            required=True,
+            on_change=_apply_preset,
+            args=(explainer, key),
+            help="\n\n".join(about),
         )
-        how: dict[str, Any] = {"key": key, "required": True, "on_change": _apply_preset, "help": about}
-        st.segmented_control("Settings", list(names), format_func=names.__getitem__, args=(explainer, key), **how)
     in_sight = _in_sight(explainer, offers)
     for field in describe(explainer.settings, offers):
         if field not in in_sight:
@@ -159,8 +169,15 @@ def _draw_drawing(offers: Offers) -> None:
     )
     help = f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is the class "
     PALETTE.choose("Colours", st.selectbox, help=f"{help}itself, so that blue means REAL on every page.")
-    shown = {"min_value": 0.1, "max_value": 1.0, "step": 0.05, "format": "percent"}
-    OPACITY.linked(st.slider, "Opacity of the maps", disabled=DRAWING.value != "overlay", **shown)
+    OPACITY.linked(
+        st.slider,
+        "Opacity of the maps",
+        min_value=0.1,
+        max_value=1.0,
+        step=0.05,
+        format="percent",
+        disabled=DRAWING.value != "overlay",
+    )
     help = "“As they are” shows a map's true resolution, such as 4 x 4. Regions keep their edges either way."
     SMOOTH.choose("Interpolation", help=help)
 

@@ -17,7 +17,7 @@ from core.studies.store import study_path
 from dashboard import catalogue, library, state
 from dashboard.components import performance
 from dashboard.components.comparison import draw_comparison, link_pictures
-from dashboard.components.component import fold, unfold
+from dashboard.components.component import fold
 from dashboard.components.findings import Bar, draw_bars
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
@@ -105,7 +105,7 @@ def choose() -> None:
     if names:
         state.put_all({"run": names[0], "versus": names[1] if len(names) > 1 else None})
         if len(names) == 1:
-            unfold("numbers")
+            st.session_state["fold_numbers"] = True
 
 
 opened = library.current().origin
