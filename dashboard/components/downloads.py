@@ -27,8 +27,8 @@ def file_button(
     file_name: str,
     mime: str,
     key: str,
-    icon: str,
-    type: str = "secondary",
+    icon: str = "download",
+    type: str = "tertiary",
     help: str = "",
     disabled: bool = False,
 ) -> None:
@@ -72,7 +72,7 @@ def csv_button(
         file_name=name,
         mime="text/csv",
         key=key,
-        **{"icon": "download", "type": "tertiary", **options},
+        **options,
     )
 
 

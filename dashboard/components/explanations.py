@@ -255,7 +255,8 @@ def draw_stored(stored: Explanation, *, alone: bool) -> None:
     st.markdown(f"#### {find_explainer(stored.method).title}", help=explain("Margin map"))
     st.caption(f"The run's own map, {height} x {width} positions.")
     style = style_now()
-    style = replace(style, drawing="alone") if alone else style
+    if alone:
+        style = replace(style, drawing="alone")
     explained_picture(stored, key="stored.picture", style=style, blind=alone)
 
 
@@ -276,9 +277,13 @@ def finding_of_maps(study: StudyResult | None, explanation: Explanation) -> Find
 def _measured_words(study: StudyResult | None, explanation: Explanation) -> str:
     """Return the question and answer of what was measured of such maps; "" where nothing was."""
     finding = finding_of_maps(study, explanation)
-    own, judged = (each.model_dump() | {"seed": 0} for each in (explanation.settings, type(explanation.settings)()))
-    unlike = "" if own == judged else " Measured with its default settings, which are not the present ones."
-    return "" if finding is None else f"{finding.question} {str(answer_of(finding)).capitalize()}.{unlike}"
+    if finding is None:
+        return ""
+    settings = explanation.settings
+    words = f"{finding.question} {str(answer_of(finding)).capitalize()}."
+    if settings.model_dump(exclude={"seed"}) != type(settings)().model_dump(exclude={"seed"}):
+        words += " Measured with its default settings, which are not the present ones."
+    return words
 
 
 def _draw_checked(study: StudyResult | None, explanations: Sequence[Explanation]) -> None:
@@ -332,6 +337,7 @@ def _draw_saving(
             mime="text/html",
             key="page.file",
             icon="article",
+            type="secondary",
             help=waits or "One self-contained page with the image, its explanations and how far to trust them.",
             disabled=not ready,
         )
@@ -353,8 +359,6 @@ def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) 
                 file_name=f"{stem}.png",
                 mime="image/png",
                 key=f"{key}.files.png",
-                icon="download",
-                type="tertiary",
             )
         file_button(
             "Numbers",
@@ -362,8 +366,6 @@ def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) 
             file_name=f"{stem}.npz",
             mime="application/octet-stream",
             key=f"{key}.files.npz",
-            icon="download",
-            type="tertiary",
             help="Every array and setting of this explanation, for numpy.load.",
         )
         if explanation.values is None and explanation.parts is not None:

@@ -125,6 +125,7 @@ def _draw_rest(explainer: AnyExplainer, offers: Offers) -> None:
             names[name] = preset.title
             about.append(f"**{preset.title.capitalize()}.** {preset.sentence}")
             if preset.matches(settings):
+                # none has the settings of another
                 st.session_state[key] = name
         st.segmented_control(
             "Settings",

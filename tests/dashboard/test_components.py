@@ -73,7 +73,8 @@ def buttons_app():
     from dashboard.components.downloads import copy_button, csv_button, file_button
 
     table = pd.DataFrame({"a": [1]})
-    file_button("File", lambda: b"1", file_name="a.bin", mime="a/b", key="file", icon="save", help="Saves.")
+    options = {"file_name": "a.bin", "mime": "a/b", "icon": "save", "type": "secondary", "help": "Saves."}
+    file_button("File", lambda: b"1", key="file", **options)
     file_button(
         "None", lambda: b"2", file_name="b.bin", mime="a/b", key="none", icon="x", type="primary", disabled=True
     )
