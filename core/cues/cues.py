@@ -201,42 +201,46 @@ def run(
     path = folder / f"{test.name}.parquet"
     few = test.limited(ACROSS)
     with only_writer(path):
-        if path.is_file():
-            results = read_results(path)
-        else:
-            results = StudyResult(path, pd.DataFrame(columns=COLUMNS), about)
-        differing = [key for key in about if results.about.get(key) != about[key]]
-        if differing:
-            raise ContractError(
-                f"{path} was made with another {differing[0].replace('_', ' ')}; name another folder with --out, or "
-                "delete it"
-            )
+        table = _resume(path, about)
         networks = [(version, seed) for seed in range(seeds) for version in versions]
-        trained = set(zip(results.table["trained"], results.table["seed"], strict=True))
+        trained = set(zip(table["trained"], table["seed"], strict=True))
         missing = [network for network in networks if network not in trained]
         if missing:
             report(f"{len(missing)} networks to train on {len(train):,} images each")
         amplitude = mean_amplitude(train.pixels)
-        rows: list[dict[Any, Any]] = results.table.to_dict("records")
+        rows: list[dict[Any, Any]] = table.to_dict("records")
         for version, seed in missing:
             start = time.perf_counter()
             detector = _trained(train, version, replace(recipe, seed=seed), amplitude, progress)
             # its own version first; nothing else is tested on shuffled labels, nor such a network elsewhere
-            others = []
+            tests = {version: test}
             if version != LABELS:
-                others = [other for other in versions if other not in (version, LABELS)]
-            tests = [(version, test), *((other, few) for other in others)]
-            made = [
+                tests |= {other: few for other in versions if other not in (version, LABELS)}
+            counts = [
                 {"trained": version, "tested": tested, "seed": seed, **_counts(detector, tested, images, amplitude)}
-                for tested, images in tests
+                for tested, images in tests.items()
             ]
             seconds = time.perf_counter() - start
-            rows += [row | {"seconds": seconds} for row in made]
+            rows += [row | {"seconds": seconds} for row in counts]
             created = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "libraries": library_versions()}
             write_sealed(path, pd.DataFrame(rows)[COLUMNS], {**about, **created})
-            right = (made[0]["right_fake"] + made[0]["right_real"]) / len(test)
+            right = (counts[0]["right_fake"] + counts[0]["right_real"]) / len(test)
             report(f"{version}, seed {seed}: {right:.1%} in {seconds:.0f} s")
     return path
+
+
+def _resume(path: Path, about: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the rows that a file holds already; raises ContractError where it is of other images or settings."""
+    if not path.is_file():
+        return pd.DataFrame(columns=COLUMNS)
+    results = read_results(path)
+    differing = [key for key in about if results.about.get(key) != about[key]]
+    if differing:
+        raise ContractError(
+            f"{path} was made with another {differing[0].replace('_', ' ')}; name another folder with --out, or "
+            "delete it"
+        )
+    return results.table
 
 
 def _pixels(name: str, images: ImageSet, amplitude: Float32) -> Pixels:

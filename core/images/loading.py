@@ -91,22 +91,16 @@ def load_image_set(
     """
     with closing(open_source(data, progress)) as source:
         entries = source.entries(split)
-        base = "sample"
-        if data != "sample":
-            base = _folder_name(source)
         suffix = ""
         if limit is not None and limit < len(entries):
             entries = _chosen(entries, limit)
             suffix = f"-{limit}"
         if fit is not None and fit.size == fit.resize and _measure_side(source, entries) == (fit.size, True):
             fit = None
-        steps = ""
-        if fit is not None:
-            steps = fit.steps
-        # label, source and category count only in other layouts than CIFAKE's
-        files = [entry if entry.label else entry[:3] for entry in entries]
-        key = [VERSION, split, steps, isinstance(source, ShippedSource), base, files]
-        cache = cache_dir() / "images" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+        base = "sample"
+        if data != "sample":
+            base = _folder_name(source)
+        cache = _cache_of(source, entries, base=base, split=split, fit=fit)
         try:
             images = open_cache(cache)
         except (ContractError, OSError):
@@ -128,11 +122,29 @@ def load_image_set(
     check_usable(images.skipped, len(images), split, skip_bad=skip_bad)
     remember(images.fingerprint, source)
     name = images.name
-    # CIFAKE is known by its content, whatever its folder looks like
-    is_proven = isinstance(source, ShippedSource) or source.path == fetched_path()
-    if is_proven or images.fingerprint == FINGERPRINTS[split]:
+    if _is_cifake(images, source):
         name = f"cifake-{split}"
-    return replace(images, name=name + suffix, fit=steps)
+    return replace(images, name=name + suffix, fit=_steps_of(fit))
+
+
+def _steps_of(fit: Preprocessing | None) -> str:
+    if fit is None:
+        return ""
+    return fit.steps
+
+
+def _cache_of(source: Source, entries: list[Entry], *, base: str, split: Split, fit: Preprocessing | None) -> Path:
+    """Return the folder that files are cached in when they are read with this preprocessing."""
+    # label, source and category count only in other layouts than CIFAKE's
+    files = [entry if entry.label else entry[:3] for entry in entries]
+    key = [VERSION, split, _steps_of(fit), isinstance(source, ShippedSource), base, files]
+    return cache_dir() / "images" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+
+
+def _is_cifake(images: ImageSet, source: Source) -> bool:
+    """Tell whether a set is a whole split of CIFAKE: by its content, whatever its folder looks like."""
+    is_proven = isinstance(source, ShippedSource) or source.path == fetched_path()
+    return is_proven or images.fingerprint in FINGERPRINTS.values()
 
 
 def _chosen(entries: list[Entry], limit: int) -> list[Entry]:

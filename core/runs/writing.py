@@ -83,6 +83,18 @@ def write_run(
     computed = run_pass()
     p_real = detector.p_real(computed.margins)
     predictions = prediction_frame(images, computed.logits, p_real, train_sha256 or frozenset())
+    arrays = _arrays_of(computed)
+    if ship_images:
+        arrays["images"] = images.pixels
+    about = _describe(detector) | {"leaks_checked": train_sha256 is not None}
+    if seen is not None:
+        about["seen"] = sorted(seen)
+    _write(path, images, predictions, about, arrays, replace=replace)
+    return path
+
+
+def _arrays_of(computed: Pass) -> dict[str, Array]:
+    """Return what a run stores of a pass: maps, and features unless they are large."""
     arrays: dict[str, Array] = {}
     if computed.maps is not None:
         arrays["maps"] = halved(computed.maps)
@@ -90,9 +102,12 @@ def write_run(
         features = halved(computed.features)
         if features.nbytes <= LARGE_FEATURES:
             arrays["features"] = features
-    if ship_images:
-        arrays["images"] = images.pixels
-    about = {
+    return arrays
+
+
+def _describe(detector: Detector) -> dict[str, Any]:
+    """Return what a run's manifest says of the detector."""
+    return {
         "detector": detector.name,
         "detector_sha256": detector.sha256,
         "detector_fingerprint": detector.identity.fingerprint,
@@ -100,14 +115,9 @@ def write_run(
         "preprocess": asdict(detector.preprocessing),
         "target_layer": detector.target_layer or None,
         "device": detector.device.type,
-        "leaks_checked": train_sha256 is not None,
         "bias": detector.bias,
         **{key: detector.manifest[key] for key in ("noise", "known") if detector.manifest.get(key)},
     }
-    if seen is not None:
-        about["seen"] = sorted(seen)
-    _write(path, images, predictions, about, arrays, replace=replace)
-    return path
 
 
 def write_scores(

@@ -4,14 +4,13 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from core.arrays import Array, Float32, Float64, Integers, Pixels
+from core.arrays import Array, Float32, Float64, Int64, Integers, Pixels
 from core.explainers.explainer import Cancel, Explainer, Preset, check_finite, check_pixels, check_target
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
 from core.explainers.lime.sampling import Samples, balanced_samples, distinct_rows, random_samples
@@ -22,6 +21,7 @@ from core.perturbations.masking import FILLS, Fill, mask_batch, masker
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
+    from core.explainers.lime.surrogate import Fit
 
 
 LimeTarget = Literal["margin", "FAKE", "REAL", "probability"]
@@ -138,11 +138,8 @@ class RegionLime(Explainer[R]):
         others = []
         if settings.certain_under == "every":
             others = [own for fill, own in self.under_fills(settings).items() if fill != settings.fill]
-        weighed = partial(_weighed, detector, image, segments, cancel=cancel)
         last = None
-        for step in weighed(settings, stepwise=stepwise):
-            values = step.parts.weights[segments]
-            undecided = np.asarray(step.parts.decisions == 0)[segments]
+        for step in _weighed(detector, image, segments, settings, cancel=cancel, stepwise=stepwise):
             last = self.explanation(
                 detector,
                 image,
@@ -151,31 +148,29 @@ class RegionLime(Explainer[R]):
                 seconds=time.perf_counter() - began,
                 unit={"margin": "margin", "probability": "probability"}.get(settings.target, "logit"),
                 diagnostics=_diagnostics(detector, image, settings, step),
-                values=values,
+                values=step.parts.weights[segments],
                 parts=step.parts,
-                undecided=undecided,
+                undecided=np.asarray(step.parts.decisions == 0)[segments],
                 done=step.done,
             )
             yield replace(last, done=last.done / (1 + len(others)))
         if last is None or not last.complete or last.parts is None or not others:
             return
-        holds = last.parts.decisions != 0
+        decisions = last.parts.decisions
+        holds = decisions != 0
         for number, own in enumerate(others, start=2):
-            other = next(weighed(own, stepwise=False), None)
+            other = next(_weighed(detector, image, segments, own, cancel=cancel, stepwise=False), None)
             if other is None:
                 return
-            holds &= other.parts.decisions == last.parts.decisions
+            holds &= other.parts.decisions == decisions
             if number <= len(others):
                 yield replace(last, done=number / (1 + len(others)))
-        diagnostics = last.diagnostics
-        decided = int(np.count_nonzero(last.parts.decisions))
-        held = int(holds.sum())
-        if decided:
-            of_decided = f"Of {decided} decided segment{'s' if decided > 1 else ''}"
-            sentence = f"{diagnostics.sentence} {of_decided}, {held} speak the same way under every fill."
-            diagnostics = replace(diagnostics, sentence=sentence, numbers={**diagnostics.numbers, "hold": held})
-        made = replace(last.provenance, seconds=time.perf_counter() - began)
-        yield replace(last, parts=replace(last.parts, holds=holds), diagnostics=diagnostics, provenance=made)
+        yield replace(
+            last,
+            parts=replace(last.parts, holds=holds),
+            diagnostics=_with_held(last.diagnostics, int(np.count_nonzero(decisions)), int(holds.sum())),
+            provenance=replace(last.provenance, seconds=time.perf_counter() - began),
+        )
 
     def cost(self, settings: R) -> int:
         """See `Explainer.cost`: the samples, and what it takes to look into a map of one colour."""
@@ -231,26 +226,15 @@ def _weighed(
     from core.explainers.lime.surrogate import fit_samples  # noqa: PLC0415
 
     masked = masker(image, regions, fill=settings.fill, seed=settings.seed)
-    labels = tuple(f"segment {number}" for number in range(int(regions.max()) + 1))
-    state = RandomState(settings.seed)
-    fitted = fit_samples
-    if settings.sampling == "balanced":
-        samples = balanced_samples(settings.n_samples, len(labels), state)
-        # coin flips stay the package's to the last digit; where every combination is run there is nothing to impute
-        if not samples.exhaustive:
-            fitted = fit_imputed
-    else:
-        # lime's explain_instance draws a seed for the segmentation before data_labels draws the samples
-        state.randint(0, high=1000)
-        samples = random_samples(settings.n_samples, len(labels), state)
+    count = int(regions.max()) + 1
+    samples = _draw(settings, count)
+    fit_to = fit_samples
+    # coin flips stay the package's to the last digit; where every combination is run there is nothing to impute
+    if settings.sampling == "balanced" and not samples.exhaustive:
+        fit_to = fit_imputed
     first, inverse = distinct_rows(samples.keep)
-    steps = []
-    stop = FIRST_SAMPLES
-    while stepwise and stop < len(samples) and first[-1] >= stop:
-        steps.append(stop)
-        stop *= 2
     logits = np.zeros((0, 2))
-    for stop in (*steps, len(samples)):
+    for stop in _stops(first, len(samples), stepwise=stepwise):
         needed = int(np.searchsorted(first, stop))
         while len(logits) < needed:
             if cancel is not None and cancel():
@@ -260,17 +244,55 @@ def _weighed(
             logits = np.concatenate([logits, more])
         values, sign = target_values(logits[inverse[:stop]], settings.target)
         part = Samples(samples.keep[:stop], samples.clusters[:stop], samples.exhaustive and stop == len(samples))
-        fit = fitted(part, values, confidence=settings.confidence)
+        fit = fit_to(part, values, confidence=settings.confidence)
         least = settings.least_share * abs(float(values[0]))
-        weights = sign * fit.weights
-        named = (np.abs(weights) > fit.error) & (np.abs(weights) >= least)
-        decisions = np.where(named, np.sign(weights), 0).astype(np.int8)
-        low = weights - fit.error
-        high = weights + fit.error
+        parts = _parts_of(fit, regions, sign=sign, least=least, confidence=settings.confidence)
         numbers = {"samples": stop, "distinct": needed, "r2": fit.r2, "least_effect": least, "value": float(values[0])}
-        parts = Parts(labels, weights, low, high, decisions, settings.confidence, regions)
         margin = float(logits[0, REAL] - logits[0, FAKE])
         yield Step(margin, parts, numbers | {"intercept": fit.intercept}, stop / len(samples))
+
+
+def _draw(settings: RegionSettings, count: int) -> Samples:
+    """Draw the samples of so many regions."""
+    state = RandomState(settings.seed)
+    if settings.sampling == "balanced":
+        return balanced_samples(settings.n_samples, count, state)
+    # lime's explain_instance draws a seed for the segmentation before data_labels draws the samples
+    state.randint(0, high=1000)
+    return random_samples(settings.n_samples, count, state)
+
+
+def _stops(first: Int64, count: int, *, stepwise: bool) -> Iterator[int]:
+    """Yield how many of the samples each step uses.
+
+    Args:
+        first: int (D,), the first occurrence of each distinct sample.
+        count: of all samples.
+        stepwise: False for the last step only.
+    """
+    stop = FIRST_SAMPLES
+    while stepwise and stop < count and first[-1] >= stop:
+        yield stop
+        stop *= 2
+    yield count
+
+
+def _parts_of(fit: "Fit", regions: Regions, *, sign: int, least: float, confidence: float) -> Parts:
+    """Name the regions whose effect on REAL is clear of its error and of at least this size."""
+    weights = sign * fit.weights
+    is_decided = (np.abs(weights) > fit.error) & (np.abs(weights) >= least)
+    decisions = np.where(is_decided, np.sign(weights), 0).astype(np.int8)
+    labels = tuple(f"segment {number}" for number in range(len(weights)))
+    return Parts(labels, weights, weights - fit.error, weights + fit.error, decisions, confidence, regions)
+
+
+def _with_held(diagnostics: Diagnostics, decided: int, held: int) -> Diagnostics:
+    """Add how many of the decided segments are decided alike under every fill."""
+    if not decided:
+        return diagnostics
+    of_decided = f"Of {decided} decided segment{'s' if decided > 1 else ''}"
+    sentence = f"{diagnostics.sentence} {of_decided}, {held} speak the same way under every fill."
+    return replace(diagnostics, sentence=sentence, numbers={**diagnostics.numbers, "hold": held})
 
 
 def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, step: Step) -> Diagnostics:

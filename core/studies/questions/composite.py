@@ -9,8 +9,10 @@ another image of the *same* class: it measures what place and verdict give away 
 the middle whenever the verdict is FAKE. The second is a random map.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,8 +20,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from core.explainers.agreement import segment_values
+from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import grid
 from core.explainers.registry import find_explainer
+from core.explainers.settings import ExplainerSettings
 from core.findings.contrast import Contrast, Finding
 from core.findings.paired import compare_means, strongest_first
 from core.perturbations.frequency import to_pixels
@@ -28,6 +32,9 @@ from core.runs.run import Run
 from core.studies.shared.explanations import CHEAP_PASSES, can_explain, explain_all, settings_of
 from core.studies.shared.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Parameters, Rows, Study, StudyError
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
 
 QUESTION = "Does the map find the FAKE part of a composite?"
 # the last needs a detector that adds up patches
@@ -58,7 +65,9 @@ Values = NDArray[np.float64]
 
 def column_of(method: str, seam: str, *, control: bool = False) -> str:
     """Name the column of a method's score under a seam, or that of the method's control."""
-    return f"{method}_{seam}_same_auroc" if control else f"{method}_{seam}_auroc"
+    if control:
+        return f"{method}_{seam}_same_auroc"
+    return f"{method}_{seam}_auroc"
 
 
 def part_mask(layout: str, side: int) -> NDArray[np.bool_]:
@@ -96,8 +105,8 @@ def separation(values: Values, is_fake: NDArray[np.bool_]) -> float:
     Returns:
         0 to 1; 0.5 is chance.
     """
-    lead = values[~is_fake] - values[is_fake][:, None]
-    return float(np.mean(lead > 0) + np.mean(lead == 0) / 2)
+    excess = values[~is_fake] - values[is_fake][:, None]
+    return float(np.mean(excess > 0) + np.mean(excess == 0) / 2)
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
@@ -106,44 +115,45 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     Whether a map finds the FAKE part can only be asked where the detector recognises both.
     """
     seed = parameters["seed"]
-    run = context.run
-    ids = run.predictions["id"].astype(str).to_numpy()
-    side = context.pixels.shape[1]
-    table = pd.DataFrame(np.nan, range(len(rows)), list(STUDY.columns), np.float32)
-    layouts = [tuple(PARTS)[number_of(f"layout {ids[row]}", seed) % len(PARTS)] for row in rows]
-    partners = _partners(run, rows, seed=seed)
-    masks = {layout: part_mask(layout, side) for layout in PARTS}
-    cells = grid(side, side, rows=CELLS, columns=CELLS)
-    fake_cells = {
-        layout: segment_values(mask[None].astype(np.float32), cells)[0] > 0.5 for layout, mask in masks.items()
-    }
+    ids = context.ids(rows)
+    layouts = [tuple(PARTS)[number_of(f"layout {image}", seed) % len(PARTS)] for image in ids]
+    partners = _partners(context.run, rows, seed=seed)
+    cells = grid(*context.pixels.shape[1:3], rows=CELLS, columns=CELLS)
+    fake_cells = [part_mask(layout, CELLS).ravel() for layout in layouts]
+    table = pd.DataFrame(np.nan, range(len(rows)), list(STUDY.columns), np.float32).assign(layout=layouts)
+    table.insert(0, "id", ids)
     for number in partners:
         chance = np.random.default_rng((seed, rows[number])).random((2, CELLS**2))
-        table.loc[number, "random_auroc"] = _score(chance, fake_cells[layouts[number]])
-    for seam in SEAMS:
-        # of each image: FAKE in the part, REAL in the part, then both parts FAKE, both parts REAL
-        pictures = []
-        for number, drawn in partners.items():
-            fake, real, other_fake, other_real = context.pixels[drawn]
-            for first, rest in ((fake, real), (real, fake), (fake, other_fake), (real, other_real)):
-                pictures.append(join(first, rest, masks[layouts[number]], seam))
-        for name in METHODS:
-            explainer = find_explainer(name)
-            columns = [column_of(name, seam), column_of(name, seam, control=True)]
-            settings = settings_of(explainer, seed).changed(**SETTINGS.get(name, {}))
-            is_too_slow = side >= LARGE and explainer.cost(settings) > CHEAP_PASSES
-            if not partners or is_too_slow or not can_explain(explainer, context.detector):
-                continue
-            if not context.wants(*columns):
-                continue
-            passes = explain_all(context.detector, np.stack(pictures), explainer, settings)
-            values = np.concatenate([segment_values(of.values[None], cells) for of in passes])
-            for number, own in zip(partners, values.reshape(len(partners), 4, -1), strict=True):
-                is_fake = fake_cells[layouts[number]]
-                table.loc[number, columns] = _score(own[:2], is_fake), _score(own[2:], is_fake)
-    table["layout"] = layouts
-    table.insert(0, "id", run.predictions["id"].to_numpy()[rows])
+        table.loc[number, "random_auroc"] = _score(chance, fake_cells[number])
+    for seam, name in product(SEAMS, METHODS):
+        explainer = find_explainer(name)
+        settings = settings_of(explainer, seed).changed(**SETTINGS.get(name, {}))
+        columns = [column_of(name, seam), column_of(name, seam, control=True)]
+        if not partners or not context.wants(*columns) or not _can_score(explainer, settings, context.detector):
+            continue
+        pictures = _composites(context.pixels, partners, layouts, seam)
+        passes = explain_all(context.detector, pictures, explainer, settings)
+        values = np.concatenate([segment_values(explained.values[None], cells) for explained in passes])
+        for number, own in zip(partners, values.reshape(len(partners), 4, -1), strict=True):
+            is_fake = fake_cells[number]
+            table.loc[number, columns] = _score(own[:2], is_fake), _score(own[2:], is_fake)
     return table
+
+
+def _can_score(explainer: AnyExplainer, settings: ExplainerSettings, detector: "Detector") -> bool:
+    is_too_slow = detector.side >= LARGE and explainer.cost(settings) > CHEAP_PASSES
+    return not is_too_slow and can_explain(explainer, detector)
+
+
+def _composites(pixels: Pixels, partners: Mapping[int, NDArray[np.intp]], layouts: Sequence[str], seam: str) -> Pixels:
+    """Join pictures, four of each row: FAKE in the part, REAL in the part, then both parts FAKE, both parts REAL."""
+    pictures = []
+    for number, drawn in partners.items():
+        mask = part_mask(layouts[number], pixels.shape[1])
+        fake, real, other_fake, other_real = pixels[drawn]
+        for first, rest in ((fake, real), (real, fake), (fake, other_fake), (real, other_real)):
+            pictures.append(join(first, rest, mask, seam))
+    return np.stack(pictures)
 
 
 def _score(values: Values, is_fake: NDArray[np.bool_]) -> float:

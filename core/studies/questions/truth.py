@@ -11,12 +11,12 @@ Edges and centre are baselines.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import Float64, Floats, Integers
+from core.arrays import Float32, Float64, Floats, Integers, Pixels
 from core.explainers.agreement import rank_correlation, segment_values
 from core.explainers.cam import KEPT
 from core.explainers.deletion import centre_map, edge_map
@@ -30,9 +30,12 @@ from core.findings.paired import compare_means, strongest_first
 from core.perturbations.masking import FILLS, Fill, mask_batch
 from core.runs.run import Run
 from core.studies.questions.certainty import NOT_COUNTED
-from core.studies.shared.explanations import Pass, explain_all, judged, methods_in, settings_of
+from core.studies.shared.explanations import explain_all, judged, methods_in, settings_of
 from core.studies.shared.groups import Cells, groups
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
 
 CONTROLS = {"other": "another image's exact map", "random": "random order"}
 BASELINES = {"edges": "edges first", "centre": "middle first"}
@@ -79,7 +82,12 @@ class Variant(NamedTuple):
         name = self.explainer.title
         if self.title:
             name += f", {self.kind} {self.title}"
-        return _describe(self.key, name, (SCORES, SUM, self.fill))
+        return _describe(self.key, name, self.truths)
+
+    @property
+    def truths(self) -> tuple[str, ...]:
+        """The `TRUTHS` that its maps are compared with."""
+        return (SCORES, SUM, self.fill)
 
 
 def variants(explainer: AnyExplainer, *, layers: Iterable[str] = (), seed: int = 0) -> list[Variant]:
@@ -103,6 +111,13 @@ def variants(explainer: AnyExplainer, *, layers: Iterable[str] = (), seed: int =
                 key = name
             listed.setdefault(key, Variant(explainer, key, kind, title, settings, fill))
     return list(listed.values()) or [Variant(explainer, name, "", "", own, "mean")]
+
+
+def _all_variants(layers: Iterable[str] = (), seed: int = 0) -> list[Variant]:
+    tried: list[Variant] = []
+    for explainer in judged().values():
+        tried += variants(explainer, layers=layers, seed=seed)
+    return tried
 
 
 def column_of(key: str, truth: str) -> str:
@@ -131,59 +146,87 @@ def patch_means(exact: Floats, coverage: Floats, regions: Integers) -> Float64:
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
-    """Compare each image's explanations, controls and baselines with both truths, over the cells of a grid."""
+    """Compare each image's explanations, controls and baselines with every truth, over the cells of a grid."""
     detector = context.detector
     seed = parameters["seed"]
     if EXACT.unavailable(detector):
         raise StudyError(
             f"the study truth needs a detector that adds up small patches, not {detector.name}; name another"
         )
-    network: Any = detector.network
-    count = (detector.side - network.field) // network.stride + 1
-    ones = np.ones((count, count))
-    coverage = spread_scores(ones, side=detector.side, field=network.field, stride=network.stride)
     cells = Cells(context.run)
+    squares = grid(detector.side, detector.side, rows=parameters["cells"], columns=parameters["cells"])
+    coverage = _coverage(detector)
     pixels = context.pixels[rows]
     others = context.pixels[[cells.others(int(row), 1, seed=seed)[0] for row in rows]]
     explanations = EXACT.explain_batch(detector, np.concatenate([pixels, others]), EXACT.settings())
-    exact = [explanation.map for explanation in explanations]
+    exact, others_exact = np.split(np.stack([explanation.map for explanation in explanations]), 2)
     layers = [layer for layer in detector.layers if layer != detector.target_layer]
-    columns = dict(make_study().columns)
-    explained: list[tuple[Variant, list[Pass]]] = []
-    for explainer in judged().values():
-        for variant in variants(explainer, layers=layers, seed=seed):
-            columns |= variant.columns
-            if not explainer.unavailable(detector) and context.wants(*variant.columns):
-                explained.append((variant, explain_all(detector, pixels, explainer, variant.settings)))
-    squares = grid(detector.side, detector.side, rows=parameters["cells"], columns=parameters["cells"])
-    size = parameters["cells"] ** 2
+    tried = _all_variants(layers, seed)
+    explained = []
+    for variant in tried:
+        if not variant.explainer.unavailable(detector) and context.wants(*variant.columns):
+            explained.append((variant, explain_all(detector, pixels, variant.explainer, variant.settings)))
     records = []
-    # the image as it is, then with each cell covered
-    keep = ~np.eye(size + 1, size, -1, dtype=bool)
-    for at, row in enumerate(rows):
-        sign = cells.signs[row]
-        sums, other_sums = sign * segment_values(np.stack([exact[at], exact[len(rows) + at]]), squares)
-        truths = {SCORES: sign * patch_means(exact[at], coverage, squares), SUM: sums}
-        for fill in FILLS:
-            margins = detector.margins(mask_batch(pixels[at], squares, keep=keep, fill=fill, seed=seed))
-            truths[fill] = sign * (margins[0] - margins[1:])
-        maps = np.stack([edge_map(pixels[at]), centre_map(*squares.shape)])
-        orders = dict(zip(BASELINES, segment_values(maps, squares), strict=True))
-        orders["other"] = sign * patch_means(exact[len(rows) + at], coverage, squares)
-        orders["random"] = np.random.default_rng((seed, row)).random(size)
+    for number, row in enumerate(rows):
+        truths = _truths(detector, pixels[number], exact[number], coverage, squares, seed=seed)
+        orders = _verdict_orders(pixels[number], squares, seed=(seed, row))
+        orders = {key: cells.signs[row] * values for key, values in orders.items()}
+        orders["other"] = patch_means(others_exact[number], coverage, squares)
         record = {}
-        for key, values in orders.items():
-            for truth in TRUTHS:
-                record[column_of(key, truth)] = rank_correlation(values, truths[truth])
-        record[column_of("other", SUM)] = rank_correlation(other_sums, sums)
+        for key, truth in product(orders, TRUTHS):
+            record[column_of(key, truth)] = rank_correlation(orders[key], truths[truth])
+        record[column_of("other", SUM)] = rank_correlation(_means(others_exact[number], squares), truths[SUM])
         for variant, passes in explained:
-            values = sign * segment_values(passes[at].values[None], squares)[0]
-            for truth in (SCORES, SUM, variant.fill):
+            values = _means(passes[number].values, squares)
+            for truth in variant.truths:
                 record[column_of(variant.key, truth)] = rank_correlation(values, truths[truth])
         records.append(record)
-    table = pd.DataFrame(records).reindex(columns=list(columns)).astype(np.float32)
+    columns = list({**make_study().columns, **_columns(tried)})
+    table = pd.DataFrame(records).reindex(columns=columns).astype(np.float32)
     table.insert(0, "id", context.ids(rows))
     return table
+
+
+def _coverage(detector: "Detector") -> Float32:
+    """Compute the exact map of a detector of patches where every score is 1, float32 (side, side)."""
+    network: Any = detector.network
+    count = (detector.side - network.field) // network.stride + 1
+    return spread_scores(np.ones((count, count)), side=detector.side, field=network.field, stride=network.stride)
+
+
+def _truths(
+    detector: "Detector", image: Pixels, exact: Floats, coverage: Floats, squares: Integers, *, seed: int
+) -> dict[str, Float64]:
+    """Measure how much each cell speaks for REAL by each of `TRUTHS`, float64 (S,).
+
+    Args:
+        detector: of patches.
+        image: uint8 (side, side, 3).
+        exact, coverage: as for `patch_means`.
+        squares: integers (side, side), the cells from 0 to S - 1.
+        seed: of fills that are random.
+    """
+    count = int(squares.max()) + 1
+    # the image as it is, then with each cell covered
+    keep = ~np.eye(count + 1, count, -1, dtype=bool)
+    truths = {SCORES: patch_means(exact, coverage, squares), SUM: _means(exact, squares)}
+    for fill in FILLS:
+        margins = detector.margins(mask_batch(image, squares, keep=keep, fill=fill, seed=seed))
+        truths[fill] = margins[0] - margins[1:]
+    return truths
+
+
+def _verdict_orders(image: Pixels, squares: Integers, *, seed: tuple[int, int]) -> dict[str, Float64]:
+    """Order cells by what speaks for the verdict, whichever it is: edges, the centre, or chance; float64 (S,)."""
+    return {
+        "edges": _means(edge_map(image), squares),
+        "centre": _means(centre_map(*squares.shape), squares),
+        "random": np.random.default_rng(seed).random(int(squares.max()) + 1),
+    }
+
+
+def _means(values: Floats, squares: Integers) -> Float64:
+    return segment_values(values[None], squares)[0]
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
@@ -271,19 +314,23 @@ def nearness(findings: Iterable[Finding]) -> pd.DataFrame:
     return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
 
 
+def _columns(tried: Iterable[Variant]) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for variant in tried:
+        columns |= variant.columns
+    return columns
+
+
 def make_study() -> Study:
     """Declare the study for the explainers that are registered."""
     columns: dict[str, str] = {}
     for key, title in (CONTROLS | BASELINES).items():
         columns |= _describe(key, title, TRUTHS)
-    for explainer in judged().values():
-        for variant in variants(explainer):
-            columns |= variant.columns
     return Study(
         name="truth",
         title="Known truth",
         question="How near is each explanation to the exact map of a detector that adds up small patches?",
-        columns=columns,
+        columns=columns | _columns(_all_variants()),
         needs=("detector", "maps"),
         control="The truth of another image of the same cell, and a random order of the cells.",
         compute=compute,

@@ -3,6 +3,7 @@
 Needs no torch.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -10,12 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import ConvexHull, QhullError
 
-from core.arrays import Float64, Pixels, Positions
+from core.arrays import Float64, Mask, Pixels, Positions
 from core.findings.intervals import weighted_share
 from core.images.labels import CLASSES
 from core.runs.pictures import Pictures
 from core.runs.run import Run
-from core.studies.shared.differences import columns_of, differing
+from core.studies.shared.differences import Difference, columns_of, differing
 from core.studies.shared.groups import cell_weights
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
@@ -92,34 +93,45 @@ def read_cards(
     cards = []
     for number in np.unique(labels):
         inside = labels == number
-        mine = np.flatnonzero(inside)
-        peers = predicted == predicted[mine[0]]
-        own = weights[mine]
-        rate = weighted_share(wrong[mine], own)
-        # the worst of many clusters lies above by chance more often than a single one (Bonferroni)
-        strict = weighted_share(wrong[mine], own, confidence=1 - 0.05 / len(np.unique(labels[peers])))
-        typical = rows["id"].iloc[mine[np.argsort(distances[mine], kind="stable")]]
+        members = np.flatnonzero(inside)
+        peers = predicted == predicted[members[0]]
+        own = weights[members]
+        nearest = members[np.argsort(distances[members], kind="stable")]
         surest = rows[inside & wrong].sort_values("margin", key=lambda margin: -margin.abs(), kind="stable")["id"]
-        apart = differing(columns, inside, peers & ~inside, MEDIUM)
         cards.append({
             "number": int(number),
-            "verdict": CLASSES[int(predicted[mine[0]])],
-            "images": len(mine),
+            "verdict": CLASSES[int(predicted[members[0]])],
+            "images": len(members),
             "share": own.sum() / weights.sum(),
             "errors": len(surest),
-            "error_rate": rate.value,
-            "low": rate.low,
-            "high": rate.high,
-            "verdict_error_rate": np.average(wrong[peers], weights=weights[peers]),
-            "strict_low": strict.low,
-            "strict_high": strict.high,
-            "members": typical.head(MEMBERS_KEPT).tolist(),
+            **_error_rates(wrong, weights, inside, peers, clusters=len(np.unique(labels[peers]))),
+            "members": rows["id"].iloc[nearest].head(MEMBERS_KEPT).tolist(),
             "wrong": surest.head(MEMBERS_KEPT).tolist(),
-            "apart": tuple(sorted(apart, key=lambda difference: difference.column not in VISIBLE)[:MOST_DIFFERENCES]),
-            "mean_map": np.average(np.asarray(run.needed_maps[positions[mine]], np.float32), axis=0, weights=own),
-            "mean_image": None if pictures is None else _mean_image(pictures, positions[mine], own),
+            "apart": _visible_first(differing(columns, inside, peers & ~inside, MEDIUM)),
+            "mean_map": np.average(np.asarray(run.needed_maps[positions[members]], np.float32), axis=0, weights=own),
+            "mean_image": None if pictures is None else _mean_image(pictures, positions[members], own),
         })  # fmt: skip
     return pd.DataFrame(cards)
+
+
+def _error_rates(wrong: Mask, weights: Float64, inside: Mask, peers: Mask, *, clusters: int) -> dict[str, float]:
+    """Estimate the error rate of a cluster, twice with an interval, and that of all images of its verdict."""
+    rate = weighted_share(wrong[inside], weights[inside])
+    # the worst of many clusters lies above by chance more often than a single one (Bonferroni)
+    strict = weighted_share(wrong[inside], weights[inside], confidence=1 - 0.05 / clusters)
+    return {
+        "error_rate": rate.value,
+        "low": rate.low,
+        "high": rate.high,
+        "verdict_error_rate": float(np.average(wrong[peers], weights=weights[peers])),
+        "strict_low": strict.low,
+        "strict_high": strict.high,
+    }
+
+
+def _visible_first(differences: Iterable[Difference]) -> tuple[Difference, ...]:
+    ordered = sorted(differences, key=lambda difference: difference.column not in VISIBLE)
+    return tuple(ordered[:MOST_DIFFERENCES])
 
 
 def _mean_image(pictures: Pictures, positions: Positions, weights: Float64) -> Pixels | None:
