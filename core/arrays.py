@@ -11,6 +11,8 @@ Mask = NDArray[np.bool_]
 # of rows or of segments
 Positions = NDArray[np.intp]
 Integers = NDArray[np.integer]
+# (height, width), the number of the segment of each pixel
+Regions = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Floats = NDArray[np.floating]
 Float32 = NDArray[np.float32]

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.arrays import Float64
+from core.arrays import Float64, Mask
 from core.console import PROGRAM
 from core.findings.answer import with_least
 from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
-from core.findings.intervals import Hits, weighted_share
+from core.findings.intervals import weighted_share
 from core.findings.numbers import percent
 from core.findings.paired import compare_apart, compare_means, compare_shares
 from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
@@ -68,7 +68,7 @@ class Pair:
         return first, second
 
     @lazy_property
-    def right(self) -> tuple[Hits, Hits]:
+    def right(self) -> tuple[Mask, Mask]:
         """bool (N,) for each run, True where its prediction is right."""
         return is_right(self.first.predictions), is_right(self.rows)
 
@@ -77,7 +77,7 @@ class Pair:
         return self.first.predictions[column].to_numpy(np.float64), self.rows[column].to_numpy(np.float64)
 
     @lazy_property
-    def clean(self) -> Hits:
+    def clean(self) -> Mask:
         """bool (N,), True where neither detector is known to be trained on the file and it repeats no other."""
         rows = self.first.predictions
         return ~np.asarray(rows["in_train"] | self.rows["in_train"] | rows["is_repeat"], bool)
@@ -148,7 +148,7 @@ def _compared(
     pair: Pair,
     key: str,
     question: str,
-    chosen: Hits,
+    chosen: Mask,
     *,
     group: str | None = None,
     confidence: float = 0.95,

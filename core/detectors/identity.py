@@ -16,7 +16,7 @@ from safetensors.numpy import load
 
 from core.arrays import Array
 from core.detectors.manifest import About, describe
-from core.storage.limits import MANIFEST, MB, ContractError
+from core.storage.limits import MANIFEST, MB, ContractError, digest_of
 from core.storage.seals import read_manifest, read_sealed
 
 WEIGHTS = "weights.safetensors"
@@ -61,7 +61,7 @@ class Identity:
         parts = list(astuple(self))
         if not self.rest:
             parts.pop()
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return digest_of(json.dumps(parts))
 
     def made(self, run: Mapping[str, Any]) -> bool:
         """Check whether this detector made the run with this manifest."""
@@ -102,7 +102,7 @@ def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, Array]:
     names = sorted(name for name in manifest["files"] if name not in BESIDE)
     if not names:
         raise ContractError(f"{path / MANIFEST} does not list {WEIGHTS}; restore it")
-    weights: dict[str, Array] = {}
+    weights = {}
     for name in names:
         data = read_sealed(path, name, manifest, kind="detector")
         if name != WEIGHTS:

@@ -84,7 +84,7 @@ def _try_layer(
     module: nn.Module, margins: Callable[[Tensor], Tensor], image: Tensor, seed: int
 ) -> tuple[Tensor, float]:
     """Compute the margin's gradient by a layer's output that is replaced by noise, and the constant term."""
-    noise: list[Tensor] = []
+    noise = []
 
     def replace_output(_name: str, _module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
         drawn = torch.randn(output.shape, generator=torch.Generator().manual_seed(seed))
@@ -99,7 +99,7 @@ def _try_layer(
 
 def head_scores(network: nn.Module, head: LinearHead, margins: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     """Compute the local scores (N, h, w), whose mean is the margin, by a forward pass."""
-    outputs: list[Tensor] = []
+    outputs = []
 
     def keep(_name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
         # what follows may write into it

@@ -44,7 +44,7 @@ class PatchNetwork(nn.Module):
         # inputs, outputs, kernel, stride
         shapes = [(3, 32, 3, 1), (32, 64, 3, STRIDE), (64, 128, 3 if more_layers else 1, 1)]
         shapes += [(128, 128, 3, 1)] * (more_layers - 1) + [(128, 128, 1, 1)]
-        layers: list[nn.Module] = []
+        layers = []
         for inputs, outputs, kernel, stride in shapes:
             layers += [nn.Conv2d(inputs, outputs, kernel, stride, bias=False), nn.BatchNorm2d(outputs)]
             layers += [nn.ReLU(inplace=True)]

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.arrays import Float64, Floats, Mask, Pixels
+from core.arrays import Float64, Floats, Integers, Mask, Pixels, Regions
 from core.explainers.settings import ExplainerSettings, ExplanationError
 from core.images.labels import ClassName, verdict_of
 
@@ -70,9 +69,9 @@ class Parts:
     weights: Float64
     low: Float64
     high: Float64
-    decisions: NDArray[np.int8]
+    decisions: Integers
     confidence: float
-    regions: NDArray[np.int32] | None = None
+    regions: Regions | None = None
     holds: Mask | None = None
 
     def reading(self, number: int) -> str:
@@ -163,7 +162,7 @@ class Explanation:
         return self.values is not None and (self.undecided is None or not self.undecided.all())
 
     @property
-    def regions(self) -> NDArray[np.int32] | None:
+    def regions(self) -> Regions | None:
         """int32 (height, width): where its parts lie, None without such parts."""
         if self.parts is None:
             return None

@@ -4,18 +4,11 @@ from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.arrays import Float64, Floats, Integers, Mask
+from core.arrays import Array, Float64, Floats, Integers, Mask
 from core.findings.contrast import UNKNOWN, Measure
 from core.runs.metrics import wilson_interval
 
-Values = Floats
-# numpy types sums of what it has counted as integers
-Sums = NDArray[np.floating | np.integer]
-Hits = Mask
-# for each row, the number of the independent source that it comes from
-Clusters = Integers
 # standard deviations on each side of the mean between which 95% of a normal distribution lies
 NORMAL = NormalDist().inv_cdf(0.975)
 # effective number of images with a lead from which on their variance is trusted
@@ -41,7 +34,7 @@ def difference_of_intervals(first: Measure, second: Measure) -> Measure:
     return Measure(value, value - float(below), value + float(above), first.n + second.n)
 
 
-def effective_size(weights: Values) -> float:
+def effective_size(weights: Floats) -> float:
     """Count the rows of equal weight that say as much as these: (sum w)^2 / sum w^2.
 
     Kish (1965), *Survey Sampling*; `weights` (N,) above 0, N at least 1.
@@ -53,7 +46,7 @@ def effective_size(weights: Values) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def weighted_share(hits: Hits, weights: Values | None = None, *, confidence: float = 0.95) -> Measure:
+def weighted_share(hits: Mask, weights: Floats | None = None, *, confidence: float = 0.95) -> Measure:
     """Measure a share from a stratified sample, with Wilson's interval on Kish's effective size.
 
     See `wilson_interval` and `effective_size` for both formulas.
@@ -81,7 +74,7 @@ def weighted_share(hits: Hits, weights: Values | None = None, *, confidence: flo
 
 
 def weighted_mean(
-    values: Values, weights: Values | None = None, *, clusters: Clusters | None = None, confidence: float = 0.95
+    values: Floats, weights: Floats | None = None, *, clusters: Integers | None = None, confidence: float = 0.95
 ) -> Measure:
     """Measure a mean from a stratified sample, with the interval of its linearised variance; NaN is left out.
 
@@ -119,7 +112,7 @@ def weighted_mean(
     return Measure(mean, float(mean - half), float(mean + half), count, sources)
 
 
-def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: float = 0.95) -> Measure:
+def weighted_lead(leads: Floats, weights: Floats | None = None, *, confidence: float = 0.95) -> Measure:
     """Measure the paired difference between the rates of two outcomes on the same images.
 
     The interval is that of `weighted_mean` within the range of the leads, at least -1 to 1. It is widened to include 0
@@ -162,7 +155,7 @@ def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: f
     return Measure(estimate.value, max(low, -furthest), min(high, furthest), estimate.n)
 
 
-def _ends_of_few(leads: Values, weights: Values, confidence: float) -> tuple[float, float]:
+def _ends_of_few(leads: Floats, weights: Floats, confidence: float) -> tuple[float, float]:
     """Return ends that an interval must reach where rows with a lead stand for fewer than `FEWEST` images; else 0.
 
     Rows without a lead add no variance, however heavy they are, and the sign test counts every row alike.
@@ -193,11 +186,11 @@ def exact_sign_test(first: int, second: int) -> float:
 
 
 def weighted_ratio(
-    hits: Values,
-    trials: Values,
-    weights: Values | None = None,
+    hits: Floats,
+    trials: Floats,
+    weights: Floats | None = None,
     *,
-    less: tuple[Values, Values] | None = None,
+    less: tuple[Floats, Floats] | None = None,
     confidence: float = 0.95,
 ) -> Measure:
     """Measure a ratio of sums over images with several trials each; its interval treats images, not trials, as drawn.
@@ -248,7 +241,7 @@ def weighted_ratio(
     return Measure(value, low, high, images)
 
 
-def clustered_share(hits: Hits, clusters: Clusters) -> Measure:
+def clustered_share(hits: Mask, clusters: Integers) -> Measure:
     """Measure a share where images of one cluster resemble each other.
 
     Wilson's interval on the effective number of images: the number of independent images whose share would vary as
@@ -283,13 +276,13 @@ def clustered_share(hits: Hits, clusters: Clusters) -> Measure:
     return replace(_wilson(share, size), n=images)
 
 
-def _weights(weights: Values | None, count: int) -> Float64:
+def _weights(weights: Floats | None, count: int) -> Float64:
     if weights is None:
         return np.ones(count)
     return np.asarray(weights, np.float64)
 
 
-def _finite(values: Values, weights: Values | None) -> tuple[Float64, Float64, Mask]:
+def _finite(values: Floats, weights: Floats | None) -> tuple[Float64, Float64, Mask]:
     """Return the finite values, float64 (n,), their weights, and bool (N,), which they are."""
     numbers = np.asarray(values, np.float64)
     is_finite = np.isfinite(numbers)
@@ -313,7 +306,7 @@ def _end_of_unanimous(size: float, confidence: float) -> float:
     return float(2 * ((1 - confidence) / 2) ** (1 / size) - 1)
 
 
-def _ratio(hits: Values, trials: Values, row_weights: Float64) -> tuple[float, Float64, Hits]:
+def _ratio(hits: Floats, trials: Floats, row_weights: Float64) -> tuple[float, Float64, Mask]:
     """The ratio, each image's pull on it, and whether an image has a trial."""
     hit_counts = np.asarray(hits, np.float64)
     trial_counts = np.asarray(trials, np.float64)
@@ -325,7 +318,7 @@ def _ratio(hits: Values, trials: Values, row_weights: Float64) -> tuple[float, F
     return value, row_weights * (hit_counts - value * trial_counts) / total, has_trial
 
 
-def degrees_of_freedom(pulls: Sums, weights: Values) -> float:
+def degrees_of_freedom(pulls: Array, weights: Floats) -> float:
     """Approximate the degrees of freedom of a sum over strata: (sum V_h)^2 / sum (V_h^2 / (n_h - 1)).
 
     Satterthwaite (1946, https://doi.org/10.2307/3002019). V_h is the sum of the squared pulls of stratum h, and n_h its
@@ -346,7 +339,7 @@ def degrees_of_freedom(pulls: Sums, weights: Values) -> float:
     return float(variances.sum() ** 2 / (variances**2 / np.maximum(sizes - 1, 1)).sum())
 
 
-def _half_width(pulls: Sums, weights: Values, confidence: float) -> float:
+def _half_width(pulls: Array, weights: Floats, confidence: float) -> float:
     """Compute half the interval of a mean from the contributions of its independent parts; NaN for one part."""
     count = len(pulls)
     if count == 1:

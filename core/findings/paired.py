@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.arrays import Floats, Integers, Mask
 from core.findings.contrast import Contrast, Control, Measure, Side
 from core.findings.intervals import (
-    Clusters,
-    Hits,
-    Values,
     difference_of_intervals,
     weighted_lead,
     weighted_mean,
@@ -19,12 +17,12 @@ from core.findings.intervals import (
 def compare_means(
     kind: str,
     value: str,
-    own: Values,
-    others: Values,
-    weights: Values | None,
+    own: Floats,
+    others: Floats,
+    weights: Floats | None,
     *,
     control: str,
-    clusters: Clusters | None = None,
+    clusters: Integers | None = None,
 ) -> Contrast:
     """Compare two weighted means of the same images.
 
@@ -42,7 +40,7 @@ def compare_means(
 
 
 def compare_shares(
-    kind: str, value: str, own: Hits, others: Hits, weights: Values | None, *, control: str, confidence: float = 0.95
+    kind: str, value: str, own: Mask, others: Mask, weights: Floats | None, *, control: str, confidence: float = 0.95
 ) -> Contrast:
     """Compare two weighted shares of the same images; arguments as for `compare_means` and `weighted_lead`."""
     first = np.asarray(own, bool)

@@ -191,7 +191,7 @@ def bin_log_odds(bins: Positions, is_real: Mask, scored: Positions) -> Float64:
     count = 1 + max(bins.max(), scored.max())
     real = np.bincount(bins[is_real], minlength=count)
     fake = np.bincount(bins[~is_real], minlength=count)
-    return np.asarray(np.log((real + 0.5) / (fake + 0.5))[scored])
+    return np.log((real + 0.5) / (fake + 0.5))[scored]
 
 
 def strata_of(values: "pd.Series[Any]") -> Positions:

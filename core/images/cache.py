@@ -1,6 +1,5 @@
 """The cache of image sets: every file is decoded once, and from then on memory-mapped."""
 
-import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,7 +23,7 @@ from core.images.preprocessing import Preprocessing
 from core.images.shrinking import WHOLE
 from core.images.sources import Source, open_source
 from core.images.statistics import FILE_FACTS, STATISTICS, image_statistics
-from core.storage.limits import ContractError, is_text, open_file, printable
+from core.storage.limits import ContractError, digest_of, is_text, open_file, printable
 from core.storage.seals import read_folder, read_manifest, write_folder
 from core.storage.shards import Engine, Report, compute_shards
 
@@ -97,9 +96,9 @@ class Reading:
         Raises:
             DatasetError: a file cannot be read now, but perhaps later.
         """
-        skipped: list[str] = []
-        images: list[Pixels] = []
-        rows: list[tuple[Any, ...]] = []
+        skipped = []
+        images = []
+        rows = []
         for number in positions:
             entry = self.entries[number]
             category = categories[number]
@@ -114,7 +113,7 @@ class Reading:
                 skipped.append(f"{printable(entry.name)}: {error}")
                 continue
             images.append(image)
-            digest = hashlib.sha256(data).hexdigest()
+            digest = digest_of(data)
             label = LABELS.index(entry.class_name)
             rows.append((entry.name, label, category, entry.source or None, digest, len(data), *facts))
         columns = ["name", "label", "category", "source", "sha256", "file_bytes", *FILE_FACTS]
@@ -185,7 +184,7 @@ def fill_cache(cache: Path, reading: Reading, *, engine: Engine, progress: Progr
     Raises:
         DatasetError: the cache cannot be written, or as `check_usable`.
     """
-    tables: list[pd.DataFrame] = []
+    tables = []
     manifest: dict[str, Any] = {"name": reading.image_set, "split": reading.split, "side": reading.side}
     part = cache.with_suffix(".part")
 

@@ -5,7 +5,6 @@ downloaded is kept as a .zip, once the fingerprints of both splits have proven e
 so no name in an archive ever becomes a path.
 """
 
-import hashlib
 import io
 import lzma
 import os
@@ -33,7 +32,7 @@ from core.images.labels import CLASSES
 from core.images.layout import Entry
 from core.images.statistics import STATISTICS
 from core.storage.atomic import cache_dir, write_bytes_atomically
-from core.storage.limits import ContractError
+from core.storage.limits import ContractError, digest_of
 from core.storage.seals import read_manifest, read_sealed
 
 KIND = "shipped image set"
@@ -171,7 +170,7 @@ class ShippedPixels:
         """
         with self._lock:
             content = self._source.read(self._entries[at], MAX_FILE_BYTES)
-        if hashlib.sha256(content).hexdigest() != self._digests[at]:
+        if digest_of(content) != self._digests[at]:
             raise DatasetError(f"{self._entries[at].name} is another file than the run was made on.")
         return decode(content)
 
@@ -222,13 +221,13 @@ def fetch_cifake(*, downloading: Progress | None = None, checking: Progress | No
 
 def _repack(archive: Path, sender: str, progress: Progress | None, target: Path) -> None:
     """Write the .zip of CIFAKE from a downloaded archive with {train,test}/{REAL,FAKE}/ in any folder, and check it."""
-    rows: list[tuple[str, str, int]] = []
+    rows = []
     try:
         with closing(open_files(archive)) as files, zipfile.ZipFile(target, "w") as packed:
             members = list(filter(None, (MEMBER.fullmatch(listed.name) for listed in files.listing)))
             for match in members:
                 content = files.read(match[0], limit=MAX_FILE_BYTES)
-                rows.append((match[2], hashlib.sha256(content).hexdigest(), CLASSES.index(match[3])))
+                rows.append((match[2], digest_of(content), CLASSES.index(match[3])))
                 packed.writestr(zipfile.ZipInfo(match[1], WRITTEN_AT), content)
                 if progress and (len(rows) % STEP == 0 or len(rows) == len(members)):
                     progress(len(rows), len(members))

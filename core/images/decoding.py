@@ -1,7 +1,6 @@
 """Decoding untrusted bytes to safe uint8 arrays."""
 
 import contextlib
-import hashlib
 import io
 import warnings
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from core.images.shrinking import (
     reduced,
     without_pixels,
 )
+from core.storage.limits import digest_of
 
 FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
 # how BMP and TIFF may be packed: other ways take decoders too long, or hold whole files of other formats
@@ -263,4 +263,4 @@ def crop_square(image: Pixels, x: float = 0.5, y: float = 0.5, zoom: float = 1.0
 
 def pixels_sha256(pixels: Pixels) -> str:
     """Hash uint8 pixels of any shape, row by row, to 64 hexadecimal digits of SHA-256."""
-    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    return digest_of(np.ascontiguousarray(pixels).tobytes())

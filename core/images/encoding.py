@@ -1,7 +1,6 @@
 """Encoding arrays as pictures, for files and for a browser, and describing how a file was compressed."""
 
 import base64
-import hashlib
 import io
 from functools import cache, lru_cache
 from typing import Any
@@ -11,6 +10,7 @@ from PIL import Image, JpegImagePlugin
 
 from core.arrays import Pixels
 from core.images.decoding import ImageError, open_image
+from core.storage.limits import digest_of
 
 # key of what Pillow finds in a file -> a word for it
 METADATA = {"exif": "EXIF", "xmp": "XMP", "icc_profile": "colour profile"}
@@ -125,7 +125,7 @@ def compression_of(data: bytes) -> str | None:
             sampling = SAMPLING.get(JpegImagePlugin.get_sampling(image), "no subsampling known")
     except ImageError:
         return None
-    named = f"tables {hashlib.sha256(repr(tables).encode()).hexdigest()[:6]}"
+    named = f"tables {digest_of(repr(tables))[:6]}"
     if tables in _qualities():
         named = f"quality {_qualities()[tables]}"
     return f"JPEG {named}, {sampling}"

@@ -42,7 +42,7 @@ def real_fake(files: Files, _: tuple[str, ...]) -> Pictures | None:
             return Entry(f"{parent}/{file}", listed.size, listed.stamp, path=listed.name)
         return Entry(*listed, label=folder.label, category="/".join(folder.after))
 
-    entries: list[tuple[str, Entry]] = []
+    entries = []
     for folder in folders:
         entries += [(folder.split, entry(folder, listed)) for listed in folder.pictures]
     return Pictures(entries)
@@ -82,7 +82,7 @@ def image_folder(files: Files, fake: tuple[str, ...]) -> Pictures | None:
             f"{files.path} has folders named {some(fake)} at more than one depth; give the FAKE classes other names."
         )
     depth = next(iter(depths), 0)
-    shallow: list[str] = []
+    shallow = []
     for _, names, pictures in folders:
         if len(names) <= depth:
             shallow += [listed.name for listed in pictures]
@@ -114,7 +114,7 @@ def unlabelled(files: Files, _: tuple[str, ...]) -> Pictures | None:
 
 def _pictures(folders: Iterable[ClassFolder]) -> Pictures:
     """Return the pictures of folders: the first folder before the class is the source, others the category."""
-    entries: list[tuple[str, Entry]] = []
+    entries = []
     for folder in folders:
         source = source_name("".join(folder.before[:1]))
         category = source_name("/".join([*folder.before[1:], *folder.after]))
@@ -156,7 +156,7 @@ def _class_folders(files: Files, classes: Mapping[str, ClassName]) -> tuple[list
     folders = _folders(files)
     # folders that all pictures are in, whatever their split, do not distinguish the classes
     shared = _count_shared([names for _, names, _ in folders])
-    result: list[ClassFolder] = []
+    result = []
     outside = []
     mixed = []
     for split, names, pictures in folders:

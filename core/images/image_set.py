@@ -1,6 +1,5 @@
 """Image sets: pixels, and what is known of each image."""
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -8,11 +7,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.arrays import Integers, Pixels, Positions
 from core.images.labels import CLASSES
-from core.storage.limits import printable
+from core.storage.limits import digest_of, printable
 
 # the number in brackets in a CIFAKE file name counts CIFAR-10's classes from 1; without one it is the first
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -76,7 +74,7 @@ class ImageSet:
         return int(self.pixels.shape[1])
 
     @property
-    def labels(self) -> NDArray[np.uint8]:
+    def labels(self) -> Integers:
         """uint8 (N,), FAKE = 0, REAL = 1, unlabelled = 2."""
         return np.asarray(self.rows["label"], np.uint8)
 
@@ -141,7 +139,7 @@ def categories_of(names: Sequence[str]) -> list[str | None]:
     matches = [CIFAKE_NAME.fullmatch(stem) for stem in stems]
     # of the numbered files alone: one of another name takes no category from the others
     numbered = is_cifake(name for name, match in zip(names, matches, strict=True) if match)
-    categories: list[str | None] = []
+    categories = []
     for stem, match in zip(stems, matches, strict=True):
         category = ""
         if match is None:
@@ -155,4 +153,4 @@ def categories_of(names: Sequence[str]) -> list[str | None]:
 def fingerprint_of(split: str, rows: pd.DataFrame) -> str:
     """sha256 over "split sha256 label" of every row, sorted."""
     lines = sorted(f"{split} {digest} {label}" for digest, label in zip(rows["sha256"], rows["label"], strict=True))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return digest_of("\n".join(lines))

@@ -1,6 +1,5 @@
 """Loading image sets by their path: which files they have, and their pixels from the cache."""
 
-import hashlib
 import json
 import re
 import sys
@@ -22,7 +21,7 @@ from core.images.layout import Entry
 from core.images.preprocessing import Preprocessing
 from core.images.sources import LayoutSource, Source, open_source, remember
 from core.storage.atomic import cache_dir
-from core.storage.limits import ContractError, printable
+from core.storage.limits import ContractError, digest_of, printable
 from core.storage.shards import Engine, run_locally
 
 VERSION = 5
@@ -138,7 +137,7 @@ def _cache_of(source: Source, entries: list[Entry], *, base: str, split: Split, 
     # label, source and category count only in other layouts than CIFAKE's
     files = [entry if entry.label else entry[:3] for entry in entries]
     key = [VERSION, split, _steps_of(fit), isinstance(source, ShippedSource), base, files]
-    return cache_dir() / "images" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+    return cache_dir() / "images" / digest_of(json.dumps(key))[:32]
 
 
 def _is_cifake(images: ImageSet, source: Source) -> bool:

@@ -1,16 +1,15 @@
 """Copies and near copies: equal pixels, and perceptual hashes (`imagehash`) confirmed by the pixels."""
 
-import hashlib
 from collections.abc import Callable
 
 import imagehash
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from PIL import Image
 
-from core.arrays import Float32, Pixels, Positions
+from core.arrays import Array, Float32, Integers, Pixels, Positions
 from core.images.statistics import LUMA
+from core.storage.limits import digest_of
 
 # bits in which candidates' 64-bit hashes may differ; every hash has 32 ones, so differences are even
 MAX_BITS = 8
@@ -22,19 +21,19 @@ MIN_CONTRAST = 4.0
 AT_ONCE = 4096 * 32 * 32
 
 
-def pixel_digests(pixels: Pixels) -> NDArray[np.str_]:
+def pixel_digests(pixels: Pixels) -> Array:
     """Return the sha256 of each image's pixels, (N,) text; independent of how the files were encoded."""
-    return np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in pixels], dtype="U64")
+    return np.array([digest_of(image.tobytes()) for image in pixels], dtype="U64")
 
 
-def perceptual_hashes(pixels: Pixels) -> NDArray[np.uint64]:
+def perceptual_hashes(pixels: Pixels) -> Integers:
     """Return `imagehash.phash` of each image of a uint8 (N, side, side, 3) stack, as uint64 (N,)."""
     bits = np.array([imagehash.phash(Image.fromarray(image)).hash for image in pixels], bool)
     octets = np.packbits(bits.reshape(-1, 64), axis=1)
     return octets.view(np.uint64).ravel()
 
 
-def near_pairs(read: Callable[[Positions], Pixels], hashes: NDArray[np.uint64]) -> pd.DataFrame:
+def near_pairs(read: Callable[[Positions], Pixels], hashes: Integers) -> pd.DataFrame:
     """Find all pairs of near-duplicate images.
 
     Args:
@@ -59,7 +58,7 @@ def near_pairs(read: Callable[[Positions], Pixels], hashes: NDArray[np.uint64]) 
     return pairs[correlation >= MIN_CORRELATION].reset_index(drop=True)
 
 
-def close_hashes(hashes: NDArray[np.uint64], *, max_bits: int) -> tuple[Positions, Positions, NDArray[np.int8]]:
+def close_hashes(hashes: Integers, *, max_bits: int) -> tuple[Positions, Positions, Integers]:
     """Find pairs of hashes that differ in at most `max_bits` bits: lower position, higher position, bits."""
     close = [np.zeros(0, np.intp)]
     for number, value in enumerate(hashes, start=1):

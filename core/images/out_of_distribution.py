@@ -1,6 +1,5 @@
 """Out-of-distribution images: from other generators, and crops of ordinary photographs. Needs no torch."""
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping
 from contextlib import closing, suppress
@@ -19,6 +18,7 @@ from core.images.files import open_files
 from core.images.image_set import DatasetError
 from core.images.preprocessing import Preprocessing
 from core.images.sources import SAMPLE
+from core.storage.limits import digest_of
 
 MANIFEST = SAMPLE.parent / "manifest.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -70,7 +70,7 @@ class SourceImages:
     def fingerprint(self) -> str:
         """sha256 over the pixels, independent of their order."""
         digests = sorted(pixels_sha256(np.stack(images)) for images in zip(*self.pixels.values(), strict=True))
-        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        return digest_of("\n".join(digests))
 
 
 def generator_name(source: str) -> str:
@@ -117,7 +117,7 @@ def read_generators(folder: Path, preprocessing: Preprocessing, *, large: bool =
 
 def _collect(path: Path, preprocessing: Preprocessing, large: bool) -> SourceImages:
     """Read the pictures of one generator; without any that fit, there are no pixels under any filter."""
-    pictures: dict[str, Resized] = {}
+    pictures = {}
     skipped = 0
     repeats = 0
     limit = MAX_FILE_BYTES
@@ -172,7 +172,7 @@ def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | N
     sources = []
     for name, about in manifest["photographs"].items():
         images = [image for image in manifest["images"] if image["photograph"] == name and "/REAL/" in image["file"]]
-        boxes: list[tuple[int, int, int]] = []
+        boxes = []
         for side in sides:
             of_side = [image["box"] for image in images if image["box"][2] == side]
             boxes += of_side[: max(1, crops // len(sides))]
@@ -201,7 +201,7 @@ def read_photograph(about: Mapping[str, Any]) -> Pixels | None:
     for folder in (package and package.submodule_search_locations) or ():
         with suppress(OSError):
             data = Path(folder, about["path"]).read_bytes()
-            if hashlib.sha256(data).hexdigest() == about["sha256"]:
+            if digest_of(data) == about["sha256"]:
                 return decode(data)
     return None
 

@@ -118,8 +118,8 @@ def read_claims(data: bytes) -> list[Claim]:
         kind = str(image.format)
         is_animated = getattr(image, "is_animated", False)
         exif = exif_of(image)
-        own: dict[int, Any] = {}
-        xmp: dict[str, str] = {}
+        own = {}
+        xmp = {}
         # Pillow raises many kinds of error on what is damaged; defusedxml refuses entities
         with contextlib.suppress(Exception):
             own = exif.get_ifd(ExifTags.IFD.Exif)

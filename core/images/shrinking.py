@@ -104,7 +104,7 @@ def _unpacked(data: bytes) -> Callable[[int], bytes]:
     unpacker = zlib.decompressobj()
 
     def read(size: int) -> bytes:
-        pieces: list[bytes] = []
+        pieces = []
         while size:
             waiting = unpacker.unconsumed_tail or next(packed, b"")
             piece = unpacker.decompress(waiting, size)

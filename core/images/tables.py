@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from core.arrays import Array
 from core.images.decoding import ImageError
 from core.images.files import Files, Listed, refusing_damage
 from core.images.image_set import DatasetError
@@ -291,7 +291,7 @@ def _unpacked(file: pq.ParquetFile, group: int, column: str) -> pa.ChunkedArray:
     return pa.chunked_array(parts)
 
 
-def _texts(values: pd.Series, classes: list[str], where: str) -> NDArray[np.object_]:
+def _texts(values: pd.Series, classes: list[str], where: str) -> Array:
     """Write a column as text, (N,), "" where it has no value; numbers of `classes` become their names."""
     different = values.astype("category").cat
     texts = []

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from core.arrays import Float32, Float64, Mask
+from core.arrays import Float32, Float64, Floats, Mask
 from core.images.labels import ClassName, other_class, verdict_of
 from core.perturbations.probe import FAMILIES, Probe, size_column
 from core.perturbations.registry import PROBES, control_columns, probe_columns
@@ -40,7 +40,7 @@ def short_sizes(values: Float32) -> Float32:
     return np.asarray(np.rint(values * scale) / scale, np.float32)
 
 
-def short_margins(margins: Float32) -> NDArray[np.float16]:
+def short_margins(margins: Float32) -> Floats:
     """Round margins to float16 with `MARGIN_BITS` bits of mantissa: to 0.4%, their sign unchanged."""
     step = np.uint16(1 << (10 - MARGIN_BITS))
     bits = np.asarray(margins, np.float16).view(np.uint16)

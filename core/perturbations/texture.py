@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from core.arrays import Array, Float64, Integers, Pixels, Positions
@@ -123,7 +122,7 @@ def _by_transform(pixels: Positions, shape: tuple[int, ...], seed: int) -> tuple
 
 
 @lru_cache(maxsize=16)
-def _phases(height: int, width: int, seed: int) -> NDArray[np.complex128]:
+def _phases(height: int, width: int, seed: int) -> Array:
     # phases of white noise keep the result real-valued; sharing them between segments softens the seams
     noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal((height, width)))
     return np.divide(noise, np.abs(noise), out=np.ones_like(noise), where=np.abs(noise) > 0)

@@ -90,7 +90,7 @@ def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
 
 def _probes(first: Explanation, changes: pd.DataFrame, label: ClassName | None) -> dict[str, Any]:
     """Collect the conclusion, and every change that flips the verdict unlike its controls."""
-    rows: list[tuple[str, str]] = []
+    rows = []
     for column, change in flipping(changes).iterrows():
         probe, strength = probe_columns()[str(column)]
         became = f"the verdict is now {verdict_of(change['margin'])}"

@@ -64,7 +64,7 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
     """
     _, stored = _studies_of(find_named(name, find_runs(), "run"))
     every = {f"{key}.{finding.key}": finding for key, result in stored.items() for finding in result.findings}
-    chosen: list[Finding] = []
+    chosen = []
     for pattern in studies:
         study, dot, key = pattern.partition(".")
         wanted = f"{present_name(study)}{dot}{key}"

@@ -85,7 +85,7 @@ def report_of(
         lead.append(f"Accuracy without them: {percent(clean['accuracy'])}.")
     elif "accuracy" in overall:
         lead.append("Nothing is left without them.")
-    details: dict[str, Sequence[Block]] = {}
+    details = {}
     if run.classes:
         details["How good is it?"] = _quality(run)
     findings: list[Finding] = []

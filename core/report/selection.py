@@ -52,7 +52,7 @@ def selection_report(
     if rows.empty:
         return render_page(title, ["No image fits this selection.", words], {}, {}, run)
     lead = [f"The selection: {words}."]
-    first: dict[str, list[Block]] = {}
+    first = {}
     if run.classes:
         lead += _error_rates(rows, table, wanted)
         first["Confusion matrix"] = _matrix(rows, wanted)

@@ -1,6 +1,5 @@
 """A detector's full pass over an image set, in shards: one that was killed goes on where it stopped."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from core.images.image_set import DatasetError, ImageSet
 from core.images.loading import load_image_set
 from core.runs.writing import library_versions
 from core.storage.atomic import cache_dir
+from core.storage.limits import digest_of
 from core.storage.shards import Engine, Report, ShardProgress, compute_shards
 
 # the fewest images of a shard
@@ -109,13 +109,13 @@ def shard_size(detector: Detector) -> int:
 
 def shards_folder(detector: Detector, images: ImageSet) -> Path:
     """Return the folder of the shards of this pass: results depend on device and libraries, too, by their rounding."""
-    order = hashlib.sha256("".join(images.rows["sha256"]).encode()).hexdigest()
+    order = digest_of("".join(images.rows["sha256"]))
     key = json.dumps(
         [detector.identity.fingerprint, detector.target_layer, images.fingerprint, order, images.fit,
          detector.device.type, shard_size(detector), library_versions()],
         sort_keys=True,
     )  # fmt: skip
-    return cache_dir() / "passes" / hashlib.sha256(key.encode()).hexdigest()[:20]
+    return cache_dir() / "passes" / digest_of(key)[:20]
 
 
 def _table_of(computed: Pass) -> pd.DataFrame:

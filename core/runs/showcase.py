@@ -84,8 +84,8 @@ def draw_game(table: pd.DataFrame, pictured: Mask, *, seed: int | Sequence[int])
     """
     usable = pictured & is_fresh(table)
     generator = np.random.default_rng(seed)
-    right: list[Positions] = []
-    wrong: list[Positions] = []
+    right = []
+    wrong = []
     for name in CLASSES:
         mine = usable & (table["label"] == name).to_numpy(bool)
         is_right = recognised(table, name)

@@ -95,7 +95,7 @@ def write_run(
 
 def _arrays_of(computed: Pass) -> dict[str, Array]:
     """Return what a run stores of a pass: maps, and features unless they are large."""
-    arrays: dict[str, Array] = {}
+    arrays = {}
     if computed.maps is not None:
         arrays["maps"] = halved(computed.maps)
     if computed.features is not None:

@@ -76,6 +76,13 @@ def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
         return file.read(os.fstat(file.fileno()).st_size)
 
 
+def digest_of(content: bytes | str) -> str:
+    """Hash bytes, or a text as UTF-8, to 64 hexadecimal digits of SHA-256."""
+    if isinstance(content, str):
+        content = content.encode()
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256_of(path: Path) -> str:
     """Hash a file's bytes to 64 hexadecimal digits; errors as for `open_file`."""
     with open_file(path) as file:

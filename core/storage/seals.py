@@ -5,7 +5,6 @@ of folder and holds the sha256 of every other file and of its own content; reade
 naming the file at fault.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 
 from core.homes import SHIPPED
 from core.storage.atomic import TakenError, refuse_taken, remove_abandoned, restore, sibling, sync, writing
-from core.storage.limits import MANIFEST, ContractError, check_file, parse_json, read_bytes, sha256_of
+from core.storage.limits import MANIFEST, ContractError, check_file, digest_of, parse_json, read_bytes, sha256_of
 
 T = TypeVar("T")
 # bytes of a file, or what writes it at the path it is given
@@ -82,7 +81,7 @@ def write_folder(
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Add to a manifest the sha256 of everything in it."""
     content = {key: value for key, value in manifest.items() if key != SEAL}
-    return {**content, SEAL: hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
+    return {**content, SEAL: digest_of(json.dumps(content, sort_keys=True))}
 
 
 def _exchange(path: Path, new: Path) -> None:
@@ -151,7 +150,7 @@ def read_sealed(path: Path, name: str, manifest: Mapping[str, Any], *, kind: str
         ContractError: as for `read_folder`, of this file.
     """
     data: bytes = _each_file(path, name, kind, read_bytes)
-    _refuse_changed(path / name, hashlib.sha256(data).hexdigest(), manifest["files"][name])
+    _refuse_changed(path / name, digest_of(data), manifest["files"][name])
     return data
 
 

@@ -98,7 +98,7 @@ def read_columns(run: Run, names: Iterable[str]) -> pd.DataFrame:
         by_study.setdefault(study, []).append(column)
     # hashed once for all studies
     ids = pd.Index(run.predictions["id"])
-    values: dict[str, pd.Series] = {}
+    values = {}
     for study, columns in by_study.items():
         file = study_path(run.path, study)
         with suppress(Exception):

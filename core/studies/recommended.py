@@ -88,7 +88,7 @@ def _timed(study: Study, context: Context, images: int | None) -> Plan:
 
 def rows_of(plans: Sequence[Plan]) -> list[dict[str, object]]:
     """Lay plans out, a row each, the sum of all times last."""
-    rows: list[dict[str, object]] = []
+    rows = []
     total = 0.0
     for plan in plans:
         row: dict[str, object] = {

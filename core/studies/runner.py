@@ -5,7 +5,6 @@ most one shard and no image is computed twice. Where a file is completed, its ro
 columns that it lacks are computed.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +14,8 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from core.arrays import Positions
+from core.arrays import Array, Positions
 from core.detectors.detector import Detector, pick_device
 from core.detectors.identity import find_maker, identify_all
 from core.detectors.storage import load_detector
@@ -31,6 +29,7 @@ from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
 from core.storage.atomic import cache_dir
+from core.storage.limits import digest_of
 from core.storage.seals import read_manifest
 from core.storage.shards import (
     Engine,
@@ -245,7 +244,7 @@ def run_study(
     return path
 
 
-def _check_table(study: Study, table: pd.DataFrame, ids: NDArray[np.str_], wanted: frozenset[str] | None) -> None:
+def _check_table(study: Study, table: pd.DataFrame, ids: Array, wanted: frozenset[str] | None) -> None:
     """Raise StudyError where a table has not the rows of each id in their order, or lacks what is wanted."""
     rows = table["id"]
     if study.methods:
@@ -302,8 +301,8 @@ def work_folder(study: Study, run: Run, positions: Positions, source: Source) ->
     """
     key = json.dumps(
         [study.name, VERSIONS.get(study.name, 1), sorted(source.missing or study.parts), dict(study.parameters),
-         study.shard, run.manifest, hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), source.data,
+         study.shard, run.manifest, digest_of(positions.astype(np.int64).tobytes()), source.data,
          getattr(source.data, "fake_classes", ()), pick_device(source.device).type, library_versions()],
         sort_keys=True,
     )  # fmt: skip
-    return cache_dir() / "studies" / f"{study.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}"
+    return cache_dir() / "studies" / f"{study.name}-{digest_of(key)[:20]}"

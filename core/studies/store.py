@@ -296,7 +296,7 @@ def with_derived(study: Study, run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 def find_studies(run: Run) -> tuple[dict[str, StudyResult], list[str]]:
     """Read all studies of a run: by name, and a sentence on each file that was refused."""
-    results: dict[str, StudyResult] = {}
+    results = {}
     problems = []
     for name, file in study_files(run.path).items():
         try:

@@ -1,6 +1,5 @@
 """The training loop with its checkpoints; every hyper-parameter is in `recipe.py`."""
 
-import hashlib
 import json
 import time
 from collections import defaultdict
@@ -24,7 +23,7 @@ from core.detectors.resnet import round_to_float16
 from core.images.image_set import ImageSet
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import cache_dir, only_writer, write_data
-from core.storage.limits import first_line
+from core.storage.limits import digest_of, first_line
 from core.training.held_out import channel_statistics, fit_temperature, split_of, validation_split
 from core.training.recipe import Recipe, architecture_of, augment, autocast, build_for, learning_rate, precision_on
 
@@ -298,5 +297,5 @@ class Training:
 
 def checkpoint_file(recipe: Recipe, images: ImageSet) -> Path:
     """Return the checkpoint's path: one per recipe and training set."""
-    key = hashlib.sha256(json.dumps([recipe.settings(), images.fingerprint]).encode()).hexdigest()[:16]
+    key = digest_of(json.dumps([recipe.settings(), images.fingerprint]))[:16]
     return cache_dir() / "checkpoints" / f"{recipe.name}-{key}.safetensors"

@@ -5,23 +5,21 @@ than each (Dietterich 2000); as groups of one network's channels (Laurent et al.
 detector like any other, with layers, features and maps.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
-from torch import Tensor
 
-from core.arrays import Array, Float32, Float64, Mask, Pixels
+from core.arrays import Array, Float32, Float64, Integers, Mask, Pixels
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.images.preprocessing import Channels
+from core.storage.limits import digest_of
 
 # pixels of the images whose values are counted at once
 AT_ONCE = 8192 * 32 * 32
@@ -39,7 +37,7 @@ def split_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {key: fields.get(key) for key in SPLIT}
 
 
-def validation_split(sha256: Array, labels: NDArray[np.uint8], share: float, *, seed: int) -> Mask:
+def validation_split(sha256: Array, labels: Integers, share: float, *, seed: int) -> Mask:
     """Choose the images to hold out: `share` of each class, by hash of the file.
 
     Identical files have equal hashes and so stay together, and the split does not depend on the order of the files.
@@ -55,7 +53,7 @@ def validation_split(sha256: Array, labels: NDArray[np.uint8], share: float, *, 
     """
     digests = np.asarray(sha256, dtype=str)
     unique, inverse = np.unique(digests, return_inverse=True)
-    rank = np.array([int(hashlib.sha256(f"{seed} {digest}".encode()).hexdigest()[:12], 16) for digest in unique])
+    rank = np.array([int(digest_of(f"{seed} {digest}")[:12], 16) for digest in unique])
     held = np.zeros(len(unique), bool)
     for label in np.unique(labels):
         members = np.unique(inverse[labels == label])
@@ -215,7 +213,7 @@ def pack(members: Sequence[ResNetDetector], weights: Float64) -> ResNetDetector:
     first = members[0]
     states = [member.network.state_dict() for member in members]
     network = build_network(sum(member.network.width for member in members), groups=len(members), seed=0)
-    packed: dict[str, Tensor] = {}
+    packed = {}
     for name, own in network.state_dict().items():
         parts = [state[name].detach().cpu() for state in states]
         if name.startswith("fc."):

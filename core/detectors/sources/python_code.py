@@ -5,7 +5,6 @@ These kinds alone run code, and only with consent. The function's file is stored
 in the environment variable `TELLTALE_RUN_CODE`. The sha256 covers that file alone, not the modules that it imports.
 """
 
-import hashlib
 import os
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from core.detectors.registry import Brought, Kind, Request, SourceError, Stored,
 from core.images.encoding import encode_png
 from core.images.preprocessing import SIDES
 from core.storage.atomic import cache_dir, write_text
-from core.storage.limits import first_line, read_bytes
+from core.storage.limits import digest_of, first_line, read_bytes
 
 FILE = "code.py"
 # hashes of the files that may run, with commas between them
@@ -88,7 +87,7 @@ def _run(config: Mapping[str, Any]) -> Any:
     """Run the stored file, where that has been consented to, and return its function."""
     source = config[FILE]
     name = str(config["factory"])
-    digest = hashlib.sha256(source).hexdigest()
+    digest = digest_of(source)
     remembered = _consents() / digest
     given = [word.strip().lower() for word in os.environ.get(CONSENT, "").split(",")]
     if not remembered.is_file() and digest not in given:
@@ -193,7 +192,7 @@ def _consented(request: Request) -> tuple[dict[str, Any], bytes]:
             f"the module {where} cannot be found ({error}); name its file, {prefix}:FILE.py:{name}"
         ) from None
     source = read_bytes(file)
-    write_text(_consents() / hashlib.sha256(source).hexdigest(), str(file))
+    write_text(_consents() / digest_of(source), str(file))
     return {"factory": name}, source
 
 

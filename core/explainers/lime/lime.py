@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
 
-from core.arrays import Array, Float32, Float64, Int64, Integers, Pixels
+from core.arrays import Array, Float32, Float64, Int64, Integers, Pixels, Regions
 from core.explainers.explainer import Cancel, Explainer, Preset, check_finite, check_pixels, check_target
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
 from core.explainers.lime.sampling import Samples, balanced_samples, distinct_rows, random_samples
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 
 LimeTarget = Literal["margin", "FAKE", "REAL", "probability"]
-Regions = NDArray[np.int32]
 FIRST_SAMPLES = 32
 # between two looks at `cancel`
 BATCH = 128

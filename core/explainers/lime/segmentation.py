@@ -3,15 +3,14 @@
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.arrays import Pixels
+from core.arrays import Pixels, Regions
 
 Segmentation = Literal["slic", "grid", "quickshift"]
 SEGMENTATIONS: tuple[Segmentation, ...] = get_args(Segmentation)
 
 
-def segment(image: Pixels, *, method: Segmentation = "slic", n_segments: int = 50) -> NDArray[np.int32]:
+def segment(image: Pixels, *, method: Segmentation = "slic", n_segments: int = 50) -> Regions:
     """Cut an image into segments.
 
     Args:
@@ -47,7 +46,7 @@ def segment(image: Pixels, *, method: Segmentation = "slic", n_segments: int = 5
     return np.unique(labels, return_inverse=True)[1].reshape(height, width).astype(np.int32)
 
 
-def grid(height: int, width: int, *, rows: int, columns: int) -> NDArray[np.int32]:
+def grid(height: int, width: int, *, rows: int, columns: int) -> Regions:
     """Cut into rectangles numbered row by row, int32 (height, width), as equal as whole pixels allow.
 
     Args:

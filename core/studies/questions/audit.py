@@ -300,7 +300,7 @@ def regression_scores(training: Array, is_real: Mask, features: Array) -> Float6
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(training, is_real)
-    return np.asarray(model.decision_function(features))
+    return model.decision_function(features)
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.arrays import Floats
 from core.explainers.explainer import AnyExplainer
 from core.explainers.settings import ExplainerSettings
 from core.findings.contrast import Contrast, Control, Finding, Side
-from core.findings.intervals import Values, weighted_ratio
+from core.findings.intervals import weighted_ratio
 from core.perturbations.masking import FILLS, Fill
 from core.runs.run import Run
 from core.studies.shared.explanations import describe_all, explain_all, methods_in, settings_of, table_by_method
@@ -93,10 +94,10 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             )
 
 
-def _contrasts(rows: pd.DataFrame, weights: Values, method: str, what: str) -> Iterator[Contrast]:
+def _contrasts(rows: pd.DataFrame, weights: Floats, method: str, what: str) -> Iterator[Contrast]:
     """Compare the certain signs that are "confirmed", or "contradicted", over all fills and in each."""
     certain = rows[f"{method}_certain_count"].to_numpy(np.float64)
-    hits: dict[str, Values] = {}
+    hits = {}
     for other in (*FILLS, SEED):
         column = f"{method}_{other}_reversed_count"
         if column in rows:
@@ -114,7 +115,7 @@ def _contrasts(rows: pd.DataFrame, weights: Values, method: str, what: str) -> I
         yield Contrast("fill", FILLS[NOT_COUNTED], weighted_ratio(alone, certain, weights=weights))
 
 
-def _contrast(value: str, own: tuple[Values, Values], again: tuple[Values, Values], weights: Values) -> Contrast:
+def _contrast(value: str, own: tuple[Floats, Floats], again: tuple[Floats, Floats], weights: Floats) -> Contrast:
     """Compare signs out of signs of the same images: under other fills, and under another draw of the samples."""
     control = Control("another draw of the samples", weighted_ratio(*again, weights=weights))
     share = weighted_ratio(*own, weights=weights)

@@ -179,7 +179,7 @@ def _components(points: Float64, parameters: Parameters) -> Float64:
     if (points == points[0]).all():
         return np.zeros((len(points), 1))
     count = min(parameters["components"], *points.shape)
-    return np.asarray(PCA(count, svd_solver="full").fit_transform(points))
+    return PCA(count, svd_solver="full").fit_transform(points)
 
 
 def _subsample(size: int, parameters: Parameters) -> Positions:
@@ -193,7 +193,7 @@ def _k_means(points: Float64, number: int, seed: int) -> KMeans:
 def _silhouettes(points: Float64, labels: Integers) -> Float64:
     if not 1 < len(np.unique(labels)) < len(points):
         return np.zeros(len(points))
-    return np.asarray(silhouette_samples(points, labels))
+    return silhouette_samples(points, labels)
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:

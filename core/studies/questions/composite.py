@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from core.arrays import Float64, Mask, Pixels, Positions
 from core.explainers.agreement import segment_values
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import grid
@@ -59,9 +59,6 @@ CONTROLS = {"same": "pictures of one class, joined alike", "random": "a random m
 # width of a blended seam, as a part of the side
 BLEND = 8
 
-Pixels = NDArray[np.uint8]
-Values = NDArray[np.float64]
-
 
 def column_of(method: str, seam: str, *, control: bool = False) -> str:
     """Name the column of a method's score under a seam, or that of the method's control."""
@@ -70,16 +67,16 @@ def column_of(method: str, seam: str, *, control: bool = False) -> str:
     return f"{method}_{seam}_auroc"
 
 
-def part_mask(layout: str, side: int) -> NDArray[np.bool_]:
+def part_mask(layout: str, side: int) -> Mask:
     """Select the pixels of the first part of a layout: bool (side, side)."""
     first_row, last_row, first_column, last_column = PARTS[layout]
     cell = grid(side, side, rows=CELLS, columns=CELLS)
     row = cell // CELLS
     column = cell % CELLS
-    return np.asarray((row >= first_row) & (row < last_row) & (column >= first_column) & (column < last_column))
+    return (row >= first_row) & (row < last_row) & (column >= first_column) & (column < last_column)
 
 
-def join(first: Pixels, rest: Pixels, mask: NDArray[np.bool_], seam: str) -> Pixels:
+def join(first: Pixels, rest: Pixels, mask: Mask, seam: str) -> Pixels:
     """Put a part of one image into another.
 
     Args:
@@ -95,7 +92,7 @@ def join(first: Pixels, rest: Pixels, mask: NDArray[np.bool_], seam: str) -> Pix
     return to_pixels(share * first + (1 - share) * rest)
 
 
-def separation(values: Values, is_fake: NDArray[np.bool_]) -> float:
+def separation(values: Float64, is_fake: Mask) -> float:
     """Compute how often a cell of the FAKE part speaks more for FAKE than one of the rest, ties counting half.
 
     Args:
@@ -145,7 +142,7 @@ def _can_score(explainer: AnyExplainer, settings: ExplainerSettings, detector: "
     return not is_too_slow and can_explain(explainer, detector)
 
 
-def _composites(pixels: Pixels, partners: Mapping[int, NDArray[np.intp]], layouts: Sequence[str], seam: str) -> Pixels:
+def _composites(pixels: Pixels, partners: Mapping[int, Positions], layouts: Sequence[str], seam: str) -> Pixels:
     """Join pictures, four of each row: FAKE in the part, REAL in the part, then both parts FAKE, both parts REAL."""
     pictures = []
     for number, drawn in partners.items():
@@ -156,12 +153,12 @@ def _composites(pixels: Pixels, partners: Mapping[int, NDArray[np.intp]], layout
     return np.stack(pictures)
 
 
-def _score(values: Values, is_fake: NDArray[np.bool_]) -> float:
+def _score(values: Float64, is_fake: Mask) -> float:
     """Average over two maps (2, S), of the picture with FAKE in the part and of that with REAL in it."""
     return (separation(values[0], is_fake) + separation(values[1], ~is_fake)) / 2
 
 
-def _partners(run: Run, rows: Rows, *, seed: int) -> dict[int, NDArray[np.intp]]:
+def _partners(run: Run, rows: Rows, *, seed: int) -> dict[int, Positions]:
     """Choose for each image a FAKE one, a REAL one, another FAKE and another REAL one, all judged right.
 
     Returns:

@@ -13,9 +13,8 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from core.arrays import Float64, Floats
+from core.arrays import Float64, Floats, Integers
 from core.explainers.agreement import segment_values
 from core.explainers.deletion import areas, centre_map, deletion_curves, edge_map
 from core.explainers.lime.lime import LIME
@@ -131,7 +130,7 @@ def tabulate(id_: str, keys: Sequence[tuple[str, ...]], curves: Floats) -> pd.Da
 
 
 def scores_of(
-    context: Context, cells: Cells, row: int, *, grid: NDArray[np.int32], passes: Mapping[str, Pass], seed: int
+    context: Context, cells: Cells, row: int, *, grid: Integers, passes: Mapping[str, Pass], seed: int
 ) -> dict[Order, Float64]:
     """Score each cell of the grid under each order: float64 (S,); the cell with the highest score comes first."""
     sign = cells.signs[row]
@@ -144,7 +143,7 @@ def scores_of(
     else:
         other = np.asarray(context.run.maps[at], np.float32)
     other = sign * other
-    scores: dict[Order, Float64] = {}
+    scores = {}
     for name, values in {"edges": edge_map(image), "centre": centre_map(*grid.shape), "other": other}.items():
         scores[NONE, name] = segment_values(values[None], grid)[0]
     scores[NONE, "random"] = np.random.default_rng((seed, row)).random(count)
@@ -160,7 +159,7 @@ def scores_of(
     return scores
 
 
-def _spread(values: Float64, like: Pass, grid: NDArray[np.int32]) -> Float64:
+def _spread(values: Float64, like: Pass, grid: Integers) -> Float64:
     """Score each cell of the grid by float64 (parts,), a value for each part of an explanation."""
     if like.regions.size:
         spread = values[like.regions]
@@ -173,7 +172,7 @@ def _coarsen(values: Floats, like: Pass, shape: tuple[int, ...]) -> Float64:
     """float64 (parts,): the means of a map over the regions, or over the positions, of an explanation."""
     whole = segment_values(values[None], np.arange(np.prod(shape)).reshape(shape)).reshape(shape)
     if like.regions.size:
-        return np.asarray(segment_values(whole[None], like.regions)[0])
+        return segment_values(whole[None], like.regions)[0]
     return on_grid(whole, like.values.shape)
 
 

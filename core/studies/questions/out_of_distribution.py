@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
+from core.arrays import Floats, Integers, Mask
 from core.findings.contrast import Contrast, Control, Finding, Measure
-from core.findings.intervals import Clusters, Hits, Values, clustered_share
+from core.findings.intervals import clustered_share
 from core.findings.paired import compare_apart
 from core.images.labels import UNLABELLED, ClassName, other_class
 from core.images.out_of_distribution import (
@@ -154,8 +155,8 @@ def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceIm
     is called REAL where it is under all of them, and depends on the filter where they differ.
     """
     clusters = np.repeat(np.arange(len(sources)), list(map(len, sources)))
-    real: dict[str, Hits] = {}
-    confidence: dict[str, Values] = {}
+    real = {}
+    confidence = {}
     for name in sources[0].pixels:
         parts = [source.pixels[name] for source in sources]
         if encoding == AS_CIFAKE:
@@ -185,7 +186,7 @@ def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceIm
             yield _row(about, calls == 1, mean, clusters)
 
 
-def _row(about: Mapping[str, Any], real: Hits, confidence: Values, clusters: Clusters | None = None) -> dict[str, Any]:
+def _row(about: Mapping[str, Any], real: Mask, confidence: Floats, clusters: Integers | None = None) -> dict[str, Any]:
     """Return the numbers of one group.
 
     Args:

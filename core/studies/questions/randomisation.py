@@ -13,11 +13,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from core.arrays import Float64
+from core.arrays import Float64, Floats
 from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
 from core.findings.contrast import Finding
-from core.findings.intervals import Values, weighted_mean
+from core.findings.intervals import weighted_mean
 from core.findings.paired import compare_means
 from core.runs.run import Run
 from core.studies.shared.explanations import (
@@ -120,12 +120,12 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     return table
 
 
-def _compared_values(values: Values) -> Values:
+def _compared_values(values: Floats) -> Floats:
     """Return a map's own values where these are few, else their means over a grid."""
     return on_grid(values, _cells(values))
 
 
-def _cells(values: Values) -> tuple[int, ...]:
+def _cells(values: Floats) -> tuple[int, ...]:
     """Return the cells that a map is compared over: its own where they are few, or a grid no finer than they are."""
     if values.size <= CELLS**2:
         return values.shape

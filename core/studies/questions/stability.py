@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.arrays import Pixels
+from core.arrays import Floats, Pixels
 from core.explainers.agreement import segment_values
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.settings import ExplainerSettings
 from core.findings.contrast import Contrast, Finding
-from core.findings.intervals import Values, weighted_share
+from core.findings.intervals import weighted_share
 from core.findings.paired import compare_means
 from core.runs.run import Run
 from core.studies.shared.explanations import (
@@ -82,7 +82,7 @@ class Batch:
             repetition = column.removeprefix(f"{explainer.name}_").removesuffix("_rank")
             ranks[column] = []
             for original, repeated in zip(first, self._repeat(repetition, explainer, settings, first), strict=True):
-                compared: Sequence[Values] = [original.values, *repeated]
+                compared: Sequence[Floats] = [original.values, *repeated]
                 if original.values.size > FEW:
                     compared = list(segment_values(np.stack(compared), grid))
                 ranks[column].append(mean_rank(compared[0], compared[1:]))
@@ -90,7 +90,7 @@ class Batch:
 
     def _repeat(
         self, repetition: str, explainer: AnyExplainer, settings: ExplainerSettings, first: Sequence[Pass]
-    ) -> list[list[Values]]:
+    ) -> list[list[Floats]]:
         """Return the maps that each image's first one is compared with."""
         if repetition == "seed":
             redrawn = settings_of(explainer, self.parameters["lime_seed"] + 1)
@@ -105,7 +105,7 @@ class Batch:
             same_segments.append([again.map])
         return same_segments
 
-    def _maps_of_others(self, row: int, explainer: AnyExplainer, settings: ExplainerSettings) -> list[Values]:
+    def _maps_of_others(self, row: int, explainer: AnyExplainer, settings: ExplainerSettings) -> list[Floats]:
         """Return many of the maps that the run stores, and a few by other methods."""
         seed = self.parameters["seed"]
         if explainer is KEPT:
@@ -113,7 +113,7 @@ class Batch:
         chosen = self.cells.references(row, self.parameters["lime_others"], seed=seed)
         return self._maps(self.context.pixels[chosen], explainer, settings)
 
-    def _maps(self, images: Pixels, explainer: AnyExplainer, settings: ExplainerSettings) -> list[Values]:
+    def _maps(self, images: Pixels, explainer: AnyExplainer, settings: ExplainerSettings) -> list[Floats]:
         return [explained.values for explained in explain_all(self.context.detector, images, explainer, settings)]
 
 

@@ -114,7 +114,7 @@ def variants(explainer: AnyExplainer, *, layers: Iterable[str] = (), seed: int =
 
 
 def _all_variants(layers: Iterable[str] = (), seed: int = 0) -> list[Variant]:
-    tried: list[Variant] = []
+    tried = []
     for explainer in judged().values():
         tried += variants(explainer, layers=layers, seed=seed)
     return tried
@@ -142,7 +142,7 @@ def patch_means(exact: Floats, coverage: Floats, regions: Integers) -> Float64:
         float64 (S,).
     """
     own, covered = segment_values(np.stack([exact, coverage]), regions)
-    return np.asarray(np.divide(own, covered, out=np.zeros_like(own), where=covered > 0))
+    return np.divide(own, covered, out=np.zeros_like(own), where=covered > 0)
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:

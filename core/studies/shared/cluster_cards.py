@@ -44,7 +44,7 @@ def outline(points: Float64) -> Float64:
     core = points[distances <= np.quantile(distances, CORE)]
     with suppress(QhullError):
         core = core[ConvexHull(core).vertices]
-    return np.asarray(core)
+    return core
 
 
 def read_cards(

@@ -1,6 +1,5 @@
 """Copies and near copies within and between image sets, and how their files were compressed."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from core.images.labels import REAL
 from core.images.loading import load_image_set, read_files
 from core.images.near_copies import near_pairs, perceptual_hashes, pixel_digests
 from core.images.statistics import STATISTICS
+from core.storage.limits import digest_of
 from core.storage.shards import Report, progress_of
 from core.studies.study import Context
 
@@ -101,7 +101,7 @@ def compressions(context: Context, split: Split, rows: pd.DataFrame) -> pd.Serie
             # one file after another: together they may be larger than memory
             files = read_files(source, split, rows["name"])
             for number, (data, digest) in enumerate(zip(files, rows["sha256"], strict=False)):
-                if hashlib.sha256(data).hexdigest() == digest:
+                if digest_of(data) == digest:
                     described[number] = compression_of(data)
     return pd.Series(described, dtype=object)
 
@@ -203,11 +203,11 @@ def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, Pixels]
     Returns:
         identity -> uint8 (height, width, 3), without those that are not there or whose file is another.
     """
-    pictures: dict[str, Pixels] = {}
+    pictures = {}
     # what could be read is shown
     with suppress(DatasetError, ImageError, OSError):
         for identity, content in zip(wanted, read_files(data, "train", wanted.values()), strict=True):
             # a repeated file has its number behind the hash
-            if f"train-{hashlib.sha256(content).hexdigest()[:16]}" == identity.partition("~")[0]:
+            if f"train-{digest_of(content)[:16]}" == identity.partition("~")[0]:
                 pictures[identity] = decode(content)
     return pictures

@@ -42,7 +42,7 @@ def choose_donors(run: Run, rows: Positions, *, seed: int = 0) -> Donors:
     files = pd.factorize(table["sha256"])[0]
     first = np.unique(files, return_index=True)[1][files]
     # verdict and category -> positions of those that may lend
-    lenders: dict[tuple[bool, int], Positions] = {}
+    lenders = {}
     for real in (False, True):
         every = usable[predicted[usable] == real]
         lenders[real, ANY_CATEGORY] = every

@@ -4,7 +4,6 @@ Judged are all registered explainers that give a map in at most `MOST_PASSES` fo
 are meant for single images, not for thousands. Columns of studies are named after the explainer. Needs no torch.
 """
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -13,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from core.arrays import Float32, Float64, Pixels, Positions
+from core.arrays import Float32, Float64, Floats, Integers, Pixels, Positions
 from core.detectors.manifest import Capability
 from core.explainers.agreement import rank_correlation
 from core.explainers.cam import KEPT
@@ -24,10 +22,9 @@ from core.explainers.explanation import Explanation
 from core.explainers.lime.segmentation import grid
 from core.explainers.registry import explainers
 from core.explainers.settings import ExplainerSettings
-from core.findings.intervals import Values
 from core.images.decoding import pixels_sha256
 from core.storage.atomic import cache_dir, write_bytes_atomically
-from core.storage.limits import open_file
+from core.storage.limits import digest_of, open_file
 from core.studies.study import Context
 
 if TYPE_CHECKING:
@@ -107,13 +104,13 @@ def describe_all(describe: Callable[[AnyExplainer], Mapping[str, str]]) -> dict[
     return columns
 
 
-def on_grid(values: Values, cells: tuple[int, ...]) -> Float64:
+def on_grid(values: Floats, cells: tuple[int, ...]) -> Float64:
     """float64 (S,): the means of a map over so many cells down and across, row by row, as even as its size allows."""
     cell = grid(*values.shape, rows=cells[0], columns=cells[1]).ravel()
-    return np.asarray(np.bincount(cell, np.ravel(values)) / np.bincount(cell))
+    return np.bincount(cell, np.ravel(values)) / np.bincount(cell)
 
 
-def mean_rank(first: Values, others: Sequence[Values], *, signed: bool = True) -> float:
+def mean_rank(first: Floats, others: Sequence[Floats], *, signed: bool = True) -> float:
     """Average one map's rank correlations with several others, absolute unless `signed`; NaN if all are undefined."""
     ranks = np.array([rank_correlation(first, other) for other in others])
     if not signed:
@@ -140,9 +137,9 @@ class Pass:
     """
 
     values: Float32
-    regions: NDArray[np.int16] = field(default_factory=_none)
+    regions: Integers = field(default_factory=_none)
     weights: Float32 = field(default_factory=_none)
-    decisions: NDArray[np.int8] = field(default_factory=_none)
+    decisions: Integers = field(default_factory=_none)
     one_colour: str = ""
 
     @property
@@ -159,7 +156,7 @@ def explain_all(
     explainer: AnyExplainer,
     settings: ExplainerSettings,
     *,
-    stored: Values | None = None,
+    stored: Floats | None = None,
 ) -> list[Pass]:
     """Explain images in batches, except those whose explanation the cache folder holds.
 
@@ -178,7 +175,7 @@ def explain_all(
         return [Pass(values) for values in np.asarray(stored, np.float32)]
     libraries = sorted(versions_of(explainer.libraries).items())
     key = repr((VERSION, detector.cache_key, explainer.name, libraries, sorted(settings.model_dump().items())))
-    folder = cache_dir() / "explanations" / hashlib.sha256(key.encode()).hexdigest()[:20]
+    folder = cache_dir() / "explanations" / digest_of(key)[:20]
     names = [pixels_sha256(image)[:32] for image in images]
     paths = [folder / name[:2] / f"{name}.npz" for name in names]
     passes = [_read(path) for path in paths]

@@ -85,7 +85,7 @@ class Cells:
         """Return up to `count` other rows of the cell, the same few for all its rows, for costly comparisons."""
         chosen = np.random.default_rng(seed).permutation(self._pool(row))[: count + 1]
         others = chosen[chosen != row]
-        return np.asarray(others[:count])
+        return others[:count]
 
     def _pool(self, row: int) -> Positions:
         for groups in (self._cell, self._called):
