@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 Crop = Literal["before", "before_fit", "after", "after_floor", "none", "native"]
 Outputs = Literal["logits", "probabilities"]
-CROPS: tuple[Crop, ...] = get_args(Crop)
-OUTPUTS: tuple[Outputs, ...] = get_args(Outputs)
+CROPS = get_args(Crop)
+OUTPUTS = get_args(Outputs)
 # filters of resampling, by Pillow's names
 FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")

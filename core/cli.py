@@ -2,14 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Callable
-from typing import Any
 
 from core.commands import cues, detectors, explain, findings, judgement, predict, report, runs, serve, study, train
 from core.console import PROGRAM, command
 
 # subcommand -> the function that takes its arguments, and what it does
-COMMANDS: dict[str, tuple[Callable[[Any], int], str]] = {
+COMMANDS = {
     "explain": (explain.main, "explain a detector's prediction on one image"),
     "train": (train.main, "train a detector, test it once, and make its run"),
     "predict": (predict.main, "make a run: a detector on an image set"),

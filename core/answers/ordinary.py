@@ -33,7 +33,7 @@ LEAST_RECALL = 0.5
 # the quality from which on a JPEG counts as hardly compressed
 FINE = 93
 Kind = Literal["lossless", "jpeg_fine", "jpeg", "lossy", "halved"]
-KINDS: dict[Kind, str] = {
+KINDS = {
     "lossless": "saved without loss",
     "jpeg_fine": f"JPEGs of quality {FINE} or more",
     "jpeg": f"JPEGs of a quality below {FINE}",

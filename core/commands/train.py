@@ -32,7 +32,7 @@ TYPED = "python train.py" if Path(sys.argv[0]).name == "train.py" else f"{PROGRA
 NAME = TYPED.removeprefix("python ") if TYPED == "python train.py" else TYPED
 RECIPES = ("paper", "swift", "robust", "patch", "masked", "sample")
 # fields of `core.training.recipe.Recipe` that are options: their type and what they are
-HYPER_PARAMETERS: dict[str, tuple[type, str]] = {
+HYPER_PARAMETERS = {
     "epochs": (int, "passes over the training images"),
     "learning_rate": (float, "the peak of the schedule, above 0"),
     "batch_size": (int, "images a step"),
@@ -213,7 +213,7 @@ def _about(detector: "Detector", train_set: "ImageSet") -> dict[str, Any]:
     """Return what a detector's manifest says of its training images, of the libraries, and of itself."""
     from core.runs.writing import library_versions
 
-    about: dict[str, Any] = {
+    about = {
         "training_set": train_set.name,
         "training_images": len(train_set),
         "training_set_fingerprint": train_set.fingerprint,

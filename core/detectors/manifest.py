@@ -28,7 +28,7 @@ OLD_SIDE = 32
 OLD_LAYERS = {"layer1": (32, 32), "layer2": (16, 16), "layer3": (8, 8), "layer4": (4, 4)}
 OLD_LAYER = "layer4"
 OLD_PREPROCESS = {"size": OLD_SIDE, "resize": OLD_SIDE, "crop": "before", "interpolation": "bicubic"}
-OLD_OUTPUTS: Outputs = "logits"
+OLD_OUTPUTS = "logits"
 # changes of a margin up to this are rounding, on other devices and versions of libraries too
 STEADY = 0.01
 

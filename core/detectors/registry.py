@@ -19,7 +19,7 @@ from core.detectors.detector import Detector
 from core.storage.limits import LIMITS, printable, read_bytes
 
 # name -> the module that defines it as `KIND`, or module:NAME; it is imported when it is needed
-KINDS: dict[str, str] = {
+KINDS = {
     "resnet": "core.detectors.resnet",
     "transformers": "core.detectors.sources.transformers_folder",
     "timm": "core.detectors.sources.libraries:TIMM",

@@ -80,7 +80,7 @@ def margin_map(layer: nn.Module, scores: Callable[[Tensor], Tensor], inputs: Ten
     Returns:
         The scores, activations (N, C, h, w) and maps (N, h, w).
     """
-    seen: list[Tensor] = []
+    seen = []
 
     def watch(_name: str, _layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
         # detached, so that autograd skips earlier layers; later ones get a clone, because they may modify it

@@ -105,7 +105,7 @@ def token_maps(detector: "Detector", pixels: Pixels, *, target: str) -> Float32:
 
 def _extracted(extractor: Any, scores: Tensor, *, target: str, signed: bool) -> list[Tensor]:
     """Return a map of each of the extractor's layers, (N, h, w)."""
-    how: dict[str, Any] = {"scores": scores, "normalized": False}
+    how = {"scores": scores, "normalized": False}
     if target != "margin":
         return list(extractor(class_idx=CLASSES.index(target), **how))
     if not signed:

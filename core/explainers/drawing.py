@@ -31,7 +31,7 @@ STRONGEST = 0.25
 # share of full colour for parts that are not decided alike under every fill, whatever their weight
 LIGHT = 0.25
 Drawing = Literal["overlay", "alone", "outline"]
-DRAWINGS: dict[Drawing, str] = {
+DRAWINGS = {
     "overlay": "over the grey picture",
     "alone": "map alone",
     "outline": "outline of the strongest parts",

@@ -22,7 +22,7 @@ COLOURS = CLASS_COLOURS | {"control": GREY}
 VARIABLES = "; ".join(f"--{name}: {colour}" for name, colour in COLOURS.items())
 STYLE = f"<style>.findings {{ {VARIABLES} }}\n{Path(__file__).with_suffix('.css').read_text('utf-8')}</style>"
 # ends of the axis that every value of a unit fits in, or nearly
-AXES: dict[Unit, tuple[float, float]] = {
+AXES = {
     "share": (0.0, 1.0),
     "auroc": (0.5, 1.0),
     "correlation": (0.0, 1.0),

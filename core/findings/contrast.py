@@ -18,7 +18,7 @@ from core.storage.limits import plain_json
 FEWEST_SOURCES = 5
 Unit = Literal["share", "margins", "correlation", "auroc", "silhouette"]
 # what a number of a unit means, in brackets after its name; a share has its sign
-SCALES: Mapping[Unit, str] = {
+SCALES = {
     "margins": "in logits",
     "correlation": "1 the same order, 0 unrelated",
     "auroc": "1 perfect, 0.5 guessing",
@@ -41,7 +41,7 @@ class Quantity:
     unit: Unit
 
 
-QUANTITIES: dict[str, Quantity] = {
+QUANTITIES = {
     "flip_rate": Quantity("verdicts flipped", "share"),
     "faithfulness": Quantity("faithfulness", "margins"),
     "margin_effect": Quantity("effect on the margin", "margins"),

@@ -27,10 +27,10 @@ PAIR = (DETECTOR, "#9a6fe0")
 OPACITY = 0.7
 
 Palette = Literal["class", "paper"]
-PALETTES: tuple[Palette, ...] = get_args(Palette)
+PALETTES = get_args(Palette)
 # the colours of the negative and the positive end
-ENDS: dict[Palette, tuple[str, str]] = {"class": (FAKE, REAL), "paper": (AGAINST, FOR)}
-END_LABELS: dict[Palette, tuple[str, str]] = {
+ENDS = {"class": (FAKE, REAL), "paper": (AGAINST, FOR)}
+END_LABELS = {
     "class": ("speaks for FAKE", "speaks for REAL"),
     "paper": ("against the verdict", "for the verdict"),
 }

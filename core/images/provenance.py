@@ -128,7 +128,7 @@ def read_claims(data: bytes) -> list[Claim]:
                 xmp = _values(image.getxmp())
         info = {str(name).lower(): value for name, value in image.info.items()}
     texts = {key: _text(value) for key, value in info.items() if key in KEYWORDS}
-    claims: list[Claim] = []
+    claims = []
     if b"c2pa" in data and b"jumb" in data:
         claims = read_credentials(data, Image.MIME.get(kind, ""))
     claims += _settings([*texts.items(), ("comment", _comment(own.get(ExifTags.Base.UserComment)))])

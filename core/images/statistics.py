@@ -12,7 +12,7 @@ FINE_SHARE = 0.5
 # pixels of the images whose statistics are computed at once
 AT_ONCE = 4096 * 32 * 32
 
-STATISTICS: dict[str, str] = {
+STATISTICS = {
     "brightness": "mean luma, 0 (black) to 255 (white)",
     "contrast": "standard deviation of luma, in grey levels",
     "greyness": "1 where red, green and blue are equal everywhere, lower the more colour there is",
@@ -23,7 +23,7 @@ STATISTICS: dict[str, str] = {
     "file_bytes": "size of the file in bytes",
 }
 # of the original file, before it is resized; runs of earlier versions lack them
-FILE_FACTS: dict[str, str] = {
+FILE_FACTS = {
     "format": "format of the original file",
     "width": "width of the original in pixels",
     "height": "height of the original in pixels",

@@ -110,7 +110,7 @@ def pasted(picture: Pixels, other: Pixels, x: float = 0.5, y: float = 0.5) -> Pi
 
 
 # in the order in which they are shown
-DELIVERIES: tuple[Delivery, ...] = (
+DELIVERIES = (
     *(Delivery(f"jpeg_{quality}", f"JPEG {quality}", partial(jpeg, quality=quality)) for quality in (95, 85, 75, 50)),
     # the encoder's fastest method: the others make smaller files, but take seconds for a phone's photo
     Delivery("webp_80", "WebP 80", partial(saved, kind="WEBP", quality=80, method=0)),

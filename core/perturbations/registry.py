@@ -32,7 +32,7 @@ from core.perturbations.probe import (
     wave_length,
 )
 
-BANDS: dict[str, tuple[float, float]] = {"16_23": (16, 23), "12_16": (12, 16), "8_12": (8, 12), "4_8": (4, 8)}
+BANDS = {"16_23": (16, 23), "12_16": (12, 16), "8_12": (8, 12), "4_8": (4, 8)}
 _FINE = frequency.NYQUIST / 2
 _CUTOFFS = radii((14, 12, 10, 8, 6, 4, 2), "wavelengths under {} pixels")
 _SWAPS = radii((12, 10, 8), "wavelengths under {} pixels")
@@ -432,7 +432,7 @@ _TABLE = (
     ),
 )  # fmt: skip
 
-PROBES: dict[str, Probe] = {probe.key: probe for probe in _TABLE}
+PROBES = {probe.key: probe for probe in _TABLE}
 # alternative ways to make another probe's change, which are its choices
 OTHER_WAYS = frozenset(key for probe in PROBES.values() for keys in probe.others.values() for key in keys)
 

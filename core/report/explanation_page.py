@@ -70,7 +70,7 @@ def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
         versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
         how.append(f"Computed with {versions}")
     how.append(f"Took {made.seconds:.2f} seconds" if made.seconds else "Read from the run, which stores 16-bit numbers")
-    panel: dict[str, Any] = {
+    panel = {
         "explanation": explanation,
         "heading": explainer.title,
         "settings": f"{'. '.join(how)}.",

@@ -33,7 +33,7 @@ class Words:
 
 
 # finding -> its words, in the order of the rows
-ROWS: Mapping[str, Words] = {
+ROWS = {
     "probes.detail-FAKE": Words(
         "Do its FAKE verdicts rest on fine detail?",
         "Share of them that flip, 0 to 100%",

@@ -34,7 +34,7 @@ Studies = Mapping[str, Mapping[str, StudyResult]]
 SET = "cifake-test"
 RUNS = tuple(f"{name}@{SET}" for name in ("swift", "strong", "robust", "paper", "masked", "patch", "patch17"))
 # answers that can contradict another
-CERTAIN: tuple[Word, ...] = ("yes", "no", "depends")
+CERTAIN = ("yes", "no", "depends")
 # the claims whose spread over trainings of the same recipe is shown
 TRAINED = ("probes.detail-FAKE", "probes.blocks-FAKE", "probes.place-FAKE", "bands.relative-FAKE")
 # what stands only in the table of all: studies of counts, of one statistic each, or that all pass; most cues; a method;

@@ -133,7 +133,7 @@ def _quality(run: Run) -> list[Block]:
     labelled = counts.sum(axis=1) > 0
     defined = {"precision": labelled & (counts.sum(axis=0) > 0), "recall": labelled, "f1": labelled}
     written = scores.map("{:.3f}".format).where(pd.DataFrame(defined, index=scores.index), "none")
-    blocks: list[Block] = [confusion_table(counts), written.rename_axis("class").reset_index()]
+    blocks = [confusion_table(counts), written.rename_axis("class").reset_index()]
     if labelled.all():
         recall = scores.loc["FAKE", "recall"]
         alarms = 1 - scores.loc["REAL", "recall"]

@@ -62,7 +62,7 @@ def selection_report(
     if pictures is not None:
         pixels = [pictures.get(int(row)) for row in chosen[:TILES]]
     first["The images"] = _tiles(rows, wanted, pixels)
-    hashes: list[Block] = [settings(run, {}, {})]
+    hashes = [settings(run, {}, {})]
     details = {"What this report cannot say": limits(run), f"Settings and hashes of {run.name}": hashes}
     return render_page(title, lead, first, details, run)
 
@@ -106,7 +106,7 @@ def _error_rates(rows: pd.DataFrame, table: pd.DataFrame, wanted: Filter) -> lis
 def _matrix(rows: pd.DataFrame, wanted: Filter) -> list[Block]:
     """Lay out the confusion matrix and, where some are wrong and some are not, error rates by category."""
     counts = confusion_at(rows, wanted.threshold)
-    blocks: list[Block] = [confusion_table(counts)]
+    blocks = [confusion_table(counts)]
     groups = error_by(rows, "category", threshold=wanted.threshold)
     if len(groups) > 1 and 0 < counts[0, 1] + counts[1, 0] < len(rows):
         blocks.append(rates_table(groups, "category"))

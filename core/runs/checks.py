@@ -119,7 +119,7 @@ COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
     "category": _is_text_or_missing,
     **dict.fromkeys(("in_train", "is_repeat"), pd.api.types.is_bool_dtype),
 }
-FURTHER_COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
+FURTHER_COLUMNS = {
     **dict.fromkeys(("source", "format", "metadata"), _is_text_or_missing),
     **dict.fromkeys((*STATISTICS, "width", "height", "quality"), _is_number),
 }

@@ -183,7 +183,7 @@ def _write(
         ValueError: what would be written could not be read.
     """
     fault = fault_of(predictions, about["temperature"])
-    files: dict[str, Callable[[Path], object]] = {"predictions.parquet": partial(predictions.to_parquet, index=False)}
+    files = {"predictions.parquet": partial(predictions.to_parquet, index=False)}
     for name, array in arrays.items():
         files[f"{name}.npy"] = partial(np.save, arr=array, allow_pickle=False)
         if not fits_rows(name, array, len(images), images.side):

@@ -11,7 +11,7 @@ import pandas as pd
 FORMER_NAMES = {"transfer": "out_of_distribution", "sanity": "randomisation", "one_colour": "single_sign"}
 _MARGINS = {r"(?!(?:id|weight)$|.*_margin$)(.+)": r"\1_margin"}
 # study -> what matches a former name of a column in full, and the present name
-RENAMED: dict[str, dict[str, str]] = {
+RENAMED = {
     "agreement": {r"(rank|others_rank|rank_share)": r"lime_\1"},
     "audit": {
         r"(images|values)": r"\1_count",

@@ -88,7 +88,7 @@ def _run_on_ray(address: str | None, work: Work, shards: Shards, report: Report)
     mine = not ray.is_initialized()
     try:
         if mine:
-            options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+            options = {"log_to_driver": False, "logging_level": logging.ERROR}
             if address is None:
                 options["include_dashboard"] = False
             ray.init(address=address or "local", **options)

@@ -16,7 +16,7 @@ from core.studies.study import Study, StudyError
 
 # name -> `module:ATTRIBUTE` of a study, or of what makes it from the explainers that are registered; in the order in
 # which they are best made
-STUDIES: dict[str, str] = {
+STUDIES = {
     "probes": "core.studies.questions.probes:STUDY",
     "bands": "core.studies.questions.bands:STUDY",
     "neighbours": "core.studies.questions.neighbours:STUDY",

@@ -128,7 +128,7 @@ class Training:
         self.averaged = deepcopy(self.network)
         self.networks = {"network": self.network, "averaged": self.averaged}
         self.best = self.averaged if recipe.average else self.network
-        groups: list[dict[str, object]] = [
+        groups = [
             {"params": [p for p in self.network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in self.network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
         ]

@@ -175,7 +175,7 @@ def _joinable(members: Sequence[Detector], images: ImageSet) -> list[ResNetDetec
 def _best_weights(margins: Float32, labels: Array, size: int) -> tuple[tuple[int, ...], Float64]:
     """Find the `size` detectors whose weighted margins have the least log-loss: their rows, and their weights."""
     signs = np.where(labels == REAL, 1.0, -1.0)
-    best: tuple[tuple[int, ...], Float64] | None = None
+    best = None
     least = np.inf
     for chosen in combinations(range(len(margins)), size):
         rows = margins[list(chosen)]

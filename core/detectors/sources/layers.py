@@ -38,7 +38,7 @@ class Layer(NamedTuple):
     most: int
 
 
-LAYERS: Mapping[str, Layer] = {
+LAYERS = {
     # the last of eight is 0 or 1: without or with a bias
     "conv": Layer(nn.Conv2d, 3, 8),
     "norm": Layer(nn.BatchNorm2d, 1, 1),

@@ -62,7 +62,7 @@ def _read(request: Request) -> Brought:
         options = " and ".join(option for option, value in missing.items() if value is None)
         raise SourceError(f"{request.source} does not say everything; say it with {options}")
     library, _, name = request.source.partition(":")
-    config: dict[str, Any] = {"name": name, "outputs": len(request.classes)}
+    config = {"name": name, "outputs": len(request.classes)}
     if library == "timm":
         config["size"] = None
         network = _build_timm(config)

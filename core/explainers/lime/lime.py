@@ -34,7 +34,7 @@ MIN_PROBES = 5
 MAX_PROBES = 24
 # the net movement, as a share of all movement, where one direction holds nine tenths of it
 ONE_WAY = 0.8
-ONE_COLOUR: dict[OneColour, str] = {
+ONE_COLOUR = {
     "nothing decided": " No colour: no segment's effect is both clear of sampling error and worth naming.",
     "one segment": " One colour only: there is one segment; use SLIC or the grid with more.",
     "one sign": " One colour only: every decided segment points the same way.",

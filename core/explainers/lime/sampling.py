@@ -49,7 +49,7 @@ def balanced_samples(n_samples: int, n_segments: int, state: RandomState) -> Sam
         return _in_pairs(bits == 0, 2**n_segments, exhaustive=True)
     order = 1 << max(2, (n_segments - 1).bit_length())
     hadamard = linalg.hadamard(order) > 0
-    pairs: list[Mask] = [np.ones((1, n_segments), bool)]
+    pairs = [np.ones((1, n_segments), bool)]
     while 2 * sum(map(len, pairs)) < n_samples:
         columns = state.permutation(order)[:n_segments]
         signs = state.randint(0, 2, n_segments).astype(bool)

@@ -7,7 +7,7 @@ import numpy as np
 from core.arrays import Pixels, Regions
 
 Segmentation = Literal["slic", "grid", "quickshift"]
-SEGMENTATIONS: tuple[Segmentation, ...] = get_args(Segmentation)
+SEGMENTATIONS = get_args(Segmentation)
 
 
 def segment(image: Pixels, *, method: Segmentation = "slic", n_segments: int = 50) -> Regions:

@@ -153,7 +153,7 @@ def _network_row(audited: Audited) -> Row:
     margins = audited.margins
     is_real = audited.own.is_real
     accuracy = ((margins > 0) == is_real).mean()
-    row: Row = {"kind": "network", "name": "network", "images_count": len(margins), "accuracy": accuracy}
+    row = {"kind": "network", "name": "network", "images_count": len(margins), "accuracy": accuracy}
     return row | _estimate("auroc", auroc(margins, is_real))
 
 
@@ -171,7 +171,7 @@ def _leak_row(audited: Audited) -> Row:
     scores = np.where(real != is_other, 1, -1) * is_copy
     alike = np.zeros((~is_copy).sum(), np.intp)
     shuffled = np.random.default_rng(audited.seed).permutation(real)
-    row: Row = {"kind": "leak", "name": "leak", "images_count": len(real)}
+    row = {"kind": "leak", "name": "leak", "images_count": len(real)}
     row |= {"copies_count": is_copy.sum(), "other_class_count": is_other.sum()}
     row |= _estimate("auroc", auroc(scores, real))
     row |= _estimate("shuffled_auroc", auroc(scores, shuffled))
@@ -222,7 +222,7 @@ def _fact_row(name: str, images: pd.DataFrame, margins: Float64, training: pd.Da
 def _ring_rows(spectra: Float32, real: Mask) -> Iterator[Row]:
     """Yield a row for each ring of the radial spectrum, float32 (N, rings): its power in both classes."""
     for ring, powers in enumerate(spectra.astype(np.float64).T, start=1):
-        row: Row = {"kind": "ring", "name": str(ring), "images_count": len(powers)}
+        row = {"kind": "ring", "name": str(ring), "images_count": len(powers)}
         row |= _estimate("direct_auroc", auroc(powers, real))
         for part, share in QUARTILES.items():
             row[f"{part}_real"] = np.quantile(powers[real], share)
@@ -250,7 +250,7 @@ def _estimate(name: str, measure: Measure) -> dict[str, float]:
 def _separation(classifier: Classifier, own: Labelled, training: Labelled, seed: int) -> Row:
     """Measure how well a classifier separates the classes, and the same after the labels were shuffled."""
     scores = cross_fit(classifier, *own, *training, seed=seed)
-    row: Row = {"images_count": len(scores), "accuracy": ((scores > 0) == own.is_real).mean()}
+    row = {"images_count": len(scores), "accuracy": ((scores > 0) == own.is_real).mean()}
     row |= _estimate("auroc", auroc(scores, own.is_real))
     generator = np.random.default_rng(seed)
     own = own.shuffled(generator)

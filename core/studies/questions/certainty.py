@@ -13,7 +13,7 @@ import pandas as pd
 from core.arrays import Floats
 from core.explainers.explainer import AnyExplainer
 from core.explainers.settings import ExplainerSettings
-from core.findings.contrast import Contrast, Control, Finding, Side
+from core.findings.contrast import Contrast, Control, Finding
 from core.findings.intervals import weighted_ratio
 from core.perturbations.masking import FILLS, Fill
 from core.runs.run import Run
@@ -27,7 +27,7 @@ SEED = "seed"
 NOT_COUNTED: Fill = "black"
 
 # key of a finding -> its question, its quantity, and the side that means yes
-QUESTIONS: dict[str, tuple[str, str, Side]] = {
+QUESTIONS = {
     "confirmed": (
         "Does another fill confirm fewer of LIME's certain signs than new samples do?",
         "held_signs",

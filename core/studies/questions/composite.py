@@ -42,14 +42,14 @@ METHODS = ("gradcam", "integrated_gradients", "lime_grid", "exact")
 # maps are compared over so many cells a side, which the parts consist of
 CELLS = 4
 # settings that are cheap enough for thousands of pictures; LIME weighs the cells that are compared
-SETTINGS: Mapping[str, Mapping[str, int]] = {
+SETTINGS = {
     "integrated_gradients": {"steps": 8},
     "lime_grid": {"cells": CELLS, "n_samples": 64},
 }
 # pixels a side from which on costlier methods than `CHEAP_PASSES`, which would take hours, are left out
 LARGE = 128
 # first row, last row, first column and last column of a part, in cells
-PARTS: Mapping[str, tuple[int, int, int, int]] = {
+PARTS = {
     "left and right": (0, 4, 0, 2),
     "top and bottom": (0, 2, 0, 4),
     "a window": (1, 3, 1, 3),

@@ -80,7 +80,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> list[Fin
         counts = {"count": is_copy, "other_class": is_copy & (table[f"{side}_class"] == "other")}
         for name in CLASSES:
             counts[name.lower()] = is_copy & (label == name)
-        details: dict[str, Any] = {name: round(float(weights[chosen].sum())) for name, chosen in counts.items()}
+        details = {name: round(float(weights[chosen].sum())) for name, chosen in counts.items()}
         details["sampled"] = len(table) < len(run)
         findings.append(_count(key, side, weighted_share(is_copy, weights), SUBJECTS[kind], details))
     findings.sort(key=lambda finding: -np.nan_to_num(finding.measure.value, nan=-1))

@@ -11,7 +11,7 @@ from operator import attrgetter
 import numpy as np
 import pandas as pd
 
-from core.arrays import Array, Mask
+from core.arrays import Mask
 from core.findings.contrast import Contrast, Finding
 from core.findings.paired import strongest_first
 from core.perturbations.flips import short_margins, short_sizes, summarise_flips
@@ -45,13 +45,13 @@ QUESTIONS = {
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the margin of each image under each strength of each probe, and the size of the change."""
     batch, lacking = _batch(context, rows, parameters["seed"])
-    table: dict[str, Array] = {"id": context.ids(rows)}
+    table = {"id": context.ids(rows)}
     for column, (probe, strength) in probe_columns().items():
         if not context.wants(margin_column(column), size_column(column)):
             continue
         changed = probe.edit(batch, strength.value)
         before = batch.other if probe.changes_donor else batch.pixels
-        values: dict[str, Array] = {
+        values = {
             margin_column(column): short_margins(context.detector.margins(changed)),
             size_column(column): short_sizes(rms(changed, before)),
         }

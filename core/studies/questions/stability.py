@@ -82,7 +82,7 @@ class Batch:
             repetition = column.removeprefix(f"{explainer.name}_").removesuffix("_rank")
             ranks[column] = []
             for original, repeated in zip(first, self._repeat(repetition, explainer, settings, first), strict=True):
-                compared: Sequence[Floats] = [original.values, *repeated]
+                compared = [original.values, *repeated]
                 if original.values.size > FEW:
                     compared = list(segment_values(np.stack(compared), grid))
                 ranks[column].append(mean_rank(compared[0], compared[1:]))

@@ -208,7 +208,7 @@ def table_by_method(
         columns_of: returns a method's columns, in order.
         compute: returns those of them that are wanted, a value a row.
     """
-    table: dict[str, Any] = {"id": context.ids(rows)}
+    table = {"id": context.ids(rows)}
     for explainer in judged().values():
         own = columns_of(explainer)
         if not own or not context.wants(*own):

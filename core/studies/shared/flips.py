@@ -193,7 +193,7 @@ def rates_table(rates: Sequence[FlipRate], *, side: int) -> pd.DataFrame:
         contrast = rate.contrast
         share = contrast.measure
         control = contrast.control
-        record: dict[str, Any] = {
+        record = {
             "verdict": rate.verdict, "group": rate.group, "flipped": rate.flipped, "change": rate.probe.title,
             "strength": rate.strength.at(side).label, "images": share.n, "share": share.value, "share_low": share.low,
             "share_high": share.high, "shift_margin": rate.shift.value, "size_grey_levels": rate.size,
