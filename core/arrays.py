@@ -1,5 +1,6 @@
-"""Types of NumPy arrays, named once for all signatures; docstrings state the shapes."""
+"""Types of NumPy arrays, and of plain values by name, for all signatures; docstrings state shapes and keys."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,3 +19,5 @@ Floats = NDArray[np.floating]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Array = NDArray[Any]
+# of a manifest, a configuration or settings, such as JSON holds
+Record = Mapping[str, Any]

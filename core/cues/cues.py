@@ -5,9 +5,8 @@ sealed table, `cues/<set>.parquet`, a row for each network and version it was te
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from core.arrays import Float32, Pixels
+from core.arrays import Float32, Pixels, Record
 from core.console import PROGRAM
 from core.cues.versions import EDITION, EVERYTHING, LABELS, VERSIONS, make_version, mean_amplitude
 from core.findings.answer import with_least
@@ -25,7 +24,7 @@ from core.homes import homes
 from core.images.image_set import DatasetError, ImageSet
 from core.images.labels import REAL
 from core.runs.metrics import wilson_interval
-from core.runs.writing import library_versions
+from core.runs.writing import made_now
 from core.storage.atomic import only_writer
 from core.storage.limits import ContractError, is_plain_name, plain_json
 from core.studies.store import StudyResult, read_sealed, write_sealed
@@ -157,7 +156,7 @@ def run(
     versions: Sequence[str] = tuple(VERSIONS),
     seeds: int = 3,
     limit: int | None = None,
-    changes: Mapping[str, Any] | None = None,
+    changes: Record | None = None,
     report: Callable[[str], None] = print,
     progress: Callable[..., None] | None = None,
 ) -> Path:
@@ -222,14 +221,13 @@ def run(
             ]
             seconds = time.perf_counter() - start
             rows += [row | {"seconds": seconds} for row in counts]
-            created = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "libraries": library_versions()}
-            write_sealed(path, pd.DataFrame(rows)[COLUMNS], {**about, **created})
+            write_sealed(path, pd.DataFrame(rows)[COLUMNS], {**about, **made_now()})
             right = (counts[0]["right_fake"] + counts[0]["right_real"]) / len(test)
             report(f"{version}, seed {seed}: {right:.1%} in {seconds:.0f} s")
     return path
 
 
-def _resume(path: Path, about: Mapping[str, Any]) -> pd.DataFrame:
+def _resume(path: Path, about: Record) -> pd.DataFrame:
     """Return the rows that a file holds already; raises ContractError where it is of other images or settings."""
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS)

@@ -11,6 +11,7 @@ import torch
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
+from core.arrays import Record
 from core.choices import Crop
 from core.detectors.detector import CPU, Detector, Progress, pick_device
 from core.detectors.fetching import check_accuracy
@@ -235,7 +236,7 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
     return preprocessing, Classes(tuple(names), tuple(fake), outputs, request.threshold)
 
 
-def _options(fields: Mapping[str, Any]) -> str:
+def _options(fields: Record) -> str:
     """Write fields of `Preprocessing` as options of the command; those that are None are left out."""
     options = []
     for key, value in fields.items():
@@ -286,7 +287,7 @@ def check_outputs(detector: Detector) -> None:
         ) from None
 
 
-def check_answers(detector: Detector, data: str, *, progress: Progress | None = None) -> str:
+def check_answers(detector: Detector, data: str, *, progress: Progress | None) -> str:
     """Check on labelled images that a detector's predictions are not clearly worse than chance; say how right they are.
 
     Args:

@@ -6,7 +6,7 @@ a single output, its logit, negated if its class is FAKE. `capabilities` state w
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.arrays import Float32, Pixels
+from core.arrays import Float32, Pixels, Record
 from core.detectors.identity import Identity
 from core.detectors.local import (
     Fields,
@@ -205,10 +205,10 @@ class Detector:
         preprocessing: Preprocessing,
         classes: Classes,
         *,
-        config: Mapping[str, Any] | None = None,
+        config: Record | None = None,
         target_layer: str | None = None,
         temperature: float = 1.0,
-        manifest: Mapping[str, Any] | None = None,
+        manifest: Record | None = None,
         device: torch.device = CPU,
     ) -> None:
         self.format = torch.contiguous_format
@@ -220,7 +220,7 @@ class Detector:
             parameter.requires_grad_(False)
         self.preprocessing = preprocessing
         self.classes = classes
-        self.config: Mapping[str, Any] = config or {}
+        self.config: Record = config or {}
         self.temperature = temperature
         self.manifest = manifest or {}
         # its margins depend on the other images of a batch, see `core.detectors.noise`

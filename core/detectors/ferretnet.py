@@ -4,7 +4,6 @@ Liang et al. 2025, "FerretNet: Efficient Synthetic Image Detection via Local Pix
 sees each pixel less the median of its neighbourhood. Its output is linear in the mean of its last layer's positions.
 """
 
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from core.arrays import Record
 from core.detectors.detector import CPU, Detector, grouped, move_network
 from core.detectors.registry import Brought, Kind, Request, load_in_order
 
@@ -175,7 +175,7 @@ class FerretDetector(Detector):
         return grouped(self._outputs(inputs).mean(dim=(2, 3)), self.classes)
 
 
-def build(config: Mapping[str, Any]) -> FerretNet:
+def build(config: Record) -> FerretNet:
     """Build the network without memory for its weights: on torch's meta device."""
     with torch.device("meta"):
         return FerretNet(config["width"])

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from core.arrays import Array
+from core.arrays import Array, Record
 from core.detectors.manifest import About, describe
 from core.storage.limits import MANIFEST, MB, ContractError, digest_of
 from core.storage.seals import read_manifest, read_sealed
@@ -63,7 +63,7 @@ class Identity:
             parts.pop()
         return digest_of(json.dumps(parts))
 
-    def made(self, run: Mapping[str, Any]) -> bool:
+    def made(self, run: Record) -> bool:
         """Check whether this detector made the run with this manifest."""
         if "detector_fingerprint" in run:
             return run["detector_fingerprint"] == self.fingerprint
@@ -75,7 +75,7 @@ class DetectorHandle(NamedTuple):
 
     name: str
     path: Path
-    manifest: Mapping[str, Any]
+    manifest: Record
     identity: Identity
     about: About
 
@@ -93,7 +93,7 @@ def hash_weights(tensors: Iterable[tuple[str, Array]]) -> str:
     return digest.hexdigest()
 
 
-def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, Array]:
+def read_weights(path: Path, manifest: Record) -> dict[str, Array]:
     """Read and verify a detector's weights by tensor name, and other files of its network as uint8 by file name.
 
     Raises:
@@ -119,7 +119,7 @@ def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, Array]:
     return weights
 
 
-def check_claim(path: Path, manifest: Mapping[str, Any], weights_sha256: str) -> None:
+def check_claim(path: Path, manifest: Record, weights_sha256: str) -> None:
     """Refuse a detector whose manifest claims other weights than its file holds.
 
     Raises:
@@ -172,7 +172,7 @@ def identify_all(folders: Mapping[str, Path]) -> tuple[dict[str, DetectorHandle]
     return identified, refused
 
 
-def find_maker(run: Mapping[str, Any], detectors: Mapping[str, DetectorHandle]) -> str | None:
+def find_maker(run: Record, detectors: Mapping[str, DetectorHandle]) -> str | None:
     """Find the name of the detector that made a run; None where it is not among `detectors`.
 
     Args:

@@ -2,13 +2,13 @@
 
 import csv
 import tomllib
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.arrays import Record
 from core.console import PROGRAM
 from core.homes import SHIPPED
 
@@ -92,7 +92,7 @@ def false_alarms() -> dict[str, dict[str, Alarms]]:
     return alarms
 
 
-def caution_of(manifest: Mapping[str, Any]) -> str:
+def caution_of(manifest: Record) -> str:
     """Return the sentence on the false alarms of the detector of a manifest, or of that of a run; "" if unmeasured."""
     counted = _counted(str(manifest.get("known")))
     if counted:

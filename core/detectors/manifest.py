@@ -10,6 +10,7 @@ from typing import Annotated, Any, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from core.arrays import Record
 from core.choices import Outputs
 from core.console import sentence_of
 from core.images.preprocessing import SIDES, Preprocessing
@@ -102,7 +103,7 @@ class About:
     """
 
     kind: str
-    config: Mapping[str, Any]
+    config: Record
     preprocessing: Preprocessing
     classes: Classes = Classes()
     target_layer: str = ""
@@ -214,7 +215,7 @@ class Description(BaseModel):
     computed_in: Text = "unknown"
 
 
-def describe(path: Path, manifest: Mapping[str, Any]) -> About:
+def describe(path: Path, manifest: Record) -> About:
     """Validate a detector's manifest.
 
     Args:
@@ -251,7 +252,7 @@ def describe(path: Path, manifest: Mapping[str, Any]) -> About:
         raise ContractError(f"{path / MANIFEST} describes no detector ({what}); restore it or add it again") from None
 
 
-def _upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _upgraded(manifest: Record) -> dict[str, Any]:
     """Complete a manifest from before detectors had kinds by what it implies."""
     if manifest.get("arch", "resnet18-cifar") != "resnet18-cifar":
         raise ValueError(f"arch {manifest['arch']!r} is not known")

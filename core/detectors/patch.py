@@ -5,12 +5,12 @@ arXiv 2406.09398). No convolution is padded, so that each score depends on its o
 begin at even pixels and have odd sides, so that none reaches the last row and column of 32 x 32: 63 of 1,024 pixels.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from core.arrays import Record
 from core.detectors.detector import Detector
 from core.detectors.local import Fields
 from core.detectors.registry import Kind
@@ -83,7 +83,7 @@ class PatchDetector(Detector):
         return sign * self.network.scores(self.network.features(inputs))[:, 0].float()
 
 
-def build(config: Mapping[str, Any]) -> PatchNetwork:
+def build(config: Record) -> PatchNetwork:
     """Build the network of a detector's settings."""
     return PatchNetwork(config["field"])
 

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from core.arrays import Record
 from core.choices import Outputs
 from core.detectors.detector import Detector
 from core.storage.limits import LIMITS, printable, read_bytes
@@ -65,7 +66,7 @@ class Request:
     outputs: Outputs | None = None
     threshold: float | None = None
     output_name: str | None = None
-    preprocess: Mapping[str, Any] = field(default_factory=dict)
+    preprocess: Record = field(default_factory=dict)
     resize_like: str | None = None
     may_run_code: bool = False
 
@@ -86,11 +87,11 @@ class Brought:
     """
 
     network: nn.Module
-    config: Mapping[str, Any]
-    preprocess: Mapping[str, Any] = field(default_factory=dict)
+    config: Record
+    preprocess: Record = field(default_factory=dict)
     classes: tuple[str, ...] | None = None
     outputs: Outputs | None = None
-    usual: Mapping[str, Any] = field(default_factory=dict)
+    usual: Record = field(default_factory=dict)
 
 
 class Stored(nn.Module):
@@ -115,7 +116,7 @@ class Kind:
     """
 
     name: str
-    build: Callable[[Mapping[str, Any]], nn.Module]
+    build: Callable[[Record], nn.Module]
     detector: type[Detector] = Detector
     files: tuple[str, ...] = ()
     read: Callable[[Request], Brought] | None = None

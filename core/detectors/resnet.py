@@ -5,13 +5,13 @@ in torch's compiler: that takes longer than torch itself and would slow down eve
 explanation.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from core.arrays import Record
 from core.detectors.detector import Detector, grouped, move_network
 from core.detectors.manifest import OLD_SIDE, Capability, Classes
 from core.detectors.registry import Kind
@@ -103,7 +103,7 @@ class ResNet18(nn.Module):
         return self.fc(self.avgpool(self.activations(inputs)).flatten(1))
 
 
-def build_network(width: int = 64, *, groups: int = 1, seed: int | None = None) -> ResNet18:
+def build_network(width: int, *, groups: int = 1, seed: int | None = None) -> ResNet18:
     """Build the network with random weights.
 
     Args:
@@ -262,7 +262,7 @@ def round_to_float16(network: nn.Module) -> None:
                 tensor.copy_(tensor.half())
 
 
-def build(config: Mapping[str, Any]) -> ResNet18:
+def build(config: Record) -> ResNet18:
     """Build the network of a detector's settings, without memory for its weights."""
     return empty_network(config["width"], config.get("groups", 1))
 

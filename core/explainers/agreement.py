@@ -56,7 +56,7 @@ class Agreement:
         return self.rank_share <= LEVEL
 
 
-def agreement_of(first: Explanation, second: Explanation, *, others: Floats | None = None) -> Agreement:
+def agreement_of(first: Explanation, second: Explanation, *, others: Floats | None) -> Agreement:
     """Compare two explanations of one image, by any two methods.
 
     Args:

@@ -42,7 +42,7 @@ def areas(curves: Floats) -> Float64:
     return np.trapezoid(np.asarray(curves, np.float64), dx=1 / (curves.shape[-1] - 1), axis=-1)
 
 
-def ranks_of(values: Floats, *, seed: int = 0) -> Positions:
+def ranks_of(values: Floats, *, seed: int) -> Positions:
     """Rank the segments of M maps, intp (M, S), 0 for the largest value; ties are broken at random.
 
     Args:

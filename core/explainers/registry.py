@@ -1,6 +1,6 @@
 """Every explainer there is, in the order in which they are offered: one line a method. Needs no torch."""
 
-from importlib import import_module
+from pkgutil import resolve_name
 
 from core.detectors.manifest import Offers
 from core.explainers.explainer import AnyExplainer
@@ -33,8 +33,8 @@ def find_explainer(name: str) -> AnyExplainer:
     entry = EXPLAINERS[name]
     if not isinstance(entry, str):
         return entry
-    module, attribute = entry.split(":")
-    return getattr(import_module(module), attribute)
+    explainer: AnyExplainer = resolve_name(entry)
+    return explainer
 
 
 def explainers(offers: Offers | None = None, *, with_map: bool | None = None) -> tuple[AnyExplainer, ...]:

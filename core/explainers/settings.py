@@ -17,6 +17,7 @@ from typing import Any, Literal, Self, TypeVar, get_args
 from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.arrays import Record
 from core.detectors.manifest import Offers
 from core.images.labels import ClassName
 
@@ -122,7 +123,7 @@ class SettingField:
         """Write a value for a reader."""
         return self.names.get(self.text(value), self.text(value))
 
-    def applies(self, values: Mapping[str, Any]) -> bool:
+    def applies(self, values: Record) -> bool:
         """Check whether it is used at all, given the values of the other settings."""
         return all(values.get(other) in allowed for other, allowed in self.applies_if.items())
 
@@ -156,10 +157,10 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
     return tuple(described)
 
 
-def _attributes_in_file(settings: type[ExplainerSettings], name: str) -> Mapping[str, Any]:
+def _attributes_in_file(settings: type[ExplainerSettings], name: str) -> Record:
     """Return what settings.toml says of a field, under its class or else the nearest base."""
     for base in settings.__mro__:
-        attributes: Mapping[str, Any] | None = SHOWN.get(base.__name__, {}).get(name)
+        attributes: Record | None = SHOWN.get(base.__name__, {}).get(name)
         if attributes is not None:
             return attributes
     return {}

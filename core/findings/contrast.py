@@ -8,10 +8,11 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, TypeAdapter
 
+from core.arrays import Record
 from core.storage.limits import plain_json
 
 # with fewer independent sources there is no interval
@@ -206,7 +207,7 @@ class Finding:
     group: str | None = None
     subject: str = ""
     beside: Mapping[str, Measure] = field(default_factory=dict)
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Record = field(default_factory=dict)
     study: str = ""
 
     @property
@@ -254,7 +255,7 @@ def to_json(findings: Sequence[Finding]) -> str:
     return json.dumps(plain_json(findings), indent=1, allow_nan=False)
 
 
-def read_findings(rows: Sequence[Mapping[str, Any]]) -> list[Finding]:
+def read_findings(rows: Sequence[Record]) -> list[Finding]:
     """Read findings from plain JSON values.
 
     Raises:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.arrays import Floats, Integers, Mask
-from core.findings.contrast import Contrast, Control, Measure, Side
+from core.findings.contrast import Contrast, Control, Measure
 from core.findings.intervals import (
     difference_of_intervals,
     weighted_lead,
@@ -58,18 +58,16 @@ def compare_apart(kind: str, value: str, measure: Measure, control: Control | No
     return Contrast(kind, value, measure, control, difference_of_intervals(measure, control.measure.or_exact))
 
 
-def strongest_first(contrasts: Sequence[Contrast], yes: Side = "above") -> tuple[Contrast, ...]:
-    """Put the contrast with the strongest control first: that with the least effect towards the side that means yes.
+def strongest_first(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
+    """Put the contrast with the strongest control first: that with the least effect above it.
 
     Args:
         contrasts: of one change or method, each with another control; one without a control comes last.
-        yes: the side.
     """
-    sign = 1 if yes == "above" else -1
 
     def effect(contrast: Contrast) -> float:
         if contrast.difference is None:
             return np.inf
-        return np.nan_to_num(sign * contrast.difference.value, nan=np.inf)
+        return np.nan_to_num(contrast.difference.value, nan=np.inf)
 
     return tuple(sorted(contrasts, key=effect))

@@ -1,7 +1,7 @@
 """The cache of image sets: every file is decoded once, and from then on memory-mapped."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from core.arrays import Pixels, Positions
+from core.arrays import Pixels, Positions, Record
 from core.images.cifake import ShippedSource
 from core.images.decoding import MAX_BYTES, ImageError, PassingError, decode
 from core.images.encoding import file_facts
@@ -66,7 +66,7 @@ class Reading:
     fit: Preprocessing | None
     skip_bad: bool
 
-    def __getstate__(self) -> Mapping[str, Any]:
+    def __getstate__(self) -> Record:
         return vars(self) | {"source": None}
 
     @property

@@ -176,7 +176,7 @@ def reading_bar(split: Split) -> AbstractContextManager[Progress]:
     return show_progress(f"reading {split}", unit="files or bytes")
 
 
-def common_side(data: str | Path, split: Split, *, progress: Progress | None = None) -> int:
+def common_side(data: str | Path, split: Split, *, progress: Progress | None) -> int:
     """Return the pixels along each side of nearly all images of a split, or 0 where there is no such side.
 
     Args:

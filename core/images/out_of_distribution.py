@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from core.arrays import Pixels
+from core.arrays import Pixels, Record
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, RESAMPLING, ImageError, decode, pixels_sha256
 from core.images.encoding import compressed
 from core.images.files import open_files
@@ -194,7 +193,7 @@ def find_photograph() -> Pixels | None:
     return next((pixels for pixels in map(read_photograph, photographs) if pixels is not None), None)
 
 
-def read_photograph(about: Mapping[str, Any]) -> Pixels | None:
+def read_photograph(about: Record) -> Pixels | None:
     """Read a photograph that the sample's manifest describes, uint8 (height, width, 3); None if absent or changed."""
     # finds the package's folder without importing it
     package = find_spec(about["package"])

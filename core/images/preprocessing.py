@@ -1,14 +1,13 @@
 """Preprocessing as data: from an image of any size to a detector's square input. Needs no torch."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from core.arrays import Floats, Pixels
+from core.arrays import Floats, Pixels, Record
 from core.choices import CROPS, Crop
 from core.images.decoding import RESAMPLING, crop_square, resize
 
@@ -80,7 +79,7 @@ class Preprocessing:
             raise ValueError("mean and std must be three finite numbers each, and no std may be 0 or less")
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> "Preprocessing":
+    def of(cls, fields: Record) -> "Preprocessing":
         """Restore one from what `asdict` made of it.
 
         Raises:

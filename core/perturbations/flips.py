@@ -207,15 +207,11 @@ def reason(
         called = says[verdict]
     column = str(flips.index[0])
     clause = probe_columns()[column][0].clause.format(strength_words(column, side))
-    return f"It {called}, until {_in_words(clause)}."
+    in_words = re.sub(r"(?<=by |of )[1-9](?= pixel)", lambda digit: DIGITS[int(digit[0])], clause)
+    return f"It {called}, until {in_words}."
 
 
 def strength_words(column: str, side: int) -> str:
     """Write a change's strength for people: "under 4 pixels"."""
     strength = probe_columns()[column][1]
     return strength.waves.removeprefix("wavelengths ") or strength.at(side).label
-
-
-def _in_words(text: str) -> str:
-    """Write a distance or a side of one digit as a word."""
-    return re.sub(r"(?<=by |of )[1-9](?= pixel)", lambda digit: DIGITS[int(digit[0])], text)

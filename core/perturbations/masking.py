@@ -117,7 +117,7 @@ def fill_image(image: Pixels, segments: Integers, *, fill: Fill, seed: int = 0) 
     return segment_means(image, segments, int(segments.max()) + 1)[segments].astype(np.uint8)
 
 
-def masker(image: Pixels, segments: Integers, *, fill: Fill, seed: int = 0) -> Masker:
+def masker(image: Pixels, segments: Integers, *, fill: Fill, seed: int) -> Masker:
     """Return a function from `keep` to versions of one image, see `mask_batch`; all fills but "road" are made once."""
     filled = fill_image(image, segments, fill=fill, seed=seed)
     if fill == "road":

@@ -8,7 +8,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from core.arrays import Floats, Int64
+from core.arrays import Floats, Int64, Record
 from core.console import one_direction
 from core.findings.bars import FindingTable
 from core.findings.numbers import percent
@@ -46,7 +46,7 @@ class Chart(NamedTuple):
     caption: str
 
 
-Block: TypeAlias = "Chart | FindingTable | pd.DataFrame | Mapping[str, Any] | str | list[str]"
+Block: TypeAlias = "Chart | FindingTable | pd.DataFrame | Record | str | list[str]"
 # title -> charts and tables; text is a note, a list of texts is bulleted, and `{"tiles": [...]}` is a grid of images:
 # each with `called`, `wrong`, `words`, `name`, and `picture` as a data URL or None
 Sections: TypeAlias = Mapping[str, Sequence[Block]]
@@ -102,7 +102,7 @@ def limits(run: Run) -> list[Block]:
     return [[f"A detector knows images like those it was trained on, at {side} pixels, and nothing else.", *LIMITS]]
 
 
-def settings(run: Run, detector: Mapping[str, Any], studies: Mapping[str, StudyResult]) -> pd.DataFrame:
+def settings(run: Run, detector: Record, studies: Mapping[str, StudyResult]) -> pd.DataFrame:
     """Tabulate the settings and hashes of a run; `detector` is its detector's manifest, empty where it is unknown."""
     manifest = run.manifest
     rows = {
@@ -124,7 +124,7 @@ def settings(run: Run, detector: Mapping[str, Any], studies: Mapping[str, StudyR
     return pd.DataFrame(rows.items(), columns=["Setting", "Value"])
 
 
-def _in_a_line(values: Mapping[str, Any]) -> str:
+def _in_a_line(values: Record) -> str:
     return ", ".join(f"{str(key).replace('_', ' ')} {value}" for key, value in values.items()) or "none"
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from core.answers import comparison
+from core.arrays import Record
 from core.cues import cues
 from core.findings.answer import MEANINGS, Word, answer_of
 from core.findings.contrast import SCALES, Contrast, Finding, Unit, find
@@ -304,7 +304,7 @@ def quality(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _quality(name: str, metrics: Mapping[str, Any]) -> dict[str, str]:
+def _quality(name: str, metrics: Record) -> dict[str, str]:
     (_, fake_real), (real_fake, _) = metrics["confusion"]
     return {
         "": name,

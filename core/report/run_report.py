@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from core.arrays import Record
 from core.detectors.identity import find_maker, identify_all
 from core.findings.bars import FindingTable
 from core.findings.contrast import Finding
@@ -49,7 +50,7 @@ MOST_FINDINGS = 2
 def report_of(
     run: Run,
     *,
-    detector: Mapping[str, Any] | None = None,
+    detector: Record | None = None,
     answers: Mapping[str, StudyResult] | None = None,
     problems: Sequence[str] = (),
 ) -> str:

@@ -1,13 +1,12 @@
 """Metrics of a run's rows: thresholds, calibration, error rates by group, beside the paper's. Needs no torch."""
 
-from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import Float32, Float64, Floats, Int64, Integers, Mask, Positions
+from core.arrays import Float32, Float64, Floats, Int64, Integers, Mask, Positions, Record
 from core.images.labels import CLASSES
 
 # numbers from the paper's Table 1 and Figure 1, `confusion` as [label][predicted], FAKE first
@@ -303,7 +302,7 @@ def wilson_interval(successes: Integers | float, trials: Integers | int, *, conf
     return Interval(low, high)
 
 
-def result_table(metrics: Mapping[str, Any], *, beside_paper: bool) -> str:
+def result_table(metrics: Record, *, beside_paper: bool) -> str:
     """Format the metrics of a test as text; of images without labels only their number.
 
     Args:

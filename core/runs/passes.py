@@ -1,14 +1,13 @@
 """A detector's full pass over an image set, in shards: one that was killed goes on where it stopped."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import Float32, Positions
+from core.arrays import Float32, Positions, Record
 from core.detectors.detector import Detector, Pass, batch_size
 from core.detectors.storage import load_detector
 from core.images.image_set import DatasetError, ImageSet
@@ -42,7 +41,7 @@ class PassWork:
         self.made_of = (detector.sha256, images.fingerprint)
         self.opened: tuple[Detector, ImageSet] | None = (detector, images)
 
-    def __getstate__(self) -> Mapping[str, Any]:
+    def __getstate__(self) -> Record:
         return vars(self) | {"opened": None}
 
     def open(self, _report: Report) -> Callable[[Positions], pd.DataFrame]:

@@ -1,6 +1,6 @@
 """Runs: one detector on one image set, written once and never changed; reading and verifying them needs no torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from core.arrays import Array, Floats, Mask, Pixels
+from core.arrays import Array, Floats, Mask, Pixels, Record
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE, Name, Number, Text
 from core.images.image_set import Split, split_of
 from core.images.labels import CLASSES, ClassName
@@ -53,7 +53,7 @@ class Manifest(BaseModel):
     known: Text | None = None
 
 
-def check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+def check_manifest(path: Path, manifest: Record) -> None:
     """Refuse a run's manifest in which a field is missing or malformed.
 
     Raises:

@@ -12,7 +12,7 @@ from core.runs.run import Run
 from core.runs.warnings import count_resized, doubts_about, find_shortcuts, warnings_of
 
 
-def print_run(run: Run, *, detector: Path | None = None, as_json: bool = False) -> None:
+def print_run(run: Run, *, detector: Path | None = None, as_json: bool) -> None:
     """Print a run's performance, overall and by source, with warnings, or everything as JSON.
 
     Args:

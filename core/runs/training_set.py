@@ -1,9 +1,9 @@
 """Find the images that a detector was trained on."""
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from core.arrays import Record
 from core.images.image_set import DatasetError, ImageSet, Progress
 from core.images.loading import load_image_set
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
 
-def is_sample(manifest: Mapping[str, Any]) -> bool:
+def is_sample(manifest: Record) -> bool:
     """Check whether a detector was trained on the sample, which is small and always available."""
     return str(manifest.get("training_set", "")).startswith("sample-")
 

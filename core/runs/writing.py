@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from core.arrays import Array, Float32
+from core.arrays import Array, Float32, Record
 from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
 from core.images.preprocessing import Preprocessing
@@ -126,8 +126,8 @@ def write_scores(
     images: ImageSet,
     logits: Float32,
     *,
-    fit: Preprocessing | None = None,
-    replace: bool = False,
+    fit: Preprocessing,
+    replace: bool,
 ) -> Path:
     """Write the run of a detector that is not here to `<home>/runs/<name>@<set>/`.
 
@@ -159,7 +159,7 @@ def write_scores(
         "detector_sha256": SCORES,
         "detector_fingerprint": SCORES,
         "temperature": 1.0,
-        "preprocess": asdict(fit or Preprocessing(images.side)),
+        "preprocess": asdict(fit),
         "target_layer": None,
         "leaks_checked": False,
         "bias": None,
@@ -172,7 +172,7 @@ def _write(
     path: Path,
     images: ImageSet,
     predictions: pd.DataFrame,
-    about: Mapping[str, Any],
+    about: Record,
     arrays: Mapping[str, Array],
     *,
     replace: bool,
@@ -196,8 +196,7 @@ def _write(
         "set_fingerprint": images.fingerprint,
         "skipped": list(images.skipped),
         "images": len(images),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": library_versions(),
+        **made_now(),
         **derived_of(predictions),
     }
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
@@ -230,6 +229,11 @@ def prediction_frame(images: ImageSet, logits: Float32, p_real: Float32, train_s
     if "source" in rows:
         frame["source"] = rows["source"].astype("category")
     return pd.concat([frame, rows[[*STATISTICS, *(name for name in FILE_FACTS if name in rows)]]], axis=1)
+
+
+def made_now() -> dict[str, Any]:
+    """Return what files say of their making: `created`, the time, and `versions` of the libraries."""
+    return {"created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": library_versions()}
 
 
 @cache

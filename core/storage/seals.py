@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from core.arrays import Record
 from core.homes import SHIPPED
 from core.storage.atomic import TakenError, refuse_taken, remove_abandoned, restore, sibling, sync, writing
 from core.storage.limits import MANIFEST, ContractError, check_file, digest_of, parse_json, read_bytes, sha256_of
@@ -29,7 +30,7 @@ def write_folder(
     path: Path,
     *,
     kind: str,
-    manifest: Mapping[str, Any],
+    manifest: Record,
     files: Mapping[str, Content],
     replace: bool = False,
 ) -> None:
@@ -78,7 +79,7 @@ def write_folder(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def sealed(manifest: Record) -> dict[str, Any]:
     """Add to a manifest the sha256 of everything in it."""
     content = {key: value for key, value in manifest.items() if key != SEAL}
     return {**content, SEAL: digest_of(json.dumps(content, sort_keys=True))}
@@ -143,7 +144,7 @@ def read_folder(path: Path, kind: str) -> dict[str, Any]:
     return manifest
 
 
-def read_sealed(path: Path, name: str, manifest: Mapping[str, Any], *, kind: str) -> bytes:
+def read_sealed(path: Path, name: str, manifest: Record, *, kind: str) -> bytes:
     """Read one file of a sealed folder.
 
     Raises:

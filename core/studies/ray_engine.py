@@ -10,14 +10,14 @@ import io
 import logging
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 import pandas as pd
 
-from core.arrays import Positions
+from core.arrays import Positions, Record
 from core.homes import ROOT
 from core.images.image_set import DatasetError
 from core.storage.atomic import cache_dir
@@ -63,7 +63,7 @@ class ShardWorker:
         self.shards = shards
         self.compute: Callable[[Positions], pd.DataFrame] | None = None
 
-    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: Record) -> dict[str, Any]:
         """Return the table of shard `row["number"]` as parquet, or the sentence that says why there is none."""
         answer: dict[str, Any] = {"number": int(row["number"]), "table": b"", "problem": "", "trace": ""}
         try:

@@ -1,13 +1,12 @@
 """The studies that there are, by name; a module is imported when its study is first asked for."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pkgutil import resolve_name
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from core.arrays import Record
 from core.findings.answer import with_least, with_noise
 from core.findings.contrast import Finding
 from core.runs.run import Run
@@ -55,7 +54,7 @@ def find_study(name: str) -> Study:
     return study
 
 
-def conclude_study(name: str, run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude_study(name: str, run: Run, table: pd.DataFrame, parameters: Record) -> list[Finding]:
     """Conclude from the table of a study; nothing for one that is not in the registry."""
     name = present_name(name)
     if name not in STUDIES:

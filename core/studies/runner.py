@@ -8,7 +8,6 @@ columns that it lacks are computed.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,7 +26,7 @@ from core.images.sources import SHIPPED, remembered
 from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
-from core.runs.writing import library_versions
+from core.runs.writing import library_versions, made_now
 from core.storage.atomic import cache_dir
 from core.storage.limits import digest_of
 from core.storage.seals import read_manifest
@@ -272,8 +271,7 @@ def _describe(study: Study, run: Run) -> dict[str, Any]:
         "parameters": {name: value for name, value in study.parameters.items() if name not in study.private},
         **{name: run.manifest[name] for name in ("detector", "set", *OF_RUN) if name in run.manifest},
         "of": len(run),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": library_versions(),
+        **made_now(),
     }
 
 

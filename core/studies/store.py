@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
+from core.arrays import Record
 from core.console import PROGRAM, quote
 from core.findings.contrast import Finding, find, read_findings
 from core.runs.run import Run
@@ -75,7 +76,7 @@ class StudyResult:
 
     path: Path
     table: pd.DataFrame
-    about: Mapping[str, Any]
+    about: Record
     run: Run | None = None
 
     @lazy_property
@@ -160,7 +161,7 @@ def study_files(run: Path) -> dict[str, Path]:
     return {name: study_path(run, name) for name in sorted(names)}
 
 
-def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any], run: Run | None = None) -> None:
+def write_study(path: Path, table: pd.DataFrame, about: Record, run: Run | None = None) -> None:
     """Write a study's file, whole or not at all.
 
     Args:
@@ -226,7 +227,7 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
     return StudyResult(path, present_table(name, table), about | present_names(name, about), run)
 
 
-def present_names(study: str, about: Mapping[str, Any]) -> dict[str, Any]:
+def present_names(study: str, about: Record) -> dict[str, Any]:
     """Return those of a file's metadata that name columns, with their present names."""
     texts = dict(about.get("columns", {}))
     names: dict[str, Any] = {"columns": {present_column(study, name): text for name, text in texts.items()}}
@@ -235,7 +236,7 @@ def present_names(study: str, about: Mapping[str, Any]) -> dict[str, Any]:
     return names
 
 
-def is_current(study: str, about: Mapping[str, Any]) -> bool:
+def is_current(study: str, about: Record) -> bool:
     """Check that a file's metadata are of a schema that is read, and of the study's present version."""
     schema = about.get("schema", 1)
     # the first schemas state none
@@ -323,7 +324,7 @@ def find_stored(study: Study, run: Run) -> StudyResult | None:
     return result
 
 
-def foreign_key(about: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+def foreign_key(about: Record, manifest: Record) -> str:
     """Return the key by which a study's metadata name another run than that of a manifest; "" where none does."""
     for key in OF_RUN:
         if key in about and about[key] != manifest.get(key, about[key]):
@@ -331,7 +332,7 @@ def foreign_key(about: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     return ""
 
 
-def write_sealed(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> None:
+def write_sealed(path: Path, table: pd.DataFrame, about: Record) -> None:
     """Write a table that says what it is, whole or not at all.
 
     Args:
@@ -364,7 +365,7 @@ def read_sealed(path: Path) -> tuple[pd.DataFrame, dict[str, Any], bool]:
     return table, about, digest == _digest(table, about)
 
 
-def _digest(table: pd.DataFrame, about: Mapping[str, Any]) -> str:
+def _digest(table: pd.DataFrame, about: Record) -> str:
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name in table.columns:
         digest.update(str(name).encode())

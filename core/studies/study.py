@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from core.arrays import Array, Pixels, Positions
+from core.arrays import Array, Pixels, Positions, Record
 from core.findings.contrast import Finding
 from core.runs.run import Run
 from core.storage.shards import Report, silent
@@ -64,7 +64,7 @@ class Context:
 
 # positions in a run, and a study's parameters by name
 Rows = Positions
-Parameters = Mapping[str, Any]
+Parameters = Record
 Compute = Callable[[Context, Rows, Parameters], pd.DataFrame]
 Need = Literal["detector", "maps"]
 # (run, table of the study's file, parameters) -> findings, most telling first
@@ -106,7 +106,7 @@ class Study:
     control: str
     compute: Compute
     conclude: Conclude
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Record = field(default_factory=dict)
     explore: tuple[str, ...] = ()
     shard: int = 256
     whole: bool = False
@@ -135,7 +135,7 @@ class Study:
             return pd.concat([stored, added], ignore_index=True)
         return pd.concat([stored, added.drop(columns=stored.columns, errors="ignore")], axis=1)
 
-    def with_parameters(self, changes: Mapping[str, Any]) -> Study:
+    def with_parameters(self, changes: Record) -> Study:
         """The same with other parameters.
 
         Raises:

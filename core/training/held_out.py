@@ -5,7 +5,7 @@ than each (Dietterich 2000); as groups of one network's channels (Laurent et al.
 detector like any other, with layers, features and maps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize, minimize_scalar
 
-from core.arrays import Array, Float32, Float64, Integers, Mask, Pixels
+from core.arrays import Array, Float32, Float64, Integers, Mask, Pixels, Record
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.images.image_set import ImageSet
@@ -31,7 +31,7 @@ KEPT = ("name", "recipe", "history", "weights_sha256", "computed_in")
 SPLIT = ("training_set_fingerprint", "validation", "seed")
 
 
-def split_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def split_of(manifest: Record) -> dict[str, Any]:
     """Return what determines the images that a detector was trained on; None where its manifest does not say."""
     fields = {**manifest.get("recipe", {}), **manifest}
     return {key: fields.get(key) for key in SPLIT}

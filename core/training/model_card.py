@@ -1,11 +1,10 @@
 """A detector's model card: training data, performance, and what it is not for (Mitchell et al. 2019)."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from core.arrays import Record
 from core.training.recipe import PAPERS
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -13,7 +12,7 @@ TEMPLATE = Path(__file__).with_name("model_card.md")
 STATED = ("name", "epochs", "start", "learning_rate", "without_cue", "without_cue_share", "shift", "seed")
 
 
-def model_card(detector: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+def model_card(detector: Record, run: Record) -> str:
     """Write a detector's model card as Markdown; every number is read from the manifests.
 
     Args:
@@ -21,7 +20,7 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any]) -> str:
         run: the manifest of the run on its test set.
     """
 
-    def settings(recipe: Mapping[str, Any], stated: tuple[str, ...] = ()) -> str:
+    def settings(recipe: Record, stated: tuple[str, ...] = ()) -> str:
         keys = [key for key in recipe if key in stated or not stated]
         return ", ".join(f"{key} {recipe[key]}" for key in keys if stated or key != "name")
 

@@ -3,12 +3,12 @@
 Their weights are tensors in the order of the layers, whatever their authors called them.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from core.arrays import Record
 from core.detectors.detector import Detector
 from core.detectors.known import find_known
 from core.detectors.registry import Brought, Kind, Request, load_in_order
@@ -57,7 +57,7 @@ MAX_KERNEL = 31
 MAX_VALUES = 2**26
 
 
-def build(config: Mapping[str, Any]) -> nn.Module:
+def build(config: Record) -> nn.Module:
     """Build the layers of a configuration without memory for their weights: on torch's meta device.
 
     Args:

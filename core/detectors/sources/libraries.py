@@ -1,13 +1,13 @@
 """Detectors from a name of timm's or torchvision's networks and a file of weights."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torchvision
 from torch import nn
 
+from core.arrays import Record
 from core.detectors.registry import Brought, Kind, Request, SourceError, load_weights, read_tensors, require
 from core.images.preprocessing import SIDES
 from core.storage.limits import first_line
@@ -18,7 +18,7 @@ CROPS = {"center": "after", "squash": "none"}
 NAMES = set(torchvision.models.list_models(module=torchvision.models)) - {"googlenet", "inception_v3"}
 
 
-def _build_timm(config: Mapping[str, Any]) -> nn.Module:
+def _build_timm(config: Record) -> nn.Module:
     """Build a network of timm with random weights; a name is only looked up, nothing is downloaded."""
     name = config["name"]
     size = config["size"]
@@ -37,7 +37,7 @@ def _build_timm(config: Mapping[str, Any]) -> nn.Module:
     return _adapted(network, config)
 
 
-def _build_torchvision(config: Mapping[str, Any]) -> nn.Module:
+def _build_torchvision(config: Record) -> nn.Module:
     """Build a network of torchvision with random weights."""
     name = config["name"]
     if name not in NAMES:
@@ -48,7 +48,7 @@ def _build_torchvision(config: Mapping[str, Any]) -> nn.Module:
     return _adapted(torchvision.models.get_model(name, weights=None, num_classes=int(config["outputs"])), config)
 
 
-def _adapted(network: nn.Module, config: Mapping[str, Any]) -> nn.Module:
+def _adapted(network: nn.Module, config: Record) -> nn.Module:
     """Adapt the stem of a network that was trained here."""
     if config.get("stem") is None:
         return network
@@ -79,7 +79,7 @@ def _read(request: Request) -> Brought:
     return Brought(network, config, outputs="logits", usual=preprocess)
 
 
-def timm_preprocessing(pretrained: Mapping[str, Any], size: int | None) -> dict[str, Any]:
+def timm_preprocessing(pretrained: Record, size: int | None) -> dict[str, Any]:
     """Return the preprocessing of timm's own evaluation transform.
 
     Args:

@@ -1,6 +1,5 @@
 """Detectors from an ONNX file, computed by onnxruntime: predictions only, without gradients and layers."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.arrays import Record
 from core.detectors.detector import OpaqueDetector
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, require
 from core.storage.limits import first_line, printable, read_bytes
@@ -114,7 +114,7 @@ def read(request: Request) -> Brought:
     return Brought(network, {"output": network.output}, preprocess)
 
 
-def build(config: Mapping[str, Any]) -> Graph:
+def build(config: Record) -> Graph:
     """Open the stored file."""
     return Graph(config[FILE], config["output"])
 

@@ -8,7 +8,7 @@ in the environment variable `TELLTALE_RUN_CODE`. The sha256 covers that file alo
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.arrays import Record
 from core.choices import Outputs
 from core.detectors.detector import OpaqueDetector
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, load_weights, read_tensors
@@ -83,7 +84,7 @@ def _consents() -> Path:
     return cache_dir() / "run-code"
 
 
-def _run(config: Mapping[str, Any]) -> Any:
+def _run(config: Record) -> Any:
     """Run the stored file, where that has been consented to, and return its function."""
     source = config[FILE]
     name = str(config["factory"])
@@ -115,7 +116,7 @@ def _failing(error: Exception, name: str) -> SourceError:
     return SourceError(f"its code fails with {type(error).__name__} ({first_line(error)}); correct {name} and its file")
 
 
-def build(config: Mapping[str, Any]) -> nn.Module:
+def build(config: Record) -> nn.Module:
     """Run the stored file and its function, which returns a network."""
     factory = _run(config)
     name = config["factory"]
@@ -128,7 +129,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     return Coded(network, config[FILE])
 
 
-def build_function(config: Mapping[str, Any]) -> nn.Module:
+def build_function(config: Record) -> nn.Module:
     """Run the stored file, whose function scores images."""
     return Scored(_run(config), config[FILE], config["takes"])
 

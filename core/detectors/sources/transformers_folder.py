@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor, nn
 
-from core.arrays import Float32, Pixels
+from core.arrays import Float32, Pixels, Record
 from core.detectors.registry import Brought, Kind, Request, SourceError, require
 from core.images.preprocessing import Preprocessing
 from core.storage.limits import first_line, parse_json, printable, read_bytes
@@ -35,7 +35,7 @@ class Logits(nn.Module):
         return self.model(pixel_values=inputs).logits
 
 
-def build(config: Mapping[str, Any]) -> nn.Module:
+def build(config: Record) -> nn.Module:
     """Build the network with random weights; code beside a configuration is never run."""
     transformers = require("transformers", "a detector of transformers")
     settings = config["config"]
@@ -92,7 +92,7 @@ def read(request: Request) -> Brought:
     )
 
 
-def _refuse_elsewhere(settings: Mapping[str, Any]) -> None:
+def _refuse_elsewhere(settings: Record) -> None:
     """Refuse a configuration with which timm fetches a network from a hub or reads it from another folder or file."""
     arguments = settings.get("model_args")
     elsewhere = isinstance(arguments, Mapping) and "checkpoint_path" in arguments

@@ -212,8 +212,8 @@ def _weighed(
     regions: Regions,
     settings: RegionSettings,
     *,
-    cancel: Cancel | None = None,
-    stepwise: bool = True,
+    cancel: Cancel | None,
+    stepwise: bool,
 ) -> Iterator[Step]:
     """Weigh regions under one fill on the first 32, 64, ... samples, while each step brings new ones, then on all.
 

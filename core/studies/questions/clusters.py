@@ -9,7 +9,7 @@ of all images, in which every other image lies at the weighted mean of its neare
 does not grow with the run.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import KNeighborsRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from core.arrays import Array, Float64, Integers, Positions
+from core.arrays import Array, Float64, Integers, Positions, Record
 from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
 from core.findings.paired import compare_apart
 from core.runs.run import Run
@@ -222,7 +222,7 @@ def _mean(values: "pd.Series[Any]") -> Measure:
     return Measure(float(values.mean()), n=int(values.count()))
 
 
-def _worst(space: str, verdict: str, cards: pd.DataFrame, about: Mapping[str, Any]) -> Finding:
+def _worst(space: str, verdict: str, cards: pd.DataFrame, about: Record) -> Finding:
     """Compare the cluster that errs most with all images of its verdict."""
     images = int(cards["images"].sum())
     name = f"all {verdict} verdicts"

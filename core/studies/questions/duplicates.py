@@ -1,12 +1,11 @@
 """Which images are copies, or nearly copies, of others of their set or of training images?"""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from core.arrays import Record
 from core.findings.contrast import UNKNOWN, Contrast, Finding, Measure
 from core.findings.intervals import weighted_share
 from core.images.labels import CLASSES
@@ -90,7 +89,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> list[Fin
     return findings
 
 
-def _count(key: str, side: str, share: Measure, subject: str, details: Mapping[str, Any] | None = None) -> Finding:
+def _count(key: str, side: str, share: Measure, subject: str, details: Record | None = None) -> Finding:
     """Make a finding of a count, which has no control."""
     contrast = Contrast("count", "", share)
     return Finding(key, QUESTIONS[side], "copies", (contrast,), subject=subject, details=details or {})

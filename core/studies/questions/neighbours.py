@@ -1,12 +1,12 @@
 """The study `neighbours`: the nearest training images of each image by pooled features, and their labels."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import Array, Float64, Floats, Mask, Pixels, Positions
+from core.arrays import Array, Float64, Floats, Mask, Pixels, Positions, Record
 from core.findings.contrast import Contrast, Control, Finding
 from core.findings.intervals import weighted_share
 from core.findings.paired import compare_apart, compare_shares, strongest_first
@@ -171,7 +171,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
         yield Finding("far", FAR, "error_rate", (contrast,), least=LEAST_ERRORS)
 
 
-def _agreement(rows: pd.DataFrame, verdict: str, details: Mapping[str, Any]) -> Finding:
+def _agreement(rows: pd.DataFrame, verdict: str, details: Record) -> Finding:
     """Compare how often the nearest images have a verdict's class with the same by raw pixels and random labels."""
     weights = rows[WEIGHT].to_numpy(float)
     own = rows["neighbours_label"] == verdict

@@ -3,14 +3,14 @@
 Imitations of the detector's REAL class and pictures drawn large answer two questions, so no rate is over both.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import Floats, Integers, Mask
+from core.arrays import Floats, Integers, Mask, Record
 from core.findings.contrast import Contrast, Control, Finding, Measure
 from core.findings.intervals import clustered_share
 from core.findings.paired import compare_apart
@@ -186,7 +186,7 @@ def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceIm
             yield _row(about, calls == 1, mean, clusters)
 
 
-def _row(about: Mapping[str, Any], real: Mask, confidence: Floats, clusters: Integers | None = None) -> dict[str, Any]:
+def _row(about: Record, real: Mask, confidence: Floats, clusters: Integers | None = None) -> dict[str, Any]:
     """Return the numbers of one group.
 
     Args:

@@ -90,7 +90,7 @@ class Variant(NamedTuple):
         return (SCORES, SUM, self.fill)
 
 
-def variants(explainer: AnyExplainer, *, layers: Iterable[str] = (), seed: int = 0) -> list[Variant]:
+def variants(explainer: AnyExplainer, *, layers: Iterable[str], seed: int = 0) -> list[Variant]:
     """List an explainer's fills, baselines or layers, its default first."""
     own = settings_of(explainer, seed)
     name = explainer.name

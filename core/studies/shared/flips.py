@@ -3,13 +3,14 @@
 Rates are given by verdict, because a change pushes towards one class: a rate pooled over both verdicts would hide that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from core.arrays import Record
 from core.findings.contrast import Contrast, Control, Measure
 from core.findings.intervals import weighted_lead, weighted_mean, weighted_share
 from core.findings.paired import strongest_first
@@ -69,7 +70,7 @@ def by_change(table: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns=lambda name: name.removesuffix("_margin"))
 
 
-def read_flips(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def read_flips(run: Run, table: pd.DataFrame, parameters: Record | None = None) -> pd.DataFrame:
     """Join the study's table with the run's predictions of the same images.
 
     Args:

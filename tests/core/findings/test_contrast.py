@@ -79,5 +79,3 @@ def test_the_strongest_control_comes_first():
     ordered = strongest_first(tried)
     assert [of.difference and of.difference.value for of in ordered] == [-0.2, 0.1, 0.3, None]
     assert strongest_first([contrast(np.nan), contrast(0.3)])[0].difference.value == 0.3
-    below = strongest_first(tried, "below")
-    assert [of.difference and of.difference.value for of in below] == [0.3, 0.1, -0.2, None]
