@@ -263,9 +263,9 @@ def side_by_side(names: Sequence[str], studies: Sequence[Mapping[str, StudyResul
     """
     tables = []
     for name, results in zip(names, studies, strict=True):
-        found = {(study, finding.key): finding for study, result in results.items() for finding in result.findings}
-        table = findings_text(found.values()).rename(columns={"Effect": name, "Answer": f"{name}, answer"})
-        tables.append(table.set_index(pd.MultiIndex.from_tuples(list(found), names=["study", "key"])))
+        findings = {(study, finding.key): finding for study, result in results.items() for finding in result.findings}
+        table = findings_text(findings.values()).rename(columns={"Effect": name, "Answer": f"{name}, answer"})
+        tables.append(table.set_index(pd.MultiIndex.from_tuples(list(findings), names=["study", "key"])))
     own, other = ([name, f"{name}, answer"] for name in names)
     both = tables[0][["Question", "Of", "Group", *own]].join(tables[1][other], how="inner")
     alike = both[own[1]] == both[other[1]]

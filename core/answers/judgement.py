@@ -192,7 +192,7 @@ def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:
     from core.training.held_out import validation_split  # noqa: PLC0415
 
     table = read_study(study_path(run.path, "deliveries"), run).table
-    deliveries = table.set_index("id").rename(columns={one.column: one.name for one in DELIVERIES})
+    deliveries = table.set_index("id").rename(columns={delivery.column: delivery.name for delivery in DELIVERIES})
     if len(deliveries) < len(run) or not set(SAVINGS) <= set(deliveries):
         raise StudyError(
             f"{run.name} lacks the study deliveries of all its images; "
@@ -224,8 +224,8 @@ def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:
     )
 
 
-def _counts(found: Floats, labels: Array, margin: float) -> dict[ClassName, Count]:
-    classes = {name: found[labels == label] for label, name in enumerate(CLASSES)}
+def _counts(margins: Floats, labels: Array, margin: float) -> dict[ClassName, Count]:
+    classes = {name: margins[labels == label] for label, name in enumerate(CLASSES)}
     return {
         name: Count(hits=int((own < margin).sum()), images=len(own), sources=len(own)) for name, own in classes.items()
     }

@@ -186,7 +186,7 @@ def judge_picture(detector: "Detector", data: bytes, threshold: Threshold | None
             "filters": dict(zip(ready.filters, map(float, margins), strict=False)),
         },
         "deliveries": [
-            {"name": one.delivery.name, "margin": value, "verdict": verdict_of(value), "fits": one.fits}
-            for one, value in zip(delivered, map(float, margins[len(asked) :]), strict=True)
+            {"name": version.delivery.name, "margin": value, "verdict": verdict_of(value), "fits": version.fits}
+            for version, value in zip(delivered, map(float, margins[len(asked) :]), strict=True)
         ],
     }

@@ -126,26 +126,24 @@ def add(options: argparse.Namespace) -> None:
         # before it becomes part of a path
         check_detector_name(options.name)
         path = options.out / "detectors" / options.name
-        known = options.name
-        if options.source:
-            known = ""
-        if known:
-            about = find_known(known)
+        name = "" if options.source else options.name
+        if name:
+            about = find_known(name)
             if not options.replace:
                 refuse_taken(path)
             print(f"{about.title}, {about.page}\nLicence: {about.licence}", file=sys.stderr, flush=True)
 
         from core.detectors.adding import add as add_detector
 
-    if known:
-        request = _fetched(known)
+    if name:
+        request = _fetched(name)
     else:
         request = _stated(options)
     with show_progress("adding", unit="steps") as step, show_progress("checking") as progress:
         add_detector(
             path,
             request,
-            known=known,
+            known=name,
             data=options.check,
             target_layer=options.target_layer,
             temperature=options.temperature,
@@ -158,12 +156,12 @@ def add(options: argparse.Namespace) -> None:
     print(f"Next: {PROGRAM} {join(['predict', str(path), '--data', 'DATA', *out])}\nWritten: {path}")
 
 
-def _fetched(known: str) -> "Request":
+def _fetched(name: str) -> "Request":
     """Download a known detector, with a progress bar."""
     from core.detectors.fetching import fetch
 
     with show_progress("downloading", unit="bytes") as progress:
-        return fetch(known, progress=progress)
+        return fetch(name, progress=progress)
 
 
 def _stated(options: argparse.Namespace) -> "Request":

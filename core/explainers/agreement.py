@@ -142,17 +142,17 @@ def _top_size(count: int) -> int:
     return max(1, round(TOP * count))
 
 
-def _rank(one: Float64, many: Float64) -> Float64:
+def _rank(row: Float64, rows: Float64) -> Float64:
     """Spearman's correlation of one row (1, S) with each of M rows, NaN where a row is constant."""
-    ranks = [rankdata(rows, axis=1) - (rows.shape[1] + 1) / 2 for rows in (one, many)]
+    ranks = [rankdata(part, axis=1) - (part.shape[1] + 1) / 2 for part in (row, rows)]
     size = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
     product = (ranks[0] * ranks[1]).sum(axis=1)
-    return np.divide(product, size, out=np.full(len(many), np.nan), where=size > 0)
+    return np.divide(product, size, out=np.full(len(rows), np.nan), where=size > 0)
 
 
-def _overlap(one: Float64, many: Float64) -> Float64:
+def _overlap(row: Float64, rows: Float64) -> Float64:
     """Share of the top segments of one row (1, S) among those of each of M rows."""
-    top = _top_size(one.shape[1])
-    own = np.argsort(-one, axis=1, kind="stable")[:, :top]
-    others = np.argsort(-many, axis=1, kind="stable")[:, :top]
+    top = _top_size(row.shape[1])
+    own = np.argsort(-row, axis=1, kind="stable")[:, :top]
+    others = np.argsort(-rows, axis=1, kind="stable")[:, :top]
     return (others[:, :, None] == own[:, None, :]).any(axis=2).mean(axis=1)

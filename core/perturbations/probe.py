@@ -33,7 +33,7 @@ class Chance:
     @classmethod
     def of(cls, ids: Sequence[str], *, side: int, seed: int = 0) -> "Chance":
         """Draw for each id and seed; equal ids and seeds give equal numbers."""
-        generators = [np.random.default_rng(number_of(one, seed)) for one in ids]
+        generators = [np.random.default_rng(number_of(identity, seed)) for identity in ids]
         uniform = np.empty((len(ids), side, side, 3), np.float32)
         normal = np.empty((len(ids), side, side), np.float32)
         # a side that the number does not divide has room for more blocks

@@ -82,8 +82,8 @@ def _timed(study: Study, context: Context, images: int | None) -> Plan:
         study.compute(context, rows[1:], study.parameters)
     except ValueError as error:
         return Plan(study, images, refusal=str(error))
-    each = (time.monotonic() - first) / max(1, len(rows) - 1)
-    return Plan(study, images, first - started + each * images)
+    per_image = (time.monotonic() - first) / max(1, len(rows) - 1)
+    return Plan(study, images, first - started + per_image * images)
 
 
 def rows_of(plans: Sequence[Plan]) -> list[dict[str, object]]:

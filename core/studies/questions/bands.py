@@ -167,10 +167,10 @@ class Margins:
         before = self.towards("margin")
         own = before - self.towards(other)
         within = before - self.towards(same)
-        known = np.isfinite(own + within)
+        is_known = np.isfinite(own + within)
         name = "the same swap within the class"
         return compare_means(
-            "control", "within the class", own[known], within[known], self.weights[known], control=name
+            "control", "within the class", own[is_known], within[is_known], self.weights[is_known], control=name
         )
 
     def _absent(self, band: str, absence: str) -> Iterator[Contrast]:
@@ -193,9 +193,9 @@ class Margins:
     def _compare(self, value: str, own: str, other: str, control: str) -> Contrast:
         first = self.flips(own)
         second = self.flips(other)
-        known = np.isfinite(first + second)
+        is_known = np.isfinite(first + second)
         return compare_shares(
-            "control", value, first[known] > 0, second[known] > 0, self.weights[known], control=control
+            "control", value, first[is_known] > 0, second[is_known] > 0, self.weights[is_known], control=control
         )
 
 
@@ -215,8 +215,8 @@ def cell_flips(run: Run, table: pd.DataFrame, verdict: str) -> dict[str, pd.Data
             shares = pd.DataFrame(0.0, levels, levels)
             for fine, medium in CELLS:
                 flips = margins.flips(cell_column(absence, fine, medium))
-                known = np.isfinite(flips)
-                shares.loc[fine, medium] = weighted_mean(flips[known], weights[known]).value
+                is_known = np.isfinite(flips)
+                shares.loc[fine, medium] = weighted_mean(flips[is_known], weights[is_known]).value
             names = [LEVELS[level][1] for level in levels]
             rows = [f"fine {name}" for name in names]
             tables[words] = shares.set_axis(rows, axis=0).set_axis([f"medium {name}" for name in names], axis=1)

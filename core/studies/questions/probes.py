@@ -153,14 +153,14 @@ DERIVED = {
     "is_detail_decisive": "Fine detail decides, both ways: removed or replaced, it flips; lent to the other class, "
     "that flips",
 }
-MARGINS = {}
-SIZES = {}
-for column, (probe, step) in probe_columns().items():
-    title = f"{probe.title}: {step.at_any_side}"
-    MARGINS[margin_column(column)] = f"{title}, margin after it"
-    if probe.changes_donor:
-        MARGINS[margin_column(column)] += " of the donor"
-    SIZES[size_column(column)] = f"{title}, root mean square of the change, grey levels"
+MARGINS = {
+    margin_column(column): f"{probe.title}: {step.at_any_side}, margin after it" + " of the donor" * probe.changes_donor
+    for column, (probe, step) in probe_columns().items()
+}
+SIZES = {
+    size_column(column): f"{probe.title}: {step.at_any_side}, root mean square of the change, grey levels"
+    for column, (probe, step) in probe_columns().items()
+}
 STUDY = Study(
     name="probes",
     title="Probes",

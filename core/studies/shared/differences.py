@@ -66,8 +66,8 @@ class Column(NamedTuple):
 
 def compare_groups(column: Column, group: Mask, others: Mask) -> Difference:
     """Compare a column between two groups, bool (N,) each."""
-    known = np.isfinite(column.values) & (column.weights > 0)
-    means, variances, sizes = np.array([_moments(column, known & side) for side in (group, others)]).T
+    is_known = np.isfinite(column.values) & (column.weights > 0)
+    means, variances, sizes = np.array([_moments(column, is_known & side) for side in (group, others)]).T
     own, rest = map(float, means)
     effect = 0.0
     # only categories that the group has more of: with many, most are missing from any group
