@@ -287,7 +287,7 @@ def check_outputs(detector: Detector) -> None:
         ) from None
 
 
-def check_answers(detector: Detector, data: str, *, progress: Progress | None) -> str:
+def check_answers(detector: Detector, data: str, *, progress: Progress | None = None) -> str:
     """Check on labelled images that a detector's predictions are not clearly worse than chance; say how right they are.
 
     Args:

@@ -111,7 +111,7 @@ def chain_head(encoder: bytes, head: dict[str, Any]) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def check_accuracy(detector: Detector, known: Known, *, progress: Progress | None) -> str:
+def check_accuracy(detector: Detector, known: Known, *, progress: Progress | None = None) -> str:
     """Measure a known detector on CIFAKE's test images, which ship, and say its accuracy.
 
     Raises:

@@ -61,7 +61,9 @@ def read_scores(file: Path) -> pd.DataFrame:
     return pd.DataFrame({name: table[key].astype(str), "score": values})
 
 
-def join_scores(table: pd.DataFrame, images: ImageSet, where: str, *, skip_bad: bool) -> tuple[ImageSet, Float64]:
+def join_scores(
+    table: pd.DataFrame, images: ImageSet, where: str, *, skip_bad: bool = False
+) -> tuple[ImageSet, Float64]:
     """Find the score of each image, by hash or by the end of its path.
 
     Args:
