@@ -15,7 +15,6 @@ from core.detectors.fetching import fetch
 from core.detectors.known import find_known
 from core.detectors.manifest import Classes
 from core.detectors.registry import Request
-from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import cache_dir
 from tests.conftest import noise
@@ -77,27 +76,12 @@ def test_many_windows_pass_a_few_at_a_time_and_to_the_same_bit(monkeypatch):
     assert max(counts) <= AT_ONCE
 
 
-def test_a_detector_survives_being_saved_and_its_output_is_fake(tmp_path):
-    detector = make_detector()
-    pixels = noise(2, 64, 64)
-    with torch.no_grad():
-        logits = detector.network(detector.inputs(pixels)).numpy()[:, 0]
-    assert_allclose(detector.margins(pixels), -logits, atol=1e-5)
-    save_detector(tmp_path / "ferret", detector, model_card="")
-    assert_array_equal(load_detector(tmp_path / "ferret").margins(pixels), detector.margins(pixels))
-
-
-def test_published_weights_are_read_in_order_and_their_settings_build_the_same_network(tmp_path):
+def test_published_weights_are_read_in_order(tmp_path):
     network = make_network(32)
     state = network.state_dict()
     torch.save({f"their.{number}": tensor for number, tensor in enumerate(state.values())}, tmp_path / "w.pth")
     brought = KIND.read(Request("ferretnet", weights=tmp_path / "w.pth"))
     assert_close(dict(brought.network.state_dict()), dict(state), check_dtype=False)
-    assert not any(parameter.is_meta for parameter in brought.network.parameters())
-    again = KIND.build(brought.config)
-    assert {name: tensor.shape for name, tensor in again.state_dict().items()} == {
-        name: tensor.shape for name, tensor in state.items()
-    }
     # settings of the published network: three halvings, and channels that double twice
     assert brought.network.features(torch.zeros(1, 3, 64, 48)).shape == (1, 128, 8, 6)
 

@@ -80,24 +80,6 @@ def test_the_mean_of_local_scores_is_the_margin_and_fields_are_those_of_the_laye
         assert exact.map.sum() == pytest.approx(exact.margin, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["ferretnet", "patch9"])
-def test_nothing_outside_of_a_field_changes_its_score(name):
-    detector = make(name)
-    fields = FIELDS[name]
-    before = noise(detector.side, detector.side)
-    row, column = 2, 7
-    inside = np.zeros(before.shape, bool)
-    top, left = (max(0, fields.start + fields.step * position) for position in (row, column))
-    bottom, right = (fields.start + fields.step * position + fields.size for position in (row, column))
-    inside[top:bottom, left:right] = True
-    other = noise(detector.side, detector.side, seed=1)
-    pixels = np.stack([before, np.where(inside, before, other), np.where(inside, other, before)])
-    scores = detector.local_scores(pixels)[:, row, column]
-    assert scores[1] == pytest.approx(scores[0], abs=1e-5)
-    assert abs(scores[2] - scores[0]) > 1e-4
-    assert not inside.all()
-
-
 @pytest.mark.parametrize("detector", [make_plain(), make("around"), Detector(Deaf(), Preprocessing(96), Classes())],
                          ids=["a curved head", "a path around", "a head that does not listen"])  # fmt: skip
 def test_a_margin_that_is_no_mean_has_no_local_scores(detector):

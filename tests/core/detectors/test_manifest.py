@@ -91,8 +91,6 @@ def test_detectors_of_older_versions_open(tmp_path):
     assert found.identity == detector.identity == identify(tmp_path / "oldest").identity
     # as the runs of then state it
     assert found.identity.rest == ""
-    run = {"detector_sha256": detector.sha256, "temperature": 1.5}
-    assert find_maker(run, {"oldest": identify(tmp_path / "oldest")}) == "oldest"
 
 
 def test_a_detector_is_read_once_though_many_ask_at_once(tmp_path, monkeypatch):

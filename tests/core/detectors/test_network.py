@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.special import logit, logsumexp
 from torch import nn
 
-from core.detectors.detector import MOST_PIXELS, MOST_PIXELS_CPU, Detector, batch_size, grouped, normalise, pick_device
+from core.detectors.detector import MOST_PIXELS, MOST_PIXELS_CPU, Detector, batch_size, grouped, pick_device
 from core.detectors.manifest import Classes
 from core.detectors.target_layers import reinitialise, weights_sha256
 from core.images.preprocessing import Preprocessing
@@ -182,10 +182,3 @@ def test_a_device_that_is_not_here_is_refused():
     for name in ("nothing", "cuda:99"):
         with pytest.raises(ValueError, match=name):
             pick_device(name)
-
-
-def test_inputs_are_shares_of_white_less_the_mean_over_the_deviation():
-    pixels = torch.from_numpy(IMAGES).permute(0, 3, 1, 2).float()
-    mean, std = (0.1, 0.5, 0.9), (0.2, 0.3, 0.4)
-    expected = (IMAGES / 255 - mean) / std
-    assert_allclose(normalise(pixels, Preprocessing(16, mean=mean, std=std)).permute(0, 2, 3, 1), expected, atol=1e-5)

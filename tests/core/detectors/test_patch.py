@@ -30,17 +30,13 @@ def test_the_margin_is_the_mean_score_of_patches_cut_out_one_by_one(field):
 
 
 @pytest.mark.parametrize("field", PATCH_SIDES)
-def test_the_exact_map_adds_up_to_the_margin(field):
+def test_the_exact_map_is_the_scores_spread_over_their_patches(field):
     detector = make_patch(field)
     scores = detector.local_scores(PIXELS)
     for number, found in enumerate(EXACT.explain_batch(detector, PIXELS, EXACT.settings())):
-        assert found.map.sum() == pytest.approx(float(detector.margins(PIXELS)[number]), abs=1e-4)
         expected = np.zeros((32, 32))
         for (row, column), score in np.ndenumerate(scores[number]):
             expected[2 * row : 2 * row + field, 2 * column : 2 * column + field] += (
                 score / scores[number].size / field**2
             )
         assert_allclose(found.map, expected, atol=1e-6)
-        # no patch reaches the last row and column
-        assert (found.map[-1] == 0).all()
-        assert (found.map[:, -1] == 0).all()

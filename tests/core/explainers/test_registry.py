@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from core.detectors.manifest import Capability
-from core.explainers.cam import GRADCAM
+from core.explainers.cam import GRADCAM, TOKENS
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.lime.lime import LIME, LIME_GRID
 from core.explainers.registry import explainers, find_explainer
@@ -107,6 +107,7 @@ def test_a_method_that_needs_more_than_a_detector_offers_says_so():
     assert {LIME, LIME_GRID} <= set(explainers(black_box))
     assert GRADCAM not in explainers(black_box)
     assert GRADCAM.unavailable(black_box).startswith("Grad-CAM needs gradients and layers")
+    assert "patch tokens" in TOKENS.unavailable(black_box)
     assert LIME.unavailable(black_box) == ""
     assert explainers(black_box, with_map=True) == explainers(black_box)
 

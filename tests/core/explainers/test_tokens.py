@@ -11,9 +11,7 @@ from core.detectors.detector import Detector
 from core.detectors.manifest import Capability, Classes
 from core.detectors.sources.transformers_folder import Logits
 from core.explainers.cam import TOKENS, TokenSettings
-from core.explainers.registry import find_explainer
 from core.images.preprocessing import Preprocessing
-from tests.conftest import make_detector
 from tests.core.any_detector import pictures
 from tests.core.detectors.sources.made import spread
 
@@ -63,7 +61,3 @@ def test_it_is_the_layer_cam_of_every_block(library):
     assert np.abs(expected).max() > 1e-3
     # no hook of torchcam's is left
     assert all(len(norm._forward_hooks) <= 2 for norm in map(detector.network.get_submodule, detector.tokens))
-
-
-def test_a_network_without_tokens_cannot_be_explained_so():
-    assert "needs patch tokens" in find_explainer("tokens").unavailable(make_detector(width=2))

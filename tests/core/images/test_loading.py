@@ -4,8 +4,8 @@ import errno
 import hashlib
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,38 +14,44 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from core.images import cache, files
-from core.images.image_set import DatasetError, ImageSet, is_cifake
+from core.images.image_set import DatasetError, is_cifake
 from core.images.labels import REAL
 from core.images.loading import check_image_set, load_image_set, load_with_bar
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import cache_dir
-from tests.conftest import jpeg, textured
+from core.storage.limits import MANIFEST
+from tests.conftest import jpeg, noise, textured
+from tests.damage import cut, flip_bit
 from tests.faults import faulty, in_child, small_disk
 
 IMAGES = 24
 
 
-def same(found: ImageSet, expected: ImageSet) -> None:
+def same(found, expected):
     assert (found.name, found.split, found.fingerprint) == (expected.name, expected.split, expected.fingerprint)
     pd.testing.assert_frame_equal(found.rows, expected.rows)
     np.testing.assert_array_equal(found.pixels, expected.pixels)
 
 
-def caches() -> list[Path]:
+def caches():
     folder = cache_dir() / "images"
     return [file for file in folder.iterdir() if file.is_dir() and file.suffix != ".part"] if folder.exists() else []
 
 
-@pytest.fixture
-def expected(cifake: Path) -> ImageSet:
-    """A set in memory, which leaves no cache."""
-    images = load_image_set(cifake, "test")
-    images = ImageSet(images.name, "test", np.array(images.pixels), images.rows, images.fingerprint)
+def without_cache(images):
+    """The same set in memory; its cache is removed."""
+    images = replace(images, pixels=np.array(images.pixels))
     shutil.rmtree(cache_dir() / "images")
     return images
 
 
-def test_rows_are_those_of_the_files(cifake: Path) -> None:
+@pytest.fixture
+def expected(cifake):
+    """The test split of `cifake`."""
+    return without_cache(load_image_set(cifake, "test"))
+
+
+def test_rows_are_those_of_the_files(cifake):
     images = load_image_set(cifake, "train")
     assert (images.name, images.pixels.shape) == ("images-train", (80, 32, 32, 3))
     for index in (0, 41, 79):
@@ -60,7 +66,7 @@ def test_rows_are_those_of_the_files(cifake: Path) -> None:
     assert by_name["FAKE/0009 (10).jpg"] == "truck"
 
 
-def test_a_second_start_decodes_nothing_until_a_file_has_changed(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_start_decodes_nothing_until_a_file_has_changed(cifake, monkeypatch):
     before = load_image_set(cifake, "test")
     with monkeypatch.context() as patched:
         patched.setattr(cache, "decode", lambda data, **_: pytest.fail("decoded again"))
@@ -71,17 +77,15 @@ def test_a_second_start_decodes_nothing_until_a_file_has_changed(cifake: Path, m
     assert load_image_set(cifake, "test").fingerprint != before.fingerprint
 
 
-def test_a_set_of_many_batches_is_what_it_is_in_one(
-    cifake: Path, expected: ImageSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_set_of_many_batches_is_what_it_is_in_one(cifake, expected, monkeypatch):
     monkeypatch.setattr(cache, "BATCH", 5 * 32 * 32 * 3)
     monkeypatch.setattr(cache, "SMALL", 0)
-    reports: list[tuple[int, int]] = []
+    reports = []
     same(load_image_set(cifake, "test", progress=lambda *at: reports.append(at)), expected)
     assert reports[-1] == (IMAGES, IMAGES)
 
 
-def test_a_set_without_usable_images_is_refused_and_one_of_one_class_is_not(cifake: Path, tmp_path: Path) -> None:
+def test_a_set_without_usable_images_is_refused_and_one_of_one_class_is_not(cifake, tmp_path):
     with pytest.raises(DatasetError, match=r"absent does not exist"):
         load_image_set(tmp_path / "absent", "train")
     with pytest.raises(DatasetError, match="unknown user"):
@@ -98,69 +102,53 @@ def test_a_set_without_usable_images_is_refused_and_one_of_one_class_is_not(cifa
         load_image_set(cifake, "test", skip_bad=True)
 
 
-def test_a_progress_that_raises_stops_the_reading_and_leaves_no_cache(cifake: Path) -> None:
-    def stop(done: int, total: int) -> None:
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        load_image_set(cifake, "test", progress=stop)
-    assert not caches()
-
-
 @pytest.mark.parametrize(("damaged", "first"), [(None, 10), ("000001.parquet", 5), ("000000.parquet", 5)])
-def test_a_reading_that_was_stopped_goes_on_where_it_was(
-    cifake: Path, monkeypatch: pytest.MonkeyPatch, damaged: str | None, first: int
-) -> None:
+def test_a_reading_that_was_stopped_goes_on_where_it_was(cifake, monkeypatch, damaged, first):
     monkeypatch.setattr(cache, "BATCH", 5 * 32 * 32 * 3)
     files = sorted((cifake / "test/FAKE").iterdir())
     for file in (files[1], files[6]):
         file.write_bytes(b"no image")
-    expected = load_image_set(cifake, "test", skip_bad=True)
-    expected = ImageSet(expected.name, "test", np.array(expected.pixels), expected.rows, expected.fingerprint)
-    shutil.rmtree(cache_dir() / "images")
+    expected = without_cache(load_image_set(cifake, "test", skip_bad=True))
 
-    def stop(done: int, total: int) -> None:
+    def stop(done, total):
         if done == 10:
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         load_image_set(cifake, "test", skip_bad=True, progress=stop)
+    assert not caches()
     (part,) = (cache_dir() / "images").glob("*.part")
     if damaged:
         os.truncate(part / damaged, (part / damaged).stat().st_size // 2)
-    reports: list[int] = []
+    reports = []
     images = load_image_set(cifake, "test", skip_bad=True, progress=lambda done, total: reports.append(done))
     same(images, expected)
     assert (reports[0], len(images.skipped)) == (first, 2)
     assert not part.exists()
 
 
-@pytest.mark.parametrize("damage", ["changed", "cut", "missing", "rows", "manifest"])
-def test_a_damaged_cache_is_made_again(
-    cifake: Path, expected: ImageSet, damage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    "name, damage",
+    [
+        (cache.PIXELS, flip_bit),
+        (cache.PIXELS, cut(0.9)),
+        (cache.PIXELS, Path.unlink),
+        (cache.ROWS, cut(0.9)),
+        (MANIFEST, cut(0.9)),
+    ],
+)
+def test_a_damaged_cache_is_made_again(cifake, expected, name, damage, monkeypatch):
     # of a large one only the size is checked
-    monkeypatch.setattr(cache, "SMALL", 0 if damage == "cut" else cache.SMALL)
+    monkeypatch.setattr(cache, "SMALL", 0 if name == cache.PIXELS and damage is not flip_bit else cache.SMALL)
     load_image_set(cifake, "test")
     (folder,) = caches()
-    pixels = folder / cache.PIXELS
-    if damage == "changed":
-        with pixels.open("r+b") as file:
-            file.seek(200)
-            file.write(b"x")
-    elif damage == "cut":
-        pixels.write_bytes(pixels.read_bytes()[:-1])
-    elif damage in ("rows", "manifest"):
-        file = folder / (cache.ROWS if damage == "rows" else "manifest.json")
-        file.write_bytes(file.read_bytes()[:-20])
-    else:
-        pixels.unlink()
+    damage(folder / name)
     same(load_image_set(cifake, "test"), expected)
 
 
 @pytest.mark.parametrize("at", range(1, 40, 9))
-def test_a_process_killed_anywhere_leaves_nothing_wrong(cifake: Path, expected: ImageSet, at: int) -> None:
-    def killed(report: Any) -> None:
+def test_a_process_killed_anywhere_leaves_nothing_wrong(cifake, expected, at):
+    def killed(report):
         with faulty(cache_dir(), at=at, what=-1):
             load_image_set(cifake, "test")
 
@@ -169,7 +157,7 @@ def test_a_process_killed_anywhere_leaves_nothing_wrong(cifake: Path, expected: 
     same(load_image_set(cifake, "test"), expected)
 
 
-def test_where_the_cache_cannot_be_written_no_half_of_one_is_left(cifake: Path, expected: ImageSet) -> None:
+def test_where_the_cache_cannot_be_written_no_half_of_one_is_left(cifake, expected):
     for disk in (faulty(cache_dir(), at=1, what=errno.EROFS), small_disk(20_000)):
         with disk, pytest.raises(DatasetError, match="could not be written"):
             load_image_set(cifake, "test")
@@ -177,7 +165,7 @@ def test_where_the_cache_cannot_be_written_no_half_of_one_is_left(cifake: Path, 
     same(load_image_set(cifake, "test"), expected)
 
 
-def test_offenders_are_named_ten_at_most_with_their_total(cifake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_offenders_are_named_ten_at_most_with_their_total(cifake, capsys):
     folder = cifake / "train/REAL"
     for file in sorted(folder.iterdir())[:11]:
         file.write_bytes(b"no image")
@@ -199,13 +187,11 @@ def test_offenders_are_named_ten_at_most_with_their_total(cifake: Path, capsys: 
         load_image_set(cifake, "train")
 
 
-def test_a_file_that_cannot_be_read_now_is_no_mistake_of_the_set(
-    cifake: Path, expected: ImageSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_cannot_be_read_now_is_no_mistake_of_the_set(cifake, expected, monkeypatch):
     with monkeypatch.context() as patched:
         read = files.read_bytes
 
-        def refused(path: Path, **limit: int) -> bytes:
+        def refused(path, **limit):
             if path.name == "0003 (4).jpg" and path.parent.name == "REAL":
                 raise PermissionError(errno.EACCES, "Permission denied")
             return read(path, **limit)
@@ -217,7 +203,7 @@ def test_a_file_that_cannot_be_read_now_is_no_mistake_of_the_set(
     same(load_image_set(cifake, "test"), expected)
 
 
-def test_repeats_keep_rows_apart_and_belong_to_their_subset(cifake: Path) -> None:
+def test_repeats_keep_rows_apart_and_belong_to_their_subset(cifake):
     shutil.copy(cifake / "test/REAL/0000.jpg", cifake / "test/REAL/0500.jpg")
     images = load_image_set(cifake, "test")
     assert images.rows["id"].is_unique
@@ -227,25 +213,17 @@ def test_repeats_keep_rows_apart_and_belong_to_their_subset(cifake: Path) -> Non
     assert images.subset(copies[1:]).rows["is_repeat"].tolist() == [False]
 
 
-def test_limited_is_balanced_and_repeatable(cifake: Path) -> None:
-    images = load_image_set(cifake, "train")
-    limited = images.limited(20)
-    assert np.bincount(limited.labels).tolist() == [10, 10]
-    assert limited.name == "images-train-20"
-    assert limited.rows["id"].tolist() == images.limited(20).rows["id"].tolist()
-    assert images.limited(1000) is images
-
-
-def test_a_limit_reads_the_files_that_limited_takes_and_no_others(
-    cifake: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_limit_is_balanced_and_reads_the_files_that_limited_takes_and_no_others(cifake, monkeypatch):
     whole = load_image_set(cifake, "train")
-    read: list[bytes] = []
+    assert whole.limited(1000) is whole
+    read = []
     decode = cache.decode
     monkeypatch.setattr(cache, "decode", lambda data, **how: read.append(data) or decode(data, **how))
     shutil.rmtree(cache_dir() / "images")
     few = load_image_set(cifake, "train", limit=20)
     same(few, whole.limited(20))
+    assert few.name == "images-train-20"
+    assert np.bincount(few.labels).tolist() == [10, 10]
     assert {hashlib.sha256(data).hexdigest() for data in read} == set(few.rows["sha256"])
     # neither takes the other's place in the cache
     same(load_image_set(cifake, "train"), whole)
@@ -253,16 +231,15 @@ def test_a_limit_reads_the_files_that_limited_takes_and_no_others(
     same(load_image_set(cifake, "train", limit=1000), whole)
 
 
-def write_pictures(folder: Path, sizes: dict[str, tuple[int, int]]) -> Path:
+def write_pictures(folder, sizes):
     """Files of the test split, name -> (width, height)."""
     for number, (name, size) in enumerate(sizes.items()):
         (folder / "test" / name).parent.mkdir(parents=True, exist_ok=True)
-        noise = np.random.default_rng(number).integers(0, 256, (*size[::-1], 3)).astype(np.uint8)
-        Image.fromarray(noise).save(folder / "test" / name)
+        Image.fromarray(noise(*size[::-1], seed=number)).save(folder / "test" / name)
     return folder
 
 
-def test_the_side_of_a_set_is_that_of_most_of_its_files(tmp_path: Path) -> None:
+def test_the_side_of_a_set_is_that_of_most_of_its_files(tmp_path):
     # noise of 600 x 600 pixels takes more than a megabyte
     sizes = {f"{label}/{n}.png": (600, 600) for label in ("REAL", "FAKE") for n in range(3)}
     folder = write_pictures(tmp_path, sizes | {"FAKE/0.png": (32, 32), "REAL/x.png": (600, 40)})
@@ -272,7 +249,7 @@ def test_the_side_of_a_set_is_that_of_most_of_its_files(tmp_path: Path) -> None:
     assert (images.side, images.pixels.shape) == (600, (5, 600, 600, 3))
 
 
-def test_files_of_any_size_are_fitted_where_that_is_asked(tmp_path: Path) -> None:
+def test_files_of_any_size_are_fitted_where_that_is_asked(tmp_path):
     sizes = {"REAL/a.png": (100, 60), "REAL/b.png": (48, 48), "FAKE/a.png": (70, 200), "FAKE/b.png": (30, 30)}
     folder = write_pictures(tmp_path, sizes)
     fit = Preprocessing(32, interpolation="lanczos")
@@ -299,11 +276,11 @@ def test_files_of_any_size_are_fitted_where_that_is_asked(tmp_path: Path) -> Non
         ([f"REAL/1 ({number}).jpg" for number in range(2, 12)], False),
     ],
 )
-def test_numbers_in_brackets_are_cifakes_where_they_are_from_2_to_10(names: list[str], *, expected: bool) -> None:
+def test_numbers_in_brackets_are_cifakes_where_they_are_from_2_to_10(names, *, expected):
     assert is_cifake(names) is expected
 
 
-def test_the_original_files_format_size_quality_and_metadata_are_columns(tmp_path: Path) -> None:
+def test_the_original_files_format_size_quality_and_metadata_are_columns(tmp_path):
     picture, exif = Image.fromarray(np.full((40, 60, 3), 90, np.uint8)), Image.Exif()
     exif[ExifTags.Base.Make] = "Camera"
     text = PngInfo()

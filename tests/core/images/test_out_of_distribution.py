@@ -1,5 +1,6 @@
 """Images from elsewhere: archives that are whole, damaged, hostile; photographs under every filter."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -50,10 +51,8 @@ def test_archives_and_folders_are_read_and_nothing_is_unpacked(tmp_path):
 
 
 def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(tmp_path):
-    wide, tall = (
-        np.random.default_rng(seed).integers(0, 256, size, np.uint8)
-        for seed, size in enumerate(((96, 130, 3), (90, 64, 3)))
-    )
+    wide = noise(96, 130)
+    tall = noise(90, 64)
     files = {"wide.png": encode_png(wide), "tall.png": encode_png(tall), "again.png": encode_png(wide)}
     small = {"small.png": encode_png(textured(1, fine=True, seed=1)[0]), "broken.png": b"no picture"}
     write_archive(tmp_path / "large.tar.xz", files | small)
@@ -80,7 +79,7 @@ def photographs(tmp_path, monkeypatch):
     (package / "__init__.py").write_text("raise RuntimeError('a package is never imported')\n")
     data = encode_png(noise(200, 300))
     (package / "sea.png").write_bytes(data)
-    one = {"package": "made_photographs", "path": "sea.png", "sha256": module.hashlib.sha256(data).hexdigest()}
+    one = {"package": "made_photographs", "path": "sea.png", "sha256": hashlib.sha256(data).hexdigest()}
     crops = [
         {"photograph": name, "file": f"test/REAL/{name}-{side}-{n}.jpg", "box": [10 * n, 5 * n, side]}
         for name in ("sea", "gone", "other")

@@ -142,5 +142,3 @@ def test_a_reason_says_what_a_verdict_comes_to_on_such_an_image(margin, verdict)
     assert OF_GENERATED[verdict] in reason(changes, side=32, label="FAKE", says=own)
     for label in ("REAL", None):
         assert own[verdict] in reason(changes, side=32, label=label, says=own)
-    still = tabulate_changes(dict.fromkeys(COLUMNS, margin), dict.fromkeys(COLUMNS, 3.0), margin)
-    assert reason(still, side=32) == NOTHING

@@ -9,16 +9,12 @@ from core.explainers.lime.segmentation import segment
 from core.perturbations import masking as road
 from core.perturbations import texture
 from core.perturbations.masking import FILLS, fill_image, impute, mask_batch
-from tests.conftest import noise
+from tests.conftest import noise, textured
 
 
 @pytest.fixture
 def image():
-    """uint8 (32, 32, 3): a bright disc on a slope, with grain."""
-    y, x = np.indices((32, 32))
-    luma = 60 + 2.5 * x + 90 * (np.hypot(y - 12, x - 10) < 7)
-    grain = np.random.default_rng(7).normal(0, 8, (32, 32, 3))
-    return np.clip(luma[..., None] * [1.0, 0.9, 0.7] + grain, 0, 255).astype(np.uint8)
+    return textured(1, fine=True, seed=7)[0]
 
 
 def test_mean_fill_is_the_lime_packages(image):

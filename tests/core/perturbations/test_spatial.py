@@ -20,6 +20,11 @@ def places(side, block):
     return [(slice(y, y + block), slice(x, x + block)) for y in starts for x in starts]
 
 
+def orders_of(side, block):
+    """An order of the blocks for each of two images."""
+    return np.stack([np.random.default_rng(seed).permutation((side // block) ** 2) for seed in range(2)])
+
+
 @pytest.mark.parametrize("side", [8, 10, 15, 28, 36, 47, 63])
 @pytest.mark.parametrize("parts", BLOCKS)
 def test_every_block_moves_to_the_place_of_the_next_in_its_order(side, parts):
@@ -62,7 +67,7 @@ def poisson(image, cut):
 @pytest.mark.parametrize("side, block", [(16, 4), (16, 8), (15, 4)])
 def test_blocks_without_seams_solve_the_poisson_equation(side, block):
     pixels = np.random.default_rng(0).integers(100, 156, (2, side, side, 3)).astype(np.uint8)
-    orders = np.stack([np.random.default_rng(seed).permutation((side // block) ** 2) for seed in range(2)])
+    orders = orders_of(side, block)
     for order in (orders, None):
         cut = pixels if order is None else spatial.shuffled(pixels, block, orders)
         found = spatial.without_seams(pixels, block, order)
@@ -98,7 +103,7 @@ def faded(image, block, order):
 @pytest.mark.parametrize("side, block", [(16, 4), (16, 8), (13, 2)])
 def test_cross_faded_blocks_are_those_of_a_sum_pixel_by_pixel(side, block):
     pixels = noise(2, side, side)
-    orders = np.stack([np.random.default_rng(seed).permutation((side // block) ** 2) for seed in range(2)])
+    orders = orders_of(side, block)
     before = pixels.copy()
     for given in (orders, None):
         expected = [faded(image, block, None if given is None else order)

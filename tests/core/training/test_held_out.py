@@ -44,29 +44,25 @@ def equally(monkeypatch):
     monkeypatch.setattr(held_out, "fit_weights", lambda margins, labels: np.linspace(0.5, 1.0, len(margins)))
 
 
-def test_margins_are_the_weighted_sum(pixels):
+def test_a_packed_network_gives_the_weighted_sum_and_is_a_detector_like_any_other(pixels, tmp_path):
     members = [make_detector(8, seed) for seed in range(3)]
     weights = np.array([0.25, 2.0, 0.5])
     packed = pack(members, weights)
     expected = sum(weight * one.margins(pixels) for weight, one in zip(weights, members, strict=True))
     # classifier weights are float16 again after the multiplication
     assert_allclose(packed.margins(pixels), expected, rtol=2e-3, atol=2e-3)
-    assert (packed.network.width, packed.network.groups, packed.layers) == (24, 3, members[0].layers)
-
-
-def test_a_packed_network_is_a_detector_like_any_other(pixels, tmp_path):
-    packed = pack([make_detector(8, 1), make_detector(8, 2)], np.array([1.0, 0.5]))
-    save_detector(tmp_path / "both", packed, model_card="")
-    read = load_detector(tmp_path / "both", device="cpu")
-    assert read.config == {"width": 16, "groups": 2}
+    assert packed.layers == members[0].layers
+    save_detector(tmp_path / "all", packed, model_card="")
+    read = load_detector(tmp_path / "all", device="cpu")
+    assert read.config == {"width": 24, "groups": 3}
     assert_array_equal(read.margins(pixels), packed.margins(pixels))
     plain, computed = read.scores(read.inputs(pixels)), read.full_pass(pixels)
     torch.testing.assert_close(torch.from_numpy(computed.logits), plain, rtol=1e-4, atol=1e-4)
     # the margin is the map's mean plus the bias, for groups too
     assert_allclose(computed.needed_maps.mean((1, 2)) + read.bias, computed.margins, rtol=1e-3, atol=1e-3)
-    read.config = {"width": 16, "groups": 3}
+    read.config = {"width": 24, "groups": 5}
     save_detector(tmp_path / "odd", read, model_card="")
-    with pytest.raises(ContractError, match="width 16 cannot be divided into 3 groups"):
+    with pytest.raises(ContractError, match="width 24 cannot be divided into 5 groups"):
         load_detector(tmp_path / "odd", device="cpu")
 
 

@@ -23,21 +23,17 @@ def request_of(folder, data, **said):
     return Request(str(folder / "graph.onnx"), **said)
 
 
+def fitted(detector):
+    """The pictures as the detector takes them."""
+    return np.stack([detector.preprocessing.fit(image) for image in odd_pictures()])
+
+
 def computed(data, detector, *, last=False):
     """What onnxruntime gives for the pictures, one by one."""
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    mean, std = (np.array(detector.preprocessing.__dict__[key], np.float32) for key in ("mean", "std"))
-    found = []
-    for image in odd_pictures():
-        values = (detector.preprocessing.fit(image)[None].astype(np.float32) / 255 - mean) / std
-        given = values if last else np.ascontiguousarray(values.transpose(0, 3, 1, 2))
-        found.append(session.run(None, {"x": given})[0])
-    return np.concatenate(found)
-
-
-def margins(detector):
-    """The detector's margins of the pictures."""
-    return detector.margins(np.stack([detector.preprocessing.fit(image) for image in odd_pictures()]))
+    values = detector.inputs(fitted(detector)).numpy()
+    given = values.transpose(0, 2, 3, 1) if last else values
+    return np.concatenate([session.run(None, {"x": np.ascontiguousarray(image[None])})[0] for image in given])
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -47,7 +43,7 @@ def test_it_gives_the_logits_of_onnxruntime(tmp_path, last, batch):
     detector = add(tmp_path / "d", request_of(tmp_path, data))
     assert detector.side == 48
     expected = computed(make_graph(last=last), detector, last=last)
-    assert_allclose(margins(detector), expected[:, 0], rtol=1e-4, atol=1e-4)
+    assert_allclose(detector.margins(fitted(detector)), expected[:, 0], rtol=1e-4, atol=1e-4)
     assert (tmp_path / "d" / "model.onnx").read_bytes() == data
     assert not (tmp_path / "d" / "weights.safetensors").exists()
 

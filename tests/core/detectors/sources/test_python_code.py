@@ -74,9 +74,9 @@ def test_it_computes_what_the_function_and_the_weights_say(folder):
     detector = add(folder / "d", request_of(folder))
     tensors = detector.network.network.state_dict()
     pixels = np.stack([detector.preprocessing.fit(image) for image in odd_pictures()])
-    mean, std = (torch.tensor(SAID[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
-    inputs = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std
-    features = torch.conv2d(inputs, tensors["conv.weight"], tensors["conv.bias"]).relu().mean(dim=(2, 3))
+    features = (
+        torch.conv2d(detector.inputs(pixels), tensors["conv.weight"], tensors["conv.bias"]).relu().mean(dim=(2, 3))
+    )
     expected = (features @ tensors["fc.weight"].T + tensors["fc.bias"])[:, 0]
     assert_allclose(detector.margins(pixels), expected.numpy(), atol=1e-4)
     assert detector.target_layer == "network.conv"

@@ -178,27 +178,6 @@ def test_cancel_stops_between_batches(detector, image):
     assert list(LIME.explain(detector, image, LimeSettings(), cancel=lambda: True)) == []
 
 
-@pytest.mark.parametrize("fill", ["mean", "black", "blur"])
-@pytest.mark.parametrize("sampling", ["balanced", "random"])
-def test_the_one_patch_that_the_detector_sees_comes_first_and_the_rest_is_undecided(
-    red_detector, red_patch, fill, sampling
-):
-    settings = LimeSettings(segmentation="grid", n_segments=64, n_samples=512, fill=fill, sampling=sampling)
-    result = LIME.explain_fully(red_detector, red_patch, settings)
-    patch = result.parts.regions[21, 9]
-    assert (result.parts.regions == patch).sum() == 16
-    expected = np.zeros(64)
-    expected[patch] = 1
-    if fill == "blur":
-        # a blurred neighbour takes a little of the patch's red into its own place
-        assert result.parts.weights.argmax() == patch
-        assert result.parts.decisions[patch] == 1
-    else:
-        assert_array_equal(result.parts.decisions, expected)
-        assert result.parts.weights[patch] == pytest.approx(result.margin, rel=0.05)
-    assert result.diagnostics.numbers["value"] == pytest.approx(result.margin, abs=1e-5)
-
-
 def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(detector, image):
     settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=64, certain_under="every")
     *before, last = LIME.explain(detector, image, settings)

@@ -6,7 +6,7 @@ from lime.wrappers.scikit_image import SegmentationAlgorithm
 from numpy.testing import assert_array_equal
 
 from core.explainers.lime.segmentation import SEGMENTATIONS, segment
-from tests.conftest import textured
+from tests.conftest import noise, textured
 
 IMAGE = textured(1, fine=False, seed=3)[0]
 
@@ -31,8 +31,7 @@ def test_segments_are_numbered_without_gaps(method, count):
     ],
 )
 def test_they_are_the_packages(method, options):
-    noisy = np.random.default_rng(0).integers(0, 256, (64, 48, 3)).astype(np.uint8)
-    for image in (IMAGE, noisy):
+    for image in (IMAGE, noise(64, 48)):
         theirs = np.asarray(SegmentationAlgorithm(method, **options)(image))
         assert_array_equal(
             segment(image, method=method, n_segments=30),
