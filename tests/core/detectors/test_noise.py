@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from core.commands import detectors
 from core.detectors.detector import Detector
@@ -12,35 +11,27 @@ from core.detectors.noise import measure_noise
 from core.detectors.storage import load_detector
 from core.images.preprocessing import Preprocessing
 from tests.core.any_detector import pictures
+from tests.core.detectors.test_adding import Answers
 
 PIXELS = np.concatenate([pictures(3, fine=fine, seed=1) for fine in (False, True)])
 
 
-class Odd(nn.Module):
-    """A convolution and a mean, changed in one of several ways."""
-
-    def __init__(self, how):
-        super().__init__()
-        self.how, self.conv = how, nn.Conv2d(3, 2, 3)
-        nn.init.constant_(self.conv.weight, 0.1)
-
-    def forward(self, inputs):
-        features = self.conv(inputs)
-        # of one class alone, so that the margin changes
-        change = torch.zeros_like(features)
-        if self.how == "batch":
-            change[:, 0] = features.mean()
-        elif self.how == "chance":
-            change[:, 0] = 0.1 * torch.rand(len(inputs), 1, 1)
-        elif self.how == "bits":
-            change[:, 0] = 0.1 * torch.sin(1e6 * inputs.double().sum(dim=(1, 2, 3))).view(-1, 1, 1)
-        return (features + change).mean(dim=(2, 3))
+CHANGES = {
+    "batch": lambda _, answers: 10 * answers.mean().expand(len(answers)),
+    "chance": lambda inputs, _: 0.1 * torch.rand(len(inputs)),
+    "bits": lambda inputs, _: 0.1 * torch.sin(1e6 * inputs.double().sum(dim=(1, 2, 3))).float(),
+    "not": lambda inputs, _: torch.zeros(len(inputs)),
+}
 
 
 def odd(how):
-    """A detector of 48 pixels with such a network."""
-    torch.manual_seed(0)
-    return Detector(Odd(how), Preprocessing(48, mean=(0.5,) * 3, std=(0.2,) * 3), Classes())
+    """A detector of 48 pixels whose answers are changed in one of these ways."""
+
+    def change(inputs, answers):
+        # of one class alone, so that the margin changes
+        return answers + torch.outer(CHANGES[how](inputs, answers), torch.tensor([1.0, 0.0]))
+
+    return Detector(Answers(change), Preprocessing(48, mean=(0.5,) * 3, std=(0.2,) * 3), Classes())
 
 
 def test_margins_of_a_batch_become_those_of_each_image_alone():

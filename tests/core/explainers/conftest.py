@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
+from tests.conftest import make_detector
 from tests.core.trust_cues import patch_detector
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return make_detector(width=4, seed=3)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from torchcam import methods
 
 from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, XGRADCAM, CamSettings
 from core.explainers.explanation import map_diagnostics
-from tests.conftest import make_detector, textured
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 CAMS = (GRADCAM, LAYERCAM, XGRADCAM, GRADCAMPP)
@@ -17,16 +16,6 @@ CAMS = (GRADCAM, LAYERCAM, XGRADCAM, GRADCAMPP)
 
 def explain(cam, detector, pixels, **settings):
     return list(cam.explain_batch(detector, pixels, CamSettings(**settings)))
-
-
-@pytest.fixture(scope="module")
-def detector():
-    return make_detector(width=4, seed=3)
-
-
-@pytest.fixture(scope="module")
-def fifty():
-    return np.concatenate([textured(25, fine=False, seed=3), textured(25, fine=True, seed=4)])
 
 
 def hooks(network):
@@ -52,8 +41,8 @@ def at_stage(detector, pixels, stage, score):
 @pytest.mark.parametrize("target", ["margin", "FAKE", "REAL"])
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("cam", CAMS, ids=lambda cam: cam.name)
-def test_maps_are_their_papers_formulas(detector, fifty, stage, cam, target):
-    pixels, is_signed = fifty[::5], target == "margin" and cam is not GRADCAMPP
+def test_maps_are_their_papers_formulas(detector, pixels, stage, cam, target):
+    pixels, is_signed = pixels[::2], target == "margin" and cam is not GRADCAMPP
     scores = {"margin": [-1.0, 1.0], "FAKE": [1.0, 0.0], "REAL": [0.0, 1.0]}[target]
     found = at_stage(detector, pixels, stage, lambda logits: logits @ torch.tensor(scores))
     activation, gradient = (values.double() for values in found)
@@ -83,9 +72,9 @@ def test_maps_are_their_papers_formulas(detector, fifty, stage, cam, target):
     np.testing.assert_allclose([one.map for one in results], expected.numpy(), rtol=1e-3, atol=1e-4 * scale)
 
 
-def test_nothing_is_left_on_the_network(detector, fifty, monkeypatch):
+def test_nothing_is_left_on_the_network(detector, pixels, monkeypatch):
     for cam in CAMS:
-        explain(cam, detector, fifty[:2], layer="layer3")
+        explain(cam, detector, pixels[:2], layer="layer3")
         assert cam.cost(CamSettings()) > 0
     assert hooks(detector.network) == 0
     assert not detector.network.training
@@ -93,7 +82,7 @@ def test_nothing_is_left_on_the_network(detector, fifty, monkeypatch):
     assert all(parameter.grad is None for parameter in detector.network.parameters())
     monkeypatch.setattr(methods.GradCAM, "_get_weights", lambda *_args, **_kwargs: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        explain(GRADCAM, detector, fifty[:2], layer="layer3")
+        explain(GRADCAM, detector, pixels[:2], layer="layer3")
     assert hooks(detector.network) == 0
     assert not any(parameter.requires_grad for parameter in detector.network.parameters())
 

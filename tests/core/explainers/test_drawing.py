@@ -23,7 +23,6 @@ from core.explainers.lime.lime import LIME, LimeSettings
 from core.explainers.stored import npz_of
 from core.images.encoding import encode_png
 from core.images.palette import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, rgb
-from tests.conftest import make_detector
 
 
 @pytest.mark.parametrize("palette", PALETTES)
@@ -86,11 +85,6 @@ def test_the_papers_colours_stand_for_and_against_the_verdict(lime):
         found = replace(lime, parts=None, undecided=None, values=np.full((4, 4), 2.0), margin=margin)
         drawn = draw_explanation(found, 64, style=Style("paper", 1.0))[0, 0, :3]
         assert_allclose(drawn, rgb(ENDS["paper"][end]), atol=1)
-
-
-@pytest.fixture(scope="module")
-def detector():
-    return make_detector(width=2, seed=1)
 
 
 @pytest.fixture

@@ -7,17 +7,6 @@ from scipy import ndimage
 
 from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS, IntegratedGradientsSettings
 from core.images.labels import FAKE, REAL
-from tests.conftest import make_detector, textured
-
-
-@pytest.fixture(scope="module")
-def detector():
-    return make_detector(width=4, seed=3)
-
-
-@pytest.fixture(scope="module")
-def six():
-    return np.concatenate([textured(3, fine=False, seed=3), textured(3, fine=True, seed=4)])
 
 
 def explain(detector, pixels, **settings):
@@ -35,17 +24,18 @@ def baselines(pixels, sigma):
     "target, sign, start",
     [("margin", 1, "blur"), ("margin", 1, "black"), ("REAL", 1, "blur"), ("FAKE", -1, "blur")],
 )
-def test_the_map_is_captums_on_the_plain_network(detector, six, target, sign, start):
+def test_the_map_is_captums_on_the_plain_network(detector, pixels, target, sign, start):
     network, label = detector.network, FAKE if target == "FAKE" else REAL
 
     def margin(inputs):
         logits = network(inputs)
         return logits[:, REAL] - logits[:, FAKE]
 
+    pixels = pixels[::4]
     captum = IntegratedGradients(margin if target == "margin" else network)
-    ours = explain(detector, six, target=target, steps=8, baseline=start)
-    starts = baselines(six, 2) if start == "blur" else np.zeros_like(six)
-    for image, baseline, found in zip(six, starts, ours, strict=True):
+    ours = explain(detector, pixels, target=target, steps=8, baseline=start)
+    starts = baselines(pixels, 2) if start == "blur" else np.zeros_like(pixels)
+    for image, baseline, found in zip(pixels, starts, ours, strict=True):
         expected = captum.attribute(
             detector.inputs(image[None]),
             baselines=detector.inputs(baseline[None]),
@@ -58,9 +48,10 @@ def test_the_map_is_captums_on_the_plain_network(detector, six, target, sign, st
         assert found.one_sided is None
 
 
-def test_the_values_add_up_to_what_the_margin_gains(detector, six):
-    margins, blurry = detector.margins(six), detector.margins(baselines(six, 2))
-    for one, margin, start in zip(explain(detector, six, steps=100), margins, blurry, strict=True):
+def test_the_values_add_up_to_what_the_margin_gains(detector, pixels):
+    pixels = pixels[::4]
+    margins, blurry = detector.margins(pixels), detector.margins(baselines(pixels, 2))
+    for one, margin, start in zip(explain(detector, pixels, steps=100), margins, blurry, strict=True):
         numbers = one.diagnostics.numbers
         assert numbers["gained"] == pytest.approx(margin - start, abs=1e-4)
         assert numbers["sum"] == pytest.approx(one.map.sum(), abs=1e-5)

@@ -20,6 +20,8 @@ from core.images.decoding import (
 from tests.conftest import noise, saved
 from tests.corpus import chunk, many_orientations, png, sequence, timeless_avif
 
+BLANK = Image.new("RGB", (64, 64))
+
 
 def turning(orientation):
     exif = Image.Exif()
@@ -98,7 +100,7 @@ def run_length_bmp():
         (bytes(MAX_BYTES + 1), "more than 64 MB"),
         (b"\0\0\0\x1cftypavif" + bytes(8 * 2**20), "more than 8 MB"),
         (b"no picture", "not an image that can be read"),
-        (saved(Image.new("RGB", (64, 64)), "TIFF", big_tiff=True), "not an image that can be read"),
+        (saved(BLANK, "TIFF", big_tiff=True), "not an image that can be read"),
         (tiff(extra=[(322, 4, 1, 4096)]), "far more parts"),
         (tiff(extra=[(50_000 + tag, 4, 1, 0) for tag in range(200)]), "far more parts"),
         (tiff(extra=[(50_000, 4, 2**24, 8)]), "far more parts"),
@@ -106,7 +108,7 @@ def run_length_bmp():
         # a directory within that points to itself
         (tiff(extra=[(0x8769, 4, 1, 8)]), "far more parts"),
         (tiff(following=9), "several pages"),
-        (saved(Image.new("RGB", (64, 64)), "TIFF", compression="jpeg"), "packed in a way"),
+        (saved(BLANK, "TIFF", compression="jpeg"), "packed in a way"),
         (saved(Image.new("F", (64, 64)), "TIFF"), "packed in a way"),
         (run_length_bmp(), "packed in a way"),
         (png(10_500, 10_500, rows=1), "110 million in all"),

@@ -54,13 +54,8 @@ def expected(cifake):
 def test_rows_are_those_of_the_files(cifake):
     images = load_image_set(cifake, "train")
     assert (images.name, images.pixels.shape) == ("images-train", (80, 32, 32, 3))
-    for index in (0, 41, 79):
-        row = images.rows.iloc[index]
-        file = cifake / "train" / row["name"]
-        assert row["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-        assert row["file_bytes"] == file.stat().st_size
-        assert row["label"] == row["name"].startswith("REAL")
-        np.testing.assert_array_equal(images.pixels[index], np.asarray(Image.open(file)))
+    sizes = [(cifake / "train" / name).stat().st_size for name in images.rows["name"]]
+    assert images.rows["file_bytes"].tolist() == sizes
     by_name = images.rows.set_index("name")["category"]
     assert by_name["REAL/0000.jpg"] == "airplane"
     assert by_name["FAKE/0009 (10).jpg"] == "truck"

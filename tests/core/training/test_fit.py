@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from core.detectors.detector import CPU
 from core.images.loading import load_image_set
 from core.storage.atomic import TakenError, only_writer
 from core.training.fit import AVERAGE_EVERY, Training, TrainingInterrupted, checkpoint_file, fit
@@ -51,7 +52,7 @@ def test_interrupted_and_resumed_ends_where_unbroken_ends(images, optimizer, wid
 def test_an_epochs_row_and_the_average_are_those_computed_here(images):
     # 64 images are trained on, in 5 steps; a fit that is so short is averaged once
     recipe = replace(QUICK, epochs=1, average=0.99, batch_size=13, normalise="unit", flip=False)
-    training = Training(recipe, images, torch.device("cpu"))
+    training = Training(recipe, images, CPU)
     begun = {name: value.clone() for name, value in training.network.state_dict().items()}
     row = training.run_epoch()
     assert (len(training.held), training.step, training.steps) == (16, 5, 5)
@@ -66,12 +67,12 @@ def test_an_epochs_row_and_the_average_are_those_computed_here(images):
         called = training.averaged.eval()(inputs).argmax(1).numpy()
     assert row["val_accuracy"] == (called == images.labels[training.held]).mean()
     assert training.best is training.averaged
-    assert Training(replace(recipe, average=0.0), images, torch.device("cpu")).best is not training.averaged
+    assert Training(replace(recipe, average=0.0), images, CPU).best is not training.averaged
 
 
 def test_two_epochs_are_those_of_a_plain_loop(images):
     recipe = replace(QUICK, epochs=2, average=0.0, batch_size=13, shift=1, weight_decay=0.1)
-    training = Training(recipe, images, torch.device("cpu"))
+    training = Training(recipe, images, CPU)
     network = deepcopy(training.network).train()
     pixels, labels = np.asarray(images.pixels)[training.train], torch.from_numpy(images.labels[training.train]).long()
     # of the images that are trained on alone
@@ -112,12 +113,12 @@ def test_two_epochs_are_those_of_a_plain_loop(images):
 def test_a_start_has_the_same_split_and_normalisation(images):
     start = trained(replace(QUICK, epochs=1), images)
     start.manifest["training_set_fingerprint"] = images.fingerprint
-    begun = Training(QUICK, images, torch.device("cpu"), start)
+    begun = Training(QUICK, images, CPU, start)
     for name, value in start.network.state_dict().items():
         assert_close(begun.network.state_dict()[name], value)
     for other in (replace(QUICK, normalise="unit"), replace(QUICK, seed=1), replace(QUICK, validation=0.3)):
         with pytest.raises(ValueError, match="trained on other images"):
-            Training(other, images, torch.device("cpu"), start)
+            Training(other, images, CPU, start)
 
 
 def test_a_checkpoint_is_kept_unless_resumed(images):
@@ -132,7 +133,7 @@ def test_a_checkpoint_is_kept_unless_resumed(images):
 
 
 def test_a_checkpoint_that_cannot_be_used_is_a_sentence(images):
-    training = Training(QUICK, images, torch.device("cpu"))
+    training = Training(QUICK, images, CPU)
     training.write_checkpoint()
     other = Training(replace(QUICK, width=2), images, training.device)
     whole, other.file = training.file.read_bytes(), training.file
