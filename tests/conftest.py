@@ -7,7 +7,6 @@ import tarfile
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,10 +14,6 @@ from PIL import Image
 
 from tests.offline import sitecustomize as offline
 from tests.shared import made_once
-
-if TYPE_CHECKING:
-    pass
-
 
 # workers share the processor's cores: more threads in each only wait for one another
 os.environ.setdefault("OMP_NUM_THREADS", "1")

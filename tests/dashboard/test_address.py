@@ -24,19 +24,24 @@ class Params(dict[str, str]):
         self.steps.append(dict(self))
 
 
+LETTER = Setting("a", "x", choices=("x", "y"))
+NUMBER = Setting("a", 5, kind=int, low=1, high=9)
+SHARE = Setting("a", 0.5, kind=float)
+
+
 @pytest.mark.parametrize(
     "setting, text, value",
     [
-        (Setting("a", "x", choices=("x", "y")), "y", "y"),
-        (Setting("a", "x", choices=("x", "y")), "z", "x"),
-        (Setting("a", 5, kind=int, low=1, high=9), "9", 9),
-        (Setting("a", 5, kind=int, low=1, high=9), "10", 5),
-        (Setting("a", 5, kind=int, low=1, high=9), "2.5", 5),
-        (Setting("a", 0.5, kind=float), "0.25", 0.25),
-        (Setting("a", 0.5, kind=float), "nan", 0.5),
-        (Setting("a", 0.5, kind=float), "inf", 0.5),
+        (LETTER, "y", "y"),
+        (LETTER, "z", "x"),
+        (NUMBER, "9", 9),
+        (NUMBER, "10", 5),
+        (NUMBER, "2.5", 5),
+        (SHARE, "0.25", 0.25),
+        (SHARE, "nan", 0.5),
+        (SHARE, "inf", 0.5),
         (Setting("a", ""), "anything", "anything"),
-        (Setting("a", "x", choices=("x",)), None, "x"),
+        (LETTER, None, "x"),
     ],
 )
 def test_value(monkeypatch, setting, text, value):
@@ -47,11 +52,11 @@ def test_value(monkeypatch, setting, text, value):
 @pytest.mark.parametrize(
     "setting, value, text",
     [
-        (Setting("a", "x", choices=("x", "y")), "y", "y"),
-        (Setting("a", 5, kind=int, low=1, high=9), 9, "9"),
-        (Setting("a", 0.5, kind=float), 0.25, "0.25"),
-        (Setting("a", 0.5, kind=float), 0.5, None),
-        (Setting("a", "x"), None, None),
+        (LETTER, "y", "y"),
+        (NUMBER, 9, "9"),
+        (SHARE, 0.25, "0.25"),
+        (SHARE, 0.5, None),
+        (LETTER, None, None),
     ],
 )
 def test_a_value_is_written_unless_it_is_the_default(setting, value, text):
@@ -62,7 +67,7 @@ def test_what_a_widget_holds_is_written(monkeypatch):
     monkeypatch.setattr(st, "query_params", {"b": "z"})
     for value, written in (("y", {"a": "y", "b": "z"}), ("x", {"b": "z"})):
         monkeypatch.setattr(st, "session_state", {"url.a": value})
-        Setting("a", "x", choices=("x", "y")).store()
+        LETTER.store()
         assert st.query_params == written
 
 

@@ -14,7 +14,7 @@ from core.images.encoding import encode_png
 from dashboard import catalogue
 from dashboard.components import requests, uploads
 from dashboard.components.charts import ticked_value
-from dashboard.jobs import JobStatus, PredictRequest
+from dashboard.jobs import LEASE, JobStatus, PredictRequest
 from tests.conftest import noise
 from tests.dashboard.test_files import fetched
 from tests.dashboard.test_pages import sent
@@ -154,6 +154,7 @@ def test_a_request_is_stopped_and_made_again_from_where_it_is_shown(monkeypatch,
 def test_who_waits_behind_others_looks_more_rarely():
     looks = [requests.pace(JobStatus("waiting", place=place)) for place in (0, 1, 3, 100)]
     assert looks == [requests.SECONDS, 2 * requests.SECONDS, 4 * requests.SECONDS, requests.MOST_SECONDS]
+    assert requests.MOST_SECONDS < LEASE / 4
     assert requests.any_busy([None, JobStatus("done"), JobStatus("running")])
     assert not requests.any_busy([None, JobStatus("done"), JobStatus("stopped")])
 

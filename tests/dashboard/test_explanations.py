@@ -13,12 +13,12 @@ from core.explainers.explanation import shuffled
 from core.explainers.lime.lime import LIME, LIME_GRID, LimeSettings
 from core.explainers.settings import describe
 from dashboard import catalogue
-from dashboard.components import explanations, requests, settings
+from dashboard.components import explanations, settings
 from dashboard.components.component import key_of
 from dashboard.components.explanations import View, draw_explanations
 from dashboard.components.requests import Subject
 from dashboard.files import OWN
-from dashboard.jobs import LEASE, JobStatus
+from dashboard.jobs import JobStatus
 from dashboard.state import put_all
 from tests.core.explainers.toy import BRIGHT, registered, to_parameters
 from tests.dashboard.conftest import RUN
@@ -129,14 +129,6 @@ def test_a_drawing_asks_once_for_each_map_and_a_poll_opens_no_file(draw, parts, 
             part()
     assert sorted(asked) == first
     assert not opened
-
-
-def test_who_waits_behind_others_looks_less_often(monkeypatch):
-    seconds = []
-    monkeypatch.setattr(st, "fragment", lambda part, run_every: seconds.append(run_every) or (lambda: None))
-    for place in (0, 1, 2, 100, 200):
-        requests.follow(lambda place=place: JobStatus("waiting", place=place), print, slot="x")
-    assert seconds[0] < seconds[1] < seconds[2] < seconds[3] == seconds[4] < LEASE / 4
 
 
 def test_what_samples_take_stands_beside_their_slider(tiny_detector, pixels, monkeypatch):

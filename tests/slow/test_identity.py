@@ -5,10 +5,8 @@ import shutil
 from contextlib import closing
 
 import pytest
-from safetensors.torch import load_file, save_file
 
-from core.detectors.identity import Identity, find_maker, identify, identify_all
-from core.detectors.manifest import Classes
+from core.detectors.identity import find_maker, identify, identify_all
 from core.detectors.storage import load_detector
 from core.homes import SHIPPED
 from core.images.preprocessing import Preprocessing
@@ -21,22 +19,12 @@ from dashboard import catalogue
 from dashboard.jobs import PredictRequest, Request, Worker
 from tests import damage as d
 from tests.conftest import make_detector, textured
-from tests.core.test_damage import DETECTOR, RUN, refusal
+from tests.core.test_damage import DETECTOR, RUN
 from tests.dashboard.test_jobs import answered
 
 pytestmark = pytest.mark.slow
 
 PIXELS = textured(1, fine=True, seed=5)
-
-
-def flip(folder):
-    """Let a detector say the opposite, and leave the claims of its manifest as they are."""
-    file = folder / "weights.safetensors"
-    tensors = load_file(file)
-    for name in ("fc.weight", "fc.bias"):
-        tensors[name] = tensors[name].flip(0).contiguous()
-    save_file(tensors, file)
-    d.reseal(folder)
 
 
 def normalise(folder):
@@ -67,15 +55,6 @@ def impostor(home):
     return make
 
 
-def test_other_weights_under_a_claim_are_refused(home, impostor):
-    folder = impostor(flip)
-    for read in (lambda: load_detector(folder, device="cpu"), lambda: identify(folder)):
-        assert "claims other weights than weights.safetensors holds" in refusal(read)
-    known, refused = identify_all(find_detectors((home,)))
-    assert set(known) == {DETECTOR, "other"}
-    assert set(refused) == {"a copy"}
-
-
 @pytest.mark.parametrize("change", [normalise, soften])
 def test_a_run_knows_its_detector_by_more_than_weights(home, impostor, change):
     folder = impostor(change)
@@ -88,16 +67,6 @@ def test_a_run_knows_its_detector_by_more_than_weights(home, impostor, change):
     with pytest.raises(StudyError, match="is not the detector that made"):
         Source(run.path, folder, device="cpu").open()
     assert gather(run)["detector"] == own.manifest
-
-
-def test_a_run_of_an_earlier_version_prefers_its_own_name(home, impostor):
-    impostor(normalise)
-    detectors, _ = identify_all(find_detectors((home,)))
-    older = {key: value for key, value in read_run(home / "runs" / RUN).manifest.items() if "fingerprint" not in key}
-    assert next(iter(detectors)) == "a copy"
-    assert all(detectors[name].identity.made(older) for name in ("a copy", DETECTOR))
-    assert find_maker(older, detectors) == DETECTOR
-    assert find_maker(older | {"temperature": 3.0}, detectors) is None
 
 
 def test_two_detectors_share_no_answer(home, impostor):
@@ -124,18 +93,5 @@ def test_what_ships_comes_before_a_user_s_folders(tmp_path):
 def test_an_identity_is_what_the_network_computes(home):
     for folder in (home / "detectors" / DETECTOR, SHIPPED / "detectors" / "sample"):
         assert load_detector(folder, device="cpu").identity == identify(folder).identity
-    # whatever is different, so is the fingerprint
-    base = make_detector(width=4).identity
-    others = [
-        make_detector(width=4, seed=1).identity,
-        *(
-            Identity(**{**vars(base), name: value})
-            for name, value in (("mean", (0.1, 0.0, 0.0)), ("std", (1.0, 1.0, 2.0)), ("temperature", 2.0))
-        ),
-        make_detector(width=4, classes=Classes(("photo", "made"), ("made",))).identity,
-        make_detector(width=4, classes=Classes(("FAKE", "REAL"), ("REAL",))).identity,
-        make_detector(width=4, preprocessing=Preprocessing(48)).identity,
-        make_detector(width=4, preprocessing=Preprocessing(32, interpolation="box")).identity,
-        make_detector(width=4, target_layer="layer3").identity,
-    ]
-    assert len({one.fingerprint for one in (base, *others)}) == 10
+    sides = [make_detector(width=4, preprocessing=Preprocessing(side)).identity.fingerprint for side in (32, 48)]
+    assert sides[0] != sides[1]

@@ -4,11 +4,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from core.findings.contrast import Measure
 from core.findings.intervals import (
     clustered_share,
     difference_of_intervals,
@@ -19,20 +17,17 @@ from core.findings.intervals import (
 )
 from tests.core.findings.planted import numbers
 
-Ends = tuple[float, float]
-Weights = NDArray[np.float64] | None
+
+def wilson(share, size, confidence=0.95):
+    return proportion_confint(share * size, size, alpha=1 - confidence, method="wilson")
 
 
-def wilson(share: float, size: float, confidence: float = 0.95) -> Ends:
-    return proportion_confint(share * size, size, alpha=1 - confidence, method="wilson")  # type: ignore[no-any-return]
-
-
-def clopper(size: float, confidence: float) -> float:
+def clopper(size, confidence):
     """The lower end of a difference that is 1 on all images: Clopper and Pearson's, of as many successes as trials."""
     return float(2 * stats.beta.ppf((1 - confidence) / 2, size, 1) - 1)
 
 
-def half_width(parts: NDArray[np.float64], weights: Weights = None, confidence: float = 0.95) -> float:
+def half_width(parts, weights=None, confidence=0.95):
     """Half of Student's interval of a sum of independent parts, with Satterthwaite's degrees of freedom by stratum."""
     n = len(parts)
     if n == 1:
@@ -44,11 +39,11 @@ def half_width(parts: NDArray[np.float64], weights: Weights = None, confidence: 
     return float(n * stats.sem(parts) * stats.t.ppf((1 + confidence) / 2, freedom))
 
 
-def size_of(weights: NDArray[np.float64]) -> float:
+def size_of(weights):
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def drawn(seed: int) -> tuple[np.random.Generator, int, Weights, float]:
+def drawn(seed):
     """A generator, a number of images, their weights (none, equal, or unequal), and a confidence."""
     generator = np.random.default_rng(seed)
     n = (1, 2, 3, 7, 30, 200)[seed % 6]
@@ -56,12 +51,12 @@ def drawn(seed: int) -> tuple[np.random.Generator, int, Weights, float]:
     return generator, n, weights[seed // 6 % 4], (0.95, 0.9, 0.99)[seed // 24]
 
 
-def close(found: Measure, *expected: float) -> None:
+def close(found, *expected):
     assert numbers(found) == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize("seed", range(72))
-def test_shares_and_means_have_wilsons_and_students_intervals(seed: int) -> None:
+def test_shares_and_means_have_wilsons_and_students_intervals(seed):
     generator, n, weights, confidence = drawn(seed)
     w, clusters = np.ones(n) if weights is None else weights, generator.integers(4, 11, n)
     for hits in (generator.random(n) < 0.3, np.ones(n, bool), np.zeros(n, bool), clusters < 7):
@@ -90,7 +85,7 @@ def test_shares_and_means_have_wilsons_and_students_intervals(seed: int) -> None
     close(found, mean, mean - half, mean + half, n)
 
 
-def test_of_nothing_nothing_is_known() -> None:
+def test_of_nothing_nothing_is_known():
     nothing = np.zeros(0)
     for found in (weighted_mean(nothing), weighted_lead(nothing), weighted_ratio(nothing, nothing)):
         close(found, np.nan, np.nan, np.nan, 0)
@@ -103,7 +98,7 @@ def test_of_nothing_nothing_is_known() -> None:
 
 @pytest.mark.parametrize("count", [3, 8, 10])
 @pytest.mark.parametrize("spread", [(1, 4), (4, 16), (9, 1), (4, 4)])
-def test_the_interval_of_few_clusters_holds_the_truth_as_often_as_it_says(count: int, spread: tuple[int, int]) -> None:
+def test_the_interval_of_few_clusters_holds_the_truth_as_often_as_it_says(count, spread):
     """Clusters whose own shares vary; drawing clusters with replacement would hold it in 73 to 90 % only."""
     generator = np.random.default_rng(count)
     truth, clusters = spread[0] / sum(spread), np.repeat(np.arange(count), 100)
@@ -126,7 +121,7 @@ def test_the_interval_of_few_heavy_images_among_many_light_ones_holds_the_mean_a
     assert np.mean(held) == pytest.approx(0.95, abs=0.02)
 
 
-def lead_by_the_book(leads: NDArray[np.float64], weights: Weights, confidence: float) -> tuple[float, float, float]:
+def lead_by_the_book(leads, weights, confidence):
     """The paired difference as `weighted_lead` describes it."""
     x, w = leads, np.ones(len(leads)) if weights is None else weights
     mean = float(np.average(x, weights=w))
@@ -149,7 +144,7 @@ def lead_by_the_book(leads: NDArray[np.float64], weights: Weights, confidence: f
 
 
 @pytest.mark.parametrize("seed", range(72))
-def test_a_lead_has_students_interval_unless_few_or_light_images_decide_it(seed: int) -> None:
+def test_a_lead_has_students_interval_unless_few_or_light_images_decide_it(seed):
     generator, n, weights, confidence = drawn(seed)
     for leads in (
         generator.choice([-1.0, 0.0, 1.0], n, p=generator.dirichlet([1, 2, 1])),
@@ -163,11 +158,11 @@ def test_a_lead_has_students_interval_unless_few_or_light_images_decide_it(seed:
 
 
 @pytest.mark.parametrize("seed", range(72))
-def test_a_ratio_of_sums_treats_images_as_drawn_and_not_their_trials(seed: int) -> None:
+def test_a_ratio_of_sums_treats_images_as_drawn_and_not_their_trials(seed):
     generator, n, weights, confidence = drawn(seed)
     w = np.ones(n) if weights is None else weights
 
-    def parts(hits: NDArray[np.float64], trials: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def parts(hits, trials):
         ratio = (w * hits).sum() / (w * trials).sum()
         return ratio, w * (hits - ratio * trials) / (w * trials).sum()
 
@@ -198,7 +193,7 @@ def test_a_ratio_of_sums_treats_images_as_drawn_and_not_their_trials(seed: int) 
 
 
 @pytest.mark.parametrize("counts", [(3, 40, 9, 50), (0, 10, 4, 10), (10, 10, 10, 12)])
-def test_a_difference_of_independent_shares_is_that_of_statsmodels(counts: tuple[int, int, int, int]) -> None:
+def test_a_difference_of_independent_shares_is_that_of_statsmodels(counts):
     hits, images, other, others = counts
     shares = [weighted_share(np.arange(n) < k) for k, n in ((hits, images), (other, others))]
     found = difference_of_intervals(*shares)

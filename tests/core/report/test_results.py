@@ -17,7 +17,7 @@ from tests.core.findings.planted import contrast, finding
 from tests.core.trust_cues import made_run
 
 
-def test_the_documents_are_short_and_have_the_numbers_that_ship(tmp_path: Path) -> None:
+def test_the_documents_are_short_and_have_the_numbers_that_ship(tmp_path):
     """Otherwise `telltale findings --write docs/results.md` and `telltale findings --readme README.md`."""
     # bars of tables are no words
     assert len((ROOT / "docs" / "results.md").read_text("utf-8").replace("|", "").split()) <= 3000
@@ -31,7 +31,7 @@ def test_the_documents_are_short_and_have_the_numbers_that_ship(tmp_path: Path) 
         assert (tmp_path / name).read_text("utf-8") == (ROOT / "docs" / name).read_text("utf-8")
 
 
-def test_a_row_says_effect_control_difference_what_is_needed_and_who_disagrees() -> None:
+def test_a_row_says_effect_control_difference_what_is_needed_and_who_disagrees():
     contrasts = (contrast(0.4), contrast(0.3), contrast(-0.3, kind="change", name="blurred"))
     key = "probes.detail-FAKE"
     row = table_of({key: finding(*contrasts, quantity="flip_rate", least=0.05)}, "swift").iloc[0]
@@ -47,7 +47,7 @@ def test_a_row_says_effect_control_difference_what_is_needed_and_who_disagrees()
     assert agreed["Answer"] == "**yes**"
 
 
-def test_classes_share_a_row_and_detectors_that_contradict_are_named() -> None:
+def test_classes_share_a_row_and_detectors_that_contradict_are_named():
     about = {"question": "Do FAKE verdicts flip?", "quantity": "flip_rate", "subject": "blur (2 pixels)"}
     fake = finding(contrast(0.4), key="blur-FAKE", group="FAKE", **about)
     real = finding(contrast(0.0), key="blur-REAL", group="REAL", **about | {"question": "Do REAL verdicts flip?"})

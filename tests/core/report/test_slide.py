@@ -25,23 +25,34 @@ REVERSED = "\N{RIGHT-TO-LEFT OVERRIDE}"
 
 
 class Recorded(ImageDraw.ImageDraw):
-    """Draws, and keeps each line of text with its corner."""
+    """Draws, and keeps texts with their corners and boxes, and filled rectangles with their colours."""
 
     texts: list[tuple[str, tuple[float, float]]]
+    boxes: dict[str, tuple[float, float, float, float]]
+    filled: list[tuple[str, float, float, float, float]]
 
     def text(self, xy, text, **options):
-        self.keep(xy, text, options["font"])
+        self.keep(xy, text, options["font"], self.textbbox(xy, text, font=options["font"]))
         super().text(xy, text, **options)
 
     def multiline_text(self, xy, text, **options):
-        for line in text.splitlines():
-            self.keep(xy, line, options["font"])
+        if text:
+            self.keep(xy, text, options["font"], self.multiline_textbbox(xy, text, font=options["font"], spacing=8))
 
-    def keep(self, xy, text, font):
-        Recorded.texts.append((text, xy))
-        assert xy[0] + self.textlength(text, font=font) <= SIZE[0], "it ends on the slide"
+    def keep(self, xy, text, font, box):
+        Recorded.texts.append((text.replace("\n", " "), xy))
+        Recorded.boxes[text] = box
+        assert box[2] <= SIZE[0], "it ends on the slide"
         assert font.size >= 18, "it is legible"
         assert xy[1] < SIZE[1]
+
+    def rectangle(self, xy, **options):
+        Recorded.filled.append((options["fill"], *xy))
+        super().rectangle(xy, **options)
+
+    def rounded_rectangle(self, xy, *radius, **options):
+        Recorded.filled.append((options["fill"], *xy))
+        super().rounded_rectangle(xy, *radius, **options)
 
 
 @pytest.fixture
@@ -49,6 +60,8 @@ def made(monkeypatch):
     """Two explanations of an image; what is drawn is recorded."""
     monkeypatch.setattr(slide.ImageDraw, "Draw", Recorded)
     Recorded.texts = []
+    Recorded.boxes = {}
+    Recorded.filled = []
     detector = make_detector()
     image = textured(1, fine=True, seed=3)[0]
     few = ({}, {"steps": 4})
@@ -123,31 +136,6 @@ def test_a_slide_is_written_in_the_apps_font_where_that_ships(made, monkeypatch,
     slide.font_of.cache_clear()
 
 
-class Laid(Recorded):
-    """Keeps the boxes of texts, (text, left, top, right, bottom), and of filled rectangles, (colour, ...)."""
-
-    boxes: list[tuple[str, float, float, float, float]]
-    filled: list[tuple[str, float, float, float, float]]
-
-    def multiline_text(self, xy, text, **options):
-        start = len(Laid.boxes)
-        box = self.multiline_textbbox(xy, text, font=options["font"], spacing=options["spacing"])
-        super().multiline_text(xy, text, **options)
-        Laid.boxes[start:] = [(text, *box)] if text else []
-
-    def text(self, xy, text, **options):
-        Laid.boxes.append((text, *self.textbbox(xy, text, font=options["font"])))
-        super().text(xy, text, **options)
-
-    def rectangle(self, xy, **options):
-        Laid.filled.append((options["fill"], *xy))
-        super().rectangle(xy, **options)
-
-    def rounded_rectangle(self, xy, *radius, **options):
-        Laid.filled.append((options["fill"], *xy))
-        super().rounded_rectangle(xy, *radius, **options)
-
-
 def lies_in(inner, outer):
     """Whether a box lies within another."""
     return outer[0] <= inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
@@ -159,10 +147,7 @@ def overlap(first, second):
 
 
 @pytest.mark.parametrize("length", [1, 60])
-def test_nothing_on_a_slide_lies_on_anything_else_however_long_its_texts(made, monkeypatch, length):
-    monkeypatch.setattr(slide.ImageDraw, "Draw", Laid)
-    Laid.boxes = []
-    Laid.filled = []
+def test_nothing_on_a_slide_lies_on_anything_else_however_long_its_texts(made, length):
     story = {
         name: " ".join([f"{name} of what is told"] * length)
         for name in ("headline", "note", "answer", "first", "second")
@@ -178,10 +163,10 @@ def test_nothing_on_a_slide_lies_on_anything_else_however_long_its_texts(made, m
     pictures = [(x, y, x + PICTURE, y + PICTURE) for x, y in places]
     width = (SIZE[0] - 2 * MARGIN) // 3
     maps = [(x, MAPS_TOP, x + MAP, MAPS_TOP + MAP) for x in (MARGIN, MARGIN + 2 * width)]
-    texts = {text: box for text, *box in Laid.boxes}
+    texts = dict(Recorded.boxes)
     verdicts = [texts.pop("FAKE"), texts.pop("REAL-like")]
-    badges = Laid.filled[:2]
-    legend = Laid.filled[2:]
+    badges = Recorded.filled[:2]
+    legend = Recorded.filled[2:]
     # each verdict is in the middle of a badge of its class, in the picture's lower corner
     for (colour, *badge), text, picture, class_name in zip(badges, verdicts, pictures, ("FAKE", "REAL"), strict=True):
         assert colour == CLASS_COLOURS[class_name]

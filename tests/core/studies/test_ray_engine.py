@@ -4,16 +4,12 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import ray
-from numpy.typing import NDArray
 
 from core.commands import predict
 from core.commands.study import main
@@ -24,9 +20,8 @@ from core.runs.run import read_run
 from core.storage.atomic import cache_dir
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import find_study
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
 from core.studies.store import read_study
-from core.studies.study import Context
 from tests.conftest import make_detector
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
@@ -34,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _spared() -> Iterator[None]:
+def _spared():
     """Ray kills no worker because others have filled this machine's memory, and its workers get their share of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")
@@ -44,7 +39,7 @@ def _spared() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
+def cluster():
     """Ray for the whole module, as starting it takes seconds; it counts two GPUs, as it counts what it is told."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
@@ -52,14 +47,12 @@ def cluster() -> Iterator[None]:
     ray.shutdown()
 
 
-def table_of(path: Path) -> pd.DataFrame:
+def table_of(path):
     """The rows of a study's file."""
     return read_study(path).table
 
 
-def test_the_command_gives_the_rows_and_values_of_this_process(
-    source: Source, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_gives_the_rows_and_values_of_this_process(source, capsys):
     # the command ends only what it has started
     ray.shutdown()
     local = table_of(run_study(find_study("agreement"), source, images=16))
@@ -73,11 +66,11 @@ def test_the_command_gives_the_rows_and_values_of_this_process(
     assert not list((cache_dir() / "studies").iterdir())
 
 
-def test_a_worker_killed_in_the_middle_loses_nothing(source: Source, cluster: None, tmp_path: Path) -> None:
+def test_a_worker_killed_in_the_middle_loses_nothing(source, cluster, tmp_path):
     marks = tmp_path / "marks"
     marks.mkdir()
 
-    def dies_once(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    def dies_once(context, rows, parameters):
         if rows[0] == 20 and not (marks / "killed").exists():
             (marks / "killed").write_text(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGKILL)
@@ -109,7 +102,7 @@ def test_a_set_is_read_as_by_this_process(cluster, cifake, monkeypatch):
     np.testing.assert_array_equal(found.pixels, expected.pixels)
 
 
-def test_a_pass_has_the_margins_of_this_process(cluster: None, cifake: Path, tmp_path: Path) -> None:
+def test_a_pass_has_the_margins_of_this_process(cluster, cifake, tmp_path):
     save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
     words = ["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]
     runs = [
@@ -120,9 +113,7 @@ def test_a_pass_has_the_margins_of_this_process(cluster: None, cifake: Path, tmp
     np.testing.assert_allclose(*runs, atol=1e-5)
 
 
-def test_without_ray_the_command_says_how_to_get_it(
-    source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_ray_the_command_says_how_to_get_it(source, monkeypatch, capsys):
     assert main(["files", "--run", str(source.run), "--address", "auto"]) == 2
     assert "give --engine ray" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "ray", None)
