@@ -153,6 +153,16 @@ def test_next_and_back_and_each_mistake_with_its_reason(page, address, accused):
     expect(cards.first).to_contain_text("REAL called FAKE")
 
 
+def drag(page, frame, x, y):
+    """Drag the square in the middle of a picture to a place, in shares of its width and height."""
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * y, steps=4)
+    page.mouse.up()
+
+
 @pytest.mark.slow
 def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(page, address, photograph):
     visit(page, f"{address}/try_picture?run={RUN}")
@@ -164,17 +174,14 @@ def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(page, addre
     expect(page.get_by_role("img", name=re.compile("Resized with bicubic"))).to_be_in_viewport()
     # the score that is not to be believed
     assert not re.search(r"p\(REAL\)|\d% sure", page.locator("[data-testid=stMain]").inner_text())
-    box, square, spoken = crop.bounding_box(), page.locator(".crop .square"), page.locator(".crop .spoken")
+    square, spoken = page.locator(".crop .square"), page.locator(".crop .spoken")
     middle, first = crop.get_attribute("aria-label"), square.get_attribute("style")
     crop.press("+")
     assert square.get_attribute("style") != first
     crop.press("0")
     expect(spoken).to_have_text("Put back")
     assert square.get_attribute("style") == first
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"], box["y"] + box["height"] / 2, steps=4)
-    page.mouse.up()
+    drag(page, crop, 1, 0.5)
     settle(page)
     assert "from the left 70," in str(crop.get_attribute("aria-label"))
     crop.press("ArrowLeft")
@@ -242,16 +249,6 @@ def product(tmp_path, ordinary):
         yield folder
 
 
-def drag_to_corner(page, frame):
-    """Drag the square in the middle of a picture to its upper left corner."""
-    frame.scroll_into_view_if_needed()
-    box = frame.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 5, box["y"] + 5, steps=4)
-    page.mouse.up()
-
-
 @pytest.mark.slow
 def test_ordinary_pictures_from_a_fresh_home(page, product, ordinary, tmp_path):
     headline = page.get_by_role("heading", level=1)
@@ -287,7 +284,7 @@ def test_ordinary_pictures_from_a_fresh_home(page, product, ordinary, tmp_path):
             if way == "keys":
                 pasted.press("Shift+ArrowRight")
             else:
-                drag_to_corner(page, pasted)
+                drag(page, pasted, 0.05, 0.05)
             expect(maps.last).not_to_have_attribute("src", source, timeout=PATIENCE)
             settle(page)
             assert pasted.get_attribute("aria-label") != label

@@ -102,16 +102,12 @@ def test_of_two_writers_at_once_the_second_is_refused_until_the_first_is_done(tm
 
 
 def test_a_table_that_unpacks_to_far_too_much_is_not_unpacked(tmp_path):
-    long, short = "a" * (2**24 + 2**13), "a" * 10
     # one text, and lists of one that is stored once
-    for value, sentence in ((long, "1 rows of 16 MB, far more"), ([short * 2**10] * 2**11, "far more"), (short, "")):
+    for value, sentence in (("a" * (2**24 + 2**13), "1 rows of 16 MB, far more"), (["a" * 10240] * 2**11, "far more")):
         pq.write_table(pa.table({"id": [value]}), tmp_path / "t.parquet", compression="zstd")
-        if sentence:
-            assert (tmp_path / "t.parquet").stat().st_size < 2**15
-            with pytest.raises(ContractError, match=sentence):
-                read_table(tmp_path / "t.parquet")
-        else:
-            assert read_table(tmp_path / "t.parquet").num_rows == 1
+        assert (tmp_path / "t.parquet").stat().st_size < 2**15
+        with pytest.raises(ContractError, match=sentence):
+            read_table(tmp_path / "t.parquet")
 
 
 def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(tmp_path):
@@ -358,28 +354,34 @@ def test_a_table_may_take_so_many_bytes_a_row_and_no_more(tmp_path, monkeypatch,
                 read_table(file)
 
 
-def test_an_array_is_read_whole_or_mapped_and_never_unpickled(tmp_path):
+@pytest.mark.parametrize("mapped", [False, True])
+def test_an_array_is_read_whole_or_mapped_and_never_unpickled(tmp_path, mapped):
     file = tmp_path / "a.npy"
     array = np.arange(6.0).reshape(2, 3)
     np.save(file, array)
-    assert not isinstance(read_array(file), np.memmap)
-    np.testing.assert_array_equal(read_array(file), array)
-    mapped = read_array(file, mapped=True)
-    assert isinstance(mapped, np.memmap)
-    np.testing.assert_array_equal(mapped, array)
-    assert not mapped.flags.writeable
+    values = read_array(file, mapped=mapped)
+    assert isinstance(values, np.memmap) == mapped
+    np.testing.assert_array_equal(values, array)
+    assert values.flags.writeable != mapped
+
+    def refuse():
+        with pytest.raises(ValueError, match="it is no plain array"):
+            read_array(file, mapped=mapped)
+
+    file.write_bytes(file.read_bytes().replace(b"}", b" ", 1))
+    refuse()
     np.save(file, np.array([{}]), allow_pickle=True)
-    with pytest.raises(ValueError, match="no plain array"):
-        read_array(file)
+    refuse()
+    with file.open("wb") as opened:
+        np.savez(opened, numbers=array)
+    refuse()
     for shape in ((2**40, 2**40), (2**50,)):
         with file.open("wb") as opened:
             np.lib.format.write_array_header_1_0(opened, {"descr": "<f8", "fortran_order": False, "shape": shape})
-        for is_mapped in (False, True):
-            with pytest.raises(ValueError, match="no plain array"):
-                read_array(file, mapped=is_mapped)
-    for is_mapped in (False, True):
-        with pytest.raises(FileNotFoundError):
-            read_array(tmp_path / "none.npy", mapped=is_mapped)
+        refuse()
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        read_array(file, mapped=mapped)
 
 
 @pytest.mark.parametrize("suffix, most", [(".md", MB), (".JSON", 8 * MB), (".other", 256 * MB)])
@@ -500,15 +502,10 @@ def test_of_a_sealed_folder_one_file_is_read_only_as_it_was_written(tmp_path):
     write_folder(path, kind="thing", manifest={"pair": (1, 2), "by": {3: "c"}}, files=files)
     manifest = read_folder(path, "thing")
     assert (manifest["pair"], manifest["by"], manifest["kind"]) == ([1, 2], {"3": "c"}, "thing")
-    assert manifest["files"] == {
-        name: hashlib.sha256(data).hexdigest() for name, data in (("a.bin", b"\x00bytes"), ("b.txt", b"text"))
-    }
     for name, data in (("a.bin", b"\x00bytes"), ("b.txt", b"text")):
+        assert manifest["files"][name] == hashlib.sha256(data).hexdigest()
         assert read_sealed(path, name, manifest, kind="thing") == data
     (path / "a.bin").write_bytes(b"\x00bytez")
     for read in (lambda: read_sealed(path, "a.bin", manifest, kind="thing"), lambda: read_folder(path, "thing")):
         with pytest.raises(ContractError, match=r"a\.bin is not the file that was written"):
             read()
-    (path / "a.bin").unlink()
-    with pytest.raises(ContractError, match=r"a\.bin is missing; restore it or write the thing again"):
-        read_sealed(path, "a.bin", manifest, kind="thing")

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from core import homes
+from core.detectors.storage import load_detector
 from core.images.encoding import encode_png
 from core.runs.run import read_run
 from core.runs.writing import write_run
@@ -74,6 +75,12 @@ def home(made_home, tmp_path, monkeypatch):
 def run(home):
     """`RUN` of this test's home."""
     return read_run(home / "runs" / RUN)
+
+
+@pytest.fixture
+def tiny(home):
+    """The detector of this test's home."""
+    return load_detector(home / "detectors" / "tiny", device="cpu")
 
 
 @pytest.fixture

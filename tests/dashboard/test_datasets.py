@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.detectors.storage import load_detector
 from core.images.cifake import fetched_path
 from core.images.image_set import DataPath, DatasetError
 from core.images.loading import load_image_set
@@ -25,6 +24,7 @@ from tests.core.images import made
 from tests.core.images.github import serve
 
 __all__ = ["serve"]
+HERE = "All pictures are here."
 
 
 def settled(registry):
@@ -116,7 +116,7 @@ def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(open_pag
     # pictures are found by their files, whatever is said of their classes
     app = attach(app, folder)
     assert not app.error
-    assert any(found.value == "All pictures are here." for found in app.caption)
+    assert HERE in [caption.value for caption in app.caption]
     assert len(read_run(run)) == sum(one.split == "test" for one in truths.values())
     # pictures are 16 pixels wide, and the run's 32
     assert {one.side for one in datasets.registry().sets} == {32}
@@ -127,13 +127,13 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(open_page, h
     serve()
     shutil.rmtree(cache_dir() / "places")
     app = pressed(open_page("mistakes", run=cifake_run), "attach.github")
-    assert any(found.value == "All pictures are here." for found in app.caption)
+    assert HERE in [caption.value for caption in app.caption]
     # another start of the dashboard
     monkeypatch.setenv("TELLTALE_HOME", str(home.rename(home.with_name("moved"))))
     datasets.registry().begin()
     settled(datasets.registry())
     app = open_page("mistakes", run=cifake_run)
-    assert any(found.value == "All pictures are here." for found in app.caption)
+    assert HERE in [caption.value for caption in app.caption]
     assert datasets.registry().source == str(fetched_path())
 
 
@@ -145,12 +145,12 @@ def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(open_page, tmp_pat
     assert shown == "An image set could not be read; the server's log says why."
 
 
-def test_pictures_are_taken_from_where_they_were_last_read(open_page, home, cifake):
-    write_run(home, load_detector(home / "detectors/tiny", device="cpu"), load_image_set(cifake, "test"))
+def test_pictures_are_taken_from_where_they_were_last_read(open_page, home, cifake, tiny):
+    write_run(home, tiny, load_image_set(cifake, "test"))
     app = open_page("mistakes", run="tiny@images-test")
     settled(datasets.registry())
     app.run()
-    assert any("All pictures are here" in caption.value for caption in app.caption)
+    assert HERE in [caption.value for caption in app.caption]
 
 
 def test_only_the_splits_that_some_run_lacks_are_read(home, cifake, cifake_run):

@@ -29,6 +29,11 @@ from tests.dashboard.conftest import RUN, image_set
 from tests.dashboard.studies import add_studies
 
 
+@pytest.fixture
+def opened(home):
+    return library.open_run(home / "runs" / RUN)
+
+
 def test_a_home_is_shown_beside_what_ships(made_home, monkeypatch):
     monkeypatch.setenv("TELLTALE_HOME", str(made_home))
     assert {"tiny@seen-test", "swift@cifake-test"} <= catalogue.runs().keys()
@@ -81,9 +86,7 @@ def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypa
     assert [table is opened.judged for table, opened in zip(tables, runs * 2, strict=True)] == [True] * 4
 
 
-@pytest.mark.usefixtures("home")
-def test_counts_are_of_what_the_other_filters_find():
-    opened = library.open_run(catalogue.runs()["tiny@seen-test"])
+def test_counts_are_of_what_the_other_filters_find(opened):
     table = opened.table
     wanted = Filter(sort="-p_real", page=2).choosing("category", ["cat"]).choosing("label", ["REAL"])
     is_cat, is_real = table["category"] == "cat", table["label"] == "REAL"
@@ -103,9 +106,7 @@ def test_counts_are_of_what_the_other_filters_find():
     assert library.choice_counts(opened, tagged, "label") == dict(table["label"][is_odd].value_counts())
 
 
-@pytest.mark.usefixtures("home")
-def test_what_a_filter_finds_is_computed_once_for_all_its_pages():
-    opened = library.open_run(catalogue.runs()[RUN])
+def test_what_a_filter_finds_is_computed_once_for_all_its_pages(opened):
     wanted = Filter(sort="p_real")
     further = replace(wanted, page=2, per_page=wanted.per_page + 12)
     backwards = replace(further, sort="-p_real")
@@ -114,20 +115,6 @@ def test_what_a_filter_finds_is_computed_once_for_all_its_pages():
     assert library.counts(opened, wanted) is library.counts(opened, backwards)
     counted = library.choice_counts(opened, wanted, "category")
     assert counted is library.choice_counts(opened, backwards, "category")
-
-
-@pytest.mark.usefixtures("home")
-def test_images_to_begin_with_are_of_both_classes_and_hold_the_one_that_is_asked_for(
-    monkeypatch,
-):
-    monkeypatch.setattr(library.st, "session_state", {"run": "tiny@seen-test"})
-    opened = library.open_run(catalogue.runs()["tiny@seen-test"])
-    for held in (*opened.judged["id"][[0, 1, 59]], "nowhere"):
-        found, chosen = library.samples(held)
-        labels = found.judged["label"].iloc[chosen]
-        assert min(labels.value_counts()) >= library.SAMPLES // 2 - 1
-        assert len(set(chosen)) == len(chosen) <= library.SAMPLES
-        assert found.row_of(held) in chosen or held == "nowhere"
 
 
 @pytest.mark.usefixtures("home")
@@ -234,7 +221,13 @@ def test_the_first_run_is_one_with_pictures_then_cifakes_then_the_largest(home, 
     assert library.choose_run() == "".join(kept[:1])
 
 
-def test_images_to_begin_with_are_the_samples_where_a_run_has_none(home, at):
+def test_images_to_begin_with_are_the_runs_or_the_samples_where_it_has_none(home, opened, at):
+    at(RUN)
+    for held in (*opened.judged["id"][[0, 1, 59]], "nowhere"):
+        _, chosen = library.samples(held)
+        assert min(opened.judged["label"].iloc[chosen].value_counts()) >= library.SAMPLES // 2 - 1
+        assert len(set(chosen)) == len(chosen) <= library.SAMPLES
+        assert opened.row_of(held) in chosen or held == "nowhere"
     own = add_run(home, "tiny", "sample-test", 16)
     other = add_run(home, "paper", "sample-test", 20)
     for run, expected in ((BLIND, [BLIND, own.name, other.name]), ("paper@gone", [other.name, own.name])):
@@ -258,13 +251,12 @@ def test_images_to_begin_with_are_the_samples_where_a_run_has_none(home, at):
     assert library.samples() is library.samples(held) is None
 
 
-def test_runs_and_studies_of_a_detector_are_this_sessions_first(home, at):
+def test_runs_and_studies_of_a_detector_are_this_sessions_first(home, opened, at):
     add_run(home, "other", "more-test", 12)
     identity = catalogue.detectors()["tiny"].identity
     for run in (RUN, BLIND):
         at(run)
         assert [opened.run.name for opened in library.runs_by(identity)] == [run, *({RUN, BLIND} - {run})]
-    opened = library.open_run(home / "runs" / RUN)
     add_studies(home, "single_sign")
     assert library.study_by(identity, "single_sign").path == study_path(opened.run.path, "single_sign")
     assert library.study_by(identity, "probes") is None

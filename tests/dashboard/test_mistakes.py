@@ -10,7 +10,6 @@ import streamlit as st
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from core.detectors.storage import load_detector
 from core.images.labels import LABELS, verdict_of
 from core.images.loading import load_image_set
 from core.perturbations.flips import NOTHING, flipping, tabulate_changes
@@ -84,11 +83,11 @@ def test_a_filter_keeps_the_settings_of_maps_and_lets_go_of_the_image(open_page,
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-def test_only_what_has_a_label_is_called_wrong(open_page, home, labelled):
+def test_only_what_has_a_label_is_called_wrong(open_page, home, labelled, tiny):
     images = image_set("own-test")
     if not labelled:
         images.rows["label"] = np.uint8(len(LABELS) - 1)
-    write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), images, ship_images=True)
+    write_run(home, tiny, images, ship_images=True)
     sheet = open_page("mistakes", run="tiny@own-test", view="sheet")
     grid = open_page("mistakes", run="tiny@own-test")
     assert ("Dashed" in words(grid)) == labelled
@@ -102,14 +101,13 @@ def test_only_what_has_a_label_is_called_wrong(open_page, home, labelled):
     assert ("Error rate" in report) == labelled
 
 
-def test_the_original_stands_beside_what_the_detector_saw_where_it_had_another_size(open_page, home, tmp_path):
+def test_the_original_stands_beside_what_the_detector_saw_where_it_had_another_size(open_page, home, tmp_path, tiny):
     for number, size in enumerate([(32, 32), (300, 200)]):
         for label in ("REAL", "FAKE"):
             (tmp_path / "own" / label).mkdir(parents=True, exist_ok=True)
             Image.effect_noise(size, 50 + number).save(tmp_path / "own" / label / f"{number}.png")
-    detector = load_detector(home / "detectors/tiny", device="cpu")
-    images = load_image_set(tmp_path / "own", "test", fit=detector.preprocessing)
-    run = read_run(write_run(home, detector, images, ship_images=True))
+    images = load_image_set(tmp_path / "own", "test", fit=tiny.preprocessing)
+    run = read_run(write_run(home, tiny, images, ship_images=True))
     ids = run.predictions.set_index("name")["id"]
 
     def shown(name):

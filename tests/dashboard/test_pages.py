@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.detectors.storage import load_detector
 from core.explainers.registry import explainers
 from core.explainers.settings import describe
 from core.findings.numbers import plus
@@ -185,13 +184,13 @@ def test_the_open_image_without_the_picture_shows_the_runs_map_and_what_is_known
     assert "LIME" not in words(app)
 
 
-def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page, home):
+def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page, home, tiny):
     asked = {"true": "REAL", "page": "2", "pick": "nobody"}
     app = open_page("mistakes", **asked)
     # the same images, without their pictures
     app.selectbox(key="url.run").set_value("tiny@blind-test").run()
     assert dict(app.query_params) == {"run": "tiny@blind-test", **asked}
-    write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), image_set("other-test", 12))
+    write_run(home, tiny, image_set("other-test", 12))
     app = open_page("mistakes", **asked)
     app.selectbox(key="url.run").set_value("tiny@other-test").run()
     assert dict(app.query_params) == {"run": "tiny@other-test"}
@@ -222,23 +221,23 @@ def test_two_detectors_stand_beside_each_other(open_page, home, run):
 
 @pytest.mark.parametrize("labels", [None, REAL], ids=["none", "one"])
 @pytest.mark.parametrize("page", PAGES)
-def test_without_labels_or_with_one_class_a_page_opens_and_shows_no_accuracy(open_page, home, page, labels):
+def test_without_labels_or_with_one_class_a_page_opens_and_shows_no_accuracy(open_page, home, page, labels, tiny):
     images = image_set("own-test")
     images.rows["label"] = np.uint8(len(LABELS) - 1 if labels is None else labels)
     images = replace(images, fingerprint=fingerprint_of("test", images.rows))
-    write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), images, ship_images=True)
+    write_run(home, tiny, images, ship_images=True)
     app = open_page(page, run="tiny@own-test")
     assert [error.value for error in app.error] == []
     assert "Wrong on" not in words(app) or labels is not None
     assert "accuracy" not in [metric.label.lower() for metric in app.metric]
 
 
-def test_generators_are_told_apart_and_shortcuts_are_shown_first(open_page, home):
-    images, detector = image_set("own-test"), load_detector(home / "detectors" / "tiny", device="cpu")
+def test_generators_are_told_apart_and_shortcuts_are_shown_first(open_page, home, tiny):
+    images = image_set("own-test")
     real = images.labels == REAL
     source = np.where(real, "camera", np.where(np.arange(len(images)) % 3, "sd14", "biggan"))
     rows = images.rows.assign(source=source, format=np.where(real, "JPEG", "PNG"), width=32, height=32)
-    write_run(home, detector, replace(images, rows=rows), ship_images=True, seen=["sd14"])
+    write_run(home, tiny, replace(images, rows=rows), ship_images=True, seen=["sd14"])
     app = open_page("detectors", run="tiny@own-test")
     means = next(one.value for one in app.dataframe if "Macro mean" in one.value)
     assert means["Sources"].tolist() == ["all", "seen", "unseen"]

@@ -28,6 +28,7 @@ from tests.visitor import Visitor, ask_http, open_socket, xsrf_token
 INSIDE = "what only the log may hold"
 BROWSED = ("", "mistakes", "reads", "detectors")
 ELSEWHERE = "http://elsewhere.example"
+WEBSOCKET = {"type": "websocket", "headers": []}
 
 
 @pytest.fixture(scope="module")
@@ -205,9 +206,15 @@ def test_entries_are_counted_at_every_depth():
     assert guard.count_entries(message) == 4 + 3 + 3 * 2
 
 
-def served_by_guard(scope, *answers):
-    """What an app behind the guard is asked with, and what is sent of its answers."""
+def received(**changes):
+    """What a browser that sends this is received with."""
+    return {"type": "websocket.receive", "bytes": BackMsg(**changes).SerializeToString()}
+
+
+def served_by_guard(scope, *messages, answers=()):
+    """What an app behind the guard is asked with and receives of these messages, and what is sent of its answers."""
     asked, sent = [], []
+    coming = iter(messages)
 
     async def serve(scope, receive, send):
         asked.append((scope, await receive()))
@@ -215,15 +222,13 @@ def served_by_guard(scope, *answers):
             await send(answer)
 
     async def receive():
-        return {"type": "http.request", "body": b"asked"}
+        return next(coming)
 
     async def send(message):
         sent.append(message)
 
     in_a_thread(guard.Guard(serve)(scope, receive, send))
-    ((scope, received),) = asked
-    assert received["body"] == b"asked"
-    return scope, sent
+    return asked, sent
 
 
 @pytest.mark.parametrize("origin, own", [(b"https://elsewhere.org", False), (b"http://localhost:1", True)])
@@ -231,15 +236,16 @@ def test_a_request_from_elsewhere_is_answered_as_nobodys_and_no_answer_may_be_fr
     others = [(b"host", b"here.org"), (b"x", b"origin")]
     start = {"type": "http.response.start", "status": 200, "headers": [(b"x-frame-options", b"SAMEORIGIN")]}
     body = {"type": "http.response.body", "body": b"x"}
-    scope, sent = served_by_guard(
-        {"type": "http", "path": "/a", "headers": [*others, (b"origin", origin)]}, start, body
-    )
-    assert scope == {"type": "http", "path": "/a", "headers": [*others, *[(b"origin", origin)] * own]}
+    scope = {"type": "http", "path": "/a"}
+    message = {"type": "http.request", "body": b"asked"}
+    asked, sent = served_by_guard(scope | {"headers": [*others, (b"origin", origin)]}, message, answers=(start, body))
+    assert asked == [(scope | {"headers": [*others, *[(b"origin", origin)] * own]}, message)]
     assert sent[1] == body
     expected = [(name.lower().encode(), value.encode()) for name, value in guard.HEADERS.items()]
     assert sorted(sent[0]["headers"]) == sorted(expected)
     # what begins and ends the server is nobody's request
-    assert served_by_guard({"type": "lifespan"}, body) == ({"type": "lifespan"}, [body])
+    lifespan = {"type": "lifespan"}
+    assert served_by_guard(lifespan, message, answers=[body]) == ([(lifespan, message)], [body])
 
 
 def test_a_message_that_no_browser_sends_ends_its_connection_only(server):
@@ -284,7 +290,7 @@ def test_messages_beyond_a_pace_wait(monkeypatch, states, letters, costs):
 
     monkeypatch.setattr(guard, "asyncio", SimpleNamespace(sleep=sleep))
     monkeypatch.setattr(guard, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    in_a_thread(guard.Guard(serve)({"type": "websocket", "headers": []}, receive, receive))
+    in_a_thread(guard.Guard(serve)(WEBSOCKET, receive, receive))
     assert len(arrived) == BURST // costs + 3
     assert waited == [pytest.approx(costs / RATE)] * 3
 
@@ -298,9 +304,9 @@ def test_what_a_script_has_left_to_send_goes_before_the_next_message():
 
     async def receive():
         asyncio.get_running_loop().call_soon_threadsafe(order.append, "finished")
-        return {"type": "websocket.receive", "bytes": BackMsg(app_heartbeat=True).SerializeToString()}
+        return received(app_heartbeat=True)
 
-    in_a_thread(guard.Guard(serve)({"type": "websocket", "headers": []}, receive, receive))
+    in_a_thread(guard.Guard(serve)(WEBSOCKET, receive, receive))
     assert order == ["finished", "websocket.receive"]
 
 
@@ -318,20 +324,9 @@ def test_another_site_opens_no_connection(monkeypatch, origin, host, own):
     monkeypatch.setattr(guard.st, "get_option", (options | {"server.maxWidgetStateSize": 1}).get)
     headers = {b"host": host, b"origin": origin}
     headers = [(name, value.encode()) for name, value in headers.items() if value is not None]
-    served, sent = [], []
-
-    async def serve(_scope, receive, _send):
-        served.append(await receive())
-
-    async def receive():
-        return {"type": "websocket.receive", "bytes": b""}
-
-    async def send(message):
-        sent.append(message)
-
-    in_a_thread(guard.Guard(serve)({"type": "websocket", "headers": headers}, receive, send))
+    served, sent = served_by_guard(WEBSOCKET | {"headers": headers}, received())
     # what no browser sends ends a connection
-    assert served == [{"type": "websocket.disconnect", "code": 1009}] * own
+    assert [message for _, message in served] == [{"type": "websocket.disconnect", "code": 1009}] * own
     assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1009 if own else 1008)]
 
 
@@ -346,18 +341,8 @@ def test_its_own_address_is_the_one_that_it_serves(monkeypatch, certificate, bas
 
 
 def test_what_only_a_developer_asks_for_does_not_reach_the_app():
-    clearing = {"type": "websocket.receive", "bytes": BackMsg(clear_cache=True).SerializeToString()}
-    messages = iter([clearing, {"type": "websocket.disconnect"}])
-    arrived = []
-
-    async def serve(_scope, receive, _send):
-        arrived.append((await receive())["type"])
-
-    async def receive():
-        return next(messages)
-
-    in_a_thread(guard.Guard(serve)({"type": "websocket", "headers": []}, receive, receive))
-    assert arrived == ["websocket.disconnect"]
+    end = {"type": "websocket.disconnect"}
+    assert served_by_guard(WEBSOCKET, received(clear_cache=True), end) == ([(WEBSOCKET, end)], [])
 
 
 def test_the_address_of_a_file_stays_good_whoever_draws_pages(server):

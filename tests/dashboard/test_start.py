@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pytest
 
-from core.detectors.storage import load_detector
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
 from core.perturbations.registry import PROBES, probe_pictures
@@ -62,7 +61,7 @@ def test_the_stage_has_the_beats_that_the_run_has_data_for(address, studied, ope
         assert data["beats"][1]["frames"][0]["verdict"] == "FAKE"
 
 
-def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(open_page, home, run, studied):
+def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(open_page, home, run, studied, tiny):
     app = open_page("start", change="turn_180")
     for _ in range(300):
         if "start.dial" in sent(app):
@@ -75,7 +74,7 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(open_page, 
     every = probe_pictures(run.images[row], name=run.predictions["id"][row])
     pictures = {column: every[column] for column in COLUMNS}
     assert pixels_sha256(run.images[row]) in data["id"]
-    after = load_detector(home / "detectors" / "tiny").margins(np.stack([*pictures.values()]))
+    after = tiny.margins(np.stack([*pictures.values()]))
     verdicts = dict(zip(COLUMNS, map(verdict_of, after), strict=True))
     stops = [stop for experiment in data["experiments"] for stop in experiment["stops"]]
     assert len(stops) > 10

@@ -13,7 +13,6 @@ from core.detectors import known
 from core.detectors.ferretnet import FerretDetector
 from core.detectors.known import Alarms, caution_of
 from core.detectors.manifest import Classes
-from core.detectors.storage import load_detector
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode
 from core.images.out_of_distribution import find_photograph
@@ -62,16 +61,15 @@ def rival(home, steps):
     return write_detector(home, "rival", make_detector(seed=7, preprocessing=steps))
 
 
-def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home, monkeypatch):
+def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home, monkeypatch, tiny):
     cases = []
     monkeypatch.setattr(judged, "draw_case", lambda case, **_: cases.append(case))
-    detector = load_detector(home / "detectors" / "tiny")
     candidates = [stripes(seed, 32, 32) for seed in range(2, 30)]
-    score, own = min((float(scores(detector, decode(file[1])[None])[0]), file) for file in candidates)
+    score, own = min((float(scores(tiny, decode(file[1])[None])[0]), file) for file in candidates)
     # some changes lead above it
     margin = score + 1e-3
     assert margin < 0
-    made = threshold(detector=detector.identity.fingerprint, run=RUN).model_copy(update={"margin": margin})
+    made = threshold(detector=tiny.identity.fingerprint, run=RUN).model_copy(update={"margin": margin})
     write_threshold(home / "runs" / RUN, made)
     app = upload(open_page("try_picture"), own, stripes(5))
     assert app.dataframe[0].value["answer"].tolist() == ["FAKE-like", "Out of scope"]
@@ -80,7 +78,7 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home, monkeypa
     (title,) = app.title
     assert "-like" in title.value
     changes = cases[-1].changes["picture"].dropna()
-    largest = scores(detector, np.stack([decode(own[1]), *changes[1:]]))
+    largest = scores(tiny, np.stack([decode(own[1]), *changes[1:]]))
     said = ["FAKE-like" if score < margin else "Nothing found" for score in largest]
     assert [cases[-1].word(column) for column in changes.index] == said
     assert said[0] == "FAKE-like"
@@ -98,14 +96,12 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home, monkeypa
     assert f"{RUN}/studies/judgement.json is no threshold" in sentence
 
 
-def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page, home):
+def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page, home, tiny):
     rival(home, Preprocessing(32))
     app = upload(open_page("try_picture", open="sent.others"), stripes())
     assert "No answer" in words(app)
     shown = "\n".join([words(app), *(element.value.to_csv() for element in (*app.table, *app.dataframe))])
-    margins = load_detector(home / "detectors" / "tiny").margins(
-        prepare_pixels(decode(picture(3)), Preprocessing(32)).pixels
-    )
+    margins = tiny.margins(prepare_pixels(decode(picture(3)), Preprocessing(32)).pixels)
     assert not any(text in shown for text in ("p(REAL)", "margin", "% sure", *map(plus, margins)))
     # who is out of scope says REAL or FAKE of nothing
     assert table(app, "answer")["answer"].tolist() == ["Out of scope"] * 2
@@ -132,7 +128,7 @@ def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page, home):
 @pytest.mark.parametrize(
     "steps", [Preprocessing(32, 40, "after", "bilinear"), Preprocessing(32, crop="none", interpolation="box")]
 )
-def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(open_page, home, steps):
+def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(open_page, home, steps, tiny):
     """What `telltale predict` asks it about a file of a set is what this page asks."""
     other = rival(home, steps)
     app = upload(open_page("try_picture", by="rival", open="raw.sent"), stripes())
@@ -155,7 +151,6 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(open_page, 
     assert plus(float(other.margins(resized(steps.interpolation))[0])) in table(app, "p(REAL)")["margin"].tolist()
     app.selectbox(key="url.by").set_value("tiny")
     app = settled(app.run())
-    tiny = load_detector(home / "detectors" / "tiny")
     assert plus(float(tiny.margins(resized("bicubic"))[0])) in table(app, "p(REAL)")["margin"].tolist()
 
 

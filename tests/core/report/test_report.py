@@ -121,13 +121,12 @@ def test_a_selection_shows_its_images_at_its_threshold(run, threshold):
     wrong = (table["p_real"] > threshold).to_numpy() != (table["label"] == "REAL").to_numpy()
     assert f": {wrong[rows].sum()} of {len(rows)} images." in page.text
     assert f"of the run: {percent(float(wrong.mean()))}." in page.text
-    tiles = [image for image in page.images if str(image["src"]).startswith("data:image/png")]
+    tiles = [image["alt"] for image in page.images if image["src"].startswith("data:image/png")]
     assert len(tiles) == len(rows) <= TILES
-    assert sum("; is " in str(image["alt"]) for image in tiles) == wrong[rows].sum()
-    assert (f"at a threshold of {100 * threshold:g}%" in page.text) == (threshold != 0.5)
-    assert "category cat or dog" in page.text
+    assert sum("; is " in words for words in tiles) == wrong[rows].sum()
+    assert describe(wanted, "") in page.text
     assert ("Error rate" in page.text.replace("Error rate ", "")) == (0 < wrong[rows].sum() < len(rows))
-    assert all("p(REAL)" in str(image["alt"]) for image in tiles)
+    assert all("p(REAL)" in words for words in tiles)
     beside = wanted.choosing("versus.correct", ["wrong"])
     assert "verdict of rival wrong" in selection_report(run, table, beside, rows, other="rival")
     assert "verdict of the other run wrong" in selection_report(run, table, beside, rows)

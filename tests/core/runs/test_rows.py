@@ -1,9 +1,12 @@
 """Filters: what they find against plain pandas, their way through a URL and back, and nonsense."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.special import expit
 
 from core.images.statistics import STATISTICS
 from core.runs.filter import PAGE_SIZES, Filter, choices_of
@@ -17,34 +20,27 @@ from core.runs.rows import (
     page_rows,
     pages,
 )
-from core.runs.run import Run
 from core.studies.columns import browse_table
+from tests.core.trust_cues import made_run
 
 
 def make_run(path, n=400):
     """A run of rows only."""
     generator = np.random.default_rng(0)
-    is_real = generator.random(n) < 0.5
-    margin = (generator.normal(0, 2, n) + np.where(is_real, 1, -1)).astype(np.float32)
-    frame = pd.DataFrame(
-        {
-            "id": [f"test-{number:016x}" for number in range(n)],
-            "name": [f"{'REAL' if real else 'FAKE'}/{number:04d}.jpg" for number, real in enumerate(is_real)],
-            "label": pd.Categorical.from_codes(is_real.astype(int), ["FAKE", "REAL"]),
-            "predicted": pd.Categorical.from_codes((margin > 0).astype(int), ["FAKE", "REAL"]),
-            "margin": margin,
-            "p_real": (1 / (1 + np.exp(-margin))).astype(np.float32),
-            "logit_fake": -margin / 2,
-            "logit_real": margin / 2,
-            "category": pd.Categorical(generator.choice(["cat", "dog", "ship"], n)),
-            "sha256": [f"{number:064x}" for number in range(n)],
-            "in_train": generator.random(n) < 0.05,
-            "is_repeat": generator.random(n) < 0.05,
-        }
+    label, called = generator.choice(["FAKE", "REAL"], (2, n))
+    in_train, is_repeat = generator.random((2, n)) < 0.05
+    run = made_run(
+        label,
+        called,
+        name=[f"{class_name}/{number:04d}.jpg" for number, class_name in enumerate(label)],
+        p_real=lambda table: expit(table["margin"]),
+        category=pd.Categorical(generator.choice(["cat", "dog", "ship"], n)),
+        sha256=[f"{number:064x}" for number in range(n)],
+        in_train=in_train,
+        is_repeat=is_repeat,
+        **{fact: generator.random(n).astype(np.float32) for fact in STATISTICS},
     )
-    for fact in STATISTICS:
-        frame[fact] = generator.random(n).astype(np.float32)
-    return Run(path, {"set_fingerprint": "f"}, frame, np.zeros((n, 4, 4), np.float16), None, None)
+    return replace(run, path=path, manifest={"set_fingerprint": "f"})
 
 
 @pytest.fixture

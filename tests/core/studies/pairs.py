@@ -1,37 +1,35 @@
 """Pairs of runs whose verdicts are made up, in memory."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
-from core.runs.run import Run
+from tests.core import trust_cues
 
 
 def made_run(name, margins, is_real, **columns):
     """A run of the detector `name` with these margins; ids are numbers, categories go round."""
     n = len(margins)
-    p_real = 1 / (1 + np.exp(-np.asarray(margins, np.float64)))
-    classes = ["FAKE", "REAL"]
-    frame = pd.DataFrame(
-        {
-            "id": [f"test-{number}" for number in range(n)],
-            "name": [f"{number}.png" for number in range(n)],
-            "label": pd.Categorical.from_codes(is_real.astype(int), classes),
-            "predicted": pd.Categorical.from_codes((margins > 0).astype(int), classes),
-            "margin": margins.astype(np.float32),
-            "p_real": p_real.astype(np.float32),
-            "category": pd.Categorical([("cat", "dog", "ship")[number % 3] for number in range(n)]),
-            "in_train": np.zeros(n, bool),
-            "is_repeat": np.zeros(n, bool),
-            **columns,
-        }
+    run = trust_cues.made_run(
+        np.where(is_real, "REAL", "FAKE"),
+        np.where(margins > 0, "REAL", "FAKE"),
+        id=[f"test-{number}" for number in range(n)],
+        name=[f"{number}.png" for number in range(n)],
+        margin=margins.astype(np.float32),
+        p_real=expit(margins).astype(np.float32),
+        category=pd.Categorical(np.resize(["cat", "dog", "ship"], n)),
+        in_train=False,
+        is_repeat=False,
     )
     manifest = {
         "detector": name, "set": "made-test", "set_fingerprint": "1", "detector_sha256": name, "created": "now",
         "temperature": 1.0, "versions": {}, "skipped": [],
     }  # fmt: skip
-    return Run(Path(f"/runs/{name}@made-test"), manifest, frame, None, None, None)
+    path = Path(f"/runs/{name}@made-test")
+    return replace(run, path=path, manifest=manifest, predictions=run.predictions.assign(**columns), maps=None)
 
 
 def drawn_runs(n=600):
@@ -44,4 +42,4 @@ def drawn_runs(n=600):
     worse = made_run("worse", shared + generator.normal(0, np.where(dogs, 4.0, 0.5), n), is_real)
     order = generator.permutation(n)
     shuffled = worse.predictions.iloc[order].reset_index(drop=True)
-    return good, Run(worse.path, worse.manifest, shuffled, None, None, None)
+    return good, replace(worse, predictions=shuffled)
