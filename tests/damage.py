@@ -52,11 +52,11 @@ def reseal(folder, **values):
     (folder / MANIFEST).write_text(json.dumps(sealed(manifest)))
 
 
-def npy(shape, dtype="'<f2'", body=bytes(64)):
+def npy(shape):
     """An .npy file whose header says so, whatever follows it."""
-    header = f"{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header = f"{{'descr': '<f2', 'fortran_order': False, 'shape': {shape}, }}".encode()
     header += b" " * (-(len(header) + 11) % 64) + b"\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + body
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(64)
 
 
 def safetensors(header, *, length=None):
@@ -79,14 +79,6 @@ def same_text(rows):
     text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["a" * 2**16]))
     buffer = io.BytesIO()
     pq.write_table(pa.table({"id": text}), buffer, store_schema=False)
-    return buffer.getvalue()
-
-
-def long_list(values):
-    """A parquet file of a few kilobytes with one row, a list of that many zeros."""
-    zeros = pa.ListArray.from_arrays([0, values], pa.array([0]).take(pa.array([0] * values)))
-    buffer = io.BytesIO()
-    pq.write_table(pa.table({"id": zeros}), buffer, compression="zstd")
     return buffer.getvalue()
 
 

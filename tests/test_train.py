@@ -21,12 +21,12 @@ QUICK = ["--width", "4", "--epochs", "2", "--batch-size", "16", "--device", "cpu
 
 
 def command(data, out, *more):
-    return ["--data", str(data), "--out", str(out), *QUICK, *more]
+    return train.main(["--data", str(data), "--out", str(out), *QUICK, *more])
 
 
 def test_from_pixels_to_a_run(cifake, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(FINGERPRINTS, "test", load_image_set(cifake, "test").fingerprint)
-    assert train.main(command(cifake, tmp_path, "--name", "mine", "--validation", "0.2")) == 0
+    assert command(cifake, tmp_path, "--name", "mine", "--validation", "0.2") == 0
     run = read_run(tmp_path / "runs/mine@cifake-test")
     detector = load_detector(tmp_path / "detectors/mine", device="cpu")
     assert len(run) == 24
@@ -44,7 +44,7 @@ def test_from_pixels_to_a_run(cifake, tmp_path, capsys, monkeypatch):
 
 def test_another_architecture_without_the_cue(cifake, tmp_path):
     arguments = ["--name", "other", "--arch", "timm:test_resnet", "--without-cue", "--validation", "0.2"]
-    assert train.main(command(cifake, tmp_path, *arguments)) == 0
+    assert command(cifake, tmp_path, *arguments) == 0
     detector = load_detector(tmp_path / "detectors/other", device="cpu")
     assert detector.sha256 == read_run(tmp_path / "runs/other@images-test").manifest["detector_sha256"]
     network = {"kind": "timm", "name": "test_resnet", "outputs": 2, "size": None, "stem": 32}
@@ -57,12 +57,12 @@ def test_another_architecture_without_the_cue(cifake, tmp_path):
 
 def test_starting_with_other_weights_and_joining_both(cifake, tmp_path, monkeypatch, capsys):
     held = ["--validation", "0.25"]
-    assert train.main(command(cifake, tmp_path, "--name", "first", *held)) == 0
+    assert command(cifake, tmp_path, "--name", "first", *held) == 0
     first = load_detector(tmp_path / "detectors/first", device="cpu")
     # so small a step that weights stay what they were
     still = ["--learning-rate", "1e-9", "--recipe", "robust"]
     folder = str(tmp_path / "detectors/first")
-    assert train.main(command(cifake, tmp_path, "--name", "second", "--start", folder, *held, *still)) == 0
+    assert command(cifake, tmp_path, "--name", "second", "--start", folder, *held, *still) == 0
     second = load_detector(tmp_path / "detectors/second", device="cpu")
     recipe = second.manifest["recipe"]
     assert (recipe["start"], recipe["start_sha256"]) == ("first", first.sha256)
@@ -75,7 +75,7 @@ def test_starting_with_other_weights_and_joining_both(cifake, tmp_path, monkeypa
         # images that are held out now were trained on then
         (["--start", "first", "--validation", "0.5"], "first: it was trained on other images"),
     ):
-        assert train.main(command(cifake, tmp_path, "--name", "none", *wrong)) == 2
+        assert command(cifake, tmp_path, "--name", "none", *wrong) == 2
         assert sentence in capsys.readouterr().err
     # networks that know so little may weigh nothing
     monkeypatch.setattr(held_out, "fit_weights", lambda margins, labels: np.array([0.75, 0.5]))
@@ -97,7 +97,7 @@ def test_starting_with_other_weights_and_joining_both(cifake, tmp_path, monkeypa
 
 def test_a_detector_of_patches_has_its_own_recipe(cifake, tmp_path, capsys):
     told = ("--limit", "40", "--arch", "patch:5", "--shift", "1", "--json")
-    assert train.main(command(cifake, tmp_path, *told)) == 0
+    assert command(cifake, tmp_path, *told) == 0
     printed = capsys.readouterr()
     assert "epoch 1" in printed.err
     assert json.loads(printed.out)["metrics"]["images"] == 8
@@ -117,7 +117,7 @@ def test_what_is_wrong_is_found_before_training(cifake, tmp_path, damage, capsys
     elif damage == "no folder":
         (tmp_path / "detectors").write_text("a file")
         sentence = f"{tmp_path / 'detectors'} could not be written"
-    assert train.main(command(cifake, tmp_path)) == 2
+    assert command(cifake, tmp_path) == 2
     captured = capsys.readouterr()
     assert sentence in captured.err
     assert "epoch 1" not in captured.out
@@ -130,16 +130,16 @@ def test_a_step_that_fails_is_made_up_by_resume(cifake, tmp_path, step, monkeypa
     for error, status in ((KeyboardInterrupt(), 130), (WriteError(28, "No space left on device", "weights"), 2)):
         with monkeypatch.context() as patch:
             patch.setattr(step, Mock(side_effect=error))
-            assert train.main([*command(cifake, tmp_path), *(["--resume"] if status == 2 else [])]) == status
+            assert command(cifake, tmp_path, *["--resume"] * (status == 2)) == status
         assert ("--resume" if status == 130 else "No space left") in capsys.readouterr().err
     assert not (tmp_path / "detectors/swift").exists()
-    assert train.main(command(cifake, tmp_path, "--resume")) == 0
+    assert command(cifake, tmp_path, "--resume") == 0
     resumed = step != "core.training.fit.fit"
     assert ("Continuing after epoch 2 of 2" in capsys.readouterr().out) == resumed
     run = read_run(tmp_path / "runs/swift@images-test")
     assert run.manifest["detector_sha256"] == load_detector(tmp_path / "detectors/swift", device="cpu").sha256
     # what is finished is not trained again unasked
     for more in ([], ["--resume"]):
-        assert train.main(command(cifake, tmp_path, *more)) == 2
+        assert command(cifake, tmp_path, *more) == 2
         assert "exists already" in capsys.readouterr().err
-    assert train.main(command(cifake, tmp_path, "--replace")) == 0
+    assert command(cifake, tmp_path, "--replace") == 0

@@ -107,10 +107,6 @@ class Visitor:
         """Send a widget's state as it is; seconds until what hangs on it is whole."""
         return await self._run(state, fragment=fragment)
 
-    async def forget(self):
-        """Ask the server to clear its caches, as the browser of a developer may."""
-        await self._send(BackMsg(clear_cache=True))
-
     async def download(self, key):
         """Press the button of a file, which the server makes then."""
         url = next((json.loads(widget.json)["url"] for _, widget, _ in self.widgets() if has_key(widget, key)), None)

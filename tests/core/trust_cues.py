@@ -98,6 +98,11 @@ def made_run(label, called, *, maps=None, **columns):
     return Run(Path("made@made-test"), {}, predictions, np.asarray(found, np.float16), None, None)
 
 
+def cell_means(values, size=4):
+    """The mean of each square cell of values of 32 x 32 pixels, row by row."""
+    return values.reshape(32 // size, size, 32 // size, size).mean(axis=(1, 3)).ravel()
+
+
 def explain_lime_by(patch, study, explain):
     """Put another explanation, a value a cell of `GRID`, in the place of LIME in a study's module."""
 

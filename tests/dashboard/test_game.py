@@ -13,6 +13,11 @@ def answers():
     return Answers(cache_dir() / "play.sqlite").frame()
 
 
+def play(app, key):
+    for pressed in (key, "game.next"):
+        app.button(key=pressed).click().run()
+
+
 @pytest.fixture(autouse=True)
 def no_answers(tmp_path, monkeypatch):
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "play-cache"))
@@ -25,8 +30,7 @@ def test_ten_answers_with_every_help_are_kept_and_scored(open_page, home, run, s
     app = open_page("play", game="3")
     for number in range(10):
         assert f"Image {number + 1} of 10" in app.get("progress")[0].proto.text
-        app.button(key="game.real" if number % 2 else "game.fake").click().run()
-        app.button(key="game.next").click().run()
+        play(app, "game.real" if number % 2 else "game.fake")
     kept = answers()
     assert kept["choice"].tolist() == ["FAKE", "REAL"] * 5
     truth = run.predictions.set_index("id").loc[kept["picture"]]
@@ -58,8 +62,7 @@ def test_the_next_player_has_other_help_with_the_same_pictures(open_page):
     for _ in range(2):
         app = open_page("play", game="3")
         for _ in range(10):
-            app.button(key="game.real").click().run()
-            app.button(key="game.next").click().run()
+            play(app, "game.real")
     kept = answers()
     first, second = (kept[kept["player"] == player].set_index("picture")["help"] for player in (1, 2))
     assert (first != second.loc[first.index]).all()

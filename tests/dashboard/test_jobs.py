@@ -83,6 +83,11 @@ def lime(seed=0):
     return ExplainRequest("lime", LimeSettings(n_samples=256, seed=seed))
 
 
+def ask(worker, visitor, settings, image="image", *, slot="slot"):
+    """How far a request of a visitor is."""
+    return worker.ask(visitor, slot, request(settings, image), IMAGE)
+
+
 def answered(worker, visitor, asked, pixels=IMAGE, *, slot="slot", share=None):
     """Poll until a request has ended, or is done to this share; fails after two minutes."""
     for _ in range(12_000):
@@ -105,10 +110,10 @@ def test_it_refines_step_by_step_and_shares_the_answer(worker, script):
         assert (status.state, status.answer) == ("running", (lime(), step))
     script.gate(lime())
     answer = until(worker, "me", lime()).answer
-    assert worker.ask("you", "slot", request(lime()), IMAGE).answer is answer
+    assert ask(worker, "you", lime()).answer is answer
     assert len(script.log) == 4
     # another image is another question
-    assert worker.ask("you", "slot", request(lime(), "other"), IMAGE).busy
+    assert ask(worker, "you", lime(), "other").busy
 
 
 def test_quick_ones_and_first_answers_go_between_the_batches_of_others(worker, script):
@@ -132,14 +137,14 @@ def test_stop_keeps_what_there_is_and_go_on_begins_again(worker, script):
     slot = str(hash(lime()))
     script.gate(lime())
     until(worker, "me", lime(), 0.25)
-    worker.ask("you", "slot", request(lime()), IMAGE)
+    ask(worker, "you", lime())
     worker.stop("me", slot)
-    status = worker.ask("me", slot, request(lime()), IMAGE)
+    status = ask(worker, "me", lime(), slot=slot)
     assert (status.state, status.answer) == ("stopped", (lime(), 1))
     # the other visitor still waits for it, also once the thread has looked who does
     script.gate(PREDICT)
     until(worker, "third", PREDICT)
-    assert worker.ask("you", "slot", request(lime()), IMAGE).answer == (lime(), 1)
+    assert ask(worker, "you", lime()).answer == (lime(), 1)
     script.gate(lime(), 3)
     worker.go_on("me", slot)
     assert until(worker, "me", lime()).answer == (lime(), 4)
@@ -147,8 +152,8 @@ def test_stop_keeps_what_there_is_and_go_on_begins_again(worker, script):
 
 
 def test_new_settings_drop_the_request_before(worker, script):
-    worker.ask("me", "slot", request(lime(1)), IMAGE)
-    worker.ask("me", "slot", request(lime(2)), IMAGE)
+    ask(worker, "me", lime(1))
+    ask(worker, "me", lime(2))
     script.gate(lime(2), 4)
     until(worker, "me", lime(2))
     assert {settings for settings, _ in script.log} == {lime(2)}
@@ -156,7 +161,7 @@ def test_new_settings_drop_the_request_before(worker, script):
 
 def test_a_visitor_who_leaves_frees_the_thread(script):
     with closing(Worker(lease=0.3)) as worker:
-        worker.ask("gone", "slot", request(lime(1)), IMAGE)
+        ask(worker, "gone", lime(1))
         script.gate(EXACT)
         until(worker, "here", EXACT)
         assert {settings for settings, _ in script.log} == {EXACT}
@@ -171,23 +176,23 @@ def test_the_queue_and_the_cache_are_bounded(script, monkeypatch):
             assert answered(worker, "me", request(PREDICT, name)).state == "done"
         assert len(script.log) == 4
         for number in range(2):
-            assert worker.ask("me", f"slot {number}", request(lime(number)), IMAGE).busy
-        assert worker.ask("you", "slot", request(lime(1)), IMAGE).busy
-        assert "Too many" in worker.ask("them", "slot", request(lime(3)), IMAGE).message
+            assert ask(worker, "me", lime(number), slot=f"slot {number}").busy
+        assert ask(worker, "you", lime(1)).busy
+        assert "Too many" in ask(worker, "them", lime(3)).message
 
 
 def test_one_visitor_cannot_fill_the_queue(worker, script):
-    asked = [worker.ask("greedy", str(number), request(lime(number)), IMAGE) for number in range(41)]
+    asked = [ask(worker, "greedy", lime(number), slot=str(number)) for number in range(41)]
     assert [status.busy for status in asked] == [True] * 40 + [False]
     assert "Too many" in asked[-1].message
-    assert worker.ask("modest", "slot", request(lime(41)), IMAGE).busy
+    assert ask(worker, "modest", lime(41)).busy
     # what others wait for, too, and what is no explanation costs no more
-    assert worker.ask("greedy", "42", request(PREDICT), IMAGE).busy
-    assert worker.ask("greedy", "41", request(lime(41)), IMAGE).busy
+    assert ask(worker, "greedy", PREDICT, slot="42").busy
+    assert ask(worker, "greedy", lime(41), slot="41").busy
     # and who stops two may ask for another
     for slot in ("0", "1"):
         worker.stop("greedy", slot)
-    assert worker.ask("greedy", "0", request(lime(42)), IMAGE).busy
+    assert ask(worker, "greedy", lime(42), slot="0").busy
 
 
 @pytest.mark.parametrize(
@@ -209,7 +214,7 @@ def test_a_failure_is_one_sentence_and_the_thread_lives(worker, script, monkeypa
     monkeypatch.setattr(jobs, "compute_answer", answer)
     status = answered(worker, "me", request(PREDICT))
     assert (status.state, status.message) == ("failed", sentence)
-    assert worker.ask("me", "slot", request(PREDICT), IMAGE).state == "failed"
+    assert ask(worker, "me", PREDICT).state == "failed"
     worker.go_on("me", "slot")
     assert answered(worker, "me", request(PREDICT)).answer == "fine"
 
@@ -299,7 +304,7 @@ def test_an_explanation_that_nobody_waits_for_ends(tiny_detector):
 def test_who_waits_is_told_how_many_are_before(worker, script):
     script.gate(lime(1))
     until(worker, "me", lime(1), 0.25)
-    statuses = [worker.ask("you", str(number), request(lime(number)), IMAGE) for number in (2, 3, 4, 3)]
+    statuses = [ask(worker, "you", lime(number), slot=str(number)) for number in (2, 3, 4, 3)]
     assert [status.place for status in statuses] == [0, 1, 2, 1]
     assert [status.state for status in statuses[1:]] == ["waiting"] * 3
 

@@ -282,12 +282,8 @@ def test_what_cannot_be_opened_is_named_with_its_reason(home):
     assert catalogue.maker(run) is None
 
 
-@pytest.mark.parametrize("is_damaged", [True, False])
-def test_a_page_without_a_run_that_opens_says_why(open_page, home, is_damaged):
-    (home / "runs" / RUN / "maps.npy").write_bytes(b"")
-    if not is_damaged:
-        shutil.rmtree(home / "runs")
+def test_a_page_without_a_run_says_why(open_page, home):
+    shutil.rmtree(home / "runs")
     app = open_page("reads")
-    assert len(app.title) == 1
-    assert [RUN in error.value for error in app.error] == [True] * is_damaged
-    assert len(app.info) == (not is_damaged)
+    assert len(app.title) == len(app.info) == 1
+    assert not app.error

@@ -47,6 +47,20 @@ def upload(app, *files):
     return settled(app)
 
 
+@pytest.fixture
+def tried(open_page):
+    """A function that opens the page with parameters and gives it files."""
+
+    def opened(*files, **params):
+        return upload(open_page("try_picture", **params), *files)
+
+    return opened
+
+
+def titles(app):
+    return [title.value for title in app.title]
+
+
 def stripes(seed=3, height=90, width=120):
     return f"stripes{seed}.png", picture(seed, height, width), "image/png"
 
@@ -61,7 +75,7 @@ def rival(home, steps):
     return write_detector(home, "rival", make_detector(seed=7, preprocessing=steps))
 
 
-def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home, monkeypatch, tiny):
+def test_only_a_picture_of_its_own_size_gets_an_answer(tried, home, monkeypatch, tiny):
     cases = []
     monkeypatch.setattr(judged, "draw_case", lambda case, **_: cases.append(case))
     candidates = [stripes(seed, 32, 32) for seed in range(2, 30)]
@@ -71,10 +85,10 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home, monkeypa
     assert margin < 0
     made = threshold(detector=tiny.identity.fingerprint, run=RUN).model_copy(update={"margin": margin})
     write_threshold(home / "runs" / RUN, made)
-    app = upload(open_page("try_picture"), own, stripes(5))
+    app = tried(own, stripes(5))
     assert app.dataframe[0].value["answer"].tolist() == ["FAKE-like", "Out of scope"]
     # it is a case, whose changed pictures are judged as it is, and which says nothing else
-    app = upload(open_page("try_picture"), own)
+    app = tried(own)
     (title,) = app.title
     assert "-like" in title.value
     changes = cases[-1].changes["picture"].dropna()
@@ -90,15 +104,15 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page, home, monkeypa
     # an edited margin decides nothing
     written = threshold_path(home / "runs" / RUN)
     written.write_text(written.read_text().replace('"margin": ', '"margin": -9'))
-    app = upload(open_page("try_picture"), own)
+    app = tried(own)
     assert "not been tested" in words(app)
     (sentence,) = library.refused_studies(library.open_run(home / "runs" / RUN))
     assert f"{RUN}/studies/judgement.json is no threshold" in sentence
 
 
-def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page, home, tiny):
+def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(tried, home, tiny):
     rival(home, Preprocessing(32))
-    app = upload(open_page("try_picture", open="sent.others"), stripes())
+    app = tried(stripes(), open="sent.others")
     assert "No answer" in words(app)
     shown = "\n".join([words(app), *(element.value.to_csv() for element in (*app.table, *app.dataframe))])
     margins = tiny.margins(prepare_pixels(decode(picture(3)), Preprocessing(32)).pixels)
@@ -106,17 +120,17 @@ def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page, 
     # who is out of scope says REAL or FAKE of nothing
     assert table(app, "answer")["answer"].tolist() == ["Out of scope"] * 2
     assert "REAL" not in table(app, "answer").to_csv()
-    app = upload(open_page("try_picture", open="raw"), stripes())
+    app = tried(stripes(), open="raw")
     assert table(app, "p(REAL)")["margin"].tolist() == [plus(margin) for margin in margins]
     assert table(app, "p(REAL)")["called"].tolist() == [CLASS_WORDS["REAL" if one > 0 else "FAKE"] for one in margins]
 
 
-def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page, home):
+def test_a_failed_look_is_one_sentence_and_can_be_tried_again(tried, home):
     # the detector looks whole until it is asked
     card = home / "detectors" / "tiny" / "README.md"
     whole = card.read_bytes()
     card.write_bytes(b"")
-    app = upload(open_page("try_picture", open=""), stripes())
+    app = tried(stripes(), open="")
     assert {error.value.partition(" ")[0] for error in app.error} == {"tiny/README.md"}
     card.write_bytes(whole)
     app.button(key="upload.again").click()
@@ -128,10 +142,10 @@ def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page, home):
 @pytest.mark.parametrize(
     "steps", [Preprocessing(32, 40, "after", "bilinear"), Preprocessing(32, crop="none", interpolation="box")]
 )
-def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(open_page, home, steps, tiny):
+def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(tried, home, steps, tiny):
     """What `telltale predict` asks it about a file of a set is what this page asks."""
     other = rival(home, steps)
-    app = upload(open_page("try_picture", by="rival", open="raw.sent"), stripes())
+    app = tried(stripes(), by="rival", open="raw.sent")
     pixels = decode(picture(3))
     margin = float(other.margins(steps.fit(pixels)[None])[0])
     assert plus(margin) in table(app, "p(REAL)")["margin"].tolist()
@@ -154,10 +168,10 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(open_page, 
     assert plus(float(tiny.margins(resized("bicubic"))[0])) in table(app, "p(REAL)")["margin"].tolist()
 
 
-def test_several_are_a_table_and_one_of_them_is_explained(open_page, monkeypatch):
+def test_several_are_a_table_and_one_of_them_is_explained(tried, monkeypatch):
     calls = []
     monkeypatch.setattr(uploads, "decode", lambda data: calls.append(data) or decode(data))
-    app = upload(open_page("try_picture", open=""), stripes(2), BROKEN, stripes(5))
+    app = tried(stripes(2), BROKEN, stripes(5), open="")
     shown = app.dataframe[0].value
     assert shown["file"].tolist() == ["stripes2.png", "broken.png", "stripes5.png"]
     assert shown["seen"].isna().tolist() == shown["answer"].isna().tolist() == [False, True, False]
@@ -176,10 +190,10 @@ def test_a_place_is_kept_within_its_limits():
     assert sound_place([-1, 0.25, 9], most=4.0) == Location(0.0, 0.25, 4.0)
 
 
-def test_what_a_file_says(open_page):
+def test_what_a_file_says(tried):
     settings = WEBUI + "\n**bold** <img src=x>"
     drawn = ("drawn.png", png({"parameters": settings}), "image/png")
-    app = upload(open_page("try_picture", open="file"), drawn)
+    app = tried(drawn, open="file")
     said = words(app)
     assert "**The file says that a generator made it.** :gray-badge[claimed" in said
     assert "Stable Diffusion WebUI or one of its kind, model “dreamshaper" in said
@@ -188,7 +202,7 @@ def test_what_a_file_says(open_page):
     assert not any("**bold**" in element.value for element in app.markdown)
 
 
-def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(open_page, home, monkeypatch):
+def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(tried, home, monkeypatch):
     detector = make_ferret()
     detector.manifest = {"known": "ferret"}
     write_detector(home, "ferret", detector)
@@ -204,33 +218,33 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(open_page, 
         counts = {"jpeg_95": Alarms(4, 1), known.AS_IT_IS: Alarms(8, 3)}
         patch.setattr(known, "false_alarms", lambda: {"ferret": counts})
         patch.setattr(ordinary, "measured", lambda: {detector.identity.weights_sha256: about})
-        app = upload(open_page("try_picture", by="ferret"), stripes())
-        assert judged.ORDINARY["signs"] in [title.value for title in app.title]
+        app = tried(stripes(), by="ferret")
+        assert judged.ORDINARY["signs"] in titles(app)
         assert "9 of 10" in words(app)
         # so do its false alarms at its authors' threshold
         assert caution_of(detector.manifest) in words(app)
-        app = upload(open_page("try_picture", by="ferret", open="sent"), stripes())
+        app = tried(stripes(), by="ferret", open="sent")
         (matrix,) = [element.value for element in app.dataframe if "JPEG 95" in element.value]
         # one that would have to shrink the picture is not asked
         assert [name.partition(":")[0] for name in matrix.index] == ["ferret", "ferret"]
         assert matrix["JPEG 95"].iloc[1].startswith("25")
         as_jpeg = ("stripes.jpg", saved("JPEG", decode(picture(3))), "image/jpeg")
-        app = upload(open_page("try_picture", by="ferret"), as_jpeg)
-        assert judged.ORDINARY["unmeasured"] in [title.value for title in app.title]
+        app = tried(as_jpeg, by="ferret")
+        assert judged.ORDINARY["unmeasured"] in titles(app)
     # where it is here, it is asked unless somebody chooses another, and nothing is to be fetched
-    app = upload(open_page("try_picture"), stripes())
-    assert [title.value for title in app.title] == [judged.ORDINARY["unmeasured"]]
+    app = tried(stripes())
+    assert titles(app) == [judged.ORDINARY["unmeasured"]]
     app.selectbox(key="url.by").set_value("tiny")
-    assert [title.value for title in settled(app.run()).title] == [judged.HEADLINES["shrunk"]]
+    assert titles(settled(app.run())) == [judged.HEADLINES["shrunk"]]
     assert "Fetch a detector" not in words(app)
 
 
 @pytest.mark.parametrize("is_local", [True, False])
-def test_a_detector_for_ordinary_pictures_is_fetched_by_a_press_alone(open_page, monkeypatch, is_local):
+def test_a_detector_for_ordinary_pictures_is_fetched_by_a_press_alone(tried, monkeypatch, is_local):
     started = []
     monkeypatch.setattr(Maker, "start", lambda _maker, given: started.append(given))
     monkeypatch.setattr(judged, "is_local", lambda: is_local)
-    app = upload(open_page("try_picture"), stripes())
+    app = tried(stripes())
     assert "Fetch a detector for ordinary pictures?" in words(app)
     assert not started
     buttons = [button for button in app.button if button.label == "Fetch it"]
@@ -241,13 +255,13 @@ def test_a_detector_for_ordinary_pictures_is_fetched_by_a_press_alone(open_page,
         assert started == [("detectors", "add", "ferretnet")]
 
 
-def test_the_map_of_a_whole_picture_before_and_after_a_change(open_page, home):
+def test_the_map_of_a_whole_picture_before_and_after_a_change(tried, home):
     # larger than what its positions see
     detector = FerretDetector(
         make_network(), Preprocessing(160, crop="native"), Classes(("FAKE",), ("FAKE",)), config={"width": 16}
     )
     write_detector(home, "ferret", detector)
-    app = upload(open_page("try_picture", by="ferret"), stripes(3, 170, 330))
+    app = tried(stripes(3, 170, 330), by="ferret")
     pixels = decode(picture(3, 170, 330))
     for press, place in {"scale_50_box": None, "paste": None, "moved": (0.1, 0.9, 2.0)}.items():
         if place is None:
@@ -281,10 +295,10 @@ def test_a_strip_has_a_block_of_each_verdicts_colour():
     assert [tuple(block) for block in blocks] == [(*rgb(colour), 255) for colour in expected]
 
 
-def test_a_picture_that_was_halved_gets_no_answer(open_page, home):
+def test_a_picture_that_was_halved_gets_no_answer(tried, home):
     write_detector(home, "ferret", make_ferret())
     buffer = io.BytesIO()
     Image.new("L", (5000, 5000), 90).save(buffer, "JPEG")
-    app = upload(open_page("try_picture", by="ferret"), ("large.jpg", buffer.getvalue(), "image/jpeg"))
-    assert [title.value for title in app.title] == [judged.ORDINARY["halved"]]
+    app = tried(("large.jpg", buffer.getvalue(), "image/jpeg"), by="ferret")
+    assert titles(app) == [judged.ORDINARY["halved"]]
     assert "24.5 million" in words(app)

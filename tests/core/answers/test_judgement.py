@@ -25,6 +25,8 @@ from core.storage.seals import SEAL, sealed
 from core.studies.study import StudyError
 from tests.conftest import make_detector, resaved, textured, write_detector
 
+READY = prepare_pixels(np.zeros((32, 32, 3), np.uint8), Preprocessing(32))
+
 
 def threshold(fake=60, real=1, *, detector="f", run="r@s"):
     """A threshold that catches so many of 100 FAKE and of 100 REAL images."""
@@ -54,16 +56,14 @@ def test_only_pictures_of_the_detectors_size_are_in_scope(size, steps, scope):
     "fake, real, scope", [(50, 1, "in scope"), (49, 1, "weak"), (50, 2, "weak"), (100, 0, "in scope")]
 )
 def test_a_threshold_answers_only_if_it_is_useful(fake, real, scope):
-    ready = prepare_pixels(np.zeros((32, 32, 3), np.uint8), Preprocessing(32))
-    assert scope_of(ready, threshold(fake, real)) == scope
-    assert scope_of(ready, None) == "unmeasured"
+    assert scope_of(READY, threshold(fake, real)) == scope
+    assert scope_of(READY, None) == "unmeasured"
 
 
 def test_fake_like_needs_a_margin_below_the_threshold_after_every_saving():
-    ready = prepare_pixels(np.zeros((32, 32, 3), np.uint8), Preprocessing(32))
-    assert judge(ready, threshold(), [-1.5, -1.2]).answer == "FAKE-like"
+    assert judge(READY, threshold(), [-1.5, -1.2]).answer == "FAKE-like"
     for margins in ([-1.5, -0.9], [-1.0, -2.0]):
-        assert judge(ready, threshold(), margins).answer == "Nothing found"
+        assert judge(READY, threshold(), margins).answer == "Nothing found"
 
 
 @pytest.mark.parametrize("images", [400, 1000, 2500])
@@ -83,10 +83,8 @@ def test_scores_are_the_largest_margin_of_the_picture_and_its_savings():
     detector, pixels = make_detector(), textured(3, fine=True, seed=3)
     own = []
     for image in pixels:
-        versions = [image]
-        for kind, options in [("JPEG", {"quality": 95}), ("JPEG", {"quality": 85}), ("JPEG", {"quality": 75}),
-                              ("WEBP", {"quality": 80, "method": 0})]:  # fmt: skip
-            versions.append(resaved(image, kind, **options))
+        versions = [image, *(resaved(image, "JPEG", quality=quality) for quality in (95, 85, 75))]
+        versions.append(resaved(image, "WEBP", quality=80, method=0))
         own.append(detector.margins(np.stack(versions)).max())
     np.testing.assert_allclose(scores(detector, pixels), own, atol=1e-5)
 

@@ -18,6 +18,10 @@ def made(name, rows=slice(None)):
     return make_version(VERSIONS[name], PIXELS[rows], HASHES[rows], AMPLITUDE)
 
 
+def spectrum(pixels):
+    return fft.fft2(pixels.astype(float), axes=(1, 2))
+
+
 @pytest.mark.parametrize("name", VERSIONS)
 def test_an_image_is_the_same_whatever_stands_beside_it(name):
     whole = made(name)
@@ -28,8 +32,8 @@ def test_an_image_is_the_same_whatever_stands_beside_it(name):
 @pytest.mark.parametrize("name, kept", [("low-8", "coarse"), ("high-8", "fine")])
 def test_passes_keep_one_side_of_the_spectrum(name, kept):
     radius = np.hypot(*np.meshgrid(np.fft.fftfreq(32) * 32, np.fft.fftfreq(32) * 32))
-    power = np.abs(fft.fft2(made(name).astype(float), axes=(1, 2))) ** 2
-    before = np.abs(fft.fft2(PIXELS.astype(float), axes=(1, 2))) ** 2
+    power = np.abs(spectrum(made(name))) ** 2
+    before = np.abs(spectrum(PIXELS)) ** 2
     for band, is_kept in (((radius > 0) & (radius <= 7), kept == "coarse"), (radius > 9, kept == "fine")):
         share = power[:, band].sum() / before[:, band].sum()
         assert share > 0.95 if is_kept else share < 0.02
@@ -46,13 +50,13 @@ def test_grey_and_mean_colours_are_those_of_pillow():
 
 
 def test_spectrum_and_phase_are_parted():
-    before = fft.fft2(PIXELS.astype(float), axes=(1, 2))[:, 1:8, 1:8]
+    before = spectrum(PIXELS)[:, 1:8, 1:8]
     strong = np.abs(before) > np.quantile(np.abs(before), 0.5)
-    after = fft.fft2(made("amplitudes").astype(float), axes=(1, 2))[:, 1:8, 1:8]
+    after = spectrum(made("amplitudes"))[:, 1:8, 1:8]
     assert np.corrcoef(np.abs(after)[strong], np.abs(before)[strong])[0, 1] > 0.95
     turned = np.angle(after / before)[strong]
     assert abs(np.exp(1j * turned).mean()) < 0.15
-    again = fft.fft2(made("phase").astype(float), axes=(1, 2))[:, 1:8, 1:8]
+    again = spectrum(made("phase"))[:, 1:8, 1:8]
     assert np.abs(np.exp(1j * np.angle(again / before)) - 1)[strong].mean() < 0.1
     # the same strength in all images
     assert np.abs(again).std(axis=0).mean() < 0.1 * np.abs(before).std(axis=0).mean()

@@ -345,41 +345,28 @@ def test_a_chart_is_labelled_where_its_axes_and_curves_are():
     # a line across at each share, with its share left of it, and beneath it where it stands on the other axis
     [levels] = [group for colour, group in lines.items() if colour not in ("#111111", "#222222")]
     texts = [
-        (
-            "".join(node.itertext()),
-            node.get("text-anchor"),
-            node.get("fill"),
-            float(node.get("x")),
-            float(node.get("y")),
-        )
+        ("".join(node.itertext()), node.get("text-anchor"), float(node.get("x")), float(node.get("y")))
         for node in shapes(chart.url, "text")
     ]
+    places = {text[:2]: text[2:] for text in texts}
     for share, (ends, _) in zip((0, 0.2, 0.4, 0.6, 0.8, 1), levels, strict=True):
         level = bottom + share * (top - bottom)
         assert ends == [(left, pytest.approx(level, abs=0.1)), (right, pytest.approx(level, abs=0.1))]
-        below, beside = sorted(
-            (text for text in texts if text[0] == f"{share:.0%}"), key=lambda text: text[1], reverse=True
-        )
-        assert below[1] == "middle"
-        assert below[3] == pytest.approx(left + share * (right - left), abs=0.1)
-        assert bottom + 10 < below[4] < bottom + 25
-        assert beside[1] == "end"
-        assert left - 15 < beside[3] < left
-        assert level < beside[4] < level + 8
-    by_text = {text[0]: text for text in texts}
-    _, anchor, _, x, y = by_text["across"]
-    assert (anchor, x) == ("middle", pytest.approx((left + right) / 2, abs=0.1))
+        below = (pytest.approx(left + share * (right - left), abs=0.1), pytest.approx(bottom + 17, abs=8))
+        assert places[f"{share:.0%}", "middle"] == below
+        assert places[f"{share:.0%}", "end"] == (pytest.approx(left - 8, abs=7), pytest.approx(level + 4, abs=4))
+    x, y = places["across", "middle"]
+    assert x == pytest.approx((left + right) / 2, abs=0.1)
     assert bottom + 25 < y < height
-    _, anchor, _, x, y = by_text["up"]
-    assert anchor == "start"
+    x, y = places["up", "start"]
     assert 0 < x < left
     assert 12 < y < top
     # the curves' names, in their colours, lie above each other within the axes, in their order
-    names = [by_text[curve.name] for curve in curves]
-    assert [(text[1], text[2]) for text in names] == [("end", curve.colour) for curve in curves]
-    assert all(right - 20 < text[3] < right for text in names)
-    heights = [text[4] for text in names]
-    assert heights == sorted(heights)
+    colours = {"".join(node.itertext()): node.get("fill") for node in shapes(chart.url, "text")}
+    assert [colours[curve.name] for curve in curves] == [curve.colour for curve in curves]
+    names = [places[curve.name, "end"] for curve in curves]
+    assert all(right - 20 < x < right for x, _ in names)
+    heights = [y for _, y in names]
     assert (np.diff(heights) > 13).all()
     assert bottom - 20 < heights[-1] < bottom
     [circle] = shapes(chart.url, "circle")

@@ -93,10 +93,9 @@ def test_a_slide_tells_the_reason_and_shows_both_pictures_and_the_maps(made):
         *("http://here/mistakes?id=a", "A random map", GRADCAM.title, INTEGRATED_GRADIENTS.title),
     ):
         assert text in written
-    # each picture carries its verdict in its lower corner, and is itself above it
+    # each picture is itself above its verdict
     for number, side in enumerate(sides):
         x = MARGIN + number * (PICTURE + GAP)
-        assert any(text == side.verdict and x <= at[0] < x + PICTURE for text, at in Recorded.texts)
         picture = Image.fromarray(enlarged(side.image, PICTURE)).resize((PICTURE, PICTURE))
         half = PICTURE // 2
         assert_array_equal(drawn[TOP : TOP + half, x : x + PICTURE], np.asarray(picture)[:half])

@@ -121,13 +121,6 @@ def test_orders(table, sort):
     assert table["id"].iloc[find_rows(table, Filter(sort=sort))].tolist() == expected["id"].tolist()
 
 
-def test_missing_values_come_last_and_fit_no_range(table):
-    table.loc[:9, "red"] = np.nan
-    for sort in ("red", "-red"):
-        assert table["red"].iloc[find_rows(table, Filter(sort=sort))].isna().to_numpy()[-10:].all()
-    assert len(find_rows(table, Filter().ranging("red", low=0))) == len(table) - 10
-
-
 def test_a_filter_comes_back_from_its_url(table):
     wanted = Filter(tag="odd ones", name="0 (2)", threshold=0.31, sort="-fine_detail", page=3, per_page=96)
     wanted = (

@@ -142,9 +142,3 @@ def test_pictures_are_counted_that_were_not_seen_at_their_own_size():
     assert count_resized(replace(run, manifest=about | {"detector_sha256": SCORES})) == nothing
     unknown = run.predictions.assign(width=np.where(np.arange(14) < 9, np.nan, width))
     assert count_resized(replace(run, predictions=unknown)) == {"shrunk": 5, "enlarged": 0}
-
-
-def test_a_public_detectors_false_alarms_elsewhere_are_told(monkeypatch):
-    monkeypatch.setattr("core.runs.warnings.caution_of", lambda manifest: f"Careful with {manifest['known']}.")
-    run = run_of([[480, 20], [20, 480]])
-    assert warnings_of(replace(run, manifest={"known": "d"})) == ["Careful with d."]

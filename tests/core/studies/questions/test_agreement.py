@@ -16,7 +16,7 @@ from core.studies.questions import agreement
 from core.studies.questions.agreement import compute, conclude, make_study
 from core.studies.shared.explanations import Pass
 from core.studies.study import Context
-from tests.core.trust_cues import made_run
+from tests.core.trust_cues import cell_means, made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 SIZE = 80
@@ -74,7 +74,7 @@ def test_the_numbers_are_scipys_toward_the_verdict(run, monkeypatch):
     for row in (2, 7):
         sign, mates = (1, range(1, SIZE, 2)) if row % 2 else (-1, range(0, SIZE, 2))
         own, *others = [
-            values.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() * sign
+            cell_means(values) * sign
             for values in (lime[row], *enlarged(run.maps)[[row, *(mate for mate in mates if mate != row)]])
         ]
         ranks = np.array([spearmanr(own, other)[0] for other in others])

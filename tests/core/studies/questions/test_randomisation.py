@@ -14,7 +14,7 @@ from core.explainers.lime.lime import LIME
 from core.studies.questions import randomisation
 from core.studies.questions.randomisation import compute, conclude, levels_for, make_study, randomisation_summary
 from core.studies.shared.groups import Cells
-from tests.core.trust_cues import explain_lime_by, made_run
+from tests.core.trust_cues import cell_means, explain_lime_by, made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 PARAMETERS = {**make_study().parameters, "networks": 3, "others": 5, "lime_others": 3}
@@ -34,7 +34,7 @@ def by_map(detector, image, _settings=None):
 
 def by_edges(_detector, image, _settings):
     """An explanation that knows nothing of the detector."""
-    return edge_map(image).reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel().astype(np.float32)
+    return cell_means(edge_map(image)).astype(np.float32)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -92,7 +92,7 @@ def test_every_number_is_scipys_without_its_sign(source, monkeypatch):
         ranks = [abs(spearmanr(lime, by_map(random, context.pixels[mate]))[0]) for mate in mates[:3]]
         assert table.loc[at, "lime_other_rank"] == pytest.approx(np.mean(ranks), abs=0.02)
         for name, values, size in (("gradcam", own, 8), ("lime", lime, 4)):
-            edges = edge_map(image).reshape(32 // size, size, 32 // size, size).mean(axis=(1, 3)).ravel()
+            edges = cell_means(edge_map(image), size)
             assert table.loc[at, f"{name}_edges_rank"] == pytest.approx(abs(spearmanr(values, edges)[0]), abs=0.02)
 
 

@@ -11,7 +11,7 @@ from core.explainers.lime.lime import LIME, LimeSettings
 from core.studies.questions import stability
 from core.studies.questions.stability import add_noise, compute, make_study
 from core.studies.shared.groups import Cells
-from tests.core.trust_cues import explain_lime_by
+from tests.core.trust_cues import cell_means, explain_lime_by
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 PARAMETERS = {**make_study().parameters, "others": 5, "lime_others": 3}
@@ -19,7 +19,7 @@ PARAMETERS = {**make_study().parameters, "others": 5, "lime_others": 3}
 
 def by_image(image):
     """An explanation that has no seed: float64 (64,), the mean red of each cell."""
-    return np.asarray(image[..., 0].reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel(), np.float64)
+    return cell_means(image[..., 0])
 
 
 def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(source, monkeypatch):
@@ -69,5 +69,5 @@ def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_com
     before = LIME.explain_fully(context.detector, image, settings)
     after = LIME.explain_fully(context.detector, add_noise(image, seed=(0, row)), settings, regions=before.regions)
     assert_array_equal(after.regions, before.regions)
-    cells = [explanation.map.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for explanation in (before, after)]
+    cells = [cell_means(explanation.map) for explanation in (before, after)]
     assert table["lime_kept_rank"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)
