@@ -236,13 +236,6 @@ def test_answers_are_tried_on_pictures_noise_black_and_white(change, outputs, se
         check_outputs(detector)
 
 
-def test_as_many_classes_are_named_as_there_are_outputs(tmp_path):
-    (tmp_path / "graph.onnx").write_bytes(make_graph(outputs=3))
-    request = Request(str(tmp_path / "graph.onnx"), classes=("FAKE", "REAL"), preprocess=SAID, outputs="logits")
-    with pytest.raises(ValueError, match="gives 3 outputs for 2 classes; name as many with --classes"):
-        build_from(request)
-
-
 @pytest.mark.parametrize(
     "missed, accused, usable", [(0, 0, True), (3, 1, True), (9, 4, True), (9, 5, False), (10, 6, False)]
 )

@@ -11,7 +11,7 @@ from torch import nn
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Classes
-from core.detectors.target_layers import expose_tokens, find_layers, margin_map, parts_of, to_grid, weights_sha256
+from core.detectors.target_layers import expose_tokens, find_layers, margin_map, parts_of, weights_sha256
 from core.images.preprocessing import Preprocessing
 from tests.conftest import noise
 
@@ -107,15 +107,6 @@ def test_parts_are_children_with_weights_and_a_single_one_is_split():
     lone = nn.Sequential(nn.Linear(2, 2))
     assert parts_of(lone) == {"0": lone[0]}
     assert parts_of(nn.Sequential(nn.Sequential(body)))["0.0.0"] is body[0]
-
-
-def test_tokens_become_the_grid_that_the_last_of_them_fill():
-    tokens = torch.arange(2 * 11 * 3).view(2, 11, 3)
-    grid = to_grid(tokens)
-    assert grid.shape == (2, 3, 3, 3)
-    for row in range(3):
-        for column in range(3):
-            assert torch.equal(grid[:, :, row, column], tokens[:, 2 + 3 * row + column])
 
 
 def test_a_margin_map_of_a_linear_head_is_the_layer_weighted_by_it():

@@ -31,16 +31,8 @@ def request_of(folder, network, name, **said):
 
 def added_as_suggested(folder, request, capsys):
     """Add without preprocessing, which is refused, and again with the options that the error shows."""
-    words = [
-        "add",
-        "d",
-        request.source,
-        "--weights",
-        str(request.weights),
-        "--classes",
-        ",".join(request.classes or ()),
-    ]
-    words += ["--out", str(folder), *(["--fake-classes", ",".join(request.fake)] if request.fake else [])]
+    words = ["add", "d", request.source, "--weights", str(request.weights), "--classes", ",".join(request.classes)]
+    words += ["--fake-classes", ",".join(request.fake or request.classes[:1]), "--out", str(folder)]
     assert detectors.main(words) == 2
     said = capsys.readouterr().err
     assert "does not say everything; say it with --size, --crop, --interpolation, --mean, --std;" in said

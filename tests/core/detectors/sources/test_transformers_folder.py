@@ -107,7 +107,6 @@ def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path, said
         (transformers.LevitImageProcessor(size={"shortest_edge": 64}), {}),
         (transformers.ViTImageProcessor(do_resize=False), {}),
     ],
-    ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_ways_to_make_a_square(tmp_path, processor, expected):
     processor.save_pretrained(tmp_path)
