@@ -161,7 +161,7 @@ def _experiment(experiment: Probe, frames: Mapping[str, Frame], measured: Measur
             "label": strength_words(column, side),
             "changed": frames[column],
             "control": frames.get(control or ""),
-            "against": "" if control is None else f"A control, as large: {probe_columns()[control][0].inline}",
+            "against": "" if control is None else f"Control, as large a change: {probe_columns()[control][0].inline}",
             "shares": _shares(column, measured),
         })  # fmt: skip
     assert experiment.dial is not None  # noqa: S101 - those without are not on the dial

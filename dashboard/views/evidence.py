@@ -106,7 +106,7 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
                     draw_strip(opened, strongest)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Other pictures", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
-        st.caption("Control: as large. Seam: where moved blocks meet.")
+        st.caption("Control: another change, as large. Seam: where moved blocks meet.")
 
 
 def _effect(finding: Finding) -> float:
