@@ -1,5 +1,6 @@
 """The cache of image sets: every file is decoded once, and from then on memory-mapped."""
 
+import io
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,8 +24,8 @@ from core.images.preprocessing import Preprocessing
 from core.images.shrinking import WHOLE
 from core.images.sources import Source, open_source
 from core.images.statistics import FILE_FACTS, STATISTICS, image_statistics
-from core.storage.limits import ContractError, digest_of, is_text, open_file, printable
-from core.storage.seals import read_folder, read_manifest, write_folder
+from core.storage.limits import ContractError, digest_of, is_text, printable
+from core.storage.seals import read_folder, read_manifest, read_sealed, write_folder
 from core.storage.shards import Engine, Report, compute_shards
 
 KIND = "image cache"
@@ -254,8 +255,7 @@ def open_cache(cache: Path) -> ImageSet:
         read_folder(cache, KIND)
     if (cache / PIXELS).stat().st_size != size:
         raise ContractError(f"{cache / PIXELS} has another size than was written")
-    with open_file(cache / ROWS) as opened:
-        rows = pd.read_parquet(opened)
+    rows = pd.read_parquet(io.BytesIO(read_sealed(cache, ROWS, about, kind=KIND)))
     pixels = np.memmap(cache / PIXELS, np.uint8, "r", shape=shape)
     return ImageSet(about["name"], about["split"], pixels, rows, about["fingerprint"], tuple(about["skipped"]))
 
