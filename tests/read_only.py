@@ -10,8 +10,12 @@ import os
 import sys
 from pathlib import Path
 
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
-VERSION, BENEATH, NO_NEW_PRIVILEGES = 1, 1, 38
+CREATE_RULESET = 444
+ADD_RULE = 445
+RESTRICT_SELF = 446
+VERSION = 1
+BENEATH = 1
+NO_NEW_PRIVILEGES = 38
 # write, remove and make files and folders of every kind, and since the third version truncate them
 WRITES = 0b1_1111_1111_0010 | 1 << 14
 # sockets and devices are no part of the tree

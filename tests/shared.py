@@ -18,7 +18,8 @@ def made_once(factory, name, make):
     """
     # each worker's own folder lies in the session's
     session = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
-    folder, whole = session / name, session / f"{name}.whole"
+    folder = session / name
+    whole = session / f"{name}.whole"
     with FileLock(session / f"{name}.lock"):
         if not whole.exists():
             # what another has left half made

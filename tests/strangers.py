@@ -14,7 +14,9 @@ from core.storage.limits import MANIFEST
 from core.studies.store import read_study, write_study
 from tests import damage as d
 
-RUN, DETECTOR, TRAP_DETECTOR = "sample@sample-test", "sample", "![b](x) **sample**"
+RUN = "sample@sample-test"
+DETECTOR = "sample"
+TRAP_DETECTOR = "![b](x) **sample**"
 # the same without maps and features
 BARE = "bare@sample-test"
 TAG = "![b](//{host}/tag.png)"

@@ -33,7 +33,8 @@ def test_what_ships_is_sealed(folder):
 def test_runs_are_whole_and_their_numbers_follow_from_their_predictions(name):
     run = read_run(RUNS[name])
     assert run.sealed
-    given, derived = run.manifest["metrics"]["all"], metrics(run.predictions)
+    given = run.manifest["metrics"]["all"]
+    derived = metrics(run.predictions)
     assert given.pop("auroc") == pytest.approx(derived.pop("auroc"), abs=1e-12)
     assert given == derived
     detector = load_detector(find_detectors(SHIPPED)[run.manifest["detector"]], device="cpu")
@@ -52,7 +53,8 @@ def test_cifake_s_test_images_are_those_of_its_runs(name, cifake_test):
     assert find_pictures(run, [cifake_test]).found == len(run) == 20_000
     for column in ("id", "name", "sha256", "category", "is_repeat"):
         assert list(cifake_test.rows[column]) == list(run.predictions[column])
-    given, expected = cifake_test.rows[list(STATISTICS)], run.predictions[list(STATISTICS)]
+    given = cifake_test.rows[list(STATISTICS)]
+    expected = run.predictions[list(STATISTICS)]
     # the last bits depend on the machine: those that ship are those of the run that is opened first
     assert given.equals(expected) or name != "swift@cifake-test"
     assert_allclose(given, expected, rtol=1e-6, atol=1e-6)
@@ -66,7 +68,8 @@ def test_cifake_s_facts_are_those_of_its_pixels(cifake_test):
 @pytest.mark.parametrize("name, promised", [("swift", 0.97), ("strong", 0.98)])
 def test_verdicts_on_cifake_are_as_good_as_promised(name, promised):
     frame = read_run(RUNS[f"{name}@cifake-test"]).predictions
-    truth, verdict = frame["label"].astype(str), frame["predicted"].astype(str)
+    truth = frame["label"].astype(str)
+    verdict = frame["predicted"].astype(str)
     assert len(frame) == 20_000
     assert accuracy_score(truth, verdict) >= promised
     assert all(f1_score(truth, verdict, pos_label=label) > promised - 0.005 for label in ("FAKE", "REAL"))
@@ -75,7 +78,8 @@ def test_verdicts_on_cifake_are_as_good_as_promised(name, promised):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_predictions_are_recomputed(name, cifake_test):
-    run, images = read_run(RUNS[name]), cifake_test if name in ON_CIFAKE else load_image_set("sample", "test")
+    run = read_run(RUNS[name])
+    images = cifake_test if name in ON_CIFAKE else load_image_set("sample", "test")
     assert images.fingerprint == run.manifest["set_fingerprint"]
     rows = np.random.default_rng(0).choice(len(images), 500, replace=False)
     detector = load_detector(find_detectors(SHIPPED)[run.manifest["detector"]], device="cpu")

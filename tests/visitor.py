@@ -221,7 +221,8 @@ class Visitor:
             future.set_result(answer)
 
     def _take_auto_rerun(self, message):
-        fragment, interval = message.auto_rerun.fragment_id, message.auto_rerun.interval
+        fragment = message.auto_rerun.fragment_id
+        interval = message.auto_rerun.interval
         if fragment not in self._timers:
             self._timers[fragment] = asyncio.create_task(self._poll(fragment, interval))
 

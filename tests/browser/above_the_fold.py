@@ -18,7 +18,8 @@ from tests.server import running_server
 
 SIZES = {1440: 900, 900: 900, 390: 844}
 LISTED = [name for name, page in PAGES.items() if page.is_listed]
-MOST_WORDS, MOST_NUMBERS = 120, 12
+MOST_WORDS = 120
+MOST_NUMBERS = 12
 # shadow roots are open, so their text is walked, too
 COUNT = """() => {
   const main = document.querySelector('[data-testid=stMain]')

@@ -174,8 +174,10 @@ def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(page, addre
     expect(page.get_by_role("img", name=re.compile("Resized with bicubic"))).to_be_in_viewport()
     # the score that is not to be believed
     assert not re.search(r"p\(REAL\)|\d% sure", page.locator("[data-testid=stMain]").inner_text())
-    square, spoken = page.locator(".crop .square"), page.locator(".crop .spoken")
-    middle, first = crop.get_attribute("aria-label"), square.get_attribute("style")
+    square = page.locator(".crop .square")
+    spoken = page.locator(".crop .spoken")
+    middle = crop.get_attribute("aria-label")
+    first = square.get_attribute("style")
     crop.press("+")
     assert square.get_attribute("style") != first
     crop.press("0")
@@ -339,7 +341,8 @@ def test_from_a_cell_to_a_slide_by_keyboard(page, address, accused):
     with page.expect_download() as waiting:
         page.keyboard.press("Enter")
     with Image.open(waiting.value.path()) as slide:
-        assert (slide.format, slide.size) == ("PNG", (1920, 1080))
+        assert slide.format == "PNG"
+        assert slide.size == (1920, 1080)
 
 
 def test_a_case_by_keys_alone(page, address, accused):

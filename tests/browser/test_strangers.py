@@ -96,7 +96,8 @@ def test_pages(watched, app, strange, page):
         watched.wait_for_timeout(500)
         assert watched.get_by_test_id("stException").count() == 0
         # a model card is Markdown, may have links, and has no pictures
-        card, links = watched.locator("[data-testid=stExpander]"), f"a[href*='{HOST}']"
+        card = watched.locator("[data-testid=stExpander]")
+        links = f"a[href*='{HOST}']"
         assert watched.locator(f"img[src*='{HOST}']").count() == 0
         assert watched.locator(f"{links}, {MARKUP}").count() == card.locator(f"{links}, {MARKUP}").count()
         shown = read(watched)
@@ -106,7 +107,8 @@ def test_pages(watched, app, strange, page):
 
 
 def test_a_report_and_an_exported_explanation(watched, strange, tmp_path):
-    run, text = read_run(strange / "runs" / RUN), payload(HOST)
+    run = read_run(strange / "runs" / RUN)
+    text = payload(HOST)
     (tmp_path / "report.html").write_text(report_of(run, **gather(run)), encoding="utf-8")
     image = np.zeros((32, 32, 3), np.uint8)
     explained = html_of([(stored_map(run, 0, image), Style())], title=text, notes=[text])

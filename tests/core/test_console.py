@@ -142,7 +142,8 @@ def test_a_command_ends_in_one_sentence_and_a_status(text, status, out, err):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False, text=True,
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )  # fmt: skip
-    assert (ended.returncode, ended.stdout) == (status, out)
+    assert ended.returncode == status
+    assert ended.stdout == out
     assert err in ended.stderr
     assert len(ended.stderr.splitlines()) == bool(err) or status == 1
 
@@ -163,7 +164,9 @@ def test_a_command_ends_in_one_sentence_and_a_status(text, status, out, err):
 def test_a_reader_that_goes_away_ends_a_command_quietly(words, reader, read):
     line = f"{sys.executable} {words} | {reader}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, read, "")
+    assert done.returncode == 0
+    assert done.stdout == read
+    assert done.stderr == ""
 
 
 def test_serve_starts_where_the_servers_settings_are(tmp_path, monkeypatch):

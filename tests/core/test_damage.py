@@ -17,12 +17,11 @@ from core.studies.store import read_study
 from tests import damage as d
 from tests.home import make_home
 
-RUN, DETECTOR = "tiny@made-test", "tiny"
-WEIGHTS, TABLE, STUDY = (
-    f"detectors/{DETECTOR}/weights.safetensors",
-    f"runs/{RUN}/predictions.parquet",
-    f"runs/{RUN}/studies/brightness.parquet",
-)
+RUN = "tiny@made-test"
+DETECTOR = "tiny"
+WEIGHTS = f"detectors/{DETECTOR}/weights.safetensors"
+TABLE = f"runs/{RUN}/predictions.parquet"
+STUDY = f"runs/{RUN}/studies/brightness.parquet"
 ARRAYS = tuple(f"runs/{RUN}/{name}.npy" for name in ("maps", "features", "images"))
 FILES = (*(f"{of}/{MANIFEST}" for of in (f"detectors/{DETECTOR}", f"runs/{RUN}")), WEIGHTS, TABLE, *ARRAYS, STUDY)
 DAMAGES = {
@@ -105,7 +104,8 @@ FORGED = {
 @pytest.mark.parametrize("what", FORGED)
 def test_a_forged_file_is_named_and_not_executed(home, tmp_path, what):
     name, forge = FORGED[what]
-    file, mark = home / name, tmp_path / "executed"
+    file = home / name
+    mark = tmp_path / "executed"
     file.write_bytes(forge(mark))
     if file.parent.name != "studies":
         d.reseal(file.parent)
@@ -138,7 +138,8 @@ def test_a_manifest_of_another_form_is_named(home, what):
 
 
 def test_a_type_that_would_be_unpickled_is_read_as_the_plain_column(home, tmp_path):
-    mark, table = tmp_path / "executed", pd.read_parquet(home / TABLE)
+    mark = tmp_path / "executed"
+    table = pd.read_parquet(home / TABLE)
     (home / TABLE).write_bytes(d.with_python_type(table, mark))
     d.reseal((home / TABLE).parent)
     assert read_run(home / "runs" / RUN).predictions["margin"].equals(table["margin"])

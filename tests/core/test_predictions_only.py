@@ -62,7 +62,9 @@ def source(tmp_path_factory):
 @pytest.mark.parametrize("method", explainers(), ids=lambda method: method.name)
 def test_every_method_explains_it_or_says_why_not(source, method):
     context = source.open()
-    assert (context.run.maps, context.run.features, context.run.target_layer) == (None, None, None)
+    assert context.run.maps is None
+    assert context.run.features is None
+    assert context.run.target_layer is None
     reason = method.unavailable(context.detector)
     assert ("gives predictions only" in reason) == (method.needs != {Capability.PREDICTIONS})
 
@@ -90,7 +92,8 @@ def test_lime_is_judged(source):
     curves = read_study(study_path(source.run, "faithfulness"), run).table.query("method == 'lime'")
     assert curves["area"].notna().all()
     # another image's map, of the same cell, is LIME's too
-    context, cells = source.open(), Cells(run)
+    context = source.open()
+    cells = Cells(run)
     grid = segment(context.pixels[3], method="grid", n_segments=64)
     scores = scores_of(context, cells, 3, grid=grid, passes={}, seed=0)
     other = LIME.explain_fully(context.detector, context.pixels[cells.others(3, 1)[0]]).map * cells.signs[3]

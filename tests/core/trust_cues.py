@@ -84,7 +84,8 @@ def write_source(home, detector, images):
 
 def made_run(label, called, *, maps=None, **columns):
     """A run in memory with the ids "0", "1", ..., random maps where none are given, and further columns."""
-    size, generator = len(label), np.random.default_rng(0)
+    size = len(label)
+    generator = np.random.default_rng(0)
     margins = generator.uniform(0.5, 4, size).astype(np.float32) * np.where(np.asarray(called) == "REAL", 1, -1)
     predictions = pd.DataFrame(
         {

@@ -25,7 +25,8 @@ def add_studies(home, *names):
     source = Source(home / "runs" / "tiny@seen-test", home / "detectors" / "tiny")
     manifest = (source.run / MANIFEST).read_text(encoding="utf-8")
     for name in names:
-        study, file = find_study(name), study_path(source.run, name)
+        study = find_study(name)
+        file = study_path(source.run, name)
         # tests put another computation in place of a study's
         key = (manifest, name, study.compute, *study.columns)
         if key in _MADE and not file.exists():

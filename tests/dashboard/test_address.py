@@ -139,8 +139,10 @@ def test_widgets_show_and_set_the_address():
     widgets = (off, on, letter, number)
     assert [widget.label for widget in widgets] == ["Off", "On", "Letter", "Number"]
     assert [widget.value for widget in widgets] == [False, True, "y", 2]
-    assert (letter.options, number.options) == (["First", "Second"], ["1", "2"])
-    assert (off.help, letter.help) == ("Off at first.", "One of two.")
+    assert letter.options == ["First", "Second"]
+    assert number.options == ["1", "2"]
+    assert off.help == "Off at first."
+    assert letter.help == "One of two."
     assert letter.proto.required
     assert app.caption[0].value == "False True y 2"
     for widget, value in zip(widgets, (True, False, "x", 1), strict=True):

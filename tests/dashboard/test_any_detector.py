@@ -11,7 +11,9 @@ from tests.dashboard.conftest import PAGES, at_page
 from tests.dashboard.test_pages import settled, words
 from tests.shared import made_once
 
-PLAIN, SCORES, TABLE = "plain@set-test", f"{NAME}@set-test", "theirs@set-test"
+PLAIN = "plain@set-test"
+SCORES = f"{NAME}@set-test"
+TABLE = "theirs@set-test"
 
 
 @pytest.fixture(scope="module")

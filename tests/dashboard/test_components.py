@@ -45,7 +45,9 @@ def test_findings_open_with_the_page():
 
 def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch):
     pixels = noise(50, 70)
-    png, busy, decoded = encode_png(pixels), threading.Lock(), []
+    png = encode_png(pixels)
+    busy = threading.Lock()
+    decoded = []
 
     def watched(data):
         assert busy.acquire(blocking=False)
@@ -175,8 +177,11 @@ def test_a_session_asks_in_its_own_name_about_the_pixels_that_it_hands_over(monk
     assert all(isinstance(name, str) for name, *_ in asked)
     assert first[1:3] == second[1:3] == again[1:3]
     assert first[3] is pixels
-    assert (first[1], last[1], last[2].images_sha256) == ("slot", "other", "abc")
+    assert first[1] == "slot"
+    assert last[1] == "other"
+    assert last[2].images_sha256 == "abc"
     asked_for = first[2]
     assert asked_for.images_sha256 == pixels_sha256(pixels)
-    assert (asked_for.detector, asked_for.identity) == (detector.path, detector.identity)
+    assert asked_for.detector == detector.path
+    assert asked_for.identity == detector.identity
     assert asked_for.settings == PredictRequest()

@@ -13,13 +13,15 @@ from tests.visitor import Visitor
 
 pytest.importorskip("resource")
 # that the server may open, and connections that a stranger opens
-DESCRIPTORS, CONNECTIONS = 160, 200
+DESCRIPTORS = 160
+CONNECTIONS = 200
 # half a head, and half a second one
 BEGINNINGS = (b"GET / HTTP/1.1\r\nX-", b"GET /_stcore/health HTTP/1.1\r\nHost: localhost\r\n\r\nGET")
 
 
 def test_they_are_closed_and_visitors_come_in(made_home, tmp_path):
-    log, port = tmp_path / "log", free_port()
+    log = tmp_path / "log"
+    port = free_port()
     serve = [sys.executable, "-m", "dashboard", "--server.headless", "true", "--server.port", str(port)]
     command = ["bash", "-c", f'ulimit -n {DESCRIPTORS}; exec "$@"', "bash", *serve]
     environment = os.environ | {"TELLTALE_HOME": str(made_home), "TELLTALE_CACHE": str(tmp_path)}

@@ -56,7 +56,8 @@ def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake, tmp_path):
 
 
 def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path, monkeypatch):
-    first_done, may_go_on = threading.Event(), threading.Event()
+    first_done = threading.Event()
+    may_go_on = threading.Event()
 
     def slowly(data, split, *, progress, **options):
         progress(1, 4)
@@ -169,7 +170,8 @@ def test_only_the_splits_that_some_run_lacks_are_read(home, cifake, cifake_run):
 
 
 def test_what_is_there_at_the_start_is_read_once_it_is_asked_for(tmp_path, monkeypatch):
-    read, seen = [], []
+    read = []
+    seen = []
 
     def load(data, split, *, skip_bad, fit, progress):
         read.append((data, split, skip_bad, fit))

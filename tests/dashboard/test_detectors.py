@@ -69,7 +69,8 @@ def test_the_numbers_follow_the_threshold(open_page, run):
     cut = round(float(run.predictions["p_real"].quantile(0.8)), 2)
     app.slider(key="url.cut").set_value(cut).run()
     after = shown(app)
-    real, called = run.predictions["label"] == "REAL", run.predictions["p_real"] > cut
+    real = run.predictions["label"] == "REAL"
+    called = run.predictions["p_real"] > cut
     assert after["Accuracy"] == percent((real == called).mean())
     assert after["Recall (FAKE)"] == percent((~called[~real]).mean())
     assert after["Precision (REAL)"] == percent(real[called].mean())

@@ -54,7 +54,8 @@ def test_a_second_quick_press_is_none(open_page):
         for _ in range(2):
             button.click().run()
         (game,) = app.session_state["games"].values()
-        assert (len(game["choices"]), game["done"]) == (given, done)
+        assert len(game["choices"]) == given
+        assert game["done"] == done
     assert len(answers()) == 2
 
 
@@ -78,7 +79,8 @@ def test_a_full_disk_stops_nobody_from_playing(open_page, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("you, it", [(a, b) for a in (0, 1, 5, 6, 7) for b in (0, 1, 2)])
 def test_luck_is_what_the_binomial_test_of_the_images_that_one_has_right_says(you, it):
-    truth, both = ["REAL"] * 10, 10 - you - it
+    truth = ["REAL"] * 10
+    both = 10 - you - it
     yours = ["REAL"] * (you + both) + ["FAKE"] * it
     detectors = ["FAKE"] * you + ["REAL"] * (both + it)
     told = compare(truth, yours, detectors)

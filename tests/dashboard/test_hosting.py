@@ -36,7 +36,8 @@ def of(word):
 
 def test_a_linter_finds_nothing():
     done = subprocess.run(["hadolint", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "")
+    assert done.returncode == 0
+    assert done.stdout == ""
 
 
 def test_it_runs_as_nobody_in_particular_and_writes_to_the_cache_alone():
@@ -111,7 +112,9 @@ def document(cache, home):
 def test_it_serves_under_its_name_from_a_read_only_tree(made_home, tmp_path, monkeypatch, way):
     if not available():
         pytest.skip("this kernel cannot take a process the right to write")
-    cache, log, port = tmp_path / "cache", tmp_path / "log", free_port()
+    cache = tmp_path / "cache"
+    log = tmp_path / "log"
+    port = free_port()
     cache.mkdir()
     command, given = way(cache, made_home)
     (check,) = re.findall(r"CMD (\[.*)", of("HEALTHCHECK")[0])

@@ -107,7 +107,8 @@ def test_it_refines_step_by_step_and_shares_the_answer(worker, script):
     for step in (1, 2, 3):
         script.gate(lime())
         status = until(worker, "me", lime(), step / 4)
-        assert (status.state, status.answer) == ("running", (lime(), step))
+        assert status.state == "running"
+        assert status.answer == (lime(), step)
     script.gate(lime())
     answer = until(worker, "me", lime()).answer
     assert ask(worker, "you", lime()).answer is answer
@@ -140,7 +141,8 @@ def test_stop_keeps_what_there_is_and_go_on_begins_again(worker, script):
     ask(worker, "you", lime())
     worker.stop("me", slot)
     status = ask(worker, "me", lime(), slot=slot)
-    assert (status.state, status.answer) == ("stopped", (lime(), 1))
+    assert status.state == "stopped"
+    assert status.answer == (lime(), 1)
     # the other visitor still waits for it, also once the thread has looked who does
     script.gate(PREDICT)
     until(worker, "third", PREDICT)
@@ -213,7 +215,8 @@ def test_a_failure_is_one_sentence_and_the_thread_lives(worker, script, monkeypa
 
     monkeypatch.setattr(jobs, "compute_answer", answer)
     status = answered(worker, "me", request(PREDICT))
-    assert (status.state, status.message) == ("failed", sentence)
+    assert status.state == "failed"
+    assert status.message == sentence
     assert ask(worker, "me", PREDICT).state == "failed"
     worker.go_on("me", "slot")
     assert answered(worker, "me", request(PREDICT)).answer == "fine"
@@ -221,7 +224,8 @@ def test_a_failure_is_one_sentence_and_the_thread_lives(worker, script, monkeypa
 
 def test_visitors_at_once_get_what_they_would_have_alone(made_home):
     folder = made_home / "detectors" / "tiny"
-    detector, threads = load_detector(folder, device="cpu"), torch.get_num_threads()
+    detector = load_detector(folder, device="cpu")
+    threads = torch.get_num_threads()
     images = textured(3, fine=True, seed=4)
     asked = {
         "a": (0, ExplainRequest("lime", LimeSettings(n_samples=128, n_segments=20))),
@@ -230,7 +234,8 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home):
         "i": (2, ExplainRequest("integrated_gradients", IntegratedGradientsSettings(steps=160))),
         "f": (2, PREDICT),
     }
-    worker, statuses = Worker(), {}
+    worker = Worker()
+    statuses = {}
 
     def visit(name):
         number, settings = asked[name]
@@ -311,7 +316,9 @@ def test_who_waits_is_told_how_many_are_before(worker, script):
 
 @pytest.mark.parametrize("cores, threads", [(16, 8), (4, 3), (1, 1), (None, 1)])
 def test_detectors_are_read_once_and_leave_a_core_and_the_precedence_to_pages(monkeypatch, cores, threads):
-    asked, read, numbers = [], [], []
+    asked = []
+    read = []
+    numbers = []
 
     def read_detector(folder):
         read.append(folder)

@@ -71,7 +71,8 @@ def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so():
 
 @pytest.mark.usefixtures("home")
 def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypatch):
-    both, read = Barrier(2), []
+    both = Barrier(2)
+    read = []
 
     def read_together(run, judged, _columns):
         read.append(run.name)
@@ -89,7 +90,8 @@ def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypa
 def test_counts_are_of_what_the_other_filters_find(opened):
     table = opened.table
     wanted = Filter(sort="-p_real", page=2).choosing("category", ["cat"]).choosing("label", ["REAL"])
-    is_cat, is_real = table["category"] == "cat", table["label"] == "REAL"
+    is_cat = table["category"] == "cat"
+    is_real = table["label"] == "REAL"
     np.testing.assert_array_equal(library.counts(opened, wanted), confusion_at(table[is_cat]))
     assert library.choice_counts(opened, wanted, "category") == dict(table["category"][is_real].value_counts())
     assert library.choice_counts(opened, wanted, "label") == dict(table["label"][is_cat].value_counts())
@@ -119,7 +121,8 @@ def test_what_a_filter_finds_is_computed_once_for_all_its_pages(opened):
 
 @pytest.mark.usefixtures("home")
 def test_the_run_is_the_addresss_else_the_sessions_else_one_with_pictures(monkeypatch):
-    blind, seen = "tiny@blind-test", "tiny@seen-test"
+    blind = "tiny@blind-test"
+    seen = "tiny@seen-test"
     for address, session, chosen in ((blind, seen, blind), ("gone", blind, blind), (None, None, seen)):
         monkeypatch.setattr(library.st, "query_params", {"run": address})
         monkeypatch.setattr(library.st, "session_state", {"run": session})
@@ -177,7 +180,9 @@ def test_an_address_adds_columns_and_the_verdicts_of_another_run(home, at):
     assert linked.beside is None
     at(RUN, versus=BLIND)
     both = library.current()
-    assert (both.beside.name, both.linked, both.origin) == (BLIND, (), plain)
+    assert both.beside.name == BLIND
+    assert both.linked == ()
+    assert both.origin == plain
     other = library.open_run(home / "runs" / BLIND).run.predictions["margin"]
     np.testing.assert_allclose(both.table["versus.margin"], other, atol=1e-6)
     assert set(both.studied) > {"versus.margin", *plain.studied}

@@ -53,7 +53,8 @@ def test_cancel_ends_it_and_an_error_is_shown(open_page, home, monkeypatch):
 
 def test_one_command_runs_at_a_time(monkeypatch, tmp_path):
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path))
-    began, status = [], []
+    began = []
+    status = []
 
     def begin(command, **_):
         began.append(command[-1])

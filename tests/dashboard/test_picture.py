@@ -49,7 +49,8 @@ def test_a_picture_is_encoded_once_however_often_it_is_drawn(crisp, monkeypatch)
 
 
 def test_a_picture_is_drawn_once_for_an_answer_and_a_style(tiny_detector, monkeypatch):
-    drawn, shown = [], []
+    drawn = []
+    shown = []
 
     def draw(result, size, **options):
         drawn.append((result, options))

@@ -85,7 +85,8 @@ def test_a_picture_does_what_the_answer_above_it_says(studied, monkeypatch):
 def test_every_image_is_a_point_and_every_group_outlined_and_numbered(open_page, studied, run):
     app = open_page("reads", tab="Patterns", space="maps")
     assert not app.error
-    drawn, table = figure(app), browse_table(run)
+    drawn = figure(app)
+    table = browse_table(run)
     sizes = [int(str(trace["customdata"].get("shape", "0")).split(",")[0]) for trace in drawn["data"]]
     assert sum(sizes) == 60
     clusters = table["clusters.maps_cluster"]

@@ -161,7 +161,11 @@ def test_every_answer_forbids_framing(server):
 
 def largest(*, more=0):
     """Messages with as much in them as a browser may send, or more."""
-    names, states, values, fragment, number = BackMsg(), BackMsg(), BackMsg(), BackMsg(), BackMsg()
+    names = BackMsg()
+    states = BackMsg()
+    values = BackMsg()
+    fragment = BackMsg()
+    number = BackMsg()
     names.file_urls_request.file_names.extend([""] * (MAX_NAMES + more))
     for _ in range(MAX_ENTRIES + more):
         states.rerun_script.widget_states.widgets.add()
@@ -181,7 +185,8 @@ def test_what_a_browser_may_send_is_read_and_nothing_beyond(monkeypatch):
     for message, length in zip(whole, (size - spare, size - spare + 1), strict=True):
         message.rerun_script.query_string = "q" * length
     fits, beyond = (message.SerializeToString() for message in whole)
-    assert (len(fits), len(beyond)) == (size, size + 1)
+    assert len(fits) == size
+    assert len(beyond) == size + 1
     assert [guard.parse(data) for data in (*largest(more=1), b"broken", b"", beyond)] == [None] * 8
     for data in (*largest(), fits, BackMsg(app_heartbeat=True).SerializeToString()):
         assert guard.parse(data).SerializeToString() == data
@@ -202,7 +207,8 @@ def received(**changes):
 
 def served_by_guard(scope, *messages, answers=()):
     """What an app behind the guard is asked with and receives of these messages, and what is sent of its answers."""
-    asked, sent = [], []
+    asked = []
+    sent = []
     coming = iter(messages)
 
     async def serve(scope, receive, send):
@@ -239,7 +245,10 @@ def test_a_request_from_elsewhere_is_answered_as_nobodys_and_no_answer_may_be_fr
 
 @pytest.mark.parametrize("states, letters, costs", [(0, 0, 1), (2 * ENTRIES + 1, 9, 3), (0, 2 * BYTES + 1, 3)])
 def test_messages_beyond_a_pace_wait(monkeypatch, states, letters, costs):
-    request, arrived, waited, clock = BackMsg(app_heartbeat=True), [], [], [1000.0]
+    request = BackMsg(app_heartbeat=True)
+    arrived = []
+    waited = []
+    clock = [1000.0]
     for _ in range(states):
         request.rerun_script.widget_states.widgets.add()
     if letters:
@@ -327,7 +336,8 @@ def test_the_address_of_a_file_stays_good_whoever_draws_pages(server):
             return file, ask_http(server, "GET", "/files/guessed")[0], visitor.troubles
 
     file, status, troubles = in_a_thread(look())
-    assert (status, troubles) == (404, [])
+    assert status == 404
+    assert troubles == []
     # what is given is what the page shows now
     assert set(pd.read_csv(io.BytesIO(file))["predicted"]) == {"FAKE"}
 

@@ -72,7 +72,8 @@ def with_checksums(data):
     at = 8 if data.startswith(b"\x89PNG") else len(data)
     while at + 12 <= len(data):
         end = at + 8 + int.from_bytes(data[at : at + 4], "big")
-        data, at = data[:end] + struct.pack(">I", zlib.crc32(data[at + 4 : end])) + data[end + 4 :], end + 4
+        data = data[:end] + struct.pack(">I", zlib.crc32(data[at + 4 : end])) + data[end + 4 :]
+        at = end + 4
     return data
 
 
@@ -85,19 +86,26 @@ def peak():
 def judge(data, steps):
     """What becomes of an upload: "image", "sentence" or "wrong"; what is said; (height, width, shape that is seen)."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before, begun, shape = peak(), time.process_time(), ()
+    before = peak()
+    begun = time.process_time()
+    shape = ()
     try:
         ready = prepare_pixels(decode(data), steps)
     except ImageError as error:
-        what, fits = str(error), SENTENCE.fullmatch(str(error)) and len(str(error)) < 300
+        what = str(error)
+        fits = SENTENCE.fullmatch(str(error)) and len(str(error)) < 300
         outcome = "sentence" if fits else "wrong"
     except Exception as error:  # noqa: BLE001 - whatever it is, a visitor would see it
-        outcome, what = "wrong", f"{type(error).__name__}: {error}"
+        outcome = "wrong"
+        what = f"{type(error).__name__}: {error}"
     else:
-        what, kept = f"{ready.width} x {ready.height}", len(ready.filters)
+        what = f"{ready.width} x {ready.height}"
+        kept = len(ready.filters)
         fits = ready.pixels.shape == (kept, steps.size, steps.size, 3) and kept in (1, len(RESAMPLING))
-        outcome, shape = "image" if fits else "wrong", (ready.height, ready.width, *ready.pixels.shape[1:])
-    seconds, megabytes = time.process_time() - begun, peak() - before
+        outcome = "image" if fits else "wrong"
+        shape = (ready.height, ready.width, *ready.pixels.shape[1:])
+    seconds = time.process_time() - begun
+    megabytes = peak() - before
     if seconds > SECONDS or megabytes > MEGABYTES:
         return "wrong", f"{seconds:.1f} s and {megabytes:.0f} MB for {what}", shape
     return outcome, what, shape
@@ -121,7 +129,8 @@ def judge_apart(uploads):
         theirs.close()
         try:
             while uploads and ours.poll(PATIENCE):
-                answer, uploads = ours.recv(), uploads[1:]
+                answer = ours.recv()
+                uploads = uploads[1:]
                 yield answer
         except EOFError:
             pass

@@ -122,7 +122,8 @@ class Predicting:
     def do(self, folder, report):
         if self._run(folder).exists():
             return ""
-        full_pass, read_batch = ResNetDetector.full_pass, cache.image_statistics
+        full_pass = ResNetDetector.full_pass
+        read_batch = cache.image_statistics
         begun = {}
 
         def begins(what, pixels):
@@ -176,7 +177,8 @@ def suffer(work, template, expected, **fault):
                 raise RuntimeError(sentence)
             return work.result(folder)
 
-        first, second = in_child(do), in_child(again)
+        first = in_child(do)
+        second = in_child(again)
         problems = []
         if second.error or second.result != expected:
             problems.append(f"corrupt: {second.error or 'another result than without a fault'}")
@@ -190,7 +192,9 @@ def suffer(work, template, expected, **fault):
 
 def trial(name, folder, count, chance):
     """Let `count` writes of a work fail, by both errors and by the size of a file in turn, and kill it as often."""
-    work, template, whole = WORKS[name](), folder / name, folder / f"{name} undisturbed"
+    work = WORKS[name]()
+    template = folder / name
+    whole = folder / f"{name} undisturbed"
 
     def undisturbed(_):
         os.environ["TELLTALE_CACHE"] = str(template / "cache")
@@ -208,7 +212,8 @@ def trial(name, folder, count, chance):
     if outcome.error:
         raise RuntimeError(outcome.error)
     expected, changes = outcome.result
-    counts, problems = Counter(), []
+    counts = Counter()
+    problems = []
     for number in range(2 * count):
         fault = {"at": chance.randint(1, changes), "what": (errno.ENOSPC, errno.EROFS, KILL, KILL)[number % 4]}
         if number % 8 == 0:

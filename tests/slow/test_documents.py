@@ -45,7 +45,8 @@ PARTS = ("core", "dashboard", "train.py", "pyproject.toml", "requirements.txt", 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with the files that the documents name, and `telltale` on the path, installed from a copy."""
-    checkout, made = tmp_path / "checkout", tmp_path / "venv"
+    checkout = tmp_path / "checkout"
+    made = tmp_path / "venv"
     checkout.mkdir()
     for name in PARTS:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy

@@ -59,7 +59,8 @@ def impostor(home):
 def test_a_run_knows_its_detector_by_more_than_weights(home, impostor, change):
     folder = impostor(change)
     run = read_run(home / "runs" / RUN)
-    own, other = identify(home / "detectors" / DETECTOR), identify(folder)
+    own = identify(home / "detectors" / DETECTOR)
+    other = identify(folder)
     assert catalogue.maker(run).name == DETECTOR
     assert own.identity.weights_sha256 == other.identity.weights_sha256
     assert own.identity.made(run.manifest)

@@ -101,7 +101,8 @@ def test_a_member_that_lies_about_its_size_is_not_unpacked(archive, packed, size
 
 
 def test_links_and_pipes(archive, tmp_path):
-    secret, real = tmp_path / "secret.jpg", tmp_path / "set" / "test" / "REAL"
+    secret = tmp_path / "secret.jpg"
+    real = tmp_path / "set" / "test" / "REAL"
     secret.write_bytes(PICTURE)
     put(archive, "test/REAL/link.jpg", str(secret).encode(), mode=stat.S_IFLNK | 0o777)
     assert "test/REAL/link.jpg: The file is not an image" in refusal(archive)
@@ -159,7 +160,8 @@ COMMANDS = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_name_in_a_command_is_a_path_to_what_is_none(command, name, home, tmp_path, capsys):
     main, arguments, said = COMMANDS[command]
-    out, image = tmp_path / "out", tmp_path / "image.jpg"
+    out = tmp_path / "out"
+    image = tmp_path / "image.jpg"
     image.write_bytes(PICTURE)
     before = everything(tmp_path)
     given = {"out": out, "name": name, "run": home / "runs" / RUN, "image": image}

@@ -106,7 +106,8 @@ def test_outcome_rates_are_counts():
 
 def test_an_interval_never_claims_what_the_exact_test_does_not():
     # three of four images are right with one only, p = 0.25
-    signs, real = SIGNS[:4], REAL[:4]
+    signs = SIGNS[:4]
+    real = REAL[:4]
     accuracy = of(pair_of(made_run("a", signs, real), made_run("b", signs * [-1, -1, -1, 1], real)), "accuracy")
     assert mcnemar([[0, 0], [3, 1]], exact=True).pvalue == 0.25
     assert answer_of(accuracy).word == "not shown"
@@ -162,7 +163,8 @@ def test_findings_of_both_stand_side_by_side_by_key():
 
 
 def test_shares_that_are_right_elsewhere_are_read_from_each_run():
-    run, generator = drawn_runs(400)[0], np.random.default_rng(0)
+    run = drawn_runs(400)[0]
+    generator = np.random.default_rng(0)
     chosen = generator.permutation(400)[:300]
     after = generator.normal(size=300)
     table = {

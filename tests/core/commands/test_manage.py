@@ -30,7 +30,9 @@ def test_they_are_listed_renamed_and_removed(own, cifake, capsys):
     assert main(["runs", "list", "--json"]) == 0
     row, *shipped = json.loads(capsys.readouterr().out)
     assert "swift@cifake-test" in [other["name"] for other in shipped]
-    assert (row["name"], row["set"], row["images"]) == ("mine@images-test", "images-test", 24)
+    assert row["name"] == "mine@images-test"
+    assert row["set"] == "images-test"
+    assert row["images"] == 24
     assert row["pictures"] == str(cifake)
     assert read_run(own / "runs/mine@images-test").manifest["created"].startswith(row["date"])
     assert main(["detectors", "rename", "mine", "better"]) == 0
@@ -38,7 +40,8 @@ def test_they_are_listed_renamed_and_removed(own, cifake, capsys):
     assert read_run(own / "runs/better@images-test").manifest["detector"] == "mine"
     # studies still find the detector, and the pictures without being told
     source = find_source(own / "runs/better@images-test", device="cpu")
-    assert (source.detector.name, source.data) == ("better", str(cifake))
+    assert source.detector.name == "better"
+    assert source.data == str(cifake)
     assert len(source.open().pixels) == 24
     assert main(["runs", "rename", "better@images-test", "better@other"]) == 0
     assert main(["runs", "remove", "better@other"]) == 2

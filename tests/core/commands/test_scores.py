@@ -69,7 +69,8 @@ def test_its_margins_are_those_of_the_scores(tmp_path, columns, options, thresho
     assert add(tmp_path, file, *options, "--json") == 0
     run = read_run(tmp_path / "runs" / "theirs@set-test")
     printed = json.loads(capsys.readouterr().out)
-    assert (printed["run"], printed["metrics"]) == (str(run.path), run.manifest["metrics"]["all"])
+    assert printed["run"] == str(run.path)
+    assert printed["metrics"] == run.manifest["metrics"]["all"]
     given = table.set_index("sha256")["score"][run.predictions["sha256"]].to_numpy()
     expected = 0.7 - given if threshold is None else threshold - logit(given)
     np.testing.assert_allclose(run.predictions["margin"], expected, atol=1e-5)
@@ -90,7 +91,8 @@ def test_its_margins_are_those_of_the_scores(tmp_path, columns, options, thresho
 )
 def test_a_table_that_does_not_fit_is_refused(tmp_path, change, options, sentence, capsys):
     before = read_run(write_scores_home(tmp_path))
-    table, file = pd.read_csv(tmp_path / "scores.csv"), tmp_path / "scores.parquet"
+    table = pd.read_csv(tmp_path / "scores.csv")
+    file = tmp_path / "scores.parquet"
     change(table[["path", "score"]]).to_parquet(file)
     assert add(tmp_path, file, *options, "--replace") == 2
     said = capsys.readouterr().err
@@ -173,7 +175,8 @@ def test_scores_are_joined_by_the_ends_of_paths(names, paths, refused):
         assert own is images
     if "1 of 2" in refused:
         own, scores = join_scores(table, images, "t", skip_bad=True)
-        assert (own.rows["name"].tolist(), scores.tolist()) == (["FAKE/1.png"], [0.125])
+        assert own.rows["name"].tolist() == ["FAKE/1.png"]
+        assert scores.tolist() == [0.125]
     elif refused:
         with pytest.raises(ValueError, match=refused):
             join_scores(table, images, "t", skip_bad=True)

@@ -20,7 +20,8 @@ def test_what_a_study_concludes_has_its_name_its_least_effect_and_the_noise_of_i
     run = made_run("d", np.array([-2.0, 2.0]), np.array([False, True]))
     run.manifest["noise"] = 0.3
     rank, margin = registry.conclude_study("audit", run, None, {})
-    assert (rank.study, rank.least) == ("audit", LEAST_EFFECTS["correlation"])
+    assert rank.study == "audit"
+    assert rank.least == LEAST_EFFECTS["correlation"]
     noisy = with_noise(with_least(made[1], 2.0), 0.3)
     assert margin == replace(noisy, study="audit")
     assert noisy != with_least(made[1], 2.0)
@@ -43,7 +44,9 @@ def drawn(generator):
 def ends(made, of):
     if of.difference is None:
         return None
-    value, low, high = of.difference.value, of.difference.low, of.difference.high
+    value = of.difference.value
+    low = of.difference.low
+    high = of.difference.high
     return (value, low, high) if made.yes == "above" else (-value, -high, -low)
 
 

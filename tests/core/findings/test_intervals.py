@@ -58,24 +58,29 @@ def close(found, *expected):
 @pytest.mark.parametrize("seed", range(72))
 def test_shares_and_means_have_wilsons_and_students_intervals(seed):
     generator, n, weights, confidence = drawn(seed)
-    w, clusters = np.ones(n) if weights is None else weights, generator.integers(4, 11, n)
+    w = np.ones(n) if weights is None else weights
+    clusters = generator.integers(4, 11, n)
     for hits in (generator.random(n) < 0.3, np.ones(n, bool), np.zeros(n, bool), clusters < 7):
         share = np.average(hits, weights=w)
         found = weighted_share(hits, weights, confidence=confidence)
         close(found, share, *wilson(share, size_of(w), confidence), n)
         assert found.high == 1 or not hits.all()
         # of clusters: as many images as would vary so much, and where all are alike as many as there are clusters
-        share, own = hits.mean(), [(hits - hits.mean())[clusters == one].sum() / n for one in np.unique(clusters)]
-        size, half = float(len(own)), half_width(np.array(own))
+        share = hits.mean()
+        own = [(hits - hits.mean())[clusters == one].sum() / n for one in np.unique(clusters)]
+        size = float(len(own))
+        half = half_width(np.array(own))
         if 0 < share < 1:
             size = min(n, share * (1 - share) * (stats.norm.ppf(0.975) / half) ** 2) if half > 1e-9 else n
         close(clustered_share(hits, clusters), share, *(wilson(share, size) if len(own) > 1 else (0, 1)), n)
     values = generator.normal(1, 2, n)
     mean = np.average(values, weights=w)
     parts = w * (values - mean) / w.sum()
-    half, own = half_width(parts, w, confidence), [parts[clusters == one].sum() for one in np.unique(clusters)]
+    half = half_width(parts, w, confidence)
+    own = [parts[clusters == one].sum() for one in np.unique(clusters)]
     # a row without a number does not count
-    values, more = np.append(values, np.nan), None if weights is None else np.append(weights, 9.0)
+    values = np.append(values, np.nan)
+    more = None if weights is None else np.append(weights, 9.0)
     close(weighted_mean(values, more, confidence=confidence), mean, mean - half, mean + half, n)
     # clusters that happen to agree promise no more than rows that have nothing in common
     half = float(np.maximum(half, half_width(np.array(own), confidence=confidence)))
@@ -101,7 +106,8 @@ def test_of_nothing_nothing_is_known():
 def test_the_interval_of_few_clusters_holds_the_truth_as_often_as_it_says(count, spread):
     """Clusters whose own shares vary; drawing clusters with replacement would hold it in 73 to 90 % only."""
     generator = np.random.default_rng(count)
-    truth, clusters = spread[0] / sum(spread), np.repeat(np.arange(count), 100)
+    truth = spread[0] / sum(spread)
+    clusters = np.repeat(np.arange(count), 100)
     held = []
     for _ in range(1000):
         hits = generator.random(100 * count) < generator.beta(*spread, count)[clusters]
@@ -123,9 +129,11 @@ def test_the_interval_of_few_heavy_images_among_many_light_ones_holds_the_mean_a
 
 def lead_by_the_book(leads, weights, confidence):
     """The paired difference as `weighted_lead` describes it."""
-    x, w = leads, np.ones(len(leads)) if weights is None else weights
+    x = leads
+    w = np.ones(len(leads)) if weights is None else weights
     mean = float(np.average(x, weights=w))
-    ups, downs = int((x > 0).sum()), int((x < 0).sum())
+    ups = int((x > 0).sum())
+    downs = int((x < 0).sum())
     half = half_width(w * (x - mean) / w.sum(), w, confidence)
     if not ups + downs:
         return mean, mean - half, mean + half
@@ -135,11 +143,14 @@ def lead_by_the_book(leads, weights, confidence):
     if (x == -1).all():
         high = -clopper(size_of(w), confidence)
     if stats.binomtest(ups, ups + downs).pvalue >= 1 - confidence:
-        low, high = min(low, 0), max(high, 0)
-    shares, largest = [float(w[side].sum() / w.sum()) for side in (x > 0, x < 0)], float(abs(x).max())
+        low = min(low, 0)
+        high = max(high, 0)
+    shares = [float(w[side].sum() / w.sum()) for side in (x > 0, x < 0)]
+    largest = float(abs(x).max())
     if np.ptp(w) and sum(shares) * size_of(w) < 4:
         most, least = (largest * wilson(share, size_of(w), confidence)[1] for share in shares)
-        low, high = min(low, -least), max(high, most)
+        low = min(low, -least)
+        high = max(high, most)
     return mean, max(low, -max(1, largest)), min(high, max(1, largest))
 
 
@@ -169,15 +180,19 @@ def test_a_ratio_of_sums_treats_images_as_drawn_and_not_their_trials(seed):
     trials = generator.integers(0, 20, n).astype(float)
     trials[0] = 5
     # an image's trials may all go one way
-    mixed, certain = generator.binomial(trials.astype(int), 0.3).astype(float), trials * (generator.random(n) < 0.5)
+    mixed = generator.binomial(trials.astype(int), 0.3).astype(float)
+    certain = trials * (generator.random(n) < 0.5)
     tried = trials > 0
     for hits in (mixed, certain, trials, 0 * trials, np.where(np.arange(n) == 0, 5.0, 0.0)):
         value, own = parts(hits, trials)
-        half, size = half_width(own[tried], w[tried], confidence), size_of(w[tried])
-        low, high = max(value - half, 0), min(value + half, 1)
+        half = half_width(own[tried], w[tried], confidence)
+        size = size_of(w[tried])
+        low = max(value - half, 0)
+        high = min(value + half, 1)
         if min(value, 1 - value) * size < 1:
             ends = wilson(value, size, confidence)
-            low, high = min(low, ends[0]), max(high, ends[1])
+            low = min(low, ends[0])
+            high = max(high, ends[1])
         found = weighted_ratio(hits, trials, weights, confidence=confidence)
         close(found, value, *((low, high) if tried.sum() > 1 else (np.nan, np.nan)), tried.sum())
     other = generator.integers(0, 3, n).astype(float)
@@ -185,7 +200,9 @@ def test_a_ratio_of_sums_treats_images_as_drawn_and_not_their_trials(seed):
     for hits, others in ((mixed, other), (certain, 0 * other), (trials, 0 * other), (0 * trials, other)):
         (value, own), (less, theirs) = parts(hits, trials), parts(others, other)
         half = half_width((own - theirs)[both], w[both], confidence)
-        low, high, end = value - less - half, value - less + half, clopper(size_of(w[both]), confidence)
+        low = value - less - half
+        high = value - less + half
+        end = clopper(size_of(w[both]), confidence)
         low, high = {1: (end, 1), -1: (-1, -end)}.get(value - less, (low, high))
         images = min(tried.sum(), (other > 0).sum())
         found = weighted_ratio(hits, trials, weights, less=(others, other), confidence=confidence)

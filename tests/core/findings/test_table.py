@@ -27,7 +27,8 @@ def test_tables_hold_the_numbers_and_their_texts():
         ["Do they agree?", "", "", "0.20 (0.15 to 0.25)", "", "", "100", "no control"],
     ]
     table = findings_text([made, plain])
-    assert (list(table), table.to_numpy().tolist()) == (columns, rows)
+    assert list(table) == columns
+    assert table.to_numpy().tolist() == rows
     assert list(findings_text([])) == columns
     table = choices_text(made)
     assert list(table) == ["Choice", "Value", *columns[3:]]
@@ -113,4 +114,5 @@ def test_measures(written, value, unit, text):
 
 def test_numbers_have_their_sign():
     assert [signed(value) for value in (-0.001, 0.001, -0.5, 0.5)] == ["0.00", "0.00", "−0.50", "0.50"]
-    assert (plus(1.234), plus(-0.4)) == ("+1.23", "−0.40")
+    assert plus(1.234) == "+1.23"
+    assert plus(-0.4) == "−0.40"

@@ -183,7 +183,8 @@ def sourced(run):
 def test_every_number_on_how_good_it_is_is_the_runs(run):
     run = sourced(run)
     table = run.predictions
-    truth, said = table["label"].astype(str), table["predicted"].astype(str)
+    truth = table["label"].astype(str)
+    said = table["predicted"].astype(str)
     page = Page(report_of(run))
     right = int((truth == said).sum())
     assert f"Accuracy {interval_of(right, 60)} on 60 images." in page.text
@@ -330,9 +331,11 @@ def test_a_chart_is_labelled_where_its_axes_and_curves_are():
         Curve("dot", [0.5], [0.5], "#333333"),
     ]
     chart = curve_chart(curves, "across", "up", alt="alt", caption="caption")
-    assert (chart.alt, chart.caption) == ("alt", "caption")
+    assert chart.alt == "alt"
+    assert chart.caption == "caption"
     root = ElementTree.fromstring(base64.b64decode(chart.url.partition("base64,")[2]))  # noqa: S314 - our own
-    width, height = float(root.get("width")), float(root.get("height"))
+    width = float(root.get("width"))
+    height = float(root.get("height"))
     assert root.get("viewBox") == f"0 0 {width:g} {height:g}"
     lines = {}
     for line in shapes(chart.url, "polyline"):

@@ -70,14 +70,16 @@ def test_the_stored_predictions_count_where_a_probability_rounds_to_one_half():
 
 def test_metrics_are_scikit_learns(table):
     found = metrics(table)
-    truth, called = table["label"].astype(str), table["predicted"].astype(str)
+    truth = table["label"].astype(str)
+    called = table["predicted"].astype(str)
     report = classification_report(truth, called, output_dict=True)
     scores = {
         name: {"f1-score" if key == "f1" else key: value for key, value in of.items()}
         for name, of in found["per_class"].items()
     }
     assert scores == {name: pytest.approx(report[name]) for name in ("FAKE", "REAL")}
-    assert (found["images"], found["accuracy"]) == (500, report["accuracy"])
+    assert found["images"] == 500
+    assert found["accuracy"] == report["accuracy"]
     assert found["confusion"] == confusion_matrix(truth, called, labels=["FAKE", "REAL"]).tolist()
     assert found["auroc"] == pytest.approx(roc_auc_score(truth == "REAL", table["margin"]), abs=1e-12)
     assert found["ece"] == expected_calibration_error(table["p_real"].to_numpy(), is_right(table))
@@ -97,7 +99,8 @@ def test_metrics_are_scikit_learns(table):
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95])
 def test_wilsons_interval_is_statsmodels_and_exact_at_its_ends(confidence):
-    k, n = np.array([0, 1, 5, 10, 73, 1, 9_999, 0]), np.array([10, 10, 10, 10, 333, 1, 10_000, 0])
+    k = np.array([0, 1, 5, 10, 73, 1, 9_999, 0])
+    n = np.array([10, 10, 10, 10, 333, 1, 10_000, 0])
     low, high = wilson_interval(k, n, confidence=confidence)
     expected = proportion_confint(k[:-1], n[:-1], alpha=1 - confidence, method="wilson")
     assert_allclose([low[:-1], high[:-1]], expected, atol=1e-12)
@@ -109,7 +112,8 @@ def test_sweep_has_the_area_of_scikit_learn_and_its_points(table):
     swept = sweep(table, points=2000)
     area = np.trapezoid(swept.true_positive_rate, swept.false_positive_rate)
     assert area == pytest.approx(roc_auc_score(table["label"] == "REAL", table["margin"]), abs=1e-6)
-    assert (swept.true_positive_rate.iloc[-1], swept.false_positive_rate.iloc[-1]) == (1, 1)
+    assert swept.true_positive_rate.iloc[-1] == 1
+    assert swept.false_positive_rate.iloc[-1] == 1
     assert list(swept.iloc[0, 1:]) == [0, 0, 1], "nothing is called FAKE below 0"
     for cut, caught, accused, precision in swept.iloc[1:].itertuples(index=False):
         called_fake = table["p_real"].to_numpy(np.float64) <= cut
@@ -118,10 +122,12 @@ def test_sweep_has_the_area_of_scikit_learn_and_its_points(table):
         assert accused == pytest.approx(called_fake[~is_fake].mean())
         assert precision == (pytest.approx(is_fake[called_fake].mean()) if called_fake.any() else 1)
     assert swept.thresholds.is_monotonic_increasing
-    assert (swept.thresholds.min(), swept.thresholds.max()) == (0, 1)
+    assert swept.thresholds.min() == 0
+    assert swept.thresholds.max() == 1
     # of many different values, a hundred of each class: the ends are shared by none
     many = pd.DataFrame({"label": ["REAL", "FAKE"] * 5000, "p_real": np.random.default_rng(0).random(10_000)})
-    assert (len(sweep(many, points=200)), len(sweep(many))) == (1 + 200 + 2, 1 + 400 + 2)
+    assert len(sweep(many, points=200)) == 1 + 200 + 2
+    assert len(sweep(many)) == 1 + 400 + 2
     with pytest.raises(ValueError, match="both classes"):
         sweep(many[many["label"] == "REAL"])
 
@@ -129,7 +135,8 @@ def test_sweep_has_the_area_of_scikit_learn_and_its_points(table):
 def test_bins_of_confidence_are_those_counted_one_by_one(table):
     # probabilities on the edges of bins: an edge belongs to the bin above it, and 1 to the last
     table.loc[:9, "p_real"] = np.float32([0.5, 0.75, 0.25, 1, 0, 0.625, 0.375, 0.875, 0.125, 0.9375])
-    p_real, right = table["p_real"].to_numpy(np.float64), (table["predicted"] == table["label"]).to_numpy()
+    p_real = table["p_real"].to_numpy(np.float64)
+    right = (table["predicted"] == table["label"]).to_numpy()
     confidence = np.where(p_real < 0.5, 1 - p_real, p_real)
     assert_allclose(confidence_of(table["p_real"].to_numpy()), confidence, atol=1e-7)
     assert_array_equal(is_right(table), right)
@@ -172,7 +179,9 @@ def test_error_rates_by_category_are_worst_first_and_skip_what_is_absent(table):
     for row in rates.itertuples():
         rows = table[table["category"] == row.value]
         wrong = ((rows["p_real"] > 0.7) != (rows["label"] == "REAL")).sum()
-        assert (row.wrong, row.images, row.rate) == (wrong, len(rows), wrong / len(rows))
+        assert row.wrong == wrong
+        assert row.images == len(rows)
+        assert row.rate == wrong / len(rows)
         assert (row.low, row.high) == pytest.approx(proportion_confint(wrong, len(rows), method="wilson"))
     # at one half the stored predictions count, and equal rates stay in the order of their values
     table = pd.DataFrame({"category": list("bacd"), "label": "FAKE", "predicted": "FAKE", "p_real": 0.9})

@@ -19,7 +19,8 @@ def _small_blocks(monkeypatch):
 @pytest.mark.parametrize("k", [1, 5, 60])
 def test_it_is_brute_force(k):
     generator = np.random.default_rng(0)
-    base, queries = generator.normal(size=(200, 16)), generator.normal(size=(40, 16))
+    base = generator.normal(size=(200, 16))
+    queries = generator.normal(size=(40, 16))
     found = find_nearest(queries, base.astype(np.float16), k)
     distances, rows = (
         NearestNeighbors(metric="cosine", algorithm="brute").fit(base.astype(np.float16)).kneighbors(queries, k)
@@ -27,7 +28,8 @@ def test_it_is_brute_force(k):
     assert_allclose(found.distances, distances, atol=1e-5)
     # where two are as near to float32 either may come first
     assert (found.rows == rows).mean() > 0.99
-    assert (found.rows.dtype, found.distances.dtype) == (np.intp, np.float32)
+    assert found.rows.dtype == np.intp
+    assert found.distances.dtype == np.float32
 
 
 def test_rows_that_are_left_out_are_never_found():

@@ -31,11 +31,14 @@ def test_rows_get_the_picture_of_their_file(tmp_path):
 def test_a_whole_set_is_preferred_and_without_sets_there_is_nothing(tmp_path):
     run = make_run(tmp_path / "d@s", n=3)
     digests = run.predictions["sha256"].tolist()
-    half, whole = image_set(digests[:2], name="half"), image_set(digests, fingerprint="f", name="whole")
+    half = image_set(digests[:2], name="half")
+    whole = image_set(digests, fingerprint="f", name="whole")
     assert find_pictures(run, [half, whole]).source == "whole"
     assert find_pictures(run, [half]).source == "half"
     nothing = find_pictures(run, [image_set(["z"])])
-    assert (nothing.found, nothing.get(0), nothing.source) == (0, None, None)
+    assert nothing.found == 0
+    assert nothing.get(0) is None
+    assert nothing.source is None
 
 
 def test_pixels_that_were_cut_in_another_way_are_another_detectors(tmp_path):

@@ -134,7 +134,8 @@ def refused(run, frame, sentence):
 
 
 def test_a_table_with_an_unusable_column_is_refused(run):
-    frame, first = run.predictions.assign(source="a camera"), run.predictions.index == 0
+    frame = run.predictions.assign(source="a camera")
+    first = run.predictions.index == 0
     for column, change in BAD:
         refused(run, frame.assign(**{column: change(frame[column])}), f"no usable column {column};")
     other = "REAL" if frame["predicted"][0] == "FAKE" else "FAKE"
@@ -159,14 +160,20 @@ def test_an_unusable_manifest_is_refused_and_an_old_one_is_not(run):
         with pytest.raises(ContractError, match=rf"manifest\.json has no usable {field};"):
             read_run(run.path)
         reseal(run.path, **{field: before[field]})
-    assert (run.side, run.split, run.target_layer, run.leaks_checked, len(run)) == (32, "test", "layer4", True, 25)
+    assert run.side == 32
+    assert run.split == "test"
+    assert run.target_layer == "layer4"
+    assert run.leaks_checked
+    assert len(run) == 25
     assert_array_equal(run.is_real, run.predictions["label"] == "REAL")
     assert_array_equal(run.predicted_real, run.predictions["margin"] > 0)
     fresh = ("preprocess", "target_layer", "detector_fingerprint", "device", "leaks_checked", SEAL)
     plain = {key: value for key, value in before.items() if key not in fresh}
     (run.path / MANIFEST).write_text(json.dumps(sealed(plain)))
     old = read_run(run.path)
-    assert (old.preprocessing, old.target_layer, old.leaks_checked) == (Preprocessing(32), "layer4", True)
+    assert old.preprocessing == Preprocessing(32)
+    assert old.target_layer == "layer4"
+    assert old.leaks_checked
     assert not replace(old, manifest={**plain, "leaks_checked": False}).leaks_checked
     assert_array_equal(old.needed_maps, old.maps)
     with pytest.raises(ContractError, match="unnamed@images-test has no maps"):
@@ -184,7 +191,9 @@ def test_runs_are_told_apart_by_detector_or_name_or_number(run):
     def of(folder, detector, fingerprint):
         return replace(run, path=Path(folder), manifest={"detector": detector, "set_fingerprint": fingerprint})
 
-    a, b, other = of("a@s", "a", "f"), of("b@s", "b", "f"), of("a@t", "a", "g")
+    a = of("a@s", "a", "f")
+    b = of("b@s", "b", "f")
+    other = of("a@t", "a", "g")
     pairs = (a, b), (a, other), (a, a), (a, of("x/a@s", "a", "f")), (a, of("c@s", "a", "f"))
     names = ["a", "b"], ["a@s", "a@t"], ["a", "a"], ["a@s (1)", "a@s (2)"], ["a@s", "c@s"]
     assert tuple(map(distinct_names, pairs)) == names

@@ -28,7 +28,8 @@ def planted(**columns):
 
 
 def test_the_picture_is_the_one_that_flips_most_clearly_while_its_control_stays():
-    table, all_pictured = planted(), np.ones(6, bool)
+    table = planted()
+    all_pictured = np.ones(6, bool)
     margins = pd.DataFrame(-9.0, index=list("abcdef"), columns=[*STRENGTHS, *CONTROLS])
     assert choose_picture(table, all_pictured, None, STRENGTHS) == 2, "without a study the median of b, c, d, e"
     strengths = list(STRENGTHS)

@@ -96,7 +96,8 @@ def test_a_set_is_read_as_by_this_process(cluster, cifake, monkeypatch):
     found = load_image_set(cifake, "test", skip_bad=True, engine=ray_engine())
     shutil.rmtree(cache_dir() / "images")
     expected = load_image_set(cifake, "test", skip_bad=True)
-    assert (found.fingerprint, found.skipped) == (expected.fingerprint, expected.skipped)
+    assert found.fingerprint == expected.fingerprint
+    assert found.skipped == expected.skipped
     assert len(found.skipped) == 1
     pd.testing.assert_frame_equal(found.rows, expected.rows)
     np.testing.assert_array_equal(found.pixels, expected.pixels)

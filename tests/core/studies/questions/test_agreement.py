@@ -62,10 +62,12 @@ def test_a_map_agrees_fully_with_itself_and_not_with_its_opposite(run, monkeypat
     # none of 30 other images agrees so well: this one alone of 31
     assert_allclose(table["lime_rank_share"], 1 / 31, rtol=1e-5)
     _, beyond, *_ = conclude(run, table, PARAMETERS)
-    assert (beyond.key, beyond.measure.value) == ("beyond-FAKE", 1)
+    assert beyond.key == "beyond-FAKE"
+    assert beyond.measure.value == 1
     assert answer_of(beyond).word == "yes"
     opposite, *_ = conclude(run, table_of(run, -enlarged(run.maps), monkeypatch), PARAMETERS)
-    assert (answer_of(opposite).word, opposite.measure.value) == ("no", pytest.approx(-1, abs=1e-3))
+    assert answer_of(opposite).word == "no"
+    assert opposite.measure.value == pytest.approx(-1, abs=1e-3)
 
 
 def test_the_numbers_are_scipys_toward_the_verdict(run, monkeypatch):

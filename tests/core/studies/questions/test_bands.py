@@ -41,7 +41,8 @@ def test_cells_are_made_as_they_say(context):
     )
     waves = np.fft.fftfreq(32) * 32
     radius = np.hypot(waves[:, None], waves)[..., None]
-    fine, medium = radius > 8, (radius > 4) & (radius <= 8)
+    fine = radius > 8
+    medium = (radius > 4) & (radius <= 8)
     half_fine = np.where(fine, 0.5, np.where(medium, 0.0, 1.0))
     rest = np.sqrt(1 - half_fine**2)
     phases = np.fft.fft2(images.noise, axes=(1, 2))[..., None]

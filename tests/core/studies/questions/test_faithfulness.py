@@ -76,7 +76,9 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched, result):
     assert rows_of(result.table, NONE, "random", "mean", "deletion")["step_1_margin"].median() > 1.4
     for method, verdict in product(METHODS, ("FAKE", "REAL")):
         finding = result.finding(f"{method}-{verdict}")
-        assert (certain_side(finding.difference), finding.group, finding.measure.n) == (1, verdict, 8)
+        assert certain_side(finding.difference) == 1
+        assert finding.group == verdict
+        assert finding.measure.n == 8
         # both controls by name, and baselines beside them
         values = {choice_value(*chosen) for chosen in product(DIRECTIONS, FILLS, CONTROLS)}
         assert {contrast.value for contrast in finding.contrasts} == values
@@ -92,7 +94,8 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched, result):
 def test_rows_are_the_curves_signed_toward_the_verdict(patched, result):
     context = patched.open()
     for row in (1, 12):
-        image, sign = np.asarray(context.pixels[row]), 1 if row >= 8 else -1
+        image = np.asarray(context.pixels[row])
+        sign = 1 if row >= 8 else -1
         grid = segment(image, method="grid", n_segments=64)
         chance = np.random.default_rng((0, row)).random(64)
         values = np.stack([segment_values(centre_map(32, 32)[None], grid)[0], chance])
@@ -108,8 +111,11 @@ def test_rows_are_the_curves_signed_toward_the_verdict(patched, result):
 
 def test_controls_are_as_coarse_as_the_map(patched, result):
     """Another image's map averaged by hand over the parts that the map has."""
-    context, row = patched.open(), 12
-    image, detector, cells = np.asarray(context.pixels[row]), context.detector, Cells(context.run)
+    context = patched.open()
+    row = 12
+    image = np.asarray(context.pixels[row])
+    detector = context.detector
+    cells = Cells(context.run)
     grid = segment(image, method="grid", n_segments=64)
     other = np.asarray(context.run.needed_maps[cells.others(row, 1)[0]], np.float64)
     large = np.asarray(Image.fromarray(other.astype(np.float32)).resize((32, 32), Image.Resampling.BILINEAR))

@@ -58,7 +58,8 @@ def test_without_training_images_the_runs_own_are_searched(source):
         others = np.where(predicted != predicted[row], distances[row], np.inf)
         assert values["near_other_id"] == ids[others.argmin()]
         assert values["other_distance"] == pytest.approx(others.min(), abs=1e-4)
-    assert (set(table["searched_set"]), set(table["candidates_count"])) == ({OWN}, {60})
+    assert set(table["searched_set"]) == {OWN}
+    assert set(table["candidates_count"]) == {60}
     near = np.argsort(cosine_distances(context.pixels), axis=1)[:, :5]
     by_pixels = np.where(real[near].mean(axis=1) > 0.5, "REAL", "FAKE")
     assert (table["pixels_label"].to_numpy(str) == by_pixels).mean() > 0.98
@@ -68,7 +69,8 @@ def test_without_training_images_the_runs_own_are_searched(source):
 
 def test_copies_of_a_file_are_not_its_neighbours(tmp_path):
     images = made_set()
-    pixels, rows = images.pixels.copy(), images.rows.copy()
+    pixels = images.pixels.copy()
+    rows = images.rows.copy()
     pixels[1], rows.loc[1, "sha256"] = pixels[0], rows.loc[0, "sha256"]
     table = made_table(write_source(tmp_path, mixed_detector(pixels), replace(images, pixels=pixels, rows=rows)), k=3)
     assert rows["id"][1] not in table[[f"near_{n}_id" for n in range(1, 6)]].iloc[0].tolist()
@@ -85,7 +87,8 @@ def test_training_images_are_searched_where_they_are_available(tmp_path, monkeyp
     assert set(made_table(source)["searched_set"]) == {OWN}
     monkeypatch.setattr("core.runs.training_set.load_image_set", lambda *_, **__: train)
     table = made_table(source, k=6)
-    assert (set(table["searched_set"]), set(table["candidates_count"])) == ({"made-train"}, {40})
+    assert set(table["searched_set"]) == {"made-train"}
+    assert set(table["candidates_count"]) == {40}
     assert set(table[[f"near_{n}_id" for n in range(1, 6)]].to_numpy(str).ravel()) <= set(train.rows["id"])
 
 
@@ -113,9 +116,11 @@ def test_findings_are_shares_with_their_intervals(source, monkeypatch):
         )
     wrong = predicted != label
     agree = (table["neighbours_label"].to_numpy(str) == predicted)[wrong].mean()
-    assert (findings["errors"].measure.n, findings["errors"].measure.value) == (wrong.sum(), pytest.approx(agree))
+    assert findings["errors"].measure.n == wrong.sum()
+    assert findings["errors"].measure.value == pytest.approx(agree)
     far = table["nearest_distance"].to_numpy().argsort()[-6:]
-    assert (findings["far"].measure.n, findings["far"].measure.value) == (6, pytest.approx(wrong[far].mean()))
+    assert findings["far"].measure.n == 6
+    assert findings["far"].measure.value == pytest.approx(wrong[far].mean())
     # with few candidates all others are neighbours
     for among, k in ((OWN, 2), ("made-train", 3)):
         few = next(conclude(run, table.assign(searched_set=among, candidates_count=3), STUDY.parameters))

@@ -87,22 +87,27 @@ def test_each_generator_is_counted_both_ways_saved(source, generators):
     result = result_of(source, imitations=str(generators))
     detector = load_detector(source.detector)
     for encoding in (AS_IT_IS, AS_CIFAKE):
-        rows, calls = rows_of(result.table, IMITATIONS, encoding).set_index("source"), []
+        rows = rows_of(result.table, IMITATIONS, encoding).set_index("source")
+        calls = []
         for images in read_generators(generators, Preprocessing(32)):
-            pixels, row = images.pixels[AS_DRAWN], rows.loc[images.name]
+            pixels = images.pixels[AS_DRAWN]
+            row = rows.loc[images.name]
             margins = detector.margins(as_cifake(pixels) if encoding == AS_CIFAKE else pixels)
             calls.append(margins > 0)
             low, high = map(float, wilson_interval(int(calls[-1].sum()), len(margins)))
-            assert (row["images_count"], row["called_real_count"]) == (SIZES[images.name], calls[-1].sum())
+            assert row["images_count"] == SIZES[images.name]
+            assert row["called_real_count"] == calls[-1].sum()
             assert (row["low"], row["high"]) == pytest.approx((low, high))
             confidence = confidence_of(detector.p_real(margins))
             assert row["confidence"] == pytest.approx(confidence.mean(), abs=1e-5)
             assert row["sure_share"] == pytest.approx((confidence >= 0.95).mean())
-            assert (row["skipped_count"], row["fingerprint"]) == (int(images.name == "vae"), images.fingerprint)
+            assert row["skipped_count"] == int(images.name == "vae")
+            assert row["fingerprint"] == images.fingerprint
         # generators are the independent samples, not their pictures
         clusters = np.repeat(range(5), list(map(len, calls)))
         whole = rows.loc["all"]
-        assert (whole["images_count"], whole["clusters_count"]) == (27, 5)
+        assert whole["images_count"] == 27
+        assert whole["clusters_count"] == 5
         np.testing.assert_allclose(
             whole[["called_real_share", "low", "high"]].astype(float),
             numbers(clustered_share(np.concatenate(calls), clusters))[:3],
@@ -115,12 +120,14 @@ def test_each_generator_is_counted_both_ways_saved(source, generators):
 def test_filters_are_compared_on_the_same_squares(source, photographs):
     result = result_of(source)
     rows = rows_of(result.table, PHOTOGRAPHS)
-    alone, whole = rows[rows["source"] != "all"], rows[rows["source"] == "all"].set_index("filter")
+    alone = rows[rows["source"] != "all"]
+    whole = rows[rows["source"] == "all"].set_index("filter")
     detector = load_detector(source.detector)
     calls = {}
     for name in RESAMPLING:
         calls[name] = detector.margins(as_cifake(np.concatenate([one.pixels[name] for one in photographs]))) > 0
-        assert (whole.loc[name, "called_real_count"], whole.loc[name, "clusters_count"]) == (calls[name].sum(), 3)
+        assert whole.loc[name, "called_real_count"] == calls[name].sum()
+        assert whole.loc[name, "clusters_count"] == 3
         _, low, high, _ = numbers(clustered_share(calls[name], np.repeat(range(3), (4, 6, 2))))
         assert (whole.loc[name, "low"], whole.loc[name, "high"]) == pytest.approx((low, high))
         each = alone[alone["filter"] == name]
@@ -134,21 +141,27 @@ def test_filters_are_compared_on_the_same_squares(source, photographs):
     assert every["called_real_count"] == stacked.all(axis=0).sum()
     assert every["images_count"] == 12
     measure = result.finding("filters_photographs").measure
-    assert (measure.value, measure.n, measure.sources) == (pytest.approx(depends.mean()), 12, 3)
+    assert measure.value == pytest.approx(depends.mean())
+    assert measure.n == 12
+    assert measure.sources == 3
 
 
 def test_pictures_drawn_large_are_their_own_group_under_every_filter(source, generators, large):
     result = result_of(source, imitations=str(generators), large=str(large))
-    detector, sources = load_detector(source.detector), read_generators(large, Preprocessing(32), large=True)
+    detector = load_detector(source.detector)
+    sources = read_generators(large, Preprocessing(32), large=True)
     clusters = np.repeat(range(2), list(map(len, sources)))
-    finding, decides = result.finding("large"), result.finding("filters_large")
+    finding = result.finding("large")
+    decides = result.finding("filters_large")
     calls = {}
     for name in RESAMPLING:
         calls[name] = np.concatenate([detector.margins(as_cifake(one.pixels[name])) > 0 for one in sources])
         measure = finding.choice("filter", name).measure
         # two generators are the independent samples, not their eight pictures: too few for an interval
         assert measure.value == pytest.approx(clustered_share(calls[name], clusters).value)
-        assert (measure.has_interval, measure.n, measure.sources) == (False, 8, 2)
+        assert not measure.has_interval
+        assert measure.n == 8
+        assert measure.sources == 2
     assert finding.measure.value == pytest.approx(calls["bicubic"].mean())
     each = {choice.value: choice for choice in finding.choices if choice.kind == "generator"}
     assert each["Stable Diffusion 1"].measure.value == pytest.approx(calls["bicubic"][clusters == 1].mean())

@@ -73,11 +73,14 @@ def test_random_weights_change_the_maps_and_the_detectors_own_do_not(source, mon
 
 def test_every_number_is_scipys_without_its_sign(source, monkeypatch):
     explain_lime_by(monkeypatch, randomisation, by_map)
-    context, rows = source.open(), np.array([7, 50])
+    context = source.open()
+    rows = np.array([7, 50])
     table = compute(context, rows, PARAMETERS)
     maps = np.asarray(context.run.maps, np.float32)
     for at, row in enumerate(rows.tolist()):
-        image, own, lime = context.pixels[row], maps[row].ravel(), by_map(context.detector, context.pixels[row])
+        image = context.pixels[row]
+        own = maps[row].ravel()
+        lime = by_map(context.detector, context.pixels[row])
         for level in ("fc", "layer2", "conv1"):
             random = context.detector.randomised(level, seed=row % 3)
             expected = {"gradcam": abs(spearmanr(own, random.full_pass(image[None]).maps.ravel())[0])}
@@ -117,7 +120,9 @@ def test_the_interval_is_that_of_random_detectors_and_not_of_images(table):
     for verdict, part in (("FAKE", table[:50]), ("REAL", table[50:])):
         own = part.groupby("network")["gradcam_conv1_rank"].mean()
         low, high = stats.t.interval(0.95, 4, own.mean(), stats.sem(own))
-        measure, row = findings[f"gradcam-{verdict}"].measure, summary.loc[(verdict, "gradcam", "conv1")]
+        measure = findings[f"gradcam-{verdict}"].measure
+        row = summary.loc[(verdict, "gradcam", "conv1")]
         assert (measure.value, measure.low, measure.high) == pytest.approx((own.mean(), low, high))
         assert (row["value"], row["low"], row["high"]) == pytest.approx((own.mean(), low, high))
-        assert (measure.n, measure.sources) == (50, 5)
+        assert measure.n == 50
+        assert measure.sources == 5

@@ -48,7 +48,8 @@ def test_planted_signs_are_counted(context):
     table = compute(context, np.arange(50), STUDY.parameters)
     assert list(table.columns) == ["id", *COLUMNS]
     for row in (*range(5), *range(40, 45)):
-        case, computed = row % 5, table.loc[row]
+        case = row % 5
+        computed = table.loc[row]
         assert computed["paper_segments_count"] == (1, 1, 2, 2, 2)[case]
         assert computed["is_paper_one_sign"] == (case != 3)
         # weights are for REAL: against a FAKE verdict where they are above 0, against a REAL one where they are below
@@ -66,10 +67,13 @@ def test_shares_are_those_that_were_planted_with_wilsons_interval(context):
         for key in ("paper", "ours"):
             measure = findings[f"{key}-{verdict}"].measure
             assert (measure.value, measure.low, measure.high, measure.n) == pytest.approx((0.8, low, high, size))
-        paper, ours = findings[f"paper-{verdict}"], findings[f"ours-{verdict}"]
-        assert (paper.beside["against"].value, paper.beside["few"].value) == (pytest.approx(against), 1)
+        paper = findings[f"paper-{verdict}"]
+        ours = findings[f"ours-{verdict}"]
+        assert paper.beside["against"].value == pytest.approx(against)
+        assert paper.beside["few"].value == 1
         # the same images under both settings
-        assert (ours.control.measure, ours.difference.value) == (paper.measure, pytest.approx(0))
+        assert ours.control.measure == paper.measure
+        assert ours.difference.value == pytest.approx(0)
     # a sample is weighted up: 24 rows of weight 1 against 6 of weight 6
     weights = np.where(table["is_paper_one_sign"], 1.0, 6.0)
     (paper, *_) = conclude(context.run, table.assign(weight=weights), STUDY.parameters)

@@ -42,10 +42,13 @@ def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(sour
 
 def test_every_number_is_scipys(source, monkeypatch):
     explain_lime_by(monkeypatch, stability, lambda _detector, image, _settings: by_image(image))
-    rows, context = np.array([4, 41]), source.open()
-    table, cells = compute(context, rows, PARAMETERS), Cells(context.run)
+    rows = np.array([4, 41])
+    context = source.open()
+    table = compute(context, rows, PARAMETERS)
+    cells = Cells(context.run)
     for at, row in enumerate(rows.tolist()):
-        image, computed = context.pixels[row], table.loc[at]
+        image = context.pixels[row]
+        computed = table.loc[at]
         after = add_noise(image, seed=(0, row))
         mates = [by_image(context.pixels[mate]) for mate in cells.references(row, 3)]
         ranks = [spearmanr(by_image(image), other)[0] for other in (by_image(after), *mates)]
@@ -62,10 +65,12 @@ def test_every_number_is_scipys(source, monkeypatch):
 
 
 def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_computed(patched):
-    context, row = patched.open(), 9
+    context = patched.open()
+    row = 9
     table = compute(replace(context, missing=frozenset({"lime_kept_rank"})), np.array([row, 12]), PARAMETERS)
     assert list(table.columns) == ["id", "lime_kept_rank", "is_flipped_by_noise"]
-    image, settings = np.asarray(context.pixels[row]), LimeSettings()
+    image = np.asarray(context.pixels[row])
+    settings = LimeSettings()
     before = LIME.explain_fully(context.detector, image, settings)
     after = LIME.explain_fully(context.detector, add_noise(image, seed=(0, row)), settings, regions=before.regions)
     assert_array_equal(after.regions, before.regions)

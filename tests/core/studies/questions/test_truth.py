@@ -26,7 +26,9 @@ from tests.conftest import make_patch, make_set, textured
 from tests.core.trust_cues import write_source
 
 STUDY = make_study()
-SIDE, FIELD, ROWS = 32, 9, np.arange(1, 11)
+SIDE = 32
+FIELD = 9
+ROWS = np.arange(1, 11)
 CORNERS = [(y, x) for y in range(0, SIDE - FIELD + 1, 2) for x in range(0, SIDE - FIELD + 1, 2)]
 
 
@@ -51,7 +53,8 @@ class Planted(BatchExplainer[ExplainerSettings]):
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     """Twelve images, half of them called REAL by a detector of patches."""
-    pixels, made = textured(12, fine=True, seed=5), make_patch(FIELD)
+    pixels = textured(12, fine=True, seed=5)
+    made = make_patch(FIELD)
     made.network.scores.bias.data -= np.median(made.margins(pixels))
     round_to_float16(made.network)
     detector = PatchDetector.from_about(made.network, made.about)
@@ -110,9 +113,11 @@ def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source, table):
         return np.average(np.repeat(scores[:, None], len(shares[0]), axis=1), axis=0, weights=shares)
 
     for number, row in enumerate(ROWS):
-        computed, image = table.loc[number], context.pixels[row]
+        computed = table.loc[number]
+        image = context.pixels[row]
         scores = patch_scores(weights, image)
-        sign, exact = np.sign(scores.mean()), truth(scores, squares)
+        sign = np.sign(scores.mean())
+        exact = truth(scores, squares)
         luma = image @ np.array([0.299, 0.587, 0.114])
         edges = ndimage.mean(ndimage.sobel(luma, axis=0) ** 2 + ndimage.sobel(luma, axis=1) ** 2, squares, range(16))
         assert computed["edges_cells_exact_rank"] == pytest.approx(spearmanr(edges, sign * exact)[0], abs=1e-6)

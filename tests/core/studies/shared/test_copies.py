@@ -85,7 +85,8 @@ def test_nearest_copies_are_those_of_a_search_by_brute_force(seed):
     file = pd.factorize(3 * shown + generator.integers(0, 2, n))[0]
     left, right = np.triu_indices(shown.max() + 1, 1)
     chosen = generator.random(len(left)) < 0.1
-    bits, scores = generator.integers(0, 9, chosen.sum()), generator.random(chosen.sum())
+    bits = generator.integers(0, 9, chosen.sum())
+    scores = generator.random(chosen.sum())
     pairs = pd.DataFrame({"left": left[chosen], "right": right[chosen], "bits": bits, "correlation": scores})
     images = pd.DataFrame({"id": np.arange(n).astype(str), "name": "x", "is_real": generator.random(n) < 0.5})
     images = images.assign(is_own=np.arange(n) < n // 2, file=file, shown=shown)
@@ -117,7 +118,8 @@ def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path):
     found = result_of(compressions.STUDY, context).table["compression"]
     assert (found == np.where(real, "JPEG quality 90, 4:2:0", "JPEG quality 80, 4:2:0")).all()
     names = [f"JPEG quality {quality}, 4:2:0" for quality in (70, 75, 80, 85, 90, 95)]
-    rows, images = np.arange(6, 0, -1), np.arange(10, 70, 10)
+    rows = np.arange(6, 0, -1)
+    images = np.arange(10, 70, 10)
     table = pd.DataFrame({"compression": np.repeat(names, rows), WEIGHT: np.repeat(images / rows, rows)})
     findings = list(compressions.STUDY.conclude(None, table, {}))
     assert [finding.details["name"] for finding in findings] == names[::-1][:5]
@@ -126,7 +128,8 @@ def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path):
 
 def test_a_training_picture_is_shown_under_its_own_hash_alone(cifake):
     file = next((cifake / "train" / "REAL").iterdir())
-    identity, name = f"train-{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}", f"REAL/{file.name}"
+    identity = f"train-{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}"
+    name = f"REAL/{file.name}"
     wanted = {identity: name, f"{identity}~1": name, "train-0": "REAL/none.jpg"}
     pictures = training_pictures(str(cifake), wanted)
     assert set(pictures) == {identity, f"{identity}~1"}

@@ -84,7 +84,8 @@ def test_explanations_are_cached_and_what_is_damaged_is_computed_again(tiny_dete
     for name, value in vars(first).items():
         assert_array_equal(value, getattr(again, name))
     explain(0, settings=LimeSettings(n_samples=64, seed=1))
-    assert (batches, len(files())) == ([1, 2, 1], 4)
+    assert batches == [1, 2, 1]
+    assert len(files()) == 4
     whole = {file: file.read_bytes() for file in files()}
     # a power cut may leave a file short, empty, or with zeros in it
     for damage in (lambda data: data[:-40], lambda _data: b"", lambda data: data[:200] + bytes(40) + data[240:]):
