@@ -61,7 +61,7 @@ def _no_connection_elsewhere(tmp_path_factory):
     os.environ[offline.REFUSED] = str(log)
     before = log.stat().st_size if log.exists() else 0
     yield
-    tried = log.read_text(encoding="utf-8")[before:].split() if log.exists() else []
+    tried = log.read_text()[before:].split() if log.exists() else []
     assert tried == [], "a connection beyond this machine was tried"
 
 
@@ -94,6 +94,11 @@ def textured(n, *, fine, seed, side=32):
     coarse = generator.uniform(60, 200, (n, side // 8, side // 8, 3)).repeat(8, axis=1).repeat(8, axis=2)
     grain = generator.normal(0, 25, (n, side, side, 1)) if fine else 0
     return np.clip(coarse + grain, 0, 255).astype(np.uint8)
+
+
+def mixed(n):
+    """uint8 (n, 32, 32, 3), the second half with fine grain."""
+    return np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)])
 
 
 def write_cifake(root, *, train=40, test=12):
@@ -224,7 +229,7 @@ def make_patch(field=9, *, side=32):
 @pytest.fixture
 def pixels():
     """uint8 (24, 32, 32, 3), half with fine grain."""
-    return np.concatenate([textured(12, fine=False, seed=1), textured(12, fine=True, seed=2)])
+    return mixed(24)
 
 
 def write_shipped(folder, cifake):

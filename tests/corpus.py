@@ -16,6 +16,7 @@ from tests.conftest import saved
 BLOCKS = np.array([[[250, 20, 20], [20, 250, 20], [20, 20, 250], [250, 250, 20]]] * 2, np.uint8)
 BLOCKS[1] = BLOCKS[1][::-1] // 2
 PICTURE = BLOCKS.repeat(8, axis=0).repeat(8, axis=1)
+IMAGE = Image.fromarray(PICTURE)
 SIZE = (16, 32)
 
 
@@ -64,7 +65,7 @@ def png(width, height, *, depth=8, colour=2, extra=b"", rows=None):
 
 def sequence(kind, size=(32, 16)):
     """A sequence of two pictures, of which the first is `PICTURE`."""
-    first = Image.fromarray(PICTURE).resize(size, Image.Resampling.NEAREST)
+    first = IMAGE.resize(size, Image.Resampling.NEAREST)
     if kind == "HEIF":
         pillow_heif.register_heif_opener()
     options = {"WEBP": {"lossless": True}, "AVIF": {"quality": 100, "subsampling": "4:4:4"}}.get(kind, {"quality": 100})
@@ -107,41 +108,40 @@ def damaged():
         "noise": b"Exif\0\0" + np.random.default_rng(3).bytes(400),
         "an IFD that points to itself": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x08\0\0\0\x08\0\0\0",
     }.items():
-        yield Case(f"broken EXIF: {name}", saved(Image.fromarray(PICTURE), "JPEG", exif=exif), SIZE)
+        yield Case(f"broken EXIF: {name}", saved(IMAGE, "JPEG", exif=exif), SIZE)
 
 
 def foreign():
     """Files of another kind, whatever they are called, and sound ones of unusual kinds."""
-    image = Image.fromarray(PICTURE)
     yield Case("SVG renamed", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
     yield Case("PDF renamed", b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF")
     yield Case("zip renamed", b"PK\x03\x04" + bytes(200))
     yield Case("PostScript renamed", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(x) run\n")
     for kind in ("PPM", "ICO", "TGA"):
-        yield Case(f"{kind} renamed", saved(image, kind))
+        yield Case(f"{kind} renamed", saved(IMAGE, kind))
     for kind in ("GIF", "AVIF", "BMP", "TIFF"):
-        yield Case(kind, saved(image, kind), SIZE)
+        yield Case(kind, saved(IMAGE, kind), SIZE)
     for packing in ("tiff_lzw", "tiff_adobe_deflate", "packbits"):
-        yield Case(f"TIFF, {packing}", saved(image, "TIFF", compression=packing, tiffinfo={0x0112: 3}), SIZE)
+        yield Case(f"TIFF, {packing}", saved(IMAGE, "TIFF", compression=packing, tiffinfo={0x0112: 3}), SIZE)
     for mode in ("1", "L", "P", "RGB", "RGBA"):
         exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x03\0\0\0\0\0\0\0"
-        yield Case(f"PNG, {mode}", saved(image.convert(mode), "PNG", exif=exif), SIZE)
+        yield Case(f"PNG, {mode}", saved(IMAGE.convert(mode), "PNG", exif=exif), SIZE)
     for mode, options in (
         ("L", {}),
         ("CMYK", {}),
         ("RGB", {"progressive": True}),
         ("RGB", {"restart_marker_blocks": 2}),
     ):
-        yield Case(f"JPEG, {mode}, {options}", saved(image.convert(mode), "JPEG", **options), SIZE)
+        yield Case(f"JPEG, {mode}, {options}", saved(IMAGE.convert(mode), "JPEG", **options), SIZE)
     for lossless in (False, True):
-        yield Case(f"WEBP, {lossless}", saved(image.convert("RGBA"), "WEBP", lossless=lossless), SIZE)
+        yield Case(f"WEBP, {lossless}", saved(IMAGE.convert("RGBA"), "WEBP", lossless=lossless), SIZE)
     yield Case("16 bits", png(32, 16, depth=16, extra=chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(3000)))), SIZE)
     for kind in ("AVIF", "WEBP", "HEIF"):
         yield Case(f"{kind} sequence", sequence(kind), SIZE)
     yield Case("1 x 1", saved(Image.new("RGB", (1, 1), (9, 8, 7)), "PNG"), (1, 1))
     for size in (300_000, 3_000_000):
         profile = np.random.default_rng(2).bytes(size)
-        yield Case(f"ICC profile of {size:,} bytes", saved(image, "PNG", icc_profile=profile), SIZE, size > 2**20)
+        yield Case(f"ICC profile of {size:,} bytes", saved(IMAGE, "PNG", icc_profile=profile), SIZE, size > 2**20)
 
 
 def bombs():
@@ -149,14 +149,14 @@ def bombs():
     yield Case("PNG that claims 100,000 a side", png(100_000, 100_000, rows=1))
     yield Case("PNG of 16,384 a side", partial(png, 16_384, 16_384))
     yield Case("PNG of 20,000 x 1", png(20_000, 1))
-    yield Case("more bytes than are read", lambda: saved(Image.fromarray(PICTURE), "PNG") + bytes(65 * 2**20))
+    yield Case("more bytes than are read", lambda: saved(IMAGE, "PNG") + bytes(65 * 2**20))
 
     text = b"k\0\0" + zlib.compress(bytes(80_000_000), 9)
     yield Case(
         "PNG with a text that unpacks to 80 MB", png(32, 32, extra=chunk(b"zTXt", text)), (32, 32), may_refuse=True
     )
     yield Case("PNG with 900,000 chunks", lambda: png(32, 32, extra=chunk(b"teXt", b"") * 900_000))
-    jpeg = saved(Image.fromarray(PICTURE), "JPEG")
+    jpeg = saved(IMAGE, "JPEG")
     yield Case("JPEG with 900,000 segments", lambda: jpeg[:2] + b"\xff\xfe\x00\x02" * 900_000 + jpeg[2:])
     yield Case("JPEG with 15 MB of padding", lambda: jpeg[:2] + b"\xff" * 15_000_000 + jpeg[2:])
     for kind in ("PNG", "JPEG"):
@@ -169,17 +169,18 @@ def bombs():
     yield Case("JPEG with 100,000 passes and two ends", partial(many_passes, ended=b"\xff\xd9"))
     # as large as is read at all: these must decode, and in the memory and time that there is
     side = 4470
-    yield Case("largest colour PNG", partial(png, side, side), (side, side))
-    yield Case("largest PNG with transparency", partial(png, side, side, colour=6), (side, side))
-    yield Case("largest 16-bit colour PNG", partial(png, side, side, depth=16), (side, side))
-    yield Case("largest CMYK JPEG", lambda: saved(Image.new("CMYK", (side, side)), "JPEG"), (side, side))
+    whole = (side, side)
+    yield Case("largest colour PNG", partial(png, side, side), whole)
+    yield Case("largest PNG with transparency", partial(png, side, side, colour=6), whole)
+    yield Case("largest 16-bit colour PNG", partial(png, side, side, depth=16), whole)
+    yield Case("largest CMYK JPEG", lambda: saved(Image.new("CMYK", whole), "JPEG"), whole)
     full = {"progressive": True, "subsampling": 0, "quality": 60}
-    yield Case("largest progressive JPEG", partial(saved_mosaic, "RGB", side, "JPEG", **full), (side, side))
+    yield Case("largest progressive JPEG", partial(saved_mosaic, "RGB", side, "JPEG", **full), whole)
     # whose decoders take twice as much, of which less is read
     yield Case("too large progressive CMYK JPEG", partial(saved_mosaic, "CMYK", side, "JPEG", **full))
     yield Case("too large WEBP", partial(saved_mosaic, "RGB", side, "WEBP", method=0))
     for kind, options in (("BMP", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw", "strip_size": 2**30})):
-        yield Case(f"largest {kind}, {options}", partial(saved_mosaic, "RGB", side, kind, **options), (side, side))
+        yield Case(f"largest {kind}, {options}", partial(saved_mosaic, "RGB", side, kind, **options), whole)
     # so large that they are shrunk meanwhile
     most = 10_480
     yield Case("largest PNG", partial(png, most, most), (most // 4, most // 4))
@@ -231,11 +232,10 @@ def followed():
     for name, progressive in (("baseline", False), ("progressive", True)):
         yield Case(f"motion photo, {name}", partial(motion, progressive=progressive), (3000, 4000))
     yield Case("motion photo with a restart a block", partial(motion, restart_marker_blocks=1), (3000, 4000))
-    image = Image.fromarray(PICTURE)
     for name, rest in {
         "a video": video,
         "a script": b"<script>alert(1)</script>",
         "a zip": b"PK\x03\x04" + bytes(500),
     }.items():
         for kind in ("JPEG", "PNG", "WEBP"):
-            yield Case(f"{kind} and {name}", saved(image, kind) + rest, SIZE)
+            yield Case(f"{kind} and {name}", saved(IMAGE, kind) + rest, SIZE)

@@ -56,7 +56,7 @@ def make_strange(home, host):
     run = home / "runs" / RUN
     file = run / "predictions.parquet"
     table = pd.read_parquet(file)
-    labels = table["label"].astype(str)
+    labels = table["label"]
     table["category"] = pd.Series([f"{text} {number % 3}" for number in range(len(table))], dtype="category")
     table["name"] = [f"{label}/{text}-{number}.png" for number, label in enumerate(labels)]
     assert set(labels) == set(CLASSES)

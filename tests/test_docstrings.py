@@ -14,7 +14,7 @@ ROOMS = ("core/explainers/**/*.py", "core/perturbations/*.py", "core/runs/metric
 def modules():
     for pattern in ROOMS:
         for path in sorted(ROOT.glob(pattern)):
-            if ">>> " in path.read_text(encoding="utf-8"):
+            if ">>> " in path.read_text():
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 

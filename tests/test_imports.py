@@ -14,7 +14,7 @@ FILES = {
 
 def imported(path):
     """Dotted names that a module imports anywhere, for its types alone and inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -33,7 +33,7 @@ def test_no_modules_import_each_other_in_a_circle():
 def test_no_import_by_a_string_hides_a_circle():
     """Registries hold names of modules as data; what imports them is not told a name of ours in a string of its own."""
     for module, path in FILES.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "resolve_name")):
                 texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
                 assert not [text for text in texts if str(text).startswith(("core", "dashboard"))], module

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 # a page that has not answered by then counts as an error
@@ -70,9 +70,6 @@ class Visitor:
         troubles: sentences on what a visitor should never see: exceptions, error boxes, lost connections.
         on_message: called with every message that arrives.
     """
-
-    _socket: ClientConnection
-    _reader: asyncio.Task[None]
 
     def __init__(self, address, headers=None):
         self.address, self._headers = address, headers

@@ -9,7 +9,7 @@ from tests.browser.app import PATIENCE, visit
 from tests.dashboard.conftest import PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-SCRIPT = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+SCRIPT = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
 # what Streamlit itself draws, and no page can change: rule -> where
 STREAMLITS = {
     # the navigation's sections stand between a list and its items

@@ -234,10 +234,10 @@ def product(tmp_path, ordinary):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "assets").symlink_to(SHIPPED)
     rates = {detector.identity.weights_sha256: {"detector": "ferretnet", "how": "", "kinds": kinds}}
-    (folder / "core" / "answers" / "ordinary.json").write_text(json.dumps(rates), encoding="utf-8")
+    (folder / "core" / "answers" / "ordinary.json").write_text(json.dumps(rates))
     with Server(file.getvalue()).running() as address:
         table = folder / "core" / "detectors" / "known.toml"
-        text = table.read_text(encoding="utf-8")
+        text = table.read_text()
         size = len(file.getvalue())
         for before, after in (
             (about.address, address),
@@ -247,7 +247,7 @@ def product(tmp_path, ordinary):
         ):
             assert before in text
             text = text.replace(before, after)
-        table.write_text(text, encoding="utf-8")
+        table.write_text(text)
         yield folder
 
 

@@ -109,10 +109,10 @@ def test_pages(watched, app, strange, page):
 def test_a_report_and_an_exported_explanation(watched, strange, tmp_path):
     run = read_run(strange / "runs" / RUN)
     text = payload(HOST)
-    (tmp_path / "report.html").write_text(report_of(run, **gather(run)), encoding="utf-8")
+    (tmp_path / "report.html").write_text(report_of(run, **gather(run)))
     image = np.zeros((32, 32, 3), np.uint8)
     explained = html_of([(stored_map(run, 0, image), Style())], title=text, notes=[text])
-    (tmp_path / "page.html").write_text(explained, encoding="utf-8")
+    (tmp_path / "page.html").write_text(explained)
     for name in ("report.html", "page.html"):
         watched.goto((tmp_path / name).as_uri())
         watched.wait_for_load_state("networkidle")

@@ -43,21 +43,26 @@ from core.storage.shards import compute_shards, progress_of, remove_shards, run_
 from tests.damage import reseal
 
 
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "t"
+
+
 def write(path, text="hello", **options):
     files = {"a.txt": lambda file: file.write_text(text)}
     write_folder(path, kind="thing", manifest={"name": "x"}, files=files, **options)
 
 
-def test_what_is_written_is_read_and_replaced_only_when_asked(tmp_path):
-    write(tmp_path / "t")
-    manifest = read_folder(tmp_path / "t", "thing")
+def test_what_is_written_is_read_and_replaced_only_when_asked(tmp_path, folder):
+    write(folder)
+    manifest = read_folder(folder, "thing")
     assert manifest["name"] == "x"
     assert manifest["schema"] == SCHEMA
     with pytest.raises(FileExistsError, match="exists already"):
-        write(tmp_path / "t", "new")
-    assert (tmp_path / "t" / "a.txt").read_text() == "hello"
-    write(tmp_path / "t", "new", replace=True)
-    assert (tmp_path / "t" / "a.txt").read_text() == "new"
+        write(folder, "new")
+    assert (folder / "a.txt").read_text() == "hello"
+    write(folder, "new", replace=True)
+    assert (folder / "a.txt").read_text() == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["t"]
 
 
@@ -66,13 +71,13 @@ def _unseal(path, **values):
     (path / "manifest.json").write_text(json.dumps({key: manifest[key] for key in manifest if key != SEAL}))
 
 
-def test_the_oldest_folders_need_no_seal_unless_they_ship(tmp_path, monkeypatch):
-    write(tmp_path / "t")
-    _unseal(tmp_path / "t", schema=1)
-    assert read_folder(tmp_path / "t", "thing")["name"] == "x"
+def test_the_oldest_folders_need_no_seal_unless_they_ship(tmp_path, monkeypatch, folder):
+    write(folder)
+    _unseal(folder, schema=1)
+    assert read_folder(folder, "thing")["name"] == "x"
     monkeypatch.setattr(seals, "SHIPPED", tmp_path)
     with pytest.raises(ContractError, match="has lost its seal"):
-        read_folder(tmp_path / "t", "thing")
+        read_folder(folder, "thing")
 
 
 def test_a_replacement_that_fails_brings_the_old_folder_back(tmp_path, monkeypatch):
@@ -111,20 +116,20 @@ def test_a_table_that_unpacks_to_far_too_much_is_not_unpacked(tmp_path):
             read_table(tmp_path / "t.parquet")
 
 
-def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(tmp_path):
-    for bring_back in (None, restore_all, lambda folder: write(folder / "t", replace=True)):
-        write(tmp_path / "t", replace=True)
-        (tmp_path / "t").rename(tmp_path / f".t.{'a' * 32}.old")
+def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(tmp_path, folder):
+    for bring_back in (None, restore_all, lambda home: write(home / "t", replace=True)):
+        write(folder, replace=True)
+        folder.rename(tmp_path / f".t.{'a' * 32}.old")
         if bring_back is not None:
             bring_back(tmp_path)
-            assert (tmp_path / "t").is_dir()
-        assert read_folder(tmp_path / "t", "thing")["name"] == "x"
+            assert folder.is_dir()
+        assert read_folder(folder, "thing")["name"] == "x"
 
 
-def test_what_is_no_number_is_not_written(tmp_path):
+def test_what_is_no_number_is_not_written(folder):
     with pytest.raises(ValueError, match="JSON"):
-        write_folder(tmp_path / "t", kind="thing", manifest={"accuracy": float("nan")}, files={})
-    assert not (tmp_path / "t").exists()
+        write_folder(folder, kind="thing", manifest={"accuracy": float("nan")}, files={})
+    assert not folder.exists()
 
 
 def test_half_a_letter_is_no_text_and_what_is_longer_than_allowed_is_no_file(tmp_path):
@@ -174,12 +179,12 @@ def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(
     assert sorted(p.name for p in tmp_path.iterdir()) == [*kept, f".t.v2.{'a' * 32}.old", "f", "t"]
 
 
-def test_data_reaches_the_disk_before_its_name_does(tmp_path, monkeypatch):
+def test_data_reaches_the_disk_before_its_name_does(tmp_path, monkeypatch, folder):
     synced = set()
 
     def note(descriptor):
         synced.add(os.fstat(descriptor).st_ino)
-        assert not (tmp_path / "t").exists()
+        assert not folder.exists()
         assert not (tmp_path / "f").exists()
 
     monkeypatch.setattr(os, "fsync", note)
@@ -187,8 +192,8 @@ def test_data_reaches_the_disk_before_its_name_does(tmp_path, monkeypatch):
     assert synced == set()
     write_bytes_atomically(tmp_path / "f", lambda path: path.write_bytes(b"whole"))
     files = [(tmp_path / "f").rename(tmp_path / "h")]
-    write(tmp_path / "t")
-    files += (tmp_path / "t").iterdir()
+    write(folder)
+    files += folder.iterdir()
     assert synced == {file.stat().st_ino for file in files}
 
 
@@ -196,8 +201,8 @@ def _fail_as_numpy_does(_path):
     raise OSError("3920 requested and 1984 written")
 
 
-def test_a_failed_write_names_its_file_and_leaves_what_was_there(tmp_path):
-    write(tmp_path / "t")
+def test_a_failed_write_names_its_file_and_leaves_what_was_there(tmp_path, folder):
+    write(folder)
     write_bytes_atomically(tmp_path / "f", lambda file: file.write_bytes(b"old"))
 
     def fail(file):
@@ -206,10 +211,10 @@ def test_a_failed_write_names_its_file_and_leaves_what_was_there(tmp_path):
         raise OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device")
 
     with pytest.raises(WriteError, match=r"/t/a\.txt could not be written \(No space left on device\); check that"):
-        write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": fail}, replace=True)
+        write_folder(folder, kind="thing", manifest={}, files={"a.txt": fail}, replace=True)
     with pytest.raises(WriteError, match=r"/f could not be written \(No space left on device\); check that"):
         write_bytes_atomically(tmp_path / "f", fail)
-    assert (tmp_path / "t" / "a.txt").read_text() == "hello"
+    assert (folder / "a.txt").read_text() == "hello"
     assert (tmp_path / "f").read_bytes() == b"old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f", "t"]
     with pytest.raises(WriteError, match=r"/f could not be written \(No space left on device\)"):
@@ -492,12 +497,12 @@ def saying(data):
         (_unseal, "has lost its seal"),
     ],
 )
-def test_a_manifest_is_refused_before_its_files_are_opened(tmp_path, damage, sentence):
-    write(tmp_path / "t")
-    damage(tmp_path / "t")
+def test_a_manifest_is_refused_before_its_files_are_opened(folder, damage, sentence):
+    write(folder)
+    damage(folder)
     for read in (read_manifest, read_folder):
         with pytest.raises(ContractError, match=sentence):
-            read(tmp_path / "t", "thing")
+            read(folder, "thing")
 
 
 def test_of_a_sealed_folder_one_file_is_read_only_as_it_was_written(tmp_path):

@@ -19,7 +19,7 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from dashboard.datasets import registry
 from dashboard.navigation import PAGES as LISTED
-from tests.conftest import balanced, make_detector, make_set, textured, write_detector
+from tests.conftest import balanced, make_detector, make_set, mixed, write_detector
 from tests.shared import made_once
 
 # each run of an AppTest reads what every installed package says of itself, which takes longer than most pages; a server
@@ -37,7 +37,7 @@ RUN = "tiny@seen-test"
 
 def image_set(name, n=60):
     """`n` images, half of each class, in three categories, known by their PNG files, with a repeat."""
-    pixels = np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)])
+    pixels = mixed(n)
     made = make_set(pixels, name, digests=[hashlib.sha256(encode_png(image)).hexdigest() for image in pixels])
     made.rows["is_repeat"] = np.arange(n) == 5
     return made

@@ -23,7 +23,7 @@ _MADE = {}
 def add_studies(home, *names):
     """Write studies beside a run of `home`, through the runner that writes all of them; each is computed once."""
     source = Source(home / "runs" / "tiny@seen-test", home / "detectors" / "tiny")
-    manifest = (source.run / MANIFEST).read_text(encoding="utf-8")
+    manifest = (source.run / MANIFEST).read_text()
     for name in names:
         study = find_study(name)
         file = study_path(source.run, name)

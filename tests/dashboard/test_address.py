@@ -8,7 +8,7 @@ from core.runs.filter import Filter
 from dashboard.state import Setting, follow_former_names, put_all, show_images
 
 
-class Params(dict[str, str]):
+class Params(dict):
     """The parameters of an address; `steps` is what each change of them leaves in the browser's history."""
 
     def __init__(self, said):

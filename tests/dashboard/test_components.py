@@ -161,8 +161,7 @@ def test_who_waits_behind_others_looks_more_rarely():
     assert not requests.any_busy([None, JobStatus("done"), JobStatus("stopped")])
 
 
-@pytest.mark.usefixtures("home")
-def test_a_session_asks_in_its_own_name_about_the_pixels_that_it_hands_over(monkeypatch):
+def test_a_session_asks_in_its_own_name_about_the_pixels_that_it_hands_over(monkeypatch, home):
     asked = []
     monkeypatch.setattr(requests, "worker", lambda: SimpleNamespace(ask=lambda *given: asked.append(given)))
     detector = catalogue.detectors()["tiny"]

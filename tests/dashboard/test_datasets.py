@@ -24,7 +24,6 @@ from tests.core.images import made
 from tests.core.images.github import serve
 
 __all__ = ["serve"]
-HERE = "All pictures are here."
 
 
 def settled(registry):
@@ -82,6 +81,11 @@ def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path, monkeypat
     assert len(registry.sets) == 2
 
 
+def are_here(app):
+    """Whether the sidebar says that all pictures are."""
+    return "All pictures are here." in [caption.value for caption in app.caption]
+
+
 def attach(app, path):
     app.text_input(key="attach.path").set_value(str(path))
     return pressed(app, "attach.go")
@@ -105,8 +109,7 @@ def cifake_run(home, cifake):
     return write_run(home, make_detector(manifest={"name": "tiny"}), load_image_set(cifake, "test")).name
 
 
-@pytest.mark.usefixtures("on_this_machine")
-def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(open_page, home, tmp_path):
+def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(open_page, home, tmp_path, on_this_machine):
     folder = tmp_path / "own"
     truths = made.image_folder(folder)
     detector = make_detector(manifest={"name": "tiny"})
@@ -117,7 +120,7 @@ def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(open_pag
     # pictures are found by their files, whatever is said of their classes
     app = attach(app, folder)
     assert not app.error
-    assert HERE in [caption.value for caption in app.caption]
+    assert are_here(app)
     assert len(read_run(run)) == sum(one.split == "test" for one in truths.values())
     # pictures are 16 pixels wide, and the run's 32
     assert {one.side for one in datasets.registry().sets} == {32}
@@ -128,13 +131,13 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(open_page, h
     serve()
     shutil.rmtree(cache_dir() / "places")
     app = pressed(open_page("mistakes", run=cifake_run), "attach.github")
-    assert HERE in [caption.value for caption in app.caption]
+    assert are_here(app)
     # another start of the dashboard
     monkeypatch.setenv("TELLTALE_HOME", str(home.rename(home.with_name("moved"))))
     datasets.registry().begin()
     settled(datasets.registry())
     app = open_page("mistakes", run=cifake_run)
-    assert HERE in [caption.value for caption in app.caption]
+    assert are_here(app)
     assert datasets.registry().source == str(fetched_path())
 
 
@@ -151,7 +154,7 @@ def test_pictures_are_taken_from_where_they_were_last_read(open_page, home, cifa
     app = open_page("mistakes", run="tiny@images-test")
     settled(datasets.registry())
     app.run()
-    assert HERE in [caption.value for caption in app.caption]
+    assert are_here(app)
 
 
 def test_only_the_splits_that_some_run_lacks_are_read(home, cifake, cifake_run):

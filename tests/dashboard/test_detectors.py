@@ -45,6 +45,11 @@ def test_the_table_holds_what_runs_and_studies_do(two, open_page, run):
     assert table["Other generators"].isna().all()
 
 
+def by_id(home, name):
+    """The predictions of a run by their images."""
+    return read_run(home / "runs" / name).predictions.set_index("id")
+
+
 def shown(app):
     """The measures of the chosen run by their names."""
     table = next(one.value for one in app.table if "95% interval" in one.value)
@@ -120,9 +125,9 @@ def test_runs_that_cannot_be_compared_give_a_sentence(two, open_page):
 def test_mistakes_filters_by_the_verdict_of_the_other(two, open_page):
     parameters = {"run": RUN, "versus": OTHER, "result": "right", "versus.correct": "wrong"}
     app = open_page("mistakes", **parameters)
-    first, second = (read_run(two / "runs" / name).predictions.set_index("id") for name in (RUN, OTHER))
+    first, second = (by_id(two, name) for name in (RUN, OTHER))
     second = second.loc[first.index]
-    right = [(one["label"].astype(str) == one["predicted"].astype(str)).to_numpy() for one in (first, second)]
+    right = [(one["label"] == one["predicted"]).to_numpy() for one in (first, second)]
     many = int((right[0] & ~right[1]).sum())
     assert 0 < many < len(first)
     assert f"{many} of {len(first)} pictures" in words(app)
@@ -133,8 +138,8 @@ def test_mistakes_filters_by_the_verdict_of_the_other(two, open_page):
 
 @pytest.mark.parametrize("differs", [True, False])
 def test_the_closed_line_of_a_case_names_the_detectors_that_disagree(two, open_page, differs):
-    first, second = (read_run(two / "runs" / name).predictions.set_index("id")["predicted"] for name in (RUN, OTHER))
-    fits = (first.astype(str) != second.loc[first.index].astype(str)) == differs
+    first, second = (by_id(two, name)["predicted"] for name in (RUN, OTHER))
+    fits = (first != second.loc[first.index]) == differs
     app = open_page("mistakes", run=RUN, id=first.index[fits][0])
     (line,) = (part.label for part in app.expander if "Other detectors" in part.label)
     assert ("twin" in line) == differs
@@ -142,8 +147,8 @@ def test_the_closed_line_of_a_case_names_the_detectors_that_disagree(two, open_p
 
 
 def test_two_detectors_are_compared_by_their_pictures_first(two, open_page):
-    first, second = (read_run(two / "runs" / name).predictions.set_index("id") for name in (RUN, OTHER))
-    pair = (first["predicted"].astype(str) == "REAL") & (second.loc[first.index, "predicted"].astype(str) == "FAKE")
+    first, second = (by_id(two, name) for name in (RUN, OTHER))
+    pair = (first["predicted"] == "REAL") & (second.loc[first.index, "predicted"] == "FAKE")
     app = open_page("mistakes", versus=OTHER)
     choice = app.pills(key="mistakes.pair")
     assert any(name.endswith(f"REAL, twin FAKE: {pair.sum()}") for name in choice.options)

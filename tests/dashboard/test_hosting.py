@@ -19,8 +19,8 @@ from tests.shared import in_a_thread
 from tests.visitor import Visitor
 
 NAME = "telltale.example.org"
-TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+TEXT = (ROOT / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 
 
 def instructions():
@@ -68,7 +68,7 @@ def test_what_is_copied_is_there_and_reaches_the_image():
 
 def installs():
     """The steps of the Dockerfile and of docs/hosting.md that install the project itself, after "pip"."""
-    lines = [*of("RUN"), *(ROOT / "docs" / "hosting.md").read_text("utf-8").splitlines()]
+    lines = [*of("RUN"), *(ROOT / "docs" / "hosting.md").read_text().splitlines()]
     return [line.partition("pip ")[2] for line in lines if line.endswith("--editable .")]
 
 
@@ -101,7 +101,7 @@ def image(cache, home):
 
 def document(cache, home):
     """What docs/hosting.md says to start without Docker, likewise."""
-    script = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "hosting.md").read_text("utf-8"), re.DOTALL)[-1]
+    script = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "hosting.md").read_text(), re.DOTALL)[-1]
     for folder, own in (("/var/lib/telltale", cache), ("/srv/telltale", home)):
         assert script.count(folder) == 1
         script = script.replace(folder, str(own))
@@ -139,4 +139,4 @@ def test_it_serves_under_its_name_from_a_read_only_tree(made_home, tmp_path, mon
         assert subprocess.run(health, capture_output=True, check=False).returncode == 0
         # nobody is local there
         assert in_a_thread(visit()) == (False, [])
-    assert "Traceback" not in log.read_text(encoding="utf-8")
+    assert "Traceback" not in log.read_text()

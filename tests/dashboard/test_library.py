@@ -40,9 +40,8 @@ def test_a_home_is_shown_beside_what_ships(made_home, monkeypatch):
     assert {"tiny", "swift"} <= catalogue.detectors().keys()
 
 
-@pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("name", ["maps.npy", "predictions.parquet"])
-def test_a_run_that_was_changed_where_it_is_is_not_shown_as_it_was(name):
+def test_a_run_that_was_changed_where_it_is_is_not_shown_as_it_was(name, home):
     path = catalogue.runs()["tiny@seen-test"]
     assert library.open_run(path).run.path == path
     file = path / name
@@ -61,16 +60,14 @@ def test_a_run_that_was_changed_where_it_is_is_not_shown_as_it_was(name):
         library.open_run(path)
 
 
-@pytest.mark.usefixtures("home")
-def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so():
+def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so(home):
     path = catalogue.runs()["tiny@seen-test"]
     assert "Seal" not in facts_of(library.open_run(path).run)
     unsealed(path / MANIFEST)
     assert "not sealed" in facts_of(library.open_run(path).run)["Seal"]
 
 
-@pytest.mark.usefixtures("home")
-def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypatch):
+def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypatch, home):
     both = Barrier(2)
     read = []
 
@@ -119,8 +116,7 @@ def test_what_a_filter_finds_is_computed_once_for_all_its_pages(opened):
     assert counted is library.choice_counts(opened, backwards, "category")
 
 
-@pytest.mark.usefixtures("home")
-def test_the_run_is_the_addresss_else_the_sessions_else_one_with_pictures(monkeypatch):
+def test_the_run_is_the_addresss_else_the_sessions_else_one_with_pictures(monkeypatch, home):
     blind = "tiny@blind-test"
     seen = "tiny@seen-test"
     for address, session, chosen in ((blind, seen, blind), ("gone", blind, blind), (None, None, seen)):

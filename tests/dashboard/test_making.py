@@ -51,8 +51,7 @@ def test_cancel_ends_it_and_an_error_is_shown(open_page, home, monkeypatch):
     assert any("tiny@seen-test" in error.value for error in app.run().error)
 
 
-def test_one_command_runs_at_a_time(monkeypatch, tmp_path):
-    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path))
+def test_one_command_runs_at_a_time(monkeypatch):
     began = []
     status = []
 

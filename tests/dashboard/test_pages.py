@@ -32,9 +32,7 @@ from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import PAGES, ROOT, RUN, image_set
 
 # some pages, such as the glossary, are about no run
-OF_A_RUN = tuple(
-    page for page in PAGES if "library.current()" in (ROOT / f"dashboard/views/{page}.py").read_text(encoding="utf-8")
-)
+OF_A_RUN = tuple(page for page in PAGES if "library.current()" in (ROOT / f"dashboard/views/{page}.py").read_text())
 RUNS = (RUN, "tiny@blind-test")
 ODD = ("nan..nan", "9" * 400, "../../etc/passwd\0", "features:nan,1;2,3;4,5", "\N{RIGHT-TO-LEFT OVERRIDE}a,,")
 
@@ -122,21 +120,21 @@ def test_mistakes_filters_through_the_url_and_through_its_widgets(open_page, run
 
 
 def test_mistakes_tags_what_is_selected(open_page, run):
+    def tag(pick, text, button="tag"):
+        app = open_page("mistakes", pick=pick)
+        app.text_input(key="selection.tag_text").set_value(text)
+        return app.form_submit_button(key=f"selection.{button}").click().run()
+
+    def found():
+        return words(open_page("mistakes", tag="odd one"))
+
     ids = run.predictions["id"]
-    app = open_page("mistakes", pick=f"{ids[0]},{ids[3]},nobody")
-    assert "**2 selected**" in words(app)
-    app.text_input(key="selection.tag_text").set_value("odd one")
-    app.form_submit_button(key="selection.tag").click().run()
-    app = open_page("mistakes", tag="odd one")
-    assert "2 of 60 images" in words(app)
-    app = open_page("mistakes", pick=ids[0])
-    app.text_input(key="selection.tag_text").set_value("a,b")
-    app.form_submit_button(key="selection.tag").click().run()
-    assert len(app.error) == 1
-    app.text_input(key="selection.tag_text").set_value("odd one")
-    app.form_submit_button(key="selection.untag").click().run()
-    assert not app.error
-    assert "1 of 60 images" in words(open_page("mistakes", tag="odd one"))
+    tag(f"{ids[0]},{ids[3]},nobody", "odd one")
+    assert "**2 selected**" in words(open_page("mistakes", pick=f"{ids[0]},{ids[3]},nobody"))
+    assert "2 of 60 images" in found()
+    assert len(tag(ids[0], "a,b").error) == 1
+    assert not tag(ids[0], "odd one", "untag").error
+    assert "1 of 60 images" in found()
 
 
 def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(open_page, run):

@@ -105,19 +105,15 @@ def test_what_is_enclosed_or_clicked_opens(open_page, studied, run):
     table = browse_table(run)
     x, y = (table[f"features_{end}"].to_numpy() for end in "xy")
     area = Area.drawn("features", [np.median(x), 9e3], [-9e3, 9e3])
-    app = open_page("reads", tab="Patterns", open="")
-    app.session_state["patterns.chosen"] = area
-    app.run()
-    assert app.query_params["area"] == str(area)
     assert 20 < area.holds(x, y).sum() < 40
-    app = open_page("reads", tab="Patterns", open="")
-    app.session_state["patterns.chosen"] = Area.drawn("features", [8e3, 9e3], [8e3, 9e3])
-    app.run()
-    assert "no image in that area" in app.toast[0].value
-    app = open_page("reads", tab="Patterns", open="")
-    app.session_state["patterns.chosen"] = 7
-    app.run()
-    assert app.query_params["id"] == table["id"][7]
+    opened = []
+    for chosen in (area, Area.drawn("features", [8e3, 9e3], [8e3, 9e3]), 7):
+        app = open_page("reads", tab="Patterns", open="")
+        app.session_state["patterns.chosen"] = chosen
+        opened.append(app.run())
+    assert opened[0].query_params["area"] == str(area)
+    assert "no image in that area" in opened[1].toast[0].value
+    assert opened[2].query_params["id"] == table["id"][7]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_it_is_of_the_run_or_of_the_images_that_a_filter_finds(home, tmp_path, m
         return
     out = tmp_path / "report.html"
     assert main([str(home / "runs" / RUN), "--out", str(out)]) == 0
-    assert made == out.read_text(encoding="utf-8")
+    assert made == out.read_text()
 
 
 def test_what_a_second_run_says_is_reported_under_its_name(home):

@@ -37,10 +37,10 @@ def server(made_home, tmp_path_factory):
     folder = tmp_path_factory.mktemp("hosted")
     for name in ("dashboard", ".streamlit"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "dashboard" / "views" / "fail.py").write_text(f"raise RuntimeError({INSIDE!r})\n", encoding="utf-8")
+    (folder / "dashboard" / "views" / "fail.py").write_text(f"raise RuntimeError({INSIDE!r})\n")
     navigation = folder / "dashboard" / "navigation.py"
     entry = '    "fail": Page("Fail", "error", "Fails."),\n'
-    navigation.write_text(navigation.read_text("utf-8").replace('    "help":', f'{entry}    "help":'), "utf-8")
+    navigation.write_text(navigation.read_text().replace('    "help":', f'{entry}    "help":'))
     with running_server(made_home, folder / "cache", folder=folder) as (address, _):
         yield address
 

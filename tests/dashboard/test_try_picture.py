@@ -70,6 +70,10 @@ def table(app, column):
     return next(element.value for element in app.table if column in element.value)
 
 
+def raw_margins(app):
+    return table(app, "p(REAL)")["margin"].tolist()
+
+
 def rival(home, steps):
     """A second detector."""
     return write_detector(home, "rival", make_detector(seed=7, preprocessing=steps))
@@ -121,7 +125,7 @@ def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(tried, home
     assert table(app, "answer")["answer"].tolist() == ["Out of scope"] * 2
     assert "REAL" not in table(app, "answer").to_csv()
     app = tried(stripes(), open="raw")
-    assert table(app, "p(REAL)")["margin"].tolist() == [plus(margin) for margin in margins]
+    assert raw_margins(app) == [plus(margin) for margin in margins]
     assert table(app, "p(REAL)")["called"].tolist() == [CLASS_WORDS["REAL" if one > 0 else "FAKE"] for one in margins]
 
 
@@ -148,7 +152,7 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(tried, home
     app = tried(stripes(), by="rival", open="raw.sent")
     pixels = decode(picture(3))
     margin = float(other.margins(steps.fit(pixels)[None])[0])
-    assert plus(margin) in table(app, "p(REAL)")["margin"].tolist()
+    assert plus(margin) in raw_margins(app)
     # and so are its deliveries
     sent = [delivered.pixels for delivered in deliver(pixels, steps)]
     called = ["REAL" if one > 0 else "FAKE" for one in other.margins(np.stack(sent))]
@@ -162,10 +166,10 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(tried, home
     def resized(name):
         return np.asarray(square.resize((32, 32), RESAMPLING[name]))[None]
 
-    assert plus(float(other.margins(resized(steps.interpolation))[0])) in table(app, "p(REAL)")["margin"].tolist()
+    assert plus(float(other.margins(resized(steps.interpolation))[0])) in raw_margins(app)
     app.selectbox(key="url.by").set_value("tiny")
     app = settled(app.run())
-    assert plus(float(tiny.margins(resized("bicubic"))[0])) in table(app, "p(REAL)")["margin"].tolist()
+    assert plus(float(tiny.margins(resized("bicubic"))[0])) in raw_margins(app)
 
 
 def test_several_are_a_table_and_one_of_them_is_explained(tried, monkeypatch):

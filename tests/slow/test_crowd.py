@@ -30,7 +30,7 @@ def test_twelve_first_visitors_at_once_of_a_cold_server(made_home, tmp_path):
     log = tmp_path / "log"
     with running_server(made_home, tmp_path / "cache", log=log) as (address, _):
         assert in_a_thread(together(address)) == []
-    assert "Traceback" not in log.read_text(encoding="utf-8")
+    assert "Traceback" not in log.read_text()
 
 
 def test_eight_browse_and_explain_without_an_error():

@@ -94,7 +94,7 @@ def commands(text):
 
 @pytest.mark.parametrize("document", ["README.md", "docs/data.md", "docs/commands.md"])
 def test_commands_run_as_they_are_written(folder, document):
-    listed = commands((ROOT / document).read_text("utf-8"))
+    listed = commands((ROOT / document).read_text())
     wanted = [line for line in listed if not line.startswith(tuple(SKIPPED))]
     assert wanted
     for line in wanted:
@@ -104,7 +104,7 @@ def test_commands_run_as_they_are_written(folder, document):
 
 def test_the_notebook_runs_and_shows_a_map_and_a_table(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cells = json.loads((ROOT / "docs" / "notebook.ipynb").read_text("utf-8"))["cells"]
+    cells = json.loads((ROOT / "docs" / "notebook.ipynb").read_text())["cells"]
     names = {}
     shown = []
     for source in (cell["source"] for cell in cells if cell["cell_type"] == "code"):

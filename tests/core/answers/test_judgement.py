@@ -103,10 +103,11 @@ def home(cifake, tmp_path):
 
 def test_a_threshold_follows_its_detector_and_is_refused_once_it_was_edited(home, capsys):
     identity = load_detector(home / "detectors/other").identity
+    stranger = make_detector(seed=5).identity
     assert cli.main(["detectors", "rename", "other", "mine", "--out", str(home)]) == 0
     run = home / "runs/mine@images-test"
     assert find_threshold(identity, [run]) == threshold(detector=identity.fingerprint, run="other@images-test")
-    assert find_threshold(make_detector(seed=5).identity, [run]) is None
+    assert find_threshold(stranger, [run]) is None
     path = threshold_path(run)
     text = path.read_text()
     edited = text.replace('"margin": -1.0', '"margin": -0.5')
@@ -118,7 +119,7 @@ def test_a_threshold_follows_its_detector_and_is_refused_once_it_was_edited(home
         assert broken != text
         path.write_text(broken)
         # that of a stranger's run counts as none
-        assert find_threshold(make_detector(seed=5).identity, [run]) is None
+        assert find_threshold(stranger, [run]) is None
         capsys.readouterr()
         assert explain.main([str(picture), "--detector", str(home / "detectors/mine"), "--json"]) == 2
         assert re.search(f"{re.escape(str(path))} .+ make it again: .* judgement --run .+", capsys.readouterr().err)

@@ -17,13 +17,14 @@ from core.images.preprocessing import prepare_pixels
 from tests.conftest import make_detector, saved, textured
 from tests.core.detectors.test_ferretnet import make_detector as make_ferret
 
+PICTURE = textured(1, fine=True, seed=3)[0].repeat(3, axis=0).repeat(4, axis=1)
+
 
 def test_the_verdict_is_counted_under_every_filter(tmp_path, capsys):
-    picture = textured(1, fine=True, seed=3)[0].repeat(3, axis=0).repeat(3, axis=1)
-    (tmp_path / "picture.png").write_bytes(encode_png(picture))
+    (tmp_path / "picture.png").write_bytes(encode_png(PICTURE))
     assert main([str(tmp_path / "picture.png"), "--detector", "paper", "--device", "cpu"]) == 0
     detector = load_detector(Path("assets/detectors/paper"), device="cpu")
-    ready = prepare_pixels(picture, detector.preprocessing)
+    ready = prepare_pixels(PICTURE, detector.preprocessing)
     margins = dict(zip(ready.filters, detector.margins(ready.pixels), strict=True))
     own = margins[detector.preprocessing.interpolation]
     others = sum((margin > 0) != (own > 0) for margin in margins.values())
@@ -40,8 +41,7 @@ def test_an_ordinary_picture_is_judged_by_the_rates_of_its_kind_of_file(tmp_path
     detector = make_ferret()
     detector.manifest = {"name": "ferret"}
     save_detector(tmp_path / "detectors" / "ferret", detector, model_card="")
-    picture = textured(1, fine=True, seed=3)[0].repeat(3, axis=0).repeat(4, axis=1)
-    margin = float(detector.margins(detector.preprocessing.fit(picture)[None])[0])
+    margin = float(detector.margins(detector.preprocessing.fit(PICTURE)[None])[0])
     found = Count(hits=9, images=10, sources=5)
     accused = Count(hits=1, images=70, sources=5)
     rates = Rates(margin=margin + 1, generated=found, photographs=accused)
@@ -49,7 +49,7 @@ def test_an_ordinary_picture_is_judged_by_the_rates_of_its_kind_of_file(tmp_path
     monkeypatch.setattr(ordinary, "measured", lambda: {detector.identity.weights_sha256: about})
     answers = {}
     for kind, options in {"PNG": {}, "JPEG": {"quality": 80}}.items():
-        (tmp_path / kind).write_bytes(saved(picture, kind, **options))
+        (tmp_path / kind).write_bytes(saved(PICTURE, kind, **options))
         command = [str(tmp_path / kind), "--detector", str(tmp_path / "detectors" / "ferret"), "--device", "cpu"]
         assert main(command + ["--json"] * as_json) == 0
         answers[kind] = capsys.readouterr().out

@@ -141,7 +141,7 @@ def test_rates_are_by_generator_seen_and_unseen_apart(tmp_path, capsys):
     table = browse_table(run)
     kinds = table.astype(object).fillna("").groupby("source")["seen"].unique().map(list)
     assert kinds.to_dict() == {"sd14": ["seen"], "biggan": ["unseen"], "camera": [""]}
-    wrong = table["label"].astype(str) != table["predicted"].astype(str)
+    wrong = table["label"] != table["predicted"]
     rates = wrong.groupby(table["source"], observed=True).mean()
     for name in rates.index:
         assert any(line.split()[0] == name and f"{rates[name]:.4f}" in line for line in shown.splitlines() if line)

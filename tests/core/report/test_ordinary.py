@@ -28,16 +28,14 @@ def counts(tmp_path, monkeypatch):
     known.false_alarms.cache_clear()
 
 
-@pytest.mark.usefixtures("counts")
-def test_false_alarms_are_added_up_over_sources_by_delivery():
+def test_false_alarms_are_added_up_over_sources_by_delivery(counts):
     assert known.false_alarms() == {"d": {"as it is": (100, 10), "scale_50_box": (0, 0), "webp_80": (100, 5)}}
     assert "10 of 100" in known.caution_of({"known": "d"})
     assert not known.caution_of({"known": "another"})
     assert not known.caution_of({})
 
 
-@pytest.mark.usefixtures("counts")
-def test_the_tables_show_each_source_and_all_photographs():
+def test_the_tables_show_each_source_and_all_photographs(counts):
     (table,) = ordinary.tables().values()
     assert table[["label", "source"]].to_numpy().tolist() == [
         ["FAKE", "painter"], ["REAL", "camera"], ["REAL", "phone"], ["REAL", "all photographs"],

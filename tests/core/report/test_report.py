@@ -155,14 +155,14 @@ def test_the_command(source, tmp_path, capsys):  # noqa: F811
     run_study(BRIGHTNESS, source)
     (source.run / "studies/brightness.parquet").write_bytes(b"damaged")
     assert main([str(source.run), "--out", str(out)]) == 0
-    before = out.read_text(encoding="utf-8")
+    before = out.read_text()
     assert "60 images" in Page(before).text
     # what could not be read is named, without the folders of whoever sends the report
     assert "studies/brightness.parquet" in Page(before).text
     assert str(source.run.parent) not in before
     assert main(["no-such-run", "--out", str(out)]) == 2
     assert " report: there is no run 'no-such-run'" in capsys.readouterr().err
-    assert out.read_text(encoding="utf-8") == before
+    assert out.read_text() == before
 
 
 def interval_of(wrong, total):
@@ -183,8 +183,8 @@ def sourced(run):
 def test_every_number_on_how_good_it_is_is_the_runs(run):
     run = sourced(run)
     table = run.predictions
-    truth = table["label"].astype(str)
-    said = table["predicted"].astype(str)
+    truth = table["label"]
+    said = table["predicted"]
     page = Page(report_of(run))
     right = int((truth == said).sum())
     assert f"Accuracy {interval_of(right, 60)} on 60 images." in page.text
@@ -409,9 +409,7 @@ def test_tiles_show_the_first_of_many_and_what_is_wrong(run, monkeypatch):
     shown = table.iloc[chosen[:7]]
     assert [name for *_, name in tiles] == shown["name"].tolist()
     assert [called for called, *_ in tiles] == shown["predicted"].str.lower().tolist()
-    assert [bool(wrong) for _, wrong, *_ in tiles] == (
-        shown["predicted"].astype(str) != shown["label"].astype(str)
-    ).tolist()
+    assert [bool(wrong) for _, wrong, *_ in tiles] == (shown["predicted"] != shown["label"]).tolist()
     assert [picture for *_, picture, _, _ in tiles] == [data_url(pictures.get(int(row))) for row in chosen[:7]]
     for (_, wrong, _, words, _), p_real, label in zip(tiles, shown["p_real"], shown["label"], strict=True):
         assert f"{p_real:.2f}" in words

@@ -20,15 +20,15 @@ from tests.core.trust_cues import made_run
 def test_the_documents_are_short_and_have_the_numbers_that_ship(tmp_path):
     """Otherwise `telltale findings --write docs/results.md` and `telltale findings --readme README.md`."""
     # bars of tables are no words
-    assert len((ROOT / "docs" / "results.md").read_text("utf-8").replace("|", "").split()) <= 3000
-    text = (ROOT / "README.md").read_text("utf-8")
+    assert len((ROOT / "docs" / "results.md").read_text().replace("|", "").split()) <= 3000
+    text = (ROOT / "README.md").read_text()
     assert len(text.encode()) < 8000
     copy = Path(shutil.copy(ROOT / "README.md", tmp_path))
     insert_findings(copy)
-    assert copy.read_text("utf-8") == text
+    assert copy.read_text() == text
     write_results(tmp_path / "results.md")
     for name in ("results.md", "results.csv"):
-        assert (tmp_path / name).read_text("utf-8") == (ROOT / "docs" / name).read_text("utf-8")
+        assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text()
 
 
 def test_a_row_says_effect_control_difference_what_is_needed_and_who_disagrees():

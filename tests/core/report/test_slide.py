@@ -27,10 +27,6 @@ REVERSED = "\N{RIGHT-TO-LEFT OVERRIDE}"
 class Recorded(ImageDraw.ImageDraw):
     """Draws, and keeps texts with their corners and boxes, and filled rectangles with their colours."""
 
-    texts: list[tuple[str, tuple[float, float]]]
-    boxes: dict[str, tuple[float, float, float, float]]
-    filled: list[tuple[str, float, float, float, float]]
-
     def text(self, xy, text, **options):
         self.keep(xy, text, options["font"], self.textbbox(xy, text, font=options["font"]))
         super().text(xy, text, **options)
@@ -123,7 +119,7 @@ def test_without_a_story_the_verdict_is_the_headline(made, label):
 
 
 def test_a_slide_is_written_in_the_apps_font_where_that_ships(made, monkeypatch, tmp_path):
-    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
     # Streamlit's name for Source Sans
     assert theme["font"] == "sans-serif"
     assert ImageFont.truetype(slide.FONT).getname()[0].startswith("SourceSans")

@@ -53,7 +53,7 @@ def table():
 def test_confusion_and_scores_are_scikit_learns(table, cut):
     called = np.where(table["p_real"] > cut, "REAL", "FAKE")
     counts = confusion_at(table, cut)
-    truth = table["label"].astype(str)
+    truth = table["label"]
     assert_array_equal(counts, confusion_matrix(truth, called, labels=["FAKE", "REAL"]))
     expected = precision_recall_fscore_support(truth, called, labels=["FAKE", "REAL"])
     assert_allclose(class_scores(counts).to_numpy().T, expected[:3])
@@ -70,8 +70,8 @@ def test_the_stored_predictions_count_where_a_probability_rounds_to_one_half():
 
 def test_metrics_are_scikit_learns(table):
     found = metrics(table)
-    truth = table["label"].astype(str)
-    called = table["predicted"].astype(str)
+    truth = table["label"]
+    called = table["predicted"]
     report = classification_report(truth, called, output_dict=True)
     scores = {
         name: {"f1-score" if key == "f1" else key: value for key, value in of.items()}

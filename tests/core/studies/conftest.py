@@ -13,14 +13,14 @@ from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.shared import explanations
 from core.studies.study import Study
-from tests.conftest import balanced, make_detector, make_set, textured
+from tests.conftest import balanced, make_detector, make_set, mixed
 from tests.core.trust_cues import patch_detector, patch_images, write_source
 from tests.shared import made_once
 
 
 def made_set(n=60):
     """`n` images, half of each class, in three categories."""
-    return make_set(np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)]))
+    return make_set(mixed(n))
 
 
 def mixed_detector(pixels):
@@ -72,13 +72,14 @@ def two_methods():
 def brightness(context, rows, parameters):
     """The mean pixel and the detector's margin of each image."""
     pixels = context.pixels[rows]
+    means = pixels.mean(axis=(1, 2, 3))
     return pd.DataFrame(
         {
             "id": context.run.predictions["id"].to_numpy()[rows],
-            "brightness": pixels.mean(axis=(1, 2, 3)).astype(np.float32) * parameters["scale"],
+            "brightness": means.astype(np.float32) * parameters["scale"],
             "margin": context.detector.margins(pixels),
-            "bright": pixels.mean(axis=(1, 2, 3)) > 128,
-            "half": np.where(pixels.mean(axis=(1, 2, 3)) > 128, "bright", None),
+            "bright": means > 128,
+            "half": np.where(means > 128, "bright", None),
         }
     )
 

@@ -65,14 +65,15 @@ def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run):
 
 def test_whatever_a_study_holds_can_be_browsed_or_is_left_out(run):
     n = len(run)
-    odd = np.arange(n) % 3 == 0
+    number = np.arange(n)
+    odd = number % 3 == 0
     frame = pd.DataFrame(
         {
             "id": run.predictions["id"],
-            "counted": pd.array(np.where(odd, None, np.arange(n) % 7), "Int64"),
-            "asked": pd.array(np.where(odd, None, np.arange(n) % 2 == 0), "boolean"),
-            "half": np.where(odd, np.nan, np.arange(n)).astype(np.float16),
-            "words": np.where(odd, None, np.where(np.arange(n) % 2 == 0, "blur, sigma 2", "50 % grey")),
+            "counted": pd.array(np.where(odd, None, number % 7), "Int64"),
+            "asked": pd.array(np.where(odd, None, number % 2 == 0), "boolean"),
+            "half": np.where(odd, np.nan, number).astype(np.float16),
+            "words": np.where(odd, None, np.where(number % 2 == 0, "blur, sigma 2", "50 % grey")),
             "lists": [[1, 2]] * n,
             "empty": [None] * n,
             "nothing": np.full(n, np.nan),
@@ -88,7 +89,6 @@ def test_whatever_a_study_holds_can_be_browsed_or_is_left_out(run):
     params = {"odd.counted": "3..", "odd.asked": "yes", "odd.words": "blur%2C sigma 2"}
     wanted = Filter.from_params(params, table)
     assert wanted.to_params() == params
-    number = np.arange(n)
     expected = ~odd & (number % 7 >= 3) & (number % 2 == 0)
     assert expected.any()
     assert ids(table, wanted) == set(frame["id"][expected])
@@ -145,7 +145,7 @@ def test_verdicts_stand_beside_the_images_and_can_be_filtered_by():
     first, second = drawn_runs(200)
     table = pd.concat([judged_table(first), versus_table(second, first.predictions["id"])], axis=1)
     by_id = second.predictions.set_index("id").loc[first.predictions["id"]]
-    wrong = (by_id["label"].astype(str) != by_id["predicted"].astype(str)).to_numpy()
+    wrong = (by_id["label"] != by_id["predicted"]).to_numpy()
     wanted = Filter.from_params({"versus.correct": "wrong", "result": "right"}, table)
     own = (table["correct"] == "right").to_numpy()
     assert set(find_rows(table, wanted)) == set(np.flatnonzero(wrong & own))

@@ -132,7 +132,7 @@ def test_only_what_is_missing_is_computed_for_the_images_of_the_file(source):
     assert after.about["chosen_with_seed"] == 1
     assert {name: after.about[name] for name in others} == others
     rows = run.predictions.set_index("id").loc[after.table["id"]]
-    assert after.table["wrong"].tolist() == (rows["label"].astype(str) != rows["predicted"].astype(str)).tolist()
+    assert after.table["wrong"].tolist() == (rows["label"] != rows["predicted"]).tolist()
     assert not study.missing(find_stored(study, run).table)
 
 
@@ -178,8 +178,7 @@ def registered(monkeypatch):
     monkeypatch.setitem(STUDIES, "brightness", "tests.core.studies.conftest:BRIGHTNESS")
 
 
-@pytest.mark.usefixtures("registered")
-def test_the_command(source, monkeypatch, capsys):
+def test_the_command(source, monkeypatch, capsys, registered):
     path = study_path(source.run, "brightness")
     run = ["brightness", "--run", str(source.run)]
     assert main(["--list"]) == 0

@@ -57,7 +57,7 @@ def table_of(
 
 def test_a_map_agrees_fully_with_itself_and_not_with_its_opposite(run, monkeypatch):
     table = table_of(run, enlarged(run.maps), monkeypatch)
-    assert list(table.columns) == ["id", *make_study().columns]
+    assert list(table) == ["id", *make_study().columns]
     assert_allclose(table["lime_rank"], 1, atol=1e-3)
     # none of 30 other images agrees so well: this one alone of 31
     assert_allclose(table["lime_rank_share"], 1 / 31, rtol=1e-5)

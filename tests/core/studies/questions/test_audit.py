@@ -16,7 +16,7 @@ from core.images.labels import LABELS, REAL
 from core.images.loading import load_image_set
 from core.studies.questions import audit, duplicates
 from core.studies.questions.audit import radial_spectrum
-from tests.conftest import make_set, textured
+from tests.conftest import make_set, mixed
 from tests.core.studies.image_sets import clean_pixels, context_of, first, made_context, made_files, result_of
 
 LUMA = [0.299, 0.587, 0.114]
@@ -120,7 +120,7 @@ def test_the_radial_spectrum_is_a_mean_over_rings(monkeypatch, at_once):
 @pytest.mark.parametrize("label", [len(LABELS) - 1, REAL], ids=["none", "one"])
 def test_without_both_classes_the_audit_asks_what_verdicts_go_with(tmp_path, label):
     """Of the detector of brightness that is what they go with, and nothing is said of classes, copies' too."""
-    pixels = np.concatenate([textured(30, fine=False, seed=1), textured(30, fine=True, seed=2)])
+    pixels = mixed(60)
     pixels[1] = pixels[0]
     images = make_set(pixels, digests=[f"{number:016x}" for number in range(60)])
     images.rows["label"] = np.uint8(label)

@@ -96,7 +96,7 @@ def test_the_study_finds_what_was_planted_and_where_it_errs(two_kinds):
     maps = np.asarray(two_kinds.maps, np.float64).reshape(160, 16)
     assert_allclose(points["maps"], maps / np.linalg.norm(maps, axis=1, keepdims=True))
     table = compute(context, np.arange(160), PARAMETERS)
-    assert list(table.columns) == ["id", *COLUMNS]
+    assert list(table) == ["id", *COLUMNS]
     kind = np.arange(160) % 4
     findings = {finding.key: finding for finding in conclude(two_kinds, table, PARAMETERS)}
     for space in ("features", "maps"):

@@ -1,7 +1,5 @@
 """The study of composites: on a detector whose every place tells its class, only a map that says so finds the part."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +18,7 @@ from tests.conftest import make_set, textured
 from tests.core.trust_cues import patch_detector, write_source
 
 
-class Planted(BatchExplainer[Any]):
+class Planted(BatchExplainer):
     """Draws a map at random, or colours the middle by the verdict, whatever the image shows; another's name."""
 
     def __init__(self, name, *, random):

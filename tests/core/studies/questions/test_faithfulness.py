@@ -94,7 +94,7 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched, result):
 def test_rows_are_the_curves_signed_toward_the_verdict(patched, result):
     context = patched.open()
     for row in (1, 12):
-        image = np.asarray(context.pixels[row])
+        image = context.pixels[row]
         sign = 1 if row >= 8 else -1
         grid = segment(image, method="grid", n_segments=64)
         chance = np.random.default_rng((0, row)).random(64)
@@ -113,7 +113,7 @@ def test_controls_are_as_coarse_as_the_map(patched, result):
     """Another image's map averaged by hand over the parts that the map has."""
     context = patched.open()
     row = 12
-    image = np.asarray(context.pixels[row])
+    image = context.pixels[row]
     detector = context.detector
     cells = Cells(context.run)
     grid = segment(image, method="grid", n_segments=64)

@@ -97,7 +97,7 @@ def test_findings_are_shares_with_their_intervals(source, monkeypatch):
     run = read_run(source.run)
     table = read_study(run_study(STUDY, source), run).table
     findings = {finding.key: finding for finding in conclude(run, table, STUDY.parameters)}
-    predicted, label = (run.predictions[name].astype(str).to_numpy() for name in ("predicted", "label"))
+    predicted, label = (run.predictions[name].to_numpy() for name in ("predicted", "label"))
     for verdict in ("FAKE", "REAL"):
         own, pixels = (
             (table[f"{name}_label"].to_numpy(str) == verdict)[predicted == verdict] for name in ("neighbours", "pixels")

@@ -26,7 +26,7 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probe
     for by, values in (("cell", rows["label"]), ("category", rows["category"])):
         counted = rates_of(run, table, by=by, probes=("lowpass", "lend"))
         for rate in counted:
-            here = (rows["predicted"] == rate.verdict) & (values.astype(str) == rate.group)
+            here = (rows["predicted"] == rate.verdict) & (values == rate.group)
             weights = table["weight"][here].to_numpy(float)
             real = table[margin_column(rate.column)][here].to_numpy(float) > 0
             # what an image lends turns an image of the other verdict

@@ -56,7 +56,7 @@ def test_random_weights_change_the_maps_and_the_detectors_own_do_not(source, mon
     context = source.open()
     explain_lime_by(monkeypatch, randomisation, by_map)
     table = compute(context, np.arange(24), PARAMETERS)
-    assert list(table.columns) == ["id", *COLUMNS]
+    assert list(table) == ["id", *COLUMNS]
     of_levels = [column for column in COLUMNS if column.split("_")[-1] in LEVELS]
     assert (table[of_levels].mean() < 0.75).all()
     assert_array_equal(table["network"], np.arange(24) % 3)

@@ -46,7 +46,7 @@ def context(monkeypatch):
 
 def test_planted_signs_are_counted(context):
     table = compute(context, np.arange(50), STUDY.parameters)
-    assert list(table.columns) == ["id", *COLUMNS]
+    assert list(table) == ["id", *COLUMNS]
     for row in (*range(5), *range(40, 45)):
         case = row % 5
         computed = table.loc[row]

@@ -25,7 +25,7 @@ def by_image(image):
 def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(source, monkeypatch):
     explain_lime_by(monkeypatch, stability, lambda _detector, image, _settings: by_image(image))
     table = compute(source.open(), np.arange(12), PARAMETERS)
-    assert list(table.columns) == ["id", *make_study().columns]
+    assert list(table) == ["id", *make_study().columns]
     # where the regions are the same for all images, keeping them changes nothing
     assert_array_equal(table["lime_kept_rank"], table["lime_noise_rank"])
     assert_allclose(table["lime_seed_rank"], 1, atol=1e-6)
@@ -68,8 +68,8 @@ def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_com
     context = patched.open()
     row = 9
     table = compute(replace(context, missing=frozenset({"lime_kept_rank"})), np.array([row, 12]), PARAMETERS)
-    assert list(table.columns) == ["id", "lime_kept_rank", "is_flipped_by_noise"]
-    image = np.asarray(context.pixels[row])
+    assert list(table) == ["id", "lime_kept_rank", "is_flipped_by_noise"]
+    image = context.pixels[row]
     settings = LimeSettings()
     before = LIME.explain_fully(context.detector, image, settings)
     after = LIME.explain_fully(context.detector, add_noise(image, seed=(0, row)), settings, regions=before.regions)

@@ -32,7 +32,7 @@ ROWS = np.arange(1, 11)
 CORNERS = [(y, x) for y in range(0, SIDE - FIELD + 1, 2) for x in range(0, SIDE - FIELD + 1, 2)]
 
 
-class Planted(BatchExplainer[ExplainerSettings]):
+class Planted(BatchExplainer):
     """Returns the exact map times a factor."""
 
     settings = ExplainerSettings

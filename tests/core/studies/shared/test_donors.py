@@ -38,9 +38,9 @@ def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_ima
     for chosen, same in ((donors.other, False), (donors.same, True)):
         lent = table.iloc[chosen].reset_index(drop=True)
         assert not set(chosen) & {0, 5, 79, 50}
-        assert (lent["label"].astype(str) == lent["predicted"].astype(str)).all()
-        assert ((lent["predicted"].astype(str) == table["predicted"].astype(str)) == same).all()
-        assert (lent["category"].astype(str) == table["category"].astype(str)).all()
+        assert (lent["label"] == lent["predicted"]).all()
+        assert ((lent["predicted"] == table["predicted"]) == same).all()
+        assert (lent["category"] == table["category"]).all()
         assert (chosen != rows).all()
         assert len(set(chosen)) > 20
     # a copy of an image borrows nothing from it, whatever is drawn
