@@ -14,6 +14,11 @@ from core.cli import COMMANDS, main
 from core.homes import ROOT
 
 
+def run(*command, **options):
+    """What a command in a process of its own ends with."""
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **options)
+
+
 @pytest.mark.parametrize("name", [*COMMANDS, "runs add"])
 def test_each_option_has_help_that_states_its_default(name, monkeypatch):
     options = []
@@ -78,8 +83,7 @@ NOT_FOR_ARGUMENTS = {"torch", "pandas", "numpy", "PIL", "pydantic", "scipy", "st
     ],
 )
 def test_what_is_typed_is_read_before_libraries(words, unread):
-    command = [sys.executable, "-X", "importtime", *words.split()]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run(sys.executable, "-X", "importtime", *words.split())
     assert done.returncode == (0 if words.endswith("--help") else 2)
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert not imported & unread
@@ -138,10 +142,7 @@ def test_ctrl_c_while_libraries_are_read_is_a_sentence(name, command):
 )
 def test_a_command_ends_in_one_sentence_and_a_status(text, status, out, err):
     code = f"import sys; from core.console import command\ndef run(_):\n    {text}\nsys.exit(command('core x')(run)())"
-    ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False, text=True,
-        env={**os.environ, "PYTHONIOENCODING": "ascii"},
-    )  # fmt: skip
+    ended = run(sys.executable, "-c", code, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert ended.returncode == status
     assert ended.stdout == out
     assert err in ended.stderr
@@ -163,7 +164,7 @@ def test_a_command_ends_in_one_sentence_and_a_status(text, status, out, err):
 )
 def test_a_reader_that_goes_away_ends_a_command_quietly(words, reader, read):
     line = f"{sys.executable} {words} | {reader}; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run("bash", "-c", line)
     assert done.returncode == 0
     assert done.stdout == read
     assert done.stderr == ""

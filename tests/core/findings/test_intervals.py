@@ -51,11 +51,14 @@ def drawn(seed):
     return generator, n, weights[seed // 6 % 4], (0.95, 0.9, 0.99)[seed // 24]
 
 
+every_draw = pytest.mark.parametrize("seed", range(72))
+
+
 def close(found, *expected):
     assert numbers(found) == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
-@pytest.mark.parametrize("seed", range(72))
+@every_draw
 def test_shares_and_means_have_wilsons_and_students_intervals(seed):
     generator, n, weights, confidence = drawn(seed)
     w = np.ones(n) if weights is None else weights
@@ -154,7 +157,7 @@ def lead_by_the_book(leads, weights, confidence):
     return mean, max(low, -max(1, largest)), min(high, max(1, largest))
 
 
-@pytest.mark.parametrize("seed", range(72))
+@every_draw
 def test_a_lead_has_students_interval_unless_few_or_light_images_decide_it(seed):
     generator, n, weights, confidence = drawn(seed)
     for leads in (
@@ -168,7 +171,7 @@ def test_a_lead_has_students_interval_unless_few_or_light_images_decide_it(seed)
         close(weighted_lead(np.append(leads, np.nan), more, confidence=confidence), *expected, n)
 
 
-@pytest.mark.parametrize("seed", range(72))
+@every_draw
 def test_a_ratio_of_sums_treats_images_as_drawn_and_not_their_trials(seed):
     generator, n, weights, confidence = drawn(seed)
     w = np.ones(n) if weights is None else weights

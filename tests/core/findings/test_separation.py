@@ -21,6 +21,7 @@ from core.findings.separation import (
 from tests.core.findings.planted import numbers
 
 NORMAL = norm.ppf(0.975)
+NOTHING = pytest.approx((np.nan, np.nan, np.nan, 0), nan_ok=True)
 
 
 def two_classes(n=400, shift=0.7, seed=0):
@@ -62,7 +63,7 @@ def test_where_no_pair_is_out_of_order_the_interval_is_wilsons(real):
     assert numbers(auroc(np.zeros(20), np.arange(20) >= 10))[:3] == (0.5, 0.5, 0.5)
     for label in (True, False):
         missing = auroc(np.arange(5), np.full(5, label))
-        assert numbers(missing) == pytest.approx((np.nan, np.nan, np.nan, 0), nan_ok=True)
+        assert numbers(missing) == NOTHING
 
 
 def test_a_rule_is_the_log_odds_of_its_bin_among_other_images():
@@ -115,7 +116,7 @@ def test_strata_are_weighted_by_what_they_say_of_a_difference():
     expected = (1, *proportion_confint(167, 167, method="wilson"), 374)
     assert numbers(within_strata(is_real - 0.5, is_real, strata)) == pytest.approx(expected)
     few = within_strata(margins[strata == 3], is_real[strata == 3], strata[strata == 3])
-    assert numbers(few) == pytest.approx((np.nan, np.nan, np.nan, 0), nan_ok=True)
+    assert numbers(few) == NOTHING
 
 
 def test_a_rank_correlation_has_bonett_and_wrights_interval():

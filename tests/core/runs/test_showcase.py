@@ -31,17 +31,21 @@ def test_the_picture_is_the_one_that_flips_most_clearly_while_its_control_stays(
     table = planted()
     all_pictured = np.ones(6, bool)
     margins = pd.DataFrame(-9.0, index=list("abcdef"), columns=[*STRENGTHS, *CONTROLS])
+
+    def chosen():
+        return choose_picture(table, all_pictured, margins, STRENGTHS)
+
     assert choose_picture(table, all_pictured, None, STRENGTHS) == 2, "without a study the median of b, c, d, e"
     strengths = list(STRENGTHS)
     margins.loc[list("abcd"), strengths] = [[5.0], [1.0], [1.9], [0.5]]
-    assert choose_picture(table, all_pictured, margins, STRENGTHS) == 2, "a was trained on"
+    assert chosen() == 2, "a was trained on"
     # one control that flips it is enough
     margins.loc["c", ["weak_other", "strong_control"]] = 1.0
-    assert choose_picture(table, all_pictured, margins, STRENGTHS) == 1
+    assert chosen() == 1
     # one strength is better than none
     margins.loc[list("abcdef")] = -9.0
     margins.loc["e", strengths[-1]] = 0.5
-    assert choose_picture(table, all_pictured, margins, STRENGTHS) == 4
+    assert chosen() == 4
     assert choose_picture(table, np.zeros(6, bool), margins, STRENGTHS) is None
     assert choose_other(table, all_pictured, 1) == 5
     assert choose_other(planted(category=["cat"] * 5 + ["dog"]), all_pictured, 1) == 5

@@ -50,9 +50,10 @@ def test_without_training_images_the_runs_own_are_searched(source):
     for row in range(0, 60, 7):
         near = np.argsort(distances[row])[:5]
         values = table.iloc[row]
-        assert values["fake_share"] == pytest.approx(1 - real[near].mean())
-        assert values["neighbours_label"] == ("REAL" if real[near].mean() > 0.5 else "FAKE")
-        assert values["is_agreeing"] == ((real[near].mean() > 0.5) == predicted[row])
+        share = real[near].mean()
+        assert values["fake_share"] == pytest.approx(1 - share)
+        assert values["neighbours_label"] == ("REAL" if share > 0.5 else "FAKE")
+        assert values["is_agreeing"] == ((share > 0.5) == predicted[row])
         assert [values[f"near_{n}_id"] for n in range(1, 6)] == ids[near].tolist()
         assert values["nearest_distance"] == pytest.approx(distances[row, near[0]], abs=1e-4)
         others = np.where(predicted != predicted[row], distances[row], np.inf)

@@ -28,7 +28,8 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probe
         for rate in counted:
             here = (rows["predicted"] == rate.verdict) & (values == rate.group)
             weights = table["weight"][here].to_numpy(float)
-            real = table[margin_column(rate.column)][here].to_numpy(float) > 0
+            after = table[margin_column(rate.column)][here].to_numpy(float)
+            real = after > 0
             # what an image lends turns an image of the other verdict
             lends = rate.probe.key == "lend"
             assert (rate.flipped == rate.verdict) != lends
@@ -41,7 +42,7 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probe
             assert share.low == pytest.approx(float(low))
             assert share.high == pytest.approx(float(high))
             if rate.probe.key == "lowpass":
-                moved = table[margin_column(rate.column)][here].to_numpy(float) - rows["margin"][here].to_numpy(float)
+                moved = after - rows["margin"][here].to_numpy(float)
                 assert rate.shift.value == pytest.approx((moved * weights).sum() / weights.sum())
                 control = rate.contrast.control.measure
                 assert rate.contrast.difference.value == pytest.approx(share.value - control.value)

@@ -30,9 +30,10 @@ def test_means_are_compared_by_cohens_d(shift):
 
 def test_shares_are_compared_by_cohens_h_where_the_group_has_more():
     hits = (GROUP & (np.arange(SIZE) % 4 == 0)).astype(float)
-    more = compare_groups(Column("c", "c", hits, ONES, share=True, text="bird"), GROUP, OTHERS)
+    birds = Column("c", "c", hits, ONES, share=True, text="bird")
+    more = compare_groups(birds, GROUP, OTHERS)
     assert (more.effect, more.own, more.rest) == pytest.approx(
         (2 * np.arcsin(np.sqrt(more.own)), hits[GROUP].mean(), 0)
     )
-    assert compare_groups(Column("c", "c", hits, ONES, share=True, text="bird"), OTHERS, GROUP).effect == 0
+    assert compare_groups(birds, OTHERS, GROUP).effect == 0
     assert compare_groups(Column("c", "c", hits, ONES, share=True), OTHERS, GROUP).effect == more.effect
