@@ -8,7 +8,7 @@ const SIZES = { "+": 1.1, "=": 1.1, "-": 1 / 1.1, _: 1 / 1.1 }
 const STEP = 0.02
 const FAR = 0.1
 // milliseconds without a key after which a movement by keys has ended
-const PAUSE = 350
+const PAUSE = 120
 
 // image -> how its square is being moved, which outlives a page that is drawn again in the midst of it
 const movements = new Map()

@@ -1,10 +1,8 @@
 """A network that looks at one patch and nothing else, and images in which its place is known."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
@@ -12,7 +10,6 @@ from core.detectors.resnet import ResNetDetector, build_network, round_to_float1
 from core.detectors.storage import save_detector
 from core.explainers.lime.lime import LIME
 from core.images.labels import CLASSES, FAKE, REAL
-from core.runs.run import Run
 from core.runs.writing import write_run
 from core.studies.runner import Source
 from core.studies.shared.explanations import Pass, explain_all
@@ -80,23 +77,6 @@ def write_source(home, detector, images):
     save_detector(home / "detectors" / name, detector, model_card=f"# {name}\n")
     run = write_run(home, detector, images, ship_images=True)
     return Source(run, home / "detectors" / name)
-
-
-def made_run(label, called, *, maps=None, **columns):
-    """A run in memory with the ids "0", "1", ..., random maps where none are given, and further columns."""
-    size = len(label)
-    generator = np.random.default_rng(0)
-    margins = generator.uniform(0.5, 4, size).astype(np.float32) * np.where(np.asarray(called) == "REAL", 1, -1)
-    predictions = pd.DataFrame(
-        {
-            "id": list(map(str, range(size))),
-            "label": pd.Categorical(label, CLASSES),
-            "predicted": pd.Categorical(called, CLASSES),
-            "margin": margins,
-        }
-    ).assign(**columns)
-    found = generator.normal(size=(size, 4, 4)) if maps is None else maps
-    return Run(Path("made@made-test"), {}, predictions, np.asarray(found, np.float16), None, None)
 
 
 def cell_means(values, size=4):

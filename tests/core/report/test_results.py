@@ -14,7 +14,7 @@ from core.report.results import across, trainings, write_results
 from core.storage.limits import plain_json
 from core.studies.store import CONCLUDED, RULE, StudyResult
 from tests.core.findings.planted import contrast, finding
-from tests.core.trust_cues import made_run
+from tests.core.runs.made import made_run
 
 
 def test_the_documents_are_short_and_have_the_numbers_that_ship(tmp_path):

@@ -21,7 +21,7 @@ from core.runs.rows import (
     pages,
 )
 from core.studies.columns import browse_table
-from tests.core.trust_cues import made_run
+from tests.core.runs.made import made_run
 
 
 def make_run(path, n=400):

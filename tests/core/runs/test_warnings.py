@@ -13,7 +13,7 @@ from core.images.labels import CLASSES
 from core.images.preprocessing import Preprocessing
 from core.runs.run import SCORES
 from core.runs.warnings import count_resized, find_shortcuts, warnings_of
-from tests.core.trust_cues import made_run
+from tests.core.runs.made import made_run
 
 
 def run_of(confusion):

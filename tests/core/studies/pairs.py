@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from tests.core import trust_cues
+from tests.core.runs import made
 
 
 def made_run(name, margins, is_real, **columns):
     """A run of the detector `name` with these margins; ids are numbers, categories go round."""
     n = len(margins)
-    run = trust_cues.made_run(
+    run = made.made_run(
         np.where(is_real, "REAL", "FAKE"),
         np.where(margins > 0, "REAL", "FAKE"),
         id=[f"test-{number}" for number in range(n)],

@@ -16,7 +16,8 @@ from core.studies.questions import agreement
 from core.studies.questions.agreement import compute, conclude, make_study
 from core.studies.shared.explanations import Pass
 from core.studies.study import Context
-from tests.core.trust_cues import cell_means, made_run
+from tests.core.runs.made import made_run
+from tests.core.trust_cues import cell_means
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 SIZE = 80

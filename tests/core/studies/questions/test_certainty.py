@@ -11,7 +11,7 @@ from core.runs.run import read_run
 from core.studies.questions.certainty import conclude, make_study
 from core.studies.runner import run_study
 from core.studies.store import read_study
-from tests.core.trust_cues import made_run
+from tests.core.runs.made import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 OTHERS = ("blur", "black", "texture", "road")

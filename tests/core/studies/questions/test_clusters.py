@@ -18,7 +18,7 @@ from core.studies.shared.cluster_cards import read_cards
 from core.studies.shared.differences import columns_of, differing
 from core.studies.store import study_path, write_study
 from core.studies.study import Context, StudyError
-from tests.core.trust_cues import made_run
+from tests.core.runs.made import made_run
 
 PARAMETERS = {**STUDY.parameters, "most": 6, "clouds": 2}
 STATISTICS = {name: np.float32(1) for name in ("brightness", "contrast", "greyness", "fine_detail", "file_bytes")}

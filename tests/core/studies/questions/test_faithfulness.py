@@ -37,7 +37,7 @@ from core.studies.runner import run_study
 from core.studies.shared.explanations import Pass
 from core.studies.shared.groups import Cells
 from core.studies.store import find_stored, read_study, write_sealed, write_study
-from tests.core.trust_cues import made_run
+from tests.core.runs.made import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 METHODS = ("gradcam", "lime")

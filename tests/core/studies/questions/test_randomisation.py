@@ -14,7 +14,8 @@ from core.explainers.lime.lime import LIME
 from core.studies.questions import randomisation
 from core.studies.questions.randomisation import compute, conclude, levels_for, make_study, randomisation_summary
 from core.studies.shared.groups import Cells
-from tests.core.trust_cues import cell_means, explain_lime_by, made_run
+from tests.core.runs.made import made_run
+from tests.core.trust_cues import cell_means, explain_lime_by
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 PARAMETERS = {**make_study().parameters, "networks": 3, "others": 5, "lime_others": 3}

@@ -9,7 +9,7 @@ from core.studies.questions import single_sign
 from core.studies.questions.single_sign import COLUMNS, STUDY, compute, conclude
 from core.studies.shared.explanations import Pass
 from core.studies.study import Context
-from tests.core.trust_cues import made_run
+from tests.core.runs.made import made_run
 
 # LIME's weights for REAL under the paper's settings and under ours, and its cause
 PLANTED = [

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from core.studies.shared.groups import CELLS, Cells, choose_rows, groups
-from tests.core.trust_cues import made_run
+from tests.core.runs.made import made_run
 
 LABEL = ["FAKE", "REAL", "REAL", "FAKE", "REAL", "FAKE", "FAKE"]
 CALLED = ["FAKE", "FAKE", "REAL", "REAL", "REAL", "FAKE", "FAKE"]
