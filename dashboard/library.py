@@ -371,12 +371,13 @@ def runs_beside(opened: Opened) -> list[str]:
 
 def runs_by(detector: Identity) -> Iterator[Opened]:
     """Open the runs by a detector that can be read, this session's first."""
-    paths = runs()
-    for name in dict.fromkeys((st.session_state.get("run", ""), *paths)):
+    paths = list(runs().values())
+    own = [path for path in paths if path.name == st.session_state.get("run")]
+    for path in dict.fromkeys(own + paths):
         # the sidebar says why one cannot be read
-        with suppress(KeyError, ContractError):
-            if detector.made(read_manifest(paths[name], "run")):
-                yield open_run(paths[name])
+        with suppress(ContractError):
+            if detector.made(read_manifest(path, "run")):
+                yield open_run(path)
 
 
 @cached()

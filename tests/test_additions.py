@@ -1,6 +1,7 @@
 """What CONTRIBUTING.md promises: an explainer, a probe or a layout is one definition and one line in its registry."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.commands.explain import main
@@ -9,8 +10,8 @@ from core.images import sources
 from core.images.encoding import encode_png
 from core.images.layout import Entry, Pictures
 from core.images.loading import load_image_set
-from core.perturbations.flips import flipping, tabulate_changes
-from core.perturbations.probe import Probe, Strength
+from core.perturbations.flips import flipping, summarise_flips, tabulate_changes
+from core.perturbations.probe import Probe, Strength, size_column
 from core.perturbations.registry import PROBES, probe_columns, probe_pictures
 from dashboard.components.dial import EXPERIMENTS
 from tests.conftest import textured
@@ -45,13 +46,20 @@ def test_a_probe_needs_one_line(monkeypatch):
     mirror = Probe("mirror", "geometry", "Mirroring", "Mirrored.", (whole,), lambda batch, _: batch.pixels[:, :, ::-1])
     assert [probe.key for probe in EXPERIMENTS] == [key for key, probe in PROBES.items() if probe.dial is not None]
     monkeypatch.setitem(PROBES, "mirror", mirror)
-    image = textured(1, fine=True, seed=1)[0]
-    pictures = probe_pictures(image, name="any")
-    np.testing.assert_array_equal(pictures["mirror_whole"], image[:, ::-1])
-    # of all changes it alone flips the verdict
-    margins = dict.fromkeys(probe_columns(), 2.0) | {"mirror_whole": -1.0}
-    sizes = dict.fromkeys(probe_columns(), 3.0)
-    assert list(flipping(tabulate_changes(margins, sizes, 1.0)).index) == ["mirror_whole"]
+    probe_columns.cache_clear()
+    try:
+        image = textured(1, fine=True, seed=1)[0]
+        pictures = probe_pictures(image, name="any")
+        np.testing.assert_array_equal(pictures["mirror_whole"], image[:, ::-1])
+        # of all changes it alone flips the verdict
+        margins = dict.fromkeys(probe_columns(), 2.0) | {"mirror_whole": -1.0}
+        sizes = dict.fromkeys(probe_columns(), 3.0)
+        assert list(flipping(tabulate_changes(margins, sizes, 1.0)).index) == ["mirror_whole"]
+        named = {size_column(column): size for column, size in sizes.items()}
+        summary = summarise_flips(pd.DataFrame([margins]), pd.DataFrame([named]), np.array([True]))
+        assert summary["smallest_flip_probe"].tolist() == ["mirror"]
+    finally:
+        probe_columns.cache_clear()
 
 
 def test_a_layout_needs_one_line(tmp_path, monkeypatch):

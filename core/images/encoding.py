@@ -154,7 +154,7 @@ def _nearest_quality(tables: Tables) -> float:
     """Return the quality at which libjpeg's luminance table is nearest in sum."""
     # a damaged file has none
     total = sum(sum(table) for table in tables[:1])
-    nearest = min(_qualities(), key=lambda tables: abs(sum(tables[0]) - total))
+    nearest = min(_qualities(), key=lambda candidate: abs(sum(candidate[0]) - total))
     return float(_qualities()[nearest])
 
 

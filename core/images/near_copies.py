@@ -8,8 +8,8 @@ import pandas as pd
 from PIL import Image
 
 from core.arrays import Array, Float32, Integers, Pixels, Positions
+from core.images.decoding import pixels_sha256
 from core.images.statistics import LUMA
-from core.storage.limits import digest_of
 
 # bits in which candidates' 64-bit hashes may differ; every hash has 32 ones, so differences are even
 MAX_BITS = 8
@@ -23,7 +23,7 @@ AT_ONCE = 4096 * 32 * 32
 
 def pixel_digests(pixels: Pixels) -> Array:
     """Return the sha256 of each image's pixels, (N,) text; independent of how the files were encoded."""
-    return np.array([digest_of(image.tobytes()) for image in pixels], dtype="U64")
+    return np.array([pixels_sha256(image) for image in pixels], dtype="U64")
 
 
 def perceptual_hashes(pixels: Pixels) -> Integers:

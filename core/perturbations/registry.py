@@ -454,13 +454,13 @@ def in_every_way(column: str) -> bool:
     return all(len(ways[kind]) == len(keys) for kind, keys in probe.others.items())
 
 
-@cache
 def control_columns(column: str) -> list[str]:
     """List the columns of a change's controls, at its strength."""
     probe, strength = probe_columns()[column]
     return [PROBES[key].column(strength.key) for key in probe.controls]
 
 
+@cache
 def probe_columns() -> Mapping[str, tuple[Probe, Strength]]:
     """Return each margin's column with its probe and strength, in the order of the table."""
     return {probe.column(step.key): (probe, step) for probe in PROBES.values() for step in probe.strengths}

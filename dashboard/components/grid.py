@@ -188,11 +188,15 @@ def draw_sheet(opened: Opened, rows: NDArray[np.intp], *, threshold: float) -> N
         threshold: of p(REAL), 0 to 1.
     """
     flips = smallest_flips_of(opened)
+    pictures = library.pictures(opened)
     table = opened.table.iloc[rows]
-    cards = [
-        _card(opened, int(position), row, prediction, flips.get(row.id))
-        for position, row, prediction in zip(rows, table.itertuples(), _predictions(table, threshold), strict=True)
-    ]
+    cards = []
+    for position, row, prediction in zip(rows, table.itertuples(), _predictions(table, threshold), strict=True):
+        source = tile_source(opened, int(position), pictures, maps=False)
+        map_source = None
+        if opened.run.maps is not None:
+            map_source = tile_source(opened, int(position), pictures, maps=True)
+        cards.append(_card(row, prediction, flips.get(row.id), source, map_source))
     colours = f"--real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAKE']}"
     st.html(Path(__file__).with_name("sheet.css"))
     st.html(f'<div class="sheet" style="{colours}">{"".join(cards)}</div>')
@@ -204,18 +208,16 @@ def draw_sheet(opened: Opened, rows: NDArray[np.intp], *, threshold: float) -> N
         st.caption(f"The flips are not measured for this run; {code(command(opened, 'probes'))} does so.")
 
 
-def _card(opened: Opened, position: int, row: Any, prediction: str, flip: str | None) -> str:
-    """Write an image of the sheet as HTML: its picture, its map where the run has maps, and the words beneath."""
+def _card(row: Any, prediction: str, flip: str | None, source: str | None, map_source: str | None) -> str:
+    """Write an image of the sheet as HTML: its picture, its map where there is one, and the words beneath."""
     label = _label_of(row)
     frame = f"{prediction} wrong" if label not in ("", prediction) else prediction
     alt = html.escape(one_direction(row.name))
-    pictures = library.pictures(opened)
-    source = tile_source(opened, position, pictures, maps=False)
     images = f'<img class="{frame}" src="{source}" alt="{alt}">'
     if source is None:
         images = f'<span class="none {frame}">not available</span>'
-    if opened.run.maps is not None:
-        images += f'<img src="{tile_source(opened, position, pictures, maps=True)}" alt="{alt}, its map">'
+    if map_source is not None:
+        images += f'<img src="{map_source}" alt="{alt}, its map">'
     about = html.escape(one_direction(thing_of(row.category, row.name)))
     called = f"{label} called {prediction}, {percent(row.confidence)} sure".lstrip()
     flipped = "" if flip is None else f"<br>Flipped by {html.escape(flip)}"

@@ -26,7 +26,7 @@ from dashboard.library import BY_STAMP, Opened
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors
 
-COMPARE = Setting("compare", "off")
+COMPARE = Setting("compare", "off", choices=("off", "on"))
 MOST = 60
 MOST_SHOWN = 12
 FEWEST = 5

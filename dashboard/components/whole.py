@@ -1,6 +1,6 @@
 """A whole picture with the exact map of a detector that reads its own pixels: as it is, and after a change."""
 
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -116,8 +116,12 @@ def choose_place(picture: Picture) -> Location:
     """Draw the picture with the square that a photograph is pasted into, which is dragged; return where it is."""
     photograph = find_photograph()
     assert photograph is not None  # noqa: S101 - else pasting is not offered
-    height, width, _ = picture.use(np.shape)
-    zoom = min(height, width) / picture.use(partial(pasted_side, other=photograph))
+
+    def measure(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:
+        return (*pixels.shape[:2], pasted_side(pixels, photograph))
+
+    height, width, side = picture.use(measure)
+    zoom = min(height, width) / side
     first = Location(zoom=zoom)
     key = f"{picture.key}.paste"
     place = place_of(key) or first

@@ -35,10 +35,10 @@ from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors
 
-MAPS = Setting("maps", "off")
-CAPTIONS = Setting("captions", "off")
+MAPS = Setting("maps", "off", choices=("off", "on"))
+CAPTIONS = Setting("captions", "off", choices=("off", "on"))
 TILE = Setting("tile", "medium", choices=tuple(TILES))
-VIEW = Setting("view", "grid")
+VIEW = Setting("view", "grid", choices=("grid", "case", "sheet"))
 # parameters of an address that are about an open image
 ABOUT_IMAGE = frozenset({"id", "evidence", "methods", "beside", "change"})
 # the one cell that is shown -> the page's title, after the number of images in it

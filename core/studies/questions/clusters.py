@@ -36,18 +36,24 @@ FEWEST_IMAGES = 24
 # a smaller cluster holds what fits nowhere: it does not count as a kind
 SMALLEST = 5
 
-COLUMNS = {
-    f"{space}_{key}": means.format(name)
-    for space, name in SPACES.items()
-    for key, means in {
-        "cluster": "cluster by {}, each of one verdict, 0 is the largest",
-        "distance": "distance from its centre in principal components of {}",
-        "x": "place on the picture of {}: near is alike, far apart says nothing",
-        "y": "the other coordinate of that place by {}",
-        "silhouette": "how much nearer its own cluster is than the next, -1 to 1; nothing beyond the subsample",
-        "control_silhouette": "the same in a cloud without clusters, spread as widely, mean over clouds, -1 to 1",
-    }.items()
-}
+
+def _columns() -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for space, name in SPACES.items():
+        columns |= {
+            f"{space}_cluster": f"cluster by {name}, each of one verdict, 0 is the largest",
+            f"{space}_distance": f"distance from its centre in principal components of {name}",
+            f"{space}_x": f"place on the picture of {name}: near is alike, far apart says nothing",
+            f"{space}_y": f"the other coordinate of that place by {name}",
+            f"{space}_silhouette": "how much nearer its own cluster is than the next, -1 to 1; nothing beyond the "
+            "subsample",
+            f"{space}_control_silhouette": "the same in a cloud without clusters, spread as widely, mean over clouds, "
+            "-1 to 1",
+        }
+    return columns
+
+
+COLUMNS = _columns()
 WORST = "Is there a group of verdicts that errs unusually often?"
 SEPARATE = "Do verdicts fall into separate groups?"
 # errors are few: two points double the error rate of a good detector

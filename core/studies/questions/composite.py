@@ -122,14 +122,16 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     for number in partners:
         chance = np.random.default_rng((seed, rows[number])).random((2, CELLS**2))
         table.loc[number, "random_auroc"] = _score(chance, fake_cells[number])
+    if not partners:
+        return table
+    pictures = {seam: _composites(context.pixels, partners, layouts, seam) for seam in SEAMS}
     for seam, name in product(SEAMS, METHODS):
         explainer = find_explainer(name)
         settings = settings_of(explainer, seed).changed(**SETTINGS.get(name, {}))
         columns = [column_of(name, seam), column_of(name, seam, control=True)]
-        if not partners or not context.wants(*columns) or not _can_score(explainer, settings, context.detector):
+        if not context.wants(*columns) or not _can_score(explainer, settings, context.detector):
             continue
-        pictures = _composites(context.pixels, partners, layouts, seam)
-        passes = explain_all(context.detector, pictures, explainer, settings)
+        passes = explain_all(context.detector, pictures[seam], explainer, settings)
         values = np.concatenate([segment_values(explained.values[None], cells) for explained in passes])
         for number, own in zip(partners, values.reshape(len(partners), 4, -1), strict=True):
             is_fake = fake_cells[number]

@@ -33,18 +33,23 @@ QUESTIONS = {
 }
 SUBJECTS = {FILE: "the same file", SHOWN: "the same pixels", NEAR: "nearly the same image"}
 
-COLUMNS = {
-    f"{side}_{key}": means.format(where)
-    for side, where in SIDES.items()
-    for key, means in {
-        "kind": "copy in {}, the most certain: same file, same pixels (in another file), near copy, "
-        "none; or not checked, where the training images were not available",
-        "class": "class of the copy in {}, same or other; other where copies have both",
-        "name": "file of the copy in {}, the nearest there is",
-        "id": "id of the copy in {}, which begins with train or is its identity in this run",
-        "bits": "distance to the copy in {}, bits of 64 in which their perceptual hashes differ, 0 to 8",
-    }.items()
-}
+
+def _columns() -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for side, where in SIDES.items():
+        columns |= {
+            f"{side}_kind": f"copy in {where}, the most certain: same file, same pixels (in another file), near copy, "
+            "none; or not checked, where the training images were not available",
+            f"{side}_class": f"class of the copy in {where}, same or other; other where copies have both",
+            f"{side}_name": f"file of the copy in {where}, the nearest there is",
+            f"{side}_id": f"id of the copy in {where}, which begins with train or is its identity in this run",
+            f"{side}_bits": f"distance to the copy in {where}, bits of 64 in which their perceptual hashes differ, 0 "
+            "to 8",
+        }
+    return columns
+
+
+COLUMNS = _columns()
 
 
 def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFrame:

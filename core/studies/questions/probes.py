@@ -16,7 +16,7 @@ from core.findings.contrast import Contrast, Finding
 from core.findings.paired import strongest_first
 from core.perturbations.flips import short_margins, short_sizes, summarise_flips
 from core.perturbations.photometric import rms
-from core.perturbations.probe import FAMILIES, Batch, Chance, margin_column, size_column
+from core.perturbations.probe import FAMILIES, Batch, Chance, Probe, Strength, margin_column, size_column
 from core.perturbations.registry import OTHER_WAYS, PROBES, in_every_way, other_ways, probe_columns
 from core.runs.run import Run
 from core.studies.shared.donors import lent_images
@@ -153,10 +153,16 @@ DERIVED = {
     "is_detail_decisive": "Fine detail decides, both ways: removed or replaced, it flips; lent to the other class, "
     "that flips",
 }
-MARGINS = {
-    margin_column(column): f"{probe.title}: {step.at_any_side}, margin after it" + " of the donor" * probe.changes_donor
-    for column, (probe, step) in probe_columns().items()
-}
+
+
+def _margin_words(probe: Probe, strength: Strength) -> str:
+    words = f"{probe.title}: {strength.at_any_side}, margin after it"
+    if probe.changes_donor:
+        words += " of the donor"
+    return words
+
+
+MARGINS = {margin_column(column): _margin_words(probe, step) for column, (probe, step) in probe_columns().items()}
 SIZES = {
     size_column(column): f"{probe.title}: {step.at_any_side}, root mean square of the change, grey levels"
     for column, (probe, step) in probe_columns().items()

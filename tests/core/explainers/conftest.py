@@ -26,3 +26,13 @@ def image():
 def red_detector():
     """A detector that sees red and nothing else."""
     return patch_detector(width=1, weight=100)
+
+
+@pytest.fixture
+def red_patch():
+    """uint8 (32, 32, 3): grey grain; rows 20 to 23 of columns 8 to 11 a red and cyan chequerboard, grey on average."""
+    generator = np.random.default_rng(3)
+    image = generator.integers(100, 156, (32, 32, 1), dtype=np.uint8).repeat(3, axis=2)
+    odd = np.indices((4, 4)).sum(axis=0) % 2 == 1
+    image[20:24, 8:12] = np.where(odd[..., None], (255, 0, 0), (0, 255, 255))
+    return image

@@ -268,3 +268,20 @@ def test_what_makes_another_training_stands_in_its_settings(changes):
     assert plain.keys() < other.keys()
     assert changes.items() <= other.items()
     assert plain.items() <= other.items()
+
+
+def test_fine_detail_is_lost_and_shading_stays():
+    batch = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 255
+    before = batch.clone()
+    first, again, other = (without_fine_detail(batch, torch.Generator().manual_seed(seed)) for seed in (0, 0, 4))
+    assert (batch == before).all()
+    assert (first == again).all()
+    assert (first != other).any()
+    # whole grey levels, as pictures on disk have
+    assert (first == first.round()).all()
+    assert (first != batch.round()).flatten(1).any(1).all()
+    frequency = torch.fft.fftfreq(32)
+    fine = torch.hypot(frequency[:, None], frequency) > 0.25
+    power = [(torch.fft.fft2(pixels).abs() ** 2)[..., fine].sum((1, 2)) for pixels in (first, batch)]
+    assert 0.6 < float((power[0] < 0.9 * power[1]).float().mean()) <= 1
+    assert float(torch.nn.functional.avg_pool2d(first - batch, 16).abs().mean()) < 4

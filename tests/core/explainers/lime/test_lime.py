@@ -223,3 +223,24 @@ def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector
     # what every fill makes less red is no fill's doing
     left = np.where(np.arange(32)[:, None] < 16, grain[:, :16].repeat(2, axis=1), 128).astype(np.uint8)
     assert LIME.explain_fully(red_detector, left, settings).diagnostics.one_colour == "one sign"
+
+
+@pytest.mark.parametrize("fill", ["mean", "black", "blur"])
+@pytest.mark.parametrize("sampling", ["balanced", "random"])
+def test_the_one_patch_that_the_detector_sees_comes_first_and_the_rest_is_undecided(
+    red_detector, red_patch, fill, sampling
+):
+    settings = LimeSettings(segmentation="grid", n_segments=64, n_samples=512, fill=fill, sampling=sampling)
+    result = LIME.explain_fully(red_detector, red_patch, settings)
+    patch = result.parts.regions[21, 9]
+    assert (result.parts.regions == patch).sum() == 16
+    expected = np.zeros(64)
+    expected[patch] = 1
+    if fill == "blur":
+        # a blurred neighbour takes a little of the patch's red into its own place
+        assert result.parts.weights.argmax() == patch
+        assert result.parts.decisions[patch] == 1
+    else:
+        assert_array_equal(result.parts.decisions, expected)
+        assert result.parts.weights[patch] == pytest.approx(result.margin, rel=0.05)
+    assert result.diagnostics.numbers["value"] == pytest.approx(result.margin, abs=1e-5)
