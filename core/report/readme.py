@@ -34,10 +34,10 @@ class Words:
 
 # finding -> its words, in the order of the rows
 ROWS = {
-    "probes.detail-FAKE": Words(
-        "Do its FAKE verdicts rest on fine detail?",
+    "probes.transplant-FAKE": Words(
+        "Do its FAKE verdicts follow the fine detail of the other class?",
         "Share of them that flip, 0 to 100%",
-        "removing fine detail (waves under 4 pixels)",
+        "swapping in that of images called REAL (waves under 4 pixels)",
     ),
     "out_of_distribution.imitations": Words(
         "Do fakes of CIFAKE's size by other generators pass as REAL?",

@@ -43,7 +43,7 @@ from dashboard.library import Opened
 from dashboard.state import Setting
 
 # families with a strip of pictures, in the order of the page
-STRIPS = ("detail", "blocks", "geometry", "colour")
+STRIPS = ("transplant", "detail", "geometry", "colour")
 CHANGES = {key: f"{FAMILIES[probe.family]}: {probe.inline}" for key, probe in PROBES.items() if not probe.is_control}
 GROUPS = {
     "category": "What it shows", "cell": "Right and wrong verdicts", "source": "Generator", "seen": "Seen or unseen",
@@ -106,7 +106,7 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
                     draw_strip(opened, strongest)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Other pictures", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
-        st.caption("Control: another change, as large. Seam: where moved blocks meet.")
+        st.caption("Control: another change, as large.")
 
 
 def _effect(finding: Finding) -> float:
