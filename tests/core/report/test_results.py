@@ -33,7 +33,7 @@ def test_the_documents_are_short_and_have_the_numbers_that_ship(tmp_path):
 
 def test_a_row_says_effect_control_difference_what_is_needed_and_who_disagrees():
     contrasts = (contrast(0.4), contrast(0.3), contrast(-0.3, kind="change", name="blurred"))
-    key = "probes.detail-FAKE"
+    key = "probes.transplant-FAKE"
     row = table_of({key: finding(*contrasts, quantity="flip_rate", least=0.05)}, "swift").iloc[0]
     asked, measured, answer = (cell.split("<br>") for cell in row)
     assert asked == [f"**{ROWS[key].question}**", ROWS[key].scale]
