@@ -39,7 +39,7 @@ from core.studies.columns import (
 )
 from core.studies.store import StudyResult, find_studies, read_study, study_path
 from dashboard.catalogue import runs
-from dashboard.components.plain import with_code
+from dashboard.components.words import with_code
 from dashboard.datasets import registry
 from dashboard.visitors import for_visitors
 

@@ -11,9 +11,8 @@ from core.images.image_set import DataPath
 from core.storage.limits import ContractError
 from core.storage.seals import read_manifest
 from dashboard import catalogue, datasets, library, state
-from dashboard.components.glossary import explain
-from dashboard.components.plain import plain, with_code
 from dashboard.components.requests import poll
+from dashboard.components.words import explain, plain, with_code
 from dashboard.state import SHOWS_PIXELS
 from dashboard.visitors import for_visitors, is_local
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 from PIL import Image
 
+from core.arrays import Pixels
 from core.images.decoding import MAX_BYTES, ImageError, decode
 from core.images.image_set import DatasetError, Split
 from core.images.layout import Entry
@@ -21,13 +21,13 @@ from core.runs.tags import TagError
 from dashboard import library
 from dashboard.components.component import key_of, opens_all
 from dashboard.components.filters import short_label, value_name
-from dashboard.components.plain import plain, with_code
 from dashboard.components.uploads import in_turn
+from dashboard.components.words import plain, with_code
 from dashboard.library import Opened
 from dashboard.visitors import for_visitors
 
 
-def original_of(run: Run, row: int) -> NDArray[np.uint8] | None:
+def original_of(run: Run, row: int) -> Pixels | None:
     """Return a preview of an image's file, uint8 (height, width, 3), where it is to be had.
 
     None where the file has the detector's own size, or is not there any more.
@@ -44,7 +44,7 @@ def original_of(run: Run, row: int) -> NDArray[np.uint8] | None:
 
 # a picture that cannot be read now raises, and so is not kept
 @st.cache_data(max_entries=64, show_spinner=False)
-def _preview(fingerprint: str, split: Split, name: str, sha256: str) -> NDArray[np.uint8]:
+def _preview(fingerprint: str, split: Split, name: str, sha256: str) -> Pixels:
     """Read and shrink a picture, once nobody else decodes; raises ImageError where the file is gone or another one."""
 
     def read() -> Image.Image:

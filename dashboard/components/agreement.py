@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
+from core.arrays import Float32
 from core.explainers.explanation import Explanation
 from core.report.comparing import compared
 from core.runs.rows import evenly
-from dashboard.components.glossary import explain
+from dashboard.components.words import explain
 from dashboard.library import Opened
 
 OTHERS = 200
 
 
-def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32] | None:
+def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> Float32 | None:
     """Return margin maps of up to 200 other images of the run with this verdict and, unless None, this label.
 
     float32 (M, h, w), spread evenly over the run; None where the run has no maps.
@@ -30,7 +30,7 @@ def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | No
     return np.asarray(opened.run.needed_maps[evenly(rows[rows != row], OTHERS)], np.float32)
 
 
-def draw(explanations: Sequence[Explanation], others: NDArray[np.float32] | None, *, whose: str) -> None:
+def draw(explanations: Sequence[Explanation], others: Float32 | None, *, whose: str) -> None:
     """Draw the comparison of each two complete explanations of an image.
 
     Args:

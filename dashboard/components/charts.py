@@ -7,21 +7,19 @@ say of two lines which row and column they stand in.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.answers.comparison import Pair
+from core.arrays import Int64
 from core.console import one_direction
 from core.explainers.explanation import SIDES, Explanation, Parts
 from core.findings.numbers import plus
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, CURVE, FAKE, GREY, PAIR, REAL, rgb
 from dashboard.components.component import component, nothing
-from dashboard.components.plain import figure_text
-from dashboard.components.words import coloured, percent
+from dashboard.components.words import coloured, figure_text, percent
 
 HEIGHT = 330
 # only a figure's own margins override those of Streamlit's theme; the last label needs room
@@ -231,7 +229,7 @@ def ticked_value(sent: Any, values: Sequence[str]) -> str | None:
 
 
 def confusion_matrix(
-    counts: NDArray[np.int64],
+    counts: Int64,
     *,
     key: str,
     pressed: Collection[tuple[str, str]] | None = None,
@@ -267,9 +265,7 @@ def clicked(value: object) -> tuple[str, str] | None:
     return None
 
 
-def _cell(
-    counts: NDArray[np.int64], row: int, column: int, pressed: Collection[tuple[str, str]] | None
-) -> dict[str, object]:
+def _cell(counts: Int64, row: int, column: int, pressed: Collection[tuple[str, str]] | None) -> dict[str, object]:
     label = CLASSES[row]
     predicted = CLASSES[column]
     count = int(counts[row, column])

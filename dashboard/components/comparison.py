@@ -20,9 +20,8 @@ from dashboard import catalogue, library, state
 from dashboard.components import charts
 from dashboard.components.component import key_of
 from dashboard.components.filters import bound
-from dashboard.components.glossary import explain
-from dashboard.components.plain import code, plain
 from dashboard.components.study import refused
+from dashboard.components.words import code, explain, plain
 from dashboard.library import Opened, cached
 from dashboard.navigation import script_of
 from dashboard.sidebar import run_label

@@ -1,24 +1,35 @@
-"""What Streamlit lacks: elements of our own, and parts of a page that open on demand, which the address says.
+"""What Streamlit lacks: elements of our own, parts of a page that open as the address says, and lasting downloads.
 
-An element is a .js and a .css file beside its module, appended to base.js and base.css.
+An element is a .js and a .css file beside its module, appended to base.js and base.css. Files are made when they are
+asked for.
 """
 
 import hashlib
-from collections.abc import Container, Iterator
+import re
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
+from core.arrays import Positions
 from core.images.palette import CLASS_COLOURS
+from core.runs.filter import Filter
+from core.runs.pictures import Pictures
 from core.studies.former import FORMER_NAMES
+from dashboard import files, library
+from dashboard.library import Opened
 
 HERE = Path(__file__).parent
 SHARED = f":host {{ --real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAKE']}; }}\n"
 # `open=all` opens every part: to print a page, or to search it
 OPEN = "open"
 ALL = "all"
+# spreadsheets run a cell that begins like this as a formula; some settings also let `;`, tab, CR or LF start a cell
+FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 
 
 def component(name: str) -> Any:
@@ -93,3 +104,121 @@ def fold(name: str, question: str, answer: str = "", *, explained: str = "", hel
         if part.open and explained:
             st.caption(explained, help=help)
         yield bool(part.open)
+
+
+_file = component("file")
+
+
+def file_button(
+    label: str,
+    make: Callable[[], bytes],
+    *,
+    file_name: str,
+    mime: str,
+    key: str,
+    icon: str = "download",
+    type: str = "tertiary",
+    help: str = "",
+    disabled: bool = False,
+) -> None:
+    """Draw a download button.
+
+    Streamlit's own removes what it makes once two pages of any visitors are drawn, often before it is fetched.
+
+    Args:
+        label: of the button.
+        make: returns the file; called on a press, in a thread without a session.
+        file_name: that it is saved under.
+        mime: its type.
+        key: of the button.
+        icon: name of a Material symbol.
+        type: "primary", "secondary" or "tertiary".
+        help: shown where the pointer rests.
+        disabled: there is no file yet.
+    """
+    url = None
+    if disabled:
+        files.withdraw(key)
+    else:
+        url = files.offer(key, make, name=file_name, mime=mime)
+    data = {"label": label, "icon": icon, "kind": type, "help": help, "name": file_name, "url": url, "text": None}
+    _file(key=key, data=data, width="content")
+
+
+def copy_button(label: str, text: str, *, key: str, icon: str, help: str) -> None:
+    """Draw a button that copies a text to the clipboard, which Streamlit lacks; see `file_button`."""
+    data = {"label": label, "icon": icon, "kind": "secondary", "help": help, "name": "", "url": None, "text": text}
+    _file(key=key, data=data, width="content")
+
+
+def csv_button(
+    label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], name: str, *, key: str, **options: Any
+) -> None:
+    """Draw a download button for a table, which is written (and built, if `table` is a function) on a press."""
+    file_button(
+        label,
+        partial(as_csv, table),
+        file_name=name,
+        mime="text/csv",
+        key=key,
+        **options,
+    )
+
+
+def as_csv(table: pd.DataFrame | Callable[[], pd.DataFrame]) -> bytes:
+    """Write a table as CSV, with "'" before every text that a spreadsheet would run as a formula, headings included."""
+    if callable(table):
+        table = table()
+    written = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    guarded = table.assign(**{name: table[name].astype(object).map(_guarded) for name in written})
+    # with both letters in the line's end, a cell that holds one of them is quoted
+    text: str = guarded.rename(columns=_guarded).to_csv(index=False, lineterminator="\r\n")
+    # without the mark at its beginning, spreadsheets take it for another encoding
+    return text.encode("utf-8-sig")
+
+
+def _guarded(value: object) -> object:
+    return FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
+
+
+def report_download(opened: Opened, *, key: str, wanted: Filter | None = None, rows: Positions | None = None) -> None:
+    """Draw the button for a report: one HTML file to keep or to send.
+
+    Args:
+        opened: the run.
+        key: of the button.
+        wanted: the filter of the images that are reported; None for the whole run.
+        rows: intp (K,), the positions that it finds, in its order.
+    """
+    name = f"{opened.run.name}.html"
+    about = "Figures, findings of all studies, limits, settings and hashes of this run"
+    if wanted is not None:
+        name = f"{opened.run.name}-selection.html"
+        about = "Numbers, pictures and settings of the images found here"
+    file_button(
+        "Report",
+        partial(report_file, opened, library.pictures(opened), wanted, rows),
+        file_name=name,
+        mime="text/html",
+        icon="article",
+        type="tertiary" if wanted is None else "secondary",
+        key=key,
+        help=f"{about}, as one page that opens in any browser and needs no network. Making it takes some seconds.",
+    )
+
+
+def report_file(
+    opened: Opened,
+    pictures: Pictures | None = None,
+    wanted: Filter | None = None,
+    rows: Positions | None = None,
+) -> bytes:
+    """Make the report as `telltale report` writes it, of a whole run or of the rows that a filter finds."""
+    # read only now: they bring the libraries that draw and compute, which no page waits for
+    from core.report.run_report import gather, report_of  # noqa: PLC0415
+    from core.report.selection import selection_report  # noqa: PLC0415
+
+    if wanted is None or rows is None:
+        return report_of(opened.run, **gather(opened.run)).encode()
+    other = "" if opened.beside is None else opened.beside.name
+    return selection_report(opened.run, opened.table, wanted, rows, other=other, pictures=pictures).encode()

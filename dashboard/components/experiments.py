@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
+from core.arrays import Float32, Mask
 from core.detectors.identity import DetectorHandle
 from core.explainers.registry import explainers
 from core.images.encoding import SMOOTH, thumbnail_url
@@ -17,15 +17,13 @@ from core.perturbations.registry import control_columns, probe_columns
 from core.runs.nearest import find_nearest
 from core.studies.questions.neighbours import NAMED, among_training
 from dashboard import library
-from dashboard.components.downloads import csv_button
+from dashboard.components.component import csv_button
 from dashboard.components.explanations import View, draw_explanation
-from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_strip
-from dashboard.components.plain import plain
 from dashboard.components.probing import follow_changes
 from dashboard.components.requests import Subject, ask, follow
 from dashboard.components.study import readable
-from dashboard.components.words import CLASS_WORDS, coloured, percent, thing_of
+from dashboard.components.words import CLASS_WORDS, coloured, explain, percent, plain, thing_of
 from dashboard.datasets import how_to_get_pictures
 from dashboard.jobs import JobStatus, Prediction, PredictRequest
 from dashboard.library import Opened
@@ -131,7 +129,7 @@ def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | 
     digest = "" if row is None else run.predictions["sha256"].iloc[row]
     is_itself = (run.predictions["sha256"] == digest).to_numpy(bool)
 
-    def draw_nearest(features: NDArray[np.float32], excluded: NDArray[np.bool_], count: int, words: str) -> None:
+    def draw_nearest(features: Float32, excluded: Mask, count: int, words: str) -> None:
         codes = excluded.astype(int)
         near = find_nearest(features, base, count, query_codes=np.ones(1, int), base_codes=codes).rows[0]
         cells = [_cell(opened, int(at)) for at in near[near >= 0]]

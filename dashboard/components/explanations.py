@@ -12,10 +12,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
+from core.arrays import Float32
 from core.detectors.identity import DetectorHandle
 from core.explainers import drawing
 from core.explainers.drawing import Style, scale_of
@@ -37,11 +36,8 @@ from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.agreement import draw as draw_agreement
 from dashboard.components.charts import draw_parts, parts_table
-from dashboard.components.component import key_of, nothing, opens_all
-from dashboard.components.downloads import copy_button, csv_button, file_button
-from dashboard.components.glossary import explain, terms_in
+from dashboard.components.component import copy_button, csv_button, file_button, key_of, nothing, opens_all
 from dashboard.components.picture import explained_picture
-from dashboard.components.plain import plain
 from dashboard.components.probing import last_changes
 from dashboard.components.requests import (
     Subject,
@@ -53,7 +49,7 @@ from dashboard.components.requests import (
     poll,
 )
 from dashboard.components.settings import chosen_methods, draw_settings, draw_strip, request_of, style_now
-from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.components.words import CLASS_WORDS, explain, percent, plain, terms_in
 from dashboard.jobs import ExplainRequest, JobStatus
 from dashboard.navigation import script_of
 
@@ -92,7 +88,7 @@ class View:
     detectors: Sequence[DetectorHandle]
     stored: Explanation | None = None
     label: ClassName | None = None
-    others: NDArray[np.float32] | None = None
+    others: Float32 | None = None
     whose: str = ""
     notes: Sequence[str] = ()
     address: str = ""

@@ -16,7 +16,7 @@ from core.runs.rows import Extent
 from dashboard import library, state
 from dashboard.components.charts import clicked, confusion_matrix
 from dashboard.components.component import key_of
-from dashboard.components.plain import plain
+from dashboard.components.words import plain
 from dashboard.library import Opened
 
 # values up to which a choice is a row of pills

@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.arrays import Float32, Pixels, Positions
 from core.console import one_direction
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.palette import CLASS_COLOURS
@@ -20,10 +21,9 @@ from core.runs.metrics import predicted_real
 from core.runs.pictures import Pictures
 from dashboard import library
 from dashboard.components.component import component, nothing, one_of
-from dashboard.components.plain import code
 from dashboard.components.probing import smallest_flips_of
 from dashboard.components.study import command
-from dashboard.components.words import percent, short_percent, thing_of
+from dashboard.components.words import code, percent, short_percent, thing_of
 from dashboard.library import Opened
 from dashboard.state import shows_pixels
 
@@ -38,7 +38,7 @@ FINEST = 2 * TILES["large"]
 
 def image_grid(
     opened: Opened,
-    rows: NDArray[np.intp],
+    rows: Positions,
     pictures: Pictures,
     *,
     key: str,
@@ -163,12 +163,12 @@ def tile_source(opened: Opened, row: int, pictures: Pictures, *, maps: bool) -> 
 
 # most visitors turn the same pages
 @st.cache_resource(max_entries=MOST, show_spinner=False)
-def _encoded(image: NDArray[np.uint8], pixels: bool) -> str:
+def _encoded(image: Pixels, pixels: bool) -> str:
     return thumbnail_url(image, FINEST, pixels=pixels)
 
 
 @st.cache_resource(max_entries=MOST, show_spinner=False)
-def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] | None, pixels: bool) -> str:
+def _mapped(values: Float32, scale: float, image: Pixels | None, pixels: bool) -> str:
     """A map, over its image where that is available."""
     # scikit-image, which gives the colours, is imported only for maps
     from core.explainers.drawing import Style, draw_map, draw_overlay  # noqa: PLC0415
@@ -179,7 +179,7 @@ def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] 
     return thumbnail_url(draw_overlay(image, values, side, Style(scale=scale, smooth=True)), FINEST, pixels=pixels)
 
 
-def draw_sheet(opened: Opened, rows: NDArray[np.intp], *, threshold: float) -> None:
+def draw_sheet(opened: Opened, rows: Positions, *, threshold: float) -> None:
     """Draw each image beside its margin map, and beneath what it is, what it is called, and its smallest flip.
 
     Args:

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.answers.judgement import Judgement, Threshold, and_saved, versions
 from core.answers.ordinary import is_ordinary, judge_file
+from core.arrays import Pixels
 from core.console import PROGRAM, join
 from core.detectors import known
 from core.detectors.identity import DetectorHandle
@@ -24,14 +24,13 @@ from core.images.provenance import read_claims, summarise, weigh
 from core.perturbations.delivery import DELIVERIES, Delivered, deliver
 from core.report.slide import Story
 from dashboard.components.case import Case, draw_case, draw_unanswered
-from dashboard.components.downloads import csv_button
+from dashboard.components.component import csv_button
 from dashboard.components.picture import Cell, picture_grid, picture_strip
-from dashboard.components.plain import code, plain
 from dashboard.components.probing import changed_pictures, last_changes, table_of
 from dashboard.components.requests import Subject, any_busy, ask, follow, poll, waiting
 from dashboard.components.study import draw_maker, readable
 from dashboard.components.uploads import Picture, draw_crop, in_turn, remembered
-from dashboard.components.words import CLASS_WORDS, coloured, draw_title, draw_verdict, heading, percent
+from dashboard.components.words import CLASS_WORDS, code, coloured, draw_title, draw_verdict, heading, percent, plain
 from dashboard.jobs import JobStatus, MarginsRequest, PredictRequest
 from dashboard.library import runs_by, threshold_of
 from dashboard.visitors import is_local
@@ -123,7 +122,7 @@ def draw_answered_case(picture: Picture, subject: Subject, detector: DetectorHan
     changed = changed_pictures(subject.image, subject.sha256)
     key = "upload.case"
 
-    def make() -> NDArray[np.uint8]:
+    def make() -> Pixels:
         return np.concatenate([and_saved(image, preprocessing) for image in changed.values()])
 
     pixels = remembered((picture.key, "changed"), make)
@@ -273,7 +272,7 @@ def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
     follow(partial(look, ready, detector), show, slot="upload")
 
 
-def colour_strip(verdicts: Sequence[str]) -> NDArray[np.uint8]:
+def colour_strip(verdicts: Sequence[str]) -> Pixels:
     """Draw a block for each verdict in its class's colour, grey for "", uint8 (height, width, 4)."""
     blocks = []
     for verdict in verdicts:
@@ -350,7 +349,7 @@ def sent_of(picture: Picture, preprocessing: Preprocessing) -> list[Delivered]:
     steps = picture.steps(preprocessing)
     place = picture.place(preprocessing)
 
-    def send(pixels: NDArray[np.uint8]) -> list[Delivered]:
+    def send(pixels: Pixels) -> list[Delivered]:
         bar = st.progress(0.0, "Saving and resizing")
         made = []
         for delivered in deliver(pixels, steps, place):

@@ -25,11 +25,9 @@ from dashboard.components.component import fold
 from dashboard.components.dial import CHANGE, draw_dial
 from dashboard.components.experiments import experiments
 from dashboard.components.explanations import View, draw_explanations, draw_stored
-from dashboard.components.glossary import explain
-from dashboard.components.plain import plain, with_code
 from dashboard.components.probing import follow_changes, last_changes, probes_of, rates_of, stored_changes
 from dashboard.components.requests import Subject
-from dashboard.components.words import CLASS_WORDS, draw_title, percent, thing_of
+from dashboard.components.words import CLASS_WORDS, draw_title, explain, percent, plain, thing_of, with_code
 from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
 from dashboard.state import Setting

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
+from core.arrays import Int64
 from core.detectors.identity import DetectorHandle
 from core.images.cifake import FINGERPRINTS
 from core.images.labels import CLASSES
@@ -19,10 +19,8 @@ from core.storage.limits import read_bytes
 from dashboard import state
 from dashboard.components import charts
 from dashboard.components.charts import confusion_matrix
-from dashboard.components.downloads import csv_button, report_download
-from dashboard.components.glossary import explain
-from dashboard.components.plain import code, plain, without_pictures
-from dashboard.components.words import name_paper, percent
+from dashboard.components.component import csv_button, report_download
+from dashboard.components.words import code, explain, name_paper, percent, plain, without_pictures
 from dashboard.library import Opened, cached
 from dashboard.state import Setting
 
@@ -81,7 +79,7 @@ def draw_numbers(opened: Opened, rows: pd.DataFrame) -> None:
         name_paper()
 
 
-def measures_of(counts: NDArray[np.int64], auroc: float | None) -> pd.DataFrame:
+def measures_of(counts: Int64, auroc: float | None) -> pd.DataFrame:
     """Lay out accuracy, and recall, precision and F1 of each class, as text.
 
     Args:
@@ -119,7 +117,7 @@ def _base() -> Filter:
     return wanted if COUNT.value == "all" else wanted.choosing("in_train", ["no"]).choosing("is_repeat", ["no"])
 
 
-def _draw_curves(rows: pd.DataFrame, counts: NDArray[np.int64]) -> None:
+def _draw_curves(rows: pd.DataFrame, counts: Int64) -> None:
     """Draw the curves over all thresholds."""
     if not counts.sum(axis=1).all():
         st.info("These images are of one class, and a curve needs both.")

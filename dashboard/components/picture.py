@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
+from core.arrays import Array, Integers, Pixels
 from core.explainers.drawing import DEFAULT, DRAWINGS, Style, bar_colours, draw_explanation, scale_of
 from core.explainers.explanation import SIDES, Explanation
 from core.explainers.registry import find_explainer
@@ -67,7 +67,7 @@ class Cell(NamedTuple):
         verdict: class whose colour frames it; None for no frame.
     """
 
-    picture: NDArray[np.uint8]
+    picture: Pixels
     alt: str
     caption: str = ""
     verdict: str | None = None
@@ -96,7 +96,7 @@ def _draw_cell(cell: Cell, width: Any) -> None:
 
 
 @st.cache_resource(max_entries=MOST_CELLS, show_spinner=False, hash_funcs=BY_BYTES)
-def _framed(image: NDArray[np.uint8], verdict: str | None, pixels: bool) -> str:
+def _framed(image: Pixels, verdict: str | None, pixels: bool) -> str:
     """Enlarge an image, uint8 (side, side, 3), frame it in the colour of a class, and encode it."""
     large = enlarged(image, LEAST, pixels=pixels)
     if verdict is not None:
@@ -141,7 +141,7 @@ def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> d
     }
 
 
-def _base64(array: NDArray[Any]) -> str:
+def _base64(array: Array) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
@@ -155,7 +155,7 @@ def _cells(explanation: Explanation) -> dict[str, Any]:
     if parts is None or parts.regions is None:
         # many values read alike, with as many digits as the legend has
         texts, alike = np.unique([_value(value) for value in explanation.map.ravel().tolist()], return_inverse=True)
-        codes: NDArray[np.integer] = alike.reshape(explanation.map.shape)
+        codes: Integers = alike.reshape(explanation.map.shape)
     else:
         ends = zip(parts.labels, parts.weights, parts.low, parts.high, strict=True)
         written = [f"{label}: {plus(weight)} ({plus(low)} to {plus(high)})" for label, weight, low, high in ends]

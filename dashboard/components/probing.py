@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
+from core.arrays import Floats, Pixels, Positions
 from core.detectors.identity import DetectorHandle
 from core.images.labels import verdict_of
 from core.perturbations.flips import flip_values, name_of_change, strength_words, tabulate_changes
@@ -27,7 +27,6 @@ from dashboard.jobs import JobStatus, MarginsRequest
 from dashboard.library import Opened, cached
 from dashboard.state import Setting
 
-Pixels = NDArray[np.uint8]
 LAST = "probes.last"
 PICTURES = 8
 # changes whose strength cannot be read without knowing the filter
@@ -127,7 +126,7 @@ def follow_changes(
     follow(status, draw_complete, slot=slot, doing="changed pictures judged", of=len(pixels))
 
 
-def table_of(changed: Mapping[str, Pixels], margins: NDArray[np.floating], *, temperature: float = 1.0) -> pd.DataFrame:
+def table_of(changed: Mapping[str, Pixels], margins: Floats, *, temperature: float = 1.0) -> pd.DataFrame:
     """Return `tabulate_changes` of `changed_pictures` by their margins, with the pictures in a column `picture`."""
     pixels = np.stack([*changed.values()])
     after = dict(zip(changed, margins.tolist(), strict=True))
@@ -137,7 +136,7 @@ def table_of(changed: Mapping[str, Pixels], margins: NDArray[np.floating], *, te
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def changed_pictures(image: NDArray[np.uint8], name: str) -> dict[str, NDArray[np.uint8]]:
+def changed_pictures(image: Pixels, name: str) -> dict[str, Pixels]:
     """Return an image after each change that needs no other image, by column, itself first as ""."""
     return {"": image} | probe_pictures(image, name=name)
 
@@ -202,7 +201,7 @@ def _telling(
     column: str,
     verdict: str | None,
     shows_flip: bool | None,
-) -> NDArray[np.intp]:
+) -> Positions:
     """Find up to `PICTURES` rows with pictures, spread over the run, that do as is wanted, or what most of them do.
 
     Those are right verdicts that the change flips, or else does not, and no control flips; without any, all rows.

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from operator import attrgetter, methodcaller
 from typing import TypeVar
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
+from core.arrays import Pixels
 from core.detectors.identity import DetectorHandle
 from core.images.decoding import pixels_sha256
 from core.storage.memory import lazy_property
-from dashboard.components.plain import with_code
+from dashboard.components.words import with_code
 from dashboard.jobs import Asked, JobStatus, Request, Worker
 
 # seconds between two looks at what is being computed, and the most for who waits behind others
@@ -31,7 +30,7 @@ class Subject:
         name: for headings and files.
     """
 
-    image: NDArray[np.uint8]
+    image: Pixels
     name: str
 
     @lazy_property
@@ -60,7 +59,7 @@ def visitor() -> str:
 
 def ask(
     detector: DetectorHandle,
-    pixels: NDArray[np.uint8],
+    pixels: Pixels,
     settings: Asked,
     *,
     slot: str,

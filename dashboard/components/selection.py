@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
+from core.arrays import Positions
 from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
 from core.runs.metrics import HALF
@@ -18,10 +18,8 @@ from core.studies.shared.differences import Difference, columns_of, differing
 from dashboard import library, state
 from dashboard.components.component import opens_all
 from dashboard.components.filters import full_label
-from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
-from dashboard.components.plain import plain, with_code
-from dashboard.components.words import percent
+from dashboard.components.words import explain, percent, plain, with_code
 from dashboard.library import BY_STAMP, Opened
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors
@@ -122,7 +120,7 @@ def draw_comparison(opened: Opened, wanted: Filter, ids: Sequence[str], pictures
     )
 
 
-def draw_group_differences(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> None:
+def draw_group_differences(opened: Opened, wanted: Filter, positions: Positions) -> None:
     """Draw a folded comparison; nothing where the filter finds everything, or too few to compare."""
     everything = np.arange(len(opened.table))
     if not FEWEST <= len(positions) <= len(everything) - FEWEST:
@@ -167,7 +165,7 @@ def difference_table(differences: Sequence[Difference]) -> None:
 
 # Streamlit hashes large arrays by a sample of their values
 @st.cache_resource(max_entries=32, show_spinner="Comparing", hash_funcs=BY_STAMP | {np.ndarray: np.ndarray.tobytes})
-def _differences(opened: Opened, inside: NDArray[np.intp], others: NDArray[np.intp]) -> list[Difference]:
+def _differences(opened: Opened, inside: Positions, others: Positions) -> list[Difference]:
     """Compare the images themselves, and the studies' columns."""
     group, rest = (np.isin(np.arange(len(opened.table)), positions) for positions in (inside, others))
     return differing(columns_of(opened.run, np.arange(len(group)), np.ones(len(group))), group, rest)

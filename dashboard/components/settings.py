@@ -16,8 +16,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.registry import default_explainers, explainers
 from core.explainers.settings import SettingField, describe
 from core.images import palette
-from dashboard.components.glossary import explain, terms_in
-from dashboard.components.words import THE_PAPER
+from dashboard.components.words import THE_PAPER, explain, terms_in
 from dashboard.jobs import ExplainRequest
 from dashboard.state import Setting, put_all
 

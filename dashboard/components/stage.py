@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
+from core.arrays import Pixels
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.explanation import shuffled
 from core.explainers.stored import stored_map
@@ -192,5 +192,5 @@ def _lettered(sources: Mapping[str, str], *, right: str, seed: int) -> Beat:
     return {"pictures": pictures, "answer": LETTERS[names.index(right)]}
 
 
-def _url(image: NDArray[np.uint8]) -> str:
+def _url(image: Pixels) -> str:
     return thumbnail_url(image, SMOOTH)

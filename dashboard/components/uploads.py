@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from core.answers.ordinary import Kind, kind_of
+from core.arrays import Pixels
 from core.console import one_direction
 from core.images.decoding import ImageError, PassingError, decode
 from core.images.encoding import data_url
@@ -37,7 +37,7 @@ MAX_OWN = 64 * 2**20
 MAX_UPLOAD = 20 * 2**20
 _one_at_a_time = threading.Lock()
 # decoded uploads, up to 60 MB each, so that moving a slider decodes nothing
-_decoded: Bounded[str, NDArray[np.uint8]] = Bounded(2)
+_decoded: Bounded[str, Pixels] = Bounded(2)
 
 
 def remembered(key: Hashable, make: Callable[[], T]) -> T:
@@ -75,11 +75,11 @@ class Picture:
 
     key: str
     name: str
-    source: UploadedFile | NDArray[np.uint8]
+    source: UploadedFile | Pixels
     label: ClassName | None = None
     fitted: Preprocessing | None = None
 
-    def use(self, work: Callable[[NDArray[np.uint8]], T]) -> T:
+    def use(self, work: Callable[[Pixels], T]) -> T:
         """Call a function with its pixels, uint8 (height, width, 3).
 
         Raises:
@@ -231,7 +231,7 @@ def in_turn(work: Callable[[], T]) -> T:
         return work()
 
 
-def with_pixels(file_id: str, data: bytes, work: Callable[[NDArray[np.uint8]], T]) -> T:
+def with_pixels(file_id: str, data: bytes, work: Callable[[Pixels], T]) -> T:
     """Call `work` with an upload's pixels, uint8 (height, width, 3), once nobody else decodes.
 
     Args:

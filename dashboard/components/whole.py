@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 from PIL import Image
 
+from core.arrays import Float32, Floats, Pixels
 from core.detectors.identity import DetectorHandle
 from core.detectors.manifest import Capability
 from core.explainers.drawing import grey_picture
@@ -50,9 +50,9 @@ class Version(NamedTuple):
         small: its preview, uint8.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     sha256: str
-    small: NDArray[np.uint8]
+    small: Pixels
 
 
 # up to 60 MB each
@@ -117,7 +117,7 @@ def choose_place(picture: Picture) -> Location:
     photograph = find_photograph()
     assert photograph is not None  # noqa: S101 - else pasting is not offered
 
-    def measure(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:
+    def measure(pixels: Pixels) -> tuple[int, int, int]:
         return (*pixels.shape[:2], pasted_side(pixels, photograph))
 
     height, width, side = picture.use(measure)
@@ -134,7 +134,7 @@ def version_of(picture: Picture, change: str, where: Location | None = None) -> 
     """Return a picture after one of `CHANGES`, "" for none, `PASTE` at a place; the last few are kept."""
     key = (picture.key, change, where)
 
-    def make(pixels: NDArray[np.uint8]) -> Version:
+    def make(pixels: Pixels) -> Version:
         if key not in _versions:
             photograph = find_photograph()
             if where is not None and photograph is not None:
@@ -154,7 +154,7 @@ def full_colour(statuses: list[JobStatus]) -> float:
     return max(float(np.nanquantile(sizes, FULL)), 1e-6)
 
 
-def overlay(picture: NDArray[np.uint8], shares: NDArray[np.floating], opacity: float) -> NDArray[np.uint8]:
+def overlay(picture: Pixels, shares: Floats, opacity: float) -> Pixels:
     """Lay a map over the grey picture: its class's colour, the denser the stronger; nothing where the map is NaN.
 
     Args:
@@ -171,5 +171,5 @@ def overlay(picture: NDArray[np.uint8], shares: NDArray[np.floating], opacity: f
 
 
 @cache
-def _colour(label: str) -> NDArray[np.float32]:
+def _colour(label: str) -> Float32:
     return np.array(rgb(CLASS_COLOURS[label]), np.float32)

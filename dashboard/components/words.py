@@ -1,9 +1,15 @@
-"""Sentences and numbers as they are written everywhere."""
+"""Text on pages: sentences and numbers of ours, the glossary's terms, and text that is not ours, made safe.
 
+What comes from elsewhere shows in Streamlit's Markdown as it was written and does nothing.
+"""
+
+import html
 import re
+from pathlib import Path
 
 import streamlit as st
 
+from core.console import BIDIRECTIONAL, one_direction
 from core.findings.numbers import unbroken_percent
 
 NO_BREAK = "\u00a0"
@@ -13,6 +19,24 @@ THE_PAPER = (
 )
 percent = unbroken_percent
 CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
+# every term in plain words, for the page Help and for the help beside a term
+TERMS: dict[str, str] = dict(
+    re.findall(r"^### (.+)\n\n(.+)$", (Path(__file__).parents[1] / "glossary.md").read_text("utf-8"), re.MULTILINE)
+)
+# the letters that begin or end emphasis, code, links, pictures, HTML, formulas, tables and struck text; an underscore
+# within a word is none of them
+INLINE = re.compile(r"([\\`*\[\]<>&$~|]|(?<![^\W_])_|_(?![^\W_]))")
+# what makes a heading, a list or a rule of a line that it begins
+LEADING = re.compile(r"^(?:(?P<mark>[#+=-])|(?P<number>\d+)(?P<after>[.)])(?=\s|$))")
+# directives, icons, emoji, URLs and e-mail addresses are matched after unescaping: only an invisible character in
+# between prevents that
+JOINER = "\N{WORD JOINER}"
+FOUND_LATER = re.compile(r":(?=\S)|@(?=[-\w]+\.)|www(?=\.)", re.IGNORECASE)
+COMMAND = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+# a fence's language would draw some of them as diagrams, which can hold pictures
+LANGUAGE = re.compile(
+    r"^((?:\[\^(?:\\.|[^\]\\\n])*\]:|[ \t>*+\-\d.)])*)(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)$", re.MULTILINE
+)
 
 
 def short_percent(share: float, digits: int = 0) -> str:
@@ -54,3 +78,65 @@ def thing_of(category: object, otherwise: str = "") -> str:
 def name_paper() -> None:
     """Say which paper is meant, where a page first speaks of it."""
     st.caption(f"The paper: {THE_PAPER} (undated).")
+
+
+def explain(*terms: str, also: str = "") -> str:
+    """Return the help beside terms: each with its text, and what is specific to the place.
+
+    Raises:
+        KeyError: a term that the glossary does not have.
+    """
+    texts = [f"**{term}**: {TERMS[term]}" for term in terms]
+    return "\n\n".join([*texts, also] if also else texts)
+
+
+def terms_in(*texts: str) -> tuple[str, ...]:
+    """The terms that occur in texts from elsewhere, in the glossary's order."""
+    whole = " ".join(texts)
+    return tuple(term for term in TERMS if re.search(rf"\b{re.escape(term)}s?\b", whole, re.IGNORECASE))
+
+
+def plain(text: object) -> str:
+    """Return Markdown that shows a text verbatim, on one line and stripped.
+
+    For every name, tag, category or sentence that comes from a disk, a URL or a visitor. A colon before a visible
+    character is followed by an invisible word joiner.
+
+    Args:
+        text: what to show; anything but text is shown as `str` writes it.
+    """
+    line = inline(str(text).strip())
+    # a group that is not there is empty
+    return LEADING.sub(r"\g<number>\\\g<mark>\g<after>", line)
+
+
+def with_code(text: object) -> str:
+    """Escape a sentence from core like `plain`, but show text in backticks, mostly a command, as code."""
+    parts = COMMAND.split(str(text).strip())
+    return "".join(code(part) if number % 2 else inline(part) for number, part in enumerate(parts))
+
+
+def inline(text: str) -> str:
+    """`plain` for a part of a line: the spaces around it stay."""
+    line = INLINE.sub(r"\\\1", re.sub(r"[^\S \u00a0]+", " ", one_direction(text)))
+    return FOUND_LATER.sub(rf"\g<0>{JOINER}", line)
+
+
+def code(text: object) -> str:
+    """Markdown that shows a text as code, on one line."""
+    line = " ".join(one_direction(str(text)).splitlines())
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"
+
+
+def without_pictures(markdown: str) -> str:
+    """A stranger's Markdown with its pictures as text, so that no browser asks for them."""
+    # a lone carriage return ends a line, too
+    text = re.sub(r"\r\n?", "\n", BIDIRECTIONAL.sub("", markdown))
+    text = text.replace("![", r"!\[")
+    return LANGUAGE.sub(r"\1\2\3", text)
+
+
+def figure_text(text: object) -> str:
+    """A text for a Plotly figure, which reads some HTML and fills in `%{...}`."""
+    return html.escape(one_direction(str(text)), quote=False).replace("%{", f"%{JOINER}{{")

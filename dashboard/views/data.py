@@ -26,12 +26,9 @@ from dashboard import datasets, library, state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure
 from dashboard.components.component import fold, key_of
-from dashboard.components.findings import Bar, draw_bars, finding_table
-from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
-from dashboard.components.plain import code, plain
-from dashboard.components.study import command, readable, refused, study_files, study_of
-from dashboard.components.words import CLASS_WORDS
+from dashboard.components.study import Bar, command, draw_bars, finding_table, readable, refused, study_files, study_of
+from dashboard.components.words import CLASS_WORDS, code, explain, plain
 from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened, cached
 from dashboard.state import Setting

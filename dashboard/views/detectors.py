@@ -18,11 +18,8 @@ from dashboard import catalogue, library, state
 from dashboard.components import performance
 from dashboard.components.comparison import draw_comparison, link_pictures
 from dashboard.components.component import fold
-from dashboard.components.findings import Bar, draw_bars
-from dashboard.components.glossary import explain
-from dashboard.components.plain import plain
-from dashboard.components.study import draw_limits
-from dashboard.components.words import draw_title
+from dashboard.components.study import Bar, draw_bars, draw_limits
+from dashboard.components.words import draw_title, explain, plain
 from dashboard.sidebar import run_label
 
 # column -> what `row_of` calls it, and what its shares are of

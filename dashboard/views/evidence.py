@@ -25,10 +25,7 @@ from dashboard import state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure, rate_table
 from dashboard.components.component import fold
-from dashboard.components.findings import Bar, bars_of, draw_bars, finding_table
-from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
-from dashboard.components.plain import code, plain
 from dashboard.components.probing import (
     changed_cell,
     example_of,
@@ -36,8 +33,17 @@ from dashboard.components.probing import (
     rates_of,
     stored_changes,
 )
-from dashboard.components.study import command, draw_study, study_files, study_of
-from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.components.study import (
+    Bar,
+    bars_of,
+    command,
+    draw_bars,
+    draw_study,
+    finding_table,
+    study_files,
+    study_of,
+)
+from dashboard.components.words import CLASS_WORDS, code, explain, percent, plain
 from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
 from dashboard.state import Setting

@@ -28,13 +28,10 @@ from dashboard import catalogue, library
 from dashboard.components import charts
 from dashboard.components.charts import Line, line_figure
 from dashboard.components.component import fold
-from dashboard.components.findings import bars_of, draw_bars, finding_table
-from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
-from dashboard.components.plain import plain
 from dashboard.components.probing import PICTURE, PICTURES, next_picture
-from dashboard.components.study import draw_study, readable, study_files, study_of
-from dashboard.components.words import CLASS_WORDS, heading, name_paper
+from dashboard.components.study import bars_of, draw_bars, draw_study, finding_table, readable, study_files, study_of
+from dashboard.components.words import CLASS_WORDS, explain, heading, name_paper, plain
 from dashboard.library import Opened, cached
 from dashboard.navigation import script_of
 from dashboard.state import Setting

@@ -10,8 +10,7 @@ from core.runs.rows import at_threshold, location_of, page_rows, pages
 from dashboard import catalogue, library, state
 from dashboard.components import selection
 from dashboard.components.comparison import draw_comparison, draw_verdict_pairs, pair_words, verdict_pair
-from dashboard.components.component import fold, one_of
-from dashboard.components.downloads import csv_button, report_download
+from dashboard.components.component import csv_button, fold, one_of, report_download
 from dashboard.components.filters import (
     admitted,
     bound,
@@ -25,12 +24,10 @@ from dashboard.components.filters import (
     unfiltered,
     wanted_rows,
 )
-from dashboard.components.glossary import explain
 from dashboard.components.grid import TILES, draw_sheet, image_grid
 from dashboard.components.opened_image import PRESSED, draw_image
-from dashboard.components.plain import with_code
 from dashboard.components.selection import draw_group_differences
-from dashboard.components.words import heading, percent
+from dashboard.components.words import explain, heading, percent, with_code
 from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors

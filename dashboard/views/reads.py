@@ -3,9 +3,8 @@
 import streamlit as st
 
 from dashboard import library
-from dashboard.components.glossary import explain
 from dashboard.components.performance import draw_warnings
-from dashboard.components.words import draw_title, heading
+from dashboard.components.words import draw_title, explain, heading
 from dashboard.views import data, evidence, patterns
 
 # the tab in the address -> what draws it, and what it shows

@@ -4,8 +4,8 @@ import streamlit as st
 
 from dashboard import library
 from dashboard.components.dial import draw_first_dial, first_picture, flips_without_detail
-from dashboard.components.plain import inline
 from dashboard.components.stage import STAGE, draw_stage, is_open
+from dashboard.components.words import inline
 from dashboard.datasets import how_to_get_pictures
 from dashboard.navigation import script_of
 

@@ -19,19 +19,16 @@ from core.images.preprocessing import Prepared
 from dashboard import catalogue, library, state
 from dashboard.components import judged
 from dashboard.components.agreement import other_maps
-from dashboard.components.component import fold
+from dashboard.components.component import csv_button, fold
 from dashboard.components.dial import draw_dial
-from dashboard.components.downloads import csv_button
 from dashboard.components.experiments import experiments
 from dashboard.components.explanations import View, draw_explanations
-from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
-from dashboard.components.plain import plain, with_code
 from dashboard.components.requests import Subject
 from dashboard.components.study import draw_limits
 from dashboard.components.uploads import MAX_FILES, MAX_OWN, MAX_UPLOAD, Picture, pictures_of
 from dashboard.components.whole import draw_whole
-from dashboard.components.words import draw_title, heading
+from dashboard.components.words import draw_title, explain, heading, plain, with_code
 from dashboard.library import Opened
 from dashboard.state import Setting
 

@@ -11,7 +11,7 @@ from core.explainers.stored import stored_map
 from core.report.explanation_page import html_of
 from core.report.run_report import gather, report_of
 from core.runs.run import read_run
-from dashboard.components.plain import JOINER
+from dashboard.components.words import JOINER
 from tests.browser.app import visit
 from tests.dashboard.conftest import PAGES
 from tests.server import running_server

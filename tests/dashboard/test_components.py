@@ -29,7 +29,7 @@ def test_a_ticked_row_is_one_of_its_values(rows, value):
 
 def table_app():
     """Draw a finding."""
-    from dashboard.components.findings import finding_table
+    from dashboard.components.study import finding_table
     from tests.core.findings.planted import contrast, finding
 
     finding_table([finding(contrast(0.4))])
@@ -72,7 +72,7 @@ def buttons_app():
     """Draw a button of each kind."""
     import pandas as pd
 
-    from dashboard.components.downloads import copy_button, csv_button, file_button
+    from dashboard.components.component import copy_button, csv_button, file_button
 
     table = pd.DataFrame({"a": [1]})
     options = {"file_name": "a.bin", "mime": "a/b", "icon": "save", "type": "secondary", "help": "Saves."}

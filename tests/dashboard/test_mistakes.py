@@ -23,7 +23,7 @@ from dashboard import library
 from dashboard.components import probing
 from dashboard.components.about import original_of
 from dashboard.components.case import Case
-from dashboard.components.downloads import report_file
+from dashboard.components.component import report_file
 from dashboard.components.requests import Subject
 from tests.conftest import textured
 from tests.dashboard.conftest import RUN, image_set

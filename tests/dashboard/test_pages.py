@@ -23,9 +23,8 @@ from core.runs.warnings import warnings_of
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from dashboard.components.component import key_of
-from dashboard.components.plain import plain
 from dashboard.components.requests import worker
-from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
+from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent, plain
 from dashboard.files import OWN
 from tests.conftest import make_detector, write_detector
 from tests.core.studies.test_columns import seal

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from core.report.html import ENVIRONMENT
-from dashboard.components.downloads import as_csv
-from dashboard.components.plain import JOINER, code, figure_text, plain, with_code, without_pictures
+from dashboard.components.component import as_csv
+from dashboard.components.words import JOINER, code, figure_text, plain, with_code, without_pictures
 from tests.strangers import payload
 
 HOST = "127.0.0.1:9"

@@ -16,8 +16,8 @@ from core.studies.questions.faithfulness import under_fill
 from core.studies.shared.groups import with_predictions
 from core.studies.store import read_study, study_path
 from dashboard import library
-from dashboard.components.plain import plain
 from dashboard.components.probing import example_of, stored_changes
+from dashboard.components.words import plain
 from dashboard.views.evidence import AS_THEY_ARE, SURVIVAL
 from dashboard.views.patterns import clicked_row, drawn_area
 from tests.conftest import make_patch, write_detector

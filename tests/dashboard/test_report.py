@@ -7,7 +7,7 @@ import pytest
 from core.commands.report import main
 from core.runs.filter import Filter
 from dashboard import library
-from dashboard.components import downloads
+from dashboard.components import component
 from tests.dashboard.conftest import RUN
 
 
@@ -19,8 +19,8 @@ def test_it_is_of_the_run_or_of_the_images_that_a_filter_finds(home, tmp_path, m
     rows = None if wanted is None else library.matching(opened, wanted)
     assert rows is None or len(rows)
     buttons = []
-    monkeypatch.setattr(downloads, "file_button", lambda label, make, **options: buttons.append((make, label, options)))
-    downloads.report_download(opened, key="key", wanted=wanted, rows=rows)
+    monkeypatch.setattr(component, "file_button", lambda label, make, **options: buttons.append((make, label, options)))
+    component.report_download(opened, key="key", wanted=wanted, rows=rows)
     ((make, label, options),) = buttons
     made = make().decode()
     assert label == "Report"
@@ -42,6 +42,6 @@ def test_what_a_second_run_says_is_reported_under_its_name(home):
     both = replace(opened, beside=other.run, without=opened)
     wanted = Filter().choosing("versus.correct", ["wrong"])
     rows = library.matching(both, wanted)
-    made = downloads.report_file(both, None, wanted, rows).decode()
+    made = component.report_file(both, None, wanted, rows).decode()
     assert other.run.name in made
-    assert other.run.name not in downloads.report_file(opened, None, Filter(), rows).decode()
+    assert other.run.name not in component.report_file(opened, None, Filter(), rows).decode()
