@@ -5,8 +5,8 @@ from pathlib import Path
 from core.detectors.identity import DetectorHandle, find_maker, identify_all
 from core.runs.folders import find_detectors, find_runs
 from core.runs.run import Run, check_manifest
+from core.storage.atomic import read_manifest
 from core.storage.limits import ContractError
-from core.storage.seals import read_manifest
 from dashboard.visitors import for_visitors
 
 

@@ -15,8 +15,8 @@ from core.images.image_set import DataPath, DatasetError, ImageSet, Progress, Sp
 from core.images.loading import check_image_set, load_image_set
 from core.images.preprocessing import Preprocessing
 from core.images.sources import SHIPPED, remembered
+from core.storage.atomic import read_manifest
 from core.storage.limits import ContractError
-from core.storage.seals import read_manifest
 from dashboard.catalogue import runs
 from dashboard.visitors import hide_parent, is_local
 

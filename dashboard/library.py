@@ -25,10 +25,9 @@ from core.runs.pictures import Pictures, find_pictures
 from core.runs.rows import Extent, cells, count_choices, evenly, extents_of, find_rows, judged_table
 from core.runs.run import Run, read_run, same_images
 from core.runs.tags import Tags
-from core.storage.atomic import cache_dir
+from core.storage.atomic import cache_dir, read_manifest
 from core.storage.limits import MANIFEST, ContractError
 from core.storage.memory import lazy_property
-from core.storage.seals import read_manifest
 from core.studies.columns import (
     StudyColumn,
     browse_table,

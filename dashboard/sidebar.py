@@ -8,8 +8,8 @@ import streamlit as st
 from core.console import one_direction
 from core.detectors.manifest import OLD_SIDE
 from core.images.image_set import DataPath
+from core.storage.atomic import read_manifest
 from core.storage.limits import ContractError
-from core.storage.seals import read_manifest
 from dashboard import catalogue, datasets, library, state
 from dashboard.components.requests import poll
 from dashboard.components.words import explain, plain, with_code

@@ -237,7 +237,7 @@ def write_shipped(folder, cifake):
     from core.images.cifake import ARCHIVE, KIND, TABLE
     from core.images.loading import load_image_set
     from core.images.statistics import STATISTICS
-    from core.storage.seals import write_folder
+    from core.storage.atomic import write_folder
 
     images = load_image_set(cifake, "test")
 

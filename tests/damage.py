@@ -9,8 +9,8 @@ import struct
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.storage.atomic import sealed
 from core.storage.limits import MANIFEST, sha256_of
-from core.storage.seals import sealed
 
 
 class Trap:

@@ -41,7 +41,7 @@ def test_no_import_by_a_string_hides_a_circle():
 
 # packages and modules of core, each of which imports only those before it
 ORDER = (
-    "homes", "choices", "arrays", "storage", "console", "images", "detectors", "runs",
+    "homes", "arrays", "storage", "console", "images", "detectors", "runs",
     "perturbations", "training", "explainers", "findings", "studies", "cues", "answers", "report", "explain",
     "commands", "cli", "__main__",
 )  # fmt: skip

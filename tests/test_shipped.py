@@ -15,8 +15,8 @@ from core.runs.folders import find_detectors, find_runs
 from core.runs.metrics import metrics
 from core.runs.pictures import find_pictures
 from core.runs.run import read_run
+from core.storage.atomic import sealed
 from core.storage.limits import MANIFEST
-from core.storage.seals import sealed
 
 SHIPPED = (ROOT / "assets",)
 RUNS = find_runs(SHIPPED)

@@ -21,9 +21,8 @@ from core.images.out_of_distribution import crop_photographs
 from core.images.preprocessing import Prepared, Preprocessing
 from core.perturbations.delivery import DELIVERIES, deliver
 from core.runs.run import Run
-from core.storage.atomic import write_text
+from core.storage.atomic import SEAL, read_manifest, sealed, write_text
 from core.storage.limits import ContractError, parse_json, read_bytes
-from core.storage.seals import SEAL, read_manifest, sealed
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
 

@@ -19,8 +19,8 @@ from core.detectors.identity import Identity
 from core.images.decoding import decode
 from core.images.encoding import file_facts
 from core.images.labels import verdict_of
+from core.images.parts import WHOLE
 from core.images.preprocessing import Prepared, prepare_pixels
-from core.images.shrinking import WHOLE
 from core.perturbations.delivery import deliver
 
 if TYPE_CHECKING:

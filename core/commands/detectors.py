@@ -23,10 +23,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.choices import CROPS, FILTERS, OUTPUTS
 from core.commands.shared import add_out, list_folders, names, noun_parser, refuse_shipped, remove, rename
 from core.console import PROGRAM, command, importing, join, print_rows, show_progress
 from core.homes import home, homes
+from core.images.labels import CROPS, FILTERS, OUTPUTS
 
 if TYPE_CHECKING:
     from core.detectors.registry import Request
@@ -111,7 +111,7 @@ def _moves(path: Path, name: str) -> dict[Path, Path]:
 
 def _describe(path: Path) -> dict[str, Any]:
     """Return how many parameters a detector has; raises ContractError."""
-    from core.storage.seals import read_manifest
+    from core.storage.atomic import read_manifest
 
     return {"parameters": read_manifest(path, "detector").get("parameters", "")}
 

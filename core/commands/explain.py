@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.choices import FILTERS
 from core.commands.shared import add_device
 from core.console import PROGRAM, command, importing, parser_of
 from core.homes import homes
-from core.images.palette import PALETTES, Palette
+from core.images.labels import FILTERS, PALETTES, Palette
 
 if TYPE_CHECKING:
     from core.answers.judgement import Threshold

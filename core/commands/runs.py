@@ -15,7 +15,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from core.choices import OUTPUTS
 from core.commands.shared import (
     TEST_DATA,
     add_fake_classes,
@@ -28,6 +27,7 @@ from core.commands.shared import (
 )
 from core.console import PROGRAM, command, importing
 from core.homes import homes
+from core.images.labels import OUTPUTS
 
 COLUMNS = ("set", "images", "date", "accuracy", "pictures")
 ADD = f"{PROGRAM} runs add"
@@ -109,7 +109,7 @@ def _describe(path: Path) -> dict[str, Any]:
     """Return what a run is of, and where its pictures are; raises ContractError."""
     from core.images.sources import remembered
     from core.runs.run import check_manifest
-    from core.storage.seals import read_manifest
+    from core.storage.atomic import read_manifest
 
     manifest = read_manifest(path, "run")
     check_manifest(path, manifest)

@@ -12,7 +12,6 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from core.arrays import Record
-from core.choices import Crop
 from core.detectors.detector import CPU, Detector, Progress, pick_device
 from core.detectors.fetching import check_accuracy
 from core.detectors.known import caution_of, find_known
@@ -20,7 +19,7 @@ from core.detectors.manifest import About, Capability, Classes
 from core.detectors.noise import measure_noise
 from core.detectors.registry import Brought, Kind, Request, SourceError, find_kind
 from core.detectors.storage import load_detector, reference_pictures, save_detector
-from core.images.labels import CLASSES
+from core.images.labels import CLASSES, Crop
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import refuse_taken

@@ -13,7 +13,7 @@ import numpy as np
 from core.detectors.detector import Detector, Progress
 from core.detectors.known import Known, find_known
 from core.detectors.registry import Request, SourceError, require
-from core.images.download import download, sender_of
+from core.images.cifake import download, sender_of
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED

@@ -16,8 +16,8 @@ from safetensors.numpy import load
 
 from core.arrays import Array, Record
 from core.detectors.manifest import About, describe
+from core.storage.atomic import read_manifest, read_sealed
 from core.storage.limits import MANIFEST, MB, ContractError, digest_of
-from core.storage.seals import read_manifest, read_sealed
 
 WEIGHTS = "weights.safetensors"
 # pictures whose margins the manifest holds

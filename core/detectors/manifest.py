@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from core.arrays import Record
-from core.choices import Outputs
 from core.console import sentence_of
+from core.images.labels import Outputs
 from core.images.preprocessing import SIDES, Preprocessing
 from core.storage.limits import MANIFEST, ContractError, is_plain_name
 

@@ -15,8 +15,8 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from core.arrays import Record
-from core.choices import Outputs
 from core.detectors.detector import Detector
+from core.images.labels import Outputs
 from core.storage.limits import LIMITS, printable, read_bytes
 
 # name -> the module that defines it as `KIND`, or module:NAME; it is imported when it is needed

@@ -17,8 +17,8 @@ from core.detectors.registry import find_kind, load_weights
 from core.images.decoding import MAX_BYTES, decode
 from core.images.preprocessing import Preprocessing
 from core.images.sources import open_source
+from core.storage.atomic import Content, read_folder, write_folder
 from core.storage.limits import ContractError, read_array
-from core.storage.seals import Content, read_folder, write_folder
 
 KIND = "detector"
 # what building a network from settings of the wrong type raises

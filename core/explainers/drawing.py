@@ -17,7 +17,7 @@ from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 from core.arrays import Array, Float64, Floats, Mask, Pixels
 from core.explainers.explanation import Explanation
 from core.images.encoding import enlarged
-from core.images.palette import ENDS, NEUTRAL, OPACITY, UNDECIDED, Palette, rgb
+from core.images.labels import ENDS, NEUTRAL, OPACITY, UNDECIDED, Palette, rgb
 from core.images.statistics import LUMA
 
 SIZE = 384

@@ -15,8 +15,7 @@ from core.findings.answer import MEANINGS, answer_of
 from core.findings.contrast import Finding, Unit
 from core.findings.numbers import format_measure, format_value, percent, signed
 from core.findings.table import choices_text, count_of
-from core.images.labels import CLASSES
-from core.images.palette import CLASS_COLOURS, GREY
+from core.images.labels import CLASS_COLOURS, CLASSES, GREY
 
 COLOURS = CLASS_COLOURS | {"control": GREY}
 VARIABLES = "; ".join(f"--{name}: {colour}" for name, colour in COLOURS.items())

@@ -20,12 +20,12 @@ from core.images.encoding import file_facts
 from core.images.image_set import DatasetError, ImageSet, Progress, Split, categories_of, fingerprint_of
 from core.images.labels import LABELS
 from core.images.layout import Entry
+from core.images.parts import WHOLE
 from core.images.preprocessing import Preprocessing
-from core.images.shrinking import WHOLE
 from core.images.sources import Source, open_source
 from core.images.statistics import FILE_FACTS, STATISTICS, image_statistics
+from core.storage.atomic import read_folder, read_manifest, read_sealed, write_folder
 from core.storage.limits import ContractError, digest_of, is_text, printable
-from core.storage.seals import read_folder, read_manifest, read_sealed, write_folder
 from core.storage.shards import Engine, Report, compute_shards
 
 KIND = "image cache"

@@ -2,7 +2,7 @@
 
 The shipped set is a sealed folder: the original files in one solid archive, with a table of their statistics. What is
 downloaded is kept as a .zip, once the fingerprints of both splits have proven every byte. Nothing is unpacked to disk,
-so no name in an archive ever becomes a path.
+so no name in an archive ever becomes a path. Detectors are downloaded by the same function.
 """
 
 import io
@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -25,15 +26,13 @@ from filelock import FileLock, Timeout
 
 from core.arrays import Pixels
 from core.images.decoding import MAX_FILE_BYTES, ImageError, decode
-from core.images.download import download, sender_of
 from core.images.files import open_files
 from core.images.image_set import DatasetError, Progress, Split, fingerprint_of
 from core.images.labels import CLASSES
 from core.images.layout import Entry
 from core.images.statistics import STATISTICS
-from core.storage.atomic import cache_dir, write_bytes_atomically
+from core.storage.atomic import cache_dir, read_manifest, read_sealed, write_bytes_atomically
 from core.storage.limits import ContractError, digest_of
-from core.storage.seals import read_manifest, read_sealed
 
 KIND = "shipped image set"
 ARCHIVE = "images.tar.xz"
@@ -56,6 +55,10 @@ FINGERPRINTS = {
 # used for progress, because GitHub compresses on the fly and sends no Content-Length
 EXPECTED_BYTES = 43_000_000
 MAX_BYTES = 400_000_000
+# bytes of a piece of a response
+CHUNK = 2**14
+# seconds to connect, and between two pieces of a response
+TIMEOUT = (10.0, 30.0)
 # files between two calls of `checking`
 STEP = 500
 # bytes of a tar archive's header, and what its files are padded to
@@ -237,3 +240,67 @@ def _repack(archive: Path, sender: str, progress: Progress | None, target: Path)
     for split, fingerprint in FINGERPRINTS.items():
         if fingerprint_of(split, table[table["split"] == split]) != fingerprint:
             raise DatasetError(f"The {split} images in the archive from {sender} are not CIFAKE's own; {OTHERWISE}.")
+
+
+def sender_of(url: str) -> str:
+    """Return the host of an address, without a user and a password."""
+    try:
+        return urlsplit(url).hostname or "The server"
+    except ValueError:
+        return "The server"
+
+
+def download(
+    url: str, target: Path, *, most: int, expected: int, otherwise: str, progress: Progress | None = None
+) -> None:
+    """Download a file; where a part of it is there already, only the rest, if the server can.
+
+    Args:
+        url: its address.
+        target: the file, complete when this returns; what has arrived stays where it breaks off.
+        most: bytes; more are refused.
+        expected: bytes, for the progress of servers that state no size.
+        otherwise: what else the user can do, for messages.
+        progress: called with (bytes done, bytes); it may raise to end the download.
+
+    Raises:
+        DatasetError: the server cannot be reached, refuses, breaks off or sends too much.
+        OSError: the file cannot be written.
+    """
+    import requests  # noqa: PLC0415 - only a download needs the network
+    import urllib3  # noqa: PLC0415
+
+    sender = sender_of(url)
+    headers = {"User-Agent": "telltale"}
+    there = 0
+    if target.exists():
+        there = target.stat().st_size
+        headers["Range"] = f"bytes={there}-"
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            if response.status_code == requests.codes.requested_range_not_satisfiable:
+                if response.headers.get("Content-Range") == f"bytes */{there}":
+                    # all of it was there
+                    return
+                target.unlink()
+                raise DatasetError(f"{sender} cannot continue the download; try again from its beginning.")
+            if not response.ok:
+                raise DatasetError(f"{sender} answered {response.status_code}; {otherwise}.")
+            stated = response.headers.get("Content-Length", str(expected))
+            if not re.fullmatch("[0-9]{1,18}", stated):
+                raise DatasetError(f"{sender} states a size that is no number; {otherwise}.")
+            if response.status_code != requests.codes.partial_content:
+                target.unlink(missing_ok=True)
+            with target.open("ab") as file:
+                total = int(stated) + file.tell()
+                # not decoded: requests would decompress an archive that is served with a Content-Encoding
+                for piece in response.raw.stream(CHUNK, decode_content=False):
+                    file.write(piece)
+                    if progress:
+                        progress(file.tell(), max(file.tell(), total))
+                    if file.tell() > most:
+                        raise DatasetError(f"{sender} sends far more than was expected; {otherwise}.")
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        # the message would name the whole address, perhaps with a password
+        reason = f"cannot be reached or broke off ({type(error).__name__})"
+        raise DatasetError(f"{sender} {reason}; {otherwise}.") from None

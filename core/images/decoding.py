@@ -12,10 +12,11 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from core.arrays import Pixels
-from core.choices import FILTERS
-from core.images.parts import TIFF, count_scans
-from core.images.shrinking import (
+from core.images.labels import FILTERS
+from core.images.parts import (
     STRIP,
+    TIFF,
+    count_scans,
     factor_of,
     has_png_strips,
     heif_strips,

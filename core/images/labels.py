@@ -1,9 +1,10 @@
-"""The two classes and their order: label 0 is FAKE, label 1 is REAL, in arrays, tables and matrices alike.
+"""The two classes, their order and their colours, and other choices that command lines, files and pages share.
 
-Label 2 is that of an image whose class nobody has stated; in a set either all images have it or none.
+Label 0 is FAKE, label 1 is REAL, in arrays, tables and matrices alike. Label 2 is that of an image whose class nobody
+has stated; in a set either all images have it or none. Imports no library, because a command line is read before any.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 ClassName = Literal["FAKE", "REAL"]
 FAKE = 0
@@ -11,6 +12,36 @@ REAL = 1
 CLASSES: tuple[ClassName, ClassName] = ("FAKE", "REAL")
 UNLABELLED = "unlabelled"
 LABELS = (*CLASSES, UNLABELLED)
+
+Crop = Literal["before", "before_fit", "after", "after_floor", "none", "native"]
+Outputs = Literal["logits", "probabilities"]
+CROPS = get_args(Crop)
+OUTPUTS = get_args(Outputs)
+# filters of resampling, by Pillow's names
+FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+
+# blue and orange can be told apart with any kind of colour blindness, and are equally light, so neither looks stronger
+CLASS_COLOURS = {"REAL": "#2b74d6", "FAKE": "#c25a00"}
+NEUTRAL = "#f3f3f3"
+# guessing, baselines, and what is undecided
+GREY = UNDECIDED = "#8b9099"
+# of curves in which FAKE is the positive class
+CURVE = CLASS_COLOURS["FAKE"]
+# two detectors side by side: unlike the colours of both classes, and each with a shape of its own, because with some
+# colour blindness the first is hard to tell from grey
+PAIR = ("#0f9d8a", "#9a6fe0")
+# opacity, 0 to 1, of a map over an image, where the map is at full scale
+OPACITY = 0.7
+
+Palette = Literal["class", "paper"]
+PALETTES = get_args(Palette)
+# the colours of the negative and the positive end; the paper's, against and for the verdict, look alike to people with
+# red-green blindness
+ENDS = {"class": (CLASS_COLOURS["FAKE"], CLASS_COLOURS["REAL"]), "paper": ("#cc3333", "#1b7f3b")}
+END_LABELS = {
+    "class": ("speaks for FAKE", "speaks for REAL"),
+    "paper": ("against the verdict", "for the verdict"),
+}
 
 
 def verdict_of(margin: float) -> ClassName:
@@ -21,3 +52,9 @@ def verdict_of(margin: float) -> ClassName:
 def other_class(name: str) -> ClassName:
     """Return REAL for FAKE and FAKE for REAL."""
     return "FAKE" if name == "REAL" else "REAL"
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Return red, green and blue, 0 to 255, of "#rrggbb"."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue

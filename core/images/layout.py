@@ -1,11 +1,14 @@
-"""A layout recognises itself from a listing of files, and gives split, class and source of each picture."""
+"""A layout recognises itself from a listing of files, and gives split, class and source of each picture.
 
-from collections.abc import Callable, Collection, Iterable
+Here are those in which a folder names the class; other folders name split, source and category.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from core.images.files import Files
+from core.images.files import Files, Listed
 from core.images.image_set import DatasetError
-from core.images.labels import ClassName
+from core.images.labels import UNLABELLED, ClassName
 from core.storage.limits import printable
 
 # folders and values that name a split; "val" serves as test where there is no test
@@ -19,6 +22,8 @@ CLASS_BY_NAME: dict[str, ClassName] = {
     **dict.fromkeys(("fake", "1_fake", "ai", "generated", "synthetic", "ai_generated", "ai-generated"), "FAKE"),
 }
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".heic", ".heif", ".avif")
+# names of folders that say nothing of a source
+CONTAINERS = {"image", "images", "img", "imgs", "picture", "pictures", "data", "dataset", "datasets", "files"}
 # names that a message lists, and characters of a source
 NAMED = 6
 MAX_SOURCE = 80
@@ -106,3 +111,179 @@ def some(names: Iterable[str]) -> str:
     if len(given) > NAMED:
         listed += f" and {len(given) - NAMED:,} more"
     return listed
+
+
+Folder = tuple[str, list[str], list[Listed]]
+
+
+class ClassFolder(NamedTuple):
+    """The pictures of a folder, its split and class, and the folders before and after the one that names the class."""
+
+    pictures: list[Listed]
+    split: str
+    label: str
+    before: list[str]
+    after: list[str]
+
+
+def real_fake(files: Files, _: tuple[str, ...]) -> Pictures | None:
+    """CIFAKE's layout: REAL and FAKE, in folders of a split or without, and with no source."""
+    folders, outside, mixed = _class_folders(files, {"real": "REAL", "fake": "FAKE"})
+    # folders that all images share are not a source; different ones mean another layout
+    if mixed or len({tuple(folder.before) for folder in folders}) != 1:
+        return None
+    # only beside CIFAKE's own folders other pictures are no part of the set
+    if outside and not all(
+        folder.split and folder.pictures[0].name.split("/")[-2] == folder.label for folder in folders
+    ):
+        return None
+
+    def entry(folder: ClassFolder, listed: Listed) -> Entry:
+        *_, parent, file = listed.name.split("/")
+        if parent == folder.label and not folder.after:
+            # the same name wherever the set lies, and a category by CIFAKE's numbers
+            return Entry(f"{parent}/{file}", listed.size, listed.stamp, path=listed.name)
+        return Entry(*listed, label=folder.label, category="/".join(folder.after))
+
+    entries = []
+    for folder in folders:
+        entries += [(folder.split, entry(folder, listed)) for listed in folder.pictures]
+    return Pictures(entries)
+
+
+def sources(files: Files, _: tuple[str, ...]) -> Pictures | None:
+    """A folder for each generator or camera, with one for each class in it: CNNDetection's, GenImage's or others'."""
+    # the exact names first: "camera" is a word for REAL, and may be a source
+    for names in (("0_real", "1_fake"), ("nature", "ai"), CLASS_BY_NAME):
+        folders, outside, mixed = _class_folders(files, {name: CLASS_BY_NAME[name] for name in names})
+        if folders and not outside and not mixed:
+            return _pictures(folders)
+    # no other layout is tried, so a set that mixes them is refused
+    if mixed:
+        raise DatasetError(
+            f"{files.path}: {some(mixed[:1])} is in a folder that says REAL and in one that says FAKE; name the FAKE "
+            "classes with --fake-classes A,B."
+        )
+    if folders:
+        raise DatasetError(
+            f"{files.path} has folders of REAL and FAKE, and {len(outside):,} pictures are in no such folder: "
+            f"{some(outside)}; move them out of it, or name the FAKE classes with --fake-classes A,B."
+        )
+    return None
+
+
+def image_folder(files: Files, fake: tuple[str, ...]) -> Pictures | None:
+    """ImageFolder: a folder a class, which is the source too, where the user states which classes are FAKE."""
+    folders = _folders(files)
+    if not fake or not folders:
+        return None
+    depths: set[int] = set()
+    for _, names, _ in folders:
+        depths.update(depth for depth, name in enumerate(names) if name in fake)
+    if len(depths) > 1:
+        raise DatasetError(
+            f"{files.path} has folders named {some(fake)} at more than one depth; give the FAKE classes other names."
+        )
+    depth = next(iter(depths), 0)
+    shallow = []
+    for _, names, pictures in folders:
+        if len(names) <= depth:
+            shallow += [listed.name for listed in pictures]
+    if shallow:
+        raise DatasetError(
+            f"{files.path} is read as {{class}}/, and {len(shallow):,} pictures are in no such folder: {some(shallow)}"
+            "; move them out of it."
+        )
+    labels = classes_of({names[depth] for _, names, _ in folders}, fake, str(files.path))
+    class_folders = []
+    for split, names, pictures in folders:
+        name = names[depth]
+        class_folders.append(ClassFolder(pictures, split, labels[name], [name], names[depth + 1 :]))
+    return _pictures(class_folders)
+
+
+def unlabelled(files: Files, _: tuple[str, ...]) -> Pictures | None:
+    """Pictures of which nothing says what they are; the outermost folder that they do not share is the source."""
+    folders = _folders(files)
+    if not folders:
+        return None
+    shared = _count_shared([names for _, names, _ in folders])
+    class_folders = []
+    for split, names, pictures in folders:
+        own = names[shared:]
+        class_folders.append(ClassFolder(pictures, split, UNLABELLED, own[:1], own[1:]))
+    return _pictures(class_folders)
+
+
+def _pictures(folders: Iterable[ClassFolder]) -> Pictures:
+    """Return the pictures of folders: the first folder before the class is the source, others the category."""
+    entries = []
+    for folder in folders:
+        source = source_name("".join(folder.before[:1]))
+        category = source_name("/".join([*folder.before[1:], *folder.after]))
+        for listed in folder.pictures:
+            entry = Entry(*listed, label=folder.label, source=source, category=category)
+            entries.append((folder.split, entry))
+    return Pictures(entries)
+
+
+def _folders(files: Files) -> list[Folder]:
+    """Return the split that each folder's path names, "" for none, the other folders in the path, and its pictures."""
+    pictures: dict[str, list[Listed]] = {}
+    for listed in files.listing:
+        if is_picture(listed.name):
+            pictures.setdefault(listed.name.rpartition("/")[0], []).append(listed)
+    folders = []
+    for path, inside in pictures.items():
+        names = []
+        splits = []
+        for name in filter(None, path.split("/")):
+            if name.lower() in SPLITS:
+                splits.append(SPLITS[name.lower()])
+            else:
+                names.append(name)
+        folders.append(("".join(splits[:1]), names, inside))
+    return folders
+
+
+def _class_folders(files: Files, classes: Mapping[str, ClassName]) -> tuple[list[ClassFolder], list[str], list[str]]:
+    """Find the folders whose path names a class, in upper or lower case.
+
+    Args:
+        files: the files of the set.
+        classes: lower-case folder name -> class.
+
+    Returns:
+        The folders, the names of pictures outside of them, and the names of pictures in folders of both classes.
+    """
+    folders = _folders(files)
+    # folders that all pictures are in, whatever their split, do not distinguish the classes
+    shared = _count_shared([names for _, names, _ in folders])
+    result = []
+    outside = []
+    mixed = []
+    for split, names, pictures in folders:
+        at = [position for position, name in enumerate(names) if name.lower() in classes]
+        if len({classes[names[position].lower()] for position in at if position >= shared}) > 1:
+            mixed += [listed.name for listed in pictures]
+        elif at:
+            label = classes[names[at[-1]].lower()]
+            result.append(ClassFolder(pictures, split, label, names[: at[-1]], names[at[-1] + 1 :]))
+        else:
+            outside += [listed.name for listed in pictures]
+    # outermost folders that all images share go, but for one that may be the name of the only generator
+    before = [folder.before for folder in result]
+    longest = max(before, key=len, default=[])
+    is_source = bool(longest) and longest[-1].lower() not in CONTAINERS
+    cut = min(_count_shared(before), len(longest) - is_source)
+    return [folder._replace(before=folder.before[cut:]) for folder in result], outside, mixed
+
+
+def _count_shared(paths: list[list[str]]) -> int:
+    """Count the outermost folders that all paths begin with."""
+    count = 0
+    for names in zip(*paths, strict=False):
+        if len(set(names)) > 1:
+            break
+        count += 1
+    return count

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from core.arrays import Floats, Pixels, Record
-from core.choices import CROPS, Crop
 from core.images.decoding import RESAMPLING, crop_square, resize
+from core.images.labels import CROPS, Crop
 
 Channels = tuple[float, float, float]
 Outcome = Literal["FAKE", "REAL", "undetermined"]

@@ -24,7 +24,7 @@ from typing import Any, Literal
 from PIL import ExifTags, Image
 
 from core.images.decoding import exif_of, open_image
-from core.images.shrinking import without_pixels
+from core.images.parts import without_pixels
 from core.storage.limits import printable
 
 ROOT = Path(__file__).parents[2]

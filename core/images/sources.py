@@ -10,9 +10,8 @@ from typing import TypeAlias
 
 from core.images.cifake import ShippedSource, fetch_cifake, is_shipped
 from core.images.files import open_files
-from core.images.folders import image_folder, real_fake, sources, unlabelled
 from core.images.image_set import DataPath, DatasetError, Progress, Split
-from core.images.layout import Entry, Layout, some
+from core.images.layout import Entry, Layout, image_folder, real_fake, some, sources, unlabelled
 from core.images.tables import parquet, path_tables
 from core.storage.atomic import cache_dir, write_data
 from core.storage.limits import is_plain_name, parse_json, read_bytes

@@ -14,8 +14,8 @@ from PIL import Image
 from core.arrays import Pixels
 from core.images.decoding import RESAMPLING
 from core.images.encoding import jpeg, saved
+from core.images.parts import WHOLE
 from core.images.preprocessing import Location, Preprocessing, take_window
-from core.images.shrinking import WHOLE
 
 # the filters of browsers, editors and image libraries; "nearest" is for pixel art
 FILTERS = ("box", "bilinear", "bicubic", "lanczos")

@@ -13,8 +13,7 @@ from core.explainers.registry import find_explainer
 from core.explainers.settings import settings_text
 from core.findings.numbers import percent, plus
 from core.images.encoding import data_url
-from core.images.labels import ClassName, verdict_of
-from core.images.palette import CLASS_COLOURS, END_LABELS, UNDECIDED
+from core.images.labels import CLASS_COLOURS, END_LABELS, UNDECIDED, ClassName, verdict_of
 from core.perturbations.flips import flipping, reason
 from core.perturbations.registry import PROBES, probe_columns
 from core.report.html import render

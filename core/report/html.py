@@ -13,8 +13,7 @@ from core.console import one_direction
 from core.findings.bars import FindingTable
 from core.findings.numbers import percent
 from core.images.encoding import data_url
-from core.images.labels import CLASSES
-from core.images.palette import CLASS_COLOURS
+from core.images.labels import CLASS_COLOURS, CLASSES
 from core.runs.metrics import largest
 from core.runs.run import Run
 from core.runs.warnings import warnings_of

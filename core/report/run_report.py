@@ -12,7 +12,7 @@ from core.findings.bars import FindingTable
 from core.findings.contrast import Finding
 from core.findings.numbers import percent
 from core.homes import homes
-from core.images.palette import CURVE
+from core.images.labels import CURVE
 from core.report.html import (
     GREY,
     Block,

@@ -17,8 +17,7 @@ from core.explainers.settings import settings_text
 from core.findings.numbers import percent
 from core.homes import SHIPPED
 from core.images.encoding import enlarged
-from core.images.labels import ClassName
-from core.images.palette import CLASS_COLOURS, END_LABELS
+from core.images.labels import CLASS_COLOURS, END_LABELS, ClassName
 
 SIZE = (1920, 1080)
 MARGIN = 80

@@ -17,8 +17,8 @@ from core.images.preprocessing import Preprocessing
 from core.runs.checks import derived_of, fault_of, fits_rows
 from core.runs.folders import find_named, find_runs
 from core.runs.metrics import SEEN
+from core.storage.atomic import SEAL, read_folder
 from core.storage.limits import MANIFEST, ContractError, read_array, read_table
-from core.storage.seals import SEAL, read_folder
 
 KIND = "run"
 # in place of the hash of the detector that made a run from a table of scores

@@ -22,8 +22,7 @@ from core.images.statistics import FILE_FACTS, STATISTICS
 from core.runs.checks import derived_of, fault_of, fits_rows
 from core.runs.nearest import halved
 from core.runs.run import KIND, SCORES
-from core.storage.atomic import refuse_taken
-from core.storage.seals import write_folder
+from core.storage.atomic import refuse_taken, write_folder
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector, Pass

@@ -1,20 +1,39 @@
-"""Files and folders written whole or not at all, by one process at a time."""
+"""Files and folders written whole or not at all, by one process at a time; and sealed folders.
+
+A sealed folder is written to a temporary sibling, hashed, renamed, and never edited afterwards. `manifest.json` states
+the kind of folder and holds the sha256 of every other file and of its own content; readers refuse a folder that does
+not match, naming the file at fault.
+"""
 
 import contextlib
 import errno
 import glob
+import json
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import platformdirs
 from filelock import FileLock, Timeout
 
+from core.arrays import Record
+from core.homes import SHIPPED
+from core.storage.limits import MANIFEST, ContractError, check_file, digest_of, parse_json, read_bytes, sha256_of
+
 # seconds after which an untouched temporary was left by a process that was killed
 ABANDONED = 3600.0
+T = TypeVar("T")
+# bytes of a file, or what writes it at the path it is given
+Content = bytes | Callable[[Path], object]
+# folders of schema 1 may lack the seal, because the oldest were written without it
+SCHEMA = 2
+SCHEMAS = (1, SCHEMA)
+# the key of a manifest's own hash
+SEAL = "sha256"
 
 
 class TakenError(FileExistsError):
@@ -168,3 +187,151 @@ def only_writer(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def write_folder(
+    path: Path,
+    *,
+    kind: str,
+    manifest: Record,
+    files: Mapping[str, Content],
+    replace: bool = False,
+) -> None:
+    """Write a sealed folder.
+
+    Args:
+        path: the folder to make.
+        kind: what it is, for instance "detector"; readers check for this word.
+        manifest: JSON-able facts; `schema`, `kind` and `files` are added.
+        files: by their names.
+        replace: replace an existing folder instead of refusing.
+
+    Raises:
+        TakenError: `path` exists and `replace` is false, or is no folder.
+        WriteError: the disk is full or read-only; the unfinished folder is removed.
+    """
+    temporary = sibling(path)
+    try:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # undo what a killed process left half done
+            restore(path)
+            remove_abandoned(path)
+            if not replace:
+                refuse_taken(path)
+            if path.is_symlink() or (path.exists() and not path.is_dir()):
+                raise TakenError(f"{path} is no folder and is not replaced by one; choose another name")
+            temporary.mkdir()
+            for name, content in files.items():
+                with writing(path / name):
+                    if isinstance(content, bytes):
+                        (temporary / name).write_bytes(content)
+                    else:
+                        content(temporary / name)
+                    sync(temporary / name)
+            hashes = {name: sha256_of(temporary / name) for name in files}
+            # hashed after a round trip through JSON, which turns tuples into lists and keys into strings
+            whole = sealed(json.loads(json.dumps({"schema": SCHEMA, "kind": kind, **manifest, "files": hashes})))
+            (temporary / MANIFEST).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            sync(temporary / MANIFEST)
+            if replace and path.exists():
+                _exchange(path, temporary)
+            else:
+                temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sealed(manifest: Record) -> dict[str, Any]:
+    """Add to a manifest the sha256 of everything in it."""
+    content = {key: value for key, value in manifest.items() if key != SEAL}
+    return {**content, SEAL: digest_of(json.dumps(content, sort_keys=True))}
+
+
+def _exchange(path: Path, new: Path) -> None:
+    """Replace a folder with `new`; even if that is interrupted, readers find either the old or the new one."""
+    aside = sibling(path, ".old")
+    path.rename(aside)
+    try:
+        new.rename(path)
+    finally:
+        restore(path)
+        # where even that failed, the folder moved aside is the only copy
+        if path.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def read_manifest(path: Path, kind: str) -> dict[str, Any]:
+    """Read the manifest of a sealed folder, and check that its files exist and are not too large; none is opened.
+
+    Raises:
+        ContractError: the manifest is missing, unreadable, changed, or of another kind or schema, or a file is missing,
+            too large, or named outside the folder.
+    """
+    file = path / MANIFEST
+    restore(path)
+    try:
+        manifest = parse_json(read_bytes(file))
+    except FileNotFoundError:
+        raise ContractError(f"{path} is no {kind}: it has no {MANIFEST}; name a folder that train.py wrote") from None
+    except (ValueError, RecursionError):
+        # not UTF-8 or JSON, nested too deep, a number of thousands of digits, or text that no page can show
+        raise ContractError(f"{file} is not readable JSON; restore it or write the {kind} again") from None
+    except OSError as error:
+        raise ContractError(f"{file} cannot be read ({error.strerror}); check what it is and its permissions") from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise ContractError(f"{file} is not a {kind}'s manifest; restore it or write the {kind} again")
+    if manifest.get("kind") != kind:
+        raise ContractError(f"{file} describes a {manifest.get('kind')}, not a {kind}; name another folder")
+    if manifest.get("schema") not in SCHEMAS:
+        raise ContractError(
+            f"{file} has schema {manifest.get('schema')} and this version reads {SCHEMA}; write the {kind} again"
+        )
+    if SEAL not in manifest and (manifest["schema"] == SCHEMA or SHIPPED in path.resolve().parents):
+        raise ContractError(f"{file} has lost its seal, the key {SEAL}; restore it")
+    _refuse_changed(file, sealed(manifest)[SEAL], manifest.get(SEAL, sealed(manifest)[SEAL]))
+    for name in manifest["files"]:
+        _each_file(path, name, kind, check_file)
+    return manifest
+
+
+def read_folder(path: Path, kind: str) -> dict[str, Any]:
+    """Read the manifest of a sealed folder after hashing every file in it.
+
+    Raises:
+        ContractError: as for `read_manifest`, or a file has changed or cannot be read.
+    """
+    manifest = read_manifest(path, kind)
+    for name, digest in manifest["files"].items():
+        _refuse_changed(path / name, _each_file(path, name, kind, sha256_of), digest)
+    return manifest
+
+
+def read_sealed(path: Path, name: str, manifest: Record, *, kind: str) -> bytes:
+    """Read one file of a sealed folder.
+
+    Raises:
+        ContractError: as for `read_folder`, of this file.
+    """
+    data: bytes = _each_file(path, name, kind, read_bytes)
+    _refuse_changed(path / name, digest_of(data), manifest["files"][name])
+    return data
+
+
+def _refuse_changed(file: Path, digest: str, written: str) -> None:
+    if digest != written:
+        raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
+
+
+def _each_file(path: Path, name: str, kind: str, read: Callable[[Path], T]) -> T:
+    """Apply `read` to a file that a manifest names."""
+    if Path(name).name != name:
+        raise ContractError(f"{path / MANIFEST} names a file outside its folder ({name!r}); do not use it")
+    try:
+        return read(path / name)
+    except (FileNotFoundError, ValueError):
+        # a name with a null byte is no file's
+        raise ContractError(f"{path / name} is missing; restore it or write the {kind} again") from None
+    except OSError as error:
+        reason = f"({error.strerror}); check its permissions, or write the {kind} again"
+        raise ContractError(f"{path / name} cannot be read {reason}") from None

@@ -27,9 +27,8 @@ from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions, made_now
-from core.storage.atomic import cache_dir
+from core.storage.atomic import cache_dir, read_manifest
 from core.storage.limits import digest_of
-from core.storage.seals import read_manifest
 from core.storage.shards import (
     Engine,
     Report,

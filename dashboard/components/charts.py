@@ -16,8 +16,7 @@ from core.arrays import Int64
 from core.console import one_direction
 from core.explainers.explanation import SIDES, Explanation, Parts
 from core.findings.numbers import plus
-from core.images.labels import CLASSES
-from core.images.palette import CLASS_COLOURS, CURVE, FAKE, GREY, PAIR, REAL, rgb
+from core.images.labels import CLASS_COLOURS, CLASSES, CURVE, GREY, PAIR, rgb
 from dashboard.components.component import component, nothing
 from dashboard.components.words import coloured, figure_text, percent
 
@@ -35,7 +34,7 @@ TEMPLATE = go.layout.Template(
 )
 SYMBOLS = {"FAKE": "diamond", "REAL": "circle"}
 _mount = component("matrix")
-SIDE_COLOURS = {1: REAL, -1: FAKE, 0: GREY}
+SIDE_COLOURS = {1: CLASS_COLOURS["REAL"], -1: CLASS_COLOURS["FAKE"], 0: GREY}
 
 
 def show(figure: go.Figure, *, key: str, alt: str) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 import streamlit as st
 
 from core.arrays import Positions
-from core.images.palette import CLASS_COLOURS
+from core.images.labels import CLASS_COLOURS
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures
 from core.studies.former import FORMER_NAMES

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.arrays import Float32, Pixels, Positions
 from core.console import one_direction
 from core.images.encoding import SMOOTH, thumbnail_url
-from core.images.palette import CLASS_COLOURS
+from core.images.labels import CLASS_COLOURS
 from core.runs.metrics import predicted_real
 from core.runs.pictures import Pictures
 from dashboard import library

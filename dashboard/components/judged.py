@@ -17,8 +17,7 @@ from core.detectors import known
 from core.detectors.identity import DetectorHandle
 from core.findings.numbers import plus
 from core.images.decoding import ImageError, may_be_transparent
-from core.images.labels import CLASSES, ClassName, verdict_of
-from core.images.palette import CLASS_COLOURS, GREY, rgb
+from core.images.labels import CLASS_COLOURS, CLASSES, GREY, ClassName, rgb, verdict_of
 from core.images.preprocessing import Prepared, Preprocessing, settle
 from core.images.provenance import read_claims, summarise, weigh
 from core.perturbations.delivery import DELIVERIES, Delivered, deliver

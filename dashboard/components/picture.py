@@ -18,7 +18,7 @@ from core.explainers.explanation import SIDES, Explanation
 from core.explainers.registry import find_explainer
 from core.findings.numbers import MINUS, plus
 from core.images.encoding import enlarged, lossless_url, thumbnail_url
-from core.images.palette import CLASS_COLOURS, UNDECIDED, Palette, rgb
+from core.images.labels import CLASS_COLOURS, UNDECIDED, Palette, rgb
 from dashboard.components.component import component
 from dashboard.state import shows_pixels
 

@@ -15,7 +15,7 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.registry import default_explainers, explainers
 from core.explainers.settings import SettingField, describe
-from core.images import palette
+from core.images import labels
 from dashboard.components.words import THE_PAPER, explain, terms_in
 from dashboard.jobs import ExplainRequest
 from dashboard.state import Setting, put_all
@@ -28,7 +28,7 @@ PALETTE = Setting(
     "class",
     {"class": "Blue for REAL, orange for FAKE", "paper": "Green for the verdict, red against (the paper's)"},
 )
-OPACITY = Setting("opacity", palette.OPACITY, kind=float, low=0.1, high=1.0)
+OPACITY = Setting("opacity", labels.OPACITY, kind=float, low=0.1, high=1.0)
 SMOOTH = Setting("smooth", "no", {"no": "as they are", "yes": "blended"})
 DRAWING = Setting("draw", "overlay", {"overlay": "over the grey picture", "alone": "alone", "outline": "outlined"})
 # characters up to which choices form a row of buttons; beyond that, a select box

@@ -23,7 +23,7 @@ from core.findings.answer import answer_of
 from core.findings.bars import FindingTable
 from core.findings.contrast import Contrast, Finding
 from core.findings.numbers import percent
-from core.images.palette import CLASS_COLOURS, GREY
+from core.images.labels import CLASS_COLOURS, GREY
 from core.images.sources import remembered
 from core.storage.limits import ContractError
 from core.studies.registry import find_study

@@ -13,8 +13,8 @@ from core.detectors.manifest import Capability
 from core.explainers.drawing import grey_picture
 from core.findings.numbers import plus
 from core.images.decoding import pixels_sha256
+from core.images.labels import CLASS_COLOURS, rgb
 from core.images.out_of_distribution import find_photograph
-from core.images.palette import CLASS_COLOURS, rgb
 from core.images.preprocessing import Location, preview
 from core.perturbations.delivery import DELIVERIES, pasted, pasted_side
 from core.storage.memory import Bounded

@@ -13,8 +13,7 @@ from plotly.graph_objects import Figure
 from core.console import PROGRAM
 from core.cues.cues import BOUND, conclude, find_results, read_results
 from core.homes import homes
-from core.images.labels import CLASSES, other_class
-from core.images.palette import CLASS_COLOURS
+from core.images.labels import CLASS_COLOURS, CLASSES, other_class
 from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
 from core.storage.limits import ContractError

@@ -11,8 +11,7 @@ from plotly.graph_objects import Figure
 
 from core.findings.answer import answer_of, ruling_of
 from core.findings.contrast import Finding
-from core.images.labels import other_class
-from core.images.palette import CLASS_COLOURS
+from core.images.labels import CLASS_COLOURS, other_class
 from core.perturbations.probe import FAMILIES, Probe
 from core.perturbations.registry import PROBES, in_every_way
 from core.runs.filter import Filter

@@ -15,7 +15,7 @@ from core.explainers.exact import stored_exact_map
 from core.explainers.registry import find_explainer
 from core.findings.answer import Answer, answer_of
 from core.findings.contrast import Finding
-from core.images.palette import CLASS_COLOURS
+from core.images.labels import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
 from core.perturbations.masking import Fill
 from core.runs.rows import evenly

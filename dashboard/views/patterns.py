@@ -13,8 +13,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.explainers.drawing import Style, common_scale, draw_image, draw_map
-from core.images.labels import CLASSES
-from core.images.palette import CLASS_COLOURS, GREY
+from core.images.labels import CLASS_COLOURS, CLASSES, GREY
 from core.runs.filter import Area, Filter
 from core.runs.pictures import Pictures
 from core.runs.rows import evenly

@@ -13,15 +13,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.storage import limits, seals
+from core.storage import atomic, limits
 from core.storage.atomic import (
     ABANDONED,
+    SCHEMA,
+    SEAL,
     TakenError,
     WriteError,
     cache_dir,
     only_writer,
+    read_folder,
+    read_manifest,
+    read_sealed,
     restore_all,
     write_bytes_atomically,
+    write_folder,
 )
 from core.storage.limits import (
     MB,
@@ -38,7 +44,6 @@ from core.storage.limits import (
     read_table,
 )
 from core.storage.memory import Bounded, lazy_property
-from core.storage.seals import SCHEMA, SEAL, read_folder, read_manifest, read_sealed, write_folder
 from core.storage.shards import compute_shards, progress_of, remove_shards, run_locally
 from tests.damage import reseal
 
@@ -75,7 +80,7 @@ def test_the_oldest_folders_need_no_seal_unless_they_ship(tmp_path, monkeypatch,
     write(folder)
     _unseal(folder, schema=1)
     assert read_folder(folder, "thing")["name"] == "x"
-    monkeypatch.setattr(seals, "SHIPPED", tmp_path)
+    monkeypatch.setattr(atomic, "SHIPPED", tmp_path)
     with pytest.raises(ContractError, match="has lost its seal"):
         read_folder(folder, "thing")
 

@@ -16,8 +16,8 @@ from core.runs.filter import Filter
 from core.runs.metrics import confusion_at
 from core.runs.run import read_run
 from core.runs.writing import write_run
+from core.storage.atomic import SEAL
 from core.storage.limits import MANIFEST, ContractError
-from core.storage.seals import SEAL
 from core.studies.store import study_path
 from dashboard import catalogue, library
 from dashboard.components.performance import facts_of

@@ -14,7 +14,7 @@ from core.explainers import drawing
 from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.lime.lime import LIME, LimeSettings
-from core.images.palette import CLASS_COLOURS, rgb
+from core.images.labels import CLASS_COLOURS, rgb
 from dashboard.components import picture
 from dashboard.components.picture import Cell
 from tests.conftest import textured

@@ -15,8 +15,8 @@ from core.detectors.known import Alarms, caution_of
 from core.detectors.manifest import Classes
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode
+from core.images.labels import CLASS_COLOURS, GREY, rgb
 from core.images.out_of_distribution import find_photograph
-from core.images.palette import CLASS_COLOURS, GREY, rgb
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels
 from core.perturbations.delivery import DELIVERIES, deliver, pasted
 from dashboard import library

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from core.arrays import Record
-from core.choices import Outputs
 from core.detectors.detector import OpaqueDetector
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, load_weights, read_tensors
 from core.images.encoding import encode_png
+from core.images.labels import Outputs
 from core.images.preprocessing import SIDES
 from core.storage.atomic import cache_dir, write_text
 from core.storage.limits import digest_of, first_line, read_bytes

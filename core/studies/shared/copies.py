@@ -13,8 +13,7 @@ from core.images.encoding import compression_of
 from core.images.image_set import DatasetError, Split
 from core.images.labels import REAL
 from core.images.loading import load_image_set, read_files
-from core.images.near_copies import near_pairs, perceptual_hashes, pixel_digests
-from core.images.statistics import STATISTICS
+from core.images.statistics import STATISTICS, near_pairs, perceptual_hashes, pixel_digests
 from core.storage.limits import digest_of
 from core.storage.shards import Report, progress_of
 from core.studies.study import Context

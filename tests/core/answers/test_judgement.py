@@ -21,7 +21,7 @@ from core.commands import explain, predict
 from core.detectors.storage import load_detector
 from core.images.encoding import encode_png
 from core.images.preprocessing import Preprocessing, prepare_pixels
-from core.storage.seals import SEAL, sealed
+from core.storage.atomic import SEAL, sealed
 from core.studies.study import StudyError
 from tests.conftest import make_detector, resaved, textured, write_detector
 

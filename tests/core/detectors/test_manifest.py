@@ -16,8 +16,8 @@ from core.detectors.identity import Identity, find_maker, hash_weights, identify
 from core.detectors.manifest import Capability, Classes, check_detector_name, describe, layer_words
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
+from core.storage.atomic import SEAL
 from core.storage.limits import MANIFEST, ContractError
-from core.storage.seals import SEAL
 from tests.conftest import make_detector, textured
 from tests.damage import reseal
 

@@ -22,7 +22,7 @@ from core.explainers.drawing import (
 from core.explainers.lime.lime import LIME, LimeSettings
 from core.explainers.stored import npz_of
 from core.images.encoding import encode_png
-from core.images.palette import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, rgb
+from core.images.labels import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, rgb
 
 
 @pytest.mark.parametrize("palette", PALETTES)

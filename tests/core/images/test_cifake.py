@@ -12,9 +12,8 @@ from core.images.cifake import ARCHIVE, FINGERPRINTS, KIND, TABLE, fetch_cifake
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set, load_with_bar, read_files
 from core.images.sources import SHIPPED_FOLDER
-from core.storage.atomic import cache_dir
+from core.storage.atomic import cache_dir, write_folder
 from core.storage.limits import MANIFEST
-from core.storage.seals import write_folder
 from tests.conftest import write_shipped
 from tests.core.images.github import files_of, serve, tar_gz, zipped
 from tests.damage import flip_bit

@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 from scipy import ndimage
 
 from core.images.decoding import decode
-from core.images.near_copies import close_hashes, near_pairs, perceptual_hashes, pixel_digests
+from core.images.statistics import close_hashes, near_pairs, perceptual_hashes, pixel_digests
 from tests.conftest import jpeg
 
 
@@ -20,20 +20,19 @@ def scenes(n):
     return np.clip(128 + sum(layers), 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("max_bits", [0, 3, 8])
-def test_close_pairs_are_those_of_comparing_all_with_all(max_bits):
+def test_close_pairs_are_those_of_comparing_all_with_all():
     generator = np.random.default_rng(0)
     base = generator.integers(0, 2**63, 60, dtype=np.uint64)
     flips = [sum(1 << int(bit) for bit in generator.choice(64, k, replace=False)) for k in range(12) for _ in range(5)]
     hashes = np.concatenate([base, base ^ np.array(flips, np.uint64), base[:5]])
     distances = np.bitwise_count(hashes[:, None] ^ hashes)
-    expected = np.where(np.triu(distances <= max_bits, 1), distances, 99)
-    left, right, bits = close_hashes(hashes, max_bits=max_bits)
+    expected = np.where(np.triu(distances <= 8, 1), distances, 99)
+    left, right, bits = close_hashes(hashes)
     found = np.full_like(expected, 99)
     found[left, right] = bits
     assert_array_equal(found, expected)
     assert len(left) == (expected < 99).sum() >= 5
-    assert len(close_hashes(hashes[:0], max_bits=max_bits)[0]) == 0
+    assert len(close_hashes(hashes[:0])[0]) == 0
 
 
 def test_small_changes_are_found_and_other_pictures_are_not():

@@ -12,7 +12,7 @@ from core.explainers.lime.lime import LIME, LimeSettings
 from core.explainers.settings import settings_text
 from core.findings.numbers import percent, plus
 from core.images.encoding import data_url
-from core.images.palette import END_LABELS
+from core.images.labels import END_LABELS
 from core.perturbations.flips import flipping, reason, tabulate_changes
 from core.perturbations.registry import PROBES, probe_columns
 from core.report.comparing import compared

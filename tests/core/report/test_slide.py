@@ -16,7 +16,7 @@ from core.explainers.explanation import Diagnostics, shuffled
 from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
 from core.homes import ROOT
 from core.images.encoding import enlarged
-from core.images.palette import CLASS_COLOURS, END_LABELS
+from core.images.labels import CLASS_COLOURS, END_LABELS
 from core.report import slide
 from core.report.slide import GAP, MAP, MAPS_TOP, MARGIN, PICTURE, SIZE, TOP, Side, Story, draw_slide
 from tests.conftest import make_detector, textured

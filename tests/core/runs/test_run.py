@@ -14,8 +14,8 @@ from core.images.preprocessing import SIDES, Preprocessing
 from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.runs.run import distinct_names, open_run, read_run, same_images
 from core.runs.writing import write_run
+from core.storage.atomic import SEAL, sealed
 from core.storage.limits import MANIFEST, ContractError
-from core.storage.seals import SEAL, sealed
 from tests.conftest import make_detector
 from tests.damage import reseal
 

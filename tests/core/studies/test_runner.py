@@ -14,9 +14,8 @@ from core.commands.study import main
 from core.homes import ROOT
 from core.runs.folders import find_runs
 from core.runs.run import read_run
-from core.storage.atomic import cache_dir, only_writer
+from core.storage.atomic import cache_dir, only_writer, sealed
 from core.storage.limits import MANIFEST
-from core.storage.seals import sealed
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import find_source, run_study
 from core.studies.shared.groups import with_predictions

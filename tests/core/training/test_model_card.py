@@ -5,7 +5,7 @@ import re
 import pytest
 
 from core.homes import ROOT
-from core.storage.seals import read_manifest
+from core.storage.atomic import read_manifest
 from core.training.model_card import model_card
 
 ASSETS = ROOT / "assets"

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from core.commands import train as arguments
 from core.images.encoding import jpeg
-from core.storage.seals import read_manifest
+from core.storage.atomic import read_manifest
 from core.training import recipe as recipes
 from core.training.recipe import (
     FILTERS,

@@ -8,8 +8,8 @@ from core.detectors.manifest import About, Classes
 from core.detectors.sources.layers import MAX_LAYERS, build
 from core.detectors.storage import load_detector
 from core.images.preprocessing import Preprocessing
+from core.storage.atomic import write_folder
 from core.storage.limits import ContractError
-from core.storage.seals import write_folder
 
 CONV = ["conv", 3, 4, 3, 1, 1]
 REST = [["relu"], ["mean", 1], ["flatten"], ["linear", 4, 1]]
