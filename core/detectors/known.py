@@ -36,7 +36,7 @@ class Known(BaseModel):
         accuracy: on CIFAKE's 20,000 test images; None for one that was not trained on CIFAKE.
         classes, fake, threshold, preprocess: as in `Request`; the threshold is the authors'.
         kind: that reads the file of weights, a key of `core.detectors.registry.KINDS`, where there is no `encoder`.
-        layers: of its network, see `core.detectors.sources.layers`; None of another kind.
+        layers: of its network, see `core.detectors.layers`; None of another kind.
         encoder, head: the members of a .zip with an ONNX encoder, and with weights and bias of a linear head as JSON.
     """
 

@@ -22,15 +22,15 @@ from core.storage.limits import LIMITS, printable, read_bytes
 # name -> the module that defines it as `KIND`, or module:NAME; it is imported when it is needed
 KINDS = {
     "resnet": "core.detectors.resnet",
-    "transformers": "core.detectors.sources.transformers_folder",
-    "timm": "core.detectors.sources.libraries:TIMM",
-    "torchvision": "core.detectors.sources.libraries:TORCHVISION",
-    "onnx": "core.detectors.sources.onnx_file",
-    "python": "core.detectors.sources.python_code",
-    "function": "core.detectors.sources.python_code:FUNCTION",
+    "transformers": "core.detectors.transformers_folder",
+    "timm": "core.detectors.libraries:TIMM",
+    "torchvision": "core.detectors.libraries:TORCHVISION",
+    "onnx": "core.detectors.onnx_file",
+    "python": "core.detectors.python_code",
+    "function": "core.detectors.python_code:FUNCTION",
     "patch": "core.detectors.patch",
     "ferretnet": "core.detectors.ferretnet",
-    "layers": "core.detectors.sources.layers",
+    "layers": "core.detectors.layers",
 }
 # where training scripts put the weights in a file that holds more
 INSIDE = ("state_dict", "model_state_dict", "model")

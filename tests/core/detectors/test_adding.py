@@ -25,8 +25,8 @@ from core.images.preprocessing import Preprocessing
 from core.storage.limits import MANIFEST
 from tests.conftest import noise
 from tests.core.any_detector import write_set
-from tests.core.detectors.sources.graphs import make_graph
-from tests.core.detectors.sources.made import SAID
+from tests.core.detectors.graphs import make_graph
+from tests.core.detectors.made import SAID
 
 FIELDS = ["--crop", "before", "--interpolation", "bilinear", "--mean", "0.5,0.4,0.6", "--std", "0.25"]
 CLASSES = ["--classes", "FAKE,REAL", "--outputs", "logits"]

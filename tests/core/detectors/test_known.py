@@ -21,9 +21,9 @@ from core.detectors.adding import add
 from core.detectors.detector import Detector
 from core.detectors.fetching import CLOSE, chain_head, check_accuracy, fetch
 from core.detectors.known import Alarms, Known, caution_of, find_known, known_detectors, known_rows
+from core.detectors.layers import build
 from core.detectors.manifest import Classes
 from core.detectors.registry import SourceError, load_weights
-from core.detectors.sources.layers import build
 from core.detectors.storage import load_detector
 from core.images.encoding import encode_png
 from core.images.image_set import DatasetError
@@ -32,8 +32,8 @@ from core.images.preprocessing import Preprocessing
 from core.storage.atomic import TakenError, cache_dir, only_writer
 from core.storage.limits import sha256_of
 from tests.conftest import noise
-from tests.core.detectors.sources.graphs import make_graph
-from tests.core.detectors.sources.made import SAID
+from tests.core.detectors.graphs import make_graph
+from tests.core.detectors.made import SAID
 from tests.core.detectors.test_ferretnet import make_network
 from tests.core.images.github import Server
 

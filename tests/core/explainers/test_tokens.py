@@ -9,11 +9,11 @@ import transformers
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Capability, Classes
-from core.detectors.sources.transformers_folder import Logits
+from core.detectors.transformers_folder import Logits
 from core.explainers.cam import TOKENS, TokenSettings
 from core.images.preprocessing import Preprocessing
 from tests.core.any_detector import pictures
-from tests.core.detectors.sources.made import spread
+from tests.core.detectors.made import spread
 
 
 def make_network(library, side, outputs):

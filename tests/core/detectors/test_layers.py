@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from core.detectors.layers import MAX_LAYERS, build
 from core.detectors.manifest import About, Classes
-from core.detectors.sources.layers import MAX_LAYERS, build
 from core.detectors.storage import load_detector
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import write_folder

@@ -9,9 +9,9 @@ import transformers
 
 from core.detectors.adding import add, build_from
 from core.detectors.registry import Request, SourceError
-from core.detectors.sources.transformers_folder import KIND, build, preprocess_of
 from core.detectors.storage import load_detector
-from tests.core.detectors.sources.made import expected_of, given_by, spread
+from core.detectors.transformers_folder import KIND, build, preprocess_of
+from tests.core.detectors.made import expected_of, given_by, spread
 
 SQUARE = {"height": 64, "width": 64}
 NAMES = {"id2label": {0: "Fake", 1: "Real"}, "label2id": {"Fake": 0, "Real": 1}}

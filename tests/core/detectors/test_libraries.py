@@ -14,11 +14,11 @@ from safetensors.torch import save_file
 
 from core.commands import detectors
 from core.detectors.adding import add, build_from
+from core.detectors.libraries import adapt_stem, timm_preprocessing, torchvision_preprocessing
 from core.detectors.registry import Request, SourceError, find_kind
 from core.detectors.resnet import build_network
-from core.detectors.sources.libraries import adapt_stem, timm_preprocessing, torchvision_preprocessing
 from core.detectors.storage import load_detector
-from tests.core.detectors.sources.made import SAID, expected_of, given_by, spread
+from tests.core.detectors.made import SAID, expected_of, given_by, spread
 
 SQUEEZENET = "squeezenet1_1"
 

@@ -10,14 +10,14 @@ from numpy.testing import assert_allclose
 from safetensors.torch import save_file
 
 from core.commands import detectors
+from core.detectors import python_code
 from core.detectors.adding import add, build_from
 from core.detectors.identity import identify
 from core.detectors.manifest import Capability
 from core.detectors.registry import Request, SourceError
-from core.detectors.sources import python_code
 from core.detectors.storage import load_detector
 from tests.core.any_detector import pictures
-from tests.core.detectors.sources.made import SAID, odd_pictures
+from tests.core.detectors.made import SAID, odd_pictures
 
 SOURCE = """
 from pathlib import Path

@@ -1,1 +1,0 @@
-"""Kinds of detectors that others made, one module a kind of source; `telltale detectors add` reads them."""
