@@ -12,7 +12,7 @@ from core.detectors.storage import load_detector
 from core.images.cifake import FINGERPRINTS
 from core.images.loading import load_image_set
 from core.runs.run import read_run
-from core.runs.warnings import warnings_of
+from core.runs.summary import warnings_of
 from core.storage.atomic import WriteError, cache_dir
 from core.training import held_out
 from tests.core.any_detector import write_set

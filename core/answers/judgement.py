@@ -187,7 +187,7 @@ def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:
         StudyError, DatasetError, ContractError: what is missing, in one sentence.
     """
     from core.images.loading import reading_bar  # noqa: PLC0415 - torch
-    from core.runs.training_set import find_training_set  # noqa: PLC0415
+    from core.runs.pictures import find_training_set  # noqa: PLC0415
     from core.training.held_out import validation_split  # noqa: PLC0415
 
     table = read_study(study_path(run.path, "deliveries"), run).table

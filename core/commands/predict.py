@@ -47,11 +47,10 @@ def main(options: argparse.Namespace) -> None:
         from core.detectors.storage import load_detector
         from core.images.image_set import DataPath, split_of
         from core.images.loading import load_with_bar, reading_bar
-        from core.runs.passes import PassWork, pass_in_shards, shards_folder
+        from core.runs.pictures import find_training_set
         from core.runs.run import read_run
         from core.runs.summary import print_run
-        from core.runs.training_set import find_training_set
-        from core.runs.writing import write_run
+        from core.runs.writing import PassWork, pass_in_shards, shards_folder, write_run
         from core.storage.limits import is_plain_name
         from core.storage.shards import remove_shards
         from core.studies.ray_engine import engine_of

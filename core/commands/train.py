@@ -14,6 +14,7 @@ import glob
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -93,8 +94,7 @@ def main(options: argparse.Namespace) -> None:
         from core.detectors.manifest import check_detector_name
         from core.detectors.storage import load_detector, save_detector
         from core.runs.run import read_run
-        from core.runs.summary import print_run
-        from core.runs.warnings import warnings_of
+        from core.runs.summary import print_run, warnings_of
         from core.storage.atomic import only_writer, refuse_taken
         from core.training.fit import checkpoint_file
         from core.training.held_out import join
@@ -211,7 +211,7 @@ def _stream(options: argparse.Namespace) -> TextIO:
 
 def _about(detector: "Detector", train_set: "ImageSet") -> dict[str, Any]:
     """Return what a detector's manifest says of its training images, of the libraries, and of itself."""
-    from core.runs.writing import library_versions
+    from core.runs.folders import library_versions
 
     about = {
         "training_set": train_set.name,
@@ -252,5 +252,5 @@ def _test(options: argparse.Namespace, detector: "Detector", train_set: "ImageSe
             ship_images=options.data == "sample",
             seen=detector.manifest.get("training_sources"),
             replace=options.replace or options.resume,
-            progress=progress,
+            run_pass=partial(detector.full_pass, test_set.pixels, progress=progress),
         )

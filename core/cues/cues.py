@@ -23,8 +23,8 @@ from core.findings.paired import compare_apart, strongest_first
 from core.homes import homes
 from core.images.image_set import DatasetError, ImageSet
 from core.images.labels import REAL
+from core.runs.folders import made_now
 from core.runs.metrics import wilson_interval
-from core.runs.writing import made_now
 from core.storage.atomic import only_writer
 from core.storage.limits import ContractError, is_plain_name, plain_json
 from core.studies.store import StudyResult, read_sealed, write_sealed

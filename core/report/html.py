@@ -16,7 +16,7 @@ from core.images.encoding import data_url
 from core.images.labels import CLASS_COLOURS, CLASSES
 from core.runs.metrics import largest
 from core.runs.run import Run
-from core.runs.warnings import warnings_of
+from core.runs.summary import warnings_of
 from core.storage.limits import sha256_of
 from core.studies.store import StudyResult
 

@@ -1,14 +1,24 @@
-"""Find runs and detectors on disk by name, and the commands that make and show them."""
+"""Folders of runs and detectors: find them by name, show them, and state when and with what they were made."""
 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from core.console import PROGRAM, join
 from core.homes import SHIPPED, home, homes
 from core.storage.atomic import restore_all
 from core.storage.limits import MANIFEST, ContractError, is_plain_name
+
+# the libraries that results depend on
+LIBRARIES = (
+    "torch", "torchvision", "torchcam", "lime", "scikit-image", "scikit-learn", "scipy", "imagehash", "numpy", "pandas",
+    "pillow", "captum", "timm", "transformers", "onnxruntime",
+)  # fmt: skip
 
 
 def find_runs(parents: tuple[Path, ...] | None = None) -> dict[str, Path]:
@@ -88,3 +98,18 @@ def dashboard_command(folder: Path) -> str:
     if folder != home().resolve():
         words += ["--home", str(folder)]
     return f"{PROGRAM} {join(words)}"
+
+
+def made_now() -> dict[str, Any]:
+    """Return what files say of their making: `created`, the time, and `versions` of the libraries."""
+    return {"created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": library_versions()}
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that results depend on, read once: that takes milliseconds for each."""
+    versions = dict.fromkeys(LIBRARIES, "absent")
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions

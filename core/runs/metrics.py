@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.arrays import Float32, Float64, Floats, Int64, Integers, Mask, Positions, Record
+from core.arrays import Float32, Float64, Floats, Int64, Integers, Mask, Positions
 from core.images.labels import CLASSES
 
 # numbers from the paper's Table 1 and Figure 1, `confusion` as [label][predicted], FAKE first
@@ -221,9 +221,13 @@ def is_fresh(predictions: pd.DataFrame) -> Mask:
     return ~(predictions["in_train"] | predictions["is_repeat"]).to_numpy(bool)
 
 
-def without_leaks_and_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that are neither training images nor repeats of an earlier row."""
-    return predictions[is_fresh(predictions)]
+def derived_of(predictions: pd.DataFrame) -> dict[str, Any]:
+    """Compute the fields of a run's manifest that follow from its rows; readers take these, whatever it says."""
+    return {
+        "leaked": int(predictions["in_train"].sum()),
+        "repeats": int(predictions["is_repeat"].sum()),
+        "metrics": {"all": metrics(predictions), "clean": metrics(predictions[is_fresh(predictions)])},
+    }
 
 
 def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
@@ -300,31 +304,3 @@ def wilson_interval(successes: Integers | float, trials: Integers | int, *, conf
     low = np.where(k == 0, 0.0, np.clip(middle - half, 0, 1))
     high = np.where(k == n, 1.0, np.clip(middle + half, 0, 1))
     return Interval(low, high)
-
-
-def result_table(metrics: Record, *, beside_paper: bool) -> str:
-    """Format the metrics of a test as text; of images without labels only their number.
-
-    Args:
-        metrics: from a run's manifest.
-        beside_paper: add the paper's accuracy, which is on its own image set.
-    """
-    if "confusion" not in metrics:
-        count = f"{metrics['images']:,} images without labels, so there is no accuracy"
-        return f"{count}; if their folders are classes, name the FAKE ones with --fake-classes"
-    scores = pd.DataFrame(metrics["per_class"]).T.astype({"support": int})
-    (recognised, missed), (accused, trusted) = metrics["confusion"]
-    accuracy = "one class only, so there is no accuracy"
-    auroc = "none"
-    if "accuracy" in metrics:
-        accuracy = f"accuracy {metrics['accuracy']:.4f}"
-        auroc = f"{metrics['auroc']:.4f}"
-    if beside_paper:
-        accuracy += f" (paper {PAPER['accuracy']})"
-    return (
-        f"\n{scores.to_string(float_format='{:.3f}'.format)}\n"
-        f"{accuracy}\n"
-        f"AUROC {auroc}  calibration error {metrics['ece']:.4f} ({ECE_BINS} bins)\n"
-        f"true FAKE: called FAKE {recognised}, called REAL {missed}\n"
-        f"true REAL: called FAKE {accused}, called REAL {trusted}"
-    )

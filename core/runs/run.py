@@ -1,6 +1,6 @@
 """Runs: one detector on one image set, written once and never changed; reading and verifying them needs no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,10 +13,10 @@ from core.arrays import Array, Floats, Mask, Pixels, Record
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE, Name, Number, Text
 from core.images.image_set import Split, split_of
 from core.images.labels import CLASSES, ClassName
-from core.images.preprocessing import Preprocessing
-from core.runs.checks import derived_of, fault_of, fits_rows
+from core.images.preprocessing import SIDES, Preprocessing
+from core.images.statistics import FILE_FACTS, STATISTICS
 from core.runs.folders import find_named, find_runs
-from core.runs.metrics import SEEN
+from core.runs.metrics import SEEN, derived_of
 from core.storage.atomic import SEAL, read_folder
 from core.storage.limits import MANIFEST, ContractError, read_array, read_table
 
@@ -24,6 +24,8 @@ KIND = "run"
 # in place of the hash of the detector that made a run from a table of scores
 SCORES = "scores"
 LARGE = 64 * 2**20
+# of numbers that were computed in another order, or from margins of single precision
+TOLERANCE = 1e-6
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -73,9 +75,9 @@ class Run:
     Attributes:
         path: its folder, named `<detector>@<set>`.
         manifest: detector and set hashes, metrics, settings.
-        predictions: one row per image, the columns of `core.runs.checks` and of
-            `core.images.statistics.STATISTICS` and `FILE_FACTS`, and `source` (generator or camera) where the set knows
-            any. `label` is missing in all rows where nobody has stated the classes.
+        predictions: one row per image, the columns of `COLUMNS` and of `core.images.statistics.STATISTICS` and
+            `FILE_FACTS`, and `source` (generator or camera) where the set knows any. `label` is missing in all rows
+            where nobody has stated the classes.
         maps: float (N, h, w), the signed margin maps; None where the detector gives none. Arrays are memory-mapped only
             if they have more than `LARGE` bytes.
         features: float (N, C) pooled features; None where there are none or they were too large to keep.
@@ -85,9 +87,9 @@ class Run:
     path: Path
     manifest: dict[str, Any]
     predictions: pd.DataFrame
-    maps: Floats | None
-    features: Floats | None
-    images: Pixels | None
+    maps: Floats | None = None
+    features: Floats | None = None
+    images: Pixels | None = None
 
     @property
     def name(self) -> str:
@@ -202,11 +204,14 @@ def read_run(path: Path) -> Run:
     fault = fault_of(predictions, manifest["temperature"])
     if fault:
         raise ContractError(f"{file} has {fault}; write the run again")
-    run = Run(path, manifest | derived_of(predictions), predictions, None, None, None)
-    maps = _read_array(run, "maps")
-    if maps is None and run.target_layer is not None:
+    run = Run(path, manifest | derived_of(predictions), predictions)
+    arrays: dict[str, Any] = {}
+    for name in ("maps", "features", "images"):
+        if f"{name}.npy" in manifest["files"]:
+            arrays[name] = _read_array(run, name)
+    if "maps" not in arrays and run.target_layer is not None:
         raise ContractError(f"{path / MANIFEST} lists no maps.npy; write the run again")
-    return replace(run, maps=maps, features=_read_array(run, "features"), images=_read_array(run, "images"))
+    return replace(run, **arrays)
 
 
 def open_run(name: str | Path) -> Run:
@@ -218,11 +223,9 @@ def open_run(name: str | Path) -> Run:
     return read_run(find_named(str(name), find_runs(), "run"))
 
 
-def _read_array(run: Run, name: str) -> Array | None:
+def _read_array(run: Run, name: str) -> Array:
     """Read maps, features or images, and refuse those of another shape or type than a run's."""
     file = run.path / f"{name}.npy"
-    if file.name not in run.manifest["files"]:
-        return None
     try:
         # a mapped file that is cut short while it is read kills the process
         array = read_array(file, mapped=file.stat().st_size > LARGE)
@@ -233,7 +236,7 @@ def _read_array(run: Run, name: str) -> Array | None:
     return array
 
 
-def distinct_names(runs: Sequence["Run"]) -> list[str]:
+def distinct_names(runs: Sequence[Run]) -> list[str]:
     """Name each of some runs: by its detector where all are on one set, else by its own name, numbered if need be."""
     detectors = [str(run.manifest["detector"]) for run in runs]
     names = [run.name for run in runs]
@@ -249,3 +252,95 @@ def same_images(first: Run, second: Run) -> bool:
     """Check whether two runs are different ones on one image set."""
     same = first.manifest.get("set_fingerprint") == second.manifest.get("set_fingerprint")
     return same and first.path.resolve() != second.path.resolve()
+
+
+def fault_of(predictions: pd.DataFrame, temperature: float) -> str:
+    """Name the first thing that no run has among its rows: a missing column, or a number that does not follow.
+
+    Args:
+        predictions: a run's rows.
+        temperature: margins are divided by it before they become probabilities.
+
+    Returns:
+        A noun phrase, "" for sound rows.
+    """
+    for name, fits in COLUMNS.items():
+        if name not in predictions:
+            if name not in OPTIONAL:
+                return f"no column {name}"
+        elif not fits(predictions[name]):
+            return f"no usable column {name}"
+    numbers = predictions[["margin", "p_real", "logit_fake", "logit_real"]].to_numpy(np.float64)
+    margin, p_real, logit_fake, logit_real = numbers.T
+    if ((predictions["predicted"] == "REAL").to_numpy(bool) != (margin > 0)).any():
+        return "a prediction on the other side of 0 than its margin"
+    if not np.allclose(p_real, 0.5 * (1 + np.tanh(margin / temperature / 2)), rtol=0, atol=TOLERANCE):
+        return "a p_real that does not follow from its margin"
+    largest = np.abs(numbers[:, 2:]).max(axis=1)
+    if (np.abs(logit_real - logit_fake - margin) > TOLERANCE * np.maximum(largest, 1)).any():
+        return "a margin that does not follow from its logits"
+    return ""
+
+
+def fits_rows(name: str, array: Array, rows: int, side: int) -> bool:
+    """Check the shape, type and values of the maps, features or images of a run.
+
+    Args:
+        name: "maps", "features" or "images".
+        array: theirs.
+        rows: how many images the run has.
+        side: pixels along each side of the detector's input.
+    """
+    sides = array.shape[1:]
+    if array.shape[:1] != (rows,):
+        return False
+    if name == "images":
+        return sides == (side, side, 3) and array.dtype == np.uint8
+    if array.dtype.kind != "f":
+        return False
+    if name == "features":
+        return len(sides) == 1
+    # a network may enlarge inside, so a map may be finer than its image
+    return len(sides) == 2 and 0 < min(sides) <= max(sides) <= SIDES[-1] and bool(np.isfinite(array).all())
+
+
+def _is_text_or_missing(values: pd.Series) -> bool:
+    return pd.api.types.infer_dtype(values.astype(object), skipna=True) in ("string", "empty")
+
+
+def _is_text(values: pd.Series) -> bool:
+    return _is_text_or_missing(values) and not values.hasnans
+
+
+def _is_id(values: pd.Series) -> bool:
+    return _is_text(values) and values.is_unique
+
+
+def _is_class(values: pd.Series) -> bool:
+    return values.astype(object).isin(CLASSES).all()
+
+
+def _is_label(values: pd.Series) -> bool:
+    return values.isna().all() or _is_class(values)
+
+
+def _is_number(values: pd.Series) -> bool:
+    return isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu"
+
+
+def _is_finite(values: pd.Series) -> bool:
+    return _is_number(values) and np.isfinite(values).all()
+
+
+# of the rows, and those of them that not every run has
+OPTIONAL = ("source", *STATISTICS, *FILE_FACTS)
+COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
+    **dict.fromkeys(OPTIONAL, _is_number),
+    "id": _is_id,
+    **dict.fromkeys(("name", "sha256"), _is_text),
+    "label": _is_label,
+    "predicted": _is_class,
+    **dict.fromkeys(("margin", "logit_fake", "logit_real", "p_real"), _is_finite),
+    **dict.fromkeys(("category", "source", "format", "metadata"), _is_text_or_missing),
+    **dict.fromkeys(("in_train", "is_repeat"), pd.api.types.is_bool_dtype),
+}

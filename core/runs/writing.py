@@ -1,38 +1,33 @@
-"""Computing a run and writing it to disk."""
+"""Computing a run, as a whole or in shards that a killed process goes on from, and writing it to disk."""
 
-from __future__ import annotations
-
+import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
-from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import Array, Float32, Record
-from core.images.image_set import ImageSet
+from core.arrays import Array, Float32, Positions, Record
+from core.detectors.detector import Detector, Pass, batch_size
+from core.detectors.storage import load_detector
+from core.images.image_set import DataPath, DatasetError, ImageSet
 from core.images.labels import CLASSES
+from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.images.statistics import FILE_FACTS, STATISTICS
-from core.runs.checks import derived_of, fault_of, fits_rows
+from core.runs.folders import library_versions, made_now
+from core.runs.metrics import derived_of
 from core.runs.nearest import halved
-from core.runs.run import KIND, SCORES
-from core.storage.atomic import refuse_taken, write_folder
+from core.runs.run import KIND, SCORES, fault_of, fits_rows
+from core.storage.atomic import cache_dir, refuse_taken, write_folder
+from core.storage.limits import digest_of
+from core.storage.shards import Engine, Report, ShardProgress, compute_shards
 
-if TYPE_CHECKING:
-    from core.detectors.detector import Detector, Pass
-
-# the libraries that results depend on
-LIBRARIES = (
-    "torch", "torchvision", "torchcam", "lime", "scikit-image", "scikit-learn", "scipy", "imagehash", "numpy", "pandas",
-    "pillow", "captum", "timm", "transformers", "onnxruntime",
-)  # fmt: skip
 LARGE_FEATURES = 32 * 2**20
+# the fewest images of a shard
+SHARD = 128
 
 
 def write_run(
@@ -44,7 +39,6 @@ def write_run(
     ship_images: bool = False,
     seen: Sequence[str] | None = None,
     replace: bool = False,
-    progress: Callable[[int, int], None] | None = None,
     run_pass: Callable[[], Pass] | None = None,
 ) -> Path:
     """Compute a run and write it to `<home>/runs/<detector>@<set>/`.
@@ -58,7 +52,6 @@ def write_run(
         ship_images: store the pixels with the run (only where their licence allows it).
         seen: sources whose images the detector was trained on; None where that is not known.
         replace: overwrite a run of this name.
-        progress: called with (images done, N).
         run_pass: computes the detector's full pass over the images; when None, it is done here as a whole.
 
     Returns:
@@ -69,44 +62,30 @@ def write_run(
         TakenError: a run of this name exists and `replace` is false.
         WriteError: the folder could not be written; nothing is left half done.
     """
-    path = home / "runs" / f"{detector.name}@{images.name}"
     if not replace:
-        refuse_taken(path)
+        # before what takes long
+        refuse_taken(_path_of(home, detector.name, images))
     if images.side != detector.side:
         raise ValueError(
             f"the images of {images.name} have {images.side} pixels a side and {detector.name} takes {detector.side}; "
             "resize them first"
         )
     if run_pass is None:
-        run_pass = partial(detector.full_pass, images.pixels, progress=progress)
+        run_pass = partial(detector.full_pass, images.pixels)
     computed = run_pass()
-    p_real = detector.p_real(computed.margins)
-    predictions = prediction_frame(images, computed.logits, p_real, train_sha256 or frozenset())
-    arrays = _arrays_of(computed)
-    if ship_images:
-        arrays["images"] = images.pixels
-    about = _describe(detector) | {"leaks_checked": train_sha256 is not None}
-    if seen is not None:
-        about["seen"] = sorted(seen)
-    _write(path, images, predictions, about, arrays, replace=replace)
-    return path
-
-
-def _arrays_of(computed: Pass) -> dict[str, Array]:
-    """Return what a run stores of a pass: maps, and features unless they are large."""
-    arrays = {}
+    predictions = prediction_frame(
+        images, computed.logits, detector.p_real(computed.margins), train_sha256 or frozenset()
+    )
+    arrays: dict[str, Array] = {}
     if computed.maps is not None:
         arrays["maps"] = halved(computed.maps)
     if computed.features is not None:
         features = halved(computed.features)
         if features.nbytes <= LARGE_FEATURES:
             arrays["features"] = features
-    return arrays
-
-
-def _describe(detector: Detector) -> dict[str, Any]:
-    """Return what a run's manifest says of the detector."""
-    return {
+    if ship_images:
+        arrays["images"] = images.pixels
+    about = {
         "detector": detector.name,
         "detector_sha256": detector.sha256,
         "detector_fingerprint": detector.identity.fingerprint,
@@ -115,8 +94,12 @@ def _describe(detector: Detector) -> dict[str, Any]:
         "target_layer": detector.target_layer or None,
         "device": detector.device.type,
         "bias": detector.bias,
+        "leaks_checked": train_sha256 is not None,
         **{key: detector.manifest[key] for key in ("noise", "known") if detector.manifest.get(key)},
     }
+    if seen is not None:
+        about["seen"] = sorted(seen)
+    return _write(home, images, predictions, about, arrays, replace=replace)
 
 
 def write_scores(
@@ -146,9 +129,6 @@ def write_scores(
         TakenError: a run of this name exists and `replace` is false.
         WriteError: the folder could not be written; nothing is left half done.
     """
-    path = home / "runs" / f"{name}@{images.name}"
-    if not replace:
-        refuse_taken(path)
     logits = logits.astype(np.float32)
     margins = (logits[:, 1] - logits[:, 0]).astype(np.float64)
     p_real = (0.5 * (1 + np.tanh(margins / 2))).astype(np.float32)
@@ -163,24 +143,28 @@ def write_scores(
         "leaks_checked": False,
         "bias": None,
     }
-    _write(path, images, predictions, about, {}, replace=replace)
-    return path
+    return _write(home, images, predictions, about, {}, replace=replace)
+
+
+def _path_of(home: Path, name: str, images: ImageSet) -> Path:
+    return home / "runs" / f"{name}@{images.name}"
 
 
 def _write(
-    path: Path,
+    home: Path,
     images: ImageSet,
     predictions: pd.DataFrame,
     about: Record,
     arrays: Mapping[str, Array],
     *,
     replace: bool,
-) -> None:
+) -> Path:
     """Write a run's folder; `about` is the part of its manifest on the detector.
 
     Raises:
         ValueError: what would be written could not be read.
     """
+    path = _path_of(home, about["detector"], images)
     fault = fault_of(predictions, about["temperature"])
     files = {"predictions.parquet": partial(predictions.to_parquet, index=False)}
     for name, array in arrays.items():
@@ -199,21 +183,20 @@ def _write(
         **derived_of(predictions),
     }
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
+    return path
 
 
 def prediction_frame(images: ImageSet, logits: Float32, p_real: Float32, train_sha256: frozenset[str]) -> pd.DataFrame:
     """Make the table of a run, one row per image, in the set's order."""
     rows = images.rows
     margin = logits[:, 1] - logits[:, 0]
+    # an image without a label has none
+    labels = np.where(rows["label"] < len(CLASSES), rows["label"].astype(int), -1)
     frame = pd.DataFrame(
         {
             "id": rows["id"].astype(str),
             "name": rows["name"].astype(str),
-            "label": pd.Categorical.from_codes(
-                # an image without a label has none
-                np.where(rows["label"] < len(CLASSES), rows["label"].astype(int), -1),
-                categories=list(CLASSES),
-            ),
+            "label": pd.Categorical.from_codes(labels, categories=list(CLASSES)),
             "predicted": pd.Categorical.from_codes((margin > 0).astype(int), categories=list(CLASSES)),
             "margin": margin.astype(np.float32),
             "p_real": p_real.astype(np.float32),
@@ -230,16 +213,103 @@ def prediction_frame(images: ImageSet, logits: Float32, p_real: Float32, train_s
     return pd.concat([frame, rows[[*STATISTICS, *(name for name in FILE_FACTS if name in rows)]]], axis=1)
 
 
-def made_now() -> dict[str, Any]:
-    """Return what files say of their making: `created`, the time, and `versions` of the libraries."""
-    return {"created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": library_versions()}
+class PassWork:
+    """The full pass of a detector over an image set, as work that is done in shards.
+
+    Args:
+        folder: of the detector.
+        data: where the images are, as for `load_image_set`.
+        detector, images: what this process has opened; other processes open it again.
+        skip_bad: as the images were loaded.
+    """
+
+    name = "testing"
+
+    def __init__(self, folder: Path, data: DataPath, detector: Detector, images: ImageSet, *, skip_bad: bool) -> None:
+        self.folder = folder
+        self.data = data
+        self.skip_bad = skip_bad
+        self.device = detector.device.type
+        self.made_of = (detector.sha256, images.fingerprint)
+        self.opened: tuple[Detector, ImageSet] | None = (detector, images)
+
+    def __getstate__(self) -> Record:
+        return vars(self) | {"opened": None}
+
+    def open(self, _report: Report) -> Callable[[Positions], pd.DataFrame]:
+        """Load detector and images where this process has not, and return what passes some of them.
+
+        Raises:
+            DatasetError: they are others than those of the process that writes the run.
+        """
+        detector, images = self.opened or self._load()
+        if (detector.sha256, images.fingerprint) != self.made_of:
+            raise DatasetError(f"{self.folder} or {self.data} is another one for a worker; give all machines the same.")
+
+        def compute(rows: Positions) -> pd.DataFrame:
+            """Pack the arrays of a pass into a table: a column each, the bytes of an image's part in every row."""
+            computed = detector.full_pass(images.pixels[rows[0] : rows[-1] + 1])
+            table = pd.DataFrame(index=rows)
+            for name, array in computed._asdict().items():
+                if array is not None:
+                    table[name] = [part.tobytes() for part in array]
+            return table
+
+        return compute
+
+    def _load(self) -> tuple[Detector, ImageSet]:
+        detector = load_detector(self.folder, device=self.device)
+        return detector, load_image_set(self.data, "test", fit=detector.preprocessing, skip_bad=self.skip_bad)
 
 
-@cache
-def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that results depend on, read once: that takes milliseconds for each."""
-    versions = dict.fromkeys(LIBRARIES, "absent")
-    for name in LIBRARIES:
-        with suppress(PackageNotFoundError):
-            versions[name] = version(name)
-    return versions
+def pass_in_shards(
+    work: PassWork,
+    detector: Detector,
+    images: ImageSet,
+    *,
+    engine: Engine,
+    progress: ShardProgress,
+) -> Pass:
+    """Compute the same as `Detector.full_pass`; finished shards stay in `shards_folder`.
+
+    Args:
+        work: of this detector and these images.
+        detector, images: as opened in this process.
+        engine: what computes the shards.
+        progress: called with (images done, N, what is being done).
+
+    Raises:
+        WriteError: a shard cannot be written.
+    """
+    size = shard_size(detector)
+    shapes: dict[str, tuple[int, ...]] = {"logits": (2,), "features": (detector.channels,)}
+    if detector.layers:
+        shapes["maps"] = detector.layers[detector.target_layer]
+    arrays: dict[str, Float32] = {}
+    shards = compute_shards(
+        work, np.arange(len(images)), size, shards_folder(detector, images), engine=engine, progress=progress
+    )
+    for number, table in shards:
+        rows = slice(number * size, number * size + len(table))
+        for name in table:
+            values = np.frombuffer(b"".join(table[name]), np.float32).reshape(len(table), *shapes[name])
+            # filled in place, as in a pass as a whole
+            arrays.setdefault(name, np.empty((len(images), *shapes[name]), np.float32))[rows] = values
+    return Pass(arrays["logits"], arrays.get("features"), arrays.get("maps"))
+
+
+def shard_size(detector: Detector) -> int:
+    """Return how many images a shard has: whole batches, whose size decides the last bits of what is computed."""
+    batch = batch_size(detector.device, detector.side)
+    return -(-SHARD // batch) * batch
+
+
+def shards_folder(detector: Detector, images: ImageSet) -> Path:
+    """Return the folder of the shards of this pass: results depend on device and libraries, too, by their rounding."""
+    order = digest_of("".join(images.rows["sha256"]))
+    key = json.dumps(
+        [detector.identity.fingerprint, detector.target_layer, images.fingerprint, order, images.fit,
+         detector.device.type, shard_size(detector), library_versions()],
+        sort_keys=True,
+    )  # fmt: skip
+    return cache_dir() / "passes" / digest_of(key)[:20]

@@ -23,10 +23,9 @@ from core.images.cifake import is_fetched
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED, remembered
-from core.runs.folders import find_detectors, find_named, find_runs
+from core.runs.folders import find_detectors, find_named, find_runs, library_versions, made_now
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
-from core.runs.writing import library_versions, made_now
 from core.storage.atomic import cache_dir, read_manifest
 from core.storage.limits import digest_of
 from core.storage.shards import (

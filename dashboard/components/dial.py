@@ -19,7 +19,7 @@ from core.images.labels import CLASSES, verdict_of
 from core.perturbations.flips import NOTHING, flipping, strength_words
 from core.perturbations.probe import Probe
 from core.perturbations.registry import PROBES, control_columns, probe_columns
-from core.runs.showcase import choose_picture
+from core.runs.pictures import choose_picture
 from core.studies.shared.flips import by_change
 from dashboard import catalogue, library
 from dashboard.components.component import component, one_of

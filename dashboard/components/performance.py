@@ -14,7 +14,7 @@ from core.runs import metrics
 from core.runs.filter import Filter
 from core.runs.rows import at_threshold
 from core.runs.run import Run
-from core.runs.warnings import warnings_of
+from core.runs.summary import warnings_of
 from core.storage.limits import read_bytes
 from dashboard import state
 from dashboard.components import charts
@@ -56,7 +56,7 @@ def draw_controls(opened: Opened) -> pd.DataFrame:
             help=explain("Threshold", also="Every number below follows it except AUROC and calibration."),
         )
         report_download(opened, key="detectors.report")
-    return opened.judged if COUNT.value == "all" else metrics.without_leaks_and_repeats(opened.judged)
+    return opened.judged if COUNT.value == "all" else opened.judged[metrics.is_fresh(opened.judged)]
 
 
 def draw_numbers(opened: Opened, rows: pd.DataFrame) -> None:

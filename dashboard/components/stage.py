@@ -17,7 +17,7 @@ from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
 from core.perturbations.flips import strength_words
 from core.perturbations.registry import PROBES, probe_columns
-from core.runs.showcase import choose_other
+from core.runs.pictures import choose_other
 from dashboard import library
 from dashboard.components.component import component
 from dashboard.components.dial import SHOWN, measured_flips, second_picture, share_bar, strongest_control

@@ -15,7 +15,7 @@ from core.explainers.stored import stored_map
 from core.findings.contrast import Measure
 from core.findings.numbers import format_measure
 from core.perturbations.flips import flipping
-from core.runs.showcase import ROUND, draw_game
+from core.runs.pictures import ROUND, draw_game
 from core.storage.atomic import cache_dir
 from dashboard import library, state
 from dashboard.components.component import csv_button

@@ -19,7 +19,7 @@ from core.images.labels import LABELS, REAL
 from core.runs.filter import ALIASES, RESERVED, Filter
 from core.runs.rows import find_rows
 from core.runs.run import read_run
-from core.runs.warnings import warnings_of
+from core.runs.summary import warnings_of
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from dashboard.components.component import key_of

@@ -9,8 +9,8 @@ import pytest
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
 from core.perturbations.registry import PROBES, probe_pictures
+from core.runs.pictures import choose_picture
 from core.runs.run import read_run
-from core.runs.showcase import choose_picture
 from core.studies.shared.flips import by_change
 from core.studies.store import read_study, study_path, write_study
 from dashboard import library

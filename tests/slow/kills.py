@@ -32,7 +32,7 @@ from core.detectors import detector as detecting
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
 from core.images import cache
-from core.runs import passes as passing
+from core.runs import writing as passing
 from core.runs.run import read_run
 from core.studies import registry
 from core.studies.store import read_study, study_path

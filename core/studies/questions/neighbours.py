@@ -13,8 +13,8 @@ from core.findings.paired import compare_apart, compare_shares, strongest_first
 from core.images.image_set import split_of
 from core.images.labels import CLASSES, REAL
 from core.runs.nearest import find_nearest, halved
+from core.runs.pictures import find_training_set
 from core.runs.run import Run
-from core.runs.training_set import find_training_set
 from core.storage.shards import progress_of
 from core.studies.shared.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Parameters, Rows, Study, StudyError

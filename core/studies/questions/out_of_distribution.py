@@ -25,8 +25,8 @@ from core.images.out_of_distribution import (
 )
 from core.images.preprocessing import Preprocessing
 from core.runs.metrics import Interval, confidence_of, wilson_interval
+from core.runs.pictures import is_sample
 from core.runs.run import Run
-from core.runs.training_set import is_sample
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
 # kinds of rows

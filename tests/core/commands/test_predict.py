@@ -14,7 +14,7 @@ from core.report.selection import selection_report
 from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.runs.run import read_run
-from core.runs.warnings import warnings_of
+from core.runs.summary import warnings_of
 from core.runs.writing import write_run
 from core.storage.atomic import cache_dir
 from core.studies.columns import browse_table
@@ -42,8 +42,8 @@ def test_a_run_on_another_set(cifake, tmp_path, monkeypatch, capsys):
 
 
 def test_a_pass_that_was_stopped_goes_on_where_it_was(cifake, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("core.runs.passes.SHARD", 7)
-    for module in ("core.runs.passes", "core.detectors.detector"):
+    monkeypatch.setattr("core.runs.writing.SHARD", 7)
+    for module in ("core.runs.writing", "core.detectors.detector"):
         monkeypatch.setattr(f"{module}.batch_size", lambda *_: 4)
     detector = write_detector(tmp_path)
     whole = read_run(write_run(tmp_path / "whole", detector, load_image_set(str(cifake), "test")))

@@ -23,10 +23,10 @@ from core.runs.metrics import (
     largest,
     means_by_source,
     metrics,
-    result_table,
     sweep,
     wilson_interval,
 )
+from core.runs.summary import result_table
 
 COLUMNS = ["Sources", "Number", "Images", "Pooled error rate", "Macro mean"]
 

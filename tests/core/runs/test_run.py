@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from core.images.labels import verdict_of
 from core.images.loading import load_image_set
 from core.images.preprocessing import SIDES, Preprocessing
-from core.runs.metrics import metrics, without_leaks_and_repeats
+from core.runs.metrics import is_fresh, metrics
 from core.runs.run import distinct_names, open_run, read_run, same_images
 from core.runs.writing import write_run
 from core.storage.atomic import SEAL, sealed
@@ -74,8 +74,9 @@ def test_a_margin_of_zero_is_fake(images, tmp_path):
 def test_leaks_and_repeats_are_flagged_and_left_out_of_clean(run):
     assert run.manifest["leaked"] == 3
     assert run.manifest["repeats"] == 1
-    assert len(without_leaks_and_repeats(run.predictions)) == 21
-    assert run.manifest["metrics"]["clean"] == metrics(without_leaks_and_repeats(run.predictions))
+    clean = run.predictions[is_fresh(run.predictions)]
+    assert len(clean) == 21
+    assert run.manifest["metrics"]["clean"] == metrics(clean)
     assert run.manifest["metrics"]["all"]["images"] == 25
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from core.runs.showcase import choose_other, choose_picture, draw_game
+from core.runs.pictures import choose_other, choose_picture, draw_game
 
 # of a change -> of its controls
 STRENGTHS = {"weak": ["weak_control", "weak_other"], "strong": ["strong_control"]}

@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 from core.images.labels import CLASSES
 from core.images.preprocessing import Preprocessing
 from core.runs.run import SCORES
-from core.runs.warnings import count_resized, find_shortcuts, warnings_of
+from core.runs.summary import count_resized, find_shortcuts, warnings_of
 from tests.core.runs.made import made_run
 
 

@@ -9,8 +9,8 @@ from scipy import stats
 from sklearn.metrics import pairwise
 
 from core.images.loading import load_image_set
+from core.runs.pictures import find_training_set, is_sample
 from core.runs.run import read_run
-from core.runs.training_set import find_training_set, is_sample
 from core.studies.questions import neighbours
 from core.studies.questions.neighbours import OWN, STUDY, conclude, searched
 from core.studies.runner import run_study
@@ -86,7 +86,7 @@ def test_training_images_are_searched_where_they_are_available(tmp_path, monkeyp
     source = replace(write_source(tmp_path, detector, images), data=str(write_cifake(tmp_path / "cifake", train=0)))
     # the attached set has none
     assert set(made_table(source)["searched_set"]) == {OWN}
-    monkeypatch.setattr("core.runs.training_set.load_image_set", lambda *_, **__: train)
+    monkeypatch.setattr("core.runs.pictures.load_image_set", lambda *_, **__: train)
     table = made_table(source, k=6)
     assert set(table["searched_set"]) == {"made-train"}
     assert set(table["candidates_count"]) == {40}
