@@ -77,7 +77,7 @@ def serve(**options: Any) -> None:
     bootstrap.load_config_options(options)
     # its routes depend on the options
     from dashboard.app import app  # noqa: PLC0415
-    from dashboard.guard import own_address  # noqa: PLC0415
+    from dashboard.visitors import own_address  # noqa: PLC0415
 
     ping = st.get_option("server.websocketPingInterval") or PING
     config = uvicorn.Config(

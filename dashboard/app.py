@@ -27,7 +27,7 @@ from dashboard import components, files, library
 from dashboard.catalogue import runs
 from dashboard.components.dial import first_picture, measured_flips
 from dashboard.components.probing import stored_changes
-from dashboard.guard import Guard, own_address
+from dashboard.visitors import Guard, own_address
 
 # seconds between two lines on connections that cannot be accepted; asyncio would write thousands of tracebacks
 QUIET = 60.0

@@ -37,9 +37,8 @@ from core.studies.columns import (
     versus_table,
 )
 from core.studies.store import StudyResult, find_studies, read_study, study_path
-from dashboard.catalogue import runs
+from dashboard.catalogue import registry, runs
 from dashboard.components.words import with_code
-from dashboard.datasets import registry
 from dashboard.visitors import for_visitors
 
 # what is looked at where the address names no run

@@ -17,15 +17,14 @@ from core.storage.limits import ContractError
 from core.studies.store import find_studies
 from core.studies.study import StudyError
 from dashboard import catalogue, library, state
+from dashboard.catalogue import run_label
 from dashboard.components import charts
 from dashboard.components.component import key_of
 from dashboard.components.filters import bound
 from dashboard.components.study import refused
 from dashboard.components.words import code, explain, plain
 from dashboard.library import Opened, cached
-from dashboard.navigation import script_of
-from dashboard.sidebar import run_label
-from dashboard.state import Setting
+from dashboard.state import Setting, script_of
 
 # outcome -> whether the first and the second are right, as filters have it
 RIGHT = {"only first wrong": ("wrong", "right"), "only second wrong": ("right", "wrong")}

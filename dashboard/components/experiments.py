@@ -17,6 +17,7 @@ from core.perturbations.registry import control_columns, probe_columns
 from core.runs.nearest import find_nearest
 from core.studies.questions.neighbours import NAMED, among_training
 from dashboard import library
+from dashboard.catalogue import how_to_get_pictures
 from dashboard.components.component import csv_button
 from dashboard.components.explanations import View, draw_explanation
 from dashboard.components.picture import Cell, picture_strip
@@ -24,7 +25,6 @@ from dashboard.components.probing import follow_changes
 from dashboard.components.requests import Subject, ask, follow
 from dashboard.components.study import readable
 from dashboard.components.words import CLASS_WORDS, coloured, explain, percent, plain, thing_of
-from dashboard.datasets import how_to_get_pictures
 from dashboard.jobs import JobStatus, Prediction, PredictRequest
 from dashboard.library import Opened
 from dashboard.state import Setting, shows_pixels

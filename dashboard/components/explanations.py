@@ -51,7 +51,7 @@ from dashboard.components.requests import (
 from dashboard.components.settings import chosen_methods, draw_settings, draw_strip, request_of, style_now
 from dashboard.components.words import CLASS_WORDS, explain, percent, plain, terms_in
 from dashboard.jobs import ExplainRequest, JobStatus
-from dashboard.navigation import script_of
+from dashboard.state import script_of
 
 KEY = "explanations"
 STUDY = "faithfulness"

@@ -18,6 +18,7 @@ from core.runs.filter import Filter
 from core.runs.metrics import HALF, predicted_real
 from core.storage.limits import ContractError
 from dashboard import catalogue, library
+from dashboard.catalogue import how_to_get_pictures
 from dashboard.components.about import draw_about, draw_original
 from dashboard.components.agreement import other_maps
 from dashboard.components.case import Case, draw_case
@@ -28,7 +29,6 @@ from dashboard.components.explanations import View, draw_explanations, draw_stor
 from dashboard.components.probing import follow_changes, last_changes, probes_of, rates_of, stored_changes
 from dashboard.components.requests import Subject
 from dashboard.components.words import CLASS_WORDS, draw_title, explain, percent, plain, thing_of, with_code
-from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
 from dashboard.state import Setting
 

@@ -21,14 +21,13 @@ from core.studies.questions.audit import TITLES, has_both, histogram
 from core.studies.questions.duplicates import COUNTED, copy_pairs
 from core.studies.shared.copies import FILE, NEAR, SHOWN, training_pictures
 from core.studies.store import StudyResult, study_path
-from dashboard import datasets, library, state
+from dashboard import catalogue, library, state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure
 from dashboard.components.component import fold, key_of
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.study import Bar, command, draw_bars, finding_table, readable, refused, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, code, explain, plain
-from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened, cached
 from dashboard.state import Setting
 
@@ -271,11 +270,11 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
     training = None
     if SIDE.value == "training":
         # of the attached set, or of the sample
-        source = "sample" if opened.run.manifest["set"].startswith("sample-") else datasets.registry().source
+        source = "sample" if opened.run.manifest["set"].startswith("sample-") else catalogue.registry().source
         wanted = tuple(zip(shown["partner"], shown["name"], strict=True))
         training = _read_training(source, wanted) if source is not None else {}
     if training == {}:
-        st.caption(f"The pictures of the training images are not available. {how_to_get_pictures()}")
+        st.caption(f"The pictures of the training images are not available. {catalogue.how_to_get_pictures()}")
     with st.grid(3, min_column_width=300, gap="medium") as grid:
         for pair in shown.to_dict("records"):
             row = opened.row_of(pair["id"])

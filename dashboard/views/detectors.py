@@ -20,7 +20,6 @@ from dashboard.components.comparison import draw_comparison, link_pictures
 from dashboard.components.component import fold
 from dashboard.components.study import Bar, draw_bars, draw_limits
 from dashboard.components.words import draw_title, explain, plain
-from dashboard.sidebar import run_label
 
 # column -> what `row_of` calls it, and what its shares are of
 SHARES = {
@@ -117,7 +116,7 @@ if fails:
     draw_bars([*bars, Bar("right on pictures by other generators", middle["Other generators"] / 100)])
 else:
     st.markdown("How often each of them is right, and how far that carries to other pictures.")
-labels = table["name"].map(run_label)
+labels = table["name"].map(catalogue.run_label)
 shown = table.rename(columns={"name": "Detector", "set": "Pictures"})
 names = labels.str.partition(" on ")[0]
 # of a detector with several runs only the first goes by its name alone
@@ -153,7 +152,7 @@ link_pictures(opened)
 
 # a detector of the same name that was trained again is another detector
 made_by = catalogue.maker(opened.run)
-st.subheader(plain(run_label(opened.run.name)), anchor=False)
+st.subheader(plain(catalogue.run_label(opened.run.name)), anchor=False)
 PARTS = {
     "numbers": ("How good is it?", performance.draw_numbers),
     "errors": ("Where does it err?", performance.draw_errors),

@@ -21,6 +21,7 @@ from core.studies.shared.flips import FlipRate, rates_table
 from core.studies.shared.groups import VERDICTS
 from core.studies.store import StudyResult
 from dashboard import state
+from dashboard.catalogue import how_to_get_pictures
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure, rate_table
 from dashboard.components.component import fold
@@ -43,7 +44,6 @@ from dashboard.components.study import (
     study_of,
 )
 from dashboard.components.words import CLASS_WORDS, code, explain, percent, plain
-from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
 from dashboard.state import Setting
 

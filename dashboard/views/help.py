@@ -5,8 +5,7 @@ import streamlit as st
 from dashboard import library
 from dashboard.components.dial import draw_first_dial, first_picture
 from dashboard.components.words import CLASS_WORDS, TERMS, draw_title
-from dashboard.navigation import script_of
-from dashboard.state import Setting
+from dashboard.state import Setting, script_of
 
 FIND = Setting("find", "")
 

@@ -33,8 +33,7 @@ from dashboard.components.probing import PICTURE, PICTURES, next_picture
 from dashboard.components.study import bars_of, draw_bars, draw_study, finding_table, readable, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, explain, heading, name_paper, plain
 from dashboard.library import Opened, cached
-from dashboard.navigation import script_of
-from dashboard.state import Setting
+from dashboard.state import Setting, script_of
 
 BY = Setting("by", "verdict", {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"})
 FILL = Setting("filled", "mean", {fill: FILLINGS[fill] for fill in FILLS})

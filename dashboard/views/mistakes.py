@@ -28,7 +28,6 @@ from dashboard.components.grid import TILES, draw_sheet, image_grid
 from dashboard.components.opened_image import PRESSED, draw_image
 from dashboard.components.selection import draw_group_differences
 from dashboard.components.words import explain, heading, percent, with_code
-from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors
 
@@ -201,7 +200,7 @@ def draw_pages() -> None:
             f"{percent(wanted.threshold, 0)}. Where that flips the verdict, the % is followed by its class."
         )
     if pictures.found < len(table):
-        st.caption(f"{len(table) - pictures.found:,} pictures are not available. {how_to_get_pictures()}")
+        st.caption(f"{len(table) - pictures.found:,} pictures are not available. {catalogue.how_to_get_pictures()}")
 
 
 def draw_images() -> None:

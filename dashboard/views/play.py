@@ -18,12 +18,12 @@ from core.perturbations.flips import flipping
 from core.runs.pictures import ROUND, draw_game
 from core.storage.atomic import cache_dir
 from dashboard import library, state
+from dashboard.catalogue import how_to_get_pictures
 from dashboard.components.component import csv_button
 from dashboard.components.dial import measured_flips, strongest_control
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.probing import change_words, changed_cell, probes_of, stored_changes
 from dashboard.components.words import CLASS_WORDS, draw_title, draw_verdict, explain, plain
-from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting
 
 GAME = Setting("game", 1, kind=int, low=1, high=9999)

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from dashboard import library
+from dashboard.catalogue import how_to_get_pictures
 from dashboard.components.dial import draw_first_dial, first_picture, flips_without_detail
 from dashboard.components.stage import STAGE, draw_stage, is_open
 from dashboard.components.words import inline
-from dashboard.datasets import how_to_get_pictures
-from dashboard.navigation import script_of
+from dashboard.state import script_of
 
 
 def draw_doors() -> None:

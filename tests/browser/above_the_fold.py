@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.homes import ROOT
-from dashboard.navigation import PAGES
+from dashboard.state import PAGES
 from tests.browser.app import PATIENCE, running_browser, visit
 from tests.server import running_server
 

@@ -9,7 +9,7 @@ the browser's layout shifts, by page and width. Every page has a server of its o
 import sys
 from typing import NamedTuple
 
-from dashboard.navigation import PAGES
+from dashboard.state import PAGES
 from tests.browser.above_the_fold import SIZES, address_of, shipped
 from tests.browser.app import PATIENCE, running_browser, visit
 

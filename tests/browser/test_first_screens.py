@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.navigation import PAGES
+from dashboard.state import PAGES
 from tests.browser.above_the_fold import LISTED, SIZES, address_of, count, shipped
 from tests.browser.app import visit
 from tests.browser.first_paint import MOST_SHIFT, WATCH, measure

@@ -17,8 +17,8 @@ from core.detectors.storage import load_detector
 from core.images.encoding import encode_png
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from dashboard.datasets import registry
-from dashboard.navigation import PAGES as LISTED
+from dashboard.catalogue import registry
+from dashboard.state import PAGES as LISTED
 from tests.conftest import balanced, make_detector, make_set, mixed, write_detector
 from tests.shared import made_once
 

@@ -64,7 +64,7 @@ def test_a_value_is_written_unless_it_is_the_default(setting, value, text):
 
 
 def test_what_a_widget_holds_is_written(monkeypatch):
-    monkeypatch.setattr(st, "query_params", {"b": "z"})
+    monkeypatch.setattr(st, "query_params", Params({"b": "z"}))
     for value, written in (("y", {"a": "y", "b": "z"}), ("x", {"b": "z"})):
         monkeypatch.setattr(st, "session_state", {"url.a": value})
         LETTER.store()

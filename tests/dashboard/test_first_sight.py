@@ -9,10 +9,10 @@ from core.images.cifake import ARCHIVE, FINGERPRINTS
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED
 from core.runs.writing import write_run
-from dashboard import datasets, library, sidebar
+from dashboard import catalogue, library
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import RUN
-from tests.dashboard.test_datasets import settled
+from tests.dashboard.test_catalogue import settled
 from tests.dashboard.test_pages import words
 
 
@@ -31,8 +31,8 @@ def opened(open_page, page="explore", **params):
     params = {"run": ""} | params
     open_page(page, **params)
     # what a browser does that comes back
-    datasets.registry().begin()
-    settled(datasets.registry())
+    catalogue.registry().begin()
+    settled(catalogue.registry())
     return open_page(page, **params)
 
 
@@ -52,7 +52,7 @@ def test_without_an_address_every_page_opens_swift_on_cifake(open_page, first, p
 
 
 def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page, first, cifake, monkeypatch):
-    monkeypatch.setattr(sidebar, "is_local", lambda: True)
+    monkeypatch.setenv("TELLTALE_LOCAL", "yes")
     # where they were read from is remembered
     shutil.rmtree(cifake)
     file = first / SHIPPED / ARCHIVE
@@ -76,17 +76,17 @@ def test_a_set_in_data_is_read_for_what_did_not_ship(open_page, first, cifake, n
         write_run(first, make_detector(manifest={"name": "swift"}), load_image_set(data, "train"))
     opened(open_page)
     # the same test images twice would be read for nothing; where training images are is known all the same
-    assert [found.split for found in datasets.registry().sets] == needed
-    assert datasets.registry().source == str(data)
+    assert [found.split for found in catalogue.registry().sets] == needed
+    assert catalogue.registry().source == str(data)
 
 
 def test_the_first_visitor_sees_pictures_before_all_are_read(open_page, first):
     open_page("start", run="")
-    assert datasets.registry().status.state == "reading"
+    assert catalogue.registry().status.state == "reading"
     run = library.open_run(first / "runs" / "swift@cifake-test")
     early = [library.pictures(run).get(row) for row in range(len(run.run))]
-    datasets.registry().begin()
-    settled(datasets.registry())
+    catalogue.registry().begin()
+    settled(catalogue.registry())
     assert early
     assert all(image is not None for image in early)
     for row, image in enumerate(early):

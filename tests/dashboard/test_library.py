@@ -20,8 +20,8 @@ from core.storage.atomic import SEAL
 from core.storage.limits import MANIFEST, ContractError
 from core.studies.store import study_path
 from dashboard import catalogue, library
+from dashboard.catalogue import Attaching
 from dashboard.components.performance import facts_of
-from dashboard.datasets import Attaching
 from dashboard.library import FIRST
 from tests.conftest import make_detector
 from tests.core.studies.test_columns import seal

@@ -18,9 +18,9 @@ from streamlit.proto.NewSession_pb2 import Config
 from websockets.exceptions import InvalidStatus
 
 from core.homes import ROOT
-from dashboard import guard
+from dashboard import visitors
 from dashboard.components.uploads import MAX_UPLOAD
-from dashboard.guard import BURST, BYTES, ENTRIES, MAX_ENTRIES, MAX_NAME, MAX_NAMES, RATE
+from dashboard.visitors import BURST, BYTES, ENTRIES, MAX_ENTRIES, MAX_NAME, MAX_NAMES, RATE
 from tests.server import running_server
 from tests.shared import in_a_thread
 from tests.visitor import Visitor, ask_http, open_socket, xsrf_token
@@ -38,7 +38,7 @@ def server(made_home, tmp_path_factory):
     for name in ("dashboard", ".streamlit"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "dashboard" / "views" / "fail.py").write_text(f"raise RuntimeError({INSIDE!r})\n")
-    navigation = folder / "dashboard" / "navigation.py"
+    navigation = folder / "dashboard" / "state.py"
     entry = '    "fail": Page("Fail", "error", "Fails."),\n'
     navigation.write_text(navigation.read_text().replace('    "help":', f'{entry}    "help":'))
     with running_server(made_home, folder / "cache", folder=folder) as (address, _):
@@ -154,7 +154,7 @@ def test_it_listens_to_this_machine_only(server):
 def test_every_answer_forbids_framing(server):
     for path in ("/", "/upload", "/_stcore/health", "/_stcore/host-config", "/nowhere/at/all.js"):
         headers = ask_http(server, "GET", path)[1]
-        assert {name: headers[name] for name in guard.HEADERS} == guard.HEADERS
+        assert {name: headers[name] for name in visitors.HEADERS} == visitors.HEADERS
         assert headers["X-Frame-Options"] == "DENY"
     assert json.loads(ask_http(server, "GET", "/_stcore/host-config")[2])["allowedOrigins"] == []
 
@@ -177,7 +177,7 @@ def largest(*, more=0):
 
 def test_what_a_browser_may_send_is_read_and_nothing_beyond(monkeypatch):
     size = 1 << 20
-    monkeypatch.setattr(guard.st, "get_option", {"server.maxWidgetStateSize": 1}.get)
+    monkeypatch.setattr(visitors.st, "get_option", {"server.maxWidgetStateSize": 1}.get)
     head = BackMsg()
     head.rerun_script.query_string = "q" * size
     spare = len(head.SerializeToString()) - size
@@ -187,9 +187,9 @@ def test_what_a_browser_may_send_is_read_and_nothing_beyond(monkeypatch):
     fits, beyond = (message.SerializeToString() for message in whole)
     assert len(fits) == size
     assert len(beyond) == size + 1
-    assert [guard.parse(data) for data in (*largest(more=1), b"broken", b"", beyond)] == [None] * 8
+    assert [visitors.parse(data) for data in (*largest(more=1), b"broken", b"", beyond)] == [None] * 8
     for data in (*largest(), fits, BackMsg(app_heartbeat=True).SerializeToString()):
-        assert guard.parse(data).SerializeToString() == data
+        assert visitors.parse(data).SerializeToString() == data
 
 
 def test_entries_are_counted_at_every_depth():
@@ -197,7 +197,7 @@ def test_entries_are_counted_at_every_depth():
     message.rerun_script.cached_message_hashes.extend(["a"] * 4)
     for _ in range(3):
         message.rerun_script.widget_states.widgets.add().int_array_value.data.extend([1, 2])
-    assert guard.count_entries(message) == 4 + 3 + 3 * 2
+    assert visitors.count_entries(message) == 4 + 3 + 3 * 2
 
 
 def received(**changes):
@@ -222,7 +222,7 @@ def served_by_guard(scope, *messages, answers=()):
     async def send(message):
         sent.append(message)
 
-    in_a_thread(guard.Guard(serve)(scope, receive, send))
+    in_a_thread(visitors.Guard(serve)(scope, receive, send))
     return asked, sent
 
 
@@ -236,7 +236,7 @@ def test_a_request_from_elsewhere_is_answered_as_nobodys_and_no_answer_may_be_fr
     asked, sent = served_by_guard(scope | {"headers": [*others, (b"origin", origin)]}, message, answers=(start, body))
     assert asked == [(scope | {"headers": [*others, *[(b"origin", origin)] * own]}, message)]
     assert sent[1] == body
-    expected = [(name.lower().encode(), value.encode()) for name, value in guard.HEADERS.items()]
+    expected = [(name.lower().encode(), value.encode()) for name, value in visitors.HEADERS.items()]
     assert sorted(sent[0]["headers"]) == sorted(expected)
     # what begins and ends the server is nobody's request
     lifespan = {"type": "lifespan"}
@@ -265,9 +265,9 @@ def test_messages_beyond_a_pace_wait(monkeypatch, states, letters, costs):
         waited.extend([seconds] if seconds else [])
         clock[0] += seconds
 
-    monkeypatch.setattr(guard, "asyncio", SimpleNamespace(sleep=sleep))
-    monkeypatch.setattr(guard, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    in_a_thread(guard.Guard(serve)(WEBSOCKET, receive, receive))
+    monkeypatch.setattr(visitors, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(visitors, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    in_a_thread(visitors.Guard(serve)(WEBSOCKET, receive, receive))
     assert len(arrived) == BURST // costs + 3
     assert waited == [pytest.approx(costs / RATE)] * 3
 
@@ -283,7 +283,7 @@ def test_what_a_script_has_left_to_send_goes_before_the_next_message():
         asyncio.get_running_loop().call_soon_threadsafe(order.append, "finished")
         return received(app_heartbeat=True)
 
-    in_a_thread(guard.Guard(serve)(WEBSOCKET, receive, receive))
+    in_a_thread(visitors.Guard(serve)(WEBSOCKET, receive, receive))
     assert order == ["finished", "websocket.receive"]
 
 
@@ -298,7 +298,7 @@ def test_what_a_script_has_left_to_send_goes_before_the_next_message():
 )  # fmt: skip
 def test_another_site_opens_no_connection(monkeypatch, origin, host, own):
     options = {"browser.serverAddress": "named.org", "server.corsAllowedOrigins": ["https://partner.org"]}
-    monkeypatch.setattr(guard.st, "get_option", (options | {"server.maxWidgetStateSize": 1}).get)
+    monkeypatch.setattr(visitors.st, "get_option", (options | {"server.maxWidgetStateSize": 1}).get)
     headers = {b"host": host, b"origin": origin}
     headers = [(name, value.encode()) for name, value in headers.items() if value is not None]
     # what no browser sends ends a connection
@@ -314,8 +314,8 @@ def test_another_site_opens_no_connection(monkeypatch, origin, host, own):
 )
 def test_its_own_address_is_the_one_that_it_serves(monkeypatch, certificate, base, address):
     options = {"server.sslCertFile": certificate, "server.baseUrlPath": base, "server.port": 8501}
-    monkeypatch.setattr(guard.st, "get_option", options.get)
-    assert guard.own_address() == address
+    monkeypatch.setattr(visitors.st, "get_option", options.get)
+    assert visitors.own_address() == address
 
 
 def test_what_only_a_developer_asks_for_does_not_reach_the_app():

@@ -17,8 +17,8 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.storage.atomic import cache_dir
 from core.storage.limits import MANIFEST
-from dashboard import datasets, sidebar
-from dashboard.datasets import DatasetRegistry, needed_splits
+from dashboard import catalogue
+from dashboard.catalogue import DatasetRegistry, needed_splits
 from tests.conftest import make_detector, write_shipped
 from tests.core.images import made
 from tests.core.images.github import serve
@@ -66,8 +66,8 @@ def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path, monkeypat
             progress(2, 4)
         return SimpleNamespace(fingerprint=split, side=32, fit="", name="slow", split=split)
 
-    monkeypatch.setattr("dashboard.datasets.load_image_set", slowly)
-    monkeypatch.setattr("dashboard.datasets.check_image_set", lambda *_: 1)
+    monkeypatch.setattr("dashboard.catalogue.load_image_set", slowly)
+    monkeypatch.setattr("dashboard.catalogue.check_image_set", lambda *_: 1)
     registry = DatasetRegistry(tmp_path / "nowhere")
     assert registry.attach("somewhere", ("test", "train"))
     assert first_done.wait(30)
@@ -93,14 +93,14 @@ def attach(app, path):
 
 def pressed(app, key):
     app.button(key=key).click().run()
-    settled(datasets.registry())
+    settled(catalogue.registry())
     return app.run()
 
 
 @pytest.fixture
 def on_this_machine(monkeypatch):
     """AppTest has no client whose address could be looked at."""
-    monkeypatch.setattr(sidebar, "is_local", lambda: True)
+    monkeypatch.setenv("TELLTALE_LOCAL", "yes")
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(open_pag
     assert are_here(app)
     assert len(read_run(run)) == sum(one.split == "test" for one in truths.values())
     # pictures are 16 pixels wide, and the run's 32
-    assert {one.side for one in datasets.registry().sets} == {32}
+    assert {one.side for one in catalogue.registry().sets} == {32}
 
 
 @pytest.mark.usefixtures("on_this_machine")
@@ -134,17 +134,17 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(open_page, h
     assert are_here(app)
     # another start of the dashboard
     monkeypatch.setenv("TELLTALE_HOME", str(home.rename(home.with_name("moved"))))
-    datasets.registry().begin()
-    settled(datasets.registry())
+    catalogue.registry().begin()
+    settled(catalogue.registry())
     app = open_page("mistakes", run=cifake_run)
     assert are_here(app)
-    assert datasets.registry().source == str(fetched_path())
+    assert catalogue.registry().source == str(fetched_path())
 
 
 def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(open_page, tmp_path, monkeypatch):
-    monkeypatch.setattr(sidebar, "is_local", lambda: True)
+    monkeypatch.setenv("TELLTALE_LOCAL", "yes")
     attach(open_page("mistakes"), tmp_path / "a private place" / "with pictures")
-    monkeypatch.setattr(sidebar, "is_local", lambda: False)
+    monkeypatch.setenv("TELLTALE_LOCAL", "no")
     shown = " ".join(found.value for found in open_page("mistakes").error)
     assert shown == "An image set could not be read; the server's log says why."
 
@@ -152,7 +152,7 @@ def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(open_page, tmp_pat
 def test_pictures_are_taken_from_where_they_were_last_read(open_page, home, cifake, tiny):
     write_run(home, tiny, load_image_set(cifake, "test"))
     app = open_page("mistakes", run="tiny@images-test")
-    settled(datasets.registry())
+    settled(catalogue.registry())
     app.run()
     assert are_here(app)
 
@@ -185,8 +185,8 @@ def test_what_is_there_at_the_start_is_read_once_it_is_asked_for(tmp_path, monke
             raise ZeroDivisionError
         raise DatasetError(f"{data} is odd.")
 
-    monkeypatch.setattr(datasets, "load_image_set", load)
-    monkeypatch.setattr(datasets, "check_image_set", lambda _data, split: int(split == "train"))
+    monkeypatch.setattr(catalogue, "load_image_set", load)
+    monkeypatch.setattr(catalogue, "check_image_set", lambda _data, split: int(split == "train"))
     (tmp_path / "set" / "train").mkdir(parents=True)
     registry = DatasetRegistry(tmp_path / "set", ("train",), shipped=tmp_path / "shipped")
     assert registry.source == str(tmp_path / "set")
@@ -227,8 +227,8 @@ def test_a_set_is_looked_for_once_where_it_was_last_read(cifake):
 def test_everybody_is_told_what_they_can_do_about_missing_pictures(monkeypatch):
     sentences = set()
     for state, is_local in (("reading", True), ("idle", True), ("idle", False)):
-        status = datasets.Attaching(state)
-        monkeypatch.setattr(datasets, "registry", lambda status=status: SimpleNamespace(status=status))
-        monkeypatch.setattr(datasets, "is_local", lambda is_local=is_local: is_local)
-        sentences.add(datasets.how_to_get_pictures())
+        status = catalogue.Attaching(state)
+        monkeypatch.setattr(catalogue, "registry", lambda status=status: SimpleNamespace(status=status))
+        monkeypatch.setattr(catalogue, "is_local", lambda is_local=is_local: is_local)
+        sentences.add(catalogue.how_to_get_pictures())
     assert len(sentences) == 3
