@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from assets.sample.settings import SETTINGS, Settings
-from core.images.decoding import resize
+from core.images.preprocessing import Preprocessing
 from core.images.statistics import LUMA
 
 # so many random places a crop that is wanted; a photograph without enough contrast ends in an error, not in a loop
@@ -27,7 +27,7 @@ class Crop:
     def cut(self, photograph: NDArray[np.uint8], settings: Settings = SETTINGS) -> NDArray[np.uint8]:
         """uint8 (32, 32, 3): the square, reduced. FAKE crops are redrawn after exactly this."""
         square = photograph[self.top : self.top + self.side, self.left : self.left + self.side]
-        return resize(square, 32, resampling=settings.resampling)
+        return Preprocessing(32, interpolation=settings.resampling).fit(square)
 
 
 def choose_crops(photograph: NDArray[np.uint8], count: int, *, seed: int, settings: Settings = SETTINGS) -> list[Crop]:

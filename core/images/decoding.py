@@ -5,7 +5,6 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import MappingProxyType
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -49,10 +48,10 @@ MAX_SCANNED = 400_000_000
 MAX_EXIF = 2**18
 # factors by which Pillow scales greys of few bits
 GREYS = {"L;2": 85, "L;4": 17}
-RESAMPLING = MappingProxyType({name: Image.Resampling[name.upper()] for name in FILTERS})
+RESAMPLING = {name: Image.Resampling[name.upper()] for name in FILTERS}
 
 # what decodes a large picture piece by piece; a JPEG is decoded small instead
-STRIPS = MappingProxyType({"PNG": png_strips, "HEIF": heif_strips})
+STRIPS = {"PNG": png_strips, "HEIF": heif_strips}
 
 register_heif_opener(thumbnails=False)
 
@@ -244,22 +243,6 @@ def _strip_to_rgb(image: Image.Image) -> Image.Image:
         under.paste(image, mask=image.getchannel("A"))
         return under
     return image.convert("RGB")
-
-
-def resize(image: Pixels, size: int, *, resampling: str = "bicubic") -> Pixels:
-    """Resize a (height, width, 3) uint8 array to (size, size, 3) with one of `RESAMPLING`'s filters."""
-    if resampling not in RESAMPLING:
-        raise ValueError(f"resampling must be one of {', '.join(RESAMPLING)}, not {resampling!r}")
-    return np.asarray(Image.fromarray(image).resize((size, size), RESAMPLING[resampling]))
-
-
-def crop_square(image: Pixels, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Pixels:
-    """Crop a square whose side is the image's shorter side / `zoom`; `x` and `y` (0..1) place it."""
-    height, width = image.shape[:2]
-    side = max(1, round(min(height, width) / max(zoom, 1.0)))
-    left = round(np.clip(x, 0, 1) * (width - side))
-    top = round(np.clip(y, 0, 1) * (height - side))
-    return image[top : top + side, left : left + side]
 
 
 def pixels_sha256(pixels: Pixels) -> str:

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
-from PIL import Image, JpegImagePlugin
+from PIL import Image, ImageOps, JpegImagePlugin
 
 from core.arrays import Pixels
 from core.images.decoding import ImageError, open_image
@@ -33,12 +33,10 @@ def enlarged(image: Pixels, side: int, *, pixels: bool = False) -> Pixels:
     Returns:
         uint8 of the same number of channels.
     """
-    height, width = image.shape[:2]
-    if max(height, width) >= side:
+    if max(image.shape[:2]) >= side:
         return image
-    size = max(1, round(width * side / max(height, width))), max(1, round(height * side / max(height, width)))
     resampling = Image.Resampling.NEAREST if pixels else Image.Resampling.BICUBIC
-    return np.asarray(Image.fromarray(image).resize(size, resampling))
+    return np.asarray(ImageOps.contain(Image.fromarray(image), (side, side), resampling))
 
 
 def _encode(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -92,9 +90,8 @@ def thumbnail_url(image: Pixels, most: int, *, pixels: bool = False) -> str:
         if pixels:
             return data_url(image)
         image = enlarged(image, min(most, SMOOTH))
-    height, width = image.shape[:2]
-    share = min(1.0, most / max(height, width))
-    small = Image.fromarray(image).resize((max(1, round(share * width)), max(1, round(share * height))))
+    small = Image.fromarray(image)
+    small.thumbnail((most, most), reducing_gap=None)
     # the fastest method: files are a third larger
     return data_url(_encode(small, "WEBP", quality=85, method=0), mime="image/webp")
 

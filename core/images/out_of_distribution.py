@@ -53,14 +53,12 @@ class SourceImages:
         name: of the generator or photograph.
         pixels: resampling filter, or `AS_DRAWN` alone, -> uint8 (N, side, side, 3), the same images under each filter,
             without repeats.
-        skipped: files left out because they are damaged or of another size.
-        repeats: files left out because an earlier one has the same pixels.
+        skipped: files left out because they are damaged or of another size; repeats are not counted.
     """
 
     name: str
     pixels: Mapping[str, Pixels]
     skipped: int = 0
-    repeats: int = 0
 
     def __len__(self) -> int:
         return len(next(iter(self.pixels.values())))
@@ -118,10 +116,7 @@ def _collect(path: Path, preprocessing: Preprocessing, large: bool) -> SourceIma
     """Read the pictures of one generator; without any that fit, there are no pixels under any filter."""
     pictures = {}
     skipped = 0
-    repeats = 0
-    limit = MAX_FILE_BYTES
-    if large:
-        limit = MAX_BYTES
+    limit = MAX_BYTES if large else MAX_FILE_BYTES
     with closing(open_files(path)) as files:
         for listed in files.listing:
             if not listed.name.lower().endswith(SUFFIXES):
@@ -131,20 +126,20 @@ def _collect(path: Path, preprocessing: Preprocessing, large: bool) -> SourceIma
             except ImageError:
                 skipped += 1
                 continue
-            digest = pixels_sha256(picture)
             fits = picture.shape[:2] == (preprocessing.size, preprocessing.size)
             if large:
                 fits = min(picture.shape[:2]) > preprocessing.resize
+            digest = pixels_sha256(picture)
             if not fits:
                 skipped += 1
             elif digest in pictures:
-                repeats += 1
+                continue
+            elif large:
+                pictures[digest] = _under_every_filter(picture, preprocessing)
             else:
                 pictures[digest] = {AS_DRAWN: preprocessing.fit(picture)}
-                if large:
-                    pictures[digest] = _under_every_filter(picture, preprocessing)
     name = path.name.removesuffix(".xz").removesuffix(".tar")
-    return SourceImages(name, _stacked(pictures.values()), skipped, repeats)
+    return SourceImages(name, _stacked(pictures.values()), skipped)
 
 
 def _under_every_filter(image: Pixels, preprocessing: Preprocessing) -> Resized:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from core.arrays import Floats, Pixels, Record
-from core.images.decoding import RESAMPLING, crop_square, resize
+from core.images.decoding import RESAMPLING
 from core.images.labels import CROPS, Crop
 
 Channels = tuple[float, float, float]
@@ -88,7 +88,7 @@ class Preprocessing:
         try:
             size = fields["size"]
             resize = fields["resize"]
-            if type(size) is not int or type(resize) is not int:
+            if {type(size), type(resize)} != {int}:
                 raise ValueError("size and resize must be whole numbers")
             mean = tuple(map(float, fields["mean"]))
             std = tuple(map(float, fields["std"]))
@@ -109,28 +109,21 @@ class Preprocessing:
         return Preprocessing(self.size, interpolation=self.interpolation, mean=self.mean, std=self.std)
 
     @property
-    def zoom(self) -> float:
-        """The shorter side of an image / that of the part which `fit` keeps, at least 1."""
-        return self.resize / self.size
-
-    @property
     def native(self) -> bool:
         """True where nothing is resized."""
         return self.crop == "native"
 
     def first_zoom(self, height: int, width: int) -> float:
-        """Return the zoom of a `Location` whose square is as large as the one that `fit` takes."""
+        """Return the zoom of a `Location` whose square is as large as the one that `fit` takes by itself."""
         if self.native:
             return max(1.0, min(height, width) / self.size)
-        return self.zoom
+        return self.resize / self.size
 
     def square(self, height: int, width: int, location: Location | None = None) -> int:
         """Return the side in image pixels of the square that becomes the input; the shorter side if `fit` stretches."""
         if self.native:
             return self.size
-        if location is None:
-            location = Location(zoom=self.zoom)
-        return location.side(height, width)
+        return (location or Location(zoom=self.first_zoom(height, width))).side(height, width)
 
     def resamples(self, height: int, width: int, location: Location | None = None) -> bool:
         """Check whether an image of this size is resized, so that the interpolation matters."""
@@ -146,75 +139,67 @@ class Preprocessing:
             return self.square(height, width, location) < self.size
         return min(height, width) < self.resize
 
-    def see(self, image: Pixels, location: Location | None = None) -> Pixels:
-        """Resize the chosen square of an image to the network's input; without one, `fit` the image.
-
-        Args:
-            image: uint8 (height, width, 3).
-            location: the chosen square, or None.
-
-        Returns:
-            uint8 (size, size, 3).
-        """
-        if location is None:
-            return self.fit(image)
-        if self.native:
-            return take_window(image, self.size, x=location.x, y=location.y)
-        return resize(crop_square(image, *location), self.size, resampling=self.interpolation)
-
-    def fit(self, image: Pixels) -> Pixels:
+    def fit(self, image: Pixels, location: Location | None = None) -> Pixels:
         """Resize and crop an image to the network's input; normalisation is not included.
 
         Args:
             image: uint8 (height, width, 3).
+            location: of the square that the user chose, which `crop` would choose otherwise.
 
         Returns:
             uint8 (size, size, 3).
         """
+        height, width = image.shape[:2]
         square = (self.size, self.size)
-        if image.shape[:2] == square and self.resize == self.size:
+        if location is None and (height, width) == square and self.resize == self.size:
             return image
         if self.native:
-            return take_window(image, self.size)
+            # a copy, because a view would keep all of the image in memory
+            return take_window(image, self.size, location).copy()
+        method = RESAMPLING[self.interpolation]
+        if location is not None or self.crop == "before":
+            part = take_window(image, self.square(height, width, location), location)
+            return np.asarray(Image.fromarray(part).resize(square, method))
         if self.crop == "before_fit":
-            return np.asarray(ImageOps.fit(Image.fromarray(image), square, RESAMPLING[self.interpolation]))
-        if self.crop == "before":
-            return resize(crop_square(image), self.size, resampling=self.interpolation)
+            return np.asarray(ImageOps.fit(Image.fromarray(image), square, method))
         if self.crop == "none":
-            return resize(image, self.size, resampling=self.interpolation)
-        shorter = min(image.shape[:2])
+            return np.asarray(Image.fromarray(image).resize(square, method))
+        shorter = min(height, width)
         # longer ones lose their ends first
         most = shorter * max(4, MOST_RESIZED // self.resize**2)
-        rows, columns = (slice(max(0, side - most) // 2, (side + min(side, most) + 1) // 2) for side in image.shape[:2])
+        rows, columns = (slice(max(0, side - most) // 2, (side + min(side, most) + 1) // 2) for side in (height, width))
         image = image[rows, columns]
         height, width = image.shape[:2]
         # the rounding of torchvision
         wide = int(self.resize * width / shorter)
         high = int(self.resize * height / shorter)
-        resized = Image.fromarray(image).resize((wide, high), RESAMPLING[self.interpolation])
+        resized = Image.fromarray(image).resize((wide, high), method)
         halve = math.floor if self.crop == "after_floor" else round
         left = halve((wide - self.size) / 2)
         top = halve((high - self.size) / 2)
         return np.asarray(resized)[top : top + self.size, left : left + self.size]
 
 
-def take_window(image: Pixels, side: int, *, x: float = 0.5, y: float = 0.5) -> Pixels:
+def take_window(image: Pixels, side: int, location: Location | None = None) -> Pixels:
     """Cut a square of an image's own pixels out, the image being laid on black where it is smaller.
 
     Args:
         image: uint8 (height, width, 3).
         side: of the square in pixels.
-        x, y: position of the square, from 0 (at the left or top edge) to 1 (at the right or bottom edge).
+        location: its position, whatever the zoom; the middle when None.
 
     Returns:
         uint8 (side, side, 3).
     """
+    x, y, _ = location or Location()
     height, width = image.shape[:2]
     above = max(0, side - height) // 2
     before = max(0, side - width) // 2
     top = round(max(0, height - side) * y)
     left = round(max(0, width - side) * x)
     part = image[top : top + side, left : left + side]
+    if part.shape[:2] == (side, side):
+        return part
     window = np.zeros((side, side, 3), np.uint8)
     window[above : above + len(part), before : before + part.shape[1]] = part
     return window
@@ -298,7 +283,7 @@ def prepare_pixels(image: Pixels, preprocessing: Preprocessing, location: Locati
     filters: tuple[str, ...] = (preprocessing.interpolation,)
     if preprocessing.resamples(height, width, location):
         filters = tuple(RESAMPLING)
-    pixels = np.stack([replace(preprocessing, interpolation=name).see(image, location) for name in filters])
+    pixels = np.stack([replace(preprocessing, interpolation=name).fit(image, location) for name in filters])
     return Prepared(preprocessing, width, height, location, filters, pixels)
 
 

@@ -173,7 +173,7 @@ def deliver(
         if location is None or not delivery.crops:
             sent = delivery.apply(picture)
             fits = enlarged or not preprocessing.enlarges(sent.shape[0], sent.shape[1], location)
-            yield Delivered(delivery, np.ascontiguousarray(preprocessing.see(sent, location)), fits)
+            yield Delivered(delivery, np.ascontiguousarray(preprocessing.fit(sent, location)), fits)
 
 
 def halved(picture: Pixels) -> Pixels:

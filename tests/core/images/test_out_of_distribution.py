@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from core.images import out_of_distribution as module
-from core.images.decoding import RESAMPLING, crop_square, resize
+from core.images.decoding import RESAMPLING
 from core.images.encoding import encode_png
 from core.images.image_set import DatasetError
 from core.images.out_of_distribution import (
@@ -57,10 +57,10 @@ def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(
     small = {"small.png": encode_png(textured(1, fine=True, seed=1)[0]), "broken.png": b"no picture"}
     write_archive(tmp_path / "large.tar.xz", files | small)
     (one,) = read_generators(tmp_path, Preprocessing(32), large=True)
-    assert (one.name, len(one), one.skipped, one.repeats) == ("large", 2, 2, 1)
+    assert (one.name, len(one), one.skipped) == ("large", 2, 2)
     for name, pixels in one.pixels.items():
         for image, picture in zip(pixels, (wide, tall), strict=True):
-            assert_array_equal(image, resize(crop_square(picture), 32, resampling=name))
+            assert_array_equal(image, Preprocessing(32, interpolation=name).fit(picture))
     assert list(one.pixels) == list(RESAMPLING)
     # it would enlarge this one
     with pytest.raises(DatasetError, match="holds no images larger than 96 x 96 pixels"):

@@ -5,7 +5,6 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from core.images.decoding import crop_square, resize
 from core.images.preprocessing import Location, Preprocessing
 from core.perturbations import delivery
 from core.perturbations.delivery import DELIVERIES, deliver, halved
@@ -58,7 +57,7 @@ def test_a_detector_is_given_the_delivered_square(picture):
     assert list(found) == [name for name in BY_NAME if name != "crop_90"]
     for name in ("jpeg_50", "scale_50_bilinear"):
         whole = BY_NAME[name].apply(picture)
-        assert_array_equal(found[name].pixels, resize(crop_square(whole, 0.2, 0.5, 1.5), 32))
+        assert_array_equal(found[name].pixels, Preprocessing(32).fit(whole, location))
     assert all(one.fits for one in found.values())
     assert [one.delivery.name for one in deliver(picture, Preprocessing(32))] == list(BY_NAME)
     # what has to be enlarged says nothing of the original, unless that has to be as well
@@ -77,11 +76,11 @@ def test_a_detector_is_given_the_delivered_square(picture):
 def test_a_picture_that_is_too_large_is_halved_until_it_is_not(picture, monkeypatch, limit, value):
     monkeypatch.setattr(delivery, limit, value)
     (found,) = deliver(picture, Preprocessing(16), among=[BY_NAME["png"]])
-    assert_array_equal(found.pixels, Preprocessing(16).see(halved(halved(picture))))
+    assert_array_equal(found.pixels, Preprocessing(16).fit(halved(halved(picture))))
     # at the limit itself it stays
     monkeypatch.setattr(delivery, limit, {"MOST_PIXELS": 24_000, "WEBP_SIDE": 200}[limit])
     (whole,) = deliver(picture, Preprocessing(16), among=[BY_NAME["png"]])
-    assert_array_equal(whole.pixels, Preprocessing(16).see(picture))
+    assert_array_equal(whole.pixels, Preprocessing(16).fit(picture))
 
 
 @pytest.mark.parametrize("shape", [(301, 40), (1, 9), (9, 1), (2, 3)])
