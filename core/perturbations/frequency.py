@@ -106,7 +106,7 @@ def attenuated_elsewhere(spectra: Spectra, rings: Ring, amount: Float64 | None =
     return images_of(spectra * gain[..., None])
 
 
-def patterned_elsewhere(spectra: Spectra, rings: Ring, noise: Float32, amount: Float64) -> Pixels:
+def patterned_elsewhere(spectra: Spectra, rings: Ring, noise: Float32, amount: Float64 | None = None) -> Pixels:
     """Add a random pattern to all other rings: an energy-matched control that, unlike a fade, adds structure.
 
     Args:
@@ -114,12 +114,14 @@ def patterned_elsewhere(spectra: Spectra, rings: Ring, noise: Float32, amount: F
         rings: from `ring`.
         noise: white noise, float32 (N, side, side, 3), or (N, side, side, 1) for a grey pattern; only its coefficients
             in the other rings are used.
-        amount: float64 (N,), the energy of the pattern over all channels, as computed by `energy`.
+        amount: float64 (N,), the energy of the pattern; that of the ring when None.
 
     Returns:
         uint8 (N, side, side, 3).
     """
     others = _others(spectra, rings)
+    if amount is None:
+        amount = energy(spectra, rings)
     pattern = np.broadcast_to(_noise_spectra(noise) * others[..., None], spectra.shape)
     # of a few pixels the other rings may be empty, and nothing can be added to them
     scale = np.nan_to_num(np.sqrt(_ratio(amount, energy(pattern, others))), posinf=0)

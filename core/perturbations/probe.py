@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from core.arrays import Float32, Int64, Pixels
-from core.perturbations import frequency
 from core.perturbations.frequency import Spectra, scrambled, spectra_of
 from core.storage.memory import lazy_property
 
@@ -113,8 +112,6 @@ FAMILIES = {
     "geometry": "Geometry",
     "levels": "Finest grey levels",
 }
-# the side that labels and keys of lengths refer to
-LABELLED = 2 * frequency.NYQUIST
 Needs = Literal["nothing", "other", "same"]
 
 
@@ -127,7 +124,7 @@ class Strength:
         label: for a chart, with its unit.
         value: argument of the edit.
         waves: wavelengths of a range of the spectrum, in words; "" otherwise.
-        parts: for block sizes, the number of blocks along a side, with `label` for `LABELLED` pixels; 0 otherwise.
+        parts: for block sizes, the number of blocks along a side, with `label` for 32 pixels; 0 otherwise.
         like: key of the strength of another probe whose change it makes in another way; "" where the keys are equal.
     """
 
@@ -148,7 +145,7 @@ class Strength:
     def at_any_side(self) -> str:
         """The label as it holds for images of any size."""
         if self.parts:
-            return f"{self.label} of {LABELLED}"
+            return f"{self.label} of 32"
         return self.label
 
     @property
@@ -246,23 +243,3 @@ def margin_column(change: str) -> str:
 def size_column(change: str) -> str:
     """Return the column that holds the size of a change."""
     return f"{change}_size"
-
-
-def steps(values: Sequence[float], label: str) -> tuple[Strength, ...]:
-    """Make strengths whose keys are their values; `label` is formatted with each, its last word in the plural."""
-    labels = [label.removesuffix("s") if value == 1 else label for value in values]
-    return tuple(
-        Strength(f"{value:g}", text.format(f"{value:g}"), value) for value, text in zip(values, labels, strict=True)
-    )
-
-
-def radii(values: Sequence[float], waves: str) -> tuple[Strength, ...]:
-    """Make strengths that are radii of the spectrum; `waves` is formatted with the wavelength at each, in pixels."""
-    return tuple(
-        Strength(f"{value:g}", f"radius {value:g}", value, waves.format(wave_length(value))) for value in values
-    )
-
-
-def wave_length(radius: float) -> str:
-    """Write the wavelength in pixels at a radius of the spectrum: 14 -> "2.3"."""
-    return f"{round(frequency.wave_length(radius), 1):g}"
