@@ -90,8 +90,13 @@ SORTS = {
     "unsure": "least confident first",
     "name": "by file name",
 }
-RESERVED = ("sort", "page", "per", "cut", "tag", "name", "area")
-DEFAULTS = {"sort": "mistakes", "cut": f"{HALF:g}", "page": "1", "per": str(PAGE_SIZES[0])}
+# of a URL's parameters that are no column
+DEFAULTS = {
+    "tag": "", "name": "", "area": "", "sort": "mistakes", "cut": f"{HALF:g}", "page": "1", "per": str(PAGE_SIZES[0])
+}  # fmt: skip
+# columns that are filtered by a range, and by their values; of studies' columns their type decides
+MEASURED = ("confidence", "margin", *STATISTICS, "width", "height", "quality")
+CHOSEN = (*DECIDED, "category", "source", "seen", "format", "metadata", "in_train", "is_repeat")
 
 Choices = tuple[tuple[str, tuple[str, ...]], ...]
 Ranges = tuple[tuple[str, float, float], ...]
@@ -150,44 +155,45 @@ class Filter:
 
     def to_params(self) -> dict[str, str]:
         """Write URL parameters, without those at their defaults."""
-        params = {ALIASES.get(column, column): ",".join(map(_escape, values)) for column, values in self.choices}
-        params |= {ALIASES.get(column, column): f"{_end(low)}..{_end(high)}" for column, low, high in self.ranges}
-        texts = {"tag": self.tag or "", "name": self.name or "", "area": str(self.area or ""), "sort": self.sort}
-        texts |= {"cut": f"{self.threshold:g}", "page": str(self.page), "per": str(self.per_page)}
-        return params | {key: text for key, text in texts.items() if text not in ("", DEFAULTS.get(key))}
+        texts = {column: ",".join(map(_escape, values)) for column, values in self.choices}
+        texts |= {column: f"{_end(low)}..{_end(high)}" for column, low, high in self.ranges}
+        params = {ALIASES.get(column, column): text for column, text in texts.items()}
+        others = {"tag": self.tag or "", "name": self.name or "", "area": str(self.area or ""), "sort": self.sort}
+        others |= {"cut": f"{self.threshold:g}", "page": str(self.page), "per": str(self.per_page)}
+        return params | {key: text for key, text in others.items() if text != DEFAULTS[key]}
 
     @classmethod
     def from_params(cls, params: Mapping[str, str], table: pd.DataFrame) -> "Filter":
         """Read URL parameters, ignoring whatever does not fit `table` (from `browse_table`)."""
-        wanted = cls()
+        wanted = cls(tag=params.get("tag") or None, name=params.get("name", "").strip() or None)
+        ranged = range_columns(table)
         for key, text in params.items():
             column = COLUMNS.get(key, key)
-            if key in RESERVED or column not in table.columns:
-                continue
-            if column in range_columns(table):
-                ends = _parse_range(text)
-                if ends is not None:
+            if column in ranged:
+                low, dots, high = text.partition("..")
+                ends = _number(low or "-inf"), _number(high or "inf")
+                if dots and ends[0] <= ends[1]:
                     wanted = wanted.ranging(column, *ends)
             else:
                 values = choices_of(table, column)
                 given = dict.fromkeys(map(unquote, text.split(",")))
                 wanted = wanted.choosing(column, [value for value in given if value in values])
-        sort = params.get("sort", "")
         area = Area.parse(params.get("area", ""))
         if area and {f"{area.space}_x", f"{area.space}_y"} <= set(table.columns):
             wanted = replace(wanted, area=area)
+        sort = params.get("sort", "")
         if sort in SORTS or sort.removeprefix("-") in sort_columns(table):
             wanted = replace(wanted, sort=sort)
         threshold = _number(params.get("cut", ""))
-        if threshold is not None and 0 < threshold < 1:
+        if 0 < threshold < 1:
             wanted = replace(wanted, threshold=threshold)
         page = _number(params.get("page", ""))
-        if page is not None and 1 <= page < 1e9:
+        if 1 <= page < 1e9:
             wanted = replace(wanted, page=int(page))
         per_page = _number(params.get("per", ""))
-        if per_page is not None and per_page in PAGE_SIZES:
+        if per_page in PAGE_SIZES:
             wanted = replace(wanted, per_page=int(per_page))
-        return replace(wanted, tag=params.get("tag") or None, name=params.get("name", "").strip() or None)
+        return wanted
 
 
 def range_columns(table: pd.DataFrame) -> list[str]:
@@ -195,52 +201,39 @@ def range_columns(table: pd.DataFrame) -> list[str]:
     return [
         name
         for name, kind in table.dtypes.items()
-        if name in ("confidence", "margin", *STATISTICS, "width", "height", "quality")
+        if name in MEASURED
         or ("." in name and pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind))
     ]
-
-
-def _is_choice(name: str, kind: object) -> bool:
-    """Check for a column of values: `DECIDED`, category, source, leaks, repeats, studies' words and booleans."""
-    return name in (*DECIDED, "category", "source", "seen", "format", "metadata", "in_train", "is_repeat") or (
-        "." in name and isinstance(kind, pd.CategoricalDtype | np.dtypes.BoolDType)
-    )
 
 
 def sort_columns(table: pd.DataFrame) -> list[str]:
     """List the columns that rows can be ordered by: numbers, and studies' words."""
     # confidence has its own orders in `SORTS`
     numbers = [name for name in range_columns(table) if name != "confidence"]
-    return [*numbers, *(name for name, kind in table.dtypes.items() if "." in name and _is_choice(name, kind))]
+    return [*numbers, *(name for name in table if "." in name and choices_of(table, name))]
 
 
 def choices_of(table: pd.DataFrame, column: str) -> list[str]:
     """List the values that a column can be filtered by, as text; empty for a column that is not filtered by value."""
-    # a page asks this of each of some hundred columns
-    if column not in table or not _is_choice(column, table[column].dtype):
-        return []
-    if pd.api.types.is_bool_dtype(table[column]):
-        return ["yes", "no"]
     if column in ("label", "predicted"):
         return list(CLASSES)
-    return [str(value) for value in table[column].cat.categories]
+    # a page asks this of each of some hundred columns
+    if column not in table or not (column in CHOSEN or "." in column):
+        return []
+    values = table[column]
+    if pd.api.types.is_bool_dtype(values):
+        return ["yes", "no"]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return [str(value) for value in values.cat.categories]
+    return []
 
 
-def _parse_range(text: str) -> tuple[float, float] | None:
-    first, dots, last = text.partition("..")
-    low = _number(first) if first else -math.inf
-    high = _number(last) if last else math.inf
-    if not dots or low is None or high is None or low > high:
-        return None
-    return low, high
-
-
-def _number(text: str) -> float | None:
+def _number(text: str) -> float:
+    """Read a number; NaN, which is in no range, for anything else."""
     try:
-        number = float(text)
+        return float(text)
     except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+        return math.nan
 
 
 def _escape(value: str) -> str:

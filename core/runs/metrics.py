@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.arrays import Float32, Float64, Floats, Int64, Integers, Mask, Positions
+from core.arrays import Float64, Floats, Int64, Integers, Mask
 from core.images.labels import CLASSES
 
 # numbers from the paper's Table 1 and Figure 1, `confusion` as [label][predicted], FAKE first
@@ -67,8 +67,8 @@ def class_scores(confusion: Int64) -> pd.DataFrame:
     return pd.DataFrame({"precision": precision, "recall": recall, "f1": f1}, index=list(CLASSES))
 
 
-def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> pd.DataFrame:
-    """Compute the rates at about `points` thresholds, spread evenly along the ROC curve; FAKE is the positive class.
+def sweep(table: pd.DataFrame) -> pd.DataFrame:
+    """Compute the rates at about `MAX_POINTS` thresholds, spread evenly along the ROC curve; FAKE is positive.
 
     Returns:
         Float64 columns `thresholds`, ascending (an image is called REAL when p(REAL) is above); `true_positive_rate`,
@@ -84,7 +84,7 @@ def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> pd.DataFrame:
     real = np.sort(p_real[is_real])
     if not len(fake) or not len(real):
         raise ValueError("a threshold curve needs both classes and these rows hold one")
-    shares = np.linspace(0, 1, points // 2)
+    shares = np.linspace(0, 1, MAX_POINTS // 2)
     thresholds = np.unique(np.concatenate([[0.0], np.quantile(fake, shares), np.quantile(real, shares), [1.0]]))
     # below the threshold 0 nothing is called FAKE, where many probabilities are exactly 0 too
     hits = np.r_[0, np.searchsorted(fake, thresholds, side="right")]
@@ -100,9 +100,9 @@ def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> pd.DataFrame:
     )
 
 
-def confidence_of(p_real: Floats) -> Float32:
-    """Return float32 (N,), the probability given to each verdict, 0.5 to 1."""
-    return np.asarray(np.maximum(p_real, 1 - p_real), np.float32)
+def confidence_of(p_real: Floats) -> Floats:
+    """Return the probability given to each verdict, 0.5 to 1, of the shape and type of `p_real`."""
+    return np.maximum(p_real, 1 - p_real)
 
 
 def is_right(table: pd.DataFrame) -> Mask:
@@ -110,55 +110,29 @@ def is_right(table: pd.DataFrame) -> Mask:
     return np.asarray((table["label"] == "REAL") == (table["predicted"] == "REAL"))
 
 
-def _bins_of(confidence: Floats, bins: int) -> Positions:
-    """Assign each confidence, 0.5 to 1, to one of equally wide bins: intp (N,)."""
-    return np.minimum(((confidence - HALF) * 2 * bins).astype(np.intp), bins - 1)
-
-
-def expected_calibration_error(p_real: Floats, right: Mask) -> float:
-    """Average the gap between confidence and accuracy over equal-width bins of confidence.
-
-    The sum over 15 bins b of n_b / N * abs(accuracy_b - confidence_b) (Guo et al. 2017,
-    https://arxiv.org/abs/1706.04599).
-
-    Args:
-        p_real: (N,) probabilities of REAL.
-        right: bool (N,), whether each verdict is right.
-
-    Returns:
-        0..1, each bin weighted by its share of the images.
-
-    Example:
-        >>> round(expected_calibration_error(np.array([0.9, 0.9, 0.1, 0.9]), np.array([True, True, True, False])), 3)
-        0.15
-    """
-    confidence = np.maximum(np.asarray(p_real, np.float64), 1 - np.asarray(p_real, np.float64))
-    gap = np.bincount(_bins_of(confidence, ECE_BINS), confidence - right, minlength=ECE_BINS)
-    return float(np.abs(gap).sum() / len(confidence))
-
-
 def confidence_histogram(table: pd.DataFrame) -> pd.DataFrame:
     """Count right and wrong verdicts by confidence: columns `low`, `high` (0.5 to 1), `right`, `wrong`."""
     right = is_right(table)
+    confidence = confidence_of(table["p_real"].to_numpy())
     edges = np.linspace(HALF, 1, HISTOGRAM_BINS + 1)
-    index = _bins_of(confidence_of(table["p_real"].to_numpy()), HISTOGRAM_BINS)
-    right_counts = np.bincount(index[right], minlength=HISTOGRAM_BINS)
-    wrong_counts = np.bincount(index[~right], minlength=HISTOGRAM_BINS)
-    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "right": right_counts, "wrong": wrong_counts})
+    bins = pd.DataFrame({"low": edges[:-1], "high": edges[1:]})
+    return bins.assign(
+        right=np.histogram(confidence[right], edges)[0],
+        wrong=np.histogram(confidence[~right], edges)[0],
+    )
 
 
-def calibration(table: pd.DataFrame) -> pd.DataFrame:
-    """Compute the accuracy of verdicts by confidence; bins without an image are left out.
+def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
+    """Compute the accuracy of verdicts by confidence, in equally wide bins; those without an image are left out.
 
     Returns:
         Columns `confidence` (mean of the bin), `accuracy`, `low`, `high` (its 95% interval), all 0 to 1, and `images`.
     """
-    confidence = confidence_of(table["p_real"].to_numpy()).astype(np.float64)
-    right = is_right(table)
-    index = _bins_of(confidence, CURVE_BINS)
+    confidence = confidence_of(table["p_real"].to_numpy(np.float64))
+    index = np.minimum(((confidence - HALF) * 2 * bins).astype(np.intp), bins - 1)
     index = np.unique(index, return_inverse=True)[1]
     images = np.bincount(index)
-    hits = np.bincount(index, right).astype(int)
+    hits = np.bincount(index, is_right(table)).astype(int)
     low, high = wilson_interval(hits, images)
     means = np.bincount(index, confidence) / images
     return pd.DataFrame({"confidence": means, "accuracy": hits / images, "low": low, "high": high, "images": images})
@@ -176,8 +150,8 @@ def largest(groups: pd.DataFrame, most: int = MOST_GROUPS) -> pd.DataFrame:
 
     Ties are broken by name; breaking them by rate would favour groups that are worst by chance.
     """
-    kept = groups.assign(text=groups["value"].astype(str)).sort_values(["images", "text"], ascending=[False, True])
-    return groups.loc[sorted(kept.index[:most])].reset_index(drop=True)
+    by_name = groups.sort_values("value", key=lambda values: values.astype(str))
+    return by_name.nlargest(most, "images").sort_index(ignore_index=True)
 
 
 def error_by(table: pd.DataFrame, column: str, *, threshold: float = HALF) -> pd.DataFrame:
@@ -233,6 +207,9 @@ def derived_of(predictions: pd.DataFrame) -> dict[str, Any]:
 def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
     """Compute accuracy, per-class precision/recall/f1/support, confusion [true][predicted], auroc and ece.
 
+    The last, the expected calibration error, is the sum over 15 bins b of n_b / N * abs(accuracy_b - confidence_b)
+    (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+
     If all rows have one label there is no accuracy, and auroc is None; rows without labels give only {"images": N}.
     """
     confusion = confusion_at(predictions)
@@ -241,11 +218,13 @@ def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
         return result
     if confusion.any(axis=1).all():
         result["accuracy"] = float(np.trace(confusion) / len(predictions))
+    bins = calibration(predictions, bins=ECE_BINS)
+    gaps = (bins["accuracy"] - bins["confidence"]).abs()
     return result | {
         "per_class": class_scores(confusion).assign(support=confusion.sum(axis=1)).to_dict("index"),
         "confusion": confusion.tolist(),
         "auroc": area_under_roc((predictions["label"] == "REAL").to_numpy(bool), predictions["margin"].to_numpy()),
-        "ece": expected_calibration_error(predictions["p_real"].to_numpy(), is_right(predictions)),
+        "ece": float((gaps * bins["images"]).sum() / len(predictions)),
     }
 
 

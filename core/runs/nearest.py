@@ -39,8 +39,8 @@ def find_nearest(
     base: Array,
     k: int,
     *,
-    query_codes: Integers | None = None,
-    base_codes: Integers | None = None,
+    query_codes: Integers,
+    base_codes: Integers,
 ) -> Nearest:
     """Find the `k` nearest rows of `base` for each query, by cosine distance.
 
@@ -69,8 +69,7 @@ def find_nearest(
             part = slice(start, start + QUERIES)
             # rounding may give values slightly below zero
             near = np.maximum(1 - unit_rows(queries[part]) @ units, 0)
-            if query_codes is not None and base_codes is not None:
-                near[query_codes[part][:, None] == base_codes[begin : begin + block]] = np.inf
+            near[query_codes[part][:, None] == base_codes[begin : begin + block]] = np.inf
             # merge only for queries with a nearer row in this block
             touched = np.flatnonzero((near < distances[part, -1:]).any(axis=1))
             if len(touched):

@@ -49,7 +49,7 @@ def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 class Extent(NamedTuple):
-    """The minimum and maximum of a column's finite values, NaN without any, and whether all are whole numbers."""
+    """The minimum and maximum of a column's finite values, NaN without any, and whether all of them are whole."""
 
     low: float
     high: float
@@ -60,37 +60,34 @@ def extents_of(table: pd.DataFrame) -> dict[str, Extent]:
     """Compute the extent of the finite values of each column that is filtered by a range."""
     extents = {}
     for name in range_columns(table):
-        values = table[name].to_numpy()
+        values = table[name]
         values = values[np.isfinite(values)]
-        extents[name] = Extent(math.nan, math.nan, whole=False)
-        if len(values):
-            extents[name] = Extent(float(values.min()), float(values.max()), bool((values % 1 == 0).all()))
+        extents[name] = Extent(float(values.min()), float(values.max()), bool((values % 1 == 0).all()))
     return extents
 
 
-def find_rows(
-    table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset(), but: Sequence[str] = ()
-) -> Positions:
+def find_rows(table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset()) -> Positions:
     """Find the rows that fit a filter, in its order, on all pages.
 
     Args:
         table: from `browse_table`.
         wanted: the filter.
         tagged: ids with the tag `wanted.tag`.
-        but: columns whose choices are ignored.
 
     Returns:
         Positions, each once.
     """
     judged = at_threshold(table, wanted.threshold)
-    positions = np.flatnonzero(_mask(judged, wanted, tagged, but))
+    positions = np.flatnonzero(_mask(judged, wanted, tagged))
     return positions[_order(judged.iloc[positions], wanted.sort)]
 
 
 def cells(table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset()) -> Int64:
     """Count the int64 (2, 2) confusion matrix [label][predicted], FAKE first, without a filter's `DECIDED` choices."""
     judged = at_threshold(table, wanted.threshold)
-    return confusion_at(judged[_mask(judged, wanted, tagged, DECIDED)])
+    for column in DECIDED:
+        wanted = wanted.choosing(column, ())
+    return confusion_at(judged[_mask(judged, wanted, tagged)])
 
 
 def count_choices(
@@ -98,7 +95,8 @@ def count_choices(
 ) -> dict[str, int]:
     """Count the rows of each value that a column can be filtered by, among those that all other filters find."""
     judged = at_threshold(table, wanted.threshold)
-    counts = judged.loc[_mask(judged, wanted, tagged, (column,)), column].value_counts()
+    others = wanted.choosing(column, ())
+    counts = judged.loc[_mask(judged, others, tagged), column].value_counts()
     names = choices_of(table, column)
     return {name: int(counts.get(value, 0)) for name, value in zip(names, _values(table, column, names), strict=True)}
 
@@ -110,11 +108,10 @@ def _values(table: pd.DataFrame, column: str, names: Sequence[str]) -> list[Any]
     return list(names)
 
 
-def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequence[str]) -> Mask:
+def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str]) -> Mask:
     keep = np.ones(len(table), bool)
     for column, names in wanted.choices:
-        if column not in but:
-            keep &= table[column].isin(_values(table, column, names)).to_numpy()
+        keep &= table[column].isin(_values(table, column, names)).to_numpy()
     for column, low, high in wanted.ranges:
         # a missing value fits no range
         keep &= table[column].between(low, high).to_numpy()
@@ -167,24 +164,21 @@ class RowLocation(NamedTuple):
 
     Attributes:
         number: counted from 1; None where the filter does not find it.
-        of: number of rows that the filter finds.
         before, after: positions of its neighbours, None at the ends.
     """
 
-    number: int | None
-    of: int
+    number: int | None = None
     before: int | None = None
     after: int | None = None
 
 
 def location_of(positions: Positions, row: int) -> RowLocation:
     """Find the location of the row at position `row` among the positions that a filter finds, in its order."""
-    order = positions.tolist()
+    order = [None, *positions.tolist(), None]
     if row not in order:
-        return RowLocation(None, len(order))
+        return RowLocation()
     at = order.index(row)
-    beside = [None, *order, None]
-    return RowLocation(at + 1, len(order), beside[at], beside[at + 2])
+    return RowLocation(at, order[at - 1], order[at + 1])
 
 
 def evenly(rows: Positions, most: int) -> Positions:

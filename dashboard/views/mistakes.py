@@ -241,7 +241,7 @@ def draw_step(label: str, step: int, to: int | None, keys: str) -> None:
 
 def draw_filmstrip(id_: str) -> None:
     """Draw the way back to the grid, the steps through what the filter finds, and those images."""
-    at = f"{location.number:,} of {location.of:,}" if location.number else f"not among the {location.of:,} found"
+    at = f"{location.number:,} of {len(positions):,}" if location.number else f"not among the {len(positions):,} found"
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button(
             f"All {len(positions):,}", icon=":material/grid_view:", key="case.close",

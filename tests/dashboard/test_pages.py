@@ -16,7 +16,7 @@ from core.explainers.settings import describe
 from core.findings.numbers import plus
 from core.images.image_set import fingerprint_of
 from core.images.labels import LABELS, REAL
-from core.runs.filter import ALIASES, RESERVED, Filter
+from core.runs.filter import ALIASES, DEFAULTS, Filter
 from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.runs.summary import warnings_of
@@ -84,7 +84,7 @@ def test_opens(open_page, page, run):
 def test_nonsense_in_any_parameter_is_the_default_view(open_page, home, run, page):
     names = re.findall(r'\bSetting\(\s*"(\w+)"', "".join(map(Path.read_text, (ROOT / "dashboard").rglob("*.py"))))
     names += [f"{method.name}.{setting.name}" for method in explainers() for setting in describe(method.settings)]
-    names = sorted({*names, *RESERVED, *(ALIASES.get(name, name) for name in browse_table(run).columns)})
+    names = sorted({*names, *DEFAULTS, *(ALIASES.get(name, name) for name in browse_table(run).columns)})
     for first, odd in enumerate(ODD):
         app = open_page(page, **{name: (odd, *ODD)[(first + number) % 3] for number, name in enumerate(names)})
         assert not app.error
