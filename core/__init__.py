@@ -17,7 +17,7 @@ NAMES = {
     "open_run": "core.runs.run:open_run",
     "run_study": "core.studies.runner:run_study",
     "read_study": "core.studies.store:read_study",
-    "FindingTable": "core.findings.bars:FindingTable",
+    "FindingTable": "core.findings.table:FindingTable",
 }
 
 

@@ -8,7 +8,7 @@ https://doi.org/10.1198/000313006X152649).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -50,7 +50,7 @@ class Answer:
     """
 
     word: Word
-    on: tuple[str, ...] = field(default=())
+    on: tuple[str, ...] = ()
 
     @property
     def mark(self) -> str:
@@ -68,10 +68,10 @@ def answer_of(finding: Finding) -> Answer:
     tried = [contrast for contrast in finding.contrasts if contrast.difference is not None]
     if finding.difference is None:
         return Answer("no control")
-    rulings = [ruling_of(finding, contrast) for contrast in tried]
-    if set(rulings) == {"yes"}:
+    rulings = {ruling_of(finding, contrast) for contrast in tried}
+    if rulings == {"yes"}:
         return Answer("yes")
-    if set(rulings) == {"no"}:
+    if rulings == {"no"}:
         return Answer("no")
     if any(_contradict(finding, *pair) for pair in combinations(tried, 2)):
         return Answer("depends", _contradicting_kinds(finding, tried))
@@ -108,7 +108,7 @@ def certain_side(measure: Measure) -> int:
 
 def with_noise(finding: Finding, noise: float) -> Finding:
     """Widen the differences of margins by the detector's noise, so that no smaller effect is claimed."""
-    if not noise or finding.about.unit != "margins":
+    if finding.unit != "margins":
         return finding
     wider = []
     for contrast in finding.contrasts:
@@ -128,7 +128,7 @@ def with_least(finding: Finding, median_margin: float) -> Finding:
     """
     if finding.least:
         return finding
-    return replace(finding, least=LEAST_EFFECTS.get(finding.about.unit, LEAST_MARGIN_PART * median_margin))
+    return replace(finding, least=LEAST_EFFECTS.get(finding.unit, LEAST_MARGIN_PART * median_margin))
 
 
 def _contradict(finding: Finding, first: Contrast, second: Contrast) -> bool:

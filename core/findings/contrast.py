@@ -29,50 +29,46 @@ SCALES = {
 Side = Literal["above", "below"]
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """The measured quantity.
-
-    Attributes:
-        label: the term, for a heading or a table's cell.
-        unit: how a value is written; shares and AUROCs are 0 to 1.
-    """
-
-    label: str
-    unit: Unit
-
-
-QUANTITIES = {
-    "flip_rate": Quantity("verdicts flipped", "share"),
-    "faithfulness": Quantity("faithfulness", "margins"),
-    "margin_effect": Quantity("effect on the margin", "margins"),
-    "rank_correlation": Quantity("rank correlation", "correlation"),
-    "beyond_chance": Quantity("images that agree beyond chance", "share"),
-    "residual_correlation": Quantity("rank correlation after randomisation", "correlation"),
-    "reversed_signs": Quantity("certain signs contradicted", "share"),
-    "held_signs": Quantity("certain signs confirmed", "share"),
-    "one_colour": Quantity("one-colour maps", "share"),
-    "cue_auroc": Quantity("AUROC of a cue alone", "auroc"),
-    "matched_auroc": Quantity("AUROC of the detector on matched images", "auroc"),
-    "ring_auroc": Quantity("AUROC of a ring's power", "auroc"),
-    "part_auroc": Quantity("AUROC of a map's cells for the FAKE part", "auroc"),
-    "called_real": Quantity("called REAL", "share"),
-    "called_fake": Quantity("called FAKE", "share"),
-    "filter_dependent": Quantity("verdicts that depend on the filter", "share"),
-    "confidence": Quantity("mean confidence", "share"),
-    "label_agreement": Quantity("nearest images of the same class", "share"),
-    "grey_share": Quantity("images that are wholly grey", "share"),
-    "error_rate": Quantity("error rate", "share"),
-    "accuracy": Quantity("accuracy", "share"),
-    "recall": Quantity("recall", "share"),
-    "auroc": Quantity("AUROC", "auroc"),
-    "cue_accuracy": Quantity("accuracy from a cue alone", "share"),
-    "both_wrong": Quantity("images that both get wrong", "share"),
-    "overconfidence": Quantity("mean confidence less accuracy", "share"),
-    "silhouette": Quantity("mean silhouette", "silhouette"),
-    "copies": Quantity("copies", "share"),
-    "file_kind": Quantity("files of this kind", "share"),
+# unit -> quantity -> its term, for a heading or a table's cell; shares and AUROCs are 0 to 1
+QUANTITIES: Mapping[Unit, Mapping[str, str]] = {
+    "share": {
+        "flip_rate": "verdicts flipped",
+        "beyond_chance": "images that agree beyond chance",
+        "reversed_signs": "certain signs contradicted",
+        "held_signs": "certain signs confirmed",
+        "one_colour": "one-colour maps",
+        "called_real": "called REAL",
+        "called_fake": "called FAKE",
+        "filter_dependent": "verdicts that depend on the filter",
+        "confidence": "mean confidence",
+        "label_agreement": "nearest images of the same class",
+        "grey_share": "images that are wholly grey",
+        "error_rate": "error rate",
+        "accuracy": "accuracy",
+        "recall": "recall",
+        "cue_accuracy": "accuracy from a cue alone",
+        "both_wrong": "images that both get wrong",
+        "overconfidence": "mean confidence less accuracy",
+        "copies": "copies",
+        "file_kind": "files of this kind",
+    },
+    "margins": {"faithfulness": "faithfulness", "margin_effect": "effect on the margin"},
+    "correlation": {
+        "rank_correlation": "rank correlation",
+        "residual_correlation": "rank correlation after randomisation",
+    },
+    "auroc": {
+        "cue_auroc": "AUROC of a cue alone",
+        "matched_auroc": "AUROC of the detector on matched images",
+        "ring_auroc": "AUROC of a ring's power",
+        "part_auroc": "AUROC of a map's cells for the FAKE part",
+        "auroc": "AUROC",
+    },
+    "silhouette": {"silhouette": "mean silhouette"},
 }
+UNITS: dict[str, Unit] = {}
+for _unit, _terms in QUANTITIES.items():
+    UNITS |= dict.fromkeys(_terms, _unit)
 # null in JSON, which knows no NaN
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
@@ -101,16 +97,10 @@ class Measure:
 
     def __eq__(self, other: object) -> bool:
         """Compare all fields; an unknown number equals an unknown one."""
-        if not isinstance(other, Measure):
-            return NotImplemented
-        return self._key() == other._key()
+        return isinstance(other, Measure) and plain_json(self) == plain_json(other)
 
     def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple[float | int | None, ...]:
-        numbers = (self.value, self.low, self.high)
-        return (*(None if math.isnan(number) else number for number in numbers), self.n, self.sources)
+        return hash((self.n, self.sources))
 
     @property
     def has_few_sources(self) -> bool:
@@ -130,13 +120,6 @@ class Measure:
     def as_columns(self) -> dict[str, float | int]:
         """Return `value`, `low`, `high` and `n` for a row of a table."""
         return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
-
-    @property
-    def or_exact(self) -> "Measure":
-        """The same, taken as exact where it has no interval."""
-        if self.has_interval or self.has_few_sources:
-            return self
-        return Measure(self.value, self.value, self.value, self.n)
 
 
 UNKNOWN = Measure(math.nan)
@@ -186,7 +169,7 @@ class Finding:
     Attributes:
         key: a short name, unique within the study.
         question: at most 15 words, worded so that "yes" is the claim.
-        quantity: a key of `QUANTITIES`.
+        quantity: one of `QUANTITIES`.
         contrasts: the main one first, beside its strongest control; the others are the choices that were tried.
         yes: the side of the control on which the effect must lie for the answer yes.
         least: the least difference that matters, in the quantity's unit, above 0; 0 until the study is concluded, which
@@ -211,9 +194,9 @@ class Finding:
     study: str = ""
 
     @property
-    def about(self) -> Quantity:
-        """The measured quantity."""
-        return QUANTITIES[self.quantity]
+    def unit(self) -> Unit:
+        """The unit of the measured quantity."""
+        return UNITS[self.quantity]
 
     @property
     def main(self) -> Contrast:
@@ -262,7 +245,7 @@ def read_findings(rows: Sequence[Record]) -> list[Finding]:
         ValueError: the values are something else.
     """
     findings = _FINDINGS.validate_python(rows)
-    unknown = {finding.quantity for finding in findings} - QUANTITIES.keys()
+    unknown = {finding.quantity for finding in findings} - UNITS.keys()
     if unknown:
         raise ValueError(f"no quantity is called {', '.join(sorted(unknown))}")
     if not all(finding.contrasts for finding in findings):

@@ -15,25 +15,6 @@ NORMAL = NormalDist().inv_cdf(0.975)
 FEWEST = 4
 
 
-def difference_of_intervals(first: Measure, second: Measure) -> Measure:
-    """Measure the difference of two independent numbers from their intervals.
-
-    With the ends l1, u1 and l2, u2 of the numbers x1 and x2, the lower end is
-    x1 - x2 - sqrt((x1 - l1)^2 + (u2 - x2)^2), and the upper one accordingly
-    (Zou and Donner 2008, https://doi.org/10.1002/sim.3095). Of numbers that are positively correlated, such as shares
-    of the same images, the interval is wider than need be.
-
-    Example:
-        >>> difference = difference_of_intervals(Measure(0.5, 0.4, 0.6, 100), Measure(0.2, 0.1, 0.3, 100))
-        >>> round(difference.low, 3), round(difference.high, 3), difference.n
-        (0.159, 0.441, 200)
-    """
-    value = first.value - second.value
-    below = np.hypot(first.value - first.low, second.high - second.value)
-    above = np.hypot(first.high - first.value, second.value - second.low)
-    return Measure(value, value - float(below), value + float(above), first.n + second.n)
-
-
 def effective_size(weights: Floats) -> float:
     """Count the rows of equal weight that say as much as these: (sum w)^2 / sum w^2.
 
@@ -65,12 +46,7 @@ def weighted_share(hits: Mask, weights: Floats | None = None, *, confidence: flo
         return Measure(np.nan, 0.0, 1.0, 0)
     row_weights = _weights(weights, len(hits))
     share = float(np.average(np.asarray(hits, bool), weights=row_weights))
-    unrounded = share
-    if np.all(hits):
-        # rounding must not keep a share of 1 from reaching the end
-        unrounded = 1.0
-    interval = _wilson(unrounded, effective_size(row_weights), confidence=confidence)
-    return replace(interval, value=share, n=len(hits))
+    return replace(_wilson(share, effective_size(row_weights), confidence), n=len(hits))
 
 
 def weighted_mean(
@@ -167,8 +143,8 @@ def _ends_of_few(leads: Floats, weights: Floats, confidence: float) -> tuple[flo
         return np.inf, -np.inf
     # leads are usually 1 or -1
     scale = float(np.abs(leads).max())
-    most_ups = _wilson(ups / size, size, confidence=confidence).high
-    most_downs = _wilson(downs / size, size, confidence=confidence).high
+    most_ups = _wilson(ups / size, size, confidence).high
+    most_downs = _wilson(downs / size, size, confidence).high
     return -scale * most_downs, scale * most_ups
 
 
@@ -191,7 +167,6 @@ def weighted_ratio(
     weights: Floats | None = None,
     *,
     less: tuple[Floats, Floats] | None = None,
-    confidence: float = 0.95,
 ) -> Measure:
     """Measure a ratio of sums over images with several trials each; its interval treats images, not trials, as drawn.
 
@@ -202,7 +177,6 @@ def weighted_ratio(
         hits, trials: (N,), of each image; images without a trial are left out.
         weights: (N,) above 0, how many images each row stands for; all alike when None.
         less: hits and trials of a second ratio on the same images, subtracted from the first with a paired interval.
-        confidence: between 0 and 1.
 
     Example:
         >>> ratio = weighted_ratio(np.array([1.0, 2.0, 3.0]), np.array([4.0, 4.0, 4.0]))
@@ -220,7 +194,7 @@ def weighted_ratio(
         has_trial |= other_has_trial
     if images < 2 or not np.isfinite(value):
         return Measure(value, np.nan, np.nan, images)
-    half = _half_width(pulls[has_trial], row_weights[has_trial], confidence)
+    half = _half_width(pulls[has_trial], row_weights[has_trial])
     low = value - half
     high = value + half
     size = effective_size(row_weights[has_trial])
@@ -229,15 +203,15 @@ def weighted_ratio(
         high = min(high, 1.0)
         if value * size < 1 or (1 - value) * size < 1:
             # the variance of what nearly always happens, or of one light image, says nothing
-            ends = _wilson(value, size, confidence=confidence)
+            ends = _wilson(value, size)
             low = min(low, ends.low)
             high = max(high, ends.high)
     elif value == 1:
-        low = _end_of_unanimous(size, confidence)
+        low = _end_of_unanimous(size)
         high = 1.0
     elif value == -1:
         low = -1.0
-        high = -_end_of_unanimous(size, confidence)
+        high = -_end_of_unanimous(size)
     return Measure(value, low, high, images)
 
 
@@ -268,7 +242,7 @@ def clustered_share(hits: Mask, clusters: Integers) -> Measure:
         return Measure(share, 0.0, 1.0, images)
     size: float = len(distinct)
     if 0 < share < 1:
-        half = _half_width(np.bincount(codes, (hits - share) / images), np.ones(len(distinct)), 0.95)
+        half = _half_width(np.bincount(codes, (hits - share) / images), np.ones(len(distinct)))
         variance = share * (1 - share)
         size = images
         if half > 0:
@@ -289,16 +263,13 @@ def _finite(values: Floats, weights: Floats | None) -> tuple[Float64, Float64, M
     return numbers[is_finite], _weights(weights, len(numbers))[is_finite], is_finite
 
 
-def _wilson(share: float, size: float, *, confidence: float = 0.95) -> Measure:
+def _wilson(share: float, size: float, confidence: float = 0.95) -> Measure:
     """Return Wilson's interval of a share of an effective number of images."""
-    successes = size
-    if share != 1:
-        successes = min(share * size, size)
-    low, high = wilson_interval(successes, size, confidence=confidence)  # type: ignore[arg-type]
+    low, high = wilson_interval(min(share * size, size), size, confidence=confidence)  # type: ignore[arg-type]
     return Measure(share, float(low), float(high))
 
 
-def _end_of_unanimous(size: float, confidence: float) -> float:
+def _end_of_unanimous(size: float, confidence: float = 0.95) -> float:
     """The end nearer 0 of an interval for a difference that is 1 on all images: the inversion of McNemar's exact test.
 
     Clopper and Pearson's limit of the share (1 + lead) / 2 (1934, https://doi.org/10.1093/biomet/26.4.404).
@@ -339,7 +310,7 @@ def degrees_of_freedom(pulls: Array, weights: Floats) -> float:
     return float(variances.sum() ** 2 / (variances**2 / np.maximum(sizes - 1, 1)).sum())
 
 
-def _half_width(pulls: Array, weights: Floats, confidence: float) -> float:
+def _half_width(pulls: Array, weights: Floats, confidence: float = 0.95) -> float:
     """Compute half the interval of a mean from the contributions of its independent parts; NaN for one part."""
     count = len(pulls)
     if count == 1:

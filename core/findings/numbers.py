@@ -49,8 +49,10 @@ def format_measure(measure: Measure, unit: Unit) -> str:
     """Write a measure with its interval in its unit: "4.6% (4.1 to 5.2%)", "−0.40 (−0.47 to −0.33)"; "" if unknown."""
     if not measure.known:
         return ""
+    if unit == "auroc":
+        return _with_interval(measure, partial(signed, digits=3))
     if unit != "share":
-        return _with_interval(measure, _writer(unit))
+        return _with_interval(measure, signed)
     digits = 1
     if measure.high - measure.low >= WIDE:
         digits = 0
@@ -64,23 +66,14 @@ def format_value(measure: Measure, unit: Unit) -> str:
 
 def format_difference(measure: Measure, unit: Unit) -> str:
     """Write a difference with its interval, shares in percentage points: "+3.1 points (1.8 to 4.4)"; "" if unknown."""
-    if not measure.known:
-        return ""
-    if unit != "share":
-        return _with_interval(measure, _writer(unit))
+    if unit != "share" or not measure.known:
+        return format_measure(measure, unit)
     points = Measure(100 * measure.value, 100 * measure.low, 100 * measure.high)
     sign = ""
     if round(points.value, 1) > 0:
         sign = "+"
     value, bracket, interval = _with_interval(points, partial(signed, digits=1)).partition(" (")
     return f"{sign}{value} points{bracket}{interval}"
-
-
-def _writer(unit: Unit) -> Callable[[float], str]:
-    """Return what writes a number that is no share."""
-    if unit == "auroc":
-        return partial(signed, digits=3)
-    return signed
 
 
 def _with_interval(measure: Measure, write: Callable[[float], str], unit: str = "") -> str:

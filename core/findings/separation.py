@@ -43,7 +43,7 @@ def auroc(scores: Array, is_real: Mask) -> Measure:
     """
     if is_real.all() or not is_real.any():
         return UNKNOWN
-    placements = _placements(np.asarray(scores, np.float64), is_real)
+    placements = _placements(scores, is_real)
     return _estimate(float(placements[0].mean()), _variance(placements), min(map(len, placements)), len(is_real))
 
 
@@ -56,16 +56,17 @@ def _estimate(value: float, variance: float, smaller: int, images: int) -> Measu
     return Measure(value, float(low), float(high), images)
 
 
-def _placements(scores: Floats, is_real: Mask) -> list[Float64]:
+def _placements(scores: Array, is_real: Mask) -> list[Float64]:
     """Compute for each REAL image the share of FAKE ones that it is above, and for each FAKE one that of REAL above it.
 
     Ties count half.
     """
     placements = []
-    for own, others, sign in ((is_real, ~is_real, 1), (~is_real, is_real, -1)):
-        ordered = np.sort(sign * scores[others])
-        below = np.searchsorted(ordered, sign * scores[own], side="left")
-        up_to = np.searchsorted(ordered, sign * scores[own], side="right")
+    numbers = np.asarray(scores, np.float64)
+    for own, signed in ((is_real, numbers), (~is_real, -numbers)):
+        ordered = np.sort(signed[~own])
+        below = np.searchsorted(ordered, signed[own], side="left")
+        up_to = np.searchsorted(ordered, signed[own], side="right")
         placements.append((below + up_to) / 2 / len(ordered))
     return placements
 
@@ -81,11 +82,7 @@ def _variance(placements: Sequence[Float64]) -> float:
     return float(variance)
 
 
-def difference_of_aurocs(
-    first: Floats,
-    second: Floats,
-    is_real: Mask,
-) -> Measure:
+def difference_of_aurocs(first: Floats, second: Floats, is_real: Mask) -> Measure:
     """Estimate the first score's AUROC less the second's on the same images.
 
     As for `auroc`, from the differences of the placements (DeLong et al. 1988, https://doi.org/10.2307/2531595).
@@ -218,13 +215,11 @@ def within_strata(margins: Array, is_real: Mask, strata: Positions) -> Measure:
     rows = []
     for number in np.unique(strata):
         chosen = strata == number
-        real = int(is_real[chosen].sum())
-        fake = int(chosen.sum()) - real
-        smaller = min(real, fake)
-        if smaller >= MIN_IN_STRATUM:
-            placements = _placements(np.asarray(margins[chosen], np.float64), is_real[chosen])
-            weight = real * fake / (real + fake)
-            rows.append((weight, placements[0].mean(), _variance(placements), smaller, real + fake))
+        counts = np.bincount(is_real[chosen], minlength=2)
+        if counts.min() >= MIN_IN_STRATUM:
+            placements = _placements(margins[chosen], is_real[chosen])
+            weight = counts.prod() / counts.sum()
+            rows.append((weight, placements[0].mean(), _variance(placements), counts.min(), counts.sum()))
     if not rows:
         return UNKNOWN
     weight, area, variance, smaller, images = np.array(rows).T

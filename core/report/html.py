@@ -10,8 +10,8 @@ from markupsafe import Markup, escape
 
 from core.arrays import Floats, Int64, Record
 from core.console import one_direction
-from core.findings.bars import FindingTable
 from core.findings.numbers import percent
+from core.findings.table import FindingTable
 from core.images.encoding import data_url
 from core.images.labels import CLASS_COLOURS, CLASSES
 from core.runs.metrics import largest

@@ -91,7 +91,7 @@ def _lines(*texts: str) -> str:
 
 def _numbers(finding: Finding, effect: str) -> list[str]:
     """List effect, control and difference of a finding with what they are of, and the number of images."""
-    unit = finding.about.unit
+    unit = finding.unit
     lines = [f"**{format_value(finding.measure, unit)}** {effect}"]
     if finding.control is not None and finding.difference is not None:
         needed = format_difference(Measure(finding.least), unit).removeprefix("+")

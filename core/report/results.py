@@ -12,7 +12,7 @@ from core.answers import comparison
 from core.arrays import Record
 from core.cues import cues
 from core.findings.answer import MEANINGS, Word, answer_of
-from core.findings.contrast import SCALES, Contrast, Finding, Unit, find
+from core.findings.contrast import QUANTITIES, SCALES, Contrast, Finding, Unit, find
 from core.findings.numbers import format_value
 from core.findings.table import contrast_rows, count_of, markdown
 from core.homes import SHIPPED
@@ -150,10 +150,10 @@ def _about_studies(studies: Studies) -> list[str]:
         if findings and study not in COUNTS:
             effects = {}
             for finding in next(iter(findings.values())):
-                label = finding.about.label
+                label = QUANTITIES[finding.unit][finding.quantity]
                 effects[label] = label
-                if finding.about.unit in SCALES:
-                    effects[label] += f" ({SCALES[finding.about.unit]})"
+                if finding.unit in SCALES:
+                    effects[label] += f" ({SCALES[finding.unit]})"
             text = f"Effects: {'; '.join(effects.values())}."
             parts += [f"## {find_study(study).title}", text, markdown(across(findings))]
     return parts
@@ -245,7 +245,7 @@ def _column_of(finding: Finding, *, by_class: bool) -> str:
 def _cell(finding: Finding, others: ByDetector) -> str:
     """Write a finding's effect against its control, its answer, and who contradicts it."""
     answer = answer_of(finding).word
-    text = f"{_against(finding.main, finding.about.unit)}: {answer}"
+    text = f"{_against(finding.main, finding.unit)}: {answer}"
     otherwise = _otherwise(finding.key, answer, others)
     if otherwise:
         return f"{text} ({otherwise})"
@@ -277,7 +277,7 @@ def trainings(studies: Studies) -> pd.DataFrame:
                 continue
             row = {"claim": finding.question, "detector": name}
             for number, contrast in enumerate((finding.main, *others), 1):
-                row[f"training {number}"] = _against(contrast, finding.about.unit)
+                row[f"training {number}"] = _against(contrast, finding.unit)
             rows.append(row | {"answer": str(answer_of(finding))})
     table = pd.DataFrame(rows).fillna("")
     if len(table):

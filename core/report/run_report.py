@@ -8,9 +8,9 @@ import pandas as pd
 
 from core.arrays import Record
 from core.detectors.identity import find_maker, identify_all
-from core.findings.bars import FindingTable
 from core.findings.contrast import Finding
 from core.findings.numbers import percent
+from core.findings.table import FindingTable
 from core.homes import homes
 from core.images.labels import CURVE
 from core.report.html import (

@@ -20,9 +20,9 @@ from core.detectors.identity import DetectorHandle
 from core.detectors.known import caution_of
 from core.detectors.manifest import OLD_SIDE
 from core.findings.answer import answer_of
-from core.findings.bars import FindingTable
 from core.findings.contrast import Contrast, Finding
 from core.findings.numbers import percent
+from core.findings.table import FindingTable
 from core.images.labels import CLASS_COLOURS, GREY
 from core.images.sources import remembered
 from core.storage.limits import ContractError

@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 
 from core.findings.contrast import Control, Measure, find, read_findings, to_json
-from core.findings.intervals import difference_of_intervals, weighted_lead, weighted_mean, weighted_share
-from core.findings.paired import compare_apart, compare_means, compare_shares, strongest_first
+from core.findings.intervals import weighted_lead, weighted_mean, weighted_share
+from core.findings.paired import (
+    compare_apart,
+    compare_means,
+    compare_shares,
+    difference_of_intervals,
+    strongest_first,
+)
 from tests.core.findings.planted import contrast, finding, measure
 
 

@@ -1,7 +1,5 @@
 """Intervals by the formulas of the books, with scipy and statsmodels, and by simulation."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,12 +7,12 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from core.findings.intervals import (
     clustered_share,
-    difference_of_intervals,
     weighted_lead,
     weighted_mean,
     weighted_ratio,
     weighted_share,
 )
+from core.findings.paired import difference_of_intervals
 from tests.core.findings.planted import numbers
 
 
@@ -22,7 +20,7 @@ def wilson(share, size, confidence=0.95):
     return proportion_confint(share * size, size, alpha=1 - confidence, method="wilson")
 
 
-def clopper(size, confidence):
+def clopper(size, confidence=0.95):
     """The lower end of a difference that is 1 on all images: Clopper and Pearson's, of as many successes as trials."""
     return float(2 * stats.beta.ppf((1 - confidence) / 2, size, 1) - 1)
 
@@ -100,7 +98,7 @@ def test_of_nothing_nothing_is_known():
     for found in (weighted_share(nothing > 0), clustered_share(nothing > 0, nothing.astype(int))):
         close(found, np.nan, 0, 1, 0)
     # intervals are of 95% unless another confidence is asked for
-    for function in (weighted_share, weighted_mean, weighted_lead, partial(weighted_ratio, trials=np.ones(9))):
+    for function in (weighted_share, weighted_mean, weighted_lead):
         assert function(np.arange(9) < 5) == function(np.arange(9) < 5, confidence=0.95)
 
 
@@ -173,7 +171,7 @@ def test_a_lead_has_students_interval_unless_few_or_light_images_decide_it(seed)
 
 @every_draw
 def test_a_ratio_of_sums_treats_images_as_drawn_and_not_their_trials(seed):
-    generator, n, weights, confidence = drawn(seed)
+    generator, n, weights, _ = drawn(seed)
     w = np.ones(n) if weights is None else weights
 
     def parts(hits, trials):
@@ -188,27 +186,27 @@ def test_a_ratio_of_sums_treats_images_as_drawn_and_not_their_trials(seed):
     tried = trials > 0
     for hits in (mixed, certain, trials, 0 * trials, np.where(np.arange(n) == 0, 5.0, 0.0)):
         value, own = parts(hits, trials)
-        half = half_width(own[tried], w[tried], confidence)
+        half = half_width(own[tried], w[tried])
         size = size_of(w[tried])
         low = max(value - half, 0)
         high = min(value + half, 1)
         if min(value, 1 - value) * size < 1:
-            ends = wilson(value, size, confidence)
+            ends = wilson(value, size)
             low = min(low, ends[0])
             high = max(high, ends[1])
-        found = weighted_ratio(hits, trials, weights, confidence=confidence)
+        found = weighted_ratio(hits, trials, weights)
         close(found, value, *((low, high) if tried.sum() > 1 else (np.nan, np.nan)), tried.sum())
     other = generator.integers(0, 3, n).astype(float)
     other[0], both = 1, tried | (other > 0)
     for hits, others in ((mixed, other), (certain, 0 * other), (trials, 0 * other), (0 * trials, other)):
         (value, own), (less, theirs) = parts(hits, trials), parts(others, other)
-        half = half_width((own - theirs)[both], w[both], confidence)
+        half = half_width((own - theirs)[both], w[both])
         low = value - less - half
         high = value - less + half
-        end = clopper(size_of(w[both]), confidence)
+        end = clopper(size_of(w[both]))
         low, high = {1: (end, 1), -1: (-1, -end)}.get(value - less, (low, high))
         images = min(tried.sum(), (other > 0).sum())
-        found = weighted_ratio(hits, trials, weights, less=(others, other), confidence=confidence)
+        found = weighted_ratio(hits, trials, weights, less=(others, other))
         close(found, value - less, *((low, high) if images > 1 else (np.nan, np.nan)), images)
 
 

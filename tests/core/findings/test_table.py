@@ -1,16 +1,16 @@
 """Findings as tables, and how numbers are written."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from core.findings.answer import MARKS
-from core.findings.bars import FindingTable
 from core.findings.contrast import Control, Measure
 from core.findings.numbers import format_difference, format_measure, percent, plus, signed, unbroken_percent
 from core.findings.paired import compare_apart
-from core.findings.table import choices_text, findings_markdown, findings_text
+from core.findings.table import FindingTable, findings_markdown, findings_text
 from tests.core.findings.planted import contrast, finding, measure
 
 
@@ -30,9 +30,10 @@ def test_tables_hold_the_numbers_and_their_texts():
     assert list(table) == columns
     assert table.to_numpy().tolist() == rows
     assert list(findings_text([])) == columns
-    table = choices_text(made)
-    assert list(table) == ["Choice", "Value", *columns[3:]]
-    assert table.to_numpy().tolist() == [
+    page = FindingTable([made]).__html__()
+    assert re.findall("<th>(.*?)</th>", page) == ["Choice", "Value", *columns[3:]]
+    cells = [re.findall("<td>(.*?)</td>", row) for row in page.split("<tr>")[2:]]
+    assert cells == [
         ["fill", "blur", *values, "yes"],
         ["seam", "mean|x", values[0], "80% (75 to 85%), chance", "−30.0 points (−35.0 to −25.0)", "100", "no"],
         ["seam", "hard", "50.0%", "", "", "100 from 2 sources", ""],
