@@ -104,7 +104,7 @@ def main(options: argparse.Namespace) -> None:
 
 def _list(*, as_json: bool) -> None:
     """Print the names and questions of all studies."""
-    from core.studies.registry import STUDIES, find_study
+    from core.studies.study import STUDIES, find_study
 
     rows = [{"study": name, "question": find_study(name).question} for name in STUDIES]
     print_rows(rows, as_json=as_json)
@@ -112,8 +112,8 @@ def _list(*, as_json: bool) -> None:
 
 def _named(options: argparse.Namespace, run: "Run") -> "list[Study]":
     """Return the studies that are asked for; what cannot be done is refused before the first has taken an hour."""
-    from core.studies.registry import STUDIES, find_study
     from core.studies.store import read_study, study_path
+    from core.studies.study import STUDIES, find_study
 
     names = options.study
     if options.conclude and not names:

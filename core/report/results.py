@@ -22,9 +22,8 @@ from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
 from core.storage.atomic import write_bytes_atomically, write_text
 from core.studies.former import present_name
-from core.studies.registry import STUDIES, find_study
 from core.studies.store import StudyResult, find_studies
-from core.studies.study import StudyError
+from core.studies.study import STUDIES, StudyError, find_study
 
 # findings by detector
 ByDetector = Mapping[str, Sequence[Finding]]

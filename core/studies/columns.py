@@ -4,22 +4,22 @@ A study's file states in its metadata (JSON under `telltale`) which of its colum
 each of them is (`columns`). A file without that adds all of its columns, under their own names.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.runs.filter import OUTCOMES
 from core.runs.rows import judged_table
 from core.runs.run import Run
 from core.storage.limits import open_file, parse_json, read_table
 from core.studies.former import present_column, present_table
-from core.studies.store import KEY, foreign_key, is_current, present_names, study_files, study_path
+from core.studies.store import KEY, foreign_key, is_current, present_about, study_files, study_path
 
 MAX_CHOICES = 64
 MAX_LABEL = 64
@@ -59,15 +59,12 @@ def study_columns(run: Run) -> dict[str, StudyColumn]:
     for study, file in study_files(run.path).items():
         with suppress(Exception):
             schema = _read_schema(file)
-            stored: dict[str, Any] = dict(parse_json((schema.metadata or {}).get(KEY, b"{}")))
-            about = stored | present_names(study, stored)
+            about = present_about(study, parse_json((schema.metadata or {}).get(KEY, b"{}")))
             names = [present_column(study, name) for name in schema.names]
-            explore = about.get("explore", names)
-            if "id" not in names or "method" in names or foreign_key(about, run.manifest):
-                continue
-            if not is_current(study, about):
+            if "method" in names or foreign_key(about, run.manifest) or not is_current(study, about):
                 continue
             names.remove("id")
+            explore = about.get("explore", names)
             title = str(about.get("title") or study.replace("_", " ").capitalize())
             question = str(about.get("question") or "")
             for name in names:
@@ -92,13 +89,13 @@ def read_columns(run: Run, names: Iterable[str]) -> pd.DataFrame:
 
     Columns hold numbers, booleans or a few texts; those with anything else are left out.
     """
-    by_study: dict[str, list[str]] = {}
+    by_study: dict[str, list[str]] = defaultdict(list)
     for name in names:
         study, _, column = name.partition(".")
-        by_study.setdefault(study, []).append(column)
+        by_study[study].append(column)
     # hashed once for all studies
     ids = pd.Index(run.predictions["id"])
-    values = {}
+    values: dict[str, pd.Series | None] = {}
     for study, columns in by_study.items():
         file = study_path(run.path, study)
         with suppress(Exception):
@@ -106,18 +103,13 @@ def read_columns(run: Run, names: Iterable[str]) -> pd.DataFrame:
             arrow = read_table(file, columns=[stored[name] for name in ("id", *columns)])
             # without pandas' own notes, which may make `id` an index
             table = present_table(study, arrow.to_pandas(ignore_metadata=True))
-            positions = ids.get_indexer(table["id"])
-            inside = np.flatnonzero(positions >= 0)
-            if len(inside) and table["id"].is_unique:
-                source = np.full(len(ids), -1)
-                source[positions[inside]] = inside
-                # -1 is the number of no row, so its values are missing
-                rows = table.reindex(source).reset_index(drop=True)
-                for name in columns:
-                    usable = _usable(rows[name])
-                    if usable is not None:
-                        values[f"{study}.{name}"] = usable
-    return pd.DataFrame(values, index=pd.RangeIndex(len(ids)))
+            # by position in the run; -1 where it lacks the image
+            table.index = pd.Index(ids.get_indexer(table["id"]))
+            if table.index.max() >= 0:
+                rows = table[table.index >= 0].reindex(range(len(ids)))
+                values |= {f"{study}.{name}": _usable(rows[name]) for name in columns}
+    usable = {name: column for name, column in values.items() if column is not None}
+    return pd.DataFrame(usable, index=pd.RangeIndex(len(ids)))
 
 
 def _usable(values: pd.Series) -> pd.Series | None:
@@ -149,14 +141,8 @@ def versus_table(other: Run, ids: pd.Series) -> pd.DataFrame:
         One row per image: `versus.correct` ("right", "wrong"), `versus.predicted` and float32 `versus.margin`; missing
         values if the other run lacks the image.
     """
-    rows = judged_table(other).set_index("id").reindex(ids)
-    return pd.DataFrame(
-        {
-            "versus.correct": pd.Categorical(rows["correct"], OUTCOMES),
-            "versus.predicted": pd.Categorical(rows["predicted"].astype(object), ["FAKE", "REAL"]),
-            "versus.margin": rows["margin"].to_numpy(np.float32),
-        }
-    )
+    rows = judged_table(other).set_index("id").reindex(ids).reset_index(drop=True)
+    return rows[["correct", "predicted", "margin"]].add_prefix("versus.")
 
 
 def describe_versus(other: Run) -> dict[str, StudyColumn]:

@@ -12,10 +12,9 @@ import numpy as np
 from core.runs.run import Run
 from core.storage.limits import ContractError
 from core.storage.shards import ShardProgress, silent
-from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, check_needs
 from core.studies.store import read_study, study_path
-from core.studies.study import ENOUGH, Context, Study
+from core.studies.study import ENOUGH, STUDIES, Context, Study, find_study
 
 # images on which a study is timed, after a first one, for which it makes what all share
 TIMED = 2
@@ -76,7 +75,6 @@ def _timed(study: Study, context: Context, images: int | None) -> Plan:
             return Plan(study, None)
         rows = np.unique(np.linspace(0, len(context.run) - 1, 1 + TIMED).astype(np.intp))
         started = time.monotonic()
-        context = study.prepared(context)
         study.compute(context, rows[:1], study.parameters)
         first = time.monotonic()
         study.compute(context, rows[1:], study.parameters)

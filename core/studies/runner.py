@@ -38,12 +38,18 @@ from core.storage.shards import (
     run_locally,
     silent,
 )
-from core.studies.registry import VERSIONS, find_study
 from core.studies.shared.groups import choose_rows
 from core.studies.store import KEPT, OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
-from core.studies.study import WEIGHT, Context, Study, StudyError
+from core.studies.study import VERSIONS, WEIGHT, Context, Study, StudyError, find_study
 
 FOLDER = ROOT / "data" / "cifake"
+# what a study needs and a run lacks -> why it cannot be made
+LACKING = {
+    "detector": "the study {study} asks the detector, and {run} has its scores alone; add the detector, as "
+    "function:FILE.py:FUNCTION for instance, and make a run with it",
+    "maps": "the study {study} compares maps or features, and {run} has none: its detector has no layers to read them "
+    "from; choose another run",
+}
 
 
 @dataclass(frozen=True)
@@ -157,8 +163,8 @@ class StudyWork:
         return self.source.device
 
     def open(self, report: Report) -> Callable[[Positions], pd.DataFrame]:
-        """Open the source, and prepare what the study needs of it, once for all shards."""
-        context = self.study.prepared(self.source.open(report))
+        """Open the source once for all shards."""
+        context = self.source.open(report)
 
         def compute(positions: Positions) -> pd.DataFrame:
             return self.study.compute(context, positions, self.study.parameters)
@@ -276,16 +282,8 @@ def _describe(study: Study, run: Run) -> dict[str, Any]:
 def check_needs(study: Study, run: Run) -> None:
     """Raise StudyError where a run lacks what a study needs."""
     lacking = study.lacking(run)
-    if lacking == "detector":
-        raise StudyError(
-            f"the study {study.name} asks the detector, and {run.name} has its scores alone; add the detector, as "
-            "function:FILE.py:FUNCTION for instance, and make a run with it"
-        )
-    if lacking == "maps":
-        raise StudyError(
-            f"the study {study.name} compares maps or features, and {run.name} has none: its detector has no layers to "
-            "read them from; choose another run"
-        )
+    if lacking:
+        raise StudyError(LACKING[lacking].format(study=study.name, run=run.name))
 
 
 def work_folder(study: Study, run: Run, positions: Positions, source: Source) -> Path:

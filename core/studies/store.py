@@ -22,14 +22,14 @@ from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from core.arrays import Record
 from core.console import PROGRAM, quote
+from core.findings.answer import with_least, with_noise
 from core.findings.contrast import Finding, find, read_findings
 from core.runs.run import Run
 from core.storage.atomic import write_bytes_atomically
 from core.storage.limits import ContractError, is_text, parse_json, plain_json, read_table
 from core.storage.memory import lazy_property
 from core.studies.former import FORMER_NAMES, present_column, present_name, present_table
-from core.studies.registry import STUDIES, VERSIONS, conclude_study, find_study
-from core.studies.study import WEIGHT, Study
+from core.studies.study import STUDIES, VERSIONS, WEIGHT, Study, find_study
 
 KEY = b"telltale"
 # of files that are written; earlier schemas are read too
@@ -108,7 +108,7 @@ class StudyResult:
         """
         if self.run is None:
             return ()
-        name = str(self.about["study"])
+        name = present_name(str(self.about["study"]))
         try:
             findings = conclude_study(name, self.run, self.table, {**self.about["parameters"], **given})
             return tuple(with_trainings(findings, self.about.get(TRAININGS, {})))
@@ -122,6 +122,16 @@ class StudyResult:
     def finding(self, key: str) -> Finding | None:
         """The finding of this key, None where it has none."""
         return find(self.findings, key)
+
+
+def conclude_study(name: str, run: Run, table: pd.DataFrame, parameters: Record) -> list[Finding]:
+    """Conclude from the table of a study, by its present name; nothing for one that there is not."""
+    if name not in STUDIES:
+        return []
+    median_margin = float(np.median(np.abs(run.predictions["margin"])))
+    concluded = find_study(name).conclude(run, table, parameters)
+    findings = (with_noise(with_least(finding, median_margin), run.noise) for finding in concluded)
+    return [replace(finding, study=name) for finding in findings]
 
 
 def with_trainings(findings: Iterable[Finding], trainings: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:
@@ -145,13 +155,9 @@ def with_trainings(findings: Iterable[Finding], trainings: Mapping[str, Sequence
 def study_path(run: Path, name: str) -> Path:
     """Return the file of a study of a run: named as the study is now, or as it was where only such a file is there."""
     name = present_name(name)
-    path = run / "studies" / f"{name}.parquet"
-    if not path.is_file():
-        for former, present in FORMER_NAMES.items():
-            older = path.with_stem(former)
-            if present == name and older.is_file():
-                return older
-    return path
+    former = (older for older, present in FORMER_NAMES.items() if present == name)
+    paths = [run / "studies" / f"{stem}.parquet" for stem in (name, *former)]
+    return next(filter(Path.is_file, paths), paths[0])
 
 
 def study_files(run: Path) -> dict[str, Path]:
@@ -218,22 +224,19 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         About.model_validate(about)
     except ValidationError as error:
         raise ContractError(f"{path} has no usable {error.errors()[0]['loc'][0]}; {again}") from None
-    if about.get("whole") is False and "id" in table:
-        images = table["id"].nunique()
-        if about.get("images", images) != images:
-            raise ContractError(f"{path} has {images} images and says {about['images']}; {again}")
-    if run is not None and foreign_key(about, run.manifest):
-        raise ContractError(f"{path} belongs to another run ({foreign_key(about, run.manifest)} differs); {again}")
-    return StudyResult(path, present_table(name, table), about | present_names(name, about), run)
+    foreign = run and foreign_key(about, run.manifest)
+    if foreign:
+        raise ContractError(f"{path} belongs to another run ({foreign} differs); {again}")
+    return StudyResult(path, present_table(name, table), present_about(name, about), run)
 
 
-def present_names(study: str, about: Record) -> dict[str, Any]:
-    """Return those of a file's metadata that name columns, with their present names."""
+def present_about(study: str, about: Record) -> dict[str, Any]:
+    """Return a file's metadata, where they name columns with the present names."""
     texts = dict(about.get("columns", {}))
-    names: dict[str, Any] = {"columns": {present_column(study, name): text for name, text in texts.items()}}
+    renamed = dict(about, columns={present_column(study, name): text for name, text in texts.items()})
     if "explore" in about:
-        names["explore"] = [present_column(study, name) for name in about["explore"]]
-    return names
+        renamed["explore"] = [present_column(study, name) for name in about["explore"]]
+    return renamed
 
 
 def is_current(study: str, about: Record) -> bool:
@@ -317,8 +320,8 @@ def find_stored(study: Study, run: Run) -> StudyResult | None:
         result = read_study(study_path(run.path, study.name), run)
     except ContractError:
         return None
-    given = {**study.parameters, **result.about.get("parameters", {})}
-    is_other = any(given[name] != value for name, value in study.parameters.items())
+    given = result.about.get("parameters", {})
+    is_other = any(given.get(name, value) != value for name, value in study.parameters.items())
     if is_other or (study.whole and study.missing(result.table)):
         return None
     return result

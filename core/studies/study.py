@@ -1,4 +1,4 @@
-"""The Study type: a question, the columns of its answer, its control, how it is computed and what it concludes.
+"""The Study type, and the studies that there are: a question, its columns, how it is computed and what it concludes.
 
 Nothing here computes anything: `runner.py` does, and `store.py` has the file.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
@@ -15,10 +16,34 @@ from core.arrays import Array, Pixels, Positions, Record
 from core.findings.contrast import Finding
 from core.runs.run import Run
 from core.storage.shards import Report, silent
+from core.studies.former import present_name
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
+# name -> `module:ATTRIBUTE` of a study, or of what makes it from the explainers that are registered; in the order in
+# which they are best made
+STUDIES = {
+    "probes": "core.studies.questions.probes:STUDY",
+    "bands": "core.studies.questions.bands:STUDY",
+    "neighbours": "core.studies.questions.neighbours:STUDY",
+    "out_of_distribution": "core.studies.questions.out_of_distribution:STUDY",
+    "deliveries": "core.studies.questions.deliveries:STUDY",
+    "faithfulness": "core.studies.questions.faithfulness:make_study",
+    "agreement": "core.studies.questions.agreement:make_study",
+    "single_sign": "core.studies.questions.single_sign:STUDY",
+    "certainty": "core.studies.questions.certainty:make_study",
+    "stability": "core.studies.questions.stability:make_study",
+    "randomisation": "core.studies.questions.randomisation:make_study",
+    "truth": "core.studies.questions.truth:make_study",
+    "composite": "core.studies.questions.composite:STUDY",
+    "clusters": "core.studies.questions.clusters:STUDY",
+    "audit": "core.studies.questions.audit:STUDY",
+    "duplicates": "core.studies.questions.duplicates:STUDY",
+    "files": "core.studies.questions.files:STUDY",
+}
+# study -> version of its values, raised whenever they change; 1 if it is not listed
+VERSIONS: dict[str, int] = {}
 # the column that every study of images gets from the runner: how many images of the run a row stands for
 WEIGHT = "weight"
 # so many images are enough for intervals of a few hundredths
@@ -42,7 +67,6 @@ class Context:
         report: called with (share done, what is being done) by a study that is computed in one go.
         missing: the columns, or the methods, that are asked for; None for all. A study whose columns cost little
             together may give more.
-        shared: what the study's `prepare` has returned, for all shards.
     """
 
     run: Run
@@ -51,7 +75,6 @@ class Context:
     data: str | None = None
     report: Report = silent
     missing: frozenset[str] | None = None
-    shared: Any = None
 
     def wants(self, *names: str) -> bool:
         """Tell whether any of these columns, or methods, is missing."""
@@ -66,7 +89,7 @@ class Context:
 Rows = Positions
 Parameters = Record
 Compute = Callable[[Context, Rows, Parameters], pd.DataFrame]
-Need = Literal["detector", "maps"]
+Need = Literal["", "detector", "maps"]
 # (run, table of the study's file, parameters) -> findings, most telling first
 Conclude = Callable[[Run, pd.DataFrame, Parameters], Iterable[Finding]]
 Derive = Callable[[Run, pd.DataFrame], pd.DataFrame]
@@ -93,8 +116,7 @@ class Study:
         methods: of a study with several rows an image: the values of its column `method`, each of which can be computed
             alone. An image has a row of every method.
         private: parameters that name a place on this machine and are not stored in the file.
-        prepare: context -> what all shards share, which `compute` finds in the context.
-        needs: "detector", where it asks the detector anything, and "maps", where the run must have stored some.
+        needs: "detector" where it asks the detector anything, "maps" where the run must have stored some too, or "".
         derived: columns that follow from the others and that `compute` does not return.
         derive: (run, table with all other columns) -> the `derived` ones, made again whenever columns are added.
     """
@@ -112,8 +134,7 @@ class Study:
     whole: bool = False
     methods: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
-    prepare: Callable[[Context], Any] | None = None
-    needs: tuple[Need, ...] = ("detector",)
+    needs: Need = "detector"
     derived: tuple[str, ...] = ()
     derive: Derive | None = None
 
@@ -150,21 +171,31 @@ class Study:
                 raise StudyError(f"{key} of the study {self.name} must be a {kind}, not {value!r}")
         return replace(self, parameters={**self.parameters, **changes})
 
-    def prepared(self, context: Context) -> Context:
-        """The context with what all shards share."""
-        if self.prepare is None:
-            return context
-        return replace(context, shared=self.prepare(context))
-
-    def lacking(self, run: Run) -> Need | None:
-        """What the study needs and a run does not have; None where it can be made."""
-        if "detector" in self.needs and run.scores_only:
+    def lacking(self, run: Run) -> Need:
+        """What the study needs and a run does not have; "" where it can be made."""
+        if self.needs and run.scores_only:
             return "detector"
-        if "maps" in self.needs and run.maps is None:
+        if self.needs == "maps" and run.maps is None:
             return "maps"
-        return None
+        return ""
 
     @property
     def is_of_all(self) -> bool:
         """True where it is asked of all images: they are needed together, or cost little."""
         return self.whole or self.shard > ENOUGH
+
+
+def find_study(name: str) -> Study:
+    """Find the study of this or a former name, whose module is imported when it is first asked for.
+
+    Raises:
+        StudyError: there is none.
+    """
+    name = present_name(name)
+    if name not in STUDIES:
+        raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES) or 'none'}")
+    declared = resolve_name(STUDIES[name])
+    study: Study = declared
+    if callable(declared):
+        study = declared()
+    return study

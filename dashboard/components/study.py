@@ -26,9 +26,8 @@ from core.findings.table import FindingTable
 from core.images.labels import CLASS_COLOURS, GREY
 from core.images.sources import remembered
 from core.storage.limits import ContractError
-from core.studies.registry import find_study
 from core.studies.store import StudyResult, study_path
-from core.studies.study import ENOUGH, StudyError
+from core.studies.study import ENOUGH, StudyError, find_study
 from dashboard import library
 from dashboard.components.component import csv_button, fold, opens_all
 from dashboard.components.words import code, explain, plain, with_code
@@ -141,7 +140,7 @@ def study_of(opened: Opened, name: str, *others: str) -> StudyResult | None:
         return readable(opened, name)
     run = plain(opened.run.name)
     lacking = find_study(name).lacking(opened.run)
-    if lacking is not None:
+    if lacking:
         st.info(f"This cannot be measured for {run}: {LACKING[lacking]}.", icon=":material/science:")
         return None
     again = code(command(opened, name, *others))

@@ -11,8 +11,8 @@ from core.detectors.storage import save_detector
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
 from core.runs.writing import write_run
-from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
+from core.studies.study import STUDIES, find_study
 from tests.conftest import textured
 from tests.core.detectors.plain import SIDE, make_plain
 

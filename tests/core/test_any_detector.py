@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from core.runs.run import read_run
-from core.studies.registry import STUDIES
 from core.studies.store import read_study, study_path
+from core.studies.study import STUDIES
 from tests.core.any_detector import plain_kind, source_of, write_studies
 from tests.shared import made_once
 

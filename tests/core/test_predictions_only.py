@@ -15,10 +15,10 @@ from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.questions.faithfulness import scores_of
-from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
 from core.studies.shared.groups import Cells
 from core.studies.store import read_study, study_path
+from core.studies.study import STUDIES, find_study
 from tests.core.any_detector import ask_studies, pictures, write_set
 from tests.core.detectors.graphs import make_graph
 from tests.shared import made_once

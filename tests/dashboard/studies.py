@@ -10,10 +10,10 @@ from core.detectors.resnet import LEVELS
 from core.storage.limits import MANIFEST
 from core.studies.questions.faithfulness import CONTROLS, DIRECTIONS, FILLS, ORDERS, STEPS, tabulate
 from core.studies.questions.randomisation import columns_of
-from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.shared.explanations import judged
 from core.studies.store import study_path
+from core.studies.study import find_study
 
 TRUST = ("faithfulness", "agreement", "stability", "certainty", "randomisation", "single_sign")
 # the files of studies that were made, by what they were made from

@@ -34,8 +34,8 @@ from core.detectors.storage import load_detector
 from core.images import cache
 from core.runs import writing as passing
 from core.runs.run import read_run
-from core.studies import registry
 from core.studies.store import read_study, study_path
+from core.studies.study import STUDIES
 from tests.conftest import write_cifake, write_detector
 from tests.core.studies import conftest as studies
 from tests.faults import KILL, faulty, in_child, small_disk
@@ -102,7 +102,7 @@ class Studies:
             begun.append(int(rows[0]))
             return studies.brightness(context, rows, parameters)
 
-        registry.STUDIES["brightness"] = f"{studies.__name__}:STUDY"
+        STUDIES["brightness"] = f"{studies.__name__}:STUDY"
         studies.STUDY = replace(studies.BRIGHTNESS, shard=6, compute=compute)
         arguments = ["brightness", "--run", folder / "home" / "runs" / "tiny@made-test", "--device", "cpu"]
         return call(make_study, arguments, lambda _: None)

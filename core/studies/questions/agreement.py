@@ -101,7 +101,7 @@ def make_study() -> Study:
         title="Agreement",
         question="Do Grad-CAM and LIME mark the same regions, more than maps of other images would?",
         columns={column: text for explainer in compared().values() for column, text in columns_of(explainer).items()},
-        needs=("detector", "maps"),
+        needs="maps",
         control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's "
         "own.",
         compute=compute,

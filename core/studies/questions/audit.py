@@ -396,5 +396,5 @@ STUDY = Study(
     conclude=conclude,
     parameters={"seed": 0},
     whole=True,
-    needs=(),
+    needs="",
 )

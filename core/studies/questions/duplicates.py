@@ -135,5 +135,5 @@ STUDY = Study(
     explore=("training_kind", "training_class", "training_bits", "set_kind", "set_class"),
     # all images are needed for each: one shard
     shard=2**31,
-    needs=(),
+    needs="",
 )

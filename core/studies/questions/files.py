@@ -46,5 +46,5 @@ STUDY = Study(
     conclude=conclude,
     explore=("compression",),
     shard=2**14,
-    needs=(),
+    needs="",
 )

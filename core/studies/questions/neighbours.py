@@ -1,6 +1,7 @@
 """The study `neighbours`: the nearest training images of each image by pooled features, and their labels."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -56,8 +57,9 @@ class Searched(NamedTuple):
     own: Floats
 
 
+@lru_cache(maxsize=1)
 def searched(context: Context) -> Searched:
-    """Compute the features of the training images; return the run's own images where those are not available."""
+    """Compute the features of the training images, once for all shards; of the run's own where there are none."""
     run = context.run
     detector = context.detector
     own = run.features
@@ -80,7 +82,7 @@ def searched(context: Context) -> Searched:
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Search the neighbours of each image by features, and by raw pixels."""
-    base: Searched = context.shared
+    base = searched(context)
     k = int(parameters["k"])
     predictions = context.run.predictions.iloc[rows]
     own = base.own[rows]
@@ -208,8 +210,7 @@ STUDY = Study(
     control="The same search on raw pixels, and the same neighbours with their labels shuffled.",
     compute=compute,
     conclude=conclude,
-    prepare=searched,
-    needs=("detector", "maps"),
+    needs="maps",
     parameters={"k": 10, "seed": 0},
     explore=("fake_share", "nearest_distance", "other_distance", "is_agreeing"),
     shard=1000,

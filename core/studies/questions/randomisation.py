@@ -188,7 +188,7 @@ def make_study() -> Study:
         question="Does an explanation change when what the detector has learned is replaced by chance?",
         columns={"network": "which of the random detectors it was compared with, counted from 0"}
         | describe_all(_describe),
-        needs=("detector", "maps"),
+        needs="maps",
         control="What the same random detector makes of other images of the cell, and the image's edges.",
         compute=compute,
         conclude=conclude,

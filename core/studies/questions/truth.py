@@ -331,7 +331,7 @@ def make_study() -> Study:
         title="Known truth",
         question="How near is each explanation to the exact map of a detector that adds up small patches?",
         columns=columns | _columns(_all_variants()),
-        needs=("detector", "maps"),
+        needs="maps",
         control="The truth of another image of the same cell, and a random order of the cells.",
         compute=compute,
         conclude=conclude,

@@ -15,9 +15,9 @@ from core.commands import runs
 from core.detectors.manifest import Classes
 from core.runs.run import read_run
 from core.runs.scores import join_scores, logits_of, read_scores
-from core.studies.registry import STUDIES, find_study
 from core.studies.runner import find_source, run_study
 from core.studies.store import read_study
+from core.studies.study import STUDIES, find_study
 from tests.conftest import make_set, textured
 from tests.core.any_detector import write_set
 
@@ -126,7 +126,7 @@ def test_pictures_of_any_size_are_read_to_be_shown(tmp_path, sizes, options, sid
 def test_studies_of_the_data_are_made_and_those_of_the_detector_are_refused(tmp_path):
     path = write_scores_home(tmp_path)
     source = find_source(path, data=str(tmp_path / "set"))
-    able = {name for name in STUDIES if "detector" not in find_study(name).needs}
+    able = {name for name in STUDIES if not find_study(name).needs}
     assert able == {"audit", "duplicates", "files"}
     for name in able:
         assert len(read_study(run_study(find_study(name), source), read_run(path)).table)

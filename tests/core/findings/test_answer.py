@@ -9,23 +9,23 @@ import pytest
 
 from core.findings.answer import LEAST_EFFECTS, Answer, answer_of, certain_side, ruling_of, with_least, with_noise
 from core.findings.contrast import Measure
-from core.studies import registry
+from core.studies import store
 from tests.core.findings.planted import contrast, finding, measure
 from tests.core.studies.pairs import made_run
 
 
 def test_what_a_study_concludes_has_its_name_its_least_effect_and_the_noise_of_its_run(monkeypatch):
     made = [finding(contrast(0.3), quantity=quantity, least=0) for quantity in ("rank_correlation", "margin_effect")]
-    monkeypatch.setattr(registry, "find_study", lambda _: SimpleNamespace(conclude=lambda *_: made))
+    monkeypatch.setattr(store, "find_study", lambda _: SimpleNamespace(conclude=lambda *_: made))
     run = made_run("d", np.array([-2.0, 2.0]), np.array([False, True]))
     run.manifest["noise"] = 0.3
-    rank, margin = registry.conclude_study("audit", run, None, {})
+    rank, margin = store.conclude_study("audit", run, None, {})
     assert rank.study == "audit"
     assert rank.least == LEAST_EFFECTS["correlation"]
     noisy = with_noise(with_least(made[1], 2.0), 0.3)
     assert margin == replace(noisy, study="audit")
     assert noisy != with_least(made[1], 2.0)
-    assert registry.conclude_study("nobody's", run, None, {}) == []
+    assert store.conclude_study("nobody's", run, None, {}) == []
 
 
 def drawn(generator):

@@ -9,10 +9,9 @@ import pytest
 from core.explainers.cam import GRADCAM
 from core.explainers.lime.lime import LIME
 from core.findings.contrast import Contrast, Finding, Measure
-from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.shared import explanations
-from core.studies.study import Study
+from core.studies.study import Study, find_study
 from tests.conftest import balanced, make_detector, make_set, mixed
 from tests.core.trust_cues import patch_detector, patch_images, write_source
 from tests.shared import made_once

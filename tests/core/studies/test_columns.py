@@ -22,8 +22,8 @@ from core.studies.columns import (
     versus_table,
 )
 from core.studies.former import present_column
-from core.studies.registry import STUDIES, find_study
 from core.studies.store import SCHEMA, read_study, write_sealed
+from core.studies.study import STUDIES, find_study
 from tests.core.runs.test_rows import ids, make_run
 from tests.core.runs.test_rows import run as run  # noqa: PLC0414 - a fixture
 from tests.core.studies.pairs import drawn_runs

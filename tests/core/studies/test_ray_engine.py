@@ -19,9 +19,9 @@ from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.storage.atomic import cache_dir
 from core.studies.ray_engine import ray_engine
-from core.studies.registry import find_study
 from core.studies.runner import run_study
 from core.studies.store import read_study
+from core.studies.study import find_study
 from tests.conftest import make_detector
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 

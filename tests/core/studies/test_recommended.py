@@ -12,10 +12,9 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies import recommended
 from core.studies.recommended import plan, rows_of
-from core.studies.registry import STUDIES
 from core.studies.runner import find_source
 from core.studies.store import study_path
-from core.studies.study import StudyError
+from core.studies.study import STUDIES, StudyError
 from tests.core.studies.conftest import BRIGHTNESS, made_set
 
 

@@ -12,7 +12,6 @@ from pandas.testing import assert_frame_equal
 from core.runs.run import read_run
 from core.storage.limits import ContractError
 from core.studies.columns import read_columns, study_columns
-from core.studies.registry import STUDIES, find_study
 from core.studies.runner import run_study
 from core.studies.store import (
     SCHEMA,
@@ -23,6 +22,7 @@ from core.studies.store import (
     write_sealed,
     write_study,
 )
+from core.studies.study import STUDIES, find_study
 from tests.core.studies.conftest import BRIGHTNESS, conclude
 
 TABLE = pd.DataFrame(
@@ -156,7 +156,7 @@ def test_values_that_lack_what_is_concluded_from_are_named(source, monkeypatch):
 
 def test_every_study_concludes_without_torch():
     code = (
-        "import sys; from core.studies.registry import STUDIES, find_study; "
+        "import sys; from core.studies.study import STUDIES, find_study; "
         "assert all(map(find_study, STUDIES)); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

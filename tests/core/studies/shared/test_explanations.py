@@ -9,10 +9,10 @@ from core.explainers.cam import GRADCAM
 from core.explainers.lime.lime import LIME, Lime, LimeSettings
 from core.runs.run import read_run
 from core.storage.atomic import cache_dir
-from core.studies.registry import find_study
 from core.studies.runner import run_study
 from core.studies.shared.explanations import explain_all, judged, method_of, methods_in
 from core.studies.store import read_study
+from core.studies.study import find_study
 from tests.core.explainers.toy import BRIGHT, registered
 
 # study -> a column that it has of every method, {} for its name
