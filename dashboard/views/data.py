@@ -1,10 +1,8 @@
 """Data, a tab of What it reads: which shortcuts and copies the data contains, and whether the detector uses them."""
 
-from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Hashable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
@@ -31,11 +29,9 @@ from dashboard.components.words import CLASS_WORDS, code, explain, plain
 from dashboard.library import Opened, cached
 from dashboard.state import Setting
 
-# statistic -> its column in the table of images, where that has another name
-COLUMNS = {"compression": "files.compression"}
 DASHES = {"REAL": "solid", "FAKE": "dash"}
 SIDES = {"training": "With training images", "set": "Within this set"}
-WHAT = {FILE: "the same file", SHOWN: "the same pixels in another file", NEAR: "nearly the same picture"}
+WHAT = {FILE: "The same file", SHOWN: "The same pixels in another file", NEAR: "Nearly the same picture"}
 SIDE = Setting("side", "training", SIDES)
 # pairs that are drawn at first, and that a press adds
 STEP = 12
@@ -48,26 +44,10 @@ def draw(opened: Opened) -> None:
     if audit is None:
         draw_cues(opened)
         return
-    # statistic -> how well it separates the classes alone, the worst shortcut first
-    cues = {}
-    for finding in audit.findings:
-        kind, _, name = finding.key.partition(".")
-        if kind in ("fact", "follow"):
-            cues[name] = finding
     draw_lesson(opened, audit)
-    # those on simple networks last
-    finding_table([*cues.values(), *(finding for finding in audit.findings if finding.key.startswith("baseline"))])
-    draw_use(audit)
-    draw_distributions(opened, list(cues))
-    draw_cues(opened)
-    draw_fineness(opened, audit)
-    draw_copied(opened)
-    st.caption("Only the cues named here are tested, and a difference between the classes is not an explanation.")
-    study_files(opened, audit, key="data.audit")
-
-
-def draw_use(audit: StudyResult) -> None:
-    """Draw, folded, how the detector does on images that are matched on one cue."""
+    # how well each statistic separates the classes alone, the worst shortcut first; simple networks last
+    cues = [finding for finding in audit.findings if finding.key.startswith(("fact.", "follow."))]
+    finding_table([*cues, *(finding for finding in audit.findings if finding.key.startswith("baseline"))])
     with fold(
         "matched",
         "Does the detector use these cues?",
@@ -77,10 +57,6 @@ def draw_use(audit: StudyResult) -> None:
         if is_open:
             finding_table((finding for finding in audit.findings if finding.key != "lean.leak"), only="lean.")
             st.caption("What changing an image does to its verdict is on the tab Evidence.")
-
-
-def draw_distributions(opened: Opened, cues: Sequence[str]) -> None:
-    """Draw, folded, how the values of cues are distributed over the classes."""
     with fold(
         "spread",
         "How are the cues distributed?",
@@ -88,13 +64,10 @@ def draw_distributions(opened: Opened, cues: Sequence[str]) -> None:
     ) as is_open:
         if is_open:
             with st.grid(3, min_column_width=260, gap="large") as grid:
-                for name in cues:
+                for name in dict.fromkeys(finding.key.partition(".")[2] for finding in cues):
                     with grid.cell():
                         draw_spread(opened, name)
-
-
-def draw_fineness(opened: Opened, audit: StudyResult) -> None:
-    """Draw, folded, the spectrum of each class."""
+    draw_cues(opened)
     with fold(
         "spectrum",
         "Does fineness alone separate the classes?",
@@ -104,25 +77,9 @@ def draw_fineness(opened: Opened, audit: StudyResult) -> None:
         if is_open and has_both(opened.run):
             charts.show(spectrum(audit.table), key="data.spectrum", alt="Power by ring and class")
             finding_table(audit.findings, only="ring")
-
-
-def draw_copied(opened: Opened) -> None:
-    """Draw, folded, which test images are copies of training images or of each other."""
-    duplicates = readable(opened, "duplicates")
-    with fold(
-        "copies",
-        "Are test images copies of training images?",
-        "Not measured yet." if duplicates is None else copies_words(opened, duplicates),
-        explained="An image that the detector was trained on is no test, and a repeated one counts twice. Near copies "
-        "are pairs whose perceptual hashes and grey levels agree: a hint to look, not a proof.",
-        help=explain("Leak", "Repeat", "Near copy"),
-    ) as is_open:
-        # a damaged one was reported above
-        if is_open and not study_path(opened.run.path, "duplicates").is_file():
-            study_of(opened, "duplicates", "files")
-        elif is_open and duplicates is not None:
-            draw_copies(opened, duplicates)
-            study_files(opened, duplicates, key="data.copies")
+    draw_copied(opened)
+    st.caption("Only the cues named here are tested, and a difference between the classes is not an explanation.")
+    study_files(opened, audit, key="data.audit")
 
 
 def draw_lesson(opened: Opened, audit: StudyResult) -> None:
@@ -132,46 +89,36 @@ def draw_lesson(opened: Opened, audit: StudyResult) -> None:
     accuracy = audit.table.set_index("name")["accuracy"]
     simple = float(accuracy["spectrum"])
     network = float(accuracy["network"])
-    follows = "mostly, and the network sees more" if network > simple else "as well as by the network"
+    follows = "Mostly, and the network sees more" if network > simple else "As well as by the network"
     guessing = max(opened.run.is_real.mean(), 1 - opened.run.is_real.mean())
-    st.markdown(f"Does fineness of detail alone tell REAL from FAKE? **{follows.capitalize()}.**")
+    st.markdown(f"Does fineness of detail alone tell REAL from FAKE? **{follows}.**")
     draw_bars([Bar("guessing", guessing), Bar("fineness of detail alone", simple), Bar("the network", network)])
-
-
-def copies_words(opened: Opened, duplicates: StudyResult) -> str:
-    """Count the copies of training images, where those were looked for, and the images that the set has twice."""
-    repeats = f"{int(opened.run.predictions['is_repeat'].sum()):,} repeats"
-    if duplicates.finding("unchecked") is not None and not opened.run.leaks_checked:
-        return f"Not checked; {repeats}."
-    leaks = [duplicates.finding(key) for key, (side, _) in COUNTED.items() if side == "training"]
-    count = sum(int(leak.details.get("count", 0)) for leak in leaks if leak is not None)
-    return f"{count:,} copies, {repeats}."
 
 
 def draw_spread(opened: Opened, name: str) -> None:
     """Draw the distribution of a statistic over the classes, where it has two values or more, and ways to images."""
     st.markdown(f"**{TITLES[name]}**")
-    column = COLUMNS.get(name, name)
-    if column in opened.table and opened.table[column].nunique() > 1:
-        frame = spread_of(opened.origin, column)
-        if "value" in frame:
-            share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=80)
-            config = dict.fromkeys(("real", "fake"), share)
-            st.dataframe(frame.head(8), hide_index=True, column_config=config, height=220)
-        else:
-            lines = [
-                Line(label, frame["low"], frame[label.lower()], CLASS_COLOURS[label], DASHES[label], shape="hv")
-                for label in CLASSES
-            ]
-            figure = line_figure(lines, height=200, showlegend=False)
-            figure.update_yaxes(showticklabels=False, showgrid=False, rangemode="tozero", ticks="")
-            alt = f"{TITLES[name]} of REAL and of FAKE images; the table has its AUROC"
-            charts.show(figure, key=key_of("data.spread", name), alt=alt)
-            st.caption(STATISTICS[name])
-    else:
+    # only the study of files has it
+    column = "files.compression" if name == "compression" else name
+    if column not in opened.table or opened.table[column].nunique() < 2:
         st.caption("the same for all images")
+        return
+    frame = spread_of(opened.origin, column)
+    if "value" in frame:
+        share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=80)
+        st.dataframe(frame.head(8), hide_index=True, column_config={"real": share, "fake": share}, height=220)
+        return
+    lines = [
+        Line(label, frame["low"], frame[label.lower()], CLASS_COLOURS[label], DASHES[label], shape="hv")
+        for label in CLASSES
+    ]
+    figure = line_figure(lines, height=200, showlegend=False)
+    figure.update_yaxes(showticklabels=False, showgrid=False, rangemode="tozero", ticks="")
+    alt = f"{TITLES[name]} of REAL and of FAKE images; the table has its AUROC"
+    charts.show(figure, key=key_of("data.spread", name), alt=alt)
+    st.caption(STATISTICS[name])
     with st.container(horizontal=True, gap="small"):
-        for words, sign in (("Highest first", "-"), ("Lowest first", "")) if name in STATISTICS else ():
+        for words, sign in (("Highest first", "-"), ("Lowest first", "")):
             if st.button(words, icon=":material/grid_view:", key=key_of("data.show", name, words)):
                 state.show_images(opened.run.name, Filter(sort=f"{sign}{name}"))
 
@@ -186,21 +133,18 @@ def spectrum(frame: pd.DataFrame) -> Figure:
     """Plot median power by ring of the spectrum and class, with the middle half of the images."""
     frame = frame[frame["kind"] == "ring"]
     rings = frame["name"].astype(int)
-    lines = [
-        Line(name, rings, frame[f"median_{name.lower()}"], CLASS_COLOURS[name], DASHES[name], SYMBOLS[name],
-             frame[f"lower_{name.lower()}"], frame[f"upper_{name.lower()}"])
-        for name in CLASSES
-    ]  # fmt: skip
+    lines = []
+    for label in CLASSES:
+        median, low, high = (frame[f"{name}_{label.lower()}"] for name in ("median", "lower", "upper"))
+        lines.append(Line(label, rings, median, CLASS_COLOURS[label], DASHES[label], SYMBOLS[label], low, high))
     axes = "radius, in waves on 32 pixels: coarse shading to finest detail", "power (1 more is ten times as much)"
     return line_figure(lines, *axes).update_xaxes(tickvals=[1, 4, 8, 12, 16])
 
 
 def draw_cues(opened: Opened) -> None:
     """Draw what each cue is worth alone to a small network, or say how it is measured."""
-    # each home for itself: a file of the same name would hide one with more training images
-    paths = [path for folder in homes() for path in find_results((folder,)).values()]
     try:
-        results = results_of(opened.origin, tuple((path, path.stat().st_mtime_ns) for path in paths))
+        results = results_of(opened)
     except ContractError as error:
         refused(error)
         return
@@ -226,15 +170,15 @@ def draw_cues(opened: Opened) -> None:
             finding_table(conclude(results))
 
 
-@cached()
-def results_of(opened: Opened, files: tuple[tuple[Path, int], ...]) -> StudyResult | None:
+def results_of(opened: Opened) -> StudyResult | None:
     """Read the cues of the run's image set with the most training images; None without any.
 
     Raises:
         ContractError: the file named after the set is damaged.
     """
-    found = []
-    for path, _ in files:
+    fitting = []
+    # each home for itself: a file of the same name would hide one with more training images
+    for path in (path for folder in homes() for path in find_results((folder,)).values()):
         try:
             results = read_results(path)
         except ContractError:
@@ -243,8 +187,36 @@ def results_of(opened: Opened, files: tuple[tuple[Path, int], ...]) -> StudyResu
                 raise
             continue
         if results.about["of_fingerprint"] == opened.run.manifest["set_fingerprint"] and len(results.table):
-            found.append(results)
-    return max(found, key=lambda study: int(study.about["training_images"]), default=None)
+            fitting.append(results)
+    return max(fitting, key=lambda study: int(study.about["training_images"]), default=None)
+
+
+def draw_copied(opened: Opened) -> None:
+    """Draw, folded, which test images are copies of training images or of each other."""
+    duplicates = readable(opened, "duplicates")
+    with fold(
+        "copies",
+        "Are test images copies of training images?",
+        "Not measured yet." if duplicates is None else copies_words(opened, duplicates),
+        explained="An image that the detector was trained on is no test, and a repeated one counts twice. Near copies "
+        "are pairs whose perceptual hashes and grey levels agree: a hint to look, not a proof.",
+        help=explain("Leak", "Repeat", "Near copy"),
+    ) as is_open:
+        # a damaged one was reported above
+        if is_open and not study_path(opened.run.path, "duplicates").is_file():
+            study_of(opened, "duplicates", "files")
+        elif is_open and duplicates is not None:
+            draw_copies(opened, duplicates)
+            study_files(opened, duplicates, key="data.copies")
+
+
+def copies_words(opened: Opened, duplicates: StudyResult) -> str:
+    """Count the copies of training images, where those were looked for, and the images that the set has twice."""
+    repeats = f"{int(opened.run.predictions['is_repeat'].sum()):,} repeats"
+    if duplicates.finding("unchecked") is not None and not opened.run.leaks_checked:
+        return f"Not checked; {repeats}."
+    leaks = (finding for finding in duplicates.findings if finding.key.startswith("leak."))
+    return f"{sum(int(leak.details.get('count', 0)) for leak in leaks):,} copies, {repeats}."
 
 
 def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
@@ -254,25 +226,26 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
             with grid.cell():
                 st.markdown(f"**{title}**")
                 for key, (counted, kind) in COUNTED.items():
-                    if counted == side and (one := duplicates.finding(key)) is not None:
-                        _draw_count(opened, side, kind, one.details)
+                    finding = duplicates.finding(key)
+                    if counted == side and finding is not None:
+                        draw_count(opened, side, kind, finding.details)
                 if side == "training" and duplicates.finding("unchecked") is not None:
                     again = code(command(opened, "duplicates"))
                     st.caption(f"With the training images available, run {again}.")
-    found = {side: copy_pairs(duplicates.table, side) for side in SIDES}
-    if not any(map(len, found.values())):
+    pairs_of = {side: copy_pairs(duplicates.table, side) for side in SIDES}
+    if not any(map(len, pairs_of.values())):
         st.caption("There are no pairs: no near copies, and no equal pixels in another file.")
         return
-    words = {side: f"{title}, {len(found[side]):,}" for side, title in SIDES.items()}
+    words = {side: f"{title}, {len(pairs_of[side]):,}" for side, title in SIDES.items()}
     SIDE.choose("Pairs", format_func=words.__getitem__, label_visibility="collapsed")
-    pairs = found[SIDE.value]
+    pairs = pairs_of[SIDE.value]
     shown = pairs.head(PAIRS.value)
     training = None
     if SIDE.value == "training":
         # of the attached set, or of the sample
         source = "sample" if opened.run.manifest["set"].startswith("sample-") else catalogue.registry().source
         wanted = tuple(zip(shown["partner"], shown["name"], strict=True))
-        training = _read_training(source, wanted) if source is not None else {}
+        training = read_training(source, wanted) if source is not None else {}
     if training == {}:
         st.caption(f"The pictures of the training images are not available. {catalogue.how_to_get_pictures()}")
     with st.grid(3, min_column_width=300, gap="medium") as grid:
@@ -286,25 +259,21 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
         st.button(f"Show more of {len(pairs):,}", key="data.more", on_click=PAIRS.set, args=(more,))
 
 
-def _draw_count(opened: Opened, side: str, kind: str, counts: Mapping[str, Any]) -> None:
+def draw_count(opened: Opened, side: str, kind: str, counts: Mapping[str, Any]) -> None:
     """Draw how many copies of a kind there are, as a button that shows them in Mistakes."""
-    what = WHAT[kind].capitalize()
     if not counts:
-        st.caption(f"{what}: not checked, because the training images were not available.")
+        st.caption(f"{WHAT[kind]}: not checked, because the training images were not available.")
         return
-    clash = f"; **{counts['other_class']:,} of the other class**" if counts["other_class"] else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         label = f"{'about ' if counts['sampled'] else ''}{counts['count']:,}"
         key = f"data.{side}.{kind}"
         if st.button(label, icon=":material/grid_view:", key=key, disabled=not counts["count"], help="Show the images"):
             state.show_images(opened.run.name, Filter().choosing(f"duplicates.{side}_kind", [kind]))
-        sides = ", ".join(f"{counts[name.lower()]:,} {CLASS_WORDS[name]}" for name in reversed(CLASSES))
-        st.markdown(f"{what}: {sides}{clash}" if counts["count"] and opened.run.classes else what, width="stretch")
+        clash = f"; **{counts['other_class']:,} of the other class**" if counts["other_class"] else ""
+        st.markdown(f"{WHAT[kind]}{clash}", width="stretch")
 
 
-def draw_pair(
-    opened: Opened, pair: Mapping[Hashable, Any], row: int, training: dict[str, NDArray[np.uint8]] | None
-) -> None:
+def draw_pair(opened: Opened, pair: Mapping[Hashable, Any], row: int, training: dict[str, NDArray[Any]] | None) -> None:
     """Draw an image beside its copy, and a button that opens it.
 
     Args:
@@ -314,28 +283,29 @@ def draw_pair(
         training: pixels of training images by identity; None where the copies are in the run itself.
     """
     pictures = library.pictures(opened)
-    partner = str(pair["partner"])
-    name = str(pair["name"])
-    label, own_name = (str(opened.table[column].iloc[row]) for column in ("label", "name"))
-    other = other_class(label) if pair["class"] == "other" else label  # type: ignore[arg-type]
-    at = opened.row_of(partner) if training is None else None
+    label, name = opened.table[["label", "name"]].iloc[row].astype(str)
+    other = other_class(label) if pair["class"] == "other" else label
+    beside = None if training is None else training.get(pair["partner"])
+    at = opened.row_of(pair["partner"]) if training is None else None
     if at is not None:
+        beside = pictures.get(at)
         # where copies have both classes, the pair counts as one of the other class whatever this copy is
-        other = str(opened.table["label"].iloc[at])
-    beside = pictures.get(at) if at is not None else (training or {}).get(partner)
+        other = opened.table["label"].iloc[at]
     cells = [
-        Cell(image, f"{of}, {its}", f"{CLASS_WORDS[of]} {plain(its)}", of)
-        for image, of, its in ((pictures.get(row), label, own_name), (beside, other, name))
+        Cell(image, f"{its_label}, {its_name}", f"{CLASS_WORDS[its_label]} {plain(its_name)}", its_label)
+        for image, its_label, its_name in ((pictures.get(row), label, name), (beside, other, str(pair["name"])))
         if image is not None
     ]
     picture_grid(cells, columns=2, least=100)
+    clash = "**Other class.** " if pair["class"] == "other" else ""
     alike = f"{64 - int(pair['bits'])} of 64 bits of their hashes agree" if pair["kind"] == NEAR else "equal pixels"
-    names = "" if len(cells) == 2 else f"{plain(own_name)} and {plain(name)}: "
-    st.caption(f"{'**Other class.** ' if pair['class'] == 'other' else ''}{names}{alike}")
-    if st.button("Open", key=key_of("data.pair", pair["id"], partner), type="tertiary"):
+    names = "" if len(cells) == 2 else f"{plain(name)} and {plain(pair['name'])}: "
+    st.caption(f"{clash}{names}{alike}")
+    if st.button("Open", key=key_of("data.pair", pair["id"], pair["partner"]), type="tertiary"):
         state.show_images(opened.run.name, id=str(pair["id"]))
 
 
 @st.cache_data(max_entries=32, show_spinner="Looking for the training images", ttl=3600)
-def _read_training(source: str, wanted: tuple[tuple[str, str], ...]) -> dict[str, NDArray[np.uint8]]:
+def read_training(source: str, wanted: tuple[tuple[str, str], ...]) -> dict[str, NDArray[Any]]:
+    """Read training images by their identity; cached."""
     return training_pictures(source, dict(wanted))

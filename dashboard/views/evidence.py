@@ -1,6 +1,6 @@
 """Evidence, a tab of What it reads: changed pictures beside their controls, all experiments, and curves by strength."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 
@@ -61,26 +61,6 @@ SURVIVAL = {
     "errors_real": "REAL called FAKE",
 }
 AS_THEY_ARE = "As they are"
-# study -> its question, how it was measured, and terms of the glossary
-PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "bands": (
-        "Does it need fine detail, medium detail, or one relative to the other?",
-        "Fine detail: waves of 1.4 to 4 pixels. Medium: 4 to 8 pixels. Each is kept, halved or absent. Tables: share "
-        "of FAKE verdicts that flip.",
-        ("Spectrum", "Control"),
-    ),
-    "deliveries": (
-        "Which verdicts survive saving, resizing and sharing?",
-        "Every image, resized for the detector, after JPEG, WebP, scaling, a screenshot, a messenger.",
-        ("Delivery", "Control"),
-    ),
-    "neighbours": (
-        "Which images look alike to it?",
-        "For each image, the training images (or, without them, the run's other images) with the most similar "
-        "features, and whether their labels match the verdict.",
-        ("Neighbours", "Features"),
-    ),
-}
 
 
 def draw(opened: Opened) -> None:
@@ -90,23 +70,51 @@ def draw(opened: Opened) -> None:
         draw_strips(opened, probes)
         st.subheader("Every experiment", anchor=False)
         finding_table(probes.findings)
-        draw_experiments(opened, probes)
-    beneath: dict[str, Callable[[StudyResult], None]] = {
-        "bands": partial(draw_cells, opened),
-        "deliveries": draw_survival,
-        "neighbours": partial(draw_neighbours, opened),
-    }
-    for name, part in PARTS.items():
-        draw_study(opened, name, *part, beneath=beneath.get(name))
+        setting = Setting("probe", "lowpass", CHANGES)
+        with fold("probe", "What does a change do as it grows?", PROBES[setting.value].title) as is_open:
+            if is_open:
+                draw_probe(opened, probes, setting)
+        study_files(
+            opened,
+            probes,
+            key="evidence.probes",
+            summary=lambda: rates_table(rates_of(opened.origin, probes), side=opened.run.side),
+        )
+    draw_study(
+        opened,
+        "bands",
+        "Does it need fine detail, medium detail, or one relative to the other?",
+        "Fine detail: waves of 1.4 to 4 pixels. Medium: 4 to 8 pixels. Each is kept, halved or absent. Tables: share "
+        "of FAKE verdicts that flip.",
+        ("Spectrum", "Control"),
+        beneath=partial(draw_cells, opened),
+    )
+    draw_study(
+        opened,
+        "deliveries",
+        "Which verdicts survive saving, resizing and sharing?",
+        "Every image, resized for the detector, after JPEG, WebP, scaling, a screenshot, a messenger.",
+        ("Delivery", "Control"),
+        beneath=draw_survival,
+    )
+    draw_study(
+        opened,
+        "neighbours",
+        "Which images look alike to it?",
+        "For each image, the training images (or, without them, the run's other images) with the most similar "
+        "features, and whether their labels match the verdict.",
+        ("Neighbours", "Features"),
+        beneath=partial(draw_neighbours, opened),
+    )
 
 
 def draw_strips(opened: Opened, probes: StudyResult) -> None:
     """Draw a picture, the same changed, and its control, for the strongest experiment of each family."""
     with st.grid(2, min_column_width=440, gap="medium") as grid:
         for family in STRIPS:
-            own = [one for one in (probes.finding(f"{family}-{verdict}") for verdict in VERDICTS) if one is not None]
-            if own:
-                strongest = max(own, key=_effect)
+            keys = [f"{family}-{verdict}" for verdict in VERDICTS]
+            strongest = max((finding for finding in probes.findings if finding.key in keys), key=_effect, default=None)
+            if strongest is not None:
                 with grid.cell():
                     draw_strip(opened, strongest)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -134,19 +142,19 @@ def draw_strip(opened: Opened, finding: Finding) -> None:
     """Draw one experiment: three pictures framed in their verdicts, and the shares that flip."""
     probe = PROBES[finding.details["probe"]]
     verdict = str(finding.group)
-    control = finding.control
     answer = answer_of(finding)
     steps = {step.at(opened.run.side).full_label: step.key for step in probe.strengths}
     about = f"Of {finding.main.n:,} {verdict} verdicts, changed by {plain(finding.subject)}."
-    if control is not None:
-        about += f" Control: {plain(control.name)}."
+    made = [probe]
+    if finding.control is not None:
+        about += f" Control: {plain(finding.control.name)}."
+        made += [PROBES[key] for key in probe.controls if PROBES[key].inline == finding.control.name]
     st.markdown(f"{plain(finding.question)} **{answer.mark} {plain(str(answer)).capitalize()}.**", help=about)
-    controls = [PROBES[key] for key in probe.controls if control is not None and PROBES[key].inline == control.name]
     # a picture that shows what is claimed
     shows_flip = {"yes": True, "no": False}.get(answer.word)
     with st.container(key=f"strip_{finding.key}"):
         strength = steps[finding.details["strength"]]
-        draw_pictures(opened, [probe, *controls], strength, verdict, is_strip=True, shows_flip=shows_flip)
+        draw_pictures(opened, made, strength, verdict, is_strip=True, shows_flip=shows_flip)
     draw_bars(strip_bars(finding))
 
 
@@ -170,8 +178,7 @@ def draw_pictures(
         shows_flip: whether the change flips the picture's verdict; None for what most of them do.
     """
     probe = made[0]
-    column = probe.column(strength)
-    example = example_of(opened, column, verdict, shows_flip)
+    example = example_of(opened, probe.column(strength), verdict, shows_flip)
     stored = None if example is None else stored_changes(*example)
     if example is None or stored is None:
         st.caption(f"No picture is available to show it on. {how_to_get_pictures()}")
@@ -188,45 +195,37 @@ def draw_pictures(
         name = change.inline
         if is_strip:
             name = "control" if change.is_control else "changed"
-        if pd.notna(changes.loc[change.column(strength)]).all():
-            cells.append(changed_cell(changes, change.column(strength), name))
+        column = change.column(strength)
+        if pd.notna(changes.loc[column]).all():
+            cells.append(changed_cell(changes, column, name))
     picture_grid(cells, columns=3 if is_strip else 6, least=100)
-
-
-def draw_experiments(opened: Opened, probes: StudyResult) -> None:
-    """Draw, folded, what one change does as it grows, and the files of all."""
-    setting = Setting("probe", "lowpass", CHANGES)
-    with fold("probe", "What does a change do as it grows?", PROBES[setting.value].title) as is_open:
-        if is_open:
-            draw_probe(opened, probes, setting)
-    study_files(
-        opened,
-        probes,
-        key="evidence.probes",
-        summary=lambda: rates_table(rates_of(opened.origin, probes), side=opened.run.side),
-    )
 
 
 def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
     """Draw the pictures of a change, how verdicts follow as it grows, and which images it flips."""
     probe = PROBES[setting.value]
+    side = opened.run.side
     # the strongest that was tried in every way
     default = [step.key for step in probe.strengths if in_every_way(probe.column(step.key))][-1]
-    strength = Setting("strength", default, {step.key: step.at(opened.run.side).label for step in probe.strengths})
+    strength = Setting("strength", default, {step.key: step.at(side).label for step in probe.strengths})
+    by = Setting(
+        "by", "category", {name: words for name, words in GROUPS.items() if name == "cell" or name in opened.judged}
+    )
     setting.choose("The change", st.selectbox, width=420)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         strength.choose("How much")
-        by_of(opened).choose("Groups by")
+        by.choose("Groups by")
     st.caption(probe.sentence)
     draw_pictures(opened, [probe, *(PROBES[key] for key in probe.controls)], strength.value)
     rates = rates_of(opened.origin, probes, "verdict", (probe.key,))
-    side = opened.run.side
     st.caption("Share of verdicts that flip: ◆ FAKE, ● REAL, dashed and hollow the control.", help=explain("Control"))
     shares = "; ".join(
         f"{rate.flipped}, {rate.strength.at(side).label}: {percent(rate.contrast.measure.value, 0)}" for rate in rates
     )
     charts.show(response(rates, side), key="evidence.response", alt=f"Share of verdicts that flip. {shares}")
-    draw_groups(opened, probes, probe, probe.column(strength.value))
+    grouped = rates_of(opened.origin, probes, by.value, (probe.key,))
+    column = probe.column(strength.value)
+    draw_groups(opened, by.value, [rate for rate in grouped if rate.column == column])
 
 
 def response(rates: Sequence[FlipRate], side: int) -> Figure:
@@ -239,66 +238,55 @@ def response(rates: Sequence[FlipRate], side: int) -> Figure:
     lines = []
     for verdict in VERDICTS:
         own = [rate for rate in rates if rate.flipped == verdict]
-        if not own:
-            continue
+        names = [rate.strength.at(side).label for rate in own]
+        table = _rates_table(own)
         colour = CLASS_COLOURS[verdict]
         symbol = SYMBOLS[verdict]
-        names = [rate.strength.at(side).label for rate in own]
-        shares = [rate.contrast.measure for rate in own]
-        ends = [share.low for share in shares], [share.high for share in shares]
-        lines.append(Line(verdict, names, [share.value for share in shares], colour, "solid", symbol, *ends, 2.5))
-        controls = [np.nan if rate.contrast.control is None else rate.contrast.control.measure.value for rate in own]
-        if np.isfinite(controls).any():
-            lines.append(Line(f"{verdict}, control", names, controls, colour, "dash", f"{symbol}-open", width=1.5))
+        lines.append(Line(verdict, names, table["rate"], colour, "solid", symbol, table["low"], table["high"]))
+        if table["expected"].notna().any():
+            name = f"{verdict}, control"
+            lines.append(Line(name, names, table["expected"], colour, "dash", f"{symbol}-open", width=1.5))
     figure = line_figure(lines, height=220, showlegend=False)
     figure.update_yaxes(range=[-0.04, 1.04], tickformat=".0%", dtick=0.25, gridcolor=charts.GRID)
     return figure.update_xaxes(type="category")
 
 
-def by_of(opened: Opened) -> Setting:
-    """Return the choice of groups that a run's images have."""
-    here = {name: words for name, words in GROUPS.items() if name in ("category", "cell", *opened.judged)}
-    return Setting("by", "category", here)
-
-
-def draw_groups(opened: Opened, probes: StudyResult, probe: Probe, column: str) -> None:
+def draw_groups(opened: Opened, by: str, rates: Sequence[FlipRate]) -> None:
     """Draw how often one strength of a probe flips verdicts, by category or by right and wrong verdicts."""
-    by = by_of(opened).value
-    rates = [rate for rate in rates_of(opened.origin, probes, by, (probe.key,)) if rate.column == column]
     with st.grid(2, min_column_width=400, gap="large") as grid:
         for verdict in VERDICTS:
             own = [rate for rate in rates if rate.verdict == verdict]
             own.sort(key=attrgetter("contrast.measure.value"), reverse=True)
             if not own:
                 continue
+            first = own[0]
             with grid.cell():
-                st.markdown(f"{CLASS_WORDS[own[0].flipped]} verdicts")
+                st.markdown(f"{CLASS_WORDS[first.flipped]} verdicts")
                 key = f"evidence.groups.{verdict}"
                 title = "Share of verdicts that flip, by group"
-                value = rate_table(_group_rows(own), key=key, title=title, expected="control")
-            if value is not None:
-                name = f"probes.{column}"
-                field = "label" if by == "cell" else by
+                group = rate_table(_rates_table(own), key=key, title=title, expected="control")
+            if group is not None:
+                name = f"probes.{first.column}"
                 # where a donor is changed, a flip means that the donor gets the image's verdict
-                toward_real = (verdict == "FAKE") != probe.changes_donor
-                wanted = Filter(sort=f"-{name}" if toward_real else name).choosing("predicted", [str(verdict)])
+                toward_real = (verdict == "FAKE") != first.probe.changes_donor
+                wanted = Filter(sort=f"-{name}" if toward_real else name).choosing("predicted", [verdict])
                 wanted = wanted.ranging(name, **{"low" if toward_real else "high": 0})
+                field = "label" if by == "cell" else by
                 # without a category there is nothing to filter by
-                if field == "label" or value != "unknown":
-                    wanted = wanted.choosing(field, [value])
+                if field == "label" or group != "unknown":
+                    wanted = wanted.choosing(field, [group])
                 state.show_images(opened.run.name, wanted)
 
 
-def _group_rows(rates: Sequence[FlipRate]) -> pd.DataFrame:
-    """Lay out the flip rates of groups for `rate_table`, their controls as what is expected."""
+def _rates_table(rates: Sequence[FlipRate]) -> pd.DataFrame:
+    """Lay out flip rates for `rate_table`, their controls as what is expected."""
     rows = []
     for rate in rates:
         share = rate.contrast.measure
         control = rate.contrast.control
         expected = np.nan if control is None else control.measure.value
-        rows.append({"value": rate.group, "rate": share.value, "low": share.low, "high": share.high,
-                     "images": share.n, "expected": expected})  # fmt: skip
-    return pd.DataFrame(rows)
+        rows.append((rate.group, share.value, share.low, share.high, share.n, expected))
+    return pd.DataFrame(rows, columns=["value", "rate", "low", "high", "images", "expected"])
 
 
 def draw_cells(opened: Opened, answer: StudyResult) -> None:

@@ -1,6 +1,6 @@
 """Can maps be believed? A real map beside maps that know nothing, and every method measured beside its controls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, cycle, groupby
 from operator import attrgetter
 
@@ -17,7 +17,6 @@ from core.findings.answer import Answer, answer_of
 from core.findings.contrast import Finding
 from core.images.labels import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
-from core.perturbations.masking import Fill
 from core.runs.rows import evenly
 from core.studies.questions.faithfulness import CONTROLS, FILLS, ORDERS, mean_curves, under_fill
 from core.studies.questions.randomisation import OTHER, randomisation_summary
@@ -44,46 +43,9 @@ STRONG = 0.8
 LINES = ("#9b59c9", "#0f9d8a", "#c2527b", "#8a8500", "#4a7fb5", "#c46a00", "#8d6e5b", "#2f7d4f")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star")
 DASHES = {"random": "dot", "other": "dash", "edges": "dash", "centre": "solid"}
-# whether a method's maps beat both controls for every verdict, under every choice
-BEATEN = {
-    True: "A method here always beats a random map and another picture's",
-    False: "No method here always beats a random map and another picture's",
-}
 DIRECTION_NAMES = {
     "deletion": "Deletion: share of the image that is filled",
     "insertion": "Insertion: share of the image that is shown",
-}
-# study -> its question, how it was measured, and terms of the glossary
-PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "single_sign": (
-        "Is LIME all one colour?",
-        "The paper: “A large majority of the images I looked at are uniformly red”. A single colour does not say "
-        "where. Its settings segment by quickshift; ours use about thirty segments and leave undecided ones grey.",
-        ("LIME", "Segment", "Undecided"),
-    ),
-    "agreement": (
-        "Does LIME contradict Grad-CAM?",
-        "The paper: “the LIME method simply does not corroborate”. Rank correlation of both maps of one image over 64 "
-        "cells; the control uses another image's Grad-CAM. Two methods can agree and both be wrong.",
-        ("Agreement", "Rank correlation"),
-    ),
-    "stability": (
-        "Are the maps repeatable?",
-        "Rank correlation of an explanation with itself under another seed, and under noise of 1 in 255; the control "
-        "is the explanation of another image.",
-        ("Stability", "Rank correlation", "Seed"),
-    ),
-    "certainty": (
-        "Does what LIME calls certain hold under another fill?",
-        "Each image is explained again with every other fill. The control draws other samples with the same fill.",
-        ("Fill", "Undecided", "LIME"),
-    ),
-    "randomisation": (
-        "Does it depend on what the detector has learned?",
-        "The detector's weights are randomised from the classifier down (Adebayo et al. 2018). A map that does not "
-        "change shows the image and not the detector. The control is another image's map by the random detector.",
-        ("Randomisation test",),
-    ),
 }
 # finding of the study `out_of_distribution` -> what its bar is a share of, and the class that is counted
 OTHERS = {
@@ -138,42 +100,37 @@ def map_cells(shown: Opened, stamp: str, row: int, field: int | None) -> list[Ce
 
 def draw_answers(findings: Sequence[Finding]) -> None:
     """Draw the answer of each method and verdict: whether its maps beat both controls, under every fill."""
-    answers: dict[str, dict[str, str]] = {}
+    answers = {}
     words: dict[str, set[str]] = {}
     for finding in findings:
         answer = answer_of(finding)
-        answers.setdefault(plain(finding.subject), {})[f"{finding.group} verdicts"] = _marked(answer)
+        answers[plain(finding.subject), f"{finding.group} verdicts"] = answer
         words.setdefault(finding.subject, set()).add(answer.word)
     st.subheader(
-        BEATEN[{"yes"} in words.values()],
+        f"{'A' if {'yes'} in words.values() else 'No'} method here always beats a random map and another picture's",
         anchor=False,
         help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
     )
-    st.table(_merged(answers), border="horizontal")
+    draw_table(answers)
 
 
 def draw_methods(findings: Sequence[Finding]) -> None:
     """Draw a table per verdict, methods by fills: whether the maps beat both controls by deletion and insertion."""
     for group, mine in groupby(findings, key=attrgetter("group")):
         st.markdown(f"{CLASS_WORDS[str(group)]} **verdicts**, by how parts are hidden")
-        rows: dict[str, dict[str, str]] = {}
+        answers = {}
         for finding in mine:
-            fills: list[Fill] = list(finding.details["fills"])
-            rows[plain(finding.subject)] = {
-                FILLINGS[fill]: _marked(answer_of(under_fill(finding, fill))) for fill in fills
-            }
-        st.table(_merged(rows), border="horizontal")
+            for fill in finding.details["fills"]:
+                answers[plain(finding.subject), FILLINGS[fill]] = answer_of(under_fill(finding, fill))
+        draw_table(answers)
 
 
-def _marked(answer: Answer) -> str:
-    return f"{answer.mark} {answer}"
-
-
-def _merged(rows: dict[str, dict[str, str]]) -> pd.DataFrame:
-    """Lay out the words of methods, those with equal words in one row."""
-    table = pd.DataFrame.from_dict(rows, orient="index").fillna("").rename_axis("method").reset_index()
+def draw_table(answers: Mapping[tuple[str, str], Answer]) -> None:
+    """Draw the answers of methods, by method and column; methods with equal answers are in one row."""
+    marked = pd.Series({key: f"{answer.mark} {answer}" for key, answer in answers.items()})
+    table = marked.unstack(sort=False, fill_value="").rename_axis("method").reset_index()
     table = table.groupby([*table.columns[1:]], sort=False)["method"].agg(", ".join).reset_index()
-    return table.set_index("method")
+    st.table(table.set_index("method"), border="horizontal")
 
 
 def known_truth() -> tuple[Opened, int] | None:
@@ -317,14 +274,55 @@ draw_study(
     ("AUROC", "Control", "Grad-CAM", "LIME"),
 )
 st.subheader("Other checks", anchor=False)
-for name, part in PARTS.items():
-    draw_study(opened, name, *part, beneath=draw_randomised if name == "randomisation" else None)
+draw_study(
+    opened,
+    "single_sign",
+    "Is LIME all one colour?",
+    "The paper: “A large majority of the images I looked at are uniformly red”. A single colour does not say "
+    "where. Its settings segment by quickshift; ours use about thirty segments and leave undecided ones grey.",
+    ("LIME", "Segment", "Undecided"),
+)
+draw_study(
+    opened,
+    "agreement",
+    "Does LIME contradict Grad-CAM?",
+    "The paper: “the LIME method simply does not corroborate”. Rank correlation of both maps of one image over 64 "
+    "cells; the control uses another image's Grad-CAM. Two methods can agree and both be wrong.",
+    ("Agreement", "Rank correlation"),
+)
+draw_study(
+    opened,
+    "stability",
+    "Are the maps repeatable?",
+    "Rank correlation of an explanation with itself under another seed, and under noise of 1 in 255; the control "
+    "is the explanation of another image.",
+    ("Stability", "Rank correlation", "Seed"),
+)
+draw_study(
+    opened,
+    "certainty",
+    "Does what LIME calls certain hold under another fill?",
+    "Each image is explained again with every other fill. The control draws other samples with the same fill.",
+    ("Fill", "Undecided", "LIME"),
+)
+draw_study(
+    opened,
+    "randomisation",
+    "Does it depend on what the detector has learned?",
+    "The detector's weights are randomised from the classifier down (Adebayo et al. 2018). A map that does not "
+    "change shows the image and not the detector. The control is another image's map by the random detector.",
+    ("Randomisation test",),
+    beneath=draw_randomised,
+)
 st.subheader("And on other pictures?", anchor=False)
 others = readable(opened, "out_of_distribution")
 if others is not None:
-    known = {key: others.finding(key) for key in OTHERS}
-    bars = [bars_of(finding, *OTHERS[key], "on the test set") for key, finding in known.items() if finding is not None]
-    draw_bars(chain.from_iterable(bars))
+    bars = []
+    for key, words in OTHERS.items():
+        finding = others.finding(key)
+        if finding is not None:
+            bars += bars_of(finding, *words, "on the test set")
+    draw_bars(bars)
 draw_study(
     opened,
     "out_of_distribution",
