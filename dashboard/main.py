@@ -52,7 +52,7 @@ def draw_sidebar(*, chooses_run: bool) -> None:
         st.session_state.setdefault(state.SHOWS_PIXELS, st.query_params.get(state.SHOWS_PIXELS) == "on")
         st.toggle("Show pixels", key=state.SHOWS_PIXELS, help="Draw pixels as squares, not smoothly enlarged.")
         state.put(state.SHOWS_PIXELS, "on" if st.session_state[state.SHOWS_PIXELS] else None)
-        poll(catalogue.registry(), catalogue.registry, draw_pictures, attrgetter("status.busy"))
+        poll(catalogue.registry, draw_pictures, attrgetter("status.busy"))
 
 
 def take_run() -> None:

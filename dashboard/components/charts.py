@@ -14,11 +14,9 @@ import streamlit as st
 from core.answers.comparison import Pair
 from core.arrays import Int64
 from core.console import one_direction
-from core.explainers.explanation import SIDES, Explanation, Parts
-from core.findings.numbers import plus
 from core.images.labels import CLASS_COLOURS, CLASSES, CURVE, GREY, PAIR, rgb
 from dashboard.components.component import component, nothing
-from dashboard.components.words import coloured, figure_text, percent
+from dashboard.components.words import figure_text, percent
 
 HEIGHT = 330
 # only a figure's own margins override those of Streamlit's theme; the last label needs room
@@ -34,7 +32,6 @@ TEMPLATE = go.layout.Template(
 )
 SYMBOLS = {"FAKE": "diamond", "REAL": "circle"}
 _mount = component("matrix")
-SIDE_COLOURS = {1: CLASS_COLOURS["REAL"], -1: CLASS_COLOURS["FAKE"], 0: GREY}
 
 
 def show(figure: go.Figure, *, key: str, alt: str) -> None:
@@ -281,50 +278,3 @@ def _cell(counts: Int64, row: int, column: int, pressed: Collection[tuple[str, s
         "strength": round(0.12 + 0.4 * share, 3),
         "pressed": pressed is not None and (label, predicted) in pressed,
     }
-
-
-def draw_parts(explanation: Explanation, *, key: str) -> None:
-    """Draw a bar for each part of an explanation."""
-    parts = explanation.parts
-    assert parts is not None  # noqa: S101 - the caller has looked
-    st.markdown(coloured(explanation.diagnostics.sentence))
-    told = "; ".join(f"{label} {plus(weight)}" for label, weight in zip(parts.labels, parts.weights, strict=True))
-    show(part_bars(parts, unit=explanation.unit), key=key, alt=f"Weight of each part: {told}")
-    lines = f" Lines: {parts.confidence:.0%} interval over other draws of the samples." if parts.confidence < 1 else ""
-    st.caption(f"To the right for REAL, to the left for FAKE.{lines} Hatched grey: undecided, or too small to name.")
-
-
-def part_bars(parts: Parts, *, unit: str) -> go.Figure:
-    """Plot a bar a part, in their order; colour and side are the class, hatched grey is undecided."""
-    figure = new_figure(f"what having it adds ({unit})", height=70 + 28 * len(parts.labels), showlegend=False)
-    decisions = [int(decision) for decision in parts.decisions]
-    figure.add_bar(
-        x=parts.weights,
-        y=list(parts.labels),
-        orientation="h",
-        marker={
-            "color": [SIDE_COLOURS[decision] for decision in decisions],
-            "pattern": {"shape": ["" if decision else "/" for decision in decisions], "size": 5, "solidity": 0.4},
-        },
-        error_x={
-            "type": "data",
-            "array": parts.high - parts.weights,
-            "arrayminus": parts.weights - parts.low,
-            "color": GREY,
-            "thickness": 1.5,
-            "width": 4,
-        },
-        customdata=[SIDES[decision] for decision in decisions],
-        hovertemplate="%{y}: %{x:+.2f}, %{customdata}<extra></extra>",
-    )
-    figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    figure.update_yaxes(autorange="reversed", type="category")
-    return figure
-
-
-def parts_table(parts: Parts) -> pd.DataFrame:
-    """Lay out parts, a row each, with their intervals and what they speak for."""
-    sides = [SIDES[int(decision)].removeprefix("for ") for decision in parts.decisions]
-    return pd.DataFrame(
-        {"part": parts.labels, "weight": parts.weights, "low": parts.low, "high": parts.high, "speaks_for": sides}
-    )

@@ -8,7 +8,6 @@ import streamlit as st
 
 from core.arrays import Float32, Mask
 from core.detectors.identity import DetectorHandle
-from core.explainers.registry import explainers
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
 from core.perturbations.flips import reason
@@ -19,10 +18,9 @@ from core.studies.questions.neighbours import NAMED, among_training
 from dashboard import library
 from dashboard.catalogue import how_to_get_pictures
 from dashboard.components.component import csv_button
-from dashboard.components.explanations import View, draw_explanation
 from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.probing import follow_changes
-from dashboard.components.requests import Subject, ask, follow
+from dashboard.components.requests import Subject, follow
 from dashboard.components.study import readable
 from dashboard.components.words import CLASS_WORDS, coloured, explain, percent, plain, thing_of
 from dashboard.jobs import JobStatus, Prediction, PredictRequest
@@ -39,17 +37,11 @@ def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row:
         opened: the run on the page.
         row: where the image stands in it, None for an upload.
     """
-    # they say what, and have no map to compare
-    methods = {method.name: method for method in explainers(detector.about, with_map=False)}
-    names = {"turns": "What flips the verdict"}
-    names |= {name: method.title for name, method in methods.items()}
-    names["alike"] = "Similar images"
+    names = {"turns": "What flips the verdict", "alike": "Similar images"}
     setting = Setting("evidence", "", {"": "", **names})
     chosen = setting.choose("Experiment", options=list(names), required=False, label_visibility="collapsed")
     if chosen == "turns":
         follow_changes(subject, detector, opened, row, partial(_draw_table, subject), slot="probes")
-    elif chosen in methods:
-        draw_explanation(View(subject, [detector]), methods[chosen])
     elif chosen:
         by = next(library.runs_by(detector.identity), None)
         # another run of the same images has them under the same ids
@@ -145,9 +137,9 @@ def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | 
             draw_nearest(answer.features, is_itself, NAMED, "Most alike to it:")
             draw_nearest(answer.features, is_itself | is_same, 1, "The nearest that it calls the other class:")
 
-    slot = "neighbours"
-    status = partial(ask, detector, subject.image[None], PredictRequest(), slot=slot, sha256=subject.sha256)
-    follow(status, draw, slot=slot, doing="Asking the detector")
+    pixels = subject.image[None]
+    doing = "Asking the detector"
+    follow(detector, pixels, PredictRequest(), draw, slot="neighbours", doing=doing, sha256=subject.sha256)
 
 
 def _cell(opened: Opened, row: int) -> Cell | None:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from operator import attrgetter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from core.arrays import Float32
@@ -31,30 +32,25 @@ from core.images.labels import ClassName
 from core.report.comparing import compared
 from core.report.explanation_page import html_of
 from core.report.slide import Story, draw_slide
+from core.runs.rows import evenly
 from core.storage.limits import ContractError
+from core.storage.memory import lazy_property
 from core.studies.store import StudyResult
 from dashboard import library
-from dashboard.components.agreement import draw as draw_agreement
-from dashboard.components.charts import draw_parts, parts_table
-from dashboard.components.component import copy_button, csv_button, file_button, key_of, nothing, opens_all
+from dashboard.components.component import copy_button, file_button, key_of, nothing, opens_all
 from dashboard.components.picture import explained_picture
 from dashboard.components.probing import last_changes
-from dashboard.components.requests import (
-    Subject,
-    any_busy,
-    ask,
-    draw_ended,
-    draw_progress,
-    pace,
-    poll,
-)
-from dashboard.components.settings import chosen_methods, draw_settings, draw_strip, request_of, style_now
+from dashboard.components.requests import Subject, any_busy, ask, draw_status, pace, poll
+from dashboard.components.settings import chosen_methods, draw_strip, request_of, style_now
 from dashboard.components.words import CLASS_WORDS, explain, percent, plain, terms_in
 from dashboard.jobs import ExplainRequest, JobStatus
+from dashboard.library import Opened
 from dashboard.state import script_of
 
 KEY = "explanations"
 STUDY = "faithfulness"
+# images whose maps chance is measured with
+OTHERS = 200
 # what was measured of such maps -> a sentence, worst first
 CHECKED: dict[Word | None, str] = {
     "no": "No better than random maps.",
@@ -81,7 +77,6 @@ class View:
         notes: sentences that must be read with a saved page.
         address: that shows this view; "" where there is none to share.
         story: returns what a slide tells; None before that is known.
-        study: what was measured of the first detector's maps; `draw_explanations` finds it.
     """
 
     subject: Subject
@@ -93,7 +88,6 @@ class View:
     notes: Sequence[str] = ()
     address: str = ""
     story: Callable[[], Story | None] = nothing
-    study: StudyResult | None = None
 
     def status(self, detector: DetectorHandle, explainer: AnyExplainer) -> JobStatus | None:
         """Return an explanation's status with the present settings, or a stored map's; None if it cannot be made."""
@@ -107,28 +101,23 @@ class View:
         slot = key_of(request.method, detector.name)
         return ask(detector, self.subject.image[None], request, sha256=self.subject.sha256, slot=slot)
 
+    @lazy_property
+    def study(self) -> StudyResult | None:
+        """The study of the first detector's maps; None where nothing can be read."""
+        with suppress(ContractError):
+            study = library.study_by(self.detectors[0].identity, STUDY)
+            # it may be refused only when it is concluded
+            return study if study is not None and study.findings else None
+        return None
+
+    def finding(self, explanation: Explanation) -> Finding | None:
+        """Return what was found of a method's maps on such verdicts; None where nothing was."""
+        return None if self.study is None else self.study.finding(f"{explanation.method}-{explanation.verdict}")
+
 
 def draw_explanations(view: View) -> None:
     """Draw the maps of an image by the chosen methods, a random map, and what can be done with them."""
-    # found here, so that what is drawn again opens no file
-    st.fragment(_draw)(replace(view, study=study_of_maps(view.detectors[0])))
-
-
-def draw_explanation(view: View, explainer: AnyExplainer) -> None:
-    """Draw one method's explanation alone, with its settings."""
-    key = f"{KEY}.{explainer.name}"
-
-    def draw(status: JobStatus | None) -> None:
-        st.caption(explainer.sentence)
-        _draw_one(view, view.detectors[0], explainer, status, style_now())
-        explanation = _complete(status)
-        if explanation is not None:
-            _draw_files(explanation, style_now(), name=view.subject.name, key=key)
-        draw_settings(explainer, view.detectors[0].about)
-
-    ask = partial(view.status, view.detectors[0], explainer)
-    # only methods that can explain the detector are offered
-    poll(ask(), ask, draw, attrgetter("busy"))
+    st.fragment(_draw)(view)
 
 
 def _draw(view: View) -> None:
@@ -141,17 +130,14 @@ def _draw(view: View) -> None:
         style_now(scale=max(map(scale_of, _answers(column, True)), default=None) if column[1:] else None)
         for column in zip(*by_detector, strict=True)
     ]
-    own = list(map(_complete, by_detector[0]))
-    made = [explanation for explanation in own if explanation is not None]
-    files = []
-    for statuses in by_detector:
-        complete = zip(map(_complete, statuses), styles, strict=True)
-        files += [(explanation, style) for explanation, style in complete if explanation is not None]
+    complete = [_complete(statuses, styles) for statuses in by_detector]
+    own = complete[0]
+    is_whole = len(own) == len(methods)
     with st.container(horizontal=True, gap="small"):
-        _draw_saving(view, list(zip(own, styles, strict=True)), files)
+        _draw_saving(view, own, list(chain.from_iterable(complete)), ready=is_whole)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("### Where does it look?", help=explain("Margin map"), width="content")
-        _draw_checked(view.study, made)
+        _draw_checked(view, own)
     for detector, statuses in zip(view.detectors, by_detector, strict=True):
         if len(view.detectors) > 1:
             _draw_verdict(detector, statuses)
@@ -165,7 +151,7 @@ def _draw(view: View) -> None:
                         # without a fragment here, a timer that was here ends
                         draw(status)
                     else:
-                        poll(status, ask, draw, partial(_is_unchanged, status.answer is None), pace(status))
+                        poll(ask, draw, partial(_is_unchanged, status.answer is None), pace(status), status)
             with grid.cell():
                 real = next(iter(_answers(statuses, True)), None)
                 if real:
@@ -177,12 +163,13 @@ def _draw(view: View) -> None:
     # beneath the maps, so that no setting covers one
     statuses = by_detector[0]
     draw_strip(methods, first.about, {answer.method: answer for answer in _answers(statuses)})
-    _draw_more(view, made, whole=None not in own)
+    _draw_more(view, [explanation for explanation, _ in own], whole=is_whole)
 
 
-def _complete(status: JobStatus | None) -> Explanation | None:
-    """Return an explanation once it is complete."""
-    return status.answer if status is not None and status.state == "done" else None
+def _complete(statuses: Sequence[JobStatus | None], styles: Sequence[Style]) -> list[tuple[Explanation, Style]]:
+    """Return the explanations that are complete, each with its style."""
+    pairs = zip(statuses, styles, strict=True)
+    return [(status.answer, style) for status, style in pairs if status is not None and status.state == "done"]
 
 
 def _is_unchanged(is_first: bool, status: JobStatus) -> bool:
@@ -229,10 +216,8 @@ def _draw_one(
         sentence = answer.diagnostics.sentence
         if answer.has_picture:
             explained_picture(answer, key=f"{key}.picture", style=style)
-        elif answer.values is not None:
-            st.markdown(sentence, help=explain(*terms_in(sentence)))
         else:
-            draw_parts(answer, key=f"{key}.parts")
+            st.markdown(sentence, help=explain(*terms_in(sentence)))
         if answer.complete:
             st.session_state[f"{key}.last"] = (sha256, answer)
     elif status.busy and of == sha256 and last.has_picture:
@@ -241,8 +226,7 @@ def _draw_one(
     elif status.busy:
         st.skeleton(height=200)
     first = "Working; the first time takes a few seconds, while the detector is read"
-    draw_progress(status, key, "Refining" if answer is not None else first)
-    draw_ended(status, key)
+    draw_status(status, key, "Refining" if answer is not None else first)
 
 
 def draw_stored(stored: Explanation, *, alone: bool) -> None:
@@ -256,23 +240,9 @@ def draw_stored(stored: Explanation, *, alone: bool) -> None:
     explained_picture(stored, key="stored.picture", style=style, blind=alone)
 
 
-def study_of_maps(detector: DetectorHandle) -> StudyResult | None:
-    """Read the study of a detector's maps; None where nothing can be read."""
-    with suppress(ContractError):
-        study = library.study_by(detector.identity, STUDY)
-        # it may be refused only when it is concluded
-        return study if study is not None and study.findings else None
-    return None
-
-
-def finding_of_maps(study: StudyResult | None, explanation: Explanation) -> Finding | None:
-    """Return what a study found of a method's maps on such verdicts; None where it found nothing."""
-    return None if study is None else study.finding(f"{explanation.method}-{explanation.verdict}")
-
-
-def _measured_words(study: StudyResult | None, explanation: Explanation) -> str:
+def _measured_words(view: View, explanation: Explanation) -> str:
     """Return the question and answer of what was measured of such maps; "" where nothing was."""
-    finding = finding_of_maps(study, explanation)
+    finding = view.finding(explanation)
     if finding is None:
         return ""
     settings = explanation.settings
@@ -282,10 +252,10 @@ def _measured_words(study: StudyResult | None, explanation: Explanation) -> str:
     return words
 
 
-def _draw_checked(study: StudyResult | None, explanations: Sequence[Explanation]) -> None:
+def _draw_checked(view: View, own: Sequence[tuple[Explanation, Style]]) -> None:
     """Draw how such maps did in the checks, the worst of them, with the way to the page of them."""
     # an exact map needs no check
-    found = [finding_of_maps(study, one) for one in explanations if one.method != EXACT.name]
+    found = [view.finding(explanation) for explanation, _ in own if explanation.method != EXACT.name]
     words = {None if finding is None else answer_of(finding).word for finding in found}
     worst = next((sentence for word, sentence in CHECKED.items() if word in words), None)
     if worst is not None:
@@ -293,27 +263,36 @@ def _draw_checked(study: StudyResult | None, explanations: Sequence[Explanation]
 
 
 def _draw_saving(
-    view: View, own: Sequence[tuple[Explanation | None, Style]], files: Sequence[tuple[Explanation, Style]]
+    view: View,
+    own: Sequence[tuple[Explanation, Style]],
+    files: Sequence[tuple[Explanation, Style]],
+    *,
+    ready: bool,
 ) -> None:
-    """Draw the buttons of the files, which hold what is shown now and can be pressed once it is complete."""
-    whole = [(explanation, style) for explanation, style in own if explanation is not None]
-    ready = len(whole) == len(own)
+    """Draw the buttons of the files, which hold what is shown now and can be pressed once it is complete.
+
+    Args:
+        view: the image.
+        own: what is complete of the first detector.
+        files: what is complete of all.
+        ready: whether all of the first detector's are.
+    """
     stem = Path(view.subject.name).stem
     waits = "" if ready else "Available once all explanations are complete."
-    rest = [shuffled(explanation, seed=view.subject.seed) for explanation, _ in whole if explanation.has_picture][:1]
-    measured = {explanation.method: _measured_words(view.study, explanation) for explanation, _ in whole}
+    rest = [shuffled(explanation, seed=view.subject.seed) for explanation, _ in own if explanation.has_picture][:1]
+    measured = {explanation.method: _measured_words(view, explanation) for explanation, _ in own}
     # asked for now: the file is made when no session is at hand
     about: dict[str, Any] = {"label": view.label, "title": view.subject.name, "notes": view.notes}
     probes = last_changes(view.subject, view.detectors[0])
 
     def page() -> bytes:
-        lines = compared([explanation for explanation, _ in whole], view.others)["conclusion"].items()
+        lines = compared([explanation for explanation, _ in own], view.others)["conclusion"].items()
         agreement = [f"{titles}: {sentence}" for titles, sentence in lines]
-        return html_of(whole, measured=measured, agreement=agreement, probes=probes, **about).encode()
+        return html_of(own, measured=measured, agreement=agreement, probes=probes, **about).encode()
 
     file_button(
         "Save as a slide",
-        partial(draw_slide, whole, view.story(), random=rest, address=view.address, **about),
+        partial(draw_slide, own, view.story(), random=rest, address=view.address, **about),
         file_name=f"{stem}-slide.png",
         mime="image/png",
         key="slide",
@@ -345,7 +324,7 @@ def _draw_saving(
 
 
 def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) -> None:
-    """Draw buttons for the picture as it is drawn (PNG), the numbers (.npz), and a table without a picture."""
+    """Draw buttons for the picture as it is drawn (PNG), the numbers (.npz)."""
     stem = f"{Path(name).stem}-{explanation.provenance.detector}-{explanation.method}"
     with st.container(horizontal=True, gap="small"):
         if explanation.has_picture:
@@ -364,9 +343,6 @@ def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) 
             key=f"{key}.files.npz",
             help="Every array and setting of this explanation, for numpy.load.",
         )
-        if explanation.values is None and explanation.parts is not None:
-            table = partial(parts_table, explanation.parts)
-            csv_button("Every weight (CSV)", table, f"{stem}.csv", key=f"{key}.files.csv")
 
 
 def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) -> None:
@@ -374,12 +350,40 @@ def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) 
     more = "Do they agree, and how to read them"
     with st.expander(more, icon=":material/compare:", key=f"{KEY}.more", expanded=opens_all()):
         if whole:
-            draw_agreement(explanations, view.others, whose=view.whose)
+            _draw_agreement(view, explanations)
         else:
             st.caption("Compared once all explanations are complete.")
         for explanation in explanations:
             explainer = find_explainer(explanation.method)
             st.markdown(f"**{explainer.title}.** {explainer.reading(explanation)} {explanation.diagnostics.sentence}")
-            words = _measured_words(view.study, explanation)
+            words = _measured_words(view, explanation)
             if words:
                 st.caption(f"Measured on such verdicts: {plain(words)}")
+
+
+def _draw_agreement(view: View, explanations: Sequence[Explanation]) -> None:
+    """Draw the comparison of each two complete explanations, and of what other images' maps reach by chance."""
+    if len(explanations) < 2:
+        st.caption("Choose another method beside this one to compare.")
+        return
+    table = compared(explanations, view.others)
+    for titles, sentence in table["conclusion"].items():
+        st.markdown(f"**{titles}:** {sentence}")
+    if len(measured := table.drop(columns="conclusion").dropna()):
+        st.table(measured.T.rename_axis(index="measure", columns=None), border="horizontal")
+        st.caption(f"Over the places of the image; compared with {view.whose}.", help=explain("Rank correlation"))
+
+
+def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> Float32 | None:
+    """Return margin maps of up to 200 other images of the run with this verdict and, unless None, this label.
+
+    float32 (M, h, w), spread evenly over the run; None where the run has no maps.
+    """
+    if opened.run.maps is None:
+        return None
+    fits = opened.table["predicted"] == verdict
+    if label is not None:
+        fits &= opened.table["label"] == label
+    rows = np.flatnonzero(fits)
+    # evenly spaced over the run, so that they are the same ones each time
+    return np.asarray(opened.run.needed_maps[evenly(rows[rows != row], OTHERS)], np.float32)

@@ -96,8 +96,17 @@ def judged(
     return judge_file(ready, picture.kind, detector.identity, threshold, margins)
 
 
-def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle, threshold: Threshold) -> None:
-    """Draw the answer on a picture in scope, and its reason: on an upload as the page's title."""
+def draw_answer(
+    picture: Picture, ready: Prepared, detector: DetectorHandle, threshold: Threshold | None = None
+) -> None:
+    """Draw the answer on a picture, and its reason: on an upload as the page's title.
+
+    Args:
+        picture: in scope or, without a threshold, an ordinary one.
+        ready: as the detector sees it: whole, or a window of its own pixels.
+        detector: that is asked.
+        threshold: by which a picture in scope is judged.
+    """
     is_example = picture.fitted is not None
     draw_headline = draw_verdict if is_example else draw_title
 
@@ -107,12 +116,14 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle, thr
             draw_headline("Asking the detector" if now.busy else "No answer yet")
             # as long as the sentence to come
             st.markdown(f":gray[{waiting(now) or 'The first time takes a few seconds, while it is being read.'}]")
-            return
-        draw_headline(f"{'Example: ' if is_example else ''}{coloured(judgement.answer)}")
-        label = f" In truth: {CLASS_WORDS[picture.label]}." if picture.label else ""
-        st.markdown(judgement.sentence + label)
+        elif threshold is None:
+            heading(ORDINARY[judgement.scope], judgement.sentence)
+        else:
+            draw_headline(f"{'Example: ' if is_example else ''}{coloured(judgement.answer)}")
+            label = f" In truth: {CLASS_WORDS[picture.label]}." if picture.label else ""
+            st.markdown(judgement.sentence + label)
 
-    follow(partial(look, ready, detector), show, slot="upload")
+    follow(detector, versions(ready), PredictRequest(), show, slot="upload")
 
 
 def draw_answered_case(picture: Picture, subject: Subject, detector: DetectorHandle, threshold: Threshold) -> None:
@@ -137,8 +148,7 @@ def draw_answered_case(picture: Picture, subject: Subject, detector: DetectorHan
         st.markdown(f"**{case.headline}**")
         draw_case(case, key=key)
 
-    status = partial(ask, detector, pixels, MarginsRequest(), slot=key)
-    follow(status, show, slot=key, doing="changed and saved pictures judged", of=len(pixels))
+    follow(detector, pixels, MarginsRequest(), show, slot=key, doing="{} changed and saved pictures judged")
     fake = threshold.test["FAKE"]
     real = threshold.test["REAL"]
     photographs = threshold.photographs
@@ -155,9 +165,9 @@ def last_story(subject: Subject, detector: DetectorHandle, label: ClassName | No
     """Return what a slide tells of a picture: its answer or else its verdict; None before one is explained."""
     sha256, story = st.session_state.get(STORY, ("", None))
     changes = last_changes(subject, detector)
-    if sha256 != subject.sha256 and changes is not None:
-        return Case(subject, changes, label).story()
-    return story if sha256 == subject.sha256 else None
+    if sha256 == subject.sha256 or changes is None:
+        return story if sha256 == subject.sha256 else None
+    return Case(subject, changes, label).story()
 
 
 def draw_why(ready: Prepared, scope: str) -> None:
@@ -193,17 +203,6 @@ def draw_no_answer(
         if scope == "unmeasured":
             make = code(f"{PROGRAM} judgement --run RUN --data DATA")
             st.caption(f"{make} tests it: a run of {plain(detector.name)}, and the images that it was trained on.")
-
-
-def draw_signs(picture: Picture, ready: Prepared, detector: DetectorHandle) -> None:
-    """Draw the headline of an ordinary picture: what can be said by a window of its own pixels, and how often."""
-
-    def show(now: JobStatus) -> None:
-        judgement = judged(picture, ready, detector, now)
-        if judgement is not None:
-            heading(ORDINARY[judgement.scope], judgement.sentence)
-
-    follow(partial(look, ready, detector), show, slot="upload")
 
 
 def draw_ordinary(picture: Picture, ready: Prepared, detector: DetectorHandle, data: bytes | None) -> None:
@@ -255,7 +254,7 @@ def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
     def show(now: JobStatus) -> None:
         verdicts = [""] * len(ready.filters)
         if now.answer is not None:
-            verdicts = [verdict_of(float(margin)) for margin in now.answer.margins[: len(ready.filters)]]
+            verdicts = list(map(verdict_of, now.answer.margins))
         cells = [
             Cell(pixels, f"Resized with {name}", f"{name}: {CLASS_WORDS.get(verdict, '…')}")
             for name, pixels, verdict in zip(ready.filters, ready.pixels, verdicts, strict=True)
@@ -268,18 +267,14 @@ def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
         with st.container(border=True):
             st.markdown(f"Asking the detector. {waiting(now)}" if now.busy else f"{SO_WHAT}  \n{links}")
 
-    follow(partial(look, ready, detector), show, slot="upload")
+    follow(detector, versions(ready), PredictRequest(), show, slot="upload")
 
 
 def colour_strip(verdicts: Sequence[str]) -> Pixels:
     """Draw a block for each verdict in its class's colour, grey for "", uint8 (height, width, 4)."""
-    blocks = []
-    for verdict in verdicts:
-        block = np.zeros((24, 100, 4), np.uint8)
-        block[:, 2:-2, :3] = rgb(CLASS_COLOURS.get(verdict, GREY))
-        block[:, 2:-2, 3] = 255
-        blocks.append(block)
-    return np.concatenate(blocks, axis=1)
+    blocks = [np.full((24, 96, 4), (*rgb(CLASS_COLOURS.get(verdict, GREY)), 255), np.uint8) for verdict in verdicts]
+    # with gaps between them
+    return np.concatenate([np.pad(block, ((0, 0), (2, 2), (0, 0))) for block in blocks], axis=1)
 
 
 def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
@@ -297,8 +292,7 @@ def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
         # an unnamed index has an empty header, which says nothing to a screen reader
         st.table(table.rename_axis("resampling"), border="horizontal")
 
-    slot = "upload.raw"
-    follow(partial(look, ready, detector, slot=slot), show, slot=slot)
+    follow(detector, versions(ready), PredictRequest(), show, slot="upload.raw")
 
 
 def draw_survival(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> None:
@@ -340,7 +334,7 @@ def draw_survival(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> 
         st.dataframe(table, height="content", placeholder="not measured", alt="What each detector says after each way")
         csv_button("As CSV", table.reset_index(), "survival.csv", key="sent.csv")
 
-    poll(statuses(), statuses, draw, any_busy)
+    poll(statuses, draw, any_busy)
 
 
 def sent_of(picture: Picture, preprocessing: Preprocessing) -> list[Delivered]:
@@ -371,8 +365,7 @@ def false_alarms(detector: DetectorHandle) -> dict[str, float]:
     """Return the share of photographs that a detector calls FAKE after each delivery, by name, where measured."""
     counted = known.false_alarms().get(str(detector.manifest.get("known")))
     if counted is not None:
-        shown = {name: alarms for name, alarms in counted.items() if alarms.photographs}
-        return {name: alarms.called_fake / alarms.photographs for name, alarms in shown.items()}
+        return {name: alarms.called_fake / alarms.photographs for name, alarms in counted.items() if alarms.photographs}
     for opened in runs_by(detector.identity):
         result = readable(opened, "deliveries")
         if result is not None and opened.run.classes:
@@ -405,7 +398,7 @@ def draw_rows(rows: Callable[[], pd.DataFrame], draw: Callable[[pd.DataFrame], N
     def is_busy(table: pd.DataFrame) -> bool:
         return any_busy(table["now"])
 
-    poll(rows(), rows, draw, is_busy)
+    poll(rows, draw, is_busy)
 
 
 def answer_row(picture: Picture, detector: DetectorHandle, threshold: Threshold | None, *, slot: str) -> dict[str, Any]:

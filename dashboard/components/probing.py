@@ -1,7 +1,6 @@
 """What the study of probes has of a run: flip rates, the changes of an image, images to show a change on; cached."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -21,7 +20,7 @@ from core.studies.shared.flips import By, FlipRate, by_change, flip_rates, read_
 from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.picture import Cell
-from dashboard.components.requests import Subject, ask, follow
+from dashboard.components.requests import Subject, follow
 from dashboard.components.words import CLASS_WORDS
 from dashboard.jobs import JobStatus, MarginsRequest
 from dashboard.library import Opened, cached
@@ -78,8 +77,9 @@ def _stored(opened: Opened, stamp: str, row: int) -> tuple[pd.DataFrame, Pixels 
         return None
     stored = own.iloc[0]
     margin = float(opened.judged["margin"].iloc[row])
-    sizes = {column: stored.get(size_column(column)) for column in probe_columns()}
-    after = {column: stored.get(column) for column in probe_columns()}
+    columns = list(probe_columns())
+    after = stored.reindex(columns).to_dict()
+    sizes = stored.reindex(map(size_column, columns)).set_axis(columns).to_dict()
     changes = tabulate_changes(after, sizes, margin, temperature=opened.run.manifest["temperature"])
     return changes.assign(picture=pd.Series({"": example.image, **example.pictures})), example.donor
 
@@ -122,8 +122,7 @@ def follow_changes(
         if now.answer is not None and len(now.answer) == len(pixels):
             show(table_of(changed, now.answer, temperature=detector.about.temperature))
 
-    status = partial(ask, detector, pixels, MarginsRequest(), slot=slot)
-    follow(status, draw_complete, slot=slot, doing="changed pictures judged", of=len(pixels))
+    follow(detector, pixels, MarginsRequest(), draw_complete, slot=slot, doing="{} changed pictures judged")
 
 
 def table_of(changed: Mapping[str, Pixels], margins: Floats, *, temperature: float = 1.0) -> pd.DataFrame:

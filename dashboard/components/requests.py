@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter, methodcaller
 from typing import TypeVar
 
@@ -79,19 +80,24 @@ def ask(
 
 
 def poll(
-    status: T, ask: Callable[[], T], draw: Callable[[T], None], is_busy: Callable[[T], bool], seconds: float = SECONDS
+    ask: Callable[[], T],
+    draw: Callable[[T], None],
+    is_busy: Callable[[T], bool],
+    seconds: float = SECONDS,
+    status: T | None = None,
 ) -> None:
     """Draw a part of a page whose widgets redraw it alone, and draw it again while something in it is being computed.
 
     Args:
-        status: how far it is now.
-        ask: asks for its status again, once for each later drawing.
+        ask: asks for its status, once for each drawing.
         draw: draws it.
         is_busy: whether more is to come.
         seconds: between two drawings.
+        status: its first status, where somebody has asked already.
     """
-    first = [status]
-    busy = is_busy(status)
+    now = ask() if status is None else status
+    first = [now]
+    busy = is_busy(now)
 
     def part() -> None:
         now = first.pop() if first else ask()
@@ -104,32 +110,31 @@ def poll(
 
 
 def follow(
-    status: Callable[[], JobStatus],
+    detector: DetectorHandle,
+    pixels: Pixels,
+    settings: Asked,
     show: Callable[[JobStatus], None],
     *,
     slot: str,
     doing: str = "",
-    of: int = 0,
+    sha256: str = "",
 ) -> None:
-    """Show the status of a request, repeatedly while it is busy, and then why it ended without a full answer.
+    """Ask, and show the status of the request, repeatedly while it is busy; then why it ended without a full answer.
 
     Args:
-        status: asks for it.
+        detector, pixels, settings, slot, sha256: as for `ask`.
         show: draws its answer so far, if there is one.
-        slot: for which part of the page.
-        doing: what is being done; without it no progress is drawn.
-        of: how many parts the whole answer has, which are then counted.
+        doing: what is being done, "{} pictures judged", with how many of all; without it no progress is drawn.
     """
 
     def draw(now: JobStatus) -> None:
         show(now)
-        if doing:
-            count = "" if not of else f"{0 if now.answer is None else len(now.answer)} of {of} "
-            draw_progress(now, slot, count + doing)
-        draw_ended(now, slot)
+        of = len(pixels)
+        draw_status(now, slot, doing.format(f"{round(now.share * of)} of {of}"))
 
+    status = partial(ask, detector, pixels, settings, slot=slot, sha256=sha256)
     first = status()
-    poll(first, status, draw, attrgetter("busy"), pace(first))
+    poll(status, draw, attrgetter("busy"), pace(first), first)
 
 
 def pace(now: JobStatus) -> float:
@@ -149,23 +154,22 @@ def waiting(now: JobStatus) -> str:
     return f"Waiting, {now.place} before you" if now.place else "Waiting, you are next"
 
 
-def draw_progress(now: JobStatus, slot: str, doing: str) -> None:
-    """Draw how far a busy request is, with what is being done, and a button that stops it."""
-    if now.busy:
+def draw_status(now: JobStatus, slot: str, doing: str) -> None:
+    """Draw how far a request is, and a button that stops it, or why it ended without its whole answer, and another try.
+
+    Args:
+        now: its status.
+        slot: for which part of the page.
+        doing: what is being done; "" draws no progress.
+    """
+    who = (visitor(), slot)
+    if now.busy and doing:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.progress(now.share, waiting(now) or doing)
-            st.button("Stop", key=f"{slot}.stop", on_click=worker().stop, args=(visitor(), slot), type="tertiary")
-
-
-def draw_ended(now: JobStatus, slot: str) -> None:
-    """Draw why a request ended without its whole answer, and a button that lets it be made again."""
+            st.button("Stop", key=f"{slot}.stop", on_click=worker().stop, args=who, type="tertiary")
     if now.state == "failed":
         st.error(with_code(now.message))
     if now.state in ("stopped", "failed"):
-        st.button(
-            "Go on" if now.state == "stopped" else "Try again",
-            key=f"{slot}.again",
-            on_click=worker().go_on,
-            args=(visitor(), slot),
-            icon=":material/play_arrow:",
-        )
+        again = "Go on" if now.state == "stopped" else "Try again"
+        icon = ":material/play_arrow:"
+        st.button(again, key=f"{slot}.again", on_click=worker().go_on, args=who, icon=icon)

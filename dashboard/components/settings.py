@@ -39,7 +39,7 @@ SAMPLES = "n_samples"
 
 def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
     """Return the methods that stand side by side, of those that can explain a detector."""
-    offered = {method.name: method for method in explainers(offers, with_map=True)}
+    offered = {method.name: method for method in explainers(offers)}
     chosen = [offered[name] for name in dict.fromkeys(METHODS.value.split(",")) if name in offered]
     return tuple(chosen[:MOST]) or default_explainers(offers)
 
@@ -98,14 +98,6 @@ def _draw_estimate(explanation: Explanation, samples: int) -> None:
         st.caption(f"{samples:,} samples take about {seconds * samples:.0f} s, each 100 more {100 * seconds:.1f} s.")
 
 
-def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:
-    """Draw the settings of a method that stands alone."""
-    for field in _in_sight(explainer, offers):
-        _draw_setting(explainer, field, request_of(explainer, offers).settings.model_dump())
-    with st.popover("Settings", icon=":material/tune:"):
-        _draw_rest(explainer, offers)
-
-
 def _in_sight(explainer: AnyExplainer, offers: Offers) -> list[SettingField]:
     """Return the settings that a reader changes first: how the image is cut, then how often it is asked."""
     fields = [field for field in describe(explainer.settings, offers) if field.offers and not field.advanced]
@@ -145,7 +137,7 @@ def _draw_rest(explainer: AnyExplainer, offers: Offers) -> None:
 
 def _draw_drawing(offers: Offers) -> None:
     """Draw the choice of methods, and the controls of how all maps are drawn."""
-    methods = explainers(offers, with_map=True)
+    methods = explainers(offers)
     titles = {method.name: method.title for method in methods}
     st.session_state["methods.chosen"] = [method.name for method in chosen_methods(offers)]
 

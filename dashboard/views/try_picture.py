@@ -18,16 +18,14 @@ from core.images.labels import verdict_of
 from core.images.preprocessing import Prepared
 from dashboard import catalogue, library, state
 from dashboard.components import judged
-from dashboard.components.agreement import other_maps
 from dashboard.components.component import csv_button, fold
 from dashboard.components.dial import draw_dial
 from dashboard.components.experiments import experiments
-from dashboard.components.explanations import View, draw_explanations
+from dashboard.components.explanations import View, draw_explanations, other_maps
 from dashboard.components.grid import image_grid
 from dashboard.components.requests import Subject
 from dashboard.components.study import draw_limits
-from dashboard.components.uploads import MAX_FILES, MAX_OWN, MAX_UPLOAD, Picture, pictures_of
-from dashboard.components.whole import draw_whole
+from dashboard.components.uploads import MAX_FILES, MAX_OWN, MAX_UPLOAD, Picture, draw_whole, pictures_of
 from dashboard.components.words import draw_title, explain, heading, plain, with_code
 from dashboard.library import Opened
 from dashboard.state import Setting
@@ -284,7 +282,7 @@ with top:
     elif answering is not None:
         draw_title("Try a picture")
     elif is_ordinary(ready):
-        judged.draw_signs(picture, ready, detector)
+        judged.draw_answer(picture, ready, detector)
     else:
         judged.draw_why(ready, scope)
         if scope == "shrunk" and not any(handle.about.preprocessing.native for handle in detectors.values()):

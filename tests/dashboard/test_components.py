@@ -43,6 +43,10 @@ def test_findings_open_with_the_page():
     assert app.run().get("html")[0].proto.body.count("<details open>") == 1
 
 
+def uploaded(key, data):
+    return uploads.Picture(key, key, SimpleNamespace(getvalue=lambda: data))
+
+
 def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch):
     pixels = noise(50, 70)
     png = encode_png(pixels)
@@ -58,14 +62,14 @@ def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch
 
     monkeypatch.setattr(uploads, "decode", watched)
     with ThreadPoolExecutor(6) as visitors:
-        found = list(visitors.map(lambda number: uploads.with_pixels(f"file {number % 3}", png, np.copy), range(6)))
+        found = list(visitors.map(lambda number: uploaded(f"file {number % 3}", png).use(np.copy), range(6)))
     assert all(np.array_equal(each, pixels) for each in found)
     before = len(decoded)
     for name in ("a", "b", "a", "b", "c", "b", "a"):
-        uploads.with_pixels(name, png, np.copy)
+        uploaded(name, png).use(np.copy)
     assert len(decoded) - before == 4
     with pytest.raises(ImageError):
-        uploads.with_pixels("no image", b"hello", np.copy)
+        uploaded("no image", b"hello").use(np.copy)
 
 
 def buttons_app():
@@ -112,8 +116,7 @@ def request_app():
 
     from dashboard.components import requests
 
-    status = st.session_state["status"]
-    requests.follow(lambda: status, lambda now: st.caption(f"{now.answer}"), slot="slot", doing="letters", of=8)
+    requests.follow(None, "8 images", None, lambda now: st.caption(f"{now.answer}"), slot="slot", doing="{} judged")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +124,7 @@ def request_app():
     [
         (JobStatus("waiting", place=2), "", "2", "stop"),
         (JobStatus("waiting"), "", "", "stop"),
-        (JobStatus("running", "some", 0.25), "", "4 of 8 letters", "stop"),
+        (JobStatus("running", "some", 0.25), "", "2 of 8 judged", "stop"),
         (JobStatus("stopped", "some", 0.25), "", None, "go_on"),
         (JobStatus("failed", message="a `b`"), "a `b`", None, "go_on"),
         (JobStatus("done", "all", 1.0), "", None, None),
@@ -133,10 +136,10 @@ def test_a_request_is_stopped_and_made_again_from_where_it_is_shown(monkeypatch,
         stop=lambda *asker: pressed.append(("stop", *asker)), go_on=lambda *asker: pressed.append(("go_on", *asker))
     )
     monkeypatch.setattr(requests, "worker", lambda: worker)
+    monkeypatch.setattr(requests, "ask", lambda *_, **__: status)
     every = []
     monkeypatch.setattr(requests.st, "fragment", lambda part, run_every=None: every.append(run_every) or part)
     app = AppTest.from_function(request_app)
-    app.session_state["status"] = status
     app.session_state["visitor"] = "me"
     app.run()
     assert not app.exception

@@ -20,7 +20,7 @@ from core.images.out_of_distribution import find_photograph
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels
 from core.perturbations.delivery import DELIVERIES, deliver, pasted
 from dashboard import library
-from dashboard.components import judged, uploads, whole
+from dashboard.components import judged, uploads
 from dashboard.components.uploads import sound_place
 from dashboard.components.words import CLASS_WORDS
 from dashboard.making import Maker
@@ -190,8 +190,8 @@ def test_several_are_a_table_and_one_of_them_is_explained(tried, monkeypatch):
 
 def test_a_place_is_kept_within_its_limits():
     for sent in (None, "x", [1, 2], [0.5, 0.5, float("nan")], {"x": 1}, [0.1, 0.2, 10**400]):
-        assert sound_place(sent, most=4.0) is None
-    assert sound_place([-1, 0.25, 9], most=4.0) == Location(0.0, 0.25, 4.0)
+        assert sound_place(sent, 1.0, 4.0) is None
+    assert sound_place([-1, 0.25, 9], 1.0, 4.0) == Location(0.0, 0.25, 4.0)
 
 
 def test_what_a_file_says(tried):
@@ -284,7 +284,7 @@ def test_the_map_of_a_whole_picture_before_and_after_a_change(tried, home):
 
 
 def test_a_map_is_laid_over_a_picture_by_its_signs():
-    drawn = whole.overlay(np.full((8, 16, 3), 128, np.uint8), np.array([[-1.0, np.nan, 0.0, 1.0]]), 1.0)
+    drawn = uploads.overlay(np.full((8, 16, 3), 128, np.uint8), np.array([[-1.0, np.nan, 0.0, 1.0]]), 1.0)
     red, _, blue = drawn[4].T.astype(int)
     assert red[0] > blue[0]
     assert red[-1] < blue[-1]
