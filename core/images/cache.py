@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from core.arrays import Pixels, Positions, Record
 from core.images.cifake import ShippedSource
-from core.images.decoding import MAX_BYTES, ImageError, PassingError, decode
+from core.images.decoding import MAX_BYTES, MAX_PIXELS, ImageError, PassingError, decode
 from core.images.encoding import file_facts
 from core.images.image_set import DatasetError, ImageSet, Progress, Split, categories_of, fingerprint_of
 from core.images.labels import LABELS
@@ -114,18 +114,17 @@ class Reading:
                 skipped.append(f"{printable(entry.name)}: {error}")
                 continue
             images.append(image)
-            digest = digest_of(data)
             label = LABELS.index(entry.class_name)
-            rows.append((entry.name, label, category, entry.source or None, digest, len(data), *facts))
+            rows.append((entry.name, label, category, entry.source or None, digest_of(data), len(data), *facts))
         columns = ["name", "label", "category", "source", "sha256", "file_bytes", *FILE_FACTS]
         kinds = {"name": str, "label": np.uint8, "sha256": str, "file_bytes": np.float32, "quality": np.float32}
         table = pd.DataFrame(rows, columns=columns).astype(kinds)
-        if images:
-            pixels = np.stack(images)
+        if isinstance(source, ShippedSource) and self.fit is None:
+            # shipped, because their last bits depend on the machine
+            statistics = source.statistics.loc[table["name"]].reset_index(drop=True)
         else:
-            pixels = np.empty((0, self.side, self.side, 3), np.uint8)
-        table = self._statistics(source, pixels, table["name"]).assign(**table)
-        table["pixels"] = [image.tobytes() for image in images]
+            statistics = image_statistics(np.array(images, np.uint8).reshape(len(images), self.side, self.side, 3))
+        table = statistics.assign(**table, pixels=[image.tobytes() for image in images])
         table.attrs = {"skipped": skipped}
         return table
 
@@ -138,23 +137,16 @@ class Reading:
         if not is_text(entry.name):
             raise ImageError("has a name that is no text; rename it")
         data = source.read(entry, MAX_BYTES)
-        if self.fit is not None and self.fit.native:
-            # a larger one would be halved
-            return data, self.fit.fit(decode(data, most_pixels=WHOLE))
         if self.fit is not None:
-            return data, self.fit.fit(decode(data))
+            # a larger one would be halved
+            most = WHOLE if self.fit.native else MAX_PIXELS
+            return data, self.fit.fit(decode(data, most_pixels=most))
         # the header alone refuses an image that is too large
         image = decode(data, most_pixels=MAX_SET_SIDE**2)
         height, width = image.shape[:2]
         if (height, width) != (self.side, self.side):
             raise ImageError(f"is {width} x {height} pixels, not {self.side} x {self.side} as the others")
         return data, image
-
-    def _statistics(self, source: Source, pixels: Pixels, names: pd.Series) -> pd.DataFrame:
-        if isinstance(source, ShippedSource) and self.fit is None:
-            # shipped, because their last bits depend on the machine
-            return source.statistics.loc[names].reset_index(drop=True)
-        return image_statistics(pixels)
 
     def rows(self, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         """Join the rows of shards, with ids."""
@@ -166,9 +158,10 @@ class Reading:
         # a repeated file has the hash of the first; a count keeps the ids unique
         table["id"] = ids.where(occurrence == 0, ids + "~" + occurrence.astype(str))
         table["is_repeat"] = (occurrence > 0).to_numpy()
+        table = table[COLUMNS]
         if table["source"].isna().all():
-            del table["source"]
-        return table[[name for name in COLUMNS if name in table]]
+            return table.drop(columns="source")
+        return table
 
 
 def fill_cache(cache: Path, reading: Reading, *, engine: Engine, progress: Progress | None) -> ImageSet:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -92,21 +93,26 @@ def load_image_set(
         entries = source.entries(split)
         suffix = ""
         if limit is not None and limit < len(entries):
-            entries = _chosen(entries, limit)
+            labels = np.array([LABELS.index(entry.class_name) for entry in entries])
+            # of images without labels the first
+            entries = [entries[number] for number in draw_balanced(labels, limit)] or entries[:limit]
             suffix = f"-{limit}"
         if fit is not None and fit.size == fit.resize and _measure_side(source, entries) == (fit.size, True):
             fit = None
+        steps = ""
+        if fit is not None:
+            steps = fit.steps
         base = "sample"
         if data != "sample":
             base = _folder_name(source)
-        cache = _cache_of(source, entries, base=base, split=split, fit=fit)
+        # label, source and category count only in other layouts than CIFAKE's
+        files = [entry if entry.label else entry[:3] for entry in entries]
+        key = [VERSION, split, steps, isinstance(source, ShippedSource), base, files]
+        cache = cache_dir() / "images" / digest_of(json.dumps(key))[:32]
         try:
             images = open_cache(cache)
         except (ContractError, OSError):
-            if fit is None:
-                side = _measure_side(source, entries)[0]
-            else:
-                side = fit.size
+            side = fit.size if fit else _measure_side(source, entries)[0]
             reading = Reading(
                 image_set=f"{base}-{split}",
                 data=data,
@@ -121,49 +127,17 @@ def load_image_set(
     check_usable(images.skipped, len(images), split, skip_bad=skip_bad)
     remember(images.fingerprint, source)
     name = images.name
-    if _is_cifake(images, source):
-        name = f"cifake-{split}"
-    return replace(images, name=name + suffix, fit=_steps_of(fit))
-
-
-def _steps_of(fit: Preprocessing | None) -> str:
-    if fit is None:
-        return ""
-    return fit.steps
-
-
-def _cache_of(source: Source, entries: list[Entry], *, base: str, split: Split, fit: Preprocessing | None) -> Path:
-    """Return the folder that files are cached in when they are read with this preprocessing."""
-    # label, source and category count only in other layouts than CIFAKE's
-    files = [entry if entry.label else entry[:3] for entry in entries]
-    key = [VERSION, split, _steps_of(fit), isinstance(source, ShippedSource), base, files]
-    return cache_dir() / "images" / digest_of(json.dumps(key))[:32]
-
-
-def _is_cifake(images: ImageSet, source: Source) -> bool:
-    """Tell whether a set is a whole split of CIFAKE: by its content, whatever its folder looks like."""
+    # by its content, whatever its folder looks like; of a limited set, by where it comes from
     is_proven = isinstance(source, ShippedSource) or source.path == fetched_path()
-    return is_proven or images.fingerprint in FINGERPRINTS.values()
+    if is_proven or images.fingerprint in FINGERPRINTS.values():
+        name = f"cifake-{split}"
+    return replace(images, name=name + suffix, fit=steps)
 
 
-def _chosen(entries: list[Entry], limit: int) -> list[Entry]:
-    """Choose at most `limit` files: the same number of each class, or the first where there are no labels."""
-    labels = np.array([LABELS.index(entry.class_name) for entry in entries])
-    return [entries[number] for number in draw_balanced(labels, limit)] or entries[:limit]
-
-
-def load_with_bar(
-    data: str | Path,
-    split: Split,
-    *,
-    fit: Preprocessing | None = None,
-    skip_bad: bool = False,
-    limit: int | None = None,
-    engine: Engine = run_locally,
-) -> ImageSet:
+def load_with_bar(data: str | Path, split: Split, **how: Any) -> ImageSet:
     """Load one split as `load_image_set`, with a progress bar; list on standard error the files that were left out."""
     with reading_bar(split) as progress:
-        images = load_image_set(data, split, fit=fit, skip_bad=skip_bad, limit=limit, engine=engine, progress=progress)
+        images = load_image_set(data, split, progress=progress, **how)
     if images.skipped:
         print(
             f"Left out of {split}: {len(images.skipped):,} of the files", *images.skipped, sep="\n  ", file=sys.stderr
@@ -184,9 +158,7 @@ def common_side(data: str | Path, split: Split, *, progress: Progress | None) ->
     """
     with closing(open_source(data, progress)) as source:
         side, is_common = _measure_side(source, source.entries(split))
-    if is_common:
-        return side
-    return 0
+    return side if is_common else 0
 
 
 def _measure_side(source: Source, entries: list[Entry]) -> tuple[int, bool]:
@@ -196,7 +168,7 @@ def _measure_side(source: Source, entries: list[Entry]) -> tuple[int, bool]:
     for number in spread:
         with suppress(ImageError):
             height, width = decode(source.read(entries[number], MAX_BYTES), most_pixels=MAX_SET_SIDE**2).shape[:2]
-            if height == width <= MAX_SET_SIDE:
+            if height == width:
                 sides[height] += 1
     # of two that are as common, the larger
     count, side = max(((count, side) for side, count in sides.items()), default=(0, 0))

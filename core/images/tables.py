@@ -34,11 +34,9 @@ LABEL = ("label", "labels", "class", "target", "ground_truth", "y")
 FLAGS = {**dict.fromkeys(("is_fake", "fake", "is_ai", "is_generated", "ai_generated"), "FAKE"), "is_real": "REAL"}
 YES = ("1", "true", "yes")
 NO = ("0", "false", "no")
-SOURCE = ("source", "generator", "model", "camera")
-SPLIT = ("split", "subset")
 IMAGE = ("image", "img", "picture", "bytes", "image_bytes", "jpg", "png")
-# of an entry, and what its table says of it
-COLUMNS = [*Listed._fields, "label", "source", "split", "path"]
+# what a table says of a picture -> names of its column
+KNOWN = {"label": (*LABEL, *FLAGS), "source": ("source", "generator", "model", "camera"), "split": ("split", "subset")}
 # bytes of a table as text
 MAX_TEXT = 2**28
 # most uncompressed bytes of a row group of parquet, because a group is read whole
@@ -64,13 +62,14 @@ def path_tables(files: Files, fake: tuple[str, ...]) -> Pictures | None:
     tables = {}
     for name in metadata or [name for name in others if name.count("/") == highest]:
         try:
-            tables[name] = _read_table(files, name)
+            table = _read_table(files, name)
         except DatasetError:
             # beside images it may be anything
             if metadata or files.is_table:
                 raise
-    if not metadata and not files.is_table:
-        tables = {name: table for name, table in tables.items() if column_of(table, PATH)}
+            continue
+        if metadata or files.is_table or column_of(table, PATH):
+            tables[name] = table
     if len(tables) > 1 and not metadata:
         raise DatasetError(
             f"{files.path} has {len(tables)} tables of paths ({some(tables)}); name the file of one of them instead."
@@ -84,7 +83,15 @@ def path_tables(files: Files, fake: tuple[str, ...]) -> Pictures | None:
 def parquet(files: Files, fake: tuple[str, ...]) -> Pictures | None:
     """Parquet with the images' bytes, as Hugging Face writes it: one row per image, with its label."""
     reader = _ParquetReader(files)
-    rows = [reader.rows(listed) for listed in files.listing if listed.name.lower().endswith(".parquet")]
+    rows = []
+    for table in files.listing:
+        if table.name.lower().endswith(".parquet"):
+            try:
+                with refusing_damage(), files.open(table.name) as opened:
+                    rows.append(reader.rows(opened, table))
+            except ImageError as error:
+                where = f"{files.path}: {table.name}"
+                raise DatasetError(f"{where} is no parquet file that can be read ({error}).") from None
     if not rows:
         return None
     return Pictures(_entries_of(pd.concat(rows), fake, str(files.path)), reader.read)
@@ -94,7 +101,8 @@ def _entries_of(rows: pd.DataFrame, fake: tuple[str, ...], where: str) -> Iterat
     """Yield the split and the picture of each row.
 
     Args:
-        rows: the columns `COLUMNS`, as in `Entry`; labels and splits as they are written in the table.
+        rows: the columns name, size, stamp, label, source, split and path, as in `Entry`; labels and splits as they are
+            written in the table.
         fake: classes that the user says are FAKE.
         where: the set, for messages.
 
@@ -124,26 +132,20 @@ def column_of(columns: Iterable[Any], names: Sequence[str]) -> str | None:
 
 def _read_table(files: Files, name: str) -> pd.DataFrame:
     """Read a .csv, .tsv or .jsonl; raises DatasetError where it cannot be read, or is no table of text."""
-    where = f"{files.path}: {name}"
     try:
         text = files.read(name, limit=MAX_TEXT).decode("utf-8-sig")
         if name.lower().endswith(".jsonl"):
             # only \n: text may hold other line breaks
-            return pd.DataFrame(
-                [dict(parse_json(line.encode())) for line in text.split("\n") if line.strip()], dtype=object
-            )
-        separators = {".tsv": "\t"}
+            lines = [dict(parse_json(line.encode())) for line in text.split("\n") if line.strip()]
+            return pd.DataFrame(lines, dtype=object).map(_text_of)
+        separator = "\t" if name.lower().endswith(".tsv") else ","
         return pd.read_csv(
-            io.StringIO(text, newline=""),
-            sep=separators.get(PurePosixPath(name).suffix.lower(), ","),
-            dtype=str,
-            keep_default_na=False,
-            index_col=False,
+            io.StringIO(text, newline=""), sep=separator, dtype=str, keep_default_na=False, index_col=False
         )
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     except (ValueError, TypeError, RecursionError) as error:
-        raise DatasetError(f"{where} is no table of UTF-8 text ({error}); save it again.") from None
+        raise DatasetError(f"{files.path}: {name} is no table of UTF-8 text ({error}); save it again.") from None
 
 
 def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -157,36 +159,52 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
     path = column_of(rows, PATH)
     if path is None:
         raise DatasetError(f"{where} has no column {' or '.join(PATH[:2])}; it has {some(map(str, rows))}.")
-    label = column_of(rows, (*LABEL, *FLAGS))
     names = rows[path].map(_text_of)
-    listed = []
-    missing = []
-    for name in names:
-        file = files.look_up(str(folder / name)) if name else None
-        listed.append(file)
-        if file is None:
-            missing.append(name)
+    listed = [files.look_up(str(folder / name)) if name else None for name in names]
+    missing = [name for name, file in zip(names, listed, strict=True) if file is None]
     if missing:
         raise DatasetError(
             f"{where} names {len(missing):,} pictures that are not there: {some(missing)}; paths are relative to it."
         )
     frame = pd.DataFrame(listed, columns=list(Listed._fields), index=rows.index, dtype=object)
     usual = next((part for part in reversed(folder.parts) if part.lower() in SPLITS), "")
-    for name, column in (("label", label), ("source", column_of(rows, SOURCE)), ("split", column_of(rows, SPLIT))):
-        frame[name] = ""
+    return frame.join(_described(rows, usual, where)).assign(path="")
+
+
+def _described(rows: pd.DataFrame, usual: str, where: str, classes: Sequence[str] = ()) -> pd.DataFrame:
+    """Write the columns `KNOWN` of a table as text, "" where it has none.
+
+    Args:
+        rows: of the table.
+        usual: the split where the table says none.
+        where: the table, for messages.
+        classes: the names of numeric labels.
+    """
+    texts = pd.DataFrame("", rows.index, list(KNOWN), dtype=object)
+    for name, names in KNOWN.items():
+        column = column_of(rows, names)
         if column is not None:
-            frame[name] = rows[column].map(_text_of)
-    frame["label"] = _unflagged(frame["label"], label)
-    return frame.assign(split=frame["split"].replace("", usual), path="")
+            texts[name] = _texts(rows[column], where, classes if name == "label" else ())
+    # a column such as `is_fake` says yes and no
+    meant = FLAGS.get(str(column_of(rows, KNOWN["label"])).strip().lower())
+    lower = texts["label"].str.lower()
+    if meant and set(lower) <= {*YES, *NO}:
+        texts["label"] = lower.isin(YES).map({True: meant, False: other_class(meant)})
+    return texts.assign(split=texts["split"].replace("", usual))
 
 
-def _unflagged(labels: pd.Series, column: str | None) -> pd.Series:
-    """Write the labels of a column such as `is_fake` as the classes that they mean."""
-    meant = FLAGS.get(str(column).strip().lower())
-    lower = labels.str.lower()
-    if meant is None or not set(lower) <= {*YES, *NO}:
-        return labels
-    return lower.isin(YES).map({True: meant, False: other_class(meant)})
+def _texts(values: pd.Series, where: str, classes: Sequence[str] = ()) -> Array:
+    """Write a column as text, (N,), "" where it has no value; numbers of `classes` become their names."""
+    different = values.astype("category").cat
+    texts = []
+    for value in different.categories.tolist():
+        if isinstance(value, int) and 0 <= value < len(classes):
+            texts.append(classes[value])
+        else:
+            texts.append(_text_of(value))
+    if max(map(len, texts), default=0) > MAX_CELL:
+        raise DatasetError(f"{where} has a label, source, split or path of over {MAX_CELL} characters.")
+    return np.array([*texts, ""], object)[different.codes]
 
 
 def _text_of(value: object) -> str:
@@ -207,16 +225,9 @@ class _ParquetReader:
         self.groups: dict[str, tuple[str, list[int]]] = {}
         self.last: tuple[tuple[str, int], pa.ChunkedArray] | None = None
 
-    def rows(self, table: Listed) -> pd.DataFrame:
+    def rows(self, opened: BinaryIO, table: Listed) -> pd.DataFrame:
         """Read the rows of a file without their pictures; see `_entries_of`."""
         where = f"{self.files.path}: {table.name}"
-        try:
-            with refusing_damage(), self.files.open(table.name) as opened:
-                return self._rows(opened, table, where)
-        except ImageError as error:
-            raise DatasetError(f"{where} is no parquet file that can be read ({error}).") from None
-
-    def _rows(self, opened: BinaryIO, table: Listed, where: str) -> pd.DataFrame:
         file = pq.ParquetFile(opened)
         schema = file.schema_arrow
         starts = [0]
@@ -231,33 +242,26 @@ class _ParquetReader:
         if image is None:
             raise DatasetError(f"{where} has no column image with bytes; it has {some(schema.names)}.")
         self.groups[table.name] = image, starts
-        label = column_of(schema.names, (*LABEL, *FLAGS))
-        columns = {"label": label, "source": column_of(schema.names, SOURCE), "split": column_of(schema.names, SPLIT)}
+        columns = list(filter(None, (column_of(schema.names, names) for names in KNOWN.values())))
         kind = schema.field(image).type
+        original = f"{image}.path"
         if pa.types.is_struct(kind) and kind.get_field_index("path") >= 0:
-            columns["path"] = f"{image}.path"
-        given = [column for column in columns.values() if column]
+            columns.append(original)
         # texts that repeat take no room in the file, and as dictionaries none in memory
-        read = partial(pq.ParquetFile(opened, read_dictionary=given).read_row_group, columns=given)
+        read = partial(pq.ParquetFile(opened, read_dictionary=columns).read_row_group, columns=columns)
         values = pa.concat_tables([read(number).flatten() for number in range(file.num_row_groups)]).to_pandas()
-        # the size of a row is not known here; that of its file is
-        rows = pd.DataFrame({"size": 0, "stamp": (table.stamp << 40) + table.size}, values.index)
-        rows = rows.assign(label="", source="", split="", path="")
         # the innermost folder or file that names a split
-        for match in filter(None, map(SHARD.match, table.name.split("/"))):
-            rows["split"] = match[1]
-        classes = {"label": _class_names(schema, str(label))}
-        for name, column in columns.items():
-            if column:
-                rows[name] = _texts(values[column], classes.get(name, []), where)
-        rows["label"] = _unflagged(rows["label"], label)
+        matches = [match[1] for match in map(SHARD.match, table.name.split("/")) if match]
+        label = column_of(values, KNOWN["label"])
+        rows = _described(values, "".join(matches[-1:]), where, _class_names(schema, str(label)))
+        originals = _texts(values[original], where) if original in values else [""] * len(values)
         names = []
-        for row, name in enumerate(rows["path"]):
-            suffix = ""
-            if is_picture(name):
-                suffix = PurePosixPath(name).suffix
+        for row, name in enumerate(originals):
+            suffix = PurePosixPath(name).suffix if is_picture(name) else ""
             names.append(f"{table.name}/{row:07d}{suffix}")
-        return rows.assign(name=names, path=rows.index.astype(str))[COLUMNS]
+        # the size of a row is not known here; that of its file is
+        stamp = (table.stamp << 40) + table.size
+        return rows.assign(name=names, size=0, stamp=stamp, path=values.index.astype(str))
 
     def read(self, entry: Entry, limit: int) -> bytes:
         """Read the picture of a row, of at most `limit` bytes."""
@@ -289,20 +293,6 @@ def _unpacked(file: pq.ParquetFile, group: int, column: str) -> pa.ChunkedArray:
         if size > MAX_GROUP:
             raise ImageError("is in a row group that unpacks to more than 2 GB; write the table with smaller ones")
     return pa.chunked_array(parts)
-
-
-def _texts(values: pd.Series, classes: list[str], where: str) -> Array:
-    """Write a column as text, (N,), "" where it has no value; numbers of `classes` become their names."""
-    different = values.astype("category").cat
-    texts = []
-    for value in different.categories.tolist():
-        if isinstance(value, int) and 0 <= value < len(classes):
-            texts.append(classes[value])
-        else:
-            texts.append(_text_of(value))
-    if max(map(len, texts), default=0) > MAX_CELL:
-        raise DatasetError(f"{where} has a label, source, split or path of over {MAX_CELL} characters.")
-    return np.array([*texts, ""], object)[different.codes]
 
 
 def _is_image(kind: pa.DataType) -> bool:

@@ -14,6 +14,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,10 +60,7 @@ def writing(path: Path) -> Iterator[None]:
         if "requested and" in str(error):
             # of a full disk, NumPy gives no errno, only how many values it has written
             number = errno.ENOSPC
-        if number:
-            reason = os.strerror(number)
-        else:
-            reason = str(error)
+        reason = os.strerror(number) if number else str(error)
         raise WriteError(number or errno.EIO, reason, str(path)) from error
 
 
@@ -102,11 +100,7 @@ def write_bytes_atomically(path: Path, write: Callable[[Path], object], *, durab
 
 def write_data(path: Path, data: bytes) -> None:
     """Write bytes atomically; errors as for `write_bytes_atomically`."""
-
-    def write(file: Path) -> None:
-        file.write_bytes(data)
-
-    write_bytes_atomically(path, write)
+    write_bytes_atomically(path, partial(Path.write_bytes, data=data))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -181,8 +175,9 @@ def only_writer(path: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout:
-            sentence = f"{path} is being written by another process; wait for it, or choose another name"
-            raise TakenError(sentence) from None
+            raise TakenError(
+                f"{path} is being written by another process; wait for it, or choose another name"
+            ) from None
     try:
         yield
     finally:
@@ -289,7 +284,8 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
         )
     if SEAL not in manifest and (manifest["schema"] == SCHEMA or SHIPPED in path.resolve().parents):
         raise ContractError(f"{file} has lost its seal, the key {SEAL}; restore it")
-    _refuse_changed(file, sealed(manifest)[SEAL], manifest.get(SEAL, sealed(manifest)[SEAL]))
+    seal = sealed(manifest)[SEAL]
+    _refuse_changed(file, seal, manifest.get(SEAL, seal))
     for name in manifest["files"]:
         _each_file(path, name, kind, check_file)
     return manifest
