@@ -15,8 +15,7 @@ from core.perturbations.probe import size_column
 from core.perturbations.registry import control_columns, probe_columns, probe_pictures
 from core.runs.rows import evenly
 from core.storage.limits import ContractError
-from core.studies.shared.donors import probe_example
-from core.studies.shared.flips import By, FlipRate, by_change, flip_rates, read_flips
+from core.studies.shared.flips import By, FlipRate, by_change, flip_rates, probe_example, read_flips
 from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.picture import Cell

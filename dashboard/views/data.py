@@ -16,8 +16,7 @@ from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
 from core.storage.limits import ContractError
 from core.studies.questions.audit import TITLES, has_both, histogram
-from core.studies.questions.duplicates import COUNTED, copy_pairs
-from core.studies.shared.copies import FILE, NEAR, SHOWN, training_pictures
+from core.studies.questions.duplicates import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
 from core.studies.store import StudyResult, study_path
 from dashboard import catalogue, library, state
 from dashboard.components import charts

@@ -17,7 +17,7 @@ from core.images.labels import CLASS_COLOURS, CLASSES, GREY
 from core.runs.filter import Area, Filter
 from core.runs.pictures import Pictures
 from core.runs.rows import evenly
-from core.studies.shared.cluster_cards import outline, read_cards
+from core.studies.shared.differences import outline, read_cards
 from core.studies.shared.groups import VERDICTS
 from core.studies.store import StudyResult
 from dashboard import library, state

@@ -21,7 +21,8 @@ from core.findings.separation import BINS, Classifier, auroc, bin_log_odds, cros
 from core.images.labels import CLASSES
 from core.images.statistics import LUMA, STATISTICS, frequency_radius
 from core.runs.run import Run
-from core.studies.shared.copies import Images, compressions, find_copies, nearest_copies, own_images, training_images
+from core.studies.questions.duplicates import Images, find_copies, nearest_copies, own_images, training_images
+from core.studies.questions.files import compressions
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
 Row: TypeAlias = dict[str, Any]

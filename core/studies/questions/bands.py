@@ -35,7 +35,7 @@ from core.perturbations.flips import short_margins
 from core.perturbations.frequency import spectra_of
 from core.perturbations.probe import Chance
 from core.runs.run import Run
-from core.studies.shared.donors import lent_images
+from core.studies.shared.flips import lent_images
 from core.studies.shared.groups import groups
 from core.studies.study import Context, Parameters, Rows, Study
 

@@ -26,7 +26,7 @@ from core.arrays import Array, Float64, Integers, Positions, Record
 from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
 from core.findings.paired import compare_apart
 from core.runs.run import Run
-from core.studies.shared.cluster_cards import SPACES, read_cards
+from core.studies.shared.differences import SPACES, read_cards
 from core.studies.shared.groups import VERDICTS, with_predictions
 from core.studies.study import Context, Parameters, Study, StudyError
 

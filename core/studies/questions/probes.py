@@ -19,8 +19,15 @@ from core.perturbations.photometric import rms
 from core.perturbations.probe import FAMILIES, Batch, Chance, Probe, Strength, margin_column, size_column
 from core.perturbations.registry import OTHER_WAYS, PROBES, in_every_way, other_ways, probe_columns
 from core.runs.run import Run
-from core.studies.shared.donors import lent_images
-from core.studies.shared.flips import FlipRate, by_change, compare_flips, flip_rates, read_flips, strengths_in
+from core.studies.shared.flips import (
+    FlipRate,
+    by_change,
+    compare_flips,
+    flip_rates,
+    lent_images,
+    read_flips,
+    strengths_in,
+)
 from core.studies.shared.groups import VERDICTS, with_predictions
 from core.studies.study import Context, Parameters, Rows, Study
 

@@ -1,30 +1,135 @@
-"""Flip rates of the probes over a test set, beside those of their controls. Needs no torch.
+"""Flip rates of the probes over a test set beside those of their controls, and which images lend their detail to which.
 
 Rates are given by verdict, because a change pushes towards one class: a rate pooled over both verdicts would hide that.
+Donors are chosen by the id of the image alone, among those judged correctly. Needs no torch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import Record
-from core.findings.contrast import Contrast, Control, Measure
+from core.arrays import Mask, Pixels, Positions, Record
+from core.findings.contrast import UNKNOWN, Contrast, Control, Measure
 from core.findings.intervals import weighted_lead, weighted_mean, weighted_share
 from core.findings.paired import strongest_first
 from core.images.labels import UNLABELLED, other_class
 from core.perturbations.flips import flip_values
-from core.perturbations.probe import Probe, Strength, size_column
-from core.perturbations.registry import PROBES, probe_columns
+from core.perturbations.probe import Probe, Strength, number_of, size_column
+from core.perturbations.registry import PROBES, probe_columns, probe_pictures
 from core.runs.metrics import MOST_GROUPS
 from core.runs.run import Run
-from core.studies.shared.donors import NO_DONOR, choose_donors
 from core.studies.shared.groups import VERDICTS
-from core.studies.study import WEIGHT
+from core.studies.study import WEIGHT, Context
 
+# in place of a donor's position, where no image qualifies
+NO_DONOR = -1
+# in place of a category, of images of every category or of none
+ANY_CATEGORY = -1
 By = Literal["verdict", "cell", "category", "source", "seen"]
+
+
+class Donors(NamedTuple):
+    """Positions of donors in a run; `NO_DONOR` where no image qualifies.
+
+    Attributes:
+        other: intp (M,), of a correctly classified image with the other verdict.
+        same: intp (M,), of another correctly classified image with the same verdict.
+    """
+
+    other: Positions
+    same: Positions
+
+
+def choose_donors(run: Run, rows: Positions, *, seed: int = 0) -> Donors:
+    """Choose donors for the images at `rows`, intp (M,), from the same category where one of it fits."""
+    table = run.predictions
+    predicted = run.predicted_real
+    is_right = predicted == (table["label"] == "REAL").to_numpy()
+    category = pd.factorize(table["category"])[0]
+    ids = table["id"].to_numpy(str)
+    # a repeated file would lend an image to itself, and must not borrow from its first copy
+    usable = np.flatnonzero(is_right & ~table["is_repeat"].to_numpy(bool))
+    files = pd.factorize(table["sha256"])[0]
+    first = np.unique(files, return_index=True)[1][files]
+    # verdict and category -> positions of those that may lend
+    lenders = {}
+    for real in (False, True):
+        every = usable[predicted[usable] == real]
+        lenders[real, ANY_CATEGORY] = every
+        for kind in range(category.max() + 1):
+            lenders[real, kind] = every[category[every] == kind]
+    donors = Donors(np.full(len(rows), NO_DONOR), np.full(len(rows), NO_DONOR))
+    for number, row in enumerate(rows):
+        draw = number_of(f"donor {ids[row]}", seed)
+        own = bool(predicted[row])
+        for chosen, real in ((donors.other, not own), (donors.same, own)):
+            for kind in (category[row], ANY_CATEGORY):
+                if chosen[number] == NO_DONOR:
+                    chosen[number] = _draw(lenders[real, kind], draw, but=first[row])
+    return donors
+
+
+def _draw(positions: Positions, draw: int, *, but: int) -> int:
+    """Return the position that a number draws, or the next where that is the one to leave out."""
+    for number in range(draw, draw + len(positions)):
+        position = int(positions[number % len(positions)])
+        if position != but:
+            return position
+    return NO_DONOR
+
+
+def lent_images(context: Context, rows: Positions, *, seed: int) -> tuple[dict[str, Pixels], dict[str, Mask]]:
+    """Read the donors of the images at `rows`, intp (M,).
+
+    Returns:
+        uint8 (M, side, side, 3) by "other" and "same" verdict, and bool (M,), which images lack such a donor: they are
+        their own, and those results are dropped.
+    """
+    pixels = {}
+    lacking = {}
+    for verdict, chosen in choose_donors(context.run, rows, seed=seed)._asdict().items():
+        lacking[verdict] = chosen == NO_DONOR
+        pixels[verdict] = np.asarray(context.pixels[np.where(lacking[verdict], rows, chosen)])
+    return pixels, lacking
+
+
+class ProbeExample(NamedTuple):
+    """An image under every probe.
+
+    Attributes:
+        image: uint8 (side, side, 3).
+        donor: uint8 (side, side, 3), an image of the other verdict that lends to it; None if none is available.
+        pictures: column -> uint8 (side, side, 3), the changed picture; probes whose donor is missing are left out.
+    """
+
+    image: Pixels
+    donor: Pixels | None
+    pictures: Mapping[str, Pixels]
+
+
+def probe_example(run: Run, row: int, get: Callable[[int], Pixels | None], *, seed: int = 0) -> ProbeExample | None:
+    """Make every picture that the study `probes` judges for one image.
+
+    Args:
+        run: whose image it is.
+        row: its position.
+        get: position -> uint8 (side, side, 3), or None where the picture is not available (`Pictures.get`).
+        seed: of the study, its parameter.
+
+    Returns:
+        The example, or None where the image's own picture is not available.
+    """
+    image = get(row)
+    if image is None:
+        return None
+    lent = {}
+    for verdict, chosen in choose_donors(run, np.array([row]), seed=seed)._asdict().items():
+        lent[verdict] = None if chosen[0] == NO_DONOR else get(int(chosen[0]))
+    name = str(run.predictions["id"].iloc[row])
+    return ProbeExample(image, lent["other"], probe_pictures(image, name=name, seed=seed, **lent))
 
 
 @dataclass(frozen=True)
@@ -193,17 +298,13 @@ def rates_table(rates: Sequence[FlipRate], *, side: int) -> pd.DataFrame:
     for rate in rates:
         contrast = rate.contrast
         share = contrast.measure
-        control = contrast.control
-        record = {
+        control = contrast.control or Control("", UNKNOWN)
+        difference = contrast.difference or UNKNOWN
+        records.append({
             "verdict": rate.verdict, "group": rate.group, "flipped": rate.flipped, "change": rate.probe.title,
             "strength": rate.strength.at(side).label, "images": share.n, "share": share.value, "share_low": share.low,
             "share_high": share.high, "shift_margin": rate.shift.value, "size_grey_levels": rate.size,
-        }  # fmt: skip
-        if control is not None and contrast.difference is not None:
-            difference = contrast.difference
-            record |= {
-                "control": control.name, "control_share": control.measure.value, "difference": difference.value,
-                "difference_low": difference.low, "difference_high": difference.high,
-            }  # fmt: skip
-        records.append(record)
+            "control": control.name, "control_share": control.measure.value, "difference": difference.value,
+            "difference_low": difference.low, "difference_high": difference.high,
+        })  # fmt: skip
     return pd.DataFrame(records)

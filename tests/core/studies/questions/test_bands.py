@@ -11,7 +11,7 @@ from core.findings.contrast import find
 from core.perturbations.bands import ABSENCES, ELSEWHERE, cell_column, control_column
 from core.perturbations.photometric import rms
 from core.studies.questions.bands import STUDY, cell_flips, conclude, originals
-from core.studies.shared.donors import choose_donors
+from core.studies.shared.flips import choose_donors
 from core.studies.store import conclude_study
 from core.studies.study import WEIGHT, Context
 from tests.core.cue_detectors import ring_energy

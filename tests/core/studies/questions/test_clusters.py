@@ -14,8 +14,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_samples
 from core.findings.answer import answer_of
 from core.runs.pictures import Pictures
 from core.studies.questions.clusters import COLUMNS, STUDY, cluster_space, cluster_verdict, compute, conclude, spaces
-from core.studies.shared.cluster_cards import read_cards
-from core.studies.shared.differences import columns_of, differing
+from core.studies.shared.differences import columns_of, differing, read_cards
 from core.studies.store import study_path, write_study
 from core.studies.study import Context, StudyError
 from tests.core.runs.made import made_run

@@ -9,8 +9,18 @@ import pytest
 from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.studies.questions import files as compressions
-from core.studies.questions.duplicates import COUNTED, STUDY, UNKNOWN_COPY, copy_pairs
-from core.studies.shared.copies import FILE, NEAR, NONE, SHOWN, nearest_copies, training_pictures
+from core.studies.questions.duplicates import (
+    COUNTED,
+    FILE,
+    NEAR,
+    NONE,
+    SHOWN,
+    STUDY,
+    UNKNOWN_COPY,
+    copy_pairs,
+    nearest_copies,
+    training_pictures,
+)
 from core.studies.study import WEIGHT
 from tests.core.studies.image_sets import brighter, first, made_context, made_files, result_of
 

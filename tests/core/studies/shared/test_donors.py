@@ -8,8 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from core.perturbations.registry import probe_columns
 from core.runs.run import read_run
 from core.studies.questions.probes import STUDY
-from core.studies.shared.donors import choose_donors, probe_example
-from core.studies.shared.flips import by_change
+from core.studies.shared.flips import by_change, choose_donors, probe_example
 from core.studies.store import read_study, study_path
 from tests.core.cue_detectors import mean_colour
 
