@@ -53,7 +53,6 @@ positions = library.matching(opened, wanted)
 shown = page_rows(positions, wanted)
 picked = selection.picked(opened)
 tags = library.tags()
-orders = sort_names(opened, wanted.sort)
 
 
 def title() -> str:
@@ -103,16 +102,26 @@ def take_walk() -> None:
         walk(step)
 
 
-def found_rows() -> pd.DataFrame:
-    """Return the rows that the filter finds, in its order and at its threshold, with tags and notes."""
-    return at_threshold(table.iloc[positions], wanted.threshold).merge(tags.frame(), on="id", how="left")
-
-
 def draw_controls() -> None:
     """Draw what is one level down: filters, order and view, the sheet, and the files; where narrow, in two rows."""
     with st.container(horizontal=True, gap="small"):
         with st.container(horizontal=True, gap="small", width="content"):
-            draw_choosing()
+            more = st.popover(
+                "Filters", icon=":material/tune:", type="tertiary", key="mistakes.more", on_change="rerun"
+            )
+            # a closed popover costs nothing
+            if more.open:
+                with more:
+                    draw_filters(opened, wanted)
+                    for sentence in library.refused_studies(opened):
+                        st.warning(with_code(sentence))
+            if is_filtered(wanted):
+                st.button(
+                    "All", icon=":material/filter_alt_off:", type="tertiary", key="filter.clear", on_click=change,
+                    args=(opened, unfiltered), help="Remove all filters.",
+                )  # fmt: skip
+            with st.popover("Order", icon=":material/sort:", type="tertiary"):
+                draw_view()
         with st.container(horizontal=True, gap="small", width="content"):
             st.button(
                 "Reasons", icon=":material/view_list:", type="primary", key="mistakes.sheet",
@@ -124,25 +133,9 @@ def draw_controls() -> None:
                 draw_files()
 
 
-def draw_choosing() -> None:
-    """Draw which images are shown, and in which order."""
-    with st.popover("Filters", icon=":material/tune:", type="tertiary", key="mistakes.more", on_change="rerun") as more:
-        # a closed popover costs nothing
-        if more.open:
-            draw_filters(opened, wanted)
-            for sentence in library.refused_studies(opened):
-                st.warning(with_code(sentence))
-    if is_filtered(wanted):
-        st.button(
-            "All", icon=":material/filter_alt_off:", type="tertiary", key="filter.clear", on_click=change,
-            args=(opened, unfiltered), help="Remove all filters.",
-        )  # fmt: skip
-    with st.popover("Order", icon=":material/sort:", type="tertiary"):
-        draw_view()
-
-
 def draw_view() -> None:
     """Draw how images are ordered and shown."""
+    orders = sort_names(opened, wanted.sort)
     by_order = bound(opened, "mistakes.sort", wanted.sort, "sort")
     st.selectbox("Order", orders, format_func=orders.__getitem__, **by_order)
     TILE.choose("Size")
@@ -152,6 +145,11 @@ def draw_view() -> None:
     if opened.run.maps is not None:
         also = "Blue speaks for REAL, orange for FAKE, on one scale for the whole run; smoothed."
         MAPS.toggle("Overlay margin maps", help=explain("Margin map", also=also))
+
+
+def found_rows() -> pd.DataFrame:
+    """Return the rows that the filter finds, in its order and at its threshold, with tags and notes."""
+    return at_threshold(table.iloc[positions], wanted.threshold).merge(tags.frame(), on="id", how="left")
 
 
 def draw_files() -> None:
@@ -230,15 +228,6 @@ def draw_images() -> None:
                 draw_comparison(opened)
 
 
-def draw_step(label: str, step: int, to: int | None, keys: str) -> None:
-    """Draw a button for the image before or after the open one."""
-    arrow = "\N{LEFTWARDS ARROW}" if step < 0 else "\N{RIGHTWARDS ARROW}"
-    st.button(
-        arrow, key=f"image.{label.lower()}", type="tertiary", on_click=walk, args=(step,), disabled=to is None,
-        help=f"{label}; or press {keys}.",
-    )  # fmt: skip
-
-
 def draw_filmstrip(id_: str) -> None:
     """Draw the way back to the grid, the steps through what the filter finds, and those images."""
     at = f"{location.number:,} of {len(positions):,}" if location.number else f"not among the {len(positions):,} found"
@@ -248,8 +237,14 @@ def draw_filmstrip(id_: str) -> None:
             on_click=state.put_all, args=(dict.fromkeys([*ABOUT_IMAGE, VIEW.name]),),
             help="Back to the grid of all pictures that the filter finds.",
         )  # fmt: skip
-        draw_step("Previous", -1, location.before, "P or the left arrow key")
-        draw_step("Next", 1, location.after, "N or the right arrow key")
+        for label, arrow, step, to in (
+            ("Previous", "\N{LEFTWARDS ARROW}", -1, location.before),
+            ("Next", "\N{RIGHTWARDS ARROW}", 1, location.after),
+        ):
+            st.button(
+                arrow, key=f"image.{label.lower()}", type="tertiary", on_click=walk, args=(step,), disabled=to is None,
+                help=f"{label}; or press {label[0]} or this arrow key.",
+            )  # fmt: skip
     st.markdown(f"**{title()}**  \n:gray[{at}]")
     draw_grid(id_)
 
@@ -262,9 +257,6 @@ def draw_open_image(row: int) -> None:
     with case:
         if asked and opened.row_of(asked) is None:
             st.info("The image in this address is not in this run; showing another one.", icon=":material/link_off:")
-        sentence = catalogue.refused_detectors().get(st.query_params.get("beside", ""))
-        if sentence:
-            st.info(f"The detector in this address cannot be asked: {with_code(sentence)}", icon=":material/link_off:")
         draw_image(opened, wanted, row)
 
 
@@ -277,15 +269,15 @@ if is_case and row is not None:
     location = location_of(positions, row)
     draw_open_image(row)
     st.stop()
-what = "Choose a cell, then a picture. Dashed: wrong."
-frames = "A frame has the colour of the verdict, and its letter; a dashed one is wrong."
-if not opened.run.classes:
-    # without labels there is no matrix, and nothing can be wrong
-    what = "Choose a picture."
-    frames = "A frame has the colour of the verdict, and its letter."
+what = "Choose a picture."
+help_ = None
+if opened.run.classes:
+    what = "Choose a cell, then a picture. Dashed: wrong."
+    frames = "A frame has the colour of the verdict, and its letter; a dashed one is wrong."
+    help_ = explain("Confusion matrix", also=frames)
 if VIEW.value == "sheet":
     what = "Each with what flips it first."
-heading(title(), what, help=explain("Confusion matrix", also=frames) if opened.run.classes else frames)
+heading(title(), what, help=help_)
 if table.empty:
     st.info("This run holds no image; choose another one on the left.")
 elif VIEW.value == "sheet":

@@ -1,21 +1,18 @@
 """Try a picture: the answer on an upload or an example, and what would change it."""
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.answers.judgement import scope_of
 from core.answers.ordinary import is_ordinary
+from core.arrays import Positions
 from core.console import PROGRAM
-from core.detectors.identity import DetectorHandle
 from core.images.decoding import RESAMPLING, ImageError
 from core.images.encoding import data_url
 from core.images.labels import verdict_of
-from core.images.preprocessing import Prepared
 from dashboard import catalogue, library, state
 from dashboard.components import judged
 from dashboard.components.component import csv_button, fold
@@ -34,18 +31,16 @@ VERDICTS = "Beneath the answer lies a verdict, FAKE or REAL at even odds. The pa
 SAYS = "Read on this server and sent nowhere. Anyone can change what a file says about itself."
 
 
-def draw_table(pictures: dict[str, Picture], detector: DetectorHandle) -> None:
-    """Draw a row a picture, filled in as the answers come."""
-    preprocessing = detector.about.preprocessing
-    threshold = library.threshold_of(detector.identity)
+def draw_table() -> None:
+    """Draw a row an upload, filled in as the answers come."""
 
     def rows() -> pd.DataFrame:
         records = []
-        for number, picture in enumerate(pictures.values()):
-            answer = judged.answer_row(picture, detector, threshold, slot=f"table.{number}")
-            row = {"seen": None, "file": picture.name, **answer}
+        for number, upload in enumerate(pictures.values()):
+            row = {"seen": None, "file": upload.name}
+            row |= judged.answer_row(upload, detector, threshold, slot=f"table.{number}")
             if row["now"] is not None:
-                row["seen"] = data_url(picture.ready(preprocessing, moved=False).seen(FILTER.default))
+                row["seen"] = data_url(upload.ready(preprocessing, moved=False).seen(FILTER.default))
             records.append(row)
         return pd.DataFrame(records)
 
@@ -69,27 +64,26 @@ def draw_table(pictures: dict[str, Picture], detector: DetectorHandle) -> None:
     judged.draw_rows(rows, draw)
 
 
-def first_asked(picture: Picture | None, own: str, detectors: dict[str, DetectorHandle]) -> str:
-    """Name the detector that is asked unless a visitor chooses: one that reads the own pixels of a picture, if any.
+def first_asked() -> str:
+    """Name the detector that is asked unless a visitor chooses.
 
-    Args:
-        picture: the first upload; None without one.
-        own: the run's detector, which is asked about examples and about uploads that it need not shrink.
-        detectors: all, by name.
+    It is the run's, which need not shrink examples, or one that reads the own pixels of an upload that this would.
     """
-    if picture is None:
+    maker = catalogue.maker(opened.run)
+    own = next(iter(detectors)) if maker is None else maker.name
+    if not pictures:
         return own
     try:
-        shorter = min(picture.use(np.shape)[:2])
+        shorter = min(next(iter(pictures.values())).use(np.shape)[:2])
     except ImageError:
         return own
-    steps = {name: detector.about.preprocessing for name, detector in detectors.items()}
+    steps = {name: handle.about.preprocessing for name, handle in detectors.items()}
     if steps[own].native or shorter <= steps[own].resize:
         return own
     return next((name for name in detectors if steps[name].native and steps[name].size <= shorter), own)
 
 
-def example_of(run: Opened, rows: NDArray[np.intp]) -> tuple[Picture | None, int]:
+def example_of(run: Opened, rows: Positions) -> tuple[Picture | None, int]:
     """Return the chosen example, of some that a run has, and its row; None where its pixels are not there yet."""
     row = run.row_of(SAMPLE.value)
     if row is None:
@@ -103,42 +97,32 @@ def example_of(run: Opened, rows: NDArray[np.intp]) -> tuple[Picture | None, int
     return Picture(key, str(about["name"]), pixels, label, run.run.preprocessing), row
 
 
-def draw_examples(run: Opened, rows: NDArray[np.intp], chosen: int) -> None:
-    """Draw examples of both classes, which are buttons; `chosen` is the row of the one that is shown."""
-    st.caption("Examples")
-    current = str(run.table["id"].iloc[chosen])
-    pictures = library.pictures(run)
-    pressed = image_grid(run, rows, pictures, key="upload.samples", size="small", judged=False, current=current)
-    if pressed:
-        state.put("sample", pressed)
-        st.rerun()
+def draw_examples() -> None:
+    """Draw examples of both classes, which are buttons, where one of them is shown."""
+    if samples is None or row is None:
+        return
+    with examples:
+        st.caption("Examples")
+        current = str(origin.table["id"].iloc[row])
+        grid = library.pictures(origin)
+        pressed = image_grid(
+            origin, samples[1], grid, key="upload.samples", size="small", judged=False, current=current
+        )
+        if pressed:
+            state.put("sample", pressed)
+            st.rerun()
 
 
-def draw_maps(
-    picture: Picture,
-    ready: Prepared,
-    subject: Subject,
-    detector: DetectorHandle,
-    *,
-    run: Opened | None,
-    row: int | None,
-) -> None:
-    """Draw the explanations side by side with their settings, whether they agree, and the files to save.
-
-    Args:
-        picture: to explain.
-        ready: as the detector sees it.
-        subject: its pixels by the chosen filter.
-        detector: to explain.
-        run: a run of this detector, whose maps tell how well maps agree by chance; None where there is none.
-        row: the picture's position in that run, None where it is not in it.
-    """
+def draw_maps() -> None:
+    """Draw the explanations side by side with their settings, whether they agree, and the files to save."""
     now = judged.look(ready, detector)
-    threshold = library.threshold_of(detector.identity)
+    # chance agreement cannot be measured with another detector's maps
+    run = next(library.runs_by(detector.identity), None)
     others = None
     if now.answer is not None and run is not None:
-        shown = ready.filters.index(FILTER.value) if FILTER.value in ready.filters else 0
-        others = other_maps(run, verdict=verdict_of(float(now.answer.margins[shown])), label=None, row=row)
+        chosen = ready.filters.index(FILTER.value) if FILTER.value in ready.filters else 0
+        row_in_run = row if origin.run.path == run.run.path else None
+        others = other_maps(run, verdict=verdict_of(float(now.answer.margins[chosen])), label=None, row=row_in_run)
     judgement = judged.judged(picture, ready, detector, now, threshold)
     notes = [ready.describe(FILTER.value)]
     if judgement is not None:
@@ -174,13 +158,12 @@ uploaded = st.session_state.get("upload.files") or []
 totals = np.cumsum([file.size for file in uploaded[:MAX_FILES]])
 files = {file.file_id: file for file, total in zip(uploaded, totals, strict=False) if total <= MAX_OWN}
 pictures = pictures_of(list(files.values()))
-maker = catalogue.maker(opened.run)
-made_by = maker and maker.name
-own = made_by if made_by in detectors else next(iter(detectors))
-BY = Setting("by", first_asked(next(iter(pictures.values()), None), own, detectors), choices=tuple(detectors))
+BY = Setting("by", first_asked(), choices=tuple(detectors))
 SAMPLE = Setting("sample", "")
 detector = detectors[BY.value]
+threshold = library.threshold_of(detector.identity)
 preprocessing = detector.about.preprocessing
+FILTER = Setting("filter", preprocessing.interpolation, choices=tuple(RESAMPLING))
 takes = f"{detector.about.side}-pixel pictures get an answer; others only show what flips them"
 if preprocessing.native:
     takes = "Pictures of any size, read at their own pixels"
@@ -203,76 +186,50 @@ with right:
     BY.choose("Detector", st.selectbox)
     for sentence in catalogue.refused_detectors().values():
         st.caption(with_code(sentence), help="So it is not among the detectors to ask.")
-FILTER = Setting("filter", preprocessing.interpolation, choices=tuple(RESAMPLING))
 
 if len(files) < len(uploaded):
     st.info(f"At most {MAX_FILES} files and {MAX_OWN >> 20} MB in total are read at once. Remove some to see others.")
-picture: Picture | None = None
+candidate = next(iter(pictures.values()), None)
 origin = opened
 row: int | None = None
-if len(files) > 1:
-    with body:
-        draw_table(pictures, detector)
-if files:
-    chosen = next(iter(files))
-    if len(files) > 1:
-        names = {id_: picture.name for id_, picture in pictures.items()}
-        with body:
-            chosen = st.selectbox("Explain", list(names), format_func=names.__getitem__, key="upload.chosen")
-    picture = pictures[chosen]
+samples = None
+# the answer comes first, on a phone too
+with body:
+    if len(pictures) > 1:
+        draw_table()
+        names = {id_: upload.name for id_, upload in pictures.items()}
+        chosen = st.selectbox("Explain", list(names), format_func=names.__getitem__, key="upload.chosen")
+        candidate = pictures[chosen]
+    answer = st.container()
+    examples = st.container()
+if candidate is not None:
     try:
-        picture.ready(preprocessing)
+        candidate.ready(preprocessing)
         state.put("sample", None)
     except ImageError as error:
         # never above the answer on an example
         with top:
-            heading("No answer: this file cannot be read", f"{plain(picture.name)}: {plain(error)}")
+            heading("No answer: this file cannot be read", f"{plain(candidate.name)}: {plain(error)}")
         draw_limits(detector)
         st.stop()
-# the answer comes first, on a phone too
-with body:
-    answer = st.container()
-    examples = st.container()
-# the run of an example that is open stays, though other pictures have come meanwhile
-samples = library.samples(SAMPLE.value) if picture is None else None
-if samples is not None:
-    origin, rows = samples
-    picture, row = example_of(origin, rows)
-if picture is None:
-    if samples is not None and row is not None:
-        with examples:
-            draw_examples(origin, rows, row)
+else:
+    # the run of an example that is open stays, though other pictures have come meanwhile
+    samples = library.samples(SAMPLE.value)
+    if samples is not None:
+        origin = samples[0]
+        candidate, row = example_of(*samples)
+if candidate is None:
+    draw_examples()
     with top:
         draw_title("Try a picture")
     draw_limits(detector)
     st.stop()
 
+picture = candidate
 ready = picture.ready(preprocessing)
 subject = Subject(ready.seen(FILTER.value), picture.name)
-threshold = library.threshold_of(detector.identity)
 scope = scope_of(ready, threshold)
 data = files[picture.key].getvalue() if picture.key in files else None
-# chance agreement cannot be measured with another detector's maps
-run_of_detector = next(library.runs_by(detector.identity), None)
-row_in_run = row if run_of_detector is not None and origin.run.path == run_of_detector.run.path else None
-draw_own_maps = partial(draw_maps, picture, ready, subject, detector, run=run_of_detector, row=row_in_run)
-parts: dict[str, tuple[str, str, Callable[[], None]]] = {
-    # how sure it is would be taken for the answer
-    "dial": (
-        "Change it step by step",
-        "",
-        partial(draw_dial, subject, detector, origin, row, key="upload.dial", sure=False),
-    ),
-    "maps": ("Maps and their settings", "", draw_own_maps),
-    "experiments": ("What else flips it?", "", partial(experiments, subject, detector, origin, row)),
-    "sent": (
-        "What survives saving and resizing?",
-        "",
-        partial(judged.draw_survival, picture, {detector.name: detector, **detectors}),
-    ),
-    "others": ("What do other detectors say?", "", partial(judged.draw_others, picture, detectors)),
-    "raw": ("Raw output", "Out of scope, nothing follows from it.", partial(judged.draw_raw, ready, detector)),
-}
 # by which there is an answer, None where there is none
 answering = threshold if scope == "in scope" else None
 is_upload = picture.fitted is None
@@ -287,17 +244,18 @@ with top:
         judged.draw_why(ready, scope)
         if scope == "shrunk" and not any(handle.about.preprocessing.native for handle in detectors.values()):
             judged.draw_fetch_offer()
+# what an address asks for is open
+for part, asks in (("experiments", "evidence"), ("others", "others")):
+    if st.query_params.get(asks, "off") != "off":
+        st.session_state.setdefault(f"fold_{part}", True)
 with answer:
     if answering is not None:
         if not is_upload:
             judged.draw_answer(picture, ready, detector, answering)
         judged.draw_answered_case(picture, subject, detector, answering)
         # a case shows its maps at once
-        del parts["maps"]
-        draw_own_maps()
+        draw_maps()
         st.caption(VERDICTS)
-        if data is not None:
-            parts["file"] = ("What does the file say?", SAYS, partial(judged.draw_file_says, picture, data))
     elif is_ordinary(ready):
         judged.draw_ordinary(picture, ready, detector, data)
         draw_whole(picture, detector)
@@ -307,17 +265,30 @@ with answer:
         if ready.resized:
             help_ = explain("Resampling filter")
             FILTER.choose("Shown below", st.selectbox, options=list(ready.filters), help=help_, width=330)
-# what an address asks for is open
-for part, asks in (("experiments", "evidence"), ("others", "others")):
-    if st.query_params.get(asks, "off") != "off":
-        st.session_state.setdefault(f"fold_{part}", True)
-with answer:
-    for name, (question, explained, draw) in parts.items():
-        with fold(name, question, explained=explained) as is_open:
+    with fold("dial", "Change it step by step") as is_open:
+        if is_open:
+            # how sure it is would be taken for the answer
+            draw_dial(subject, detector, origin, row, key="upload.dial", sure=False)
+    if answering is None:
+        with fold("maps", "Maps and their settings") as is_open:
             if is_open:
-                draw()
+                draw_maps()
+    with fold("experiments", "What else flips it?") as is_open:
+        if is_open:
+            experiments(subject, detector, origin, row)
+    with fold("sent", "What survives saving and resizing?") as is_open:
+        if is_open:
+            judged.draw_survival(picture, {detector.name: detector, **detectors})
+    with fold("others", "What do other detectors say?") as is_open:
+        if is_open:
+            judged.draw_others(picture, detectors)
+    with fold("raw", "Raw output", explained="Out of scope, nothing follows from it.") as is_open:
+        if is_open:
+            judged.draw_raw(ready, detector)
+    if answering is not None and data is not None:
+        with fold("file", "What does the file say?", explained=SAYS) as is_open:
+            if is_open:
+                judged.draw_file_says(picture, data)
 # beneath the answer, whose room is taken by now
-if samples is not None and row is not None:
-    with examples:
-        draw_examples(origin, rows, row)
+draw_examples()
 draw_limits(detector)
