@@ -28,10 +28,9 @@ def main(options: argparse.Namespace) -> None:
         # a wrong name is refused before the libraries that take seconds
         folder = find_named(options.run, find_runs(), "run")
 
-        from core.report.run_report import gather, report_of
+        from core.report.run_report import report_of
         from core.runs.run import read_run
         from core.storage.atomic import write_text
 
-    run = read_run(folder)
-    write_text(options.out, report_of(run, **gather(run)))
+    write_text(options.out, report_of(read_run(folder)))
     print(f"Written to {options.out}")

@@ -16,7 +16,7 @@ from core.images.encoding import data_url
 from core.images.labels import CLASS_COLOURS, END_LABELS, UNDECIDED, ClassName, verdict_of
 from core.perturbations.flips import flipping, reason
 from core.perturbations.registry import PROBES, probe_columns
-from core.report.html import render
+from core.report import render
 
 
 def html_of(

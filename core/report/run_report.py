@@ -1,35 +1,35 @@
-"""The report of a run as one HTML file."""
+"""The report of a run as one HTML file, and the tables that the report of a selection shares with it."""
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import pandas as pd
 
-from core.arrays import Record
+from core.arrays import Int64, Record
 from core.detectors.identity import find_maker, identify_all
 from core.findings.contrast import Finding
 from core.findings.numbers import percent
 from core.findings.table import FindingTable
 from core.homes import homes
-from core.images.labels import CURVE
-from core.report.html import (
-    GREY,
-    Block,
-    Curve,
-    Sections,
-    confusion_table,
-    curve_chart,
-    limits,
-    rates_table,
-    render_page,
-    settings,
-)
+from core.images.encoding import data_url
+from core.images.labels import CLASS_COLOURS, CLASSES, CURVE
+from core.report import render
 from core.runs.folders import find_detectors
-from core.runs.metrics import calibration, class_scores, confusion_at, error_by, means_by_source, sweep, wilson_interval
+from core.runs.metrics import (
+    calibration,
+    class_scores,
+    confusion_at,
+    error_by,
+    largest,
+    means_by_source,
+    sweep,
+    wilson_interval,
+)
 from core.runs.rows import judged_table
 from core.runs.run import Run
-from core.storage.limits import ContractError
+from core.runs.summary import warnings_of
+from core.storage.limits import ContractError, sha256_of
 from core.studies.store import StudyResult, find_studies
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last
@@ -45,32 +45,27 @@ ORDER = (
 )
 # findings of each study; all are on the dashboard
 MOST_FINDINGS = 2
+LIMITS = (
+    "Differences within the 95% intervals may be chance.",
+    "Explanations say what moves this detector's score, not what makes a picture real.",
+    "No number here is evidence about a single picture from the world, or against a person.",
+)
+Block: TypeAlias = "FindingTable | pd.DataFrame | Record | str | list[str]"
+# title -> tables and pictures; text is a note, a list of texts is bulleted; a record is a picture with `url`, `alt` and
+# `caption`, or `{"tiles": [...]}`, a grid of images: each with `called`, `wrong`, `words`, `name`, and `picture` as a
+# data URL or None
+Sections: TypeAlias = Mapping[str, Sequence[Block]]
 
 
-def report_of(
-    run: Run,
-    *,
-    detector: Record | None = None,
-    answers: Mapping[str, StudyResult] | None = None,
-    problems: Sequence[str] = (),
-) -> str:
-    """Write the HTML report of a run.
-
-    Args:
-        run: to report on.
-        detector: manifest of the detector that made it, for its settings.
-        answers: the run's studies (`core.studies.store.find_studies`).
-        problems: sentences about studies that could not be read.
-    """
+def report_of(run: Run) -> str:
+    """Write the HTML report of a run, with what its studies found and how its detector was trained."""
     manifest = run.manifest
-    answers = answers or {}
     overall = manifest["metrics"]["all"]
     clean = manifest["metrics"]["clean"]
     images = overall["images"]
     if not images:
-        return render_page(
-            f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], {}, {}, run
-        )
+        title = f"{run.name}: a run without images"
+        return render_page(title, ["The run holds no image; nothing was measured."], {}, {}, run)
     lead = []
     if "accuracy" in overall:
         low, high = map(float, wilson_interval(round(overall["accuracy"] * images), images))
@@ -86,77 +81,148 @@ def report_of(
         lead.append(f"Accuracy without them: {percent(clean['accuracy'])}.")
     elif "accuracy" in overall:
         lead.append("Nothing is left without them.")
+    studies, problems = _concluded(run)
     details = {}
     if run.classes:
         details["How good is it?"] = _quality(run)
-    findings: list[Finding] = []
-    for study in answers.values():
-        # the first are its most telling
-        findings += study.findings[:MOST_FINDINGS]
-    summary: list[Block] = ["No study has a finding."]
-    if findings:
-        total = sum(len(study.findings) for study in answers.values())
-        summary = [
-            FindingTable(findings),
-            f"{len(findings)} of {total} findings, at most {MOST_FINDINGS} of each study.",
-        ]
     if problems:
-        details["Not read"] = [list(problems)]
-    details[f"Settings and hashes of {run.name}"] = [settings(run, detector or {}, answers)]
-    front: Sections = {"What was found": summary, "What this report cannot say": limits(run)}
+        # a report may be sent to others, so its paths are relative to the run's folder
+        details["Not read"] = [[problem.replace(f"{run.path}{os.sep}", "") for problem in problems]]
+    details[f"Settings and hashes of {run.name}"] = [settings(run, maker_of(run), studies)]
+    front = {"What was found": _summary(studies), "What this report cannot say": limits(run)}
     return render_page(f"{manifest['detector']} on {manifest['set']}", lead, front, details, run)
 
 
-def gather(run: Run) -> dict[str, Any]:
-    """Read what `report_of` takes besides the run: `detector`, `answers` and `problems`."""
+def _concluded(run: Run) -> tuple[dict[str, StudyResult], list[str]]:
+    """Read a run's studies in `ORDER`; returns those whose findings can be read, and sentences about the others."""
     studies, problems = find_studies(run)
-    answers = {}
-    detectors, _ = identify_all(find_detectors((run.path.parents[1], *homes())))
-    maker = find_maker(run.manifest, detectors)
+    concluded = {}
     for name in sorted(studies, key=lambda name: (*ORDER, name).index(name)):
         try:
             studies[name].findings  # noqa: B018 - remembered
-            answers[name] = studies[name]
+            concluded[name] = studies[name]
         except ContractError as error:
             problems.append(str(error))
-    # a report may be sent to others, so its paths are relative to the run's folder
-    problems = [problem.replace(f"{run.path}{os.sep}", "") for problem in problems]
-    detector = None
-    if maker is not None:
-        detector = detectors[maker].manifest
-    return {"detector": detector, "answers": answers, "problems": problems}
+    return concluded, problems
+
+
+def maker_of(run: Run) -> Record:
+    """Return the manifest of the detector that made a run; empty where it is not here."""
+    detectors, _ = identify_all(find_detectors((run.path.parents[1], *homes())))
+    maker = find_maker(run.manifest, detectors)
+    if maker is None:
+        return {}
+    return detectors[maker].manifest
+
+
+def _summary(studies: Mapping[str, StudyResult]) -> list[Block]:
+    """Show the first findings of each study, which are its most telling."""
+    findings: list[Finding] = []
+    total = 0
+    for study in studies.values():
+        findings += study.findings[:MOST_FINDINGS]
+        total += len(study.findings)
+    if not findings:
+        return ["No study has a finding."]
+    counts = f"{len(findings)} of {total} findings, at most {MOST_FINDINGS} of each study."
+    return [FindingTable(findings), counts]
 
 
 def _quality(run: Run) -> list[Block]:
+    """Show confusion matrix, scores of each class, ROC curve, calibration, and error rates by group."""
     table = run.predictions
     counts = confusion_at(table)
     scores = class_scores(counts)
     labelled = counts.sum(axis=1) > 0
     defined = {"precision": labelled & (counts.sum(axis=0) > 0), "recall": labelled, "f1": labelled}
     written = scores.map("{:.3f}".format).where(pd.DataFrame(defined, index=scores.index), "none")
-    blocks = [confusion_table(counts), written.rename_axis("class").reset_index()]
+    blocks: list[Block] = [confusion_table(counts), written.rename_axis("class").reset_index()]
     if labelled.all():
         recall = scores.loc["FAKE", "recall"]
         alarms = 1 - scores.loc["REAL", "recall"]
-        swept = sweep(table)
-        curves = [
-            Curve("guessing", (0, 1), (0, 1), GREY, "2 4"),
-            Curve("all thresholds", swept.false_positive_rate, swept.true_positive_rate, CURVE),
-            Curve("the run's threshold", [alarms], [recall]),
-        ]
-        axes = "false-positive rate (REAL called FAKE)", "true-positive rate (FAKE called FAKE)"
+        curve = sweep(table)[["false_positive_rate", "true_positive_rate"]].to_numpy()
+        chart = render("roc.svg", curve=curve, colour=CURVE, alarms=alarms, recall=recall)
         alt = f"ROC curve; at the run's threshold {recall:.1%} of FAKE and {alarms:.1%} of REAL are called FAKE."
-        blocks.append(curve_chart(curves, *axes, alt=alt, caption="ROC curve."))
+        url = data_url(chart.encode(), mime="image/svg+xml")
+        blocks.append({"url": url, "alt": alt, "caption": "ROC curve."})
         bins = calibration(table)[["confidence", "accuracy", "low", "high"]].map(percent)
         intervals = bins["accuracy"] + " (" + bins["low"] + " to " + bins["high"] + ")"
         blocks.append(pd.DataFrame({"Confidence": bins["confidence"], "Accuracy (calibration)": intervals}))
     judged = judged_table(run)
-    groups = {column: error_by(judged, column) for column in ("category", "source", "seen") if column in judged}
     if "source" in judged:
         means = means_by_source(judged)
-    else:
-        means = pd.DataFrame()
-    if len(means):
-        rates = ["Pooled error rate", "Macro mean"]
-        blocks.append(means.astype({"Number": str, "Images": str}).assign(**means[rates].map(percent)))
-    return blocks + [rates_table(rates, column) for column, rates in groups.items() if len(rates)]
+        if len(means):
+            rates = ["Pooled error rate", "Macro mean"]
+            blocks.append(means.astype({"Number": str, "Images": str}).assign(**means[rates].map(percent)))
+    for column in ("category", "source", "seen"):
+        if column in judged:
+            groups = error_by(judged, column)
+            if len(groups):
+                blocks.append(rates_table(groups, column))
+    return blocks
+
+
+def render_page(title: str, lead: Sequence[str], first: Sections, details: Sections, run: Run) -> str:
+    """Render a report: a title, sentences to begin with, the run's warnings, sections of the first page, and the rest.
+
+    Readers of a report see neither the dashboard nor a terminal, so its first page carries the warnings.
+    """
+    warnings = warnings_of(run)
+    if warnings:
+        first = {"What speaks against these numbers": [warnings], **first}
+    sections = [*first.items(), *details.items()]
+    return render(
+        "report.html", run=run, title=title, lead=lead, sections=sections, first=len(first), colours=CLASS_COLOURS
+    )
+
+
+def confusion_table(counts: Int64) -> pd.DataFrame:
+    """Lay out int (2, 2) counts [label][prediction], FAKE first, with the shares of each label."""
+    rows = []
+    for label, row in zip(CLASSES, counts, strict=True):
+        cells = ["no images"] * len(row)
+        if row.any():
+            cells = [f"{count:,} ({percent(count / row.sum())})" for count in row]
+        rows.append([f"is {label}", *cells])
+    return pd.DataFrame(rows, columns=["", *(f"called {name}" for name in CLASSES)])
+
+
+def rates_table(groups: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Lay out the error rates of `core.runs.metrics.error_by`, worst first, of the groups with the most images."""
+    rows = [
+        (str(row.value), f"{row.images:,}", f"{percent(row.rate)} ({percent(row.low)} to {percent(row.high)})")
+        for row in largest(groups).itertuples(index=False)
+    ]
+    return pd.DataFrame(rows, columns=[by.capitalize(), "Images", "Error rate"])
+
+
+def limits(run: Run) -> list[Block]:
+    """State the limits of any report of a run."""
+    side = f"{run.side} x {run.side}"
+    return [[f"A detector knows images like those it was trained on, at {side} pixels, and nothing else.", *LIMITS]]
+
+
+def settings(run: Run, detector: Record, studies: Mapping[str, StudyResult]) -> pd.DataFrame:
+    """Tabulate the settings and hashes of a run; `detector` is its detector's manifest, empty where it is unknown."""
+    manifest = run.manifest
+    rows = {
+        "Detector": f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}",
+        "Images": f"{manifest['set']}, fingerprint {manifest['set_fingerprint']}",
+        "Created": str(manifest["created"]),
+        "Temperature": f"{manifest['temperature']:.4f}",
+        "Versions": _in_a_line(manifest["versions"]),
+    }
+    # detectors of others do not say how they were trained
+    if detector.get("recipe"):
+        rows["Training"] = f"{_in_a_line(detector['recipe'])}; in {detector.get('computed_in', 'unknown')}"
+    for member in detector.get("members", ()):
+        rows[f"Joined of {member['name']}"] = f"weight {member['weight']:.3f}; {_in_a_line(member['recipe'])}"
+    if detector.get("training_set"):
+        names = (detector["training_set"], detector.get("training_set_fingerprint"))
+        rows["Trained on"] = ", ".join(str(name) for name in names if name)
+    rows |= {f"Study {name}": f"file sha256 {sha256_of(study.path)}" for name, study in studies.items()}
+    return pd.DataFrame(rows.items(), columns=["Setting", "Value"])
+
+
+def _in_a_line(values: Record) -> str:
+    return ", ".join(f"{str(key).replace('_', ' ')} {value}" for key, value in values.items()) or "none"

@@ -5,10 +5,10 @@ from itertools import zip_longest
 import numpy as np
 import pandas as pd
 
-from core.arrays import Pixels, Positions
+from core.arrays import Positions
 from core.findings.numbers import percent
 from core.images.encoding import data_url
-from core.report.html import Block, confusion_table, limits, rates_table, render_page, settings
+from core.report.run_report import Block, confusion_table, limits, rates_table, render_page, settings
 from core.runs.filter import SORTS, Filter
 from core.runs.metrics import HALF, confusion_at, error_by, predicted_real, wilson_interval
 from core.runs.pictures import Pictures
@@ -52,16 +52,22 @@ def selection_report(
     if rows.empty:
         return render_page(title, ["No image fits this selection.", words], {}, {}, run)
     lead = [f"The selection: {words}."]
-    first = {}
+    first: dict[str, list[Block]] = {}
     if run.classes:
-        lead += _error_rates(rows, table, wanted)
-        first["Confusion matrix"] = _matrix(rows, wanted)
+        counts = confusion_at(rows, wanted.threshold)
+        wrong = int(counts[0, 1] + counts[1, 0])
+        lead += _error_rates(wrong, len(rows), table, wanted)
+        first["Confusion matrix"] = [confusion_table(counts)]
+        groups = error_by(rows, "category", threshold=wanted.threshold)
+        if len(groups) > 1 and 0 < wrong < len(rows):
+            first["Confusion matrix"].append(rates_table(groups, "category"))
     else:
         lead.append(f"Of the run's {len(table):,} images. They have no labels, so there is no error rate.")
-    pixels = []
+    urls = []
     if pictures is not None:
-        pixels = [pictures.get(int(row)) for row in chosen[:TILES]]
-    first["The images"] = _tiles(rows, wanted, pixels)
+        found = [pictures.get(int(row)) for row in chosen[:TILES]]
+        urls = [None if picture is None else data_url(picture) for picture in found]
+    first["The images"] = _tiles(rows, wanted, urls)
     hashes = [settings(run, {}, {})]
     details = {"What this report cannot say": limits(run), f"Settings and hashes of {run.name}": hashes}
     return render_page(title, lead, first, details, run)
@@ -89,13 +95,10 @@ def describe(wanted: Filter, other: str = "") -> str:
     return (", ".join(words) or "all images").replace("the other run", other or "the other run")
 
 
-def _error_rates(rows: pd.DataFrame, table: pd.DataFrame, wanted: Filter) -> list[str]:
+def _error_rates(wrong: int, total: int, table: pd.DataFrame, wanted: Filter) -> list[str]:
     """State the error rate of the selected rows, and that of all rows of the run."""
-    counts = confusion_at(rows, wanted.threshold)
-    everything = confusion_at(table, wanted.threshold)
-    wrong = int(counts[0, 1] + counts[1, 0])
-    total = len(rows)
     low, high = map(float, wilson_interval(wrong, total))
+    everything = confusion_at(table, wanted.threshold)
     of_all = percent(float(everything[0, 1] + everything[1, 0]) / len(table))
     return [
         f"Error rate {percent(wrong / total)} ({percent(low)} to {percent(high)}): {wrong:,} of {total:,} images.",
@@ -103,34 +106,15 @@ def _error_rates(rows: pd.DataFrame, table: pd.DataFrame, wanted: Filter) -> lis
     ]
 
 
-def _matrix(rows: pd.DataFrame, wanted: Filter) -> list[Block]:
-    """Lay out the confusion matrix and, where some are wrong and some are not, error rates by category."""
-    counts = confusion_at(rows, wanted.threshold)
-    blocks = [confusion_table(counts)]
-    groups = error_by(rows, "category", threshold=wanted.threshold)
-    if len(groups) > 1 and 0 < counts[0, 1] + counts[1, 0] < len(rows):
-        blocks.append(rates_table(groups, "category"))
-    return blocks
-
-
-def _tiles(rows: pd.DataFrame, wanted: Filter, pixels: list[Pixels | None]) -> list[Block]:
+def _tiles(rows: pd.DataFrame, wanted: Filter, urls: list[str | None]) -> list[Block]:
+    """Show the first images with their verdicts, and their pictures where `urls` has them."""
     shown = rows.head(TILES)
     predicted = np.where(predicted_real(shown, wanted.threshold), "REAL", "FAKE")
-    tiles = []
-    for row, prediction, picture in zip_longest(shown.itertuples(), predicted, pixels):
-        # an image without a label is neither right nor wrong
-        wrong = isinstance(row.label, str) and prediction != row.label
-        words = f"{prediction}, p(REAL) {row.p_real:.2f}"
-        if wrong:
-            words += f"; is {row.label}"
-        url = None
-        if picture is not None:
-            url = data_url(picture)
-        tiles.append({"called": prediction, "wrong": wrong, "words": words, "name": row.name, "picture": url})
+    tiles = list(zip_longest(shown.itertuples(), predicted, urls))
     note = "The border is the verdict: blue for REAL, orange for FAKE."
     if rows["label"].notna().any():
         note += " It is dashed where it is wrong."
-    if not any(tile["picture"] for tile in tiles):
+    if not any(urls):
         note = "Their pictures are not available."
     if len(rows) > TILES:
         order = SORTS.get(wanted.sort) or f"by {wanted.sort.removeprefix('-')}"

@@ -215,10 +215,10 @@ def report_file(
 ) -> bytes:
     """Make the report as `telltale report` writes it, of a whole run or of the rows that a filter finds."""
     # read only now: they bring the libraries that draw and compute, which no page waits for
-    from core.report.run_report import gather, report_of  # noqa: PLC0415
+    from core.report.run_report import report_of  # noqa: PLC0415
     from core.report.selection import selection_report  # noqa: PLC0415
 
     if wanted is None or rows is None:
-        return report_of(opened.run, **gather(opened.run)).encode()
+        return report_of(opened.run).encode()
     other = "" if opened.beside is None else opened.beside.name
     return selection_report(opened.run, opened.table, wanted, rows, other=other, pictures=pictures).encode()

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from core.explainers.drawing import Style
 from core.explainers.stored import stored_map
 from core.report.explanation_page import html_of
-from core.report.run_report import gather, report_of
+from core.report.run_report import report_of
 from core.runs.run import read_run
 from dashboard.components.words import JOINER
 from tests.browser.app import visit
@@ -109,7 +109,7 @@ def test_pages(watched, app, strange, page):
 def test_a_report_and_an_exported_explanation(watched, strange, tmp_path):
     run = read_run(strange / "runs" / RUN)
     text = payload(HOST)
-    (tmp_path / "report.html").write_text(report_of(run, **gather(run)))
+    (tmp_path / "report.html").write_text(report_of(run))
     image = np.zeros((32, 32, 3), np.uint8)
     explained = html_of([(stored_map(run, 0, image), Style())], title=text, notes=[text])
     (tmp_path / "page.html").write_text(explained)

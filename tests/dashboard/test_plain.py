@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.report.html import ENVIRONMENT
+from core.report import ENVIRONMENT
 from dashboard.components.component import as_csv
 from dashboard.components.words import JOINER, code, figure_text, plain, with_code, without_pictures
 from tests.strangers import payload

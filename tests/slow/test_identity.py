@@ -10,7 +10,7 @@ from core.detectors.identity import find_maker, identify, identify_all
 from core.detectors.storage import load_detector
 from core.homes import SHIPPED
 from core.images.preprocessing import Preprocessing
-from core.report.run_report import gather
+from core.report.run_report import maker_of
 from core.runs.folders import find_detectors, find_named
 from core.runs.run import read_run
 from core.storage.limits import MANIFEST
@@ -67,7 +67,7 @@ def test_a_run_knows_its_detector_by_more_than_weights(home, impostor, change):
     assert not other.identity.made(run.manifest)
     with pytest.raises(StudyError, match="is not the detector that made"):
         Source(run.path, folder, device="cpu").open()
-    assert gather(run)["detector"] == own.manifest
+    assert maker_of(run) == own.manifest
 
 
 def test_two_detectors_share_no_answer(home, impostor):
