@@ -94,11 +94,10 @@ def main(options: argparse.Namespace) -> None:
         from core.detectors.manifest import check_detector_name
         from core.detectors.storage import load_detector, save_detector
         from core.runs.run import read_run
-        from core.runs.summary import print_run, warnings_of
+        from core.runs.summary import model_card, print_run, warnings_of
         from core.storage.atomic import only_writer, refuse_taken
         from core.training.fit import checkpoint_file
         from core.training.held_out import join
-        from core.training.model_card import model_card
         from core.training.recipe import RECIPES
 
     joined = [load_detector(path, device=options.device) for path in members]

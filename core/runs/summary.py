@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jinja2 import Environment, StrictUndefined
 
 from core.arrays import Record
 from core.console import PROGRAM, quote
@@ -16,6 +17,7 @@ from core.runs.metrics import ECE_BINS, PAPER, confusion_at, error_by, means_by_
 from core.runs.rows import judged_table
 from core.runs.run import Run
 
+CARD = Path(__file__).with_name("model_card.md")
 HEADLINE = "A detector could be right by the files alone, without their pictures."
 # share of the files, the mean of both classes, above which a shortcut is an alarm
 TELLING = 0.8
@@ -99,6 +101,19 @@ def result_table(metrics: Record, *, beside_paper: bool) -> str:
         f"true FAKE: called FAKE {recognised}, called REAL {missed}\n"
         f"true REAL: called FAKE {accused}, called REAL {trusted}"
     )
+
+
+def model_card(detector: Record, run: Record) -> str:
+    """Write a detector's model card as Markdown (Mitchell et al. 2019); every number is read from the manifests.
+
+    Args:
+        detector: its manifest.
+        run: the manifest of the run on its test set.
+    """
+    # Markdown, not HTML
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
+    template = environment.from_string(CARD.read_text(encoding="utf-8"))
+    return template.render(detector={"members": [], **detector}, run=run)
 
 
 def warnings_of(run: Run) -> list[str]:

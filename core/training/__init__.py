@@ -1,4 +1,4 @@
-"""Training: recipes (`recipe.py`), the loop (`fit.py`), what held-out images decide (`held_out.py`), and model cards.
+"""Training: recipes (`recipe.py`), the loop (`fit.py`), and what held-out images decide (`held_out.py`).
 
 `train.py` at the root is the command.
 """

@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.arrays import Positions
 from core.detectors.detector import Detector, fastest_format, move_network, normalise, pick_device
@@ -80,11 +80,11 @@ def fit(
         while training.epoch < recipe.epochs:
             row = training.run_epoch(progress)
             training.write_checkpoint()
-            shown = [f"loss {row['loss']:.4f}", f"training accuracy {row['train_accuracy']:.4f}"]
+            text = f"epoch {training.epoch}/{recipe.epochs}  loss {row['loss']:.4f}"
+            text += f"  training accuracy {row['train_accuracy']:.4f}"
             if "val_accuracy" in row:
-                shown.append(f"validation accuracy {row['val_accuracy']:.4f}")
-            shown.append(f"{row['seconds']:.0f} s")
-            report("  ".join([f"epoch {training.epoch}/{recipe.epochs}", *shown]))
+                text += f"  validation accuracy {row['val_accuracy']:.4f}"
+            report(f"{text}  {row['seconds']:.0f} s")
         return training.finish()
 
 
@@ -126,7 +126,7 @@ class Training:
         self.format = fastest_format(self.network, device)
         move_network(self.network, device, self.format)
         self.averaged = deepcopy(self.network)
-        self.networks = {"network": self.network, "averaged": self.averaged}
+        self.networks = nn.ModuleDict({"network": self.network, "averaged": self.averaged})
         self.best = self.averaged if recipe.average else self.network
         groups = [
             {"params": [p for p in self.network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
@@ -142,11 +142,11 @@ class Training:
 
     def _begin_with(self, start: Detector, images: ImageSet) -> None:
         """Load a detector's weights, or refuse one that was trained otherwise or does not fit."""
-        split = {key: getattr(self.recipe, key) for key in ("validation", "seed")}
+        split = split_of({"training_set_fingerprint": images.fingerprint, "recipe": asdict(self.recipe)})
         theirs = start.preprocessing
         own = self.preprocessing
         same = np.allclose([*theirs.mean, *theirs.std], [*own.mean, *own.std], atol=1e-6) and start.classes == Classes()
-        if not same or split_of(start.manifest) != {"training_set_fingerprint": images.fingerprint, **split}:
+        if not same or split_of(start.manifest) != split:
             raise ValueError(
                 f"the training cannot begin with {start.name}: it was trained on other images, among them such as are "
                 "held out here; name a detector of this training set, with its --limit, --validation and --seed"
@@ -217,12 +217,12 @@ class Training:
         # a short memory at first, or the random start would linger for a thousand steps
         weight = 1 - min(self.recipe.average**AVERAGE_EVERY, (1 + step) / (50 + step))
         with torch.no_grad():
-            values = self.network.state_dict()
-            for name, mean in self.averaged.state_dict().items():
-                value = values[name]
+            states = self.averaged.state_dict().values(), self.network.state_dict().values()
+            for mean, value in zip(*states, strict=True):
                 if mean.is_floating_point():
-                    value = mean.lerp(value, weight)
-                mean.copy_(value)
+                    mean.lerp_(value, weight)
+                else:
+                    mean.copy_(value)
 
     def _floats(self, indices: Positions) -> Tensor:
         # a set of large images may not fit into the memory of a GPU
@@ -262,7 +262,7 @@ class Training:
         Raises:
             WriteError: the file cannot be written; one that was there is kept.
         """
-        tensors = {f"{name}.{key}": v for name, part in self.networks.items() for key, v in part.state_dict().items()}
+        tensors = self.networks.state_dict()
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -275,19 +275,18 @@ class Training:
         Raises:
             TrainingInterrupted: the file cannot be read, is damaged, or is of another version.
         """
-        parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
+        weights = {}
         state: dict[int, dict[str, Tensor]] = defaultdict(dict)
         try:
             with safe_open(self.file, framework="pt", device="cpu") as opened:
                 self.step, self.history = json.loads(opened.metadata()["training"])
                 for name in opened.keys():  # noqa: SIM118 - no mapping
-                    part, _, key = name.partition(".")
-                    parts[part][key] = opened.get_tensor(name)
-            for name, network in self.networks.items():
-                network.load_state_dict(parts[name])
-            for name, tensor in parts["optimizer"].items():
-                index, _, key = name.partition(".")
-                state[int(index)][key] = tensor
+                    if name.startswith("optimizer."):
+                        _, index, key = name.split(".")
+                        state[int(index)][key] = opened.get_tensor(name)
+                    else:
+                        weights[name] = opened.get_tensor(name)
+            self.networks.load_state_dict(weights)
             self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise TrainingInterrupted(

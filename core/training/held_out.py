@@ -174,18 +174,14 @@ def _joinable(members: Sequence[Detector], images: ImageSet) -> list[ResNetDetec
 
 def _best_weights(margins: Float32, labels: Array, size: int) -> tuple[tuple[int, ...], Float64]:
     """Find the `size` detectors whose weighted margins have the least log-loss: their rows, and their weights."""
-    signs = np.where(labels == REAL, 1.0, -1.0)
-    best = None
-    least = np.inf
-    for chosen in combinations(range(len(margins)), size):
-        rows = margins[list(chosen)]
-        weights = fit_weights(rows, labels)
-        loss = np.logaddexp(0, -weights @ (signs * rows)).mean()
-        if best is None or loss < least:
-            best = (chosen, weights)
-            least = loss
-    assert best is not None  # noqa: S101 - there is at least one choice
-    return best
+    signed = np.where(labels == REAL, 1.0, -1.0) * margins
+
+    def loss(chosen: tuple[int, ...]) -> float:
+        weights = fit_weights(margins[list(chosen)], labels)
+        return np.logaddexp(0, -weights @ signed[list(chosen)]).mean()
+
+    best = min(combinations(range(len(margins)), size), key=loss)
+    return best, fit_weights(margins[list(best)], labels)
 
 
 def fit_weights(margins: Float32, labels: Array) -> Float64:

@@ -1,7 +1,6 @@
 """Recipes: every hyper-parameter of a training, with its network, learning rate, precision and augmentation."""
 
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -29,7 +28,8 @@ STRENGTHS = (
     f"{SIDES[0]} to {SIDES[1]} by {', '.join(FILTERS)}, JPEG {QUALITIES[0]} to {QUALITIES[1]}; whole grey levels"
 )
 
-FILLS_OF_MASKS = tuple(FILLS)
+# fields that older recipes lacked
+LATER = ("arch", "without_cue", "without_cue_share", "masked_share", "start", "start_sha256")
 # `fitted` adapts to sets of fewer images
 FEW = 2000
 # then, batches an epoch and the fewest images in one, steps in all, and the share that is held out
@@ -104,9 +104,8 @@ class Recipe:
 
     def settings(self) -> dict[str, Any]:
         """Return the recipe as JSON-able data; fields that older recipes lacked are left out at their defaults."""
-        later = {"arch": PAPERS, "without_cue": False, "without_cue_share": 1.0, "masked_share": 0.0}
-        later |= {"start": "", "start_sha256": ""}
-        given = {key: value for key, value in asdict(self).items() if key not in later or value != later[key]}
+        usual = {field.name: field.default for field in fields(self) if field.name in LATER}
+        given = {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
         # stored too, because another strength makes it another training
         if self.without_cue:
             given["without_cue_by"] = STRENGTHS
@@ -154,16 +153,14 @@ def fitted(recipe: Recipe, images: int, side: int, *, is_gpu: bool = False) -> R
     """
     pixels = MOST_PIXELS_GPU if is_gpu else MOST_PIXELS
     batch = min(recipe.batch_size, max(LEAST_BATCH, pixels // side**2))
-    few = images < FEW
-    if few:
+    if images < FEW:
         batch = min(batch, max(LEAST_BATCH, images // BATCHES))
-    changes: dict[str, Any] = {"batch_size": batch}
+        epochs = min(MOST_EPOCHS, -(-STEPS * batch // images))
+        held_out = max(recipe.validation, HELD_OUT)
+        recipe = replace(recipe, colour=True, validation=held_out, epochs=max(recipe.epochs, epochs))
     if recipe.optimizer == "sgd":
-        changes["learning_rate"] = recipe.learning_rate * batch / recipe.batch_size
-    if few:
-        changes |= {"colour": True, "validation": max(recipe.validation, HELD_OUT)}
-        changes["epochs"] = max(recipe.epochs, min(MOST_EPOCHS, -(-STEPS * batch // images)))
-    return replace(recipe, **changes)
+        recipe = replace(recipe, learning_rate=recipe.learning_rate * batch / recipe.batch_size)
+    return replace(recipe, batch_size=batch)
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
@@ -197,18 +194,16 @@ def architecture_of(recipe: Recipe, side: int) -> tuple[str, dict[str, object]]:
 def build_for(recipe: Recipe, side: int) -> nn.Module:
     """Build a recipe's network with random weights; torch's global generator is not touched."""
     kind, config = architecture_of(recipe, side)
+    if kind == PAPERS:
+        return build_network(recipe.width, seed=recipe.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        if kind == PAPERS:
-            return build_network(recipe.width)
         return find_kind(kind).build(config)
 
 
-def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
+def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
     """Autocast in the precision of `precision_on`."""
-    if precision_on(recipe, device) == "float32":
-        return nullcontext()
-    return torch.autocast(device.type, torch.bfloat16)
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision_on(recipe, device) == "bfloat16")
 
 
 def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bfloat16"]:
@@ -246,14 +241,10 @@ def _draw(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
 
 def _shifted(pixels: Tensor, most: int, generator: torch.Generator) -> Tensor:
     """Move each image by up to `most` pixels down and across; the border is reflected."""
-    n = len(pixels)
-    device = pixels.device
-    offsets = torch.randint(0, 2 * most + 1, (2, n, 1), generator=generator).to(device)
-    rows, columns = offsets + torch.arange(pixels.shape[-1], device=device)
-    padded = F.pad(pixels, (most,) * 4, mode="reflect")
-    image = torch.arange(n, device=device).view(-1, 1, 1, 1)
-    channel = torch.arange(3, device=device).view(1, -1, 1, 1)
-    return padded[image, channel, rows.view(n, 1, -1, 1), columns.view(n, 1, 1, -1)]
+    side = pixels.shape[-1]
+    down, across = torch.randint(0, 2 * most + 1, (2, len(pixels)), generator=generator).to(pixels.device)
+    windows = F.pad(pixels, (most,) * 4, mode="reflect").unfold(2, side, 1).unfold(3, side, 1)
+    return windows[torch.arange(len(pixels), device=pixels.device), :, down, across].contiguous()
 
 
 def _recoloured(pixels: Tensor, generator: torch.Generator) -> Tensor:
@@ -286,10 +277,9 @@ def with_masks(pixels: Tensor, share: float, generator: torch.Generator) -> Tens
         cells = int(random.integers(3, 9))
         cell = np.arange(len(image)) * cells // len(image)
         keep = random.random((1, cells * cells)) >= random.uniform(0.1, 0.8)
-        fill = FILLS_OF_MASKS[random.integers(len(FILLS_OF_MASKS))]
-        covered = mask_batch(
-            image, np.add.outer(cells * cell, cell), keep=keep, fill=fill, seed=int(random.integers(2**31))
-        )
+        fill = list(FILLS)[random.integers(len(FILLS))]
+        regions = np.add.outer(cells * cell, cell)
+        covered = mask_batch(image, regions, keep=keep, fill=fill, seed=int(random.integers(2**31)))
         masked[at] = torch.from_numpy(covered[0]).permute(2, 0, 1).to(pixels)
     return masked
 

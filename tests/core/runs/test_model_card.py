@@ -5,8 +5,8 @@ import re
 import pytest
 
 from core.homes import ROOT
+from core.runs.summary import model_card
 from core.storage.atomic import read_manifest
-from core.training.model_card import model_card
 
 ASSETS = ROOT / "assets"
 
