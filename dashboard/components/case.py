@@ -13,7 +13,7 @@ import streamlit as st
 
 from core.images.encoding import enlarged, thumbnail_url
 from core.images.labels import ClassName, verdict_of
-from core.perturbations.flips import flipping, own_columns, reason
+from core.perturbations.flips import OF_ANY, flipping, own_columns, reason
 from core.perturbations.registry import control_columns, probe_columns
 from core.report.slide import Side, Story
 from dashboard.components.component import component
@@ -58,10 +58,8 @@ class Case:
     @property
     def headline(self) -> str:
         """The change that flips the verdict and what it comes to, or that nothing does."""
-        side = len(self.subject.image)
-        if self.answers:
-            return reason(self.changes, side=side, says=SAYS)
-        return reason(self.changes, side=side, label=self.label)
+        says = SAYS if self.answers else OF_ANY
+        return reason(self.changes, side=len(self.subject.image), label=self.label, says=says)
 
     def word(self, column: str) -> str:
         """Return what the picture is called after a change, "" for none."""
@@ -75,13 +73,12 @@ class Case:
 
     def story(self) -> Story:
         """Return what a slide tells of it."""
-        chosen = self.chosen()
         sides = [Side(self.subject.image, self.word(""), "as it is")]
         note = ""
-        if chosen:
-            words = change_words(chosen[0], len(self.subject.image))
-            sides.append(Side(self.changes["picture"][chosen[0]], self.word(chosen[0]), words))
-            note = self.note(chosen[0])
+        for column in self.chosen()[:1]:
+            words = change_words(column, len(self.subject.image))
+            sides.append(Side(self.changes["picture"][column], self.word(column), words))
+            note = self.note(column)
         said = f"{self.word('')}." if self.answers else ""
         return Story(self.headline, sides, note, said)
 
@@ -91,14 +88,14 @@ class Case:
 
     def chosen(self) -> list[str]:
         """Choose changes to show: the smallest flips, then the largest that flip nothing, of one kind each."""
-        drawn = self.changes.index[self.changes["picture"].notna()].intersection(list(own_columns()))
-        results = pd.Series({column: probe_columns()[column][0].result for column in drawn}, dtype=object)
-        flips = results.reindex(flipping(self.changes).index.intersection(drawn, sort=False)).drop_duplicates()[:SHOWN]
-        stays = self.changes.loc[drawn[self.changes["flips"][drawn] == 0]].sort_values("size", ascending=False)
-        stays = stays[~results[stays.index].isin(flips)]
-        families = pd.Series({column: probe_columns()[column][0].family for column in stays.index}, dtype=object)
-        most = SHOWN if len(flips) else 2 * SHOWN
-        return [*flips.index, *families.drop_duplicates().index[:most]]
+        own = {column: (probe.result, probe.family) for column, probe in own_columns().items()}
+        kinds = pd.DataFrame.from_dict(own, orient="index", columns=["result", "family"])
+        drawn = self.changes[self.changes["picture"].notna()].join(kinds, how="inner")
+        flips = drawn.loc[flipping(self.changes).index.intersection(drawn.index, sort=False)]
+        flips = flips.drop_duplicates("result")[:SHOWN]
+        stays = drawn[(drawn["flips"] == 0) & ~drawn["result"].isin(flips["result"])]
+        stays = stays.sort_values("size", ascending=False).drop_duplicates("family")
+        return [*flips.index, *stays.index[: SHOWN if len(flips) else 2 * SHOWN]]
 
 
 def draw_case(case: Case, *, key: str = "case", focus: bool = False) -> None:

@@ -4,17 +4,17 @@ The matrix is four counts as buttons. Streamlit lacks buttons in a grid that are
 say of two lines which row and column they stand in.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.answers.comparison import Pair
 from core.arrays import Int64
 from core.console import one_direction
-from core.images.labels import CLASS_COLOURS, CLASSES, CURVE, GREY, PAIR, rgb
+from core.images.labels import CLASSES, CURVE, GREY, PAIR, rgb
 from dashboard.components.component import component, nothing
 from dashboard.components.words import figure_text, percent
 
@@ -152,26 +152,12 @@ def training(history: Sequence[dict[str, Any]]) -> go.Figure:
     return line_figure(lines, "epoch", "accuracy").update_yaxes(tickformat=".1%", gridcolor=GRID)
 
 
-def margins(pair: Pair) -> go.Figure:
-    """Plot one detector's margin against the other's, class by colour and shape."""
-    figure = new_figure(*(f"margin of {figure_text(name)}" for name in pair.names), height=460)
-    x, y = pair.both("margin")
-    for label in CLASSES:
-        here = pair.first.is_real == (label == "REAL")
-        mark = {"color": CLASS_COLOURS[label], "symbol": SYMBOLS[label], "size": 5, "opacity": 0.4}
-        figure.add_scattergl(x=x[here], y=y[here], mode="markers", name=label, marker=mark)
-    line = {"color": GREY, "dash": "dot", "width": 1}
-    figure.add_vline(x=0, line=line).add_hline(y=0, line=line)
-    return noise_band(noise_band(figure, pair.first.noise, across="x"), pair.second.noise)
-
-
-def noise_band(figure: go.Figure, noise: float, *, across: Literal["x", "y"] = "y") -> go.Figure:
-    """Shade the margins about 0 whose sign a detector's noise decides, on either axis; nothing without noise."""
+def noise_band(figure: go.Figure, noise: float) -> None:
+    """Shade the margins about 0 whose sign a detector's noise decides; nothing without noise."""
     if noise:
-        add = figure.add_vrect if across == "x" else figure.add_hrect
-        ends = {f"{across}0": -noise, f"{across}1": noise}
-        add(**ends, fillcolor=GREY, opacity=0.2, line_width=0, layer="below", annotation_text="noise")
-    return figure
+        figure.add_hrect(
+            -noise, noise, fillcolor=GREY, opacity=0.2, line_width=0, layer="below", annotation_text="noise"
+        )
 
 
 def rate_table(
@@ -192,8 +178,7 @@ def rate_table(
     """
     names = [one_direction(str(value).replace("_", " ")) for value in rates["value"]]
     shown = pd.DataFrame({"of": names, "share": 100 * rates["rate"]})
-    ends = zip(rates["low"], rates["high"], strict=True)
-    shown["95% interval"] = [f"{percent(low)} to {percent(high)}" for low, high in ends]
+    shown["95% interval"] = rates["low"].map(percent) + " to " + rates["high"].map(percent)
     if "expected" in rates:
         shown[expected] = 100 * rates["expected"]
     for column in rates.columns.intersection(["wrong", "images"]):
@@ -228,7 +213,7 @@ def confusion_matrix(
     counts: Int64,
     *,
     key: str,
-    pressed: Collection[tuple[str, str]] | None = None,
+    pressed: set[tuple[str, str]] | None = None,
     on_open: Callable[[], None] = nothing,
 ) -> tuple[str, str] | None:
     """Draw [true][called] counts, FAKE first.
@@ -242,16 +227,23 @@ def confusion_matrix(
     Returns:
         The (true, called) cell that was just clicked, or None.
     """
-    result = _mount(
-        key=key,
-        data={
-            "cells": [_cell(counts, row, column, pressed) for row in (0, 1) for column in (0, 1)],
-            "filters": on_open is not nothing,
-            "chosen": pressed is not None,
-        },
-        on_open_change=on_open,
-    )
-    return clicked(result.open)
+    cells = []
+    for (row, column), count in np.ndenumerate(counts):
+        cell = (CLASSES[row], CLASSES[column])
+        total = counts[row].sum()
+        share = float(count / max(1, total))
+        of_label = f"{percent(share)} of {cell[0]}" if total else f"no {cell[0]}"
+        press = "Show the others too" if pressed == {cell} else "Show them"
+        cells.append({
+            "truth": cell[0],
+            "said": cell[1],
+            "count": f"{count:,}",
+            "label": f": {of_label}, images that are {cell[0]} and were called {cell[1]}. {press}.",
+            "strength": round(0.12 + 0.4 * share, 3),
+            "pressed": cell in (pressed or ()),
+        })  # fmt: skip
+    data = {"cells": cells, "filters": on_open is not nothing, "chosen": pressed is not None}
+    return clicked(_mount(key=key, data=data, on_open_change=on_open).open)
 
 
 def clicked(value: object) -> tuple[str, str] | None:
@@ -259,22 +251,3 @@ def clicked(value: object) -> tuple[str, str] | None:
     if isinstance(value, dict) and value.get("truth") in CLASSES and value.get("said") in CLASSES:
         return value["truth"], value["said"]
     return None
-
-
-def _cell(counts: Int64, row: int, column: int, pressed: Collection[tuple[str, str]] | None) -> dict[str, object]:
-    label = CLASSES[row]
-    predicted = CLASSES[column]
-    count = int(counts[row, column])
-    total = int(counts[row].sum())
-    share = count / total if total else 0.0
-    alone = pressed is not None and set(pressed) == {(label, predicted)}
-    of_label = f"{percent(share)} of {label}" if total else f"no {label}"
-    words = f": {of_label}, images that are {label} and were called {predicted}"
-    return {
-        "truth": label,
-        "said": predicted,
-        "count": f"{count:,}",
-        "label": f"{words}. {'Show the others too' if alone else 'Show them'}.",
-        "strength": round(0.12 + 0.4 * share, 3),
-        "pressed": pressed is not None and (label, predicted) in pressed,
-    }

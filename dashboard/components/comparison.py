@@ -32,7 +32,7 @@ RIGHT["both wrong"] = ("wrong", "wrong")
 # verdicts of both, the disagreements first
 PAIRS = [("REAL", "FAKE"), ("FAKE", "REAL"), ("REAL", "REAL"), ("FAKE", "FAKE")]
 BY_COLUMN = {"category": "By category", "source": "By source", "seen": "By seen and unseen"}
-CLOSER = BY_COLUMN | {"margins": "Margins", "calibration": "Calibration", "studies": "Their studies"}
+CLOSER = BY_COLUMN | {"calibration": "Calibration", "studies": "Their studies"}
 
 
 def verdict_pair(opened: Opened, wanted: Filter) -> tuple[str, str] | None:
@@ -101,18 +101,17 @@ def _draw_pair(opened: Opened, other: Opened) -> None:
     if side:
         winner, loser = map(plain, pair.names[::side])
         st.markdown(f"**{winner} is right more often than {loser}.**", help=explain("McNemar's test"))
-    _pair_table(pair, findings, "accuracy", "recall", "both_wrong", "auroc")
+    _pair_table(pair, findings, "accuracy", "recall", "both_wrong", "auroc", "margins")
     _draw_outcomes(pair)
     parts = {part: title for part, title in CLOSER.items() if part not in BY_COLUMN or part in columns_of(pair)}
     # only the chosen part is computed
     part = Setting("more", None, parts).choose("Look closer", required=False)
     if part in BY_COLUMN:
         _draw_column(pair, part)
-    elif part in ("margins", "calibration"):
+    elif part == "calibration":
         bins = {name: calibration(run.judged) for name, run in zip(pair.names, (opened, other), strict=True)}
-        figure = charts.margins(pair) if part == "margins" else charts.calibration(bins)
-        charts.show(figure, key=f"compare.{part}", alt=f"{CLOSER[part]} of both detectors")
-        _pair_table(pair, findings, *(("margins", "auroc") if part == "margins" else ("confidence",)))
+        charts.show(charts.calibration(bins), key="compare.calibration", alt="Calibration of both detectors")
+        _pair_table(pair, findings, "confidence")
     elif part == "studies":
         table = studies_beside(opened, other)
         st.caption(

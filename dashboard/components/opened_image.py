@@ -19,11 +19,10 @@ from core.runs.metrics import HALF, predicted_real
 from core.storage.limits import ContractError
 from dashboard import catalogue, library
 from dashboard.catalogue import how_to_get_pictures
-from dashboard.components.about import draw_about, draw_original
+from dashboard.components.about import draw_about, draw_original, experiments
 from dashboard.components.case import Case, draw_case
 from dashboard.components.component import fold
 from dashboard.components.dial import CHANGE, draw_dial
-from dashboard.components.experiments import experiments
 from dashboard.components.explanations import View, draw_explanations, draw_stored, other_maps
 from dashboard.components.probing import follow_changes, last_changes, probes_of, rates_of, stored_changes
 from dashboard.components.requests import Subject

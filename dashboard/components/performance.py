@@ -96,11 +96,11 @@ def measures_of(counts: Int64, auroc: float | None) -> pd.DataFrame:
     # of one class only, the accuracy is its recall
     shares = {"Accuracy": (right.sum(), counts.sum(), metrics.PAPER["accuracy"])} if images.all() else {}
     for label, name in enumerate(CLASSES):
-        shares[f"Recall ({name})"] = right[label], images[label], paper[name]["recall"]
-        shares[f"Precision ({name})"] = right[label], called[label], paper[name]["precision"]
+        shares[f"Recall ({name})"] = (right[label], images[label], paper[name]["recall"])
+        shares[f"Precision ({name})"] = (right[label], called[label], paper[name]["precision"])
     rows = {}
     for measure, (hits, of, beside) in shares.items():
-        low, high = (percent(float(end)) for end in metrics.wilson_interval(int(hits), int(of)))
+        low, high = (percent(float(end)) for end in metrics.wilson_interval(hits, of))
         known = (percent(hits / of), f"{low} to {high}") if of else ("none", "")
         rows[measure] = (*known, f"{hits:,} of {of:,}", percent(beside))
     for label, name in enumerate(CLASSES):
@@ -146,12 +146,11 @@ def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:
     OF.choose("Among", label_visibility="collapsed")
     among = rows if OF.value == "all" else rows[rows["label"] == OF.value]
     cells = metrics.confusion_at(among, THRESHOLD.value)
-    base = _base().choosing("correct", ["wrong"])
+    wanted = _base().choosing("correct", ["wrong"]).choosing("label", [] if OF.value == "all" else [OF.value])
     overall = (cells[0, 1] + cells[1, 0]) / max(1, cells.sum())
     if "source" in among and among["source"].notna().any():
-        share = st.column_config.NumberColumn(format="percent")
         means = metrics.means_by_source(among, threshold=THRESHOLD.value)
-        shares = dict.fromkeys(means.columns[3:], share)
+        shares = dict.fromkeys(means.columns[3:], st.column_config.NumberColumn(format="percent"))
         st.dataframe(means, hide_index=True, column_config=shares, alt="Error rates over sources", width="content")
     for column in ("category", "source", "seen"):
         if column not in among or not among[column].notna().any():
@@ -164,7 +163,6 @@ def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:
         name = f"{opened.run.name}-{column}.csv"
         csv_button("These numbers (CSV)", rates.rename(columns={"value": column}), name, key=f"csv.{column}")
         if value is not None:
-            wanted = base if OF.value == "all" else base.choosing("label", [OF.value])
             state.show_images(opened.run.name, wanted.choosing(column, [value]))
 
 

@@ -1,5 +1,7 @@
 // One picture with its values under the pointer or, after a Tab, under the arrow keys.
-// data: {source, alt, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: {texts, codes: base64, rows, columns}, dim: it belongs to an earlier setting, legend: {colours, low, high, left, right, outline: [text of the low end, of the high end] | null, hatch, light: [colour] | null}, hint}
+// data: {source, alt, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: {texts, codes: base64, rows, columns}, dim: it belongs to an earlier setting, legend: {colours, low, high, left, right, outlined, hatch: colour | null, light: [colour] | null}}
+
+const HINT = "point at the picture to read its values"
 
 const legend = (data) => {
   const bar = make("div", "bar")
@@ -17,9 +19,10 @@ const legend = (data) => {
     line.append(document.createTextNode(text))
     parts.push(line)
   }
-  if (data.outline) {
+  if (data.outlined) {
     parts.length = 0
-    data.outline.forEach((text, end) => state(text, data.colours.at(-end)))
+    const side = [data.left, data.right]
+    side.forEach((text, end) => state(`strongest quarter of the area: ${text}`, data.colours.at(-end)))
   }
   if (data.light) {
     state("certain under every fill", data.colours[0], data.colours.at(-1))
@@ -47,7 +50,7 @@ export default function ({ data, parentElement }) {
   if (image.src !== data.source) image.src = data.source
   const spot = frame.querySelector(".spot") ?? make("div", "spot")
   if (!frame.contains(image)) frame.append(image, spot)
-  const value = make("div", "value", data.hint)
+  const value = make("div", "value", HINT)
   value.setAttribute("aria-live", "polite")
 
   const size = data.side
@@ -67,7 +70,7 @@ export default function ({ data, parentElement }) {
   }
   const hide = () => {
     spot.style.display = "none"
-    value.textContent = data.hint
+    value.textContent = HINT
   }
   // a finger that taps moves nothing, and what it has read stays
   frame.onpointerdown = frame.onpointermove = (event) => {

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
+from PIL import Image, ImageOps
 
 from core.arrays import Array, Integers, Pixels
 from core.explainers.drawing import DEFAULT, DRAWINGS, Style, bar_colours, draw_explanation, scale_of
@@ -102,9 +103,7 @@ def _framed(image: Pixels, verdict: str | None, pixels: bool) -> str:
     if verdict is not None:
         # in pixels of the enlarged picture: half as many on the page, where it is shown half as wide
         edge = max(2, len(large) // 32)
-        whole = np.full((len(large) + 2 * edge, len(large) + 2 * edge, 3), rgb(CLASS_COLOURS[verdict]), np.uint8)
-        whole[edge:-edge, edge:-edge] = large
-        large = whole
+        large = np.asarray(ImageOps.expand(Image.fromarray(large), edge, rgb(CLASS_COLOURS[verdict])))
     return lossless_url(large) if pixels else thumbnail_url(large, len(large))
 
 
@@ -116,27 +115,28 @@ def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> d
     scale = scale_of(explanation, style)
     left, right = ENDS[style.palette]
     outlined = style.drawing == "outline"
-    hatched = explanation.undecided
     name = title or find_explainer(explanation.method).title
-    legend = {
+    legend: dict[str, Any] = {
         "colours": colours,
         "low": f"{-scale:.2g}",
         "high": f"{scale:+.2g}",
         "left": left,
         "right": right,
-        "outline": [f"strongest quarter of the area: {end}" for end in (left, right)] if outlined else None,
-        "hatch": UNDECIDED if hatched is not None and hatched.any() and not outlined else None,
-        "light": None
-        if explanation.depends_on_fill is None or outlined
-        else [colours[len(colours) * end // 8] for end in (3, 5)],
+        "outlined": outlined,
+        "hatch": None,
+        "light": None,
     }
+    if not outlined:
+        if explanation.undecided is not None and explanation.undecided.any():
+            legend["hatch"] = UNDECIDED
+        if explanation.depends_on_fill is not None:
+            legend["light"] = [colours[len(colours) * end // 8] for end in (3, 5)]
     return {
         "source": lossless_url(draw_explanation(explanation, SIZE, style=style)),
         "alt": f"{name}, {DRAWINGS[style.drawing]}, called {explanation.verdict}.",
         "rgb": "" if blind else _base64(explanation.image),
         "side": len(explanation.image),
         "cells": _cells(explanation),
-        "hint": "point at the picture to read its values",
         "legend": legend,
     }
 

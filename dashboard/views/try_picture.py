@@ -15,9 +15,9 @@ from core.images.encoding import data_url
 from core.images.labels import verdict_of
 from dashboard import catalogue, library, state
 from dashboard.components import judged
+from dashboard.components.about import experiments
 from dashboard.components.component import csv_button, fold
 from dashboard.components.dial import draw_dial
-from dashboard.components.experiments import experiments
 from dashboard.components.explanations import View, draw_explanations, other_maps
 from dashboard.components.grid import image_grid
 from dashboard.components.requests import Subject

@@ -71,7 +71,7 @@ def test_a_picture_is_drawn_once_for_an_answer_and_a_style(tiny_detector, monkey
     for (result, style, blind), data in zip(asked, shown, strict=False):
         assert_array_equal(pixels_of(data["source"]), draw_explanation(result, picture.SIZE, style=style))
         assert (data["rgb"] == "") == blind
-        assert (data["legend"]["outline"] is not None) == (style.drawing == "outline")
+        assert data["legend"]["outlined"] == (style.drawing == "outline")
 
 
 def test_maps_of_a_page_are_drawn_once(open_page, monkeypatch):
