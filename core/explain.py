@@ -66,11 +66,7 @@ def explain_image(
 
 
 def draw(explanation: Explanation) -> Image.Image:
-    """Draw an explanation's map over its image; a notebook shows the result as a picture.
-
-    Raises:
-        ExplanationError: its method gives no map.
-    """
+    """Draw an explanation's map over its image; a notebook shows the result as a picture."""
     return Image.fromarray(draw_explanation(explanation))
 
 

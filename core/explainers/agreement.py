@@ -64,9 +64,6 @@ def agreement_of(first: Explanation, second: Explanation, *, others: Floats | No
             `second`, else the cells of a grid.
         others: float (M, h, w), the second method's maps, positive for REAL, of other images in the same cell of the
             confusion matrix.
-
-    Raises:
-        ExplanationError: one of them has no map.
     """
     regions: Integers = grid(*first.image.shape[:2], rows=CELLS, columns=CELLS)
     for explanation in (second, first):
@@ -77,7 +74,7 @@ def agreement_of(first: Explanation, second: Explanation, *, others: Floats | No
     sign = 1 if shown == "REAL" else -1
     if others is not None:
         others = sign * others
-    return agreement(sign * first.map, sign * second.map, segments=regions, others=others)
+    return agreement(sign * first.values, sign * second.values, segments=regions, others=others)
 
 
 def agreement(first: Floats, second: Floats, *, segments: Integers, others: Floats | None = None) -> Agreement:

@@ -118,7 +118,7 @@ class Cam(ClassMaps[CamSettings]):
         >>> from core import open_detector
         >>> detector = open_detector("sample", device="cpu")
         >>> image = np.full((32, 32, 3), 128, np.uint8)
-        >>> GRADCAM.explain_fully(detector, image).map.shape
+        >>> GRADCAM.explain_fully(detector, image).values.shape
         (4, 4)
         >>> LAYERCAM.explain_fully(detector, image, CamSettings(layer="layer2", target="FAKE")).one_sided
         'FAKE'
@@ -151,7 +151,7 @@ class Cam(ClassMaps[CamSettings]):
 
     def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""
-        height, width = explanation.map.shape
+        height, width = explanation.values.shape
         return (
             f"What the detector has computed at {height} x {width} places, coloured by the class that it speaks for "
             "there. Each place has seen more of the image than the square that is coloured: read it as a direction, "
@@ -189,7 +189,7 @@ class TokenCam(ClassMaps[TokenSettings]):
 
     def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""
-        height, width = explanation.map.shape
+        height, width = explanation.values.shape
         return (
             f"{height} x {width} patches, coloured by the class that their tokens speak for, averaged over all blocks. "
             "In later blocks a token holds something of other patches too: read it as a direction, not as an outline."

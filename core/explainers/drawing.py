@@ -147,9 +147,6 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
 
     The size is at least the image's.
     Parts that are decided, but not alike under every fill, get a light tint of their class, whatever their weight.
-
-    Raises:
-        ExplanationError: its method gives no map.
     """
     image = explanation.image
     values = explanation.decided_values
@@ -209,7 +206,7 @@ def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:
     if explanation.unit == "probability" and style.palette != "paper":
         # of the likelier class, as LIME explains it: without the temperature
         score = float(0.5 * (1 + np.tanh(abs(explanation.margin) / 2)))
-    count = explanation.map.size
+    count = explanation.values.size
     if explanation.parts is not None:
         count = len(explanation.parts.weights)
     return max(common_scale([explanation.decided_values]), score / count)

@@ -1,7 +1,6 @@
 """The exact map of a detector whose margin is the mean of scores of small patches."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,9 +55,7 @@ class Exact(BatchExplainer[ExplainerSettings]):
             values = np.asarray(own / own.size, np.float32)
             if fields.start == 0:
                 values = spread_scores(own, side=detector.side, field=fields.size, stride=fields.step)
-            diagnostics = map_diagnostics(values)
-            seen = {"field": fields.size, "step": fields.step}
-            diagnostics = replace(diagnostics, numbers={**diagnostics.numbers, **seen})
+            diagnostics = map_diagnostics(values, field=fields.size, step=fields.step)
             yield {"margin": float(own.mean()), "values": values, "unit": "margin", "diagnostics": diagnostics}
 
     def cost(self, settings: ExplainerSettings) -> int:  # noqa: ARG002
@@ -69,7 +66,7 @@ class Exact(BatchExplainer[ExplainerSettings]):
         """See `Explainer.reading`."""
         numbers = explanation.diagnostics.numbers
         seen = "Each patch's share is spread over its pixels"
-        if explanation.map.shape != explanation.image.shape[:2]:
+        if explanation.values.shape != explanation.image.shape[:2]:
             seen = "Each part's share is drawn at its middle"
         return (
             f"This detector's score is the mean of scores of {numbers['field']:g} x {numbers['field']:g} pixels, one "

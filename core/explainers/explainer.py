@@ -58,7 +58,6 @@ class Explainer(ABC, Generic[S]):
         settings: the type of its settings, all of which have defaults.
         needs: capabilities that it requires of a detector.
         libraries: distributions whose versions belong to the provenance.
-        has_map: True where its explanations have `values`; studies and comparisons of maps skip methods without them.
         presets: by name.
         cuts: True where its regions follow the image's content, so that they differ between images.
     """
@@ -69,7 +68,6 @@ class Explainer(ABC, Generic[S]):
     settings: type[S]
     needs: frozenset[Capability] = frozenset({Capability.PREDICTIONS})
     libraries: tuple[str, ...] = ()
-    has_map: bool = True
     presets: Mapping[str, Preset[S]] = {}
     cuts: bool = False
 

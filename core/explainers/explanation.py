@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from core.arrays import Float64, Floats, Integers, Mask, Pixels, Regions
-from core.explainers.settings import ExplainerSettings, ExplanationError
+from core.explainers.settings import ExplainerSettings
 from core.images.labels import ClassName, verdict_of
 
 # a part's decision in words, see `Parts`
@@ -56,12 +56,12 @@ class Parts:
     """Weights of the S parts of an image, by a method that weighs parts, not single positions.
 
     Attributes:
-        labels: S names, such as "segment 0" or "Colour in waves of 4 to 8 pixels".
+        labels: S names, such as "segment 0".
         weights: float64 (S,), how much the part's presence adds towards REAL.
         low, high: float64 (S,), the confidence interval over repeated sampling; it covers sampling error only.
         decisions: int8 (S,), 1 where the weight is significantly for REAL and not negligible, -1 for FAKE, 0 undecided.
         confidence: level of the intervals, 0 to 1.
-        regions: int32 (height, width) from 0 to S - 1, where the parts lie; None for parts without a place.
+        regions: int32 (height, width) from 0 to S - 1, where the parts lie.
         holds: bool (S,), True where decided with the same sign under every fill; None where only one fill was used.
     """
 
@@ -71,7 +71,7 @@ class Parts:
     high: Float64
     decisions: Integers
     confidence: float
-    regions: Regions | None = None
+    regions: Regions
     holds: Mask | None = None
 
     def reading(self, number: int) -> str:
@@ -96,8 +96,8 @@ class Explanation:
         unit: of values and weights: "margin", "probability", "logit", or "activation" for a weighted sum of the
             layer's activations, which is not a share of any score.
         diagnostics: how far to rely on it.
-        values: float (h, w) at the method's own resolution, never normalised, positive where the image speaks for REAL;
-            None where the method weighs parts that have no place.
+        values: float (h, w), the map, at the method's own resolution, never normalised, positive where the image speaks
+            for REAL.
         parts: for methods that weigh parts.
         undecided: bool (h, w), True where a value is negligible or may be chance; None where the method does not test.
         one_sided: the only class that this method and target can show evidence for; None where both can appear.
@@ -112,7 +112,7 @@ class Explanation:
     settings: ExplainerSettings
     unit: str
     diagnostics: Diagnostics
-    values: Floats | None = None
+    values: Floats
     parts: Parts | None = None
     undecided: Mask | None = None
     one_sided: ClassName | None = None
@@ -129,37 +129,23 @@ class Explanation:
         return self.done >= 1
 
     @property
-    def map(self) -> Floats:
-        """float (h, w): `values` of an explanation that must have them.
-
-        Raises:
-            ExplanationError: it weighs parts that have no place in the image.
-        """
-        if self.values is None:
-            raise ExplanationError(
-                f"the method {self.method} weighs parts that have no place in the image, so there is no map; choose a "
-                "method that gives one"
-            )
-        return self.values
-
-    @property
     def decided_values(self) -> Floats:
         """float (h, w): the map as far as it is decided, 0 elsewhere."""
         if self.undecided is None:
-            return self.map
-        return np.where(self.undecided, 0, self.map)
+            return self.values
+        return np.where(self.undecided, 0, self.values)
 
     @property
     def depends_on_fill(self) -> Mask | None:
         """bool (h, w): True where decided, but not with the same sign under every fill; None if only one was used."""
-        if self.parts is None or self.parts.regions is None or self.parts.holds is None:
+        if self.parts is None or self.parts.holds is None:
             return None
         return ((self.parts.decisions != 0) & ~self.parts.holds)[self.parts.regions]
 
     @property
     def has_picture(self) -> bool:
-        """True where there is a map, and anything decided in it."""
-        return self.values is not None and (self.undecided is None or not self.undecided.all())
+        """True where anything is decided in the map."""
+        return self.undecided is None or not self.undecided.all()
 
     @property
     def regions(self) -> Regions | None:
@@ -170,30 +156,29 @@ class Explanation:
 
 
 def shuffled(explanation: Explanation, *, seed: int) -> Explanation:
-    """Return the same map with its values, or the weights of its regions, in random places, as a control.
-
-    Raises:
-        ExplanationError: it has no map.
-    """
+    """Return the same map with its values, or the weights of its regions, in random places, as a control."""
     chance = np.random.default_rng(seed)
     parts = explanation.parts
-    if parts is not None and parts.regions is not None:
+    values = explanation.decided_values
+    if parts is not None:
         values = chance.permutation(np.where(parts.decisions == 0, 0, parts.weights))[parts.regions]
     else:
-        values = chance.permutation(explanation.decided_values.ravel()).reshape(explanation.decided_values.shape)
+        values = chance.permutation(values.ravel()).reshape(values.shape)
     return replace(explanation, values=values, parts=None, undecided=None)
 
 
-def map_diagnostics(values: Floats, *, one_sided: ClassName | None = None) -> Diagnostics:
+def map_diagnostics(values: Floats, *, one_sided: ClassName | None = None, **numbers: float) -> Diagnostics:
     """Diagnose a map of values: zero, flat, of one sign, or none of these.
 
     Args:
         values: float (h, w), positive for REAL.
         one_sided: the only class that the method can show, None where it can show both.
+        numbers: more of the diagnostics' own, beside the map's `spread`.
     """
     largest = float(np.abs(values).max(initial=0))
     if largest == 0:
-        return Diagnostics("The map is zero everywhere: nothing in it speaks for the target.", "zero", {"spread": 0.0})
+        sentence = "The map is zero everywhere: nothing in it speaks for the target."
+        return Diagnostics(sentence, "zero", {"spread": 0.0, **numbers})
     spread = float(np.ptp(values)) / largest
     sentence = ""
     cause: OneColour = ""
@@ -206,4 +191,4 @@ def map_diagnostics(values: Floats, *, one_sided: ClassName | None = None) -> Di
     if spread < FLAT:
         sentence = f"The map is almost the same everywhere, so it points at no place. {sentence}".strip()
         cause = "flat"
-    return Diagnostics(sentence, cause, {"spread": spread})
+    return Diagnostics(sentence, cause, {"spread": spread, **numbers})

@@ -62,7 +62,7 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
         >>> settings = IntegratedGradientsSettings(steps=8, baseline="black")
         >>> explanation = INTEGRATED_GRADIENTS.explain_fully(detector, image, settings)
         >>> numbers = explanation.diagnostics.numbers
-        >>> bool(np.isclose(explanation.map.sum(), numbers["sum"], atol=1e-3))
+        >>> bool(np.isclose(explanation.values.sum(), numbers["sum"], atol=1e-3))
         True
     """
 
@@ -92,17 +92,15 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
         margins = ends[: len(pixels), 1] - ends[: len(pixels), 0]
         unit = "margin" if settings.target == "margin" else "logit"
         for margin, values, gained in zip(margins, maps, gains.tolist(), strict=True):
-            own = map_diagnostics(values)
             total = float(values.sum(dtype=np.float64))
             moved = float(np.abs(values).sum(dtype=np.float64))
             gap = abs(total - gained)
+            diagnostics = map_diagnostics(values, sum=total, gained=gained, gap=gap, moved=moved)
             # relative to the sum of absolute values, because the gain itself can be close to 0
-            sentence = own.sentence
             if gap > GAP * moved:
                 far = f"The values add up to {total:+.3g} where the score moves {gained:+.3g} (above 0: towards REAL)"
-                sentence = f"{sentence} {far}: take more steps.".strip()
-            numbers = {**own.numbers, "sum": total, "gained": gained, "gap": gap, "moved": moved}
-            diagnostics = replace(own, sentence=sentence, numbers=numbers)
+                sentence = f"{diagnostics.sentence} {far}: take more steps.".strip()
+                diagnostics = replace(diagnostics, sentence=sentence)
             yield {"margin": float(margin), "values": values, "unit": unit, "diagnostics": diagnostics}
 
     def cost(self, settings: IntegratedGradientsSettings) -> int:

@@ -37,24 +37,16 @@ def find_explainer(name: str) -> AnyExplainer:
     return explainer
 
 
-def explainers(offers: Offers | None = None, *, with_map: bool | None = None) -> tuple[AnyExplainer, ...]:
-    """Return all explainers, or those that can explain a detector.
-
-    Args:
-        offers: the detector; see `Explainer.unavailable` for why one is missing.
-        with_map: True for only those whose explanations have a map, False for only the others; None for both.
-    """
-    fitting = []
-    for explainer in map(find_explainer, EXPLAINERS):
-        can_explain = offers is None or not explainer.unavailable(offers)
-        if can_explain and with_map in (None, explainer.has_map):
-            fitting.append(explainer)
-    return tuple(fitting)
+def explainers(offers: Offers | None = None) -> tuple[AnyExplainer, ...]:
+    """Return all explainers, or those that can explain a detector (`Explainer.unavailable` says why others cannot)."""
+    known = map(find_explainer, EXPLAINERS)
+    return tuple(explainer for explainer in known if offers is None or not explainer.unavailable(offers))
 
 
 def default_explainers(offers: Offers) -> tuple[AnyExplainer, ...]:
-    """Return the two default explainers; where one cannot explain the detector, the next with a map replaces it."""
-    fitting = explainers(offers, with_map=True)
-    usual = [explainer for explainer in fitting if explainer.name in DEFAULT]
-    others = [explainer for explainer in fitting if explainer.name not in DEFAULT]
-    return tuple([*usual, *others][: len(DEFAULT)])
+    """Return the two default explainers; where one cannot explain the detector, the next that can replaces it."""
+
+    def is_other(explainer: AnyExplainer) -> bool:
+        return explainer.name not in DEFAULT
+
+    return tuple(sorted(explainers(offers), key=is_other)[: len(DEFAULT)])

@@ -103,13 +103,10 @@ def _probes(first: Explanation, changes: pd.DataFrame, label: ClassName | None) 
 def _parts(parts: Parts) -> pd.DataFrame:
     """Tabulate the ten parts with the largest weights."""
     ends = [f"{plus(low)} to {plus(high)}" for low, high in zip(parts.low, parts.high, strict=True)]
-    sizes = {}
-    if parts.regions is not None:
-        sizes = {"Pixels": np.bincount(parts.regions.ravel())}
     table = pd.DataFrame(
         {
             "Part": parts.labels,
-            **sizes,
+            "Pixels": np.bincount(parts.regions.ravel()),
             "Effect": list(map(plus, parts.weights)),
             f"{parts.confidence:.0%} interval": np.where(np.isfinite(parts.high), ends, "unknown: too few samples"),
             "Reading": [parts.reading(number) for number in range(len(parts.weights))],

@@ -231,7 +231,7 @@ def _draw_one(
 
 def draw_stored(stored: Explanation, *, alone: bool) -> None:
     """Draw the map that the run has stored, where nothing else can be had; `alone` where there is no picture."""
-    height, width = stored.map.shape
+    height, width = stored.values.shape
     st.markdown(f"#### {find_explainer(stored.method).title}", help=explain("Margin map"))
     st.caption(f"The run's own map, {height} x {width} positions.")
     style = style_now()

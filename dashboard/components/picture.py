@@ -152,10 +152,10 @@ def _cells(explanation: Explanation) -> dict[str, Any]:
         `texts`, each once; `codes`, uint32 in base64: which of them stands where, row by row; `rows`, `columns`.
     """
     parts = explanation.parts
-    if parts is None or parts.regions is None:
+    if parts is None:
         # many values read alike, with as many digits as the legend has
-        texts, alike = np.unique([_value(value) for value in explanation.map.ravel().tolist()], return_inverse=True)
-        codes: Integers = alike.reshape(explanation.map.shape)
+        texts, alike = np.unique([_value(value) for value in explanation.values.ravel().tolist()], return_inverse=True)
+        codes: Integers = alike.reshape(explanation.values.shape)
     else:
         ends = zip(parts.labels, parts.weights, parts.low, parts.high, strict=True)
         written = [f"{label}: {plus(weight)} ({plus(low)} to {plus(high)})" for label, weight, low, high in ends]

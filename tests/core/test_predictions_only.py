@@ -96,7 +96,7 @@ def test_lime_is_judged(source):
     cells = Cells(run)
     grid = segment(context.pixels[3], method="grid", n_segments=64)
     scores = scores_of(context, cells, 3, grid=grid, passes={}, seed=0)
-    other = LIME.explain_fully(context.detector, context.pixels[cells.others(3, 1)[0]]).map * cells.signs[3]
+    other = LIME.explain_fully(context.detector, context.pixels[cells.others(3, 1)[0]]).values * cells.signs[3]
     expected = [other[grid == cell].mean() for cell in range(grid.max() + 1)]
     np.testing.assert_allclose(scores["none", "other"], expected, atol=1e-4)
 

@@ -89,7 +89,7 @@ def explain_lime_by(patch, study, explain):
 
     def explain_fully(_lime, detector, image, settings, *, regions):
         assert regions is GRID
-        return SimpleNamespace(map=explain(detector, image, settings)[GRID])
+        return SimpleNamespace(values=explain(detector, image, settings)[GRID])
 
     def planted(detector, images, explainer, settings, **stored):
         if explainer is not LIME:

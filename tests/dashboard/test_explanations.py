@@ -166,10 +166,10 @@ def test_the_map_of_the_settings_before_is_dimmed_and_that_of_another_picture_is
 def test_a_random_map_has_the_values_of_the_map_in_other_places(tiny_detector, pixels):
     cam = GRADCAM.explain_fully(tiny_detector, pixels[0])
     fake = shuffled(cam, seed=1)
-    assert not np.array_equal(fake.map, cam.map)
-    np.testing.assert_array_equal(np.sort(fake.map, axis=None), np.sort(cam.map, axis=None))
+    assert not np.array_equal(fake.values, cam.values)
+    np.testing.assert_array_equal(np.sort(fake.values, axis=None), np.sort(cam.values, axis=None))
     lime = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))
     weights = np.where(lime.parts.decisions == 0, 0, lime.parts.weights)
-    values = shuffled(lime, seed=1).map
+    values = shuffled(lime, seed=1).values
     assert {len(np.unique(values[lime.regions == number])) for number in range(len(weights))} == {1}
     assert set(np.unique(values)) == set(weights)

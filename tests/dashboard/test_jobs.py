@@ -256,7 +256,7 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home):
         if isinstance(settings, ExplainRequest):
             alone = find_explainer(settings.method).explain_fully(detector, images[number], settings.settings)
             # to the last bit: a request is always computed in the same batches
-            assert_array_equal(answer.map, alone.map)
+            assert_array_equal(answer.values, alone.values)
         else:
             assert_allclose(answer.margins, detector.margins(images[number][None]), atol=1e-5)
     torch.set_num_threads(threads)

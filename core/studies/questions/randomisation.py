@@ -108,7 +108,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
                     # over this image's regions: maps over the same few regions correlate more by chance
                     regions = explained[at].regions if explained[at].regions.size else None
                     few = others[: parameters["lime_others"]]
-                    maps = [explainer.explain_fully(random, image, settings, regions=regions).map for image in few]
+                    maps = [explainer.explain_fully(random, image, settings, regions=regions).values for image in few]
                 values[column_of(name, OTHER)][at] = rank_size(own[at], list(map(_compared_values, maps)))
         for number, image in enumerate(images):
             edges = on_grid(edge_map(image), _cells(explained[number].values))

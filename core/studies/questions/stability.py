@@ -102,7 +102,7 @@ class Batch:
         same_segments = []
         for image, original in zip(self.noisy, first, strict=True):
             again = explainer.explain_fully(self.context.detector, image, settings, regions=original.regions)
-            same_segments.append([again.map])
+            same_segments.append([again.values])
         return same_segments
 
     def _maps_of_others(self, row: int, explainer: AnyExplainer, settings: ExplainerSettings) -> list[Floats]:

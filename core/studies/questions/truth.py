@@ -159,7 +159,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     pixels = context.pixels[rows]
     others = context.pixels[[cells.others(int(row), 1, seed=seed)[0] for row in rows]]
     explanations = EXACT.explain_batch(detector, np.concatenate([pixels, others]), EXACT.settings())
-    exact, others_exact = np.split(np.stack([explanation.map for explanation in explanations]), 2)
+    exact, others_exact = np.split(np.stack([explanation.values for explanation in explanations]), 2)
     layers = [layer for layer in detector.layers if layer != detector.target_layer]
     tried = _all_variants(layers, seed)
     explained = []

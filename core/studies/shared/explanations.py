@@ -47,7 +47,7 @@ def judged() -> dict[str, AnyExplainer]:
     """Name -> explainer, in the order of the registry; but for maps of few detectors: exact ones, of tokens."""
     rare = {Capability.PATCH_SCORES, Capability.PATCH_TOKENS}
     fitting = {}
-    for explainer in explainers(with_map=True):
+    for explainer in explainers():
         if rare.isdisjoint(explainer.needs) and cost_of(explainer) <= MOST_PASSES:
             fitting[explainer.name] = explainer
     return fitting
@@ -222,9 +222,9 @@ def table_by_method(
 
 def _pass_of(explanation: Explanation) -> Pass:
     parts = explanation.parts
-    values = explanation.map.astype(np.float32)
+    values = explanation.values.astype(np.float32)
     why = explanation.diagnostics.one_colour
-    if parts is None or parts.regions is None:
+    if parts is None:
         return Pass(values, one_colour=why)
     return Pass(values, parts.regions.astype(np.int16), parts.weights.astype(np.float32), parts.decisions, why)
 

@@ -77,7 +77,7 @@ def test_the_mean_of_local_scores_is_the_margin_and_fields_are_those_of_the_laye
     assert (EXACT in explainers(detector)) == offered
     if offered:
         exact = EXACT.explain_fully(detector, pixels[0])
-        assert exact.map.sum() == pytest.approx(exact.margin, abs=1e-4)
+        assert exact.values.sum() == pytest.approx(exact.margin, abs=1e-4)
 
 
 @pytest.mark.parametrize("detector", [make_plain(), make("around"), Detector(Deaf(), Preprocessing(96), Classes())],

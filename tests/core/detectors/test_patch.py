@@ -39,4 +39,4 @@ def test_the_exact_map_is_the_scores_spread_over_their_patches(field):
             expected[2 * row : 2 * row + field, 2 * column : 2 * column + field] += (
                 score / scores[number].size / field**2
             )
-        assert_allclose(found.map, expected, atol=1e-6)
+        assert_allclose(found.values, expected, atol=1e-6)

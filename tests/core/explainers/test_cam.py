@@ -69,7 +69,7 @@ def test_maps_are_their_papers_formulas(detector, pixels, stage, cam, target):
     assert scale > 0
     assert {one.one_sided for one in results} == {None if is_signed else "FAKE" if target == "FAKE" else "REAL"}
     assert {one.unit for one in results} == {"activation" if cam is GRADCAMPP else "margin" if is_signed else "logit"}
-    np.testing.assert_allclose([one.map for one in results], expected.numpy(), rtol=1e-3, atol=1e-4 * scale)
+    np.testing.assert_allclose([one.values for one in results], expected.numpy(), rtol=1e-3, atol=1e-4 * scale)
 
 
 def test_nothing_is_left_on_the_network(detector, pixels, monkeypatch):

@@ -43,8 +43,8 @@ def test_the_map_is_captums_on_the_plain_network(detector, pixels, target, sign,
             n_steps=8,
         )
         values = sign * expected.sum(dim=1)[0].numpy()
-        np.testing.assert_allclose(found.map, values, rtol=1e-3, atol=1e-4 * np.abs(values).max())
-        assert found.map.shape == (32, 32)
+        np.testing.assert_allclose(found.values, values, rtol=1e-3, atol=1e-4 * np.abs(values).max())
+        assert found.values.shape == (32, 32)
         assert found.one_sided is None
 
 
@@ -54,7 +54,7 @@ def test_the_values_add_up_to_what_the_margin_gains(detector, pixels):
     for one, margin, start in zip(explain(detector, pixels, steps=100), margins, blurry, strict=True):
         numbers = one.diagnostics.numbers
         assert numbers["gained"] == pytest.approx(margin - start, abs=1e-4)
-        assert numbers["sum"] == pytest.approx(one.map.sum(), abs=1e-5)
+        assert numbers["sum"] == pytest.approx(one.values.sum(), abs=1e-5)
         assert numbers["gap"] == pytest.approx(abs(numbers["sum"] - numbers["gained"]))
-        assert numbers["gap"] < 0.1 * np.abs(one.map).sum()
+        assert numbers["gap"] < 0.1 * np.abs(one.values).sum()
         assert one.margin == pytest.approx(float(margin), abs=1e-4)

@@ -61,17 +61,14 @@ def test_every_method_keeps_its_promises(name, kind):
         assert found.p_real == pytest.approx(float(detector.p_real(np.float32(found.margin))), abs=1e-6)
         assert found.provenance.detector_sha256 == detector.sha256
         assert set(found.provenance.versions) == set(explainer.libraries)
-        assert (found.values is not None) == explainer.has_map
-        assert found.values is not None or found.parts is not None
         assert npz_of(found)
         assert explainer.title in html_of([(found, Style())], title="one")
         assert explainer.reading(found)
-    if explainer.has_map:
-        assert_allclose(last.map, batch[1].map, rtol=1e-3, atol=1e-5)
-        assert np.isfinite(last.map).all()
-        assert draw_explanation(last, 64).shape == (64, 64, 4)
-        if last.one_sided == "REAL":
-            assert last.map.min() >= 0
+    assert_allclose(last.values, batch[1].values, rtol=1e-3, atol=1e-5)
+    assert np.isfinite(last.values).all()
+    assert draw_explanation(last, 64).shape == (64, 64, 4)
+    if last.one_sided == "REAL":
+        assert last.values.min() >= 0
     assert list(explainer.explain_batch(detector, pixels, settings, cancel=lambda: True)) == []
     assert explainer.cost(settings) >= 1
 
@@ -99,7 +96,7 @@ def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained
     with pytest.raises(ExplanationError, match="no score for REAL alone"):
         explainer.explain_fully(detector, image, explainer.settings(target="REAL"))
     for target in ("FAKE", "margin"):
-        assert np.isfinite(explainer.explain_fully(detector, image, explainer.settings(target=target)).map).all()
+        assert np.isfinite(explainer.explain_fully(detector, image, explainer.settings(target=target)).values).all()
 
 
 def test_a_method_that_needs_more_than_a_detector_offers_says_so():
@@ -109,7 +106,6 @@ def test_a_method_that_needs_more_than_a_detector_offers_says_so():
     assert GRADCAM.unavailable(black_box).startswith("Grad-CAM needs gradients and layers")
     assert "patch tokens" in TOKENS.unavailable(black_box)
     assert LIME.unavailable(black_box) == ""
-    assert explainers(black_box, with_map=True) == explainers(black_box)
 
 
 def test_titles_and_settings_are_read_without_torch_or_the_libraries_behind_the_methods():

@@ -57,7 +57,7 @@ def test_it_is_the_layer_cam_of_every_block(library):
             toward = ((sign * gradient).relu() * tokens).sum(dim=2).relu().detach().numpy()[:, -36:]
             expected += sign * toward / len(seen)
     found = list(TOKENS.explain_batch(detector, images, TokenSettings()))
-    np.testing.assert_allclose([one.map for one in found], expected.reshape(2, 6, 6), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose([one.values for one in found], expected.reshape(2, 6, 6), rtol=1e-3, atol=1e-5)
     assert np.abs(expected).max() > 1e-3
     # no hook of torchcam's is left
     assert all(len(norm._forward_hooks) <= 2 for norm in map(detector.network.get_submodule, detector.tokens))

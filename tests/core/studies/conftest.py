@@ -64,7 +64,7 @@ def patched(tmp_path_factory):
 def two_methods():
     """Only Grad-CAM and LIME are judged; test_explanations.py covers the other methods of the registry."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(explanations, "explainers", lambda with_map: (GRADCAM, LIME))
+        patch.setattr(explanations, "explainers", lambda: (GRADCAM, LIME))
         yield
 
 

@@ -74,5 +74,5 @@ def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_com
     before = LIME.explain_fully(context.detector, image, settings)
     after = LIME.explain_fully(context.detector, add_noise(image, seed=(0, row)), settings, regions=before.regions)
     assert_array_equal(after.regions, before.regions)
-    cells = [cell_means(explanation.map) for explanation in (before, after)]
+    cells = [cell_means(explanation.values) for explanation in (before, after)]
     assert table["lime_kept_rank"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)

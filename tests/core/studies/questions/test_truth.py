@@ -43,7 +43,7 @@ class Planted(BatchExplainer):
 
     def explain_part(self, detector, pixels, settings, cancel):
         for exact in EXACT.explain_batch(detector, pixels, EXACT.settings(), cancel=cancel):
-            values = self.factor * exact.map
+            values = self.factor * exact.values
             yield {"margin": exact.margin, "values": values, "unit": "margin", "diagnostics": Diagnostics()}
 
     def cost(self, settings):
@@ -65,7 +65,7 @@ def source(tmp_path_factory):
 def study_of(source, rows, *methods):
     """The study of some methods and rows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(explanations, "explainers", lambda with_map: methods)
+        patch.setattr(explanations, "explainers", lambda: methods)
         return compute(source.open(), rows, STUDY.parameters)
 
 
@@ -133,7 +133,7 @@ def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source, table):
 
 
 def test_its_findings(source, monkeypatch):
-    monkeypatch.setattr(explanations, "explainers", lambda with_map: (Planted("right", 1), Planted("wrong", -1)))
+    monkeypatch.setattr(explanations, "explainers", lambda: (Planted("right", 1), Planted("wrong", -1)))
     result = read_study(run_study(make_study(), source), source.open().run)
     found = {finding.key: finding for finding in conclude(source.open().run, result.table, STUDY.parameters)}
     assert answer_of(found["exact-right-FAKE"]).word == "yes"
@@ -146,7 +146,7 @@ def test_its_findings(source, monkeypatch):
     assert near.index[[0, -1]].tolist() == ["right", "wrong"]
     assert set(near.index) == {"right", "wrong", *controls}
     assert near.loc["right", "REAL verdicts"] == found["exact-right-REAL"].measure.value
-    monkeypatch.setattr(explanations, "explainers", lambda with_map: (LIME,))
+    monkeypatch.setattr(explanations, "explainers", lambda: (LIME,))
     concluded = conclude(source.open().run, study_of(source, ROWS, LIME), STUDY.parameters)
     lime = nearness(concluded).index
     fills = [f"LIME, {title}" for title in FILLS.values()]
@@ -162,6 +162,6 @@ def test_a_detector_that_does_not_add_is_refused(patched):
 def test_a_run_holds_the_exact_map_to_float16(source):
     context = source.open()
     for row in (0, 7):
-        exact = EXACT.explain_fully(context.detector, context.pixels[row]).map
+        exact = EXACT.explain_fully(context.detector, context.pixels[row]).values
         stored = stored_exact_map(context.run, row, side=SIDE, field=FIELD)
         assert_allclose(stored, exact, atol=2e-3 * np.abs(exact).max())

@@ -47,7 +47,7 @@ def test_all_that_give_a_map_for_some_hundred_passes_are_judged(bright):
 
 
 def test_every_study_has_values_of_an_added_explainer(patched, bright, monkeypatch):
-    monkeypatch.setattr("core.studies.shared.explanations.explainers", lambda with_map: (GRADCAM, BRIGHT))
+    monkeypatch.setattr("core.studies.shared.explanations.explainers", lambda: (GRADCAM, BRIGHT))
     tables = {name: result_of(name, patched).table for name in STUDIES}
     for name, column in STUDIES.items():
         assert set(methods_in(tables[name], column)) == {"bright"} | ({"gradcam"} if name != "agreement" else set())
@@ -79,7 +79,7 @@ def test_explanations_are_cached_and_what_is_damaged_is_computed_again(tiny_dete
 
     (first,) = explain(0)
     expected = LIME.explain_fully(tiny_detector, pixels[0], SETTINGS)
-    assert_allclose(first.values, expected.map, rtol=1e-6)
+    assert_allclose(first.values, expected.values, rtol=1e-6)
     again, *_ = explain(0, 1, 2)
     for name, value in vars(first).items():
         assert_array_equal(value, getattr(again, name))
