@@ -152,12 +152,9 @@ def test_a_map_is_drawn_as_chosen_and_in_another_way_beside_its_scale(drawing, o
     assert "16-bit" in stored.text
     assert "enlarged" not in stored.text
     assert "16-bit" not in page.text
-    # parts without a place have no map and no count of pixels
-    parts = Parts(("wave",), np.ones(1), np.zeros(1), np.full(1, 2.0), np.ones(1, np.int8), 0.9, None)
-    placeless = Page(html_of([(explained(None, lime=True, parts=parts), style)], title=""))
-    assert len(placeless.images) == 1
-    assert ["Part", "Effect", "90% interval", "Reading"] in placeless.rows
-    assert ["wave", plus(1.0), f"{plus(0.0)} to {plus(2.0)}", parts.reading(0)] in placeless.rows
+    # where nothing is decided there is no map to draw
+    undecided = Page(html_of([(replace(cam, undecided=np.ones_like(cam.values, bool)), style)], title=""))
+    assert len(undecided.images) == 1
 
 
 def test_changes_that_flip_a_verdict_are_told_with_their_margins():

@@ -109,7 +109,11 @@ def test_a_slide_tells_the_reason_and_shows_both_pictures_and_the_maps(made):
 
 @pytest.mark.parametrize("label", ["REAL", None])
 def test_without_a_story_the_verdict_is_the_headline(made, label):
-    bare = replace(made[0], values=None, diagnostics=Diagnostics(" ".join(["Nothing is in a place."] * 3)))
+    bare = replace(
+        made[0],
+        undecided=np.ones_like(made[0].values, bool),
+        diagnostics=Diagnostics(" ".join(["Nothing is in a place."] * 3)),
+    )
     draw_slide([(bare, Style("paper")), (made[1], Style("paper"))], label=label)
     headline = Recorded.texts[0][0]
     assert headline.startswith(f"Called {bare.verdict}")
@@ -147,7 +151,11 @@ def test_nothing_on_a_slide_lies_on_anything_else_however_long_its_texts(made, l
         name: " ".join([f"{name} of what is told"] * length)
         for name in ("headline", "note", "answer", "first", "second")
     }
-    placeless = replace(made[1], values=None, diagnostics=Diagnostics(" ".join(["placeless words"] * length)))
+    placeless = replace(
+        made[1],
+        undecided=np.ones_like(made[1].values, bool),
+        diagnostics=Diagnostics(" ".join(["placeless words"] * length)),
+    )
     sides = [Side(made[0].image, "FAKE", story["first"]), Side(made[0].image, "REAL-like", story["second"])]
     told = Story(story["headline"], sides, story["note"], story["answer"])
     draw_slide(
