@@ -1,31 +1,21 @@
 """Add a detector that others made."""
 
-import math
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score
-
-from core.arrays import Record
+from core.detectors.checks import check_accuracy, check_answers, check_outputs, measure_noise, reference_pictures
 from core.detectors.detector import CPU, Detector, Progress, pick_device
-from core.detectors.fetching import check_accuracy
 from core.detectors.known import caution_of, find_known
-from core.detectors.manifest import About, Capability, Classes
-from core.detectors.noise import measure_noise
-from core.detectors.registry import Brought, Kind, Request, SourceError, find_kind
-from core.detectors.storage import load_detector, reference_pictures, save_detector
+from core.detectors.manifest import About, Classes
+from core.detectors.registry import Brought, Request, SourceError, find_kind
+from core.detectors.storage import load_detector, save_detector
 from core.images.labels import CLASSES, Crop
-from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import refuse_taken
-from core.storage.limits import first_line, printable
+from core.storage.limits import printable
 
-SCALE = 1 / 255
 # whose rounding of crops -> the crop of the other
 LIKE: dict[str | None, dict[str, Crop]] = {
     "torchvision": {"after_floor": "after", "before_fit": "before"},
@@ -33,8 +23,19 @@ LIKE: dict[str | None, dict[str, Crop]] = {
 }
 # what sources begin with -> their kind
 PREFIXES = {"py": "python", **{kind: kind for kind in ("timm", "torchvision", "function", "layers", "ferretnet")}}
-KERAS = (".h5", ".hdf5", ".keras")
-WEIGHTS_ALONE = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
+# endings of files that are no sources -> how a detector in such a file is added
+WAYS = {
+    (".h5", ".hdf5", ".keras"): (
+        "a network of Keras is exported by model.export('model.onnx', format='onnx') and added as model.onnx, or "
+        "loaded by a function of yours, function:FILE.py:FUNCTION"
+    ),
+    (".pth", ".pt", ".ckpt", ".bin", ".safetensors"): (
+        "weights need their network: timm:NAME, torchvision:NAME or py:FILE.py:FUNCTION with --weights {}; "
+        "py: takes a function that returns it"
+    ),
+    (".py",): "name a function in it, py:{0}:FUNCTION for a network or function:{0}:FUNCTION for scores",
+    ("",): "see the command's --help",
+}
 # what a source or the user must state
 NEEDED = ("size", "crop", "interpolation", "mean", "std", "classes", "fake-classes", "outputs")
 # what takes a while in adding a large network
@@ -93,9 +94,9 @@ def add(
     begin(0)
     detector = build_from(request, name=path.name, target_layer=target_layer, temperature=temperature)
     begin(1)
-    check_outputs(detector)
-    begin(2)
     pictures = reference_pictures(detector.preprocessing)
+    check_outputs(detector, pictures)
+    begin(2)
     detector, noise = measure_noise(detector, pictures)
     margins = detector.margins(pictures)
     findings = {
@@ -111,11 +112,9 @@ def add(
         about = find_known(known)
         detector.manifest = {**detector.manifest, "known": known}
         findings |= {"Fetched from": about.address or about.page, "Licence": about.licence}
-        caution = caution_of(detector.manifest)
-        if caution:
-            findings["False alarms"] = caution
+        findings["False alarms"] = caution_of(detector.manifest) or "not measured"
         if about.accuracy:
-            findings["On CIFAKE"] = check_accuracy(detector, about, progress=progress)
+            findings["On CIFAKE"] = check_accuracy(detector, about.accuracy, progress=progress)
     card = model_card(detector, findings)
     begin(4)
     with tempfile.TemporaryDirectory() as folder:
@@ -143,52 +142,34 @@ def build_from(
         SourceError: the source cannot be read, or a required setting is missing.
         ValueError: a setting is impossible or does not fit the network.
     """
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"temperature must be above 0, not {temperature:g}")
-    kind = kind_of(request.source)
+    name_of_kind = kind_of(request.source)
+    kind = find_kind(name_of_kind)
     assert kind.read is not None  # noqa: S101 - it has a source
-    if kind.name in ("transformers", "onnx") and request.weights is not None:
+    if name_of_kind in ("transformers", "onnx") and request.weights is not None:
         raise SourceError(f"{request.source} has weights of its own; leave out --weights")
     brought = kind.read(request)
     preprocessing, classes = complete(brought, request)
-    about = About(kind.name, brought.config, preprocessing, classes, target_layer or "", temperature)
+    about = About(name_of_kind, brought.config, preprocessing, classes, target_layer or "", temperature=temperature)
     manifest = {"name": name, "source": Path(request.source).name}
     return kind.detector.from_about(brought.network, about, manifest=manifest, device=CPU)
 
 
-def kind_of(source: str) -> Kind:
-    """Find the kind that takes a source.
+def kind_of(source: str) -> str:
+    """Find the name of the kind that takes a source.
 
     Raises:
         SourceError: none does.
     """
-    name = PREFIXES.get(source.partition(":")[0])
-    if name is not None:
-        return find_kind(name)
+    prefix = source.partition(":")[0]
+    if prefix in PREFIXES:
+        return PREFIXES[prefix]
     if Path(source).is_dir():
-        return find_kind("transformers")
+        return "transformers"
     if source.lower().endswith(".onnx"):
-        return find_kind("onnx")
+        return "onnx"
     missing = "" if Path(source).exists() else "there is no file or folder of this name; "
-    raise SourceError(f"{source!r} is no source: {missing}{_way_for(source)}")
-
-
-def _way_for(source: str) -> str:
-    """Say how a detector in a file of this kind is added."""
-    suffix = Path(source).suffix.lower()
-    if suffix in KERAS:
-        return (
-            "a network of Keras is exported by model.export('model.onnx', format='onnx') and added as model.onnx, or "
-            "loaded by a function of yours, function:FILE.py:FUNCTION"
-        )
-    if suffix in WEIGHTS_ALONE:
-        return (
-            f"weights need their network: timm:NAME, torchvision:NAME or py:FILE.py:FUNCTION with --weights {source}; "
-            "py: takes a function that returns it"
-        )
-    if suffix == ".py":
-        return f"name a function in it, py:{source}:FUNCTION for a network or function:{source}:FUNCTION for scores"
-    return "see the command's --help"
+    way = next(way for endings, way in WAYS.items() if source.lower().endswith(endings))
+    raise SourceError(f"{source!r} is no source: {missing}{way.format(source)}")
 
 
 def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes]:
@@ -199,136 +180,36 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
         ValueError: a setting is impossible.
     """
     stated: dict[str, Any] = {**brought.preprocess, **request.preprocess}
-    crop = str(stated.get("crop", "after"))
+    crop = stated.get("crop")
     other_size = stated.get("size") != brought.preprocess.get("size")
-    if "resize" not in request.preprocess and (other_size or not crop.startswith("after")):
+    if "resize" not in request.preprocess and (other_size or not str(crop).startswith("after")):
         # the source's resize length is only valid for the source's own size, and before a crop
         stated.pop("resize", None)
-    if stated.get("crop") is not None:
-        stated["crop"] = LIKE.get(request.resize_like, {}).get(crop, crop)
+    stated["crop"] = LIKE.get(request.resize_like, {}).get(str(crop), crop)
     names = request.classes or brought.classes
-    outputs = request.outputs or brought.outputs
     fake = request.fake
     if fake is None and names and {name.upper() for name in names} <= set(CLASSES):
         fake = tuple(name for name in names if name.upper() == "FAKE")
-    stated |= {"classes": names, "outputs": outputs, "fake-classes": fake}
-    if not fake and len(names or ()) > 1:
-        # of several classes, none is no answer
-        stated["fake-classes"] = None
+    stated |= {"classes": names, "fake-classes": fake, "outputs": request.outputs or brought.outputs}
     missing = [f"--{key}" for key in NEEDED if stated.get(key) is None]
-    if stated.get("resize", 0) is None:
-        # the source knows several
-        missing.append("--resize")
-    if missing or names is None or outputs is None or fake is None:
+    if missing:
         sentence = f"{request.source} does not say everything; say it with {', '.join(missing)}"
-        usual = _options({key: value for key, value in brought.usual.items() if stated.get(key) is None})
+        usual = " ".join(f"--{key} {value}" for key, value in brought.usual.items() if stated.get(key) is None)
         if usual:
             sentence += f"; weights of the library's own, if yours were trained like them, go with {usual}"
         raise SourceError(sentence)
-    # mean and std as of pixels in 0..1, whatever scale they were meant for
-    try:
-        factor = SCALE / float(stated.get("scale", SCALE))
-        scaled = {key: [float(value) * factor for value in stated[key]] for key in ("mean", "std")}
-    except (TypeError, ArithmeticError) as error:
-        raise ValueError(f"its scale, mean or deviation cannot be ({error}); say --mean and --std") from None
-    preprocessing = Preprocessing.of({"resize": 0, **stated, **scaled})
-    return preprocessing, Classes(tuple(names), tuple(fake), outputs, request.threshold)
-
-
-def _options(fields: Record) -> str:
-    """Write fields of `Preprocessing` as options of the command; those that are None are left out."""
-    options = []
-    for key, value in fields.items():
-        # mean and deviation are three numbers
-        text = value
-        if isinstance(value, tuple):
-            text = ",".join(map(str, value))
-        if text is not None:
-            options.append(f"--{key} {text}")
-    return " ".join(options)
-
-
-def check_outputs(detector: Detector) -> None:
-    """Check that a detector's outputs are usable.
-
-    Raises:
-        SourceError: outputs are not finite, not the declared probabilities or the same for all images, or gradients for
-            a map fail.
-    """
-    pictures = reference_pictures(detector.preprocessing)
-    noise = np.random.default_rng(0).integers(0, 256, (2, *pictures.shape[1:])).astype(np.uint8)
-    trial = np.concatenate([pictures, noise, np.zeros_like(pictures[:1]), np.full_like(pictures[:1], 255)])
-    try:
-        with torch.inference_mode():
-            outputs = detector.network(detector.inputs(trial)).reshape(len(trial), -1).float().cpu().numpy()
-    except Exception as error:  # noqa: BLE001 - networks of others raise whatever they like
-        raise SourceError(
-            f"it takes one picture but not {len(trial)} at once ({first_line(error)}); export or write it for any "
-            "number of pictures"
-        ) from None
-    if not np.isfinite(outputs).all():
-        raise SourceError("it gives answers that are not finite numbers; check its weights, --mean and --std")
-    least = outputs.min()
-    most = outputs.max()
-    if detector.classes.outputs == "probabilities" and not 0 <= least <= most <= 1:
-        raise SourceError(f"it gives {least:.3g} to {most:.3g}, which are no probabilities; say --outputs logits")
-    if np.ptp(outputs, axis=0).max() <= 1e-6 * max(1.0, float(np.abs(outputs).max())):
-        raise SourceError("its answers do not depend on the picture; check its weights, --mean and --std")
-    try:
-        detector.full_pass(pictures[:1])
-        if Capability.GRADIENTS in detector.capabilities:
-            inputs = detector.inputs(pictures[:1]).requires_grad_(True)
-            torch.autograd.grad(detector.scores(inputs.clone()).sum(), inputs)
-    except RuntimeError as error:
-        raise SourceError(
-            f"it gives verdicts but no gradients ({first_line(error)}); where it has a part that computes without "
-            "them, take that away, or export it to ONNX"
-        ) from None
-
-
-def check_answers(detector: Detector, data: str, *, progress: Progress | None = None) -> str:
-    """Check on labelled images that a detector's predictions are not clearly worse than chance; say how right they are.
-
-    Args:
-        detector: to check.
-        data: an image set with a test split.
-        progress: called with (images done, N) while they are read, and again while they are judged.
-
-    Raises:
-        SourceError: fewer predictions are right than chance would explain (binomial test at 1 %).
-        DatasetError: the images cannot be read.
-    """
-    images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True, progress=progress).needing_both()
-    margins = detector.margins(np.asarray(images.pixels), progress=progress)
-    real = images.labels.astype(bool)
-    missed = int((~real & (margins > 0)).sum())
-    accused = int((real & (margins <= 0)).sum())
-    right = len(images) - missed - accused
-    if binomtest(right, len(images), alternative="less").pvalue < 0.01:
-        raise SourceError(
-            f"it is right on {right} of {len(images)} pictures of {data}, fewer than a coin would be; check "
-            "--fake-classes, --classes, and the preprocessing"
-        )
-    counts = f"FAKE called REAL: {missed} of {(~real).sum()}; REAL called FAKE: {accused} of {real.sum()}"
-    accuracy = f"right on {right:,} of {len(images):,} pictures with known answers ({right / len(images):.4f})"
-    return f"{accuracy}; AUROC {roc_auc_score(real, margins):.4f}; {counts}"
+    classes = Classes(tuple(stated["classes"]), tuple(stated["fake-classes"]), stated["outputs"], request.threshold)
+    return Preprocessing.of({"resize": 0, **stated}), classes
 
 
 def model_card(detector: Detector, findings: Mapping[str, str]) -> str:
     """Write the card of a detector that others made, as Markdown; `findings` are further rows, heading -> words."""
-    preprocessing = detector.preprocessing
+    steps = detector.preprocessing
     classes = detector.classes
-    mean = ", ".join(f"{value:.4g}" for value in preprocessing.mean)
-    std = ", ".join(f"{value:.4g}" for value in preprocessing.std)
-    step = f"centre cut out {preprocessing.crop.partition('_')[0]} resizing to {preprocessing.resize}"
-    if preprocessing.crop == "none":
-        step = "stretched"
-    if preprocessing.native:
-        step = "the picture's own at its centre, without resizing"
     rows = {
-        "Input": f"{preprocessing.size} x {preprocessing.size} pixels; {step}",
-        "Interpolation": preprocessing.interpolation,
-        "Mean and deviation": f"{mean} and {std}, of values in 0..1",
+        "Input": f"{steps.size} x {steps.size} pixels",
+        "Steps (crop, length before it, size, filter)": steps.steps,
+        "Mean and deviation": f"{steps.mean} and {steps.std}, of values in 0..1",
         "Outputs": f"{', '.join(classes.names)} ({classes.outputs})",
         "FAKE": ", ".join(classes.fake) or "whatever the one output does not speak for",
         "Target layer": detector.target_layer or "none: it gives predictions only",

@@ -9,11 +9,13 @@ import math
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core.arrays import Float32, Pixels, Record
 from core.detectors.identity import Identity
@@ -92,6 +94,15 @@ def move_network(network: nn.Module, device: torch.device, memory_format: torch.
     network.to(device, memory_format=memory_format)  # type: ignore[call-overload]
 
 
+def fold_norms(network: nn.Module) -> None:
+    """Fold each batch normalisation into the convolution before it, in place, for passes that need no gradients."""
+    layers = [(name, layer) for name, layer in network.named_modules() if not list(layer.children())]
+    for (name, layer), (following, norm) in pairwise(layers):
+        if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            network.set_submodule(name, fuse_conv_bn_eval(layer, norm))
+            network.set_submodule(following, nn.Identity())
+
+
 def batch_size(device: torch.device, side: int) -> int:
     """Return how many images of `side` x `side` pixels to pass through a network at once."""
     if device.type == "cuda":
@@ -140,28 +151,20 @@ def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
 def grouped(outputs: Tensor, classes: Classes) -> Tensor:
     """Group the outputs of a network, (N, K), into (N, 2) scores of FAKE and REAL, equal at the threshold."""
     threshold = classes.threshold or 0.0
+    alone = outputs.shape[1] == 1
     if classes.outputs == "probabilities":
         # a float32 that has reached 0 or 1 has no finite logit
-        if outputs.shape[1] == 1:
-            outputs = outputs.logit(LEAST_PROBABILITY)
-        else:
-            outputs = outputs.clamp_min(LEAST_PROBABILITY).log()
+        outputs = outputs.logit(LEAST_PROBABILITY) if alone else outputs.clamp_min(LEAST_PROBABILITY).log()
         if threshold:
             threshold = math.log(threshold / (1 - threshold))
-    fake = classes.fake_outputs
-    if len(classes.names) == 1:
-        scores = torch.cat([torch.zeros_like(outputs), outputs - threshold], dim=1)
-        if fake:
-            return scores.flip(1)
-        return scores
-    if len(classes.names) > 2:
-        groups = (list(fake), list(classes.real_outputs))
-        outputs = torch.stack([outputs[:, group].logsumexp(dim=1) for group in groups], dim=1)
-    elif fake != (FAKE,):
-        outputs = outputs.flip(1)
-    if not threshold:
-        return outputs
-    return outputs - torch.tensor([threshold, 0.0], device=outputs.device)
+    if alone:
+        # the one class against nothing
+        outputs = torch.cat([outputs - threshold, torch.zeros_like(outputs)], dim=1)
+    groups = (classes.fake_outputs or (1,), classes.real_outputs or (1,))
+    fake, real = (outputs[:, list(group)].logsumexp(dim=1) for group in groups)
+    if not alone:
+        fake = fake - threshold
+    return torch.stack([fake, real], dim=1)
 
 
 class Detector:

@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core.arrays import Record
-from core.detectors.detector import CPU, Detector, grouped, move_network
+from core.detectors.detector import CPU, Detector, fold_norms, grouped, move_network
 from core.detectors.registry import Brought, Kind, Request, load_in_order
 
 # channels of the second convolution in the published small network
@@ -125,14 +124,9 @@ def fused(network: FerretNet) -> FerretNet:
     convolution is joined with the classifier, so that `last` gives local scores (N, 1, h, w).
     """
     copy = deepcopy(network)
-    blocks = [block for block in copy.blocks if isinstance(block, Block)]
-    sequences = [module for block in blocks for module in (block.mix, block.pointwise, block.shortcut)]
-    for layers in (copy.first, copy.second, *sequences):
-        if isinstance(layers, nn.Sequential):
-            layers[0] = fuse_conv_bn_eval(layers[0], layers[1])  # type: ignore[type-var, arg-type]
-            layers[1] = nn.Identity()
-    for block in blocks:
-        near, dilated = (module for module in block.around if isinstance(module, nn.Conv2d))
+    fold_norms(copy)
+    for block in (module for module in copy.blocks if isinstance(module, Block)):
+        near, dilated = (layer for layer in block.around if isinstance(layer, nn.Conv2d))
         both = nn.Conv2d(near.in_channels, near.out_channels, 5, near.stride[0], 2, groups=near.groups, bias=False)
         weight = pad(near.weight, (1, 1, 1, 1))
         weight[:, :, ::2, ::2] += dilated.weight
@@ -189,4 +183,4 @@ def read(request: Request) -> Brought:
     return Brought(network, config)
 
 
-KIND = Kind("ferretnet", build=build, detector=FerretDetector, read=read)
+KIND = Kind(build=build, detector=FerretDetector, read=read)

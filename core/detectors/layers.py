@@ -3,7 +3,8 @@
 Their weights are tensors in the order of the layers, whatever their authors called them.
 """
 
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from core.storage.limits import printable
 
 
 class Gradient(nn.Module):
-    """The same fixed filter on each channel, padded with zeros; `kernel` has rows of odd length."""
+    """The same fixed filter on each channel, padded with zeros; `kernel` has rows of equal length."""
 
     def __init__(self, *kernel: list[float]) -> None:
         super().__init__()
@@ -30,29 +31,21 @@ class Gradient(nn.Module):
         return nn.functional.conv2d(inputs, kernel, padding="same", groups=inputs.shape[1])
 
 
-class Layer(NamedTuple):
-    """A kind of layer: its module, and the least and greatest number of integers that it is made of."""
-
-    module: type[nn.Module]
-    least: int
-    most: int
-
-
+# name -> the module, and the greatest number of integers that it is made of
 LAYERS = {
     # the last of eight is 0 or 1: without or with a bias
-    "conv": Layer(nn.Conv2d, 3, 8),
-    "norm": Layer(nn.BatchNorm2d, 1, 1),
-    "relu": Layer(nn.ReLU, 0, 0),
-    "pool": Layer(nn.MaxPool2d, 1, 3),
-    "mean": Layer(nn.AdaptiveAvgPool2d, 1, 1),
-    "flatten": Layer(nn.Flatten, 0, 0),
-    "linear": Layer(nn.Linear, 2, 2),
+    "conv": (nn.Conv2d, 8),
+    "norm": (nn.BatchNorm2d, 1),
+    "relu": (nn.ReLU, 0),
+    "pool": (nn.MaxPool2d, 3),
+    "mean": (nn.AdaptiveAvgPool2d, 1),
+    "flatten": (nn.Flatten, 0),
+    "linear": (nn.Linear, 2),
 }
 GRADIENT = "gradient"
 # of a configuration, which may be a stranger's
 MAX_LAYERS = 1000
 MAX_NUMBER = 2**16
-MAX_KERNEL = 31
 # numbers in one layer's output for one picture: 256 MB
 MAX_VALUES = 2**26
 
@@ -73,25 +66,16 @@ def build(config: Record) -> nn.Module:
         return nn.Sequential(*map(_build_layer, layers))
 
 
-def _build_layer(layer: object) -> nn.Module:
-    impossible = ValueError(f"there is no layer {printable(str(layer))[:100]}")
-    if not isinstance(layer, list) or not layer or not isinstance(layer[0], str):
-        raise impossible
-    name, *numbers = layer
-    try:
-        if name == GRADIENT and len(numbers) <= MAX_KERNEL and len(numbers) % 2:
+def _build_layer(layer: Any) -> nn.Module:
+    # no such name, or numbers that do not go together
+    with suppress(LookupError, TypeError, ValueError, ArithmeticError, RuntimeError):
+        name, *numbers = layer
+        if name == GRADIENT:
             return Gradient(*numbers)
-        kind = LAYERS[name]
-        if kind.least <= len(numbers) <= kind.most and all(map(_is_size, numbers)):
-            return kind.module(*numbers)
-    except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError):
-        # no such name, or numbers that do not go together
-        raise impossible from None
-    raise impossible
-
-
-def _is_size(number: object) -> bool:
-    return isinstance(number, int) and 0 <= number <= MAX_NUMBER
+        module, most = LAYERS[name]
+        if len(numbers) <= most and all(isinstance(number, int) and 0 <= number <= MAX_NUMBER for number in numbers):
+            return module(*numbers)
+    raise ValueError(f"there is no layer {printable(str(layer))[:100]}")
 
 
 class LayersDetector(Detector):
@@ -101,25 +85,20 @@ class LayersDetector(Detector):
 
     def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
         channels = 3
+        # at most: layers without padding make it smaller
         side = self.side
         for name, *numbers in self.config["layers"]:
             if name == "conv":
-                _, channels, *window = numbers
-                side = _side_after(side, *window[:4])
+                channels = numbers[1]
+                side += 2 * sum(numbers[4:5])
             elif name == "pool":
-                # its stride is its kernel, unless it has its own
-                side = _side_after(side, *(numbers if len(numbers) > 1 else 2 * numbers))
+                side += 2 * sum(numbers[2:])
             elif name == "mean":
                 (side,) = numbers
             if channels * side**2 > MAX_VALUES:
-                what = f"a layer {name!r} that gives {channels * side**2:,} numbers for a picture"
+                what = f"a layer {name!r} that may give {channels * side**2:,} numbers for a picture"
                 raise ValueError(f"it has {what}, and at most {MAX_VALUES:,} are computed")
         return super()._find_layers(wanted)
-
-
-def _side_after(side: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
-    """Return the side of the output of a convolution or pooling; a stride of 0 is refused where it is computed."""
-    return (side + 2 * padding - dilation * (kernel - 1) - 1) // max(1, stride) + 1
 
 
 def read(request: Request) -> Brought:
@@ -130,4 +109,4 @@ def read(request: Request) -> Brought:
     return Brought(network, config)
 
 
-KIND = Kind("layers", build=build, detector=LayersDetector, read=read)
+KIND = Kind(build=build, detector=LayersDetector, read=read)

@@ -42,46 +42,37 @@ class Graph(nn.Module):
         self.output = output or outputs[0]
         self.input = inputs[0].name
         self.dtype = FLOATS[inputs[0].type]
-        shape = inputs[0].shape
+        batch, *shape = inputs[0].shape
+        # what may be of any size has a name, or none
+        self.batch = batch if isinstance(batch, int) else None
         # channels last, where the file says so
-        self.last = shape[3] == 3 and shape[1] != 3
-        self.batch = None
-        if isinstance(shape[0], int):
-            self.batch = shape[0]
-        sides = shape[1:3] if self.last else shape[2:4]
-        self.side = None
-        if isinstance(sides[0], int) and sides[0] == sides[1]:
-            self.side = sides[0]
+        self.last = shape[2] == 3 != shape[0]
+        height, width = shape[:2] if self.last else shape[1:]
+        self.side = height if isinstance(height, int) and height == width else None
         self._session = session
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, S, S) to what the file gives, (N, K); no gradient goes through."""
-        if self._session is None:
-            self._session = _session(self.model.get_buffer("onnx").cpu().numpy().tobytes())
         values = inputs.detach().cpu().numpy().astype(self.dtype)
         if self.last:
             values = values.transpose(0, 2, 3, 1)
-        values = np.ascontiguousarray(values)
         size = self.batch or len(values)
-        parts = []
-        for start in range(0, len(values), size):
-            part = values[start : start + size]
-            short = size - len(part)
-            if short:
-                # the batch size is fixed: the last batch is padded with its last image
-                part = np.pad(part, ((0, short), (0, 0), (0, 0), (0, 0)), "edge")
-            outputs = self._session.run([self.output], {self.input: part})[0]
-            # the file may squeeze a batch of one
-            parts.append(np.reshape(outputs, (size, -1))[: size - short])
-        return torch.from_numpy(np.concatenate(parts).astype(np.float32)).to(inputs.device)
+        # where the batch size is fixed, the last batch is filled up with its last image
+        values = np.pad(values, ((0, -len(values) % size), (0, 0), (0, 0), (0, 0)), "edge")
+        parts = [
+            self._session.run([self.output], {self.input: part})[0] for part in np.split(values, len(values) // size)
+        ]
+        # the file may squeeze a batch of one
+        outputs = np.stack(parts).reshape(len(values), -1)[: len(inputs)]
+        return torch.from_numpy(outputs.astype(np.float32))
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __reduce__(self) -> tuple[type["Graph"], tuple[bytes, str]]:
         # a session cannot be copied; the copy opens its own
-        return {**self.__dict__, "_session": None}
+        return Graph, (self.model.get_buffer("onnx").numpy().tobytes(), self.output)
 
 
-def _session(model: bytes | str) -> Any:
-    """Open a file's bytes or path.
+def _session(model: bytes) -> Any:
+    """Open a file's bytes.
 
     Raises:
         SourceError: onnxruntime is missing or cannot compute it.
@@ -108,10 +99,27 @@ def read(request: Request) -> Brought:
         network = Graph(data, request.output_name or "")
     except SourceError as error:
         raise SourceError(f"{file} cannot be used: {error}") from None
-    preprocess = {}
-    if network.side is not None:
-        preprocess["size"] = network.side
-    return Brought(network, {"output": network.output}, preprocess)
+    return Brought(network, {"output": network.output}, {"size": network.side})
+
+
+def chain_head(encoder: bytes, head: dict[str, Any]) -> bytes:
+    """Extend an ONNX encoder, whose first output is (N, C), by its L2 norm and a linear head of one output.
+
+    Args:
+        encoder: the ONNX file.
+        head: "weights", C numbers, and "bias".
+    """
+    onnx = require("onnx", "a detector made of an encoder and a head")
+    model = onnx.load_model_from_string(encoder)
+    graph = model.graph
+    for key, values in (("weights", [[weight] for weight in head["weights"]]), ("bias", [head["bias"]])):
+        graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(values, np.float32), f"head_{key}"))
+    make_node = onnx.helper.make_node
+    graph.node.append(make_node("LpNormalization", [graph.output[0].name], ["head_unit"], axis=-1, p=2))
+    graph.node.append(make_node("Gemm", ["head_unit", "head_weights", "head_bias"], ["score"]))
+    graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, [None, 1]))
+    del graph.output[1:]
+    return bytes(model.SerializeToString())
 
 
 def build(config: Record) -> Graph:
@@ -119,4 +127,4 @@ def build(config: Record) -> Graph:
     return Graph(config[FILE], config["output"])
 
 
-KIND = Kind("onnx", build=build, detector=OpaqueDetector, files=(FILE,), read=read)
+KIND = Kind(build=build, detector=OpaqueDetector, files=(FILE,), read=read)

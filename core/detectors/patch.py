@@ -88,4 +88,4 @@ def build(config: Record) -> PatchNetwork:
     return PatchNetwork(config["field"])
 
 
-KIND = Kind("patch", build=build, detector=PatchDetector)
+KIND = Kind(build=build, detector=PatchDetector)

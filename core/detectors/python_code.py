@@ -27,7 +27,7 @@ from core.storage.atomic import cache_dir, write_text
 from core.storage.limits import digest_of, first_line, read_bytes
 
 FILE = "code.py"
-# hashes of the files that may run, with commas between them
+# hashes of the files that may run
 CONSENT = "TELLTALE_RUN_CODE"
 
 
@@ -67,10 +67,7 @@ class Scored(nn.Module):
             for path, image in zip(paths, pixels, strict=True):
                 Path(path).write_bytes(encode_png(image))
             try:
-                if self.takes == "paths":
-                    given = self.function(paths)
-                else:
-                    given = map(self.function, paths)
+                given = self.function(paths) if self.takes == "paths" else map(self.function, paths)
                 scores = torch.tensor([float(torch.as_tensor(score).item()) for score in given])
             except Exception as error:  # noqa: BLE001 - code of others raises anything
                 raise SourceError(f"its function fails with {type(error).__name__} ({first_line(error)})") from None
@@ -90,8 +87,7 @@ def _run(config: Record) -> Any:
     name = str(config["factory"])
     digest = digest_of(source)
     remembered = _consents() / digest
-    given = [word.strip().lower() for word in os.environ.get(CONSENT, "").split(",")]
-    if not remembered.is_file() and digest not in given:
+    if not remembered.is_file() and digest not in os.environ.get(CONSENT, ""):
         raise SourceError(
             f"it runs code of its own ({FILE} in its folder), which may do whatever you may do; read that file, and if "
             f"you trust it set {CONSENT}={digest}"
@@ -151,23 +147,21 @@ def read_function(request: Request) -> Brought:
     if side not in SIDES:
         raise SourceError(f"{request.source} does not say how many pixels a side its images have; say it with --size")
     config, source = _consented(request)
-    failures = []
     # three, which no function of one path returns
     trial = torch.rand(3, 3, side, side, generator=torch.Generator().manual_seed(0))
-    for takes in ("paths", "path"):
-        network = build_function({FILE: source, **config, "takes": takes})
+    network = Scored(_run({FILE: source, **config}), source, "paths")
+    try:
+        network(trial)
+    except SourceError as failure:
+        network.takes = "path"
         try:
             network(trial)
         except SourceError as error:
-            failures.append(error)
-            continue
-        preprocess = {"crop": "before", "interpolation": "bicubic", "mean": (0.0,) * 3, "std": (1.0,) * 3}
-        # a number and a threshold may be of a probability or of anything else
-        outputs: Outputs | None = None
-        if request.threshold is None:
-            outputs = "probabilities"
-        return Brought(network, config | {"takes": takes}, preprocess, ("FAKE",), outputs)
-    raise SourceError(f"{failures[1]}; of a list of paths, {failures[0]}")
+            raise SourceError(f"{error}; of a list of paths, {failure}") from None
+    preprocess = {"crop": "before", "interpolation": "bicubic", "mean": (0.0,) * 3, "std": (1.0,) * 3}
+    # a number and a threshold may be of a probability or of anything else
+    outputs: Outputs | None = "probabilities" if request.threshold is None else None
+    return Brought(network, config | {"takes": network.takes}, preprocess, ("FAKE",), outputs)
 
 
 def _consented(request: Request) -> tuple[dict[str, Any], bytes]:
@@ -197,5 +191,5 @@ def _consented(request: Request) -> tuple[dict[str, Any], bytes]:
     return {"factory": name}, source
 
 
-KIND = Kind("python", build=build, files=(FILE,), read=read)
-FUNCTION = Kind("function", build=build_function, detector=OpaqueDetector, files=(FILE,), read=read_function)
+KIND = Kind(build=build, files=(FILE,), read=read)
+FUNCTION = Kind(build=build_function, detector=OpaqueDetector, files=(FILE,), read=read_function)

@@ -22,7 +22,7 @@ from core.storage.limits import LIMITS, printable, read_bytes
 # name -> the module that defines it as `KIND`, or module:NAME; it is imported when it is needed
 KINDS = {
     "resnet": "core.detectors.resnet",
-    "transformers": "core.detectors.transformers_folder",
+    "transformers": "core.detectors.libraries:TRANSFORMERS",
     "timm": "core.detectors.libraries:TIMM",
     "torchvision": "core.detectors.libraries:TORCHVISION",
     "onnx": "core.detectors.onnx_file",
@@ -54,7 +54,7 @@ class Request:
         outputs: "logits" or "probabilities".
         threshold: see `Classes`.
         output_name: the output with the scores, for an ONNX file with several.
-        preprocess: fields of `Preprocessing`, and "scale".
+        preprocess: fields of `Preprocessing`.
         resize_like: "torchvision" or "pillow", whose rounding of crops to follow.
         may_run_code: True if the user allowed running the source's code.
     """
@@ -78,12 +78,11 @@ class Brought:
     Attributes:
         network: maps (N, 3, S, S) to (N, K), with its weights.
         config: JSON-able settings from which its kind rebuilds the network.
-        preprocess: those fields of `Preprocessing` that the source states, and "scale", by which pixels of 0..255 are
-            multiplied before the mean is subtracted.
+        preprocess: those fields of `Preprocessing` that the source states.
         classes: names of the outputs, in order; None if the source does not state them.
         outputs: "logits" or "probabilities"; None if the source does not state which.
-        usual: preprocessing that the source's library uses with weights of its own, which the source does not state:
-            suggested, never taken.
+        usual: options for the preprocessing that the source's library uses with weights of its own, which the source
+            does not state: suggested, never taken.
     """
 
     network: nn.Module
@@ -107,7 +106,6 @@ class Kind:
     """A kind of detector: how to build its network from a manifest, and from sources that others made.
 
     Attributes:
-        name: a key of `KINDS`.
         build: settings plus the contents of `files` by name -> the network; stored weights are loaded afterwards,
             into a network on torch's meta device too. Raises ValueError for impossible settings.
         detector: its class.
@@ -115,7 +113,6 @@ class Kind:
         read: request -> the network and the settings that the source states; raises SourceError.
     """
 
-    name: str
     build: Callable[[Record], nn.Module]
     detector: type[Detector] = Detector
     files: tuple[str, ...] = ()
@@ -157,13 +154,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         SourceError: the file is of another kind, or holds anything but tensors.
         OSError: it cannot be read, see `read_bytes`.
     """
-    suffix = path.suffix.lower()
-    if suffix not in (".safetensors", ".pth", ".pt", ".bin"):
-        raise SourceError(f"{path} is no file of weights; give a .safetensors, or a .pth of plain tensors")
     data = read_bytes(path, limit=LIMITS[".safetensors"])
     try:
         loaded: Any
-        if suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             loaded = load(data)
         else:
             loaded = torch.load(io.BytesIO(data), "cpu", weights_only=True)

@@ -9,10 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core.arrays import Record
-from core.detectors.detector import Detector, grouped, move_network
+from core.detectors.detector import Detector, fold_norms, grouped, move_network
 from core.detectors.manifest import OLD_SIDE, Capability, Classes
 from core.detectors.registry import Kind
 from core.images.preprocessing import Preprocessing
@@ -132,25 +131,14 @@ def fused_groups(network: ResNet18) -> list[ResNet18]:
     for group in range(network.groups):
         part = empty_network(network.width // network.groups)
         del part.fc
-        state = {}
-        for name, tensor in network.state_dict().items():
-            if name.startswith("fc."):
-                continue
-            state[name] = tensor
-            if tensor.ndim:
-                state[name] = tensor.chunk(network.groups)[group]
-        part.load_state_dict(state, assign=True)
-        pairs: list[tuple[nn.Module, str, str]] = [(part, "conv1", "bn1")]
-        for module in part.modules():
-            if isinstance(module, BasicBlock):
-                pairs += [(module, "conv1", "bn1"), (module, "conv2", "bn2")]
-                if module.downsample is not None:
-                    pairs.append((module.downsample, "0", "1"))
-        for owner, convolution, norm in pairs:
-            fused = fuse_conv_bn_eval(owner.get_submodule(convolution).eval(), owner.get_submodule(norm).eval())  # type: ignore[type-var, arg-type]
-            setattr(owner, convolution, fused)
-            setattr(owner, norm, nn.Identity())
-        copies.append(part.eval().requires_grad_(False))
+        state = network.state_dict()
+        own = {
+            name: state[name].chunk(network.groups)[group] if state[name].ndim else state[name]
+            for name in part.state_dict()
+        }
+        part.load_state_dict(own, assign=True)
+        fold_norms(part.eval())
+        copies.append(part.requires_grad_(False))
     return copies
 
 
@@ -267,4 +255,4 @@ def build(config: Record) -> ResNet18:
     return empty_network(config["width"], config.get("groups", 1))
 
 
-KIND = Kind("resnet", build=build, detector=ResNetDetector)
+KIND = Kind(build=build, detector=ResNetDetector)

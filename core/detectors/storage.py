@@ -1,6 +1,5 @@
 """Detectors on disk: manifest, weights as safetensors, model card. Nothing that is read is ever executed."""
 
-import contextlib
 from functools import partial
 from pathlib import Path
 
@@ -14,17 +13,12 @@ from core.detectors.detector import Detector, pick_device
 from core.detectors.identity import COUNTER, REFERENCE, WEIGHTS, check_claim, read_weights
 from core.detectors.manifest import STEADY, describe
 from core.detectors.registry import find_kind, load_weights
-from core.images.decoding import MAX_BYTES, decode
-from core.images.preprocessing import Preprocessing
-from core.images.sources import open_source
 from core.storage.atomic import Content, read_folder, write_folder
 from core.storage.limits import ContractError, read_array
 
 KIND = "detector"
 # what building a network from settings of the wrong type raises
 UNFIT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-# reference pictures: their margins are stored with a detector that was added, and must be the same at every load
-PICTURES = 8
 
 
 def save_detector(
@@ -110,21 +104,6 @@ def _as_stored(tensor: Tensor) -> Tensor:
         tensor = tensor.half()
     # a copy, because safetensors refuses weights that share memory
     return tensor.cpu().clone().contiguous()
-
-
-def reference_pictures(preprocessing: Preprocessing) -> Pixels:
-    """Eight pictures of the sample gallery, half of each class, at a detector's own size.
-
-    Returns:
-        uint8 (8, S, S, 3).
-
-    Raises:
-        DatasetError: the gallery is missing or damaged.
-    """
-    with contextlib.closing(open_source("sample")) as source:
-        entries = source.entries("test")
-        spread = np.linspace(0, len(entries) - 1, PICTURES).astype(int)
-        return np.stack([preprocessing.fit(decode(source.read(entries[number], MAX_BYTES))) for number in spread])
 
 
 def _check_finite(path: Path, margins: Float32) -> None:

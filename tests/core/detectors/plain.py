@@ -47,4 +47,4 @@ def make_plain():
     return PlainDetector(network, PREPROCESSING, CLASSES, config={"width": 4})
 
 
-KIND = Kind("plain", build=lambda config: Plain(config["width"]), detector=PlainDetector)
+KIND = Kind(build=lambda config: Plain(config["width"]), detector=PlainDetector)

@@ -14,7 +14,8 @@ from torch import nn
 from core.commands import detectors
 from core.console import PROGRAM
 from core.detectors import adding
-from core.detectors.adding import build_from, check_answers, check_outputs, complete
+from core.detectors.adding import build_from, complete
+from core.detectors.checks import check_answers, check_outputs
 from core.detectors.detector import Detector
 from core.detectors.manifest import Classes
 from core.detectors.registry import Brought, Request, SourceError
@@ -87,6 +88,7 @@ def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(gra
     ):
         assert sentence in said_by([name, source, *out], capsys)
     assert "has weights of its own" in said_by(["other", graph, "--weights", graph, *out], capsys)
+    assert "temperature" in said_by(["other", graph, *FIELDS, *CLASSES, "--temperature", "0", *out], capsys)
 
 
 def test_adding_reports_every_step_before_it_is_done(graph, tmp_path):
@@ -134,14 +136,6 @@ def test_a_users_settings_take_precedence_over_the_sources():
         assert complete(brought, Request("s", preprocess=given))[0].resize == resize
 
 
-@pytest.mark.parametrize("scale", [1.0, 1 / 127.5, 1 / 255])
-def test_another_scale_is_one_of_mean_and_deviation(scale):
-    preprocessing, _ = complete(BROUGHT, Request("s", preprocess={"scale": scale}))
-    values = np.arange(256)[:, None]
-    expected = (values * scale - SAID["mean"]) / SAID["std"]
-    np.testing.assert_allclose((values / 255 - preprocessing.mean) / preprocessing.std, expected, atol=1e-9)
-
-
 @pytest.mark.parametrize(
     "brought, named",
     [
@@ -149,7 +143,6 @@ def test_another_scale_is_one_of_mean_and_deviation(scale):
         ({"classes": ("a", "b")}, {"--fake-classes"}),
         ({"outputs": None}, {"--outputs"}),
         *(({"preprocess": {**BROUGHT.preprocess, key: None}}, {f"--{key}"}) for key in BROUGHT.preprocess),
-        ({"preprocess": {**BROUGHT.preprocess, "crop": "after", "resize": None}}, {"--resize"}),
     ],
 )
 def test_what_neither_says_is_named(brought, named):
@@ -174,23 +167,11 @@ def test_the_classes_that_are_fake_are_taken_from_their_names_where_those_say_it
 
 
 def test_what_a_library_usually_does_is_suggested_as_far_as_nobody_says_otherwise():
-    usual = {"size": 224, "crop": None, "mean": (0.1, 0.2, 0.3), "std": (1, 1, 1)}
+    usual = {"size": 224, "mean": "0.1,0.2,0.3", "std": "1,1,1"}
     stated = {"interpolation": "box", "std": (2, 2, 2)}
     with pytest.raises(SourceError) as raised:
         complete(replace(BROUGHT, preprocess=stated, usual=usual), Request("s"))
     assert str(raised.value).endswith("--size 224 --mean 0.1,0.2,0.3")
-
-
-@pytest.mark.parametrize("fields", [{"scale": 0}, {"mean": 3}, {"std": (0, 1, 1)}])
-def test_numbers_that_cannot_be_are_refused(fields):
-    with pytest.raises(ValueError, match=r"mean|deviation|std"):
-        complete(BROUGHT, Request("s", preprocess=fields))
-
-
-@pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf"), float("nan")])
-def test_a_temperature_that_cannot_be_is_refused(graph, temperature):
-    with pytest.raises(ValueError, match="temperature"):
-        build_from(Request(graph), temperature=temperature)
 
 
 class Answers(nn.Module):
@@ -233,7 +214,7 @@ def refuse_many(inputs, answers):
 def test_answers_are_tried_on_pictures_noise_black_and_white(change, outputs, sentence):
     detector = Detector(Answers(change), Preprocessing(16), Classes(outputs=outputs))
     with pytest.raises(SourceError, match=sentence) if sentence else nullcontext():
-        check_outputs(detector)
+        check_outputs(detector, noise(4, 16, 16))
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,7 @@ from safetensors.torch import load_file
 
 from core.detectors.identity import REFERENCE, WEIGHTS
 from core.detectors.resnet import ResNetDetector
-from core.detectors.storage import load_detector, reference_pictures, save_detector
-from core.images.loading import load_image_set
-from core.images.preprocessing import Preprocessing
+from core.detectors.storage import load_detector, save_detector
 from core.storage.atomic import TakenError
 from core.storage.limits import MANIFEST, ContractError
 from tests.conftest import make_detector, noise
@@ -107,12 +105,3 @@ def test_a_network_that_cannot_be_built_is_refused(saved, architecture):
     reseal(saved[0], architecture=architecture)
     with pytest.raises(ContractError, match="cannot be opened"):
         load_detector(saved[0])
-
-
-def test_reference_pictures_are_of_both_classes_and_of_the_detectors_size():
-    images = load_image_set("sample", "test")
-    pictures = reference_pictures(Preprocessing(32))
-    known = {image.tobytes(): int(label) for image, label in zip(np.asarray(images.pixels), images.labels, strict=True)}
-    assert [known[picture.tobytes()] for picture in pictures].count(0) == 4
-    assert len({picture.tobytes() for picture in pictures}) == 8
-    assert reference_pictures(Preprocessing(48)).shape == (8, 48, 48, 3)

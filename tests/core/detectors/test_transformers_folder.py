@@ -8,9 +8,9 @@ import pytest
 import transformers
 
 from core.detectors.adding import add, build_from
+from core.detectors.libraries import TRANSFORMERS, build_transformer, preprocess_of
 from core.detectors.registry import Request, SourceError
 from core.detectors.storage import load_detector
-from core.detectors.transformers_folder import KIND, build, preprocess_of
 from tests.core.detectors.made import expected_of, given_by, spread
 
 SQUARE = {"height": 64, "width": 64}
@@ -54,7 +54,7 @@ def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path):
 def test_a_folder_that_lacks_something_is_named(tmp_path, monkeypatch):
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(SourceError, match=r"config\.json is missing"):
+    with pytest.raises(SourceError, match=r"config\.json is missing or holds no settings"):
         build_from(Request(str(folder)))
     write_vit(folder)
     config = json.loads((folder / "config.json").read_text())
@@ -85,7 +85,7 @@ def test_a_folder_that_lacks_something_is_named(tmp_path, monkeypatch):
 def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path, said):
     config = {"model_type": "timm_wrapper", **said}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    for read, given in ((KIND.read, Request(str(tmp_path))), (build, {"config": config})):
+    for read, given in ((TRANSFORMERS.read, Request(str(tmp_path))), (build_transformer, {"config": config})):
         with pytest.raises(SourceError, match=r"its config\.json names a hub, a folder or a file elsewhere"):
             read(given)
 
@@ -93,16 +93,16 @@ def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path, said
 @pytest.mark.parametrize(
     "processor, expected",
     [
-        (transformers.ViTImageProcessor(size=SQUARE), {"crop": "none", "size": 64, "resize": 64, "scale": 1 / 255}),
+        (transformers.ViTImageProcessor(size=SQUARE), {"crop": "none", "size": 64, "resize": 64, "mean": (0.5,) * 3}),
         (transformers.CLIPImageProcessor(size={"shortest_edge": 64}, crop_size=56),
          {"crop": "after_floor", "size": 56, "resize": 64}),
         (transformers.ConvNextImageProcessor(size={"shortest_edge": 384}, crop_pct=0.875),
          {"crop": "none", "size": 384, "resize": 384}),
         (transformers.ViTImageProcessor(size=SQUARE, do_rescale=False, do_normalize=False, resample=3),
-         {"size": 64, "scale": 1, "mean": (0, 0, 0), "std": (1, 1, 1), "interpolation": "bicubic"}),
+         {"size": 64, "mean": (0, 0, 0), "std": (1 / 255,) * 3, "interpolation": "bicubic"}),
         (transformers.ViTImageProcessor(
             size=SQUARE, rescale_factor=1 / 127.5, image_mean=[1, 2, 3], image_std=[4, 5, 6]
-         ), {"scale": 1 / 127.5, "mean": (1, 2, 3), "std": (4, 5, 6), "interpolation": "bilinear"}),
+         ), {"mean": (0.5, 1, 1.5), "std": (2, 2.5, 3), "interpolation": "bilinear"}),
         # what cannot be expressed is asked for
         (transformers.LevitImageProcessor(size={"shortest_edge": 64}), {}),
         (transformers.ViTImageProcessor(do_resize=False), {}),
@@ -135,17 +135,17 @@ def test_names_of_classes_are_in_the_order_of_their_numbers_or_as_timm_lists_the
         ({"id2label": None, "label_names": listed, "num_labels": 11}, tuple(listed)),
     ):
         file.write_text(json.dumps(settings | names))
-        brought = KIND.read(Request(str(tmp_path)))
+        brought = TRANSFORMERS.read(Request(str(tmp_path)))
         assert brought.classes == expected
     assert brought.outputs == "logits"
     assert brought.preprocess["size"] == 32
     assert brought.config["config"]["transformers_version"] == transformers.__version__
     (tmp_path / "preprocessor_config.json").unlink()
-    assert KIND.read(Request(str(tmp_path))).preprocess == {}
+    assert TRANSFORMERS.read(Request(str(tmp_path))).preprocess == {}
 
 
 @pytest.mark.parametrize("text", ["{", "[1, 2]", "3", '"a"'])
 def test_a_configuration_that_holds_no_settings_is_refused(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(SourceError):
-        KIND.read(Request(str(tmp_path)))
+        TRANSFORMERS.read(Request(str(tmp_path)))

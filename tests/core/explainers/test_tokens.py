@@ -8,8 +8,8 @@ import torchvision
 import transformers
 
 from core.detectors.detector import Detector
+from core.detectors.libraries import Logits
 from core.detectors.manifest import Capability, Classes
-from core.detectors.transformers_folder import Logits
 from core.explainers.cam import TOKENS, TokenSettings
 from core.images.preprocessing import Preprocessing
 from tests.core.any_detector import pictures
