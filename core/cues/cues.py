@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from core.arrays import Float32, Pixels, Record
+from core.arrays import Float32, Record
 from core.console import PROGRAM
 from core.cues.versions import EDITION, EVERYTHING, LABELS, VERSIONS, make_version, mean_amplitude
 from core.findings.answer import with_least
@@ -22,7 +22,7 @@ from core.findings.contrast import Control, Finding, Measure
 from core.findings.paired import compare_apart, strongest_first
 from core.homes import homes
 from core.images.image_set import DatasetError, ImageSet
-from core.images.labels import REAL
+from core.images.labels import FAKE, REAL
 from core.runs.folders import made_now
 from core.runs.metrics import wilson_interval
 from core.storage.atomic import only_writer
@@ -38,6 +38,8 @@ FOLDER = "cues"
 BOUND = "A lower bound: what one small network reads from each cue; others may read more."
 # test images on which a network is tested on other versions than its own
 ACROSS = 4000
+# the paper's network, narrow, chosen before any version was tried
+RECIPE: dict[str, Any] = {"width": 16, "epochs": 6, "validation": 0.0, "average": 0.995}
 COLUMNS = ["trained", "tested", "seed", "images_fake", "images_real", "right_fake", "right_real", "seconds"]
 # by version; of all others
 QUESTIONS = {
@@ -95,19 +97,19 @@ def accuracies(results: StudyResult) -> pd.DataFrame:
     """
     rows = results.table
     images = rows["images_fake"] + rows["images_real"]
-    grouped = rows.assign(images=images, share=(rows["right_fake"] + rows["right_real"]) / images).groupby(
-        ["trained", "tested"]
+    rows = rows.assign(images=images, share=(rows["right_fake"] + rows["right_real"]) / images)
+    cells = rows.groupby(["trained", "tested"]).agg(
+        value=("share", np.mean), images=("images", "first"), networks=("share", "size"), variance=("share", "var")
     )
-    cells = grouped.agg(value=("share", np.mean), images=("images", "first"), networks=("share", "size"))
-    cells = cells.assign(low=np.nan, high=np.nan, variance=grouped["share"].var().fillna(0))
+    cells[["low", "high"]] = np.nan
     trained, tested = (cells.index.get_level_values(level) for level in ("trained", "tested"))
-    for chosen in ((trained == tested) & (trained != LABELS), (trained == tested) & (trained == LABELS)):
+    for are_labels in (False, True):
+        chosen = (trained == tested) & ((trained == LABELS) == are_labels)
         own = cells[chosen]
-        freedom = int((own["networks"] - 1).sum())
-        variance = (own["variance"] * (own["networks"] - 1)).sum() / max(1, freedom)
-        seeds = 0.0
-        if freedom:
-            seeds = float(stdtrit(freedom, 0.975)) * np.sqrt(variance / own["networks"])
+        freedom = own["networks"] - 1
+        # of single networks there is none
+        variance = (own["variance"] * freedom).sum() / max(1, freedom.sum())
+        seeds = np.nan_to_num(stdtrit(freedom.sum(), 0.975)) * np.sqrt(variance / own["networks"])
         ends = wilson_interval((own["value"] * own["images"]).to_numpy(), own["images"].to_numpy())
         cells.loc[chosen, "low"] = (own["value"] - np.hypot(ends.low - own["value"], seeds)).clip(lower=0)
         cells.loc[chosen, "high"] = (own["value"] + np.hypot(ends.high - own["value"], seeds)).clip(upper=1)
@@ -130,22 +132,30 @@ def conclude(results: StudyResult) -> list[Finding]:
     guessing = Control("guessing", Measure(float(classes.max() / max(1, classes.sum()))))
     findings = []
     for key, measure in own.items():
-        contrasts = [compare_apart("control", guessing.name, measure, guessing)]
+        controls = [guessing]
         if LABELS in own and key != LABELS:
-            shuffled = Control("shuffled labels", own[LABELS])
-            contrasts.append(compare_apart("control", shuffled.name, measure, shuffled))
+            controls.append(Control("shuffled labels", own[LABELS]))
+        contrasts = [compare_apart("control", control.name, measure, control) for control in controls]
         crossed = {"read_by_everything": (EVERYTHING, key), "reads_everything": (key, EVERYTHING)}
         version = VERSIONS[key]
-        details: dict[str, Any] = {"title": version.title, "keeps": version.keeps, "version": key}
-        details |= {"is_control": key in QUESTIONS, "seeds": int(cells.loc[(key, key), "networks"])}
         finding = Finding(
-            f"cue-{key}", QUESTIONS.get(key, ENOUGH_ALONE), "cue_accuracy", strongest_first(contrasts),
-            subject=version.title, details=details, study=FOLDER,
+            f"cue-{key}",
+            QUESTIONS.get(key, ENOUGH_ALONE),
+            "cue_accuracy",
+            strongest_first(contrasts),
+            subject=version.title,
             beside={name: measures[pair] for name, pair in crossed.items() if pair in measures},
-        )  # fmt: skip
+            details={
+                "title": version.title,
+                "keeps": version.keeps,
+                "version": key,
+                "is_control": key in QUESTIONS,
+                "seeds": int(cells.loc[(key, key), "networks"]),
+            },
+            study=FOLDER,
+        )
         findings.append(with_least(finding, 0.0))
-    findings.sort(key=lambda finding: (finding.details["is_control"], -finding.measure.value))
-    return findings
+    return sorted(findings, key=lambda finding: (finding.details["is_control"], -finding.measure.value))
 
 
 def run(
@@ -153,11 +163,10 @@ def run(
     test: ImageSet,
     *,
     folder: Path,
-    versions: Sequence[str] = tuple(VERSIONS),
-    seeds: int = 3,
+    versions: Sequence[str],
+    seeds: int,
     limit: int | None = None,
-    changes: Record | None = None,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None],
     progress: Callable[..., None] | None = None,
 ) -> Path:
     """Train and test the networks that a file does not hold yet, one after the other, and keep each at once.
@@ -168,7 +177,6 @@ def run(
         versions: keys of `VERSIONS`; networks are tested on all of these.
         seeds: number of networks for each version; each version gets one before any gets a second.
         limit: training images; a fifth as many test images. None for all.
-        changes: of the recipe: the paper's network, narrow, chosen before any version was tried.
         report: called with a line for each network.
         progress: called with (steps done, all steps, what is being done) of a training.
 
@@ -190,7 +198,7 @@ def run(
     if limit is not None:
         train = train.limited(limit)
         test = test.limited(max(2, limit // 5))
-    recipe = replace(Recipe(name="cues", width=16, epochs=6, validation=0.0, average=0.995), **(changes or {}))
+    recipe = Recipe(name="cues", **RECIPE)
     about = plain_json({
         "study": FOLDER, "schema": SCHEMA,
         "set": test.name, "set_fingerprint": test.fingerprint, "of_fingerprint": of_fingerprint,
@@ -200,14 +208,15 @@ def run(
     path = folder / f"{test.name}.parquet"
     few = test.limited(ACROSS)
     with only_writer(path):
-        table = _resume(path, about)
+        rows: list[dict[Any, Any]] = []
+        if path.is_file():
+            rows = _resumed(path, about).to_dict("records")
+        trained = {(row["trained"], row["seed"]) for row in rows}
         networks = [(version, seed) for seed in range(seeds) for version in versions]
-        trained = set(zip(table["trained"], table["seed"], strict=True))
         missing = [network for network in networks if network not in trained]
         if missing:
             report(f"{len(missing)} networks to train on {len(train):,} images each")
         amplitude = mean_amplitude(train.pixels)
-        rows: list[dict[Any, Any]] = table.to_dict("records")
         for version, seed in missing:
             start = time.perf_counter()
             detector = _trained(train, version, replace(recipe, seed=seed), amplitude, progress)
@@ -215,39 +224,36 @@ def run(
             tests = {version: test}
             if version != LABELS:
                 tests |= {other: few for other in versions if other not in (version, LABELS)}
-            counts = [
-                {"trained": version, "tested": tested, "seed": seed, **_counts(detector, tested, images, amplitude)}
-                for tested, images in tests.items()
-            ]
+            counts = []
+            for tested, images in tests.items():
+                right = (detector.margins(make_version(tested, images, amplitude)) > 0) == (images.labels == REAL)
+                count: dict[str, Any] = {"trained": version, "tested": tested, "seed": seed}
+                for name, label in (("fake", FAKE), ("real", REAL)):
+                    chosen = images.labels == label
+                    count |= {f"images_{name}": int(chosen.sum()), f"right_{name}": int(right[chosen].sum())}
+                counts.append(count)
             seconds = time.perf_counter() - start
-            rows += [row | {"seconds": seconds} for row in counts]
+            rows += [count | {"seconds": seconds} for count in counts]
             write_sealed(path, pd.DataFrame(rows)[COLUMNS], {**about, **made_now()})
-            right = (counts[0]["right_fake"] + counts[0]["right_real"]) / len(test)
-            report(f"{version}, seed {seed}: {right:.1%} in {seconds:.0f} s")
+            share = (counts[0]["right_fake"] + counts[0]["right_real"]) / len(test)
+            report(f"{version}, seed {seed}: {share:.1%} in {seconds:.0f} s")
     return path
 
 
-def _resume(path: Path, about: Record) -> pd.DataFrame:
+def _resumed(path: Path, about: Record) -> pd.DataFrame:
     """Return the rows that a file holds already; raises ContractError where it is of other images or settings."""
-    if not path.is_file():
-        return pd.DataFrame(columns=COLUMNS)
     results = read_results(path)
-    differing = [key for key in about if results.about.get(key) != about[key]]
-    if differing:
-        raise ContractError(
-            f"{path} was made with another {differing[0].replace('_', ' ')}; name another folder with --out, or "
-            "delete it"
-        )
+    for key in about:
+        if results.about.get(key) != about[key]:
+            raise ContractError(
+                f"{path} was made with another {key.replace('_', ' ')}; name another folder with --out, or delete it"
+            )
     return results.table
-
-
-def _pixels(name: str, images: ImageSet, amplitude: Float32) -> Pixels:
-    return make_version(VERSIONS[name], images.pixels, images.rows["sha256"].to_numpy(), amplitude)
 
 
 def _trained(
     images: ImageSet,
-    name: str,
+    version: str,
     recipe: "Recipe",
     amplitude: Float32,
     progress: Callable[..., None] | None,
@@ -256,20 +262,11 @@ def _trained(
     from core.detectors.detector import pick_device  # noqa: PLC0415 - torch
     from core.training.fit import Training  # noqa: PLC0415
 
-    if name == LABELS:
+    images = replace(images, pixels=make_version(version, images, amplitude))
+    if version == LABELS:
         labels = np.random.default_rng(recipe.seed).permutation(images.labels)
         images = replace(images, rows=images.rows.assign(label=labels))
-    training = Training(recipe, replace(images, pixels=_pixels(name, images, amplitude)), pick_device("auto"))
+    training = Training(recipe, images, pick_device("auto"))
     while training.epoch < recipe.epochs:
         training.run_epoch(progress)
     return training.finish()
-
-
-def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: Float32) -> dict[str, Any]:
-    """Count the images of each class, and those that a network is right on."""
-    is_real = images.labels == REAL
-    right = (detector.margins(_pixels(tested, images, amplitude)) > 0) == is_real
-    counts: dict[str, Any] = {}
-    for name, chosen in (("fake", ~is_real), ("real", is_real)):
-        counts |= {f"images_{name}": int(chosen.sum()), f"right_{name}": int(right[chosen].sum())}
-    return counts

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from core.arrays import Array, Float32, Mask, Pixels, Positions
+from core.arrays import Float32, Mask, Pixels, Positions
 from core.images.encoding import compressed
+from core.images.image_set import ImageSet
 from core.perturbations import frequency, photometric, spatial
 
 EVERYTHING = "everything"
@@ -74,13 +75,13 @@ def mean_amplitude(pixels: Pixels) -> Float32:
     return np.asarray(total / len(pixels), np.float32)
 
 
-def make_version(version: Version, pixels: Pixels, sha256: Array, amplitude: Float32) -> Pixels:
-    """Make a version of images, uint8 (N, side, side, 3), from their pixels, hashes and `mean_amplitude`."""
-    made = np.empty(pixels.shape, np.uint8)
-    for start in range(0, len(pixels), BATCH):
+def make_version(name: str, images: ImageSet, amplitude: Float32) -> Pixels:
+    """Make a version of images, uint8 (N, side, side, 3), with the `mean_amplitude` of the training images."""
+    made = np.empty(images.pixels.shape, np.uint8)
+    for start in range(0, len(images), BATCH):
         here = slice(start, start + BATCH)
-        generators = [np.random.default_rng(int(str(digest)[:16], 16)) for digest in sha256[here]]
-        made[here] = version.make(Batch(np.asarray(pixels[here]), generators, amplitude))
+        generators = [np.random.default_rng(int(str(digest)[:16], 16)) for digest in images.rows["sha256"].iloc[here]]
+        made[here] = VERSIONS[name].make(Batch(np.asarray(images.pixels[here]), generators, amplitude))
     return made
 
 

@@ -6,16 +6,17 @@ from PIL import Image
 from scipy import fft
 
 from core.cues.versions import NOTHING, VERSIONS, make_version, mean_amplitude
+from tests.conftest import make_set
 
 GENERATOR = np.random.default_rng(0)
 PIXELS = np.clip(GENERATOR.normal(120, 30, (6, 32, 32, 3)), 30, 225).astype(np.uint8)
-HASHES = np.array([f"{number:016x}{0:048x}" for number in range(11, 17)])
+IMAGES = make_set(PIXELS, digests=[f"{number:016x}{0:048x}" for number in range(11, 17)])
 AMPLITUDE = mean_amplitude(PIXELS)
 
 
-def made(name, rows=slice(None)):
-    """A version of some of the images."""
-    return make_version(VERSIONS[name], PIXELS[rows], HASHES[rows], AMPLITUDE)
+def made(name, images=IMAGES):
+    """A version of the images."""
+    return make_version(name, images, AMPLITUDE)
 
 
 def spectrum(pixels):
@@ -27,7 +28,7 @@ def test_an_image_is_the_same_whatever_stands_beside_it(name):
     whole = made(name)
     assert whole.dtype == np.uint8
     assert whole.shape == PIXELS.shape
-    assert (whole[2:4] == made(name, slice(2, 4))).all()
+    assert (whole[2:4] == made(name, IMAGES.subset(np.arange(2, 4)))).all()
 
 
 @pytest.mark.parametrize("name, kept", [("low-8", "coarse"), ("high-8", "fine")])
