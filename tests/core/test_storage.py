@@ -58,17 +58,28 @@ def write(path, text="hello", **options):
     write_folder(path, kind="thing", manifest={"name": "x"}, files=files, **options)
 
 
-def test_what_is_written_is_read_and_replaced_only_when_asked(tmp_path, folder):
-    write(folder)
-    manifest = read_folder(folder, "thing")
-    assert manifest["name"] == "x"
-    assert manifest["schema"] == SCHEMA
+def test_what_is_written_is_read_only_as_it_was_and_replaced_only_when_asked(tmp_path):
+    path = tmp_path / "deep" / "t"
+    files = {"a.txt": b"\x00bytes", "b.txt": lambda file: file.write_text("text")}
+    write_folder(path, kind="thing", manifest={"pair": (1, 2), "by": {3: "c"}}, files=files)
+    manifest = read_folder(path, "thing")
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in (("a.txt", b"\x00bytes"), ("b.txt", b"text"))}
+    del manifest[SEAL]
+    assert manifest == {"schema": SCHEMA, "kind": "thing", "pair": [1, 2], "by": {"3": "c"}, "files": hashes}
+    assert read_sealed(path, "a.txt", manifest, kind="thing") == b"\x00bytes"
+    (path / "a.txt").write_bytes(b"\x00bytez")
+    for read in (lambda: read_sealed(path, "a.txt", manifest, kind="thing"), lambda: read_folder(path, "thing")):
+        with pytest.raises(ContractError, match=r"a\.txt is not the file that was written"):
+            read()
     with pytest.raises(FileExistsError, match="exists already"):
-        write(folder, "new")
-    assert (folder / "a.txt").read_text() == "hello"
-    write(folder, "new", replace=True)
-    assert (folder / "a.txt").read_text() == "new"
-    assert [p.name for p in tmp_path.iterdir()] == ["t"]
+        write(path)
+    assert (path / "b.txt").exists()
+    write(path, "new", replace=True)
+    assert (path / "a.txt").read_text() == "new"
+    assert [file.name for file in path.parent.iterdir()] == ["t"]
+    with pytest.raises(ValueError, match="JSON"):
+        write_folder(tmp_path / "nan", kind="thing", manifest={"accuracy": float("nan")}, files={})
+    assert not (tmp_path / "nan").exists()
 
 
 def _unseal(path, **values):
@@ -129,34 +140,6 @@ def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(
             bring_back(tmp_path)
             assert folder.is_dir()
         assert read_folder(folder, "thing")["name"] == "x"
-
-
-def test_what_is_no_number_is_not_written(folder):
-    with pytest.raises(ValueError, match="JSON"):
-        write_folder(folder, kind="thing", manifest={"accuracy": float("nan")}, files={})
-    assert not folder.exists()
-
-
-def test_half_a_letter_is_no_text_and_what_is_longer_than_allowed_is_no_file(tmp_path):
-    assert parse_json(b'{"a": "\\u00e9 \xc3\xa9"}') == {"a": "\u00e9 \u00e9"}
-    with pytest.raises(ValueError, match="surrogates"):
-        parse_json(b'{"a": "\\ud800"}')
-    (tmp_path / "long").write_bytes(b"four")
-    assert read_bytes(tmp_path / "long", limit=4) == b"four"
-    with pytest.raises(OSError, match="save it smaller"):
-        read_bytes(tmp_path / "long", limit=3)
-
-
-def test_a_table_is_read_in_part_and_a_flipped_bit_is_noticed(tmp_path):
-    file = tmp_path / "a.parquet"
-    numbers = pa.table({"a": np.arange(1000), "b": np.arange(1000)})
-    pq.write_table(numbers, file, write_page_checksum=True, use_dictionary=False, compression="none")
-    assert read_table(file, columns=["b"]).column_names == ["b"]
-    data = bytearray(file.read_bytes())
-    data[500] ^= 1
-    file.write_bytes(data)
-    with pytest.raises(OSError, match="checksum"):
-        read_table(file)
 
 
 def test_the_cache_is_where_it_is_set_or_the_systems(monkeypatch, tmp_path):
@@ -306,9 +289,7 @@ def test_progress_is_the_share_that_is_done():
     progress = progress_of(lambda *said: seen.append(said), "reading")
     progress(1, 4)
     progress(0, 0)
-    assert [share for share, _ in seen] == [0, 0]
-    assert [text.startswith("reading") for _, text in seen] == [True, True]
-    assert [text.split()[-1] for _, text in seen] == ["25%", "0%"]
+    assert seen == [(0, "reading, 25%"), (0, "reading, 0%")]
 
 
 def test_what_a_table_holds_is_read_as_it_was_written(tmp_path):
@@ -327,6 +308,12 @@ def test_what_a_table_holds_is_read_as_it_was_written(tmp_path):
     assert read_table(file, columns=["number", "large"]).equals(table.select(["number", "large"]))
     with pytest.raises(ContractError, match=r"t\.parquet has 3 rows and manifest\.json says 4"):
         read_table(file, rows=4)
+    pq.write_table(table, file, write_page_checksum=True, use_dictionary=False, compression="none")
+    data = file.read_bytes()
+    # the "y" of the column text
+    file.write_bytes(data.replace(b"\1\0\0\0y", b"\1\0\0\0z", 1))
+    with pytest.raises(OSError, match="checksum"):
+        read_table(file)
     file.write_bytes(b"nothing of the kind")
     with pytest.raises(ContractError, match=r"t\.parquet is no parquet file \(ArrowInvalid\)"):
         read_table(file)
@@ -340,10 +327,8 @@ LETTERS = ["abcdefghij"] * 1000
 @pytest.mark.parametrize(
     "columns, row_bytes",
     [
-        ({"a": [1] * 1000}, 8),
         ({"a": [1] * 1000, "b": [2.0] * 1000}, 16),
         ({"a": LETTERS}, 10),
-        ({"a": ["a" * 40, None] * 500}, 20),
         ({"a": pa.array(LETTERS, pa.large_string()), "b": LETTERS}, 20),
         ({"a": pa.array([b"abcdefghij"] * 1000, pa.large_binary()), "b": [b"ab"] * 1000}, 16),
     ],
@@ -410,23 +395,24 @@ def test_a_file_is_as_large_as_its_kind_may_be(tmp_path, suffix, most):
             assert refused.value.filename == str(file)
     with pytest.raises(OSError, match="no regular file"):
         check_file(tmp_path)
+    file.write_bytes(b"four")
+    assert read_bytes(file, limit=4) == b"four"
+    with pytest.raises(OSError, match="save it smaller"):
+        read_bytes(file, limit=3)
 
 
-@pytest.mark.parametrize(
-    "value, is_plain",
-    [
-        ("a", True), ("a b.c", True), ("\u00e9", True), ("", False), (".a", False), ("a/b", False), ("a\\b", False),
-        ("a\n", False), ("\x7f", False), ("a\ud800", False), (3, False), (None, False),
-    ],
-)  # fmt: skip
-def test_a_plain_name_leads_nowhere_and_can_be_shown(value, is_plain):
-    assert is_plain_name(value) is is_plain
+def test_a_plain_name_leads_nowhere_and_can_be_shown():
+    assert all(map(is_plain_name, ("a", "a b.c", "\u00e9")))
+    assert not any(map(is_plain_name, ("", ".a", "a/b", "a\\b", "a\n", "\x7f", "a\ud800", 3)))
 
 
 def test_text_from_a_disk_is_shown_without_what_no_page_can_show():
     assert printable("a\nb\x1b[1m \ud800\u00e9") == "a b [1m \N{REPLACEMENT CHARACTER}\u00e9"
     assert is_text("\u00e9")
     assert not is_text("a\udfff")
+    assert parse_json(b'{"a": "\\u00e9 \xc3\xa9"}') == {"a": "\u00e9 \u00e9"}
+    with pytest.raises(ValueError, match="surrogates"):
+        parse_json(b'{"a": "\\ud800"}')
     assert first_line(ValueError("\n it\tbroke\nhere")) == "it broke"
     assert first_line(KeyError()) == "KeyError"
     values = {"a": np.float32(0.5), "b": [float("nan"), np.inf], "c": np.int64(3), "d": ("x", None)}
@@ -467,16 +453,6 @@ def test_a_bounded_dictionary_drops_what_was_set_longest_ago():
     assert list(kept.items()) == [("a", "A"), ("c", "C")]
 
 
-def remade(name, make):
-    """Damage that puts something else in the place of a file."""
-
-    def damage(folder):
-        (folder / name).unlink(missing_ok=True)
-        make(folder / name)
-
-    return damage
-
-
 def saying(data):
     """Damage that writes a manifest."""
     return lambda folder: (folder / "manifest.json").write_bytes(data)
@@ -486,10 +462,7 @@ def saying(data):
     "damage, sentence",
     [
         (lambda p: (p / "a.txt").unlink(), r"a\.txt is missing"),
-        (remade("a.txt", Path.mkdir), r"a\.txt cannot be read"),
         (lambda p: (p / "manifest.json").unlink(), "t is no thing: it has no"),
-        (remade("manifest.json", Path.mkdir), r"manifest\.json cannot be read"),
-        (saying(b"{"), r"manifest\.json is not readable JSON"),
         (saying(b"\xff"), "is not readable JSON"),
         (saying(b"[" * 100_000), "is not readable JSON"),
         (saying(b"[]"), "is not a thing's manifest"),
@@ -508,20 +481,3 @@ def test_a_manifest_is_refused_before_its_files_are_opened(folder, damage, sente
     for read in (read_manifest, read_folder):
         with pytest.raises(ContractError, match=sentence):
             read(folder, "thing")
-
-
-def test_of_a_sealed_folder_one_file_is_read_only_as_it_was_written(tmp_path):
-    path = tmp_path / "deep" / "t"
-    files = {"a.bin": b"\x00bytes", "b.txt": lambda file: file.write_text("text")}
-    write_folder(path, kind="thing", manifest={"pair": (1, 2), "by": {3: "c"}}, files=files)
-    manifest = read_folder(path, "thing")
-    assert manifest["pair"] == [1, 2]
-    assert manifest["by"] == {"3": "c"}
-    assert manifest["kind"] == "thing"
-    for name, data in (("a.bin", b"\x00bytes"), ("b.txt", b"text")):
-        assert manifest["files"][name] == hashlib.sha256(data).hexdigest()
-        assert read_sealed(path, name, manifest, kind="thing") == data
-    (path / "a.bin").write_bytes(b"\x00bytez")
-    for read in (lambda: read_sealed(path, "a.bin", manifest, kind="thing"), lambda: read_folder(path, "thing")):
-        with pytest.raises(ContractError, match=r"a\.bin is not the file that was written"):
-            read()

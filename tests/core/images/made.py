@@ -1,13 +1,12 @@
 """Small image sets in every layout, written as people publish them, and what they hold."""
 
-import csv
-import io
 import json
 import tarfile
 import zipfile
 from itertools import product
 from typing import NamedTuple
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -80,56 +79,48 @@ def image_folder(root):
     return found
 
 
-def metadata_csv(root):
+def _listed(root, names, sources):
+    """Write two FAKE and two REAL pictures in folders (name -> split); returns what they are, and that as a table."""
     found = {}
-    for split in ("train", "validation"):
-        rows = [("file_name", "label", "generator")]
-        for n in range(4):
-            label, source = ("real", "") if n % 2 else ("fake", "dalle, 3")
-            found[f"{split}/{n}.png"] = Truth(
-                label.upper(), source or None, None, "train" if split == "train" else "test"
-            )
-            rows.append((f"{n}.png", label, source))
-        (root / split).mkdir(parents=True)
-        with (root / split / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(rows)
+    for (place, split), n in product(names.items(), range(4)):
+        found[f"{place}/{n}.png"] = Truth(("FAKE", "REAL")[n // 2], sources[n // 2], None, split)
     write(root, found)
+    return found, pd.DataFrame(list(found.values()), found.keys()).rename_axis("path").reset_index()
+
+
+def metadata_csv(root):
+    found, table = _listed(root, {"train": "train", "validation": "test"}, ("dalle, 3", None))
+    for split, rows in table.groupby(table["path"].str.partition("/")[0]):
+        named = rows.assign(file_name=rows["path"].str.partition("/")[2], generator=rows["source"])
+        named[["file_name", "label", "generator"]].to_csv(root / split / "metadata.csv", index=False)
     return found
 
 
 def paths(root):
-    found = {f"some/{n}.png": Truth("FAKE" if n < 2 else "REAL", "dcgan" if n < 2 else "nikon") for n in range(4)}
-    found |= {f"more/{n}.png": Truth("FAKE" if n < 2 else "REAL", "dcgan", None, "train") for n in range(4)}
-    text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(["Path", "Label", "Source", "Split"])
-    for name, truth in found.items():
-        rows.writerow([name, truth.label.lower(), truth.source, truth.split])
-    root.mkdir(parents=True)
-    (root / "all.csv").write_text(text.getvalue(), encoding="utf-8-sig")
+    found, table = _listed(root, {"some": "test", "more": "train"}, ("dcgan", "nikon"))
+    table.drop(columns="category").rename(columns=str.title).to_csv(root / "all.csv", index=False, encoding="utf-8-sig")
     # beside it, a table of something else
     (root / "notes.csv").write_text("key,value\na,b\n")
-    write(root, found)
     return found
 
 
 def parquet(root):
-    names = ["human", "ai"]
+    labels = {"names": ["human", "ai"], "_type": "ClassLabel"}
+    about = {"info": {"features": {"image": {"_type": "Image"}, "label": labels}}}
     found = {}
     for split, first in (("train", 0), ("validation", 10)):
-        images = [{"bytes": picture(first + n), "path": f"{n}.png"} for n in range(6)]
-        labels = [n % 2 for n in range(6)]
-        sources = [f"model {n % 3}" for n in range(6)]
-        table = pa.table({"image": images, "label": labels, "generator": sources})
-        about = {"info": {"features": {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}}}
-        table = table.replace_schema_metadata({"huggingface": json.dumps(about)})
-        (root / "data").mkdir(parents=True, exist_ok=True)
+        columns = {"image": [], "label": [], "generator": []}
         file = f"data/{split}-00000-of-00001.parquet"
+        for n in range(6):
+            columns["image"].append({"bytes": picture(first + n), "path": f"{n}.png"})
+            columns["label"].append(n % 2)
+            columns["generator"].append(f"model {n % 3}")
+            truth = Truth(("REAL", "FAKE")[n % 2], f"model {n % 3}", None, "train" if split == "train" else "test")
+            found[f"{file}/{n:07d}.png"] = truth
+        table = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps(about)})
+        (root / "data").mkdir(parents=True, exist_ok=True)
         # small groups, so that reading goes from one to the next
         pq.write_table(table, root / file, row_group_size=4)
-        for n in range(6):
-            split_read = "train" if split == "train" else "test"
-            found[f"{file}/{n:07d}.png"] = Truth(("REAL", "FAKE")[n % 2], f"model {n % 3}", None, split_read)
     return found
 
 

@@ -86,11 +86,8 @@ def test_a_folder_of_images_is_no_generator(tmp_path, folder, sources):
 
 def test_folders_below_the_classes_are_categories(tmp_path):
     # some of the pictures lie where CIFAKE's do
-    names = [f"test/{label}/{place}{n}.png" for label in ("REAL", "FAKE") for place in ("", "cat/") for n in range(2)]
-    write(tmp_path / "one", names)
-    rows = load(tmp_path / "one").rows
-    assert len(rows) == len(names)
-    assert rows["category"].tolist().count("cat") == 4
+    write(tmp_path, [f"test/{label}/{place}a.png" for label in ("REAL", "FAKE") for place in ("", "cat/")])
+    assert load(tmp_path).rows["category"].fillna("").value_counts().to_dict() == {"cat": 2, "": 2}
 
 
 def test_folders_of_both_classes_around_a_picture_are_refused_until_the_fake_ones_are_named(tmp_path):
@@ -178,13 +175,7 @@ def test_a_wrong_table_is_a_sentence(tmp_path, table, sentence):
         ),
     ],
 )
-def test_a_wrong_parquet_is_a_sentence(
-    tmp_path,
-    columns,
-    limits,
-    sentence,
-    monkeypatch,
-):
+def test_a_wrong_parquet_is_a_sentence(tmp_path, columns, limits, sentence, monkeypatch):
     file = tmp_path / "a.parquet"
     file.write_bytes(b"PAR1 and nothing else")
     if columns:
@@ -256,19 +247,14 @@ def test_members_of_a_tar_lead_nowhere(tmp_path):
     assert len(load(path)) == 8
 
 
-@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
 def test_two_members_of_a_name_are_refused(tmp_path, kind):
     made.zero_one(tmp_path / "set")
     path = packed(tmp_path / "set", kind)
-    name = "biggan/0_real/0.png"
-    if kind == "zip":
-        with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
-            archive.writestr(name, picture(99))
-    else:
-        with tarfile.open(path, ARCHIVES[kind]) as tar:
-            for _ in range(2):
-                tar.add(tmp_path / "set" / name, name)
-    assert f"holds {name} more than once" in refusal(path)
+    with tarfile.open(path, ARCHIVES[kind]) as tar:
+        for _ in range(2):
+            tar.add(tmp_path / "set" / "biggan/0_real/0.png", "a.png")
+    assert "holds a.png more than once" in refusal(path)
 
 
 def test_a_long_text_that_repeats_takes_no_memory(tmp_path):
