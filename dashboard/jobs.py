@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.arrays import Float32, Pixels
 from core.detectors.identity import Identity
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings
@@ -52,16 +52,6 @@ Asker = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class PredictRequest:
-    """A request for a detector's predictions of some images: margins, probabilities, features."""
-
-
-@dataclass(frozen=True)
-class MarginsRequest:
-    """A request for a detector's margins of many images, float32 (K,), a few dozen at a time."""
-
-
-@dataclass(frozen=True)
 class ExplainRequest:
     """A request for an explanation of an image.
 
@@ -74,12 +64,9 @@ class ExplainRequest:
     settings: ExplainerSettings
 
 
-@dataclass(frozen=True)
-class WholeRequest:
-    """A request for the local scores of a whole picture of any size, tile by tile (`core.detectors.local`)."""
-
-
-Asked = PredictRequest | MarginsRequest | ExplainRequest | WholeRequest
+# predictions of some images; margins of many, float32 (K,), a few dozen at a time; the local scores of a whole picture
+# of any size, tile by tile (`core.detectors.local`)
+Asked = ExplainRequest | Literal["predictions", "margins", "whole"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +79,9 @@ class Prediction:
         features: float32 (K, C), pooled features; None of a detector that has none.
     """
 
-    margins: NDArray[np.float32]
-    p_real: NDArray[np.float32]
-    features: NDArray[np.float32] | None = None
+    margins: Float32
+    p_real: Float32
+    features: Float32 | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +105,7 @@ class Request:
         """True for margins, and for what takes a few forward passes."""
         if isinstance(self.settings, ExplainRequest):
             return find_explainer(self.settings.method).cost(self.settings.settings) <= QUICK
-        return not isinstance(self.settings, WholeRequest)
+        return self.settings != "whole"
 
 
 class JobStatus(NamedTuple):
@@ -147,7 +134,7 @@ class JobStatus(NamedTuple):
 @dataclass(eq=False)
 class _Job:
     request: Request
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     # when each asker last polled
     askers: dict[Asker, float] = field(default_factory=dict)
     arrived: float = field(default_factory=time.monotonic)
@@ -188,7 +175,7 @@ class Worker:
         # torch aborts the process when it ends in the middle of a step
         atexit.register(self.close)
 
-    def ask(self, visitor: str, slot: str, request: Request, pixels: NDArray[np.uint8]) -> JobStatus:
+    def ask(self, visitor: str, slot: str, request: Request, pixels: Pixels) -> JobStatus:
         """Ask, or poll for the answer.
 
         Args:
@@ -348,7 +335,7 @@ class Worker:
 
 
 def compute_answer(
-    detector: "Detector", pixels: NDArray[np.uint8], settings: Any, cancel: Callable[[], bool]
+    detector: "Detector", pixels: Pixels, settings: Any, cancel: Callable[[], bool]
 ) -> Iterator[tuple[Any, float]]:
     """Yield answers, each better than the one before, with the share of the work that is done.
 
@@ -367,17 +354,17 @@ def compute_answer(
         with torch.inference_mode(mode=False), torch.enable_grad():
             return cancel()
 
-    if isinstance(settings, PredictRequest):
+    if settings == "predictions":
         result = detector.full_pass(pixels)
         check_finite(detector, result.margins)
         yield Prediction(result.margins, detector.p_real(result.margins), result.features), 1.0
-    elif isinstance(settings, WholeRequest):
+    elif settings == "whole":
         for whole in detector.score_whole(pixels[0]):
             # the array grows while pages draw it
             yield replace(whole, scores=whole.scores.copy()), whole.done
             if cancelled():
                 return
-    elif isinstance(settings, MarginsRequest):
+    elif settings == "margins":
         margins = np.empty(0, np.float32)
         while len(margins) < len(pixels) and not cancelled():
             margins = np.append(margins, detector.margins(pixels[len(margins) : len(margins) + BATCH]))

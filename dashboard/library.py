@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.answers.judgement import Threshold, find_threshold, read_threshold
+from core.arrays import Positions
 from core.console import PROGRAM
 from core.detectors.identity import Identity
 from core.detectors.manifest import OLD_SIDE
@@ -22,7 +22,7 @@ from core.images.cifake import ShippedPixels
 from core.images.image_set import DatasetError, ImageSet
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures, find_pictures
-from core.runs.rows import Extent, cells, count_choices, evenly, extents_of, find_rows, judged_table
+from core.runs.rows import Extent, evenly, extents_of, find_rows, judged_table
 from core.runs.run import Run, read_run, same_images
 from core.runs.tags import Tags
 from core.storage.atomic import cache_dir, read_manifest
@@ -199,7 +199,8 @@ def _open(path: Path, stamp: str) -> Opened:
     run = read_run(path)
     columns = study_columns(run)
     studied = {name: column for name, column in columns.items() if column.offered}
-    return Opened(run, studied, {name: columns[name] for name in columns if name not in studied}, stamp)
+    further = {name: column for name, column in columns.items() if not column.offered}
+    return Opened(run, studied, further, stamp)
 
 
 def _with_linked(opened: Opened) -> Opened:
@@ -219,45 +220,16 @@ def _with_linked(opened: Opened) -> Opened:
 @cached()
 def _linked(opened: Opened, beside: Opened | None, names: tuple[str, ...]) -> Opened:
     studied = opened.studied | {name: opened.further[name] for name in names}
-    stamp = f"{opened.stamp} {names}"
+    linked = replace(opened, studied=studied, stamp=f"{opened.stamp} {names}", linked=names, without=opened)
     if beside is None:
-        return replace(opened, studied=studied, stamp=stamp, linked=names, without=opened)
-    studied = studied | describe_versus(beside.run)
-    stamp = f"{stamp} {beside.stamp}"
-    return replace(opened, studied=studied, stamp=stamp, linked=names, without=opened, beside=beside.run)
+        return linked
+    studied |= describe_versus(beside.run)
+    return replace(linked, studied=studied, stamp=f"{linked.stamp} {beside.stamp}", beside=beside.run)
 
 
-def matching(opened: Opened, wanted: Filter) -> NDArray[np.intp]:
-    """Find the positions of the rows that fit a filter, in its order; remembered for the next page."""
-    found: NDArray[np.intp] = _filtered(
-        "rows", opened, replace(wanted, page=1, per_page=Filter.per_page), _tagged(wanted)
-    )
-    return found
-
-
-def counts(opened: Opened, wanted: Filter) -> NDArray[np.int64]:
-    """Count the confusion matrix of what a filter finds, whatever it asks of class and outcome."""
-    counted: NDArray[np.int64] = _filtered("cells", opened, _unordered(wanted), _tagged(wanted))
-    return counted
-
-
-def choice_counts(opened: Opened, wanted: Filter, column: str) -> dict[str, int]:
-    """Count the images of each choice of a column among those that all other filters find."""
-    others = _unordered(wanted.choosing(column, ()))
-    counted: dict[str, int] = _filtered("choices", opened, others, _tagged(wanted), column)
-    return counted
-
-
-def _unordered(wanted: Filter) -> Filter:
-    return replace(wanted, sort=Filter.sort, page=1, per_page=Filter.per_page)
-
-
-FILTERED: dict[str, Callable[..., Any]] = {"rows": find_rows, "cells": cells, "choices": count_choices}
-
-
-@cached(max_entries=256)
-def _filtered(what: str, opened: Opened, wanted: Filter, tagged: frozenset[str], *columns: str) -> Any:
-    return FILTERED[what](opened.table, wanted, *columns, tagged=tagged)
+def matching(opened: Opened, wanted: Filter) -> Positions:
+    """Find the positions of the rows that fit a filter, in its order."""
+    return find_rows(opened.table, wanted, tagged=tagged(wanted))
 
 
 def tag_counts(opened: Opened, wanted: Filter, names: Sequence[str]) -> dict[str, int]:
@@ -266,7 +238,8 @@ def tag_counts(opened: Opened, wanted: Filter, names: Sequence[str]) -> dict[str
     return {name: len(ids.intersection(tags().ids(name))) for name in names}
 
 
-def _tagged(wanted: Filter) -> frozenset[str]:
+def tagged(wanted: Filter) -> frozenset[str]:
+    """Return the ids of the images that have the tag of a filter; none where it asks for no tag."""
     return tags().ids(wanted.tag) if wanted.tag is not None else frozenset()
 
 
@@ -312,7 +285,7 @@ def with_samples() -> Iterator[Opened]:
             yield open_run(paths[name])
 
 
-def samples(holding: str = "") -> tuple[Opened, NDArray[np.intp]] | None:
+def samples(holding: str = "") -> tuple[Opened, Positions] | None:
     """Images to begin with, half of each class: from this session's run, else from the sample's; None without any.
 
     Args:
@@ -351,8 +324,7 @@ def study_by(detector: Identity, name: str) -> StudyResult | None:
     Raises:
         ContractError: as `study_of`.
     """
-    studies = (study_of(opened, name) for opened in runs_by(detector))
-    return next((study for study in studies if study is not None), None)
+    return next(filter(None, (study_of(opened, name) for opened in runs_by(detector))), None)
 
 
 def runs_beside(opened: Opened) -> list[str]:
@@ -369,9 +341,7 @@ def runs_beside(opened: Opened) -> list[str]:
 
 def runs_by(detector: Identity) -> Iterator[Opened]:
     """Open the runs by a detector that can be read, this session's first."""
-    paths = list(runs().values())
-    own = [path for path in paths if path.name == st.session_state.get("run")]
-    for path in dict.fromkeys(own + paths):
+    for path in sorted(runs().values(), key=lambda path: path.name != st.session_state.get("run")):
         # the sidebar says why one cannot be read
         with suppress(ContractError):
             if detector.made(read_manifest(path, "run")):

@@ -36,7 +36,7 @@ from dashboard.components.requests import Subject, follow
 from dashboard.components.study import readable
 from dashboard.components.uploads import in_turn
 from dashboard.components.words import CLASS_WORDS, coloured, explain, percent, plain, thing_of, with_code
-from dashboard.jobs import JobStatus, Prediction, PredictRequest
+from dashboard.jobs import JobStatus, Prediction
 from dashboard.library import Opened
 from dashboard.state import Setting, shows_pixels
 from dashboard.visitors import for_visitors
@@ -284,7 +284,7 @@ def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | 
 
     pixels = subject.image[None]
     doing = "Asking the detector"
-    follow(detector, pixels, PredictRequest(), draw, slot="neighbours", doing=doing, sha256=subject.sha256)
+    follow(detector, pixels, "predictions", draw, slot="neighbours", doing=doing, sha256=subject.sha256)
 
 
 def _cell(opened: Opened, row: int) -> Cell | None:

@@ -12,7 +12,7 @@ from core.console import one_direction
 from core.images.labels import CLASSES
 from core.images.statistics import FILE_FACTS, STATISTICS
 from core.runs.filter import DECIDED, OUTCOMES, SORTS, Filter, choices_of, sort_columns
-from core.runs.rows import Extent
+from core.runs.rows import Extent, cells, count_choices
 from dashboard import library, state
 from dashboard.components.charts import clicked, confusion_matrix
 from dashboard.components.component import key_of
@@ -85,7 +85,9 @@ def draw_matrix(opened: Opened, wanted: Filter) -> None:
     """Draw the confusion matrix under all other filters; a click on a cell filters those images, or shows all again."""
     key = "filter.matrix"
     switch = partial(change, opened, _switched, sent=key)
-    confusion_matrix(library.counts(opened, wanted), key=key, pressed=admitted(wanted), on_open=switch)
+    confusion_matrix(
+        cells(opened.table, wanted, tagged=library.tagged(wanted)), key=key, pressed=admitted(wanted), on_open=switch
+    )
 
 
 def _switched(now: Filter, sent: Any) -> Filter:
@@ -171,7 +173,7 @@ def draw_choice(opened: Opened, wanted: Filter, column: str, *, counted: bool = 
     chosen = list(wanted.chosen(column))
     if not options or not (chosen or column in DECIDED or differs(opened, column)):
         return
-    counts = library.choice_counts(opened, wanted, column) if counted else {}
+    counts = count_choices(opened.table, wanted, column, tagged=library.tagged(wanted)) if counted else {}
     label = short_label(opened, column)
 
     is_row = len(options) <= MOST_PILLS

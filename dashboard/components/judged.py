@@ -30,7 +30,7 @@ from dashboard.components.requests import Subject, any_busy, ask, follow, poll, 
 from dashboard.components.study import draw_maker, readable
 from dashboard.components.uploads import Picture, draw_crop, in_turn, remembered
 from dashboard.components.words import CLASS_WORDS, code, coloured, draw_title, draw_verdict, heading, percent, plain
-from dashboard.jobs import JobStatus, MarginsRequest, PredictRequest
+from dashboard.jobs import JobStatus
 from dashboard.library import runs_by, threshold_of
 from dashboard.visitors import is_local
 
@@ -75,7 +75,7 @@ WEIGHTS = {
 
 def look(ready: Prepared, detector: DetectorHandle, *, slot: str = "upload") -> JobStatus:
     """Ask for the detector's predictions on the picture's `versions`; the answer is a `Prediction`."""
-    return ask(detector, versions(ready), PredictRequest(), slot=slot)
+    return ask(detector, versions(ready), "predictions", slot=slot)
 
 
 def judged(
@@ -123,7 +123,7 @@ def draw_answer(
             label = f" In truth: {CLASS_WORDS[picture.label]}." if picture.label else ""
             st.markdown(judgement.sentence + label)
 
-    follow(detector, versions(ready), PredictRequest(), show, slot="upload")
+    follow(detector, versions(ready), "predictions", show, slot="upload")
 
 
 def draw_answered_case(picture: Picture, subject: Subject, detector: DetectorHandle, threshold: Threshold) -> None:
@@ -148,7 +148,7 @@ def draw_answered_case(picture: Picture, subject: Subject, detector: DetectorHan
         st.markdown(f"**{case.headline}**")
         draw_case(case, key=key)
 
-    follow(detector, pixels, MarginsRequest(), show, slot=key, doing="{} changed and saved pictures judged")
+    follow(detector, pixels, "margins", show, slot=key, doing="{} changed and saved pictures judged")
     fake = threshold.test["FAKE"]
     real = threshold.test["REAL"]
     photographs = threshold.photographs
@@ -267,7 +267,7 @@ def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
         with st.container(border=True):
             st.markdown(f"Asking the detector. {waiting(now)}" if now.busy else f"{SO_WHAT}  \n{links}")
 
-    follow(detector, versions(ready), PredictRequest(), show, slot="upload")
+    follow(detector, versions(ready), "predictions", show, slot="upload")
 
 
 def colour_strip(verdicts: Sequence[str]) -> Pixels:
@@ -292,7 +292,7 @@ def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
         # an unnamed index has an empty header, which says nothing to a screen reader
         st.table(table.rename_axis("resampling"), border="horizontal")
 
-    follow(detector, versions(ready), PredictRequest(), show, slot="upload.raw")
+    follow(detector, versions(ready), "predictions", show, slot="upload.raw")
 
 
 def draw_survival(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> None:
@@ -312,7 +312,7 @@ def draw_survival(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> 
 
     def statuses() -> list[JobStatus]:
         return [
-            ask(detectors[name], np.stack([one.pixels for one in sent]), PredictRequest(), slot=f"sent.{name}")
+            ask(detectors[name], np.stack([one.pixels for one in sent]), "predictions", slot=f"sent.{name}")
             for name, sent in asked.items()
         ]
 

@@ -21,7 +21,7 @@ from dashboard import library
 from dashboard.components.picture import Cell
 from dashboard.components.requests import Subject, follow
 from dashboard.components.words import CLASS_WORDS
-from dashboard.jobs import JobStatus, MarginsRequest
+from dashboard.jobs import JobStatus
 from dashboard.library import Opened, cached
 from dashboard.state import Setting
 
@@ -121,7 +121,7 @@ def follow_changes(
         if now.answer is not None and len(now.answer) == len(pixels):
             show(table_of(changed, now.answer, temperature=detector.about.temperature))
 
-    follow(detector, pixels, MarginsRequest(), draw_complete, slot=slot, doing="{} changed pictures judged")
+    follow(detector, pixels, "margins", draw_complete, slot=slot, doing="{} changed pictures judged")
 
 
 def table_of(changed: Mapping[str, Pixels], margins: Floats, *, temperature: float = 1.0) -> pd.DataFrame:

@@ -34,7 +34,7 @@ from core.storage.memory import Bounded
 from dashboard.components.component import component, nothing
 from dashboard.components.requests import any_busy, ask, draw_status, poll
 from dashboard.components.words import CLASS_WORDS
-from dashboard.jobs import JobStatus, WholeRequest
+from dashboard.jobs import JobStatus
 from dashboard.state import Setting
 
 _mount = component("crop")
@@ -281,7 +281,7 @@ def draw_whole(picture: Picture, detector: DetectorHandle) -> None:
 
     def statuses() -> list[JobStatus]:
         return [
-            ask(detector, version.pixels[None], WholeRequest(), slot=slot, sha256=version.sha256)
+            ask(detector, version.pixels[None], "whole", slot=slot, sha256=version.sha256)
             for slot, version in shown.items()
         ]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 from plotly.graph_objects import Figure
 
+from core.arrays import Pixels
 from core.console import PROGRAM
 from core.cues.cues import BOUND, conclude, find_results, read_results
 from core.homes import homes
@@ -272,7 +272,7 @@ def draw_count(opened: Opened, side: str, kind: str, counts: Mapping[str, Any]) 
         st.markdown(f"{WHAT[kind]}{clash}", width="stretch")
 
 
-def draw_pair(opened: Opened, pair: Mapping[Hashable, Any], row: int, training: dict[str, NDArray[Any]] | None) -> None:
+def draw_pair(opened: Opened, pair: Mapping[Hashable, Any], row: int, training: dict[str, Pixels] | None) -> None:
     """Draw an image beside its copy, and a button that opens it.
 
     Args:
@@ -305,6 +305,6 @@ def draw_pair(opened: Opened, pair: Mapping[Hashable, Any], row: int, training: 
 
 
 @st.cache_data(max_entries=32, show_spinner="Looking for the training images", ttl=3600)
-def read_training(source: str, wanted: tuple[tuple[str, str], ...]) -> dict[str, NDArray[Any]]:
+def read_training(source: str, wanted: tuple[tuple[str, str], ...]) -> dict[str, Pixels]:
     """Read training images by their identity; cached."""
     return training_pictures(source, dict(wanted))

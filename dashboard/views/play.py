@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.answers.reliance import HELPS, Answers, AnswersError, assign_helps, compare, measure_reliance
+from core.arrays import Positions
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.stored import stored_map
 from core.findings.contrast import Measure
@@ -46,7 +46,7 @@ if drawn is None:
     )
     st.stop()
 
-rows: NDArray[np.intp] = drawn
+rows: Positions = drawn
 ids = [str(id_) for id_ in table["id"].iloc[rows]]
 labels = table["label"].astype(str).to_numpy()[rows]
 verdicts = table["predicted"].astype(str).to_numpy()[rows]

@@ -14,7 +14,7 @@ from core.images.encoding import encode_png
 from dashboard import catalogue
 from dashboard.components import requests, uploads
 from dashboard.components.charts import ticked_value
-from dashboard.jobs import LEASE, JobStatus, PredictRequest
+from dashboard.jobs import LEASE, JobStatus
 from tests.conftest import noise
 from tests.dashboard.test_files import fetched
 from tests.dashboard.test_pages import sent
@@ -172,8 +172,8 @@ def test_a_session_asks_in_its_own_name_about_the_pixels_that_it_hands_over(monk
     sessions = {}, {}
     for session in (*sessions, sessions[0]):
         monkeypatch.setattr(requests.st, "session_state", session)
-        requests.ask(detector, pixels, PredictRequest(), slot="slot")
-    requests.ask(detector, pixels, PredictRequest(), slot="other", sha256="abc")
+        requests.ask(detector, pixels, "predictions", slot="slot")
+    requests.ask(detector, pixels, "predictions", slot="other", sha256="abc")
     (first, second, again, last) = asked
     assert first[0] == again[0] == last[0] != second[0]
     assert all(isinstance(name, str) for name, *_ in asked)
@@ -186,4 +186,4 @@ def test_a_session_asks_in_its_own_name_about_the_pixels_that_it_hands_over(monk
     assert asked_for.images_sha256 == pixels_sha256(pixels)
     assert asked_for.detector == detector.path
     assert asked_for.identity == detector.identity
-    assert asked_for.settings == PredictRequest()
+    assert asked_for.settings == "predictions"

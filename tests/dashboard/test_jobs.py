@@ -25,17 +25,14 @@ from dashboard.jobs import (
     BATCH,
     NICE,
     ExplainRequest,
-    MarginsRequest,
-    PredictRequest,
     Request,
-    WholeRequest,
     Worker,
     compute_answer,
 )
 from tests.conftest import make_patch, noise, textured
 
 IMAGE = textured(1, fine=True, seed=9)
-PREDICT = PredictRequest()
+PREDICT = "predictions"
 EXACT = ExplainRequest("exact", ExplainerSettings())
 NOBODY = Identity("weights", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
 
@@ -264,18 +261,18 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home):
 
 def test_margins_of_many_images_come_in_batches(tiny_detector):
     pixels = textured(2 * BATCH + 3, fine=True, seed=3)
-    answers = list(compute_answer(tiny_detector, pixels, MarginsRequest(), lambda: False))
+    answers = list(compute_answer(tiny_detector, pixels, "margins", lambda: False))
     assert [len(margins) for margins, _ in answers] == [BATCH, 2 * BATCH, len(pixels)]
     assert [share for _, share in answers] == pytest.approx([BATCH / len(pixels), 2 * BATCH / len(pixels), 1])
     assert_allclose(answers[-1][0], tiny_detector.margins(pixels), atol=1e-5)
-    assert list(compute_answer(tiny_detector, pixels, MarginsRequest(), lambda: True)) == []
+    assert list(compute_answer(tiny_detector, pixels, "margins", lambda: True)) == []
     ((whole, share),) = compute_answer(tiny_detector, pixels, PREDICT, lambda: False)
     assert share == 1
     assert_allclose(whole.margins, answers[-1][0], atol=1e-5)
     assert_array_equal(whole.p_real, tiny_detector.p_real(whole.margins))
     assert_array_equal(whole.features, tiny_detector.full_pass(pixels).features)
     tiny_detector.network.fc.bias.fill_(float("nan"))
-    for request in (PREDICT, MarginsRequest()):
+    for request in (PREDICT, "margins"):
         with pytest.raises(ExplanationError, match="not finite"):
             next(compute_answer(tiny_detector, pixels, request, lambda: False))
 
@@ -291,14 +288,14 @@ def test_a_whole_picture_is_scored_tile_by_tile_until_nobody_waits_for_it():
         return False
 
     with torch.inference_mode():
-        answers = list(compute_answer(detector, pixels, WholeRequest(), cancel))
+        answers = list(compute_answer(detector, pixels, "whole", cancel))
     # whatever the work that waits, another request may record gradients
     assert modes == [(False, True)] * len(expected)
     assert len(answers) == len(expected) > 1
     for (whole, share), (scores, done) in zip(answers, expected, strict=True):
         assert_array_equal(whole.scores, scores)
         assert share == whole.done == done
-    assert len(list(compute_answer(detector, pixels, WholeRequest(), lambda: True))) == 1
+    assert len(list(compute_answer(detector, pixels, "whole", lambda: True))) == 1
 
 
 def test_an_explanation_that_nobody_waits_for_ends(tiny_detector):

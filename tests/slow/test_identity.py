@@ -16,7 +16,7 @@ from core.runs.run import read_run
 from core.storage.limits import MANIFEST
 from core.studies.runner import Source, StudyError
 from dashboard import catalogue
-from dashboard.jobs import PredictRequest, Request, Worker
+from dashboard.jobs import Request, Worker
 from tests import damage as d
 from tests.conftest import make_detector, textured
 from tests.core.test_damage import DETECTOR, RUN
@@ -73,7 +73,7 @@ def test_a_run_knows_its_detector_by_more_than_weights(home, impostor, change):
 def test_two_detectors_share_no_answer(home, impostor):
     with closing(Worker(lease=60)) as worker:
         for folder in (impostor(normalise), home / "detectors" / DETECTOR):
-            request = Request(folder, identify(folder).identity, "image", PredictRequest())
+            request = Request(folder, identify(folder).identity, "image", "predictions")
             answer = answered(worker, str(folder), request, PIXELS).answer
             assert answer.margins == pytest.approx(load_detector(folder, device="cpu").margins(PIXELS), abs=1e-5)
 
