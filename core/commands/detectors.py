@@ -158,7 +158,7 @@ def add(options: argparse.Namespace) -> None:
 
 def _fetched(name: str) -> "Request":
     """Download a known detector, with a progress bar."""
-    from core.detectors.known import fetch
+    from core.detectors.adding import fetch
 
     with show_progress("downloading", unit="bytes") as progress:
         return fetch(name, progress=progress)

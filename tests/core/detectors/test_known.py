@@ -17,10 +17,10 @@ from torch import nn
 from core import cli
 from core.commands import detectors, predict
 from core.detectors import checks, known
-from core.detectors.adding import add
+from core.detectors.adding import add, fetch
 from core.detectors.checks import CLOSE, check_accuracy
 from core.detectors.detector import Detector
-from core.detectors.known import Alarms, Known, caution_of, fetch, find_known, known_detectors, known_rows
+from core.detectors.known import Alarms, Known, caution_of, find_known, known_detectors, known_rows
 from core.detectors.layers import build
 from core.detectors.manifest import Classes
 from core.detectors.onnx_file import chain_head
