@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.arrays import Positions
 from core.images.labels import CLASS_COLOURS
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures
@@ -181,14 +180,13 @@ def _guarded(value: object) -> object:
     return FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
 
 
-def report_download(opened: Opened, *, key: str, wanted: Filter | None = None, rows: Positions | None = None) -> None:
+def report_download(opened: Opened, wanted: Filter | None = None, *, key: str) -> None:
     """Draw the button for a report: one HTML file to keep or to send.
 
     Args:
         opened: the run.
-        key: of the button.
         wanted: the filter of the images that are reported; None for the whole run.
-        rows: intp (K,), the positions that it finds, in its order.
+        key: of the button.
     """
     name = f"{opened.run.name}.html"
     about = "Figures, findings of all studies, limits, settings and hashes of this run"
@@ -197,7 +195,7 @@ def report_download(opened: Opened, *, key: str, wanted: Filter | None = None, r
         about = "Numbers, pictures and settings of the images found here"
     file_button(
         "Report",
-        partial(report_file, opened, library.pictures(opened), wanted, rows),
+        partial(report_file, opened, wanted, library.pictures(opened)),
         file_name=name,
         mime="text/html",
         icon="article",
@@ -207,18 +205,14 @@ def report_download(opened: Opened, *, key: str, wanted: Filter | None = None, r
     )
 
 
-def report_file(
-    opened: Opened,
-    pictures: Pictures | None = None,
-    wanted: Filter | None = None,
-    rows: Positions | None = None,
-) -> bytes:
+def report_file(opened: Opened, wanted: Filter | None, pictures: Pictures | None) -> bytes:
     """Make the report as `telltale report` writes it, of a whole run or of the rows that a filter finds."""
     # read only now: they bring the libraries that draw and compute, which no page waits for
     from core.report.run_report import report_of  # noqa: PLC0415
     from core.report.selection import selection_report  # noqa: PLC0415
 
-    if wanted is None or rows is None:
+    if wanted is None:
         return report_of(opened.run).encode()
+    rows = library.matching(opened, wanted)
     other = "" if opened.beside is None else opened.beside.name
     return selection_report(opened.run, opened.table, wanted, rows, other=other, pictures=pictures).encode()

@@ -43,11 +43,8 @@ def columns_of(experiment: Probe) -> dict[str, list[str]]:
 
 def columns_with_controls(experiments: Sequence[Probe]) -> tuple[str, ...]:
     """List the study's columns of experiments and of their controls, each once."""
-    used = set[str]()
-    for experiment in experiments:
-        for column, controls in columns_of(experiment).items():
-            used.update((column, *controls))
-    return tuple(column for column in probe_columns() if column in used)
+    own = chain.from_iterable(map(columns_of, experiments))
+    return tuple(dict.fromkeys(chain.from_iterable([column, *control_columns(column)] for column in own)))
 
 
 COLUMNS = columns_with_controls(EXPERIMENTS)
@@ -97,8 +94,11 @@ def draw_dial(
             "experiments": [_experiment(experiment, frames, measured, side) for experiment in EXPERIMENTS],
         }
 
+        def take() -> None:
+            CHANGE.set(one_of(st.session_state[f"{key}.dial"].at, COLUMNS))
+
         # what moves it draws nothing else again
-        st.fragment(_draw_element)(f"{key}.dial", data)
+        st.fragment(_mount)(key=f"{key}.dial", data=data, on_at_change=take)
 
     follow_changes(subject, detector, opened, row, draw, slot=key)
 
@@ -115,24 +115,13 @@ def _frames(changes: pd.DataFrame, *, sure: bool) -> dict[str, Frame]:
     return frames
 
 
-def _draw_element(key: str, data: dict[str, Any]) -> None:
-    """Draw the dial; where its knob rests goes into the address."""
-
-    def take() -> None:
-        at = st.session_state[key].at
-        CHANGE.set(one_of(at, COLUMNS))
-
-    _mount(key=key, data=data, on_at_change=take)
-
-
 @cached(max_entries=24)
 def measured_flips(opened: Opened) -> Measured:
     """Return what the run's study measured of the columns that it has and the verdicts that occur."""
     study = probes_of(opened)
     if study is None:
         return {}
-    probes = tuple(experiment.key for experiment in EXPERIMENTS)
-    rates = rates_of(opened, study, "verdict", probes)
+    rates = rates_of(opened, study, "verdict", tuple(experiment.key for experiment in EXPERIMENTS))
     return {(rate.column, rate.verdict): rate.contrast for rate in rates}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.arrays import Float32
+from core.arrays import Float32, Pixels
 from core.detectors.identity import DetectorHandle
 from core.explainers import drawing
 from core.explainers.drawing import Style, scale_of
@@ -23,7 +23,7 @@ from core.explainers.exact import EXACT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation, shuffled
 from core.explainers.registry import find_explainer
-from core.explainers.stored import npz_of
+from core.explainers.stored import npz_of, stored_map
 from core.findings.answer import Word, answer_of
 from core.findings.contrast import Finding
 from core.findings.numbers import plus
@@ -130,7 +130,10 @@ def _draw(view: View) -> None:
         style_now(scale=max(map(scale_of, _answers(column, True)), default=None) if column[1:] else None)
         for column in zip(*by_detector, strict=True)
     ]
-    complete = [_complete(statuses, styles) for statuses in by_detector]
+    complete: list[list[tuple[Explanation, Style]]] = []
+    for statuses in by_detector:
+        pairs = zip(statuses, styles, strict=True)
+        complete.append([(status.answer, style) for status, style in pairs if status and status.state == "done"])
     own = complete[0]
     is_whole = len(own) == len(methods)
     with st.container(horizontal=True, gap="small"):
@@ -164,12 +167,6 @@ def _draw(view: View) -> None:
     statuses = by_detector[0]
     draw_strip(methods, first.about, {answer.method: answer for answer in _answers(statuses)})
     _draw_more(view, [explanation for explanation, _ in own], whole=is_whole)
-
-
-def _complete(statuses: Sequence[JobStatus | None], styles: Sequence[Style]) -> list[tuple[Explanation, Style]]:
-    """Return the explanations that are complete, each with its style."""
-    pairs = zip(statuses, styles, strict=True)
-    return [(status.answer, style) for status, style in pairs if status is not None and status.state == "done"]
 
 
 def _is_unchanged(is_first: bool, status: JobStatus) -> bool:
@@ -229,15 +226,26 @@ def _draw_one(
     draw_status(status, key, "Refining" if answer is not None else first)
 
 
-def draw_stored(stored: Explanation, *, alone: bool) -> None:
-    """Draw the map that the run has stored, where nothing else can be had; `alone` where there is no picture."""
+def draw_stored(opened: Opened, row: int, image: Pixels | None) -> None:
+    """Draw the map that a run has stored of an image, if any, where nothing else can be had.
+
+    Args:
+        opened: the run.
+        row: of the image.
+        image: uint8 (side, side, 3); None where it is not available, and the map is drawn alone.
+    """
+    if opened.run.maps is None:
+        return
+    style = style_now()
+    blind = image is None
+    if image is None:
+        image = np.zeros((opened.run.side, opened.run.side, 3), np.uint8)
+        style = replace(style, drawing="alone")
+    stored = stored_map(opened.run, row, image)
     height, width = stored.values.shape
     st.markdown(f"#### {find_explainer(stored.method).title}", help=explain("Margin map"))
     st.caption(f"The run's own map, {height} x {width} positions.")
-    style = style_now()
-    if alone:
-        style = replace(style, drawing="alone")
-    explained_picture(stored, key="stored.picture", style=style, blind=alone)
+    explained_picture(stored, key="stored.picture", style=style, blind=blind)
 
 
 def _measured_words(view: View, explanation: Explanation) -> str:

@@ -1,6 +1,6 @@
 // Images as buttons, where they are selectable with a box each.
 // data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags, twice}], picked: [id], most: how many can be,
-//   selectable, tile, judged: badges are verdicts, not truths, captions, current: the id that the page is about, strip: beside it}
+//   0 for none, tile, judged: badges are verdicts, not truths, captions, current: the id that the page is about, strip: beside it}
 
 const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
 const WALK = { ArrowRight: 1, ArrowLeft: -1, n: 1, p: -1, N: 1, P: -1 }
@@ -11,7 +11,7 @@ const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".grid")
   root.setAttribute("role", "list")
-  const selects = data.selectable ? ", Space selects" : ""
+  const selects = data.most ? ", Space selects" : ""
   root.setAttribute("aria-label", `Images. Arrow keys go from one to the next, Enter opens${selects}.`)
   root.style.setProperty("--tile", `${data.tile}px`)
   root.classList.toggle("crisp", data.crisp)
@@ -74,7 +74,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     open.type = "button"
     say(open, tile)
     open.tabIndex = -1
-    if (data.selectable) open.setAttribute("aria-keyshortcuts", "Space")
+    if (data.most) open.setAttribute("aria-keyshortcuts", "Space")
     if (data.current) open.setAttribute("aria-pressed", String(tile.id === data.current))
     open.title = tile.name
     if (tile.source) {
@@ -98,7 +98,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     truth.append(make("span", "name", [tile.about, ...tile.tags.map((tag) => `#${tag}`)].filter(Boolean).join(" ")))
     const tags = make("div", "truth", tile.tags.map((tag) => `#${tag}`).join(" "))
     const words = data.captions ? [caption, truth] : tile.tags.length ? [tags] : []
-    box.append(open, ...(data.selectable ? [selector(tile, box)] : []), ...words)
+    box.append(open, ...(data.most ? [selector(tile, box)] : []), ...words)
     return box
   }
 
@@ -114,14 +114,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
       event.preventDefault()
       event.stopPropagation()
       tiles[Math.min(tiles.length - 1, Math.max(0, at + step))].focus()
-    } else if (event.key === " " && data.selectable) {
+    } else if (event.key === " " && data.most) {
       // or the button would take it for a click
       event.preventDefault()
       event.target.closest(".tile").querySelector("input").click()
     }
   }
   root.onkeyup = (event) => {
-    if (event.key === " " && data.selectable && event.target.classList.contains("open")) event.preventDefault()
+    if (event.key === " " && data.most && event.target.classList.contains("open")) event.preventDefault()
   }
 
   const find = (id, part = ".open") => id && root.querySelector(`[data-id="${CSS.escape(id)}"] ${part}`)

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.arrays import Float32, Pixels, Positions
 from core.console import one_direction
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import CLASS_COLOURS
-from core.runs.metrics import predicted_real
 from core.runs.pictures import Pictures
+from core.runs.rows import at_threshold
 from dashboard import library
 from dashboard.components.component import component, nothing, one_of
 from dashboard.components.probing import smallest_flips_of
@@ -28,7 +26,7 @@ from dashboard.library import Opened
 from dashboard.state import shows_pixels
 
 _mount = component("grid")
-COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name", "sha256"]
+COLUMNS = ["id", "label", "predicted", "correct", "p_real", "confidence", "category", "name", "sha256"]
 # pictures that are kept
 MOST = 512
 TILES = {"small": 80, "medium": 110, "large": 172}
@@ -79,7 +77,7 @@ def image_grid(
         The id that was just opened, or None.
     """
     table = opened.judged[COLUMNS].iloc[rows]
-    badges = _predictions(table, threshold) if judged else table["label"].astype(str)
+    badges = at_threshold(table, threshold)["predicted"] if judged else table["label"].astype(str)
     table = table.assign(twice=table["sha256"].duplicated(keep=False))
     tiles = []
     for position, badge, row in zip(rows, badges, table.itertuples(), strict=True):
@@ -91,7 +89,6 @@ def image_grid(
         "tiles": tiles,
         "picked": list(picked),
         "most": most,
-        "selectable": most > 0,
         "tile": TILES[size],
         "judged": judged,
         "captions": captions,
@@ -105,15 +102,6 @@ def image_grid(
     return one_of(result.open, opened.rows)
 
 
-def _predictions(table: pd.DataFrame, threshold: float) -> NDArray[np.str_]:
-    return np.where(predicted_real(table, threshold), "REAL", "FAKE")
-
-
-def _label_of(row: Any) -> str:
-    """Return the label of an image; "" without one, which is neither right nor wrong."""
-    return row.label if isinstance(row.label, str) else ""
-
-
 def _tile(row: Any, badge: str, *, judged: bool) -> dict[str, Any]:
     """Return the words of a tile: for the eye, and the sentence that a screen reader says.
 
@@ -122,7 +110,8 @@ def _tile(row: Any, badge: str, *, judged: bool) -> dict[str, Any]:
         badge: the class that the tile shows: of the prediction if it is `judged`, else of the label.
         judged: whether it says how sure the detector is.
     """
-    label = _label_of(row)
+    # an image without a label is neither right nor wrong
+    label = row.label if isinstance(row.label, str) else ""
     about = one_direction(thing_of(row.category))
     name = one_direction(row.name)
     sure = ""
@@ -189,14 +178,13 @@ def draw_sheet(opened: Opened, rows: Positions, *, threshold: float) -> None:
     """
     flips = smallest_flips_of(opened)
     pictures = library.pictures(opened)
-    table = opened.table.iloc[rows]
     cards = []
-    for position, row, prediction in zip(rows, table.itertuples(), _predictions(table, threshold), strict=True):
+    for position, row in zip(rows, at_threshold(opened.table.iloc[rows], threshold).itertuples(), strict=True):
         source = tile_source(opened, int(position), pictures, maps=False)
         map_source = None
         if opened.run.maps is not None:
             map_source = tile_source(opened, int(position), pictures, maps=True)
-        cards.append(_card(row, prediction, flips.get(row.id), source, map_source))
+        cards.append(_card(row, flips.get(row.id), source, map_source))
     colours = f"--real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAKE']}"
     st.html(Path(__file__).with_name("sheet.css"))
     st.html(f'<div class="sheet" style="{colours}">{"".join(cards)}</div>')
@@ -208,10 +196,9 @@ def draw_sheet(opened: Opened, rows: Positions, *, threshold: float) -> None:
         st.caption(f"The flips are not measured for this run; {code(command(opened, 'probes'))} does so.")
 
 
-def _card(row: Any, prediction: str, flip: str | None, source: str | None, map_source: str | None) -> str:
+def _card(row: Any, flip: str | None, source: str | None, map_source: str | None) -> str:
     """Write an image of the sheet as HTML: its picture, its map where there is one, and the words beneath."""
-    label = _label_of(row)
-    frame = f"{prediction} wrong" if label not in ("", prediction) else prediction
+    frame = f"{row.predicted} wrong" if row.correct == "wrong" else row.predicted
     alt = html.escape(one_direction(row.name))
     images = f'<img class="{frame}" src="{source}" alt="{alt}">'
     if source is None:
@@ -219,7 +206,8 @@ def _card(row: Any, prediction: str, flip: str | None, source: str | None, map_s
     if map_source is not None:
         images += f'<img src="{map_source}" alt="{alt}, its map">'
     about = html.escape(one_direction(thing_of(row.category, row.name)))
-    called = f"{label} called {prediction}, {percent(row.confidence)} sure".lstrip()
+    label = f"{row.label} " if isinstance(row.label, str) else ""
+    called = f"{label}called {row.predicted}, {percent(row.confidence)} sure"
     flipped = "" if flip is None else f"<br>Flipped by {html.escape(flip)}"
     caption = f"<figcaption><b>{about}</b>: {called}{flipped}</figcaption>"
     return f'<figure><div class="pair">{images}</div>{caption}</figure>'

@@ -272,7 +272,8 @@ def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
 
 def colour_strip(verdicts: Sequence[str]) -> Pixels:
     """Draw a block for each verdict in its class's colour, grey for "", uint8 (height, width, 4)."""
-    blocks = [np.full((24, 96, 4), (*rgb(CLASS_COLOURS.get(verdict, GREY)), 255), np.uint8) for verdict in verdicts]
+    colours = [rgb(CLASS_COLOURS.get(verdict, GREY)) for verdict in verdicts]
+    blocks = [np.full((24, 96, 4), (*colour, 255), np.uint8) for colour in colours]
     # with gaps between them
     return np.concatenate([np.pad(block, ((0, 0), (2, 2), (0, 0))) for block in blocks], axis=1)
 

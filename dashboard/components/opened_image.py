@@ -3,19 +3,18 @@
 from contextlib import suppress
 from urllib.parse import urlencode
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.arrays import Pixels
 from core.detectors.identity import DetectorHandle
-from core.explainers.explanation import Explanation
 from core.explainers.stored import stored_map
 from core.images.labels import ClassName, other_class
 from core.perturbations.flips import flipping, reason
 from core.perturbations.registry import probe_columns
 from core.report.slide import Story
 from core.runs.filter import Filter
-from core.runs.metrics import HALF, predicted_real
+from core.runs.metrics import HALF
 from core.storage.limits import ContractError
 from dashboard import catalogue, library
 from dashboard.catalogue import how_to_get_pictures
@@ -53,11 +52,10 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
     subject = Subject(image, values["name"])
     draw_title(_headline(opened, row, subject, label))
     verdict = values["predicted"]
-    thing = thing_of(values["category"], "picture")
 
     def case_of(changes: pd.DataFrame) -> Case:
         measured = _measured(opened, verdict, changes) if made_by else {}
-        return Case(subject, changes, label, thing, measured)
+        return Case(subject, changes, label, thing_of(values["category"], "picture"), measured)
 
     def draw(changes: pd.DataFrame) -> None:
         draw_case(case_of(changes), focus=st.session_state.get(PRESSED) == values["id"])
@@ -67,18 +65,22 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
         return None if changes is None else case_of(changes).story()
 
     follow_changes(subject, made_by, opened, row, draw, slot="flips")
-    _draw_notes(opened.table.iloc[[row]], wanted)
+    _draw_notes(values, wanted)
     draw_original(opened, row)
-    stored = None if opened.run.maps is None else stored_map(opened.run, row, image)
     if not detectors:
-        _draw_without_detector(opened, row, stored)
+        _draw_without_detector(opened, row, image)
         return
+    stored = None
+    others = None
+    if made_by and opened.run.maps is not None:
+        stored = stored_map(opened.run, row, image)
+        others = other_maps(opened, verdict=verdict, label=label, row=row)
     view = View(
         subject,
         detectors,
-        stored if made_by else None,
+        stored,
         label,
-        other_maps(opened, verdict=verdict, label=label, row=row) if made_by else None,
+        others,
         whose=f"other images that are {f'{label} and ' if label else ''}called {verdict}",
         address=address_of(str(values["id"])),
         story=story,
@@ -91,16 +93,13 @@ def _draw_without_picture(opened: Opened, row: int) -> None:
     """Draw what the run has of an image whose picture is not available."""
     draw_title(_verdict_words(opened.judged.iloc[row]))
     st.info(f"This image's picture is not available. {how_to_get_pictures()}", icon=":material/hide_image:")
-    if opened.run.maps is not None:
-        blank = np.zeros((opened.run.side, opened.run.side, 3), np.uint8)
-        draw_stored(stored_map(opened.run, row, blank), alone=True)
+    draw_stored(opened, row, None)
     draw_about(opened, row, unfolded=True)
 
 
-def _draw_without_detector(opened: Opened, row: int, stored: Explanation | None) -> None:
+def _draw_without_detector(opened: Opened, row: int, image: Pixels) -> None:
     """Draw what the run has of an image, and why nothing new can be asked about it."""
-    if stored is not None:
-        draw_stored(stored, alone=False)
+    draw_stored(opened, row, image)
     here = "Of this detector only scores are here" if opened.run.scores_only else "Its detector is not here"
     st.caption(f"{here}, so nothing new can be asked of it.")
     for sentence in catalogue.refused_detectors().values():
@@ -164,15 +163,15 @@ def _measured(opened: Opened, verdict: str, changes: pd.DataFrame) -> dict[str, 
     return sentences
 
 
-def _draw_notes(row: pd.DataFrame, wanted: Filter) -> None:
+def _draw_notes(values: pd.Series, wanted: Filter) -> None:
     """Draw what must be known of an image's file and of its verdict at the filter's threshold."""
     notes = []
-    if row["in_train"].iloc[0]:
+    if values["in_train"]:
         notes.append("This very file was in the detector's training set.")
-    if row["is_repeat"].iloc[0]:
+    if values["is_repeat"]:
         notes.append("It is a copy of an earlier file.")
     if wanted.threshold != HALF:
-        verdict = "REAL" if predicted_real(row, wanted.threshold)[0] else "FAKE"
+        verdict = "REAL" if values["p_real"] > wanted.threshold else "FAKE"
         notes.append(f"At the threshold of {percent(wanted.threshold, 0)} that you came with it is called {verdict}.")
     if notes:
         st.caption(" ".join(notes))
@@ -216,9 +215,8 @@ def _others_words(verdict: ClassName, others: list[tuple[Opened, int]]) -> str:
     """Say which other detectors disagree with a verdict: "robust says FAKE"."""
     if not others:
         return "none has been asked"
-    names = [
-        plain(other.run.manifest["detector"]) for other, row in others if other.judged["predicted"].iloc[row] != verdict
-    ]
+    disagree = [other.run for other, row in others if other.judged["predicted"].iloc[row] != verdict]
+    names = [plain(run.manifest["detector"]) for run in disagree]
     if not names:
         return f"all {len(others)} say {CLASS_WORDS[verdict]} too"
     return f"{', '.join(names)} {'says' if len(names) == 1 else 'say'} {CLASS_WORDS[other_class(verdict)]}"

@@ -157,7 +157,7 @@ def draw_files() -> None:
     help = "All rows that the filter finds, with tags and notes."
     csv_button("CSV", found_rows, f"{opened.run.name}.csv", key="mistakes.csv", help=help, disabled=not len(positions))
     if len(positions):
-        report_download(opened, key="mistakes.report", wanted=wanted, rows=positions)
+        report_download(opened, wanted, key="mistakes.report")
     help = "Every tag and note on this machine."
     csv_button("Tags", tags.frame, "tags.csv", key="mistakes.tags", icon="sell", help=help, disabled=tags.empty)
 
