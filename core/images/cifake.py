@@ -14,7 +14,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -244,10 +244,9 @@ def _repack(archive: Path, sender: str, progress: Progress | None, target: Path)
 
 def sender_of(url: str) -> str:
     """Return the host of an address, without a user and a password."""
-    try:
+    with suppress(ValueError):
         return urlsplit(url).hostname or "The server"
-    except ValueError:
-        return "The server"
+    return "The server"
 
 
 def download(

@@ -122,29 +122,23 @@ def draw_balanced(labels: Integers, n: int) -> Positions:
     return np.sort(np.concatenate(chosen))
 
 
-def is_cifake(names: Iterable[str]) -> bool:
-    """Return True where all names of files are of CIFAKE's form, and some have the number of a category in brackets.
-
-    Files called `0001.jpg` alone may be anybody's; of CIFAKE's they are one category in ten. Renamed in bulk or
-    downloaded twice, files have numbers in brackets too, but not only those from 2 to 10.
-    """
-    matches = [CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name in names]
-    numbers = {int(match[1]) for match in matches if match and match[1]}
-    return all(matches) and bool(numbers) and numbers <= set(range(2, len(CIFAR10) + 1))
-
-
 def categories_of(names: Sequence[str]) -> list[str | None]:
-    """Return the CIFAR-10 class of CIFAKE's file names, and of other names the part before the last hyphen, if any."""
+    """Return the CIFAR-10 class of CIFAKE's file names, and of other names the part before the last hyphen, if any.
+
+    Numbered names are CIFAKE's where some have the number of a category in brackets: files called `0001.jpg` alone may
+    be anybody's; of CIFAKE's they are one category in ten. Renamed in bulk or downloaded twice, files have numbers in
+    brackets too, but not only those from 2 to 10.
+    """
     stems = [name.rpartition("/")[2] for name in names]
     matches = [CIFAKE_NAME.fullmatch(stem) for stem in stems]
-    # of the numbered files alone: one of another name takes no category from the others
-    numbered = is_cifake(name for name, match in zip(names, matches, strict=True) if match)
+    numbers = {int(match[1]) for match in matches if match and match[1]}
+    are_cifakes = bool(numbers) and numbers <= set(range(2, len(CIFAR10) + 1))
     categories = []
     for stem, match in zip(stems, matches, strict=True):
         category = ""
         if match is None:
             category = printable(stem.rpartition("-")[0]).strip()
-        elif numbered:
+        elif are_cifakes:
             category = CIFAR10[int(match[1] or 1) - 1]
         categories.append(category or None)
     return categories

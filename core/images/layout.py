@@ -3,7 +3,8 @@
 Here are those in which a folder names the class; other folders name split, source and category.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from core.images.files import Files, Listed
@@ -113,17 +114,28 @@ def some(names: Iterable[str]) -> str:
     return listed
 
 
-Folder = tuple[str, list[str], list[Listed]]
+class Folder(NamedTuple):
+    """A folder with pictures.
 
-
-class ClassFolder(NamedTuple):
-    """The pictures of a folder, its split and class, and the folders before and after the one that names the class."""
+    Attributes:
+        pictures: its files.
+        split: that its path names, "" for none.
+        before: the other folders of its path, of which the first is the source; only those before the one that names
+            the class, where one does.
+        label: its class.
+        after: the folders after the one that names the class.
+    """
 
     pictures: list[Listed]
     split: str
-    label: str
     before: list[str]
-    after: list[str]
+    label: str = ""
+    after: Sequence[str] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the pictures."""
+        return [listed.name for listed in self.pictures]
 
 
 def real_fake(files: Files, _: tuple[str, ...]) -> Pictures | None:
@@ -138,7 +150,7 @@ def real_fake(files: Files, _: tuple[str, ...]) -> Pictures | None:
     ):
         return None
 
-    def entry(folder: ClassFolder, listed: Listed) -> Entry:
+    def entry(folder: Folder, listed: Listed) -> Entry:
         *_, parent, file = listed.name.split("/")
         if parent == folder.label and not folder.after:
             # the same name wherever the set lies, and a category by CIFAKE's numbers
@@ -178,28 +190,26 @@ def image_folder(files: Files, fake: tuple[str, ...]) -> Pictures | None:
     if not fake or not folders:
         return None
     depths: set[int] = set()
-    for _, names, _ in folders:
-        depths.update(depth for depth, name in enumerate(names) if name in fake)
+    for folder in folders:
+        depths.update(depth for depth, name in enumerate(folder.before) if name in fake)
     if len(depths) > 1:
         raise DatasetError(
             f"{files.path} has folders named {some(fake)} at more than one depth; give the FAKE classes other names."
         )
     depth = next(iter(depths), 0)
     shallow = []
-    for _, names, pictures in folders:
-        if len(names) <= depth:
-            shallow += [listed.name for listed in pictures]
+    for folder in folders:
+        if len(folder.before) <= depth:
+            shallow += folder.names
     if shallow:
         raise DatasetError(
             f"{files.path} is read as {{class}}/, and {len(shallow):,} pictures are in no such folder: {some(shallow)}"
             "; move them out of it."
         )
-    labels = classes_of({names[depth] for _, names, _ in folders}, fake, str(files.path))
-    class_folders = []
-    for split, names, pictures in folders:
-        name = names[depth]
-        class_folders.append(ClassFolder(pictures, split, labels[name], [name], names[depth + 1 :]))
-    return _pictures(class_folders)
+    labels = classes_of({folder.before[depth] for folder in folders}, fake, str(files.path))
+    return _pictures(
+        folder._replace(label=labels[folder.before[depth]], before=folder.before[depth:]) for folder in folders
+    )
 
 
 def unlabelled(files: Files, _: tuple[str, ...]) -> Pictures | None:
@@ -207,15 +217,11 @@ def unlabelled(files: Files, _: tuple[str, ...]) -> Pictures | None:
     folders = _folders(files)
     if not folders:
         return None
-    shared = _count_shared([names for _, names, _ in folders])
-    class_folders = []
-    for split, names, pictures in folders:
-        own = names[shared:]
-        class_folders.append(ClassFolder(pictures, split, UNLABELLED, own[:1], own[1:]))
-    return _pictures(class_folders)
+    shared = _count_shared(folders)
+    return _pictures(folder._replace(label=UNLABELLED, before=folder.before[shared:]) for folder in folders)
 
 
-def _pictures(folders: Iterable[ClassFolder]) -> Pictures:
+def _pictures(folders: Iterable[Folder]) -> Pictures:
     """Return the pictures of folders: the first folder before the class is the source, others the category."""
     entries = []
     for folder in folders:
@@ -228,7 +234,7 @@ def _pictures(folders: Iterable[ClassFolder]) -> Pictures:
 
 
 def _folders(files: Files) -> list[Folder]:
-    """Return the split that each folder's path names, "" for none, the other folders in the path, and its pictures."""
+    """Return the folders that hold pictures, with no class."""
     pictures: dict[str, list[Listed]] = {}
     for listed in files.listing:
         if is_picture(listed.name):
@@ -242,11 +248,11 @@ def _folders(files: Files) -> list[Folder]:
                 splits.append(SPLITS[name.lower()])
             else:
                 names.append(name)
-        folders.append(("".join(splits[:1]), names, inside))
+        folders.append(Folder(inside, "".join(splits[:1]), names))
     return folders
 
 
-def _class_folders(files: Files, classes: Mapping[str, ClassName]) -> tuple[list[ClassFolder], list[str], list[str]]:
+def _class_folders(files: Files, classes: Mapping[str, ClassName]) -> tuple[list[Folder], list[str], list[str]]:
     """Find the folders whose path names a class, in upper or lower case.
 
     Args:
@@ -258,32 +264,28 @@ def _class_folders(files: Files, classes: Mapping[str, ClassName]) -> tuple[list
     """
     folders = _folders(files)
     # folders that all pictures are in, whatever their split, do not distinguish the classes
-    shared = _count_shared([names for _, names, _ in folders])
+    shared = _count_shared(folders)
     result = []
     outside = []
     mixed = []
-    for split, names, pictures in folders:
-        at = [position for position, name in enumerate(names) if name.lower() in classes]
-        if len({classes[names[position].lower()] for position in at if position >= shared}) > 1:
-            mixed += [listed.name for listed in pictures]
+    for folder in folders:
+        labels = [classes.get(name.lower()) for name in folder.before]
+        at = [position for position, label in enumerate(labels) if label]
+        if len({*labels[shared:]} - {None}) > 1:
+            mixed += folder.names
         elif at:
-            label = classes[names[at[-1]].lower()]
-            result.append(ClassFolder(pictures, split, label, names[: at[-1]], names[at[-1] + 1 :]))
+            before = folder.before[: at[-1]]
+            after = folder.before[at[-1] + 1 :]
+            result.append(folder._replace(before=before, label=str(labels[at[-1]]), after=after))
         else:
-            outside += [listed.name for listed in pictures]
+            outside += folder.names
     # outermost folders that all images share go, but for one that may be the name of the only generator
-    before = [folder.before for folder in result]
-    longest = max(before, key=len, default=[])
+    longest = max((folder.before for folder in result), key=len, default=[])
     is_source = bool(longest) and longest[-1].lower() not in CONTAINERS
-    cut = min(_count_shared(before), len(longest) - is_source)
+    cut = min(_count_shared(result), len(longest) - is_source)
     return [folder._replace(before=folder.before[cut:]) for folder in result], outside, mixed
 
 
-def _count_shared(paths: list[list[str]]) -> int:
-    """Count the outermost folders that all paths begin with."""
-    count = 0
-    for names in zip(*paths, strict=False):
-        if len(set(names)) > 1:
-            break
-        count += 1
-    return count
+def _count_shared(folders: list[Folder]) -> int:
+    """Count the outermost folders that are in the paths of all."""
+    return len(os.path.commonprefix([folder.before for folder in folders]))  # noqa: RUF071 - of lists, whole names

@@ -9,6 +9,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 import pillow_heif
@@ -57,15 +58,9 @@ def count_scans(data: bytes) -> int:
 
 
 def _walk_png(data: bytes) -> int:
-    start = 8
-    packed = 0
-    for _ in range(MAX_PARTS):
-        kind = data[start + 4 : start + 8]
-        if start + 8 > len(data) or kind == b"IEND":
-            return int(packed <= MAX_PACKED)
-        packed += kind in (b"iCCP", b"zTXt", b"iTXt")
-        start += 12 + int.from_bytes(data[start : start + 4], "big")
-    return 0
+    kinds = [kind for kind, _ in islice(_chunks(data), MAX_PARTS)]
+    packed = sum(map(kinds.count, (b"iCCP", b"zTXt", b"iTXt")))
+    return int(len(kinds) < MAX_PARTS and packed <= MAX_PACKED)
 
 
 def _walk_jpeg(data: bytes) -> int:
@@ -180,13 +175,14 @@ def without_pixels(data: bytes) -> bytes:
     """Return a PNG with all its parts but the pixels, which are read when it is opened; any other file as it is."""
     if not data.startswith(PNG):
         return data
-    parts = (_chunk(kind, body) for kind, body in _chunks(data) if kind not in (b"IDAT", b"fdAT", b"IEND"))
+    parts = (_chunk(kind, body) for kind, body in _chunks(data) if kind not in (b"IDAT", b"fdAT"))
     return PNG + b"".join(parts) + _chunk(b"IDAT", b"") + _chunk(b"IEND", b"")
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and content of a PNG's chunks before its end."""
     start = 8
-    while start + 8 <= len(data):
+    while start + 8 <= len(data) and data[start + 4 : start + 8] != b"IEND":
         end = start + 8 + int.from_bytes(data[start : start + 4], "big")
         yield data[start + 4 : start + 8], data[start + 8 : end]
         start = end + 4

@@ -254,21 +254,15 @@ class Prepared:
         height = self.height
         width = self.width
         if self.preprocessing.native and not self.whole:
-            padded = ""
-            if min(height, width) < side:
-                padded = ", black where the image is smaller"
+            padded = ", black where the image is smaller" if min(height, width) < side else ""
             return f"The detector sees {side} x {side} of the image's own pixels, without resizing{padded}."
         steps = []
         if not self.stretched and not self.preprocessing.square(height, width, self.location) == width == height:
             steps.append("cut to a square")
         if self.resized:
-            change = "resized"
-            if self.stretched:
-                change = "stretched"
+            change = "stretched" if self.stretched else "resized"
             steps.append(f"{change} to {side} x {side} ({name})")
-        if not steps:
-            return ""
-        return f"The image was {' and '.join(steps)}."
+        return f"The image was {' and '.join(steps)}." if steps else ""
 
 
 def prepare_pixels(image: Pixels, preprocessing: Preprocessing, location: Location | None = None) -> Prepared:

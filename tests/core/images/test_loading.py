@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from core.images import cache, files
-from core.images.image_set import DatasetError, is_cifake
+from core.images.image_set import DatasetError, categories_of
 from core.images.labels import REAL
 from core.images.loading import check_image_set, load_image_set, load_with_bar
 from core.images.preprocessing import Preprocessing
@@ -242,17 +242,12 @@ def test_files_of_any_size_are_fitted_where_that_is_asked(tmp_path):
     assert (len(images), images.skipped) == (7, ())
 
 
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["FAKE/1.jpg", *(f"REAL/1 ({number}).jpg" for number in range(2, 11))], True),
-        # renamed in bulk, or downloaded twice
-        (["FAKE/1 (1).jpg", "REAL/2 (1).jpg"], False),
-        ([f"REAL/1 ({number}).jpg" for number in range(2, 12)], False),
-    ],
-)
-def test_numbers_in_brackets_are_cifakes_where_they_are_from_2_to_10(names, *, expected):
-    assert is_cifake(names) is expected
+def test_numbers_in_brackets_are_cifakes_where_they_are_from_2_to_10():
+    assert categories_of(["FAKE/1.jpg", "REAL/1 (2).jpg", "REAL/a-b.jpg"]) == ["airplane", "automobile", "a"]
+    assert categories_of(["FAKE/1.jpg", "REAL/1 (10).jpg", "REAL/own.jpg"]) == ["airplane", "truck", None]
+    # alone, renamed in bulk, or downloaded twice
+    for name in ("REAL/1.jpg", "REAL/1 (1).jpg", "REAL/1 (11).jpg"):
+        assert categories_of([name, *(["REAL/1 (2).jpg"] if "(" in name else [])])[0] is None
 
 
 def test_the_original_files_format_size_quality_and_metadata_are_columns(tmp_path):
