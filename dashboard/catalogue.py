@@ -23,7 +23,7 @@ from core.images.loading import check_image_set, load_image_set
 from core.images.preprocessing import Preprocessing
 from core.images.sources import SHIPPED, remembered
 from core.runs.folders import find_detectors, find_runs
-from core.runs.run import Run, check_manifest
+from core.runs.run import Run
 from core.storage.atomic import read_manifest
 from core.storage.limits import ContractError
 from dashboard.visitors import for_visitors, hide_parent, is_local
@@ -54,17 +54,6 @@ def maker(run: Run) -> DetectorHandle | None:
     """Return the detector that made a run, None where it is not among the detectors here."""
     found = detectors()
     return found.get(find_maker(run.manifest, found) or "")
-
-
-def refused_runs() -> dict[str, str]:
-    """Return a sentence for visitors on each run here that cannot be opened, by its name."""
-    refused = {}
-    for name, path in runs().items():
-        try:
-            check_manifest(path, read_manifest(path, "run"))
-        except ContractError as error:
-            refused[name] = for_visitors(error)
-    return refused
 
 
 def refused_detectors() -> dict[str, str]:

@@ -331,7 +331,7 @@ def runs_beside(opened: Opened) -> list[str]:
     """Return the names of the other runs on the same images, by their manifests."""
     names = []
     for name, path in runs().items():
-        # the sidebar says why one cannot be read
+        # opening it says why one cannot be read
         with suppress(ContractError):
             fingerprint = read_manifest(path, "run").get("set_fingerprint")
             if path != opened.run.path and fingerprint == opened.run.manifest["set_fingerprint"]:
@@ -342,7 +342,7 @@ def runs_beside(opened: Opened) -> list[str]:
 def runs_by(detector: Identity) -> Iterator[Opened]:
     """Open the runs by a detector that can be read, this session's first."""
     for path in sorted(runs().values(), key=lambda path: path.name != st.session_state.get("run")):
-        # the sidebar says why one cannot be read
+        # opening it says why one cannot be read
         with suppress(ContractError):
             if detector.made(read_manifest(path, "run")):
                 yield open_run(path)

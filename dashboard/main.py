@@ -21,7 +21,6 @@ HERE = Path(__file__).parent
 def draw_sidebar(*, chooses_run: bool) -> None:
     """Draw the run picker, unless the page chooses a detector instead, and the state of the run's pictures."""
     found = list(catalogue.runs())
-    refused = catalogue.refused_runs()
     asked = st.query_params.get("run")
     run = st.session_state["run"] = library.choose_run()
     if asked and found and asked not in found:
@@ -32,22 +31,11 @@ def draw_sidebar(*, chooses_run: bool) -> None:
             state.put("run", run)
         if found and chooses_run:
             st.session_state["url.run"] = run
-            labels = {name: catalogue.run_label(name) + " (cannot be opened)" * (name in refused) for name in found}
             st.selectbox(
-                "Run",
-                found,
-                format_func=labels.__getitem__,
-                key="url.run",
-                on_change=take_run,
-                help=explain("Run"),
+                "Run", found, format_func=catalogue.run_label, key="url.run", on_change=take_run, help=explain("Run")
             )
             if run.endswith(catalogue.ON_SAMPLE):
                 st.caption("Crops of a few photographs, and a small generator's redrawings of them; not CIFAKE.")
-        if refused:
-            title = f"{len(refused)} {'run' if len(refused) == 1 else 'runs'} cannot be opened"
-            with st.expander(title, icon=":material/error:"):
-                for sentence in refused.values():
-                    st.caption(with_code(sentence))
         # it holds on every page
         st.session_state.setdefault(state.SHOWS_PIXELS, st.query_params.get(state.SHOWS_PIXELS) == "on")
         st.toggle("Show pixels", key=state.SHOWS_PIXELS, help="Draw pixels as squares, not smoothly enlarged.")

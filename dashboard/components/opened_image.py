@@ -202,7 +202,7 @@ def _other_runs(opened: Opened, id_: str) -> list[tuple[Opened, int]]:
     """Find an image in the other runs on the same images: each with the image's row."""
     found = []
     for name in library.runs_beside(opened):
-        # the sidebar says why one cannot be read
+        # opening it says why one cannot be read
         with suppress(ContractError):
             other = library.open_run(catalogue.runs()[name])
             row = other.row_of(id_)

@@ -52,15 +52,15 @@ ADDING = f"""\
 
 def rows() -> pd.DataFrame:
     """Return a row a run: its name and the shares that are right, the best of each image set first."""
-    found = []
+    records = []
     for name, path in catalogue.runs().items():
         files = (path / MANIFEST, study_path(path, "deliveries"), study_path(path, "out_of_distribution"))
-        # the sidebar says why one cannot be read
+        # opening it says why one cannot be read
         with suppress(ContractError):
             times = tuple(file.stat().st_mtime_ns for file in files if file.is_file())
-            found.append({"name": name, **row_of(path, times)})
-    table = pd.DataFrame(found, columns=["name", "set", "Images", "For", "Sees", *SHARES])
-    return table.sort_values(["set", "Accuracy"], ascending=[True, False], ignore_index=True)
+            records.append({"name": name, **row_of(path, times)})
+    table = pd.DataFrame(records, columns=["name", "Pictures", "Images", "For", *SHARES])
+    return table.sort_values(["Pictures", "Accuracy"], ascending=[True, False], ignore_index=True)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -74,22 +74,19 @@ def row_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG00
             result = library.study_of(opened, study)
             if result is not None and result.findings:
                 studies[study] = result
-    metrics = opened.run.manifest["metrics"]["all"]
-    classes = {name: scores["recall"] for name, scores in metrics.get("per_class", {}).items() if scores["support"]}
+    about = opened.run.manifest
+    metrics = about["metrics"]["all"]
     made_by = catalogue.maker(opened.run)
-    field = made_by and made_by.about.config.get("field")
-    sees = f"{field} x {field} pixels" if field else "whole image" if made_by else ""
     names = [] if made_by is None else [made_by.name, made_by.manifest.get("recipe", {}).get("name")]
-    purpose = next((PURPOSES[name] for name in names if name in PURPOSES), "")
-    if str(opened.run.manifest["set"]).startswith("sample"):
-        purpose = PURPOSES["sample"]
-    shares = {"accuracy": metrics.get("accuracy", np.nan), **classes}
+    if str(about["set"]).startswith("sample"):
+        names = ["sample"]
+    shares = {name: scores["recall"] for name, scores in metrics.get("per_class", {}).items() if scores["support"]}
+    shares |= {"accuracy": metrics.get("accuracy", np.nan)}
     shares |= {name: share.value for name, share in right_elsewhere(opened.run, studies).items()}
     return {
-        "set": opened.run.manifest["set"],
-        "Images": opened.run.manifest["images"],
-        "For": purpose,
-        "Sees": sees,
+        "Pictures": about["set"],
+        "Images": about["images"],
+        "For": next((PURPOSES[name] for name in names if name in PURPOSES), ""),
         **{column: 100 * shares.get(key, np.nan) for column, (key, _) in SHARES.items()},
     }
 
@@ -108,24 +105,21 @@ opened = library.current().origin
 # the first visitor waits for the table, in which all runs are read
 draw_title("Detectors")
 table = rows()
-middle = table[["Accuracy", "Other generators"]].median()
-fails = middle["Accuracy"] > 50 > middle["Other generators"]
-if fails:
+middle = table[["Accuracy", "Other generators"]].median() / 100
+if middle["Accuracy"] > 0.5 > middle["Other generators"]:
     st.markdown("Right on most of their test pictures, **wrong on most by other generators**. The median detector:")
-    bars = [Bar("right on test pictures", middle["Accuracy"] / 100)]
-    draw_bars([*bars, Bar("right on pictures by other generators", middle["Other generators"] / 100)])
+    names = ("right on test pictures", "right on pictures by other generators")
+    draw_bars(map(Bar, names, middle))
 else:
     st.markdown("How often each of them is right, and how far that carries to other pictures.")
-labels = table["name"].map(catalogue.run_label)
-shown = table.rename(columns={"name": "Detector", "set": "Pictures"})
-names = labels.str.partition(" on ")[0]
+names = table["name"].map(catalogue.run_label).str.partition(" on ")[0]
 # of a detector with several runs only the first goes by its name alone
-several = names + " (" + table["set"].astype(str).str.rpartition("-")[0] + ")"
-shown["Detector"] = names.where(~names.duplicated(), several)
+several = names + " (" + table["Pictures"].astype(str).str.rpartition("-")[0] + ")"
+shown = table.assign(Detector=names.where(~names.duplicated(), several))
 named = [st.query_params.get("run"), st.query_params.get("versus")]
 ticked = [int(row) for row in table.index[table["name"].isin(named)]]
 st.dataframe(
-    shown[["Detector", "Accuracy", "For", "Images", *list(SHARES)[1:], "Sees", "Pictures"]],
+    shown[["Detector", "Accuracy", "For", "Images", *list(SHARES)[1:], "Pictures"]],
     hide_index=True,
     height="content",
     placeholder="\N{EM DASH}",
@@ -136,7 +130,6 @@ st.dataframe(
     selection_mode="multi-row",
     alt="The share that each detector gets right; empty where it was not measured",
     column_config={
-        "Sees": st.column_config.TextColumn(help="Together: a detector of patches adds up what each says by itself."),
         "Images": st.column_config.NumberColumn(format="localized", help="On which its accuracy was measured."),
     }
     | {

@@ -1,6 +1,5 @@
 """Patterns, a tab of What it reads: which images the detector treats alike, as points, and where each group errs."""
 
-import re
 from collections.abc import Mapping
 from functools import partial
 from operator import attrgetter
@@ -58,14 +57,12 @@ COLOURINGS = {
     "category": "Category",
     "source": "Source",
 }
-# offered only where the set has values for them
-FURTHER = ("category", "source")
 # what an image is and is called -> symbol; wrong ones are hollow
 SYMBOLS = {
-    "is FAKE, called FAKE": "diamond",
-    "is REAL, called REAL": "circle",
-    "is REAL, called FAKE": "diamond-open",
-    "is FAKE, called REAL": "circle-open",
+    "FAKE called FAKE": "diamond",
+    "REAL called REAL": "circle",
+    "REAL called FAKE": "diamond-open",
+    "FAKE called REAL": "circle-open",
     "called FAKE": "diamond",
     "called REAL": "circle",
 }
@@ -124,7 +121,8 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
         if len(library.matching(opened, wanted)):
             state.show_images(run, wanted)
         st.toast("There is no image in that area.", icon=":material/crop_free:")
-    choices = colourings(opened)
+    table = opened.judged.dropna(axis=1, how="all")
+    choices = {key: name for key, name in COLOURINGS.items() if key == "cluster" or key in table}
     colour = Setting("colour", "cluster", choices)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         SPACE.choose("Group", help=explain("Features", "Margin map", "Cluster"))
@@ -167,18 +165,6 @@ def members(space: str, number: int, *, wrong: bool = False) -> Filter:
     return found.choosing("correct", ["wrong"]) if wrong else found
 
 
-def rates(cards: pd.DataFrame, of: int) -> pd.DataFrame:
-    """Return the cards' error rates among the `of` images of the run, as `rate_table` draws them."""
-    # a sample holds a larger share of mistakes than the run, so counts are scaled to the run as the rates are
-    images = (cards["share"] * of).round().astype(int)
-    return cards.assign(
-        value="group " + cards["number"].astype(str),
-        rate=cards["error_rate"],
-        images=images,
-        wrong=(cards["error_rate"] * images).round().astype(int),
-    )
-
-
 def draw_rates(opened: Opened, answer: StudyResult, space: str) -> None:
     """Draw the error rates of the groups, for each verdict."""
     cards = cards_of(opened.origin, answer, space, library.pictures(opened))
@@ -186,8 +172,16 @@ def draw_rates(opened: Opened, answer: StudyResult, space: str) -> None:
         for verdict, mine in cards.groupby("verdict"):
             with grid.cell():
                 st.markdown(f"{CLASS_WORDS[str(verdict)]} **verdicts**")
+                # a sample holds a larger share of mistakes than the run: counts are scaled to the run, as the rates are
+                images = (mine["share"] * answer.about["of"]).round().astype(int)
+                rates = mine.assign(
+                    value="group " + mine["number"].astype(str),
+                    rate=mine["error_rate"],
+                    images=images,
+                    wrong=(mine["error_rate"] * images).round().astype(int),
+                )
                 value = rate_table(
-                    rates(mine, answer.about["of"]),
+                    rates,
                     key=f"patterns.rates.{space}.{verdict}",
                     title=f"Error rates of the groups of {verdict}",
                     overall=mine["verdict_error_rate"].iloc[0],
@@ -249,15 +243,6 @@ def draw_card(opened: Opened, card: Any, space: str, scale: float) -> None:
             state.show_images(opened.run.name, wanted)
 
 
-def colourings(opened: Opened) -> dict[str, str]:
-    """Return what points of this run can be coloured by: key -> name."""
-    table = opened.judged
-    return {
-        key: name for key, name in COLOURINGS.items()
-        if key not in FURTHER or (key in table and table[key].notna().any())
-    }  # fmt: skip
-
-
 @cached(max_entries=24)
 def scatter(opened: Opened, space: str, key: str) -> go.Figure:
     """Draw the run's images, or an even selection of very many, where the study `clusters` puts them.
@@ -302,8 +287,7 @@ def points_of(opened: Opened, space: str, key: str) -> pd.DataFrame:
     table = opened.table.iloc[rows]
     points = pd.DataFrame({"x": table[f"{space}_x"], "y": table[f"{space}_y"], "row": rows})
     points["cluster"] = table[f"clusters.{space}_cluster"].astype(int)
-    is_labelled = table["label"].isin(CLASSES)
-    points["cell"] = ("is " + table["label"].astype(str) + ", ").where(is_labelled, "")
+    points["cell"] = (table["label"].astype(str) + " ").where(table["label"].isin(CLASSES), "")
     points["cell"] += "called " + table["predicted"].astype(str)
     points["sure"] = table["confidence"]
     points["colour"] = table["confidence"]
@@ -316,7 +300,7 @@ def name_colours(figure: go.Figure, *, has_legend: bool) -> None:
     """Name the traces of a figure by their colours alone, each once in its legend; symbols have their own key."""
     named: set[str] = set()
     for trace in figure.data:
-        name = re.split(", is |, called ", trace.name)[0]
+        name = trace.name.rpartition(", ")[0]
         trace.update(name=name, legendgroup=name, showlegend=has_legend and name not in named)
         named.add(name)
 

@@ -1,7 +1,8 @@
 """Play: REAL or FAKE? Ten images, alone and with help; then how often help misled the group."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -53,15 +54,22 @@ verdicts = table["predicted"].astype(str).to_numpy()[rows]
 store = Answers(cache_dir() / "play.sqlite")
 
 
+@contextmanager
+def logged() -> Iterator[None]:
+    """Write to the log why answers cannot be kept or read."""
+    try:
+        yield
+    except AnswersError as error:
+        logging.getLogger(__name__).warning("%s", error)
+
+
 def begin_game() -> dict[str, Any]:
     """Begin a game: the player's number, the help at each picture, what is answered, and how many are done with."""
     player = None
     place = int(np.random.default_rng().integers(len(HELPS)))
-    try:
+    # otherwise the game goes on, and counts for nobody
+    with logged():
         player, place = store.begin(f"{opened.run.name} {GAME.value}")
-    except AnswersError as error:
-        # the game goes on, and counts for nobody
-        logging.getLogger(__name__).warning("%s", error)
     has_data = {"map": opened.run.maps is not None, "flip": probes_of(opened) is not None}
     helps = assign_helps(labels != verdicts, place, [name for name in HELPS if has_data.get(name, True)])
     return {"player": player, "helps": helps, "choices": [], "done": 0}
@@ -92,10 +100,8 @@ def give(number: int, choice: str) -> None:
             "help": game["helps"][number],
             "choice": choice,
         }
-        try:
+        with logged():
             store.add(answer)
-        except AnswersError as error:
-            logging.getLogger(__name__).warning("%s", error)
 
 
 def next_image() -> None:
@@ -139,12 +145,11 @@ def draw_help(number: int) -> None:
         return
     draw_verdict(f"The detector says {verdicts[number]}")
     row = int(rows[number])
-    drawn_by = {"map": map_cells, "flip": flip_cells}
-    cells = drawn_by[help_](row) if help_ in drawn_by else []
-    if cells:
-        picture_grid(cells, columns=2, least=120)
-    elif help_ == "flip":
+    cells = map_cells(row) if help_ == "map" else flip_cells(row)
+    if help_ == "flip" and not cells:
         st.markdown("Nothing that we tried flips it.")
+    elif help_ != "verdict":
+        picture_grid(cells, columns=2, least=120)
 
 
 def play(number: int) -> None:
@@ -222,10 +227,10 @@ def share_words(share: Measure) -> str:
 
 def draw_group() -> None:
     """Draw what all players on this machine did under each help, with a table to take away."""
-    try:
+    answers = None
+    with logged():
         answers = store.frame()
-    except AnswersError as error:
-        logging.getLogger(__name__).warning("%s", error)
+    if answers is None:
         st.info("The answers of this machine cannot be read, so there is no score of the group.")
         return
     answers = answers[answers["run"] == opened.run.name]
@@ -233,11 +238,14 @@ def draw_group() -> None:
         return
     players = answers["player"].nunique()
     st.subheader("Did help make the group right, or only trusting?", anchor=False)
-    rows_: list[Sequence[str]] = []
-    for reliance in measure_reliance(answers):
-        rows_.append((HELPS[reliance.help], share_words(reliance.accuracy), share_words(reliance.followed)))
-    columns = ["help", "right", "said the same as a wrong verdict"]
-    st.table(pd.DataFrame(rows_, columns=columns).set_index("help"), border="horizontal")
+    shares = {
+        HELPS[reliance.help]: {
+            "right": share_words(reliance.accuracy),
+            "said the same as a wrong verdict": share_words(reliance.followed),
+        }
+        for reliance in measure_reliance(answers)
+    }
+    st.table(pd.DataFrame.from_dict(shares, orient="index").rename_axis("help"), border="horizontal")
     few = " Intervals need five." if players < 5 else ""
     st.caption(
         f"Players: {players:,}. The answers stay on this machine. "
