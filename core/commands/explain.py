@@ -207,8 +207,7 @@ def write(
     out: Path, explanations: "Sequence[Explanation]", *, title: str, notes: Sequence[str], palette: Palette
 ) -> None:
     """Write explanation.html and, for each explanation, METHOD.npz, plus METHOD.png if any of its map is decided."""
-    from core.explainers.drawing import Style, draw_explanation
-    from core.explainers.stored import npz_of
+    from core.explainers.drawing import Style, draw_explanation, npz_of
     from core.images.encoding import encode_png
     from core.report.explanation_page import html_of
     from core.storage.atomic import write_data

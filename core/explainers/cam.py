@@ -5,16 +5,20 @@ The maths is torchcam's (https://github.com/frgfm/torch-cam), see `core.explaine
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from core.arrays import Floats, Pixels
 from core.detectors.manifest import Capability
 from core.explainers.explainer import BatchExplainer, Cancel, check_finite, check_target
-from core.explainers.explanation import Explanation, map_diagnostics
+from core.explainers.explanation import Explanation, Provenance, map_diagnostics
 from core.explainers.settings import ExplainerSettings, ExplanationError, Target, class_of_target, setting
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
+    from core.runs.run import Run
 
 
 class CamSettings(ExplainerSettings):
@@ -64,23 +68,21 @@ class ClassMaps(BatchExplainer[S]):
         cancel: Cancel | None,  # noqa: ARG002
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
-        target = settings.target
-        check_target(detector, target)
+        check_target(detector, settings.target)
         margins, maps = self.compute(detector, pixels, settings)
         check_finite(detector, margins)
+        unit = "margin" if settings.target == "margin" else "logit"
         one_sided = None
-        if target != "margin" or not self.signed:
-            one_sided = class_of_target(target)
-        unit = "activation"
-        if self.signed:
-            unit = "margin" if target == "margin" else "logit"
-        for margin, evidence in zip(margins, maps, strict=True):
+        if not self.signed:
+            unit = "activation"
+        if not self.signed or settings.target != "margin":
+            one_sided = class_of_target(settings.target)
+        if one_sided == "FAKE":
             # what speaks for FAKE is negative
-            values = evidence
-            if one_sided == "FAKE":
-                values = -evidence
+            maps = -maps
+        for margin, values in zip(margins.tolist(), maps, strict=True):
             yield {
-                "margin": float(margin),
+                "margin": margin,
                 "values": values,
                 "unit": unit,
                 "diagnostics": map_diagnostics(values, one_sided=one_sided),
@@ -92,6 +94,7 @@ class ClassMaps(BatchExplainer[S]):
         return 2 + (4 if self.signed and settings.target == "margin" else 2)
 
 
+@dataclass
 class Cam(ClassMaps[CamSettings]):
     """One of torchcam's methods.
 
@@ -106,7 +109,7 @@ class Cam(ClassMaps[CamSettings]):
     For the margin, the first three give evidence for REAL minus evidence for FAKE. All other maps show one class only:
     torchcam's maps of a class score end in a ReLU, and Grad-CAM++ weighs only evidence for its target.
 
-    Args:
+    Attributes:
         name, title, sentence: see `Explainer`.
         method: a key of `core.explainers.activation.METHODS`.
         signed: True if its maps of the margin show evidence for both classes.
@@ -126,14 +129,12 @@ class Cam(ClassMaps[CamSettings]):
 
     settings = CamSettings
     needs = frozenset({Capability.LAYERS, Capability.GRADIENTS})
-
-    def __init__(self, name: str, title: str, sentence: str, *, method: str, signed: bool, own: bool = False) -> None:
-        self.name = name
-        self.title = title
-        self.sentence = sentence
-        self.method = method
-        self.signed = signed
-        self.own = own
+    name: str
+    title: str
+    sentence: str
+    method: str
+    signed: bool = True
+    own: bool = False
 
     def compute(self, detector: "Detector", pixels: Pixels, settings: CamSettings) -> tuple[Floats, Floats]:
         """See `ClassMaps.compute`."""
@@ -201,7 +202,6 @@ GRADCAM = Cam(
     "Grad-CAM",
     "Where in the image the network's own features speak for one class or the other.",
     method="GradCAM",
-    signed=True,
     own=True,
 )
 LAYERCAM = Cam(
@@ -209,14 +209,12 @@ LAYERCAM = Cam(
     "Layer-CAM",
     "Grad-CAM with each position weighted by its own gradient, which keeps earlier layers sharp.",
     method="LayerCAM",
-    signed=True,
 )
 XGRADCAM = Cam(
     "xgradcam",
     "XGrad-CAM",
     "Grad-CAM with channels weighted so that the map sums to the score as nearly as possible.",
     method="XGradCAM",
-    signed=True,
 )
 GRADCAMPP = Cam(
     "gradcampp",
@@ -233,3 +231,27 @@ KEPT = GRADCAM
 def is_kept_kind(explanation: Explanation) -> bool:
     """Check whether an explanation is of the kind that runs keep: the same method and settings."""
     return (explanation.method, explanation.settings) == (KEPT.name, KEPT.settings())
+
+
+def stored_map(run: "Run", row: int, image: Pixels) -> Explanation:
+    """Return the margin map of one row: what Grad-CAM with its default settings gives, to float16.
+
+    Args:
+        run: with its maps.
+        row: a position in its predictions.
+        image: uint8 (side, side, 3), the row's picture.
+    """
+    prediction = run.predictions.iloc[row]
+    values = np.asarray(run.needed_maps[row], np.float32)
+    made = run.manifest
+    return Explanation(
+        image=image,
+        margin=float(prediction["margin"]),
+        p_real=float(prediction["p_real"]),
+        provenance=Provenance(made["detector"], made["detector_sha256"], 0.0, made["versions"]),
+        method=KEPT.name,
+        settings=KEPT.settings(),
+        unit="margin",
+        diagnostics=map_diagnostics(values),
+        values=values,
+    )

@@ -1,11 +1,13 @@
-"""Explanations drawn: maps over images as RGBA at any size.
+"""Explanations drawn, as maps over images in RGBA at any size, and as `.npz` for programs.
 
 Colours diverge from a neutral middle at 0 to the palette's two ends in steps that look equally large (CIEDE2000). 0 is
 always the middle: a map is never stretched to fill its colours.
 """
 
+import io
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -16,6 +18,7 @@ from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
 from core.arrays import Array, Float64, Floats, Mask, Pixels
 from core.explainers.explanation import Explanation
+from core.explainers.registry import find_explainer
 from core.images.encoding import enlarged
 from core.images.labels import ENDS, NEUTRAL, OPACITY, UNDECIDED, Palette, rgb
 from core.images.statistics import LUMA
@@ -260,3 +263,26 @@ def _arm(end: str) -> Pixels:
     even = np.interp(np.linspace(0, length[-1], STEPS + 1), length, np.arange(len(fine)))
     path = start + even[:, None] / (len(fine) - 1) * (stop - start)
     return np.asarray(np.rint(np.clip(lab2rgb(path), 0, 1) * 255), np.uint8)
+
+
+def npz_of(explanation: Explanation) -> bytes:
+    """Return every array of an explanation under its name, and the rest as JSON text under "about", as an .npz.
+
+    Raises:
+        ValueError: a number in it is not finite where JSON has to hold it.
+    """
+    everything = vars(explanation)
+    if explanation.parts is not None:
+        everything = everything | vars(explanation.parts)
+        everything["labels"] = np.array(explanation.parts.labels)
+    arrays = {key: value for key, value in everything.items() if isinstance(value, np.ndarray)}
+    names = ("method", "verdict", "margin", "p_real", "unit", "one_sided", "done")
+    about = {key: getattr(explanation, key) for key in names} | {
+        "title": find_explainer(explanation.method).title,
+        "settings": explanation.settings.model_dump(),
+        "diagnostics": asdict(explanation.diagnostics),
+        "provenance": asdict(explanation.provenance),
+    }
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(about, allow_nan=False)), **arrays)
+    return file.getvalue()

@@ -9,12 +9,13 @@ the methods. A method from elsewhere declares what is shown beside the field:
 """
 
 import tomllib
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, get_args
 
-from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.arrays import Record
@@ -64,7 +65,7 @@ class ExplainerSettings(BaseModel):
 
 def setting(default: Any, *, low: float | None = None, high: float | None = None, **shown: Any) -> Any:
     """Declare a field of `ExplainerSettings`; `shown` are attributes of its `SettingField` that are not in the file."""
-    return Field(default, ge=low, le=high, json_schema_extra=shown)
+    return Field(default, ge=low, le=high, json_schema_extra={"low": low, "high": high, **shown})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,13 +111,13 @@ class SettingField:
         if self.low is None:
             return "any"
         if self.high is None:
-            return f"at least {self.low:g}"
-        return f"from {_number(self.low)} to {_number(self.high)}"
+            return f"at least {self.text(self.low)}"
+        return f"from {self.text(self.low)} to {self.text(self.high)}"
 
     def text(self, value: Any) -> str:
         """Write a value as a URL or a command line has it."""
         if self.kind is float:
-            return _number(value)
+            return str(float(value)).removesuffix(".0")
         return str(value)
 
     def display(self, value: Any) -> str:
@@ -128,10 +129,6 @@ class SettingField:
         return all(values.get(other) in allowed for other, allowed in self.applies_if.items())
 
 
-def _number(value: float) -> str:
-    return repr(float(value)).removesuffix(".0")
-
-
 def describe(settings: type[ExplainerSettings], offers: Offers | None = None) -> tuple[SettingField, ...]:
     """Describe the fields of a settings type, in order.
 
@@ -139,31 +136,17 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
         settings: the type.
         offers: a detector, or what is known of one: its layers become the choices of settings that name a layer.
     """
+    # under the class of a field, or else its nearest base
+    in_file = ChainMap(*(SHOWN.get(base.__name__, {}) for base in settings.__mro__))
     described = []
     for name, info in settings.model_fields.items():
-        limits = {type(limit): limit for limit in info.metadata}
-        low = limits.get(Ge)
-        high = limits.get(Le)
-        shown: dict[str, Any] = {"choices": get_args(info.annotation)}
-        shown.update(_attributes_in_file(settings, name))
+        shown: dict[str, Any] = {"choices": get_args(info.annotation), **in_file.get(name, {})}
         shown.update(info.json_schema_extra)  # type: ignore[arg-type]
         if shown.get("of_layers") and offers is not None and offers.layers:
             names = _names_of_layers(offers)
             shown.update(choices=tuple(names), names=names)
-        least = low and low.ge
-        most = high and high.le
-        kind = type(info.default)
-        described.append(SettingField(name=name, kind=kind, default=info.default, low=least, high=most, **shown))
+        described.append(SettingField(name=name, kind=type(info.default), default=info.default, **shown))
     return tuple(described)
-
-
-def _attributes_in_file(settings: type[ExplainerSettings], name: str) -> Record:
-    """Return what settings.toml says of a field, under its class or else the nearest base."""
-    for base in settings.__mro__:
-        attributes: Record | None = SHOWN.get(base.__name__, {}).get(name)
-        if attributes is not None:
-            return attributes
-    return {}
 
 
 def _names_of_layers(offers: Offers) -> dict[str, str]:
@@ -175,19 +158,15 @@ def _names_of_layers(offers: Offers) -> dict[str, str]:
     return names
 
 
-def readable_settings(settings: ExplainerSettings) -> dict[str, str]:
-    """Label -> value of every setting that is read, both for a reader."""
+def settings_text(settings: ExplainerSettings) -> str:
+    """Write the settings that are read in a line, for a reader: "Samples: 256; Seed: 0"."""
     values = settings.model_dump()
-    readable = {}
+    readable = []
     for described in describe(type(settings)):
         if described.applies(values):
-            readable[described.label] = described.display(values[described.name]) or "the detector's own"
-    return readable
-
-
-def settings_text(settings: ExplainerSettings) -> str:
-    """Write settings for a reader in a line: "Samples: 256; Seed: 0"."""
-    return "; ".join(f"{label}: {value}" for label, value in readable_settings(settings).items())
+            value = described.display(values[described.name]) or "the detector's own"
+            readable.append(f"{described.label}: {value}")
+    return "; ".join(readable)
 
 
 S = TypeVar("S", bound=ExplainerSettings)
@@ -201,12 +180,10 @@ def from_parameters(kind: type[S], texts: Mapping[str, str]) -> S:
     """
     values: dict[str, Any] = dict(texts)
     for described in describe(kind):
-        if described.name in texts and described.kind is not str:
-            text = texts[described.name]
-            try:
-                values[described.name] = described.kind(text)
-            except ValueError:
-                raise ExplanationError(f"{described.name} must be {described.limits}, not {text!r}") from None
+        if described.name in texts:
+            # what is no number stays a text, which the settings refuse
+            with suppress(ValueError):
+                values[described.name] = described.kind(texts[described.name])
     return kind(**values)
 
 

@@ -18,12 +18,12 @@ import streamlit as st
 from core.arrays import Float32, Pixels
 from core.detectors.identity import DetectorHandle
 from core.explainers import drawing
-from core.explainers.drawing import Style, scale_of
+from core.explainers.cam import stored_map
+from core.explainers.drawing import Style, npz_of, scale_of
 from core.explainers.exact import EXACT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation, shuffled
 from core.explainers.registry import find_explainer
-from core.explainers.stored import npz_of, stored_map
 from core.findings.answer import Word, answer_of
 from core.findings.contrast import Finding
 from core.findings.numbers import plus

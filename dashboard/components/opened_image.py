@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.arrays import Pixels
 from core.detectors.identity import DetectorHandle
-from core.explainers.stored import stored_map
+from core.explainers.cam import stored_map
 from core.images.labels import ClassName, other_class
 from core.perturbations.flips import flipping, reason
 from core.perturbations.registry import probe_columns

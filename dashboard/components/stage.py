@@ -10,9 +10,9 @@ import numpy as np
 import streamlit as st
 
 from core.arrays import Pixels
+from core.explainers.cam import stored_map
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.explanation import shuffled
-from core.explainers.stored import stored_map
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
 from core.perturbations.flips import strength_words

@@ -11,8 +11,8 @@ import streamlit as st
 
 from core.answers.reliance import HELPS, Answers, AnswersError, assign_helps, compare, measure_reliance
 from core.arrays import Positions
+from core.explainers.cam import stored_map
 from core.explainers.drawing import Style, draw_explanation
-from core.explainers.stored import stored_map
 from core.findings.contrast import Measure
 from core.findings.numbers import format_measure
 from core.perturbations.flips import flipping

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from core.explainers.cam import stored_map
 from core.explainers.drawing import Style
-from core.explainers.stored import stored_map
 from core.report.explanation_page import html_of
 from core.report.run_report import report_of
 from core.runs.run import read_run

@@ -18,9 +18,9 @@ from core.explainers.drawing import (
     draw_outline,
     draw_overlay,
     grey_picture,
+    npz_of,
 )
 from core.explainers.lime.lime import LIME, LimeSettings
-from core.explainers.stored import npz_of
 from core.images.encoding import encode_png
 from core.images.labels import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, rgb
 

@@ -11,11 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from core.detectors.manifest import Capability
 from core.explainers.cam import GRADCAM, TOKENS
-from core.explainers.drawing import Style, draw_explanation
+from core.explainers.drawing import Style, draw_explanation, npz_of
 from core.explainers.lime.lime import LIME, LIME_GRID
 from core.explainers.registry import explainers, find_explainer
 from core.explainers.settings import ExplanationError, describe, from_parameters
-from core.explainers.stored import npz_of
 from core.report.explanation_page import html_of
 from tests.conftest import make_detector, make_patch, textured
 from tests.core.any_detector import pictures
