@@ -184,16 +184,13 @@ class Filter:
         sort = params.get("sort", "")
         if sort in SORTS or sort.removeprefix("-") in sort_columns(table):
             wanted = replace(wanted, sort=sort)
-        threshold = _number(params.get("cut", ""))
-        if 0 < threshold < 1:
-            wanted = replace(wanted, threshold=threshold)
-        page = _number(params.get("page", ""))
-        if 1 <= page < 1e9:
-            wanted = replace(wanted, page=int(page))
-        per_page = _number(params.get("per", ""))
-        if per_page in PAGE_SIZES:
-            wanted = replace(wanted, per_page=int(per_page))
-        return wanted
+        threshold, page, per_page = (_number(params.get(key, "")) for key in ("cut", "page", "per"))
+        return replace(
+            wanted,
+            threshold=threshold if 0 < threshold < 1 else HALF,
+            page=int(page) if 1 <= page < 1e9 else 1,
+            per_page=int(per_page) if per_page in PAGE_SIZES else PAGE_SIZES[0],
+        )
 
 
 def range_columns(table: pd.DataFrame) -> list[str]:

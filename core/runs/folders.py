@@ -1,4 +1,4 @@
-"""Folders of runs and detectors: find them by name, show them, and state when and with what they were made."""
+"""Folders of runs and detectors: find them by name, and state when and with what they were made."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -9,8 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from core.console import PROGRAM, join
-from core.homes import SHIPPED, home, homes
+from core.homes import SHIPPED, homes
 from core.storage.atomic import restore_all
 from core.storage.limits import MANIFEST, ContractError, is_plain_name
 
@@ -89,15 +88,6 @@ def _has_manifest(folder: Path) -> bool:
         # one without permission has one too
         return not isinstance(error, FileNotFoundError | NotADirectoryError)
     return True
-
-
-def dashboard_command(folder: Path) -> str:
-    """Return the shell command that shows the detectors and runs in a folder."""
-    folder = folder.resolve()
-    words = ["serve"]
-    if folder != home().resolve():
-        words += ["--home", str(folder)]
-    return f"{PROGRAM} {join(words)}"
 
 
 def made_now() -> dict[str, Any]:

@@ -161,9 +161,9 @@ def error_by(table: pd.DataFrame, column: str, *, threshold: float = HALF) -> pd
         Columns `value`, `images`, `wrong`, `rate`, and `low`, `high`: the 95% interval of the rate, 0 to 1.
     """
     table = table[table["label"].notna()]
-    wrong = predicted_real(table, threshold) != (table["label"] == "REAL").to_numpy(bool)
-    counts = pd.DataFrame({"value": table[column].astype(object), "wrong": wrong}).groupby("value")["wrong"]
-    counts = counts.agg(images="count", wrong="sum").reset_index()
+    wrong = (table["label"] == "REAL") != predicted_real(table, threshold)
+    counts = wrong.groupby(table[column].astype(object)).agg(images="count", wrong="sum")
+    counts = counts.rename_axis("value").reset_index()
     counts["rate"] = counts["wrong"] / counts["images"]
     counts["low"], counts["high"] = wilson_interval(counts["wrong"].to_numpy(int), counts["images"].to_numpy(int))
     return counts.sort_values("rate", ascending=False, kind="stable", ignore_index=True)

@@ -8,11 +8,10 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from core.arrays import Record
-from core.console import PROGRAM, quote
+from core.console import PROGRAM, join, quote
 from core.detectors.known import caution_of
-from core.homes import homes
+from core.homes import home, homes
 from core.images.labels import CLASSES
-from core.runs.folders import dashboard_command
 from core.runs.metrics import ECE_BINS, PAPER, confusion_at, error_by, means_by_source, wilson_interval
 from core.runs.rows import judged_table
 from core.runs.run import Run
@@ -58,7 +57,10 @@ def print_run(run: Run, *, detector: Path | None = None, as_json: bool) -> None:
         print(f"\nWarning: {warning}")
     folder = run.path.parents[1]
     name = quote(run.name if folder in homes() else str(run.path))
-    print(f"\nShow it: {dashboard_command(folder)}")
+    words = ["serve"]
+    if folder.resolve() != home().resolve():
+        words += ["--home", str(folder.resolve())]
+    print(f"\nShow it: {PROGRAM} {join(words)}")
     if not run.scores_only:
         print(f"Next: {PROGRAM} study {name} --recommended")
     print(f"Written: {' and '.join(written.values())}")
@@ -213,6 +215,7 @@ def find_shortcuts(rows: pd.DataFrame) -> pd.DataFrame:
     if rows["label"].nunique() < len(CLASSES):
         return pd.DataFrame(columns=columns)
     rows = rows.reset_index(drop=True)
+    label = rows["label"].astype(str)
     values = {name: rows[name].astype(str) for name in ("format", "metadata") if name in rows}
     if {"width", "height"} <= set(rows):
         values["size"] = rows["width"].astype(int).astype(str) + " x " + rows["height"].astype(int).astype(str) + " px"
@@ -220,14 +223,11 @@ def find_shortcuts(rows: pd.DataFrame) -> pd.DataFrame:
         # of other formats it is no property
         values["quality"] = ("quality " + rows["quality"].map("{:.0f}".format)).where(rows["quality"].notna(), "none")
     shortcuts = []
-    label = rows["label"].astype(str)
     for name, value in values.items():
         learned = pd.crosstab(value[::2], label[::2], normalize="columns").idxmax(axis=1)
         right = (value[1::2].map(learned) == label[1::2]).groupby(label[1::2]).mean()
         if len(right) == len(CLASSES) and right.mean() >= TELLING:
-            common = []
-            for class_name in CLASSES:
-                shares = value[label == class_name].value_counts(normalize=True)
-                common.append(f"{shares.index[0]}, {shares.iloc[0]:.0%}")
-            shortcuts.append((name, *common, float(right.mean())))
+            shares = pd.crosstab(value, label, normalize="columns")
+            commonest = [f"{shares[class_name].idxmax()}, {shares[class_name].max():.0%}" for class_name in CLASSES]
+            shortcuts.append((name, *commonest, float(right.mean())))
     return pd.DataFrame(shortcuts, columns=columns).sort_values(columns[-1], ascending=False, ignore_index=True)

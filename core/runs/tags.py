@@ -15,6 +15,14 @@ MAX_TAGS = 500
 # seconds that a writer, or a reader, waits for another process or thread to unlock the file
 WRITERS_WAIT = 5.0
 READERS_WAIT = 0.1
+EVERYTHING = """
+SELECT
+    id,
+    coalesce((SELECT group_concat(tag, ';') FROM (SELECT tag FROM tags WHERE tags.id = ids.id ORDER BY tag)), ''),
+    coalesce((SELECT text FROM notes WHERE notes.id = ids.id), '')
+FROM (SELECT id FROM tags UNION SELECT id FROM notes) AS ids
+ORDER BY id
+"""
 NOT_KEPT = "this was not kept, what was kept before is; check that its disk has room and is writable"
 
 
@@ -112,12 +120,10 @@ class Tags:
         Raises:
             TagError: the file cannot be read; a table without its tags would look like one that has none.
         """
-        tags = pd.DataFrame(self._read("SELECT id, tag FROM tags ORDER BY id, tag"), columns=["id", "tags"])
-        notes = pd.DataFrame(self._read("SELECT id, text FROM notes"), columns=["id", "note"])
+        rows = self._read(EVERYTHING)
         if self.path.exists() and self.problem:
             raise TagError(self.problem)
-        joined = tags.groupby("id")["tags"].agg(";".join).reset_index()
-        return joined.merge(notes, on="id", how="outer").fillna("").sort_values("id", ignore_index=True)
+        return pd.DataFrame(rows, columns=["id", "tags", "note"])
 
     def _read(self, query: str, *values: str) -> list[tuple[str, ...]]:
         if not self.path.exists():

@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -188,29 +190,22 @@ def _write(
 
 def prediction_frame(images: ImageSet, logits: Float32, p_real: Float32, train_sha256: frozenset[str]) -> pd.DataFrame:
     """Make the table of a run, one row per image, in the set's order."""
-    rows = images.rows
+    columns = ["id", "name", "sha256", "category", "source", "is_repeat", *STATISTICS, *FILE_FACTS]
+    rows = images.rows[images.rows.columns.intersection(columns)]
     margin = logits[:, 1] - logits[:, 0]
     # an image without a label has none
-    labels = np.where(rows["label"] < len(CLASSES), rows["label"].astype(int), -1)
-    frame = pd.DataFrame(
-        {
-            "id": rows["id"].astype(str),
-            "name": rows["name"].astype(str),
-            "label": pd.Categorical.from_codes(labels, categories=list(CLASSES)),
-            "predicted": pd.Categorical.from_codes((margin > 0).astype(int), categories=list(CLASSES)),
-            "margin": margin.astype(np.float32),
-            "p_real": p_real.astype(np.float32),
-            "logit_fake": logits[:, 0].astype(np.float32),
-            "logit_real": logits[:, 1].astype(np.float32),
-            "category": rows["category"].astype("category"),
-            "sha256": rows["sha256"].astype(str),
-            "in_train": rows["sha256"].isin(train_sha256).to_numpy(),
-            "is_repeat": rows["is_repeat"].to_numpy(bool),
-        }
+    labels = np.where(images.labels < len(CLASSES), images.labels.astype(int), -1)
+    frame = rows.assign(
+        label=pd.Categorical.from_codes(labels, categories=list(CLASSES)),
+        predicted=pd.Categorical.from_codes((margin > 0).astype(int), categories=list(CLASSES)),
+        margin=margin,
+        p_real=p_real,
+        logit_fake=logits[:, 0],
+        logit_real=logits[:, 1],
+        in_train=rows["sha256"].isin(train_sha256),
     )
-    if "source" in rows:
-        frame["source"] = rows["source"].astype("category")
-    return pd.concat([frame, rows[[*STATISTICS, *(name for name in FILE_FACTS if name in rows)]]], axis=1)
+    texts = dict.fromkeys(frame.columns.intersection(["category", "source"]), "category")
+    return frame.astype(texts)
 
 
 class PassWork:
@@ -281,21 +276,22 @@ def pass_in_shards(
     Raises:
         WriteError: a shard cannot be written.
     """
-    size = shard_size(detector)
     shapes: dict[str, tuple[int, ...]] = {"logits": (2,), "features": (detector.channels,)}
     if detector.layers:
         shapes["maps"] = detector.layers[detector.target_layer]
-    arrays: dict[str, Float32] = {}
     shards = compute_shards(
-        work, np.arange(len(images)), size, shards_folder(detector, images), engine=engine, progress=progress
+        work,
+        np.arange(len(images)),
+        shard_size(detector),
+        shards_folder(detector, images),
+        engine=engine,
+        progress=progress,
     )
-    for number, table in shards:
-        rows = slice(number * size, number * size + len(table))
-        for name in table:
-            values = np.frombuffer(b"".join(table[name]), np.float32).reshape(len(table), *shapes[name])
-            # filled in place, as in a pass as a whole
-            arrays.setdefault(name, np.empty((len(images), *shapes[name]), np.float32))[rows] = values
-    return Pass(arrays["logits"], arrays.get("features"), arrays.get("maps"))
+    table = pd.concat([table for _, table in sorted(shards, key=itemgetter(0))])
+    arrays: dict[str, Any] = dict.fromkeys(Pass._fields)
+    for name in table:
+        arrays[name] = np.frombuffer(b"".join(table[name]), np.float32).reshape(len(table), *shapes[name])
+    return Pass(**arrays)
 
 
 def shard_size(detector: Detector) -> int:

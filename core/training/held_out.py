@@ -21,8 +21,6 @@ from core.images.labels import REAL
 from core.images.preprocessing import Channels
 from core.storage.limits import digest_of
 
-# pixels of the images whose values are counted at once
-AT_ONCE = 8192 * 32 * 32
 # of a margin divided by its own spread, so that separable images cannot make it endless
 LARGEST = 20.0
 # of a member's manifest, kept in the manifest of what it became part of
@@ -63,12 +61,9 @@ def validation_split(sha256: Array, labels: Integers, share: float, *, seed: int
 
 def channel_statistics(pixels: Pixels) -> tuple[Channels, Channels]:
     """Compute the mean and standard deviation of each channel, in 0..1."""
-    counts = np.zeros((3, 256))
-    # a few at a time, because counting takes eight bytes a value
-    chunk = max(1, AT_ONCE // pixels.shape[1] ** 2)
-    for start in range(0, len(pixels), chunk):
-        part = pixels[start : start + chunk].reshape(-1, 3)
-        counts += [np.bincount(channel, minlength=256) for channel in part.T]
+    # torch counts single bytes, where numpy would first make eight of each
+    channels = [torch.from_numpy(channel.flatten()) for channel in np.moveaxis(pixels, 3, 0)]
+    counts = np.stack([torch.bincount(channel, minlength=256) for channel in channels])
     values = np.arange(256) / 255
     shares = counts / counts.sum(axis=1, keepdims=True)
     mean = shares @ values

@@ -299,11 +299,9 @@ def without_fine_detail(pixels: Tensor, generator: torch.Generator) -> Tensor:
     # an image without any edit would keep the cue, so it gets one at random
     only = torch.randint(3, (n,), generator=generator)
     chosen |= ~chosen.any(0) & (torch.arange(3)[:, None] == only)
-    strength = torch.rand(3, n, generator=generator)
+    low, high = torch.tensor([RADII, SIDES, QUALITIES]).T.unsqueeze(-1)
+    radii, sides, qualities = torch.lerp(low, high, torch.rand(3, n, generator=generator))
     filters = torch.randint(len(FILTERS), (n,), generator=generator)
-    radii = RADII[0] + (RADII[1] - RADII[0]) * strength[0]
-    sides = SIDES[0] + (SIDES[1] - SIDES[0]) * strength[1]
-    qualities = QUALITIES[0] + (QUALITIES[1] - QUALITIES[0]) * strength[2]
     pixels = _low_passed(pixels, chosen[0].to(pixels.device), radii.to(pixels.device))
     sides = sides.mul(pixels.shape[-1]).round().int()
     # images that are treated alike are resampled together
@@ -324,7 +322,6 @@ def _low_passed(pixels: Tensor, chosen: Tensor, radii: Tensor) -> Tensor:
     across = torch.fft.rfftfreq(side, device=pixels.device)
     up = torch.fft.fftfreq(side, device=pixels.device)
     # half a cycle a pixel is radius 16
-    radius = 32 * torch.hypot(up[:, None], across)
-    kept = (radius <= radii.view(-1, 1, 1, 1)) | ~chosen.view(-1, 1, 1, 1)
-    passed = torch.fft.irfft2(torch.fft.rfft2(pixels) * kept, s=(side, side))
-    return torch.where(chosen.view(-1, 1, 1, 1), passed.clamp(0, 255), pixels)
+    kept = 32 * torch.hypot(up[:, None], across) <= radii.view(-1, 1, 1, 1)
+    passed = torch.fft.irfft2(torch.fft.rfft2(pixels) * kept, s=(side, side)).clamp(0, 255)
+    return torch.where(chosen.view(-1, 1, 1, 1), passed, pixels)
