@@ -24,9 +24,6 @@ VALUES = {
     "rank_share": "share of those that agree with {one} as well as this image's own {kept} does, 0 to 1",
 }
 
-AGREE = "Does the map agree with Grad-CAM's of the same image?"
-BEYOND = "Do LIME and Grad-CAM agree beyond chance on more images than by luck?"
-
 
 def compared() -> dict[str, AnyExplainer]:
     """Return the explainers that are compared with the one whose maps runs store; the one of the default pair first."""
@@ -84,14 +81,28 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
             if method in DEFAULT:
                 key = f"rank-{group}"
             contrast = compare_means("control", OTHERS, part[own], part[others], weights, control=OTHERS)
-            yield Finding(key, AGREE, "rank_correlation", (contrast,), group=group, subject=explainer.title)
+            yield Finding(
+                key,
+                "Does the map agree with Grad-CAM's of the same image?",
+                "rank_correlation",
+                (contrast,),
+                group=group,
+                subject=explainer.title,
+            )
         compared_with = np.minimum(cells.sizes[positions.get_indexer(part["id"])] - 1, parameters["others"])
         decided = part["lime_rank_share"].notna().to_numpy() & enough(compared_with)
         if decided.any():
             beyond = weighted_share((part["lime_rank_share"] <= LEVEL).to_numpy()[decided], weights[decided])
             contrast = compare_apart("control", "luck", beyond, Control("luck", Measure(LEVEL)))
             subject = "better than 95% of other images' maps"
-            yield Finding(f"beyond-{group}", BEYOND, "beyond_chance", (contrast,), group=group, subject=subject)
+            yield Finding(
+                f"beyond-{group}",
+                "Do LIME and Grad-CAM agree beyond chance on more images than by luck?",
+                "beyond_chance",
+                (contrast,),
+                group=group,
+                subject=subject,
+            )
 
 
 def make_study() -> Study:

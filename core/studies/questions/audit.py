@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from core.findings.separation import BINS, Classifier, auroc, bin_log_odds, cros
 from core.images.labels import CLASSES
 from core.images.statistics import LUMA, STATISTICS, frequency_radius
 from core.runs.run import Run
+from core.storage.shards import Report
 from core.studies.questions.duplicates import Images, find_copies, nearest_copies, own_images, training_images
 from core.studies.questions.files import compressions
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
@@ -43,6 +44,7 @@ TITLES = {name: name.replace("_", " ").capitalize() for name in STATISTICS} | {
     "compression": "Compression",
     "category": "What the image shows",
 }
+SUBJECTS = TITLES | {"leak": "copies in the training set"}
 COLUMNS = {
     "kind": "kind of row: fact (image statistic), ring (of the radial spectrum), leak (copies of training images), "
     "baseline (logistic regression), or network (the detector)",
@@ -64,146 +66,92 @@ COLUMNS = {
 ESTIMATED = [name for name in COLUMNS if name.endswith("auroc")]
 COLUMNS |= {name + end: "an end of its 95 % interval" for name, end in product(ESTIMATED, ENDS[1:])}
 
-STATISTIC = "Does this image statistic alone tell REAL from FAKE?"
-REMEMBERING = "Does remembering the training images tell REAL from FAKE?"
-REGRESSION = "Does logistic regression tell REAL from FAKE?"
-LEANS = "Does the detector do worse where this statistic cannot help?"
-RING = "Which ring of the spectrum differs most between the classes?"
-# of a run of one class or without labels
-FOLLOWS = "Do REAL and FAKE verdicts differ in this image statistic?"
 BASELINES = {"spectrum": "of the spectrum", "facts": "of image statistics"}
-
-
-class Labelled(NamedTuple):
-    """Images as a classifier takes them.
-
-    Attributes:
-        features: (N,) or (N, F).
-        is_real: bool (N,).
-    """
-
-    features: Array
-    is_real: Mask
-
-    def shuffled(self, generator: np.random.Generator) -> "Labelled":
-        """The same with their labels in another order."""
-        return Labelled(self.features, self.is_real[generator.permutation(len(self.is_real))])
-
-
-class Audited(NamedTuple):
-    """What is audited.
-
-    Attributes:
-        context: of the study.
-        own: the run's images; `is_real` is their class, or their verdict where they are of one class or unlabelled.
-        training: the training images, to which rules are fitted; none where the run's are not of both classes.
-        margins: float64 (N,), of the detector.
-        seed: of folds and of shuffling.
-    """
-
-    context: Context
-    own: Images
-    training: Images
-    margins: Float64
-    seed: int
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Measure a row a statistic, ring and baseline, one for copies of training images, and one for the network.
 
-    Where the run's images are of one class or have no labels, only how far the statistics tell its verdicts apart.
+    Where the run's images are of one class or have no labels, only how far the statistics tell its verdicts apart, for
+    which nothing can be fitted elsewhere.
 
     Raises:
         StudyError: `rows` are not the whole run, or it has fewer than two images of a class, or of a verdict.
     """
-    if len(rows) < len(context.run):
+    run = context.run
+    if len(rows) < len(run):
         raise StudyError("the audit is of a whole set, because a copy may be anywhere in it; leave --images out")
-    audited = _read(context, int(parameters["seed"]))
-    table = [_network_row(audited)]
-    if len(audited.training.rows):
-        table.append(_leak_row(audited))
-    table += _fact_rows(audited)
-    if has_both(context.run):
+    own = own_images(context)
+    training = training_images(context)
+    if not has_both(run):
+        own = Images(own.rows.assign(is_real=run.predicted_real), own.pixels)
+        training = training.empty()
+    is_real = own.is_real
+    real = int(is_real.sum())
+    if min(real, len(is_real) - real) < 2:
+        raise StudyError(f"{real} of {len(is_real)} images are REAL; ask the audit of a set with both classes")
+    seed = int(parameters["seed"])
+    margins = run.predictions["margin"].to_numpy(np.float64)
+    accuracy = ((margins > 0) == is_real).mean()
+    row = {"kind": "network", "name": "network", "images_count": len(margins), "accuracy": accuracy}
+    table = [row | _estimate("auroc", auroc(margins, is_real))]
+    if len(training.rows):
+        table.append(_leak_row(own, training, margins, seed, context.report))
+    table += _fact_rows(context, own, training, seed)
+    if has_both(run):
         context.report(0.85, "spectra")
-        own = radial_spectrum(audited.own.pixels)
-        training = radial_spectrum(audited.training.pixels)
-        table += _ring_rows(own, audited.own.is_real)
-        table.append(_baseline_row("spectrum", audited, own, training))
-        facts = list(STATISTICS)
-        own = audited.own.rows[facts].to_numpy(float)
-        training = audited.training.rows[facts].to_numpy(float)
-        table.append(_baseline_row("facts", audited, own, training))
+        spectra = [radial_spectrum(images.pixels) for images in (own, training)]
+        facts = [images.rows[list(STATISTICS)].to_numpy(float) for images in (own, training)]
+        table += _ring_rows(spectra[0], is_real)
+        for name, (scored, fitted) in {"spectrum": spectra, "facts": facts}.items():
+            separation = _separation(regression_scores, scored, is_real, fitted, training.is_real, seed=seed)
+            table.append({"kind": "baseline", "name": name} | separation)
     return pd.DataFrame(table).reindex(columns=list(COLUMNS))
 
 
-def _read(context: Context, seed: int) -> Audited:
-    """Read the images; those of one class are grouped by their verdict, for which nothing can be fitted elsewhere."""
-    own = own_images(context)
-    training = training_images(context)
-    if not has_both(context.run):
-        own = Images(own.rows.assign(is_real=context.run.predicted_real), own.pixels)
-        training = training.empty()
-    real = int(own.is_real.sum())
-    if min(real, len(own.rows) - real) < 2:
-        raise StudyError(f"{real} of {len(own.rows)} images are REAL; ask the audit of a set with both classes")
-    return Audited(context, own, training, context.run.predictions["margin"].to_numpy(np.float64), seed)
-
-
-def _network_row(audited: Audited) -> Row:
-    """Measure how well the detector itself separates the classes."""
-    margins = audited.margins
-    is_real = audited.own.is_real
-    accuracy = ((margins > 0) == is_real).mean()
-    row = {"kind": "network", "name": "network", "images_count": len(margins), "accuracy": accuracy}
-    return row | _estimate("auroc", auroc(margins, is_real))
-
-
-def _leak_row(audited: Audited) -> Row:
+def _leak_row(own: Images, training: Images, margins: Float64, seed: int, report: Report) -> Row:
     """Measure how well remembering the training images, and nothing else, separates the classes of the run's images.
 
     An image with a copy or near copy there scores +1 (REAL) or -1 (FAKE) by the class of the nearest, or by the
     class that is not its own where it has equal copies of both; all others 0.
     """
-    images, pairs = find_copies(audited.own, audited.training, audited.context.report)
+    images, pairs = find_copies(own, training, report)
     classes = nearest_copies(images, pairs, ~images["is_own"].to_numpy())["class"]
-    real = audited.own.is_real
+    real = own.is_real
     is_copy = classes.notna().to_numpy()
     is_other = (classes == "other").to_numpy()
     scores = np.where(real != is_other, 1, -1) * is_copy
     alike = np.zeros((~is_copy).sum(), np.intp)
-    shuffled = np.random.default_rng(audited.seed).permutation(real)
+    shuffled = np.random.default_rng(seed).permutation(real)
     row = {"kind": "leak", "name": "leak", "images_count": len(real)}
     row |= {"copies_count": is_copy.sum(), "other_class_count": is_other.sum()}
     row |= _estimate("auroc", auroc(scores, real))
     row |= _estimate("shuffled_auroc", auroc(scores, shuffled))
-    return row | _estimate("matched_auroc", within_strata(audited.margins[~is_copy], real[~is_copy], alike))
+    return row | _estimate("matched_auroc", within_strata(margins[~is_copy], real[~is_copy], alike))
 
 
-def _fact_rows(audited: Audited) -> Iterator[Row]:
+def _fact_rows(context: Context, own: Images, training: Images, seed: int) -> Iterator[Row]:
     """Yield a row for each statistic that ten images of each class have."""
-    context = audited.context
     context.report(0.6, "how files were compressed")
-    own = audited.own.rows
-    own = own.assign(compression=compressions(context, context.run.split, own))
-    training = audited.training.rows
-    training = training.assign(compression=compressions(context, "train", training))
+    split = context.run.split
+    images = own.rows.assign(margin=context.run.predictions["margin"].to_numpy(np.float64))
+    images["compression"] = compressions(context, split, own.rows)
+    fitted = training.rows.assign(compression=compressions(context, "train", training.rows))
     for number, name in enumerate(TITLES):
         context.report(0.75 + 0.01 * number, name)
-        is_known = own[name].notna()
-        is_real = own["is_real"][is_known]
-        if min(is_real.sum(), (~is_real).sum()) >= MIN_IN_CLASS:
-            margins = audited.margins[is_known]
-            yield _fact_row(name, own[is_known], margins, training[training[name].notna()], audited.seed)
+        known = images[images[name].notna()]
+        real = int(known["is_real"].sum())
+        if min(real, len(known) - real) >= MIN_IN_CLASS:
+            yield _fact_row(name, known, fitted[fitted[name].notna()], seed)
 
 
-def _fact_row(name: str, images: pd.DataFrame, margins: Float64, training: pd.DataFrame, seed: int) -> Row:
+def _fact_row(name: str, images: pd.DataFrame, training: pd.DataFrame, seed: int) -> Row:
     """Measure how well a statistic alone separates the classes, and the detector among images matched on it.
 
     Args:
         name: a column of `images`.
-        images: `is_real` and statistics, a row an image.
-        margins: (N,) of the detector.
-        training: the same columns of the training images, to which the rule is fitted.
+        images: `is_real`, `margin` and statistics, a row an image.
+        training: the same statistics of the training images, to which the rule is fitted.
         seed: of folds and of shuffling.
     """
     values = images[name]
@@ -213,11 +161,10 @@ def _fact_row(name: str, images: pd.DataFrame, margins: Float64, training: pd.Da
         row |= _estimate("direct_auroc", auroc(values.to_numpy(), is_real))
     else:
         row["values_count"] = values.nunique()
-    bins = strata_of(pd.concat([values, training[name]]))
-    own = Labelled(bins[: len(values)], is_real)
-    fitted = Labelled(bins[len(values) :], training["is_real"].to_numpy(bool))
-    row |= _separation(bin_log_odds, own, fitted, seed)
-    return row | _estimate("matched_auroc", within_strata(margins, is_real, strata_of(values)))
+    scored, fitted = np.split(strata_of(pd.concat([values, training[name]])), [len(values)])
+    row |= _separation(bin_log_odds, scored, is_real, fitted, training["is_real"].to_numpy(bool), seed=seed)
+    matched = within_strata(images["margin"].to_numpy(), is_real, strata_of(values))
+    return row | _estimate("matched_auroc", matched)
 
 
 def _ring_rows(spectra: Float32, real: Mask) -> Iterator[Row]:
@@ -231,13 +178,6 @@ def _ring_rows(spectra: Float32, real: Mask) -> Iterator[Row]:
         yield row
 
 
-def _baseline_row(name: str, audited: Audited, own: Array, training: Array) -> Row:
-    """Measure a logistic regression on features of the run's own and of the training images, (N, F) and (M, F)."""
-    scored = Labelled(own, audited.own.is_real)
-    fitted = Labelled(training, audited.training.is_real)
-    return {"kind": "baseline", "name": name} | _separation(regression_scores, scored, fitted, audited.seed)
-
-
 def has_both(run: Run) -> bool:
     """Check whether a run's images are of both classes."""
     return len(run.classes) == len(CLASSES)
@@ -248,16 +188,17 @@ def _estimate(name: str, measure: Measure) -> dict[str, float]:
     return dict(zip([name + end for end in ENDS], (measure.value, measure.low, measure.high), strict=True))
 
 
-def _separation(classifier: Classifier, own: Labelled, training: Labelled, seed: int) -> Row:
-    """Measure how well a classifier separates the classes, and the same after the labels were shuffled."""
-    scores = cross_fit(classifier, *own, *training, seed=seed)
-    row = {"images_count": len(scores), "accuracy": ((scores > 0) == own.is_real).mean()}
-    row |= _estimate("auroc", auroc(scores, own.is_real))
+def _separation(
+    classifier: Classifier, features: Array, is_real: Mask, training: Array, training_real: Mask, *, seed: int
+) -> Row:
+    """Measure how well a classifier separates the classes, see `cross_fit`, and the same after labels were shuffled."""
+    scores = cross_fit(classifier, features, is_real, training, training_real, seed=seed)
+    row = {"images_count": len(scores), "accuracy": ((scores > 0) == is_real).mean()}
+    row |= _estimate("auroc", auroc(scores, is_real))
     generator = np.random.default_rng(seed)
-    own = own.shuffled(generator)
-    training = training.shuffled(generator)
-    scores = cross_fit(classifier, *own, *training, seed=seed)
-    return row | _estimate("shuffled_auroc", auroc(scores, own.is_real))
+    shuffled = generator.permutation(is_real)
+    scores = cross_fit(classifier, features, shuffled, training, generator.permutation(training_real), seed=seed)
+    return row | _estimate("shuffled_auroc", auroc(scores, shuffled))
 
 
 def radial_spectrum(pixels: Pixels) -> Float32:
@@ -311,24 +252,48 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     alone = sorted(rows.get("leak", []) + rows.get("fact", []), key=itemgetter("auroc_low"), reverse=True)
     if not has_both(run):
         for row in alone:
-            yield replace(_cue(row), key=f"follow.{row['name']}", question=FOLLOWS)
+            yield replace(
+                _cue(row),
+                key=f"follow.{row['name']}",
+                question="Do REAL and FAKE verdicts differ in this image statistic?",
+            )
         return
     for row in alone:
         yield _cue(row)
     for row in rows["baseline"]:
         name = str(row["name"])
-        contrast = compare_apart("control", SHUFFLED, _measure(row, "auroc"), _shuffled(row))
-        yield Finding(f"baseline.{name}", REGRESSION, "cue_auroc", (contrast,), subject=BASELINES.get(name, ""))
+        contrast = _beyond_shuffled(row, "control", SHUFFLED)
+        yield Finding(
+            f"baseline.{name}",
+            "Does logistic regression tell REAL from FAKE?",
+            "cue_auroc",
+            (contrast,),
+            subject=BASELINES.get(name, ""),
+        )
     everything = Control("all images", _measure(rows["network"][0], "auroc"))
     for row in alone:
         # how the detector does where a statistic, or a copy, cannot help it. Matched pairs are fewer than the images,
         # and the file does not say how many
         matched = replace(_measure(row, "matched_auroc"), n=0)
         contrast = compare_apart("control", everything.name, matched, everything)
-        yield Finding(f"lean.{row['name']}", LEANS, "matched_auroc", (contrast,), yes="below", subject=_subject(row))
+        subject = SUBJECTS[row["name"]]
+        yield Finding(
+            f"lean.{row['name']}",
+            "Does the detector do worse where this statistic cannot help?",
+            "matched_auroc",
+            (contrast,),
+            yes="below",
+            subject=subject,
+        )
     strongest = max(rows["ring"], key=lambda row: abs(row["direct_auroc"] - 0.5))
     measured = Contrast("ring", str(strongest["name"]), _measure(strongest, "direct_auroc"))
-    yield Finding("ring", RING, "ring_auroc", (measured,), details={"ring": int(strongest["name"])})
+    yield Finding(
+        "ring",
+        "Which ring of the spectrum differs most between the classes?",
+        "ring_auroc",
+        (measured,),
+        details={"ring": int(strongest["name"])},
+    )
 
 
 def _measure(row: Row, name: str) -> Measure:
@@ -336,31 +301,39 @@ def _measure(row: Row, name: str) -> Measure:
     return Measure(value, low, high, int(row["images_count"]))
 
 
-def _shuffled(row: Row) -> Control:
-    return Control(SHUFFLED, _measure(row, "shuffled_auroc"))
-
-
-def _subject(row: Row) -> str:
-    if row["kind"] == "leak":
-        return "copies in the training set"
-    return TITLES[row["name"]]
+def _beyond_shuffled(row: Row, kind: str, value: str) -> Contrast:
+    """Compare a separation with that after the labels were shuffled."""
+    return compare_apart(kind, value, _measure(row, "auroc"), Control(SHUFFLED, _measure(row, "shuffled_auroc")))
 
 
 def _cue(row: Row) -> Finding:
     """Conclude how well a statistic, or remembering the training images, separates the classes alone."""
-    measure = _measure(row, "auroc")
-    contrasts = [compare_apart("rule", f"{BINS} fitted bins", measure, _shuffled(row))]
-    if row["kind"] == "leak":
+    name = row["name"]
+    contrasts = [_beyond_shuffled(row, "rule", f"{BINS} fitted bins")]
+    if name == "leak":
         details = {"count": int(row["copies_count"]), "other_class": int(row["other_class_count"])}
-        return Finding("leak", REMEMBERING, "cue_auroc", tuple(contrasts), subject=_subject(row), details=details)
+        return Finding(
+            name,
+            "Does remembering the training images tell REAL from FAKE?",
+            "cue_auroc",
+            tuple(contrasts),
+            subject=SUBJECTS[name],
+            details=details,
+        )
     if row["values_count"] == 1:
-        contrasts = [Contrast("rule", "all images are alike", Measure(0.5, 0.5, 0.5, measure.n))]
-    elif row["name"] in STATISTICS:
+        contrasts = [Contrast("rule", "all images are alike", Measure(0.5, 0.5, 0.5, int(row["images_count"])))]
+    elif name in STATISTICS:
         ranked = _measure(row, "direct_auroc")
         if ranked.value < 0.5:
             ranked = Measure(1 - ranked.value, 1 - ranked.high, 1 - ranked.low, ranked.n)
         contrasts.append(compare_apart("rule", "rank", ranked, Control("guessing", Measure(0.5))))
-    return Finding(f"fact.{row['name']}", STATISTIC, "cue_auroc", tuple(contrasts), subject=_subject(row))
+    return Finding(
+        f"fact.{name}",
+        "Does this image statistic alone tell REAL from FAKE?",
+        "cue_auroc",
+        tuple(contrasts),
+        subject=SUBJECTS[name],
+    )
 
 
 def histogram(values: pd.Series, is_real: Mask) -> pd.DataFrame:

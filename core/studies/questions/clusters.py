@@ -54,8 +54,6 @@ def _columns() -> dict[str, str]:
 
 
 COLUMNS = _columns()
-WORST = "Is there a group of verdicts that errs unusually often?"
-SEPARATE = "Do verdicts fall into separate groups?"
 # errors are few: two points double the error rate of a good detector
 LEAST_ERRORS = 0.02
 CLOUD = "a cloud without clusters that is spread as widely"
@@ -220,7 +218,14 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             control = Control(CLOUD, _mean(mine[f"{space}_control_silhouette"]))
             contrast = compare_apart("control", CLOUD, silhouette, control)
             details = {"space": name, "clusters": len(cards)}
-            yield Finding(f"number-{space}-{verdict}", SEPARATE, "silhouette", (contrast,), details=details, **about)
+            yield Finding(
+                f"number-{space}-{verdict}",
+                "Do verdicts fall into separate groups?",
+                "silhouette",
+                (contrast,),
+                details=details,
+                **about,
+            )
 
 
 def _mean(values: "pd.Series[Any]") -> Measure:
@@ -244,7 +249,13 @@ def _worst(space: str, verdict: str, cards: pd.DataFrame, about: Record) -> Find
     else:
         contrast = Contrast("control", name, replace(UNKNOWN, n=images), difference=UNKNOWN)
     return Finding(
-        f"worst-{space}-{verdict}", WORST, "error_rate", (contrast,), least=LEAST_ERRORS, details=details, **about
+        f"worst-{space}-{verdict}",
+        "Is there a group of verdicts that errs unusually often?",
+        "error_rate",
+        (contrast,),
+        least=LEAST_ERRORS,
+        details=details,
+        **about,
     )
 
 

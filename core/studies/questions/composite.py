@@ -36,7 +36,6 @@ from core.studies.study import WEIGHT, Context, Parameters, Rows, Study, StudyEr
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
-QUESTION = "Does the map find the FAKE part of a composite?"
 # the last needs a detector that adds up patches
 METHODS = ("gradcam", "integrated_gradients", "lime_grid", "exact")
 # maps are compared over so many cells a side, which the parts consist of
@@ -200,7 +199,13 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
         contrasts.append(_choice(rows, name, "blended", "seam", SEAMS["blended"]))
         for layout, part in rows.groupby("layout", sort=False):
             contrasts.append(_choice(part, name, "hard", "layout", str(layout)))
-        yield Finding(f"find-{name}", QUESTION, "part_auroc", tuple(contrasts), subject=find_explainer(name).title)
+        yield Finding(
+            f"find-{name}",
+            "Does the map find the FAKE part of a composite?",
+            "part_auroc",
+            tuple(contrasts),
+            subject=find_explainer(name).title,
+        )
 
 
 def _choice(rows: pd.DataFrame, method: str, seam: str, kind: str, value: str) -> Contrast:

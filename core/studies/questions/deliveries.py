@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 # changes no pixel, so it is neither counted nor a control
 UNCHANGED = "png"
 LEVEL = 0.05
-ONE = "Does one delivery flip many more {} verdicts than all others together?"
 WORSE = {
     "FAKE": "Does saving, resizing or sharing hide generated images?",
     "REAL": "Does saving, resizing or sharing make photographs look generated?",
@@ -109,7 +108,7 @@ def _flips(rows: pd.DataFrame, verdict: str, titles: Mapping[str, str], confiden
     others = flipped.drop(columns=worst).any(axis=1)
     name = "any other delivery"
     contrast = compare_shares("control", name, flipped[worst], others, weights, control=name, confidence=confidence)
-    question = ONE.format(verdict)
+    question = f"Does one delivery flip many more {verdict} verdicts than all others together?"
     return Finding(f"flips_{verdict.lower()}", question, "flip_rate", (contrast,), group=verdict, **about)
 
 

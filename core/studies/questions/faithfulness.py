@@ -63,8 +63,6 @@ COLUMNS = {
 # a method, or none, and the control in its place, or none
 Order = tuple[str, str]
 
-QUESTION = "Does the map show what the detector relies on?"
-
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the curves of each image under each order of the wanted methods; no values where one cannot explain."""
@@ -225,9 +223,15 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
                 against = _against_controls(part, weights, method, direction, fill)
                 contrasts += strongest_first(against)
             yield Finding(
-                f"{method}-{group}", QUESTION, "faithfulness", tuple(contrasts), group=group, subject=name,
-                beside=baselines, details={"fills": {fill: FILLINGS[fill] for fill in fills}},
-            )  # fmt: skip
+                f"{method}-{group}",
+                "Does the map show what the detector relies on?",
+                "faithfulness",
+                tuple(contrasts),
+                group=group,
+                subject=name,
+                beside=baselines,
+                details={"fills": {fill: FILLINGS[fill] for fill in fills}},
+            )
 
 
 def _against_controls(part: pd.DataFrame, weights: Floats, method: str, direction: str, fill: Fill) -> list[Contrast]:

@@ -32,11 +32,8 @@ AGREE = {
     "FAKE": "Do FAKE verdicts lie among generated training images?",
     "REAL": "Do REAL verdicts lie among photographs of the training set?",
 }
-TRUTH = "Do the detector's features tell the true class better than raw pixels?"
-ERRORS = "Do misclassified images lie among training images of the wrong class?"
 # errors are few: two points double the error rate of a good detector
 LEAST_ERRORS = 0.02
-FAR = "Does the detector err more often far from its training images?"
 
 
 class Searched(NamedTuple):
@@ -155,13 +152,22 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
         "control", PIXELS, table["neighbours_label"] == label, table["pixels_label"] == label, weights, control=PIXELS
     )
     beside = {"detector": weighted_share(table["predicted"] == label, weights)}
-    yield Finding("truth", TRUTH, "label_agreement", (truth,), beside=beside, details=details)
+    yield Finding(
+        "truth",
+        "Do the detector's features tell the true class better than raw pixels?",
+        "label_agreement",
+        (truth,),
+        beside=beside,
+        details=details,
+    )
     wrong = (table["predicted"] != label).to_numpy()
     if wrong.sum() < ENOUGH:
         return
     with_verdict = (table["neighbours_label"] == table["predicted"]).to_numpy()
     errors = Contrast("images", "errors", weighted_share(with_verdict[wrong], weights[wrong]))
-    yield Finding("errors", ERRORS, "label_agreement", (errors,))
+    yield Finding(
+        "errors", "Do misclassified images lie among training images of the wrong class?", "label_agreement", (errors,)
+    )
     # the tenth of the images that is least like anything
     distance = table["nearest_distance"].to_numpy(np.float64)
     order = np.argsort(distance)
@@ -170,7 +176,13 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
     if far.any():
         control = Control("the other images", weighted_share(wrong[~far], weights[~far]))
         contrast = compare_apart("control", control.name, weighted_share(wrong[far], weights[far]), control)
-        yield Finding("far", FAR, "error_rate", (contrast,), least=LEAST_ERRORS)
+        yield Finding(
+            "far",
+            "Does the detector err more often far from its training images?",
+            "error_rate",
+            (contrast,),
+            least=LEAST_ERRORS,
+        )
 
 
 def _agreement(rows: pd.DataFrame, verdict: str, details: Record) -> Finding:

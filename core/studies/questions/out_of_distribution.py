@@ -107,8 +107,6 @@ COLUMNS = {
     "skipped_count": "number of files left out as damaged or of another size",
     "fingerprint": "sha256 over the pixels that were measured",
 }
-FILTERS = "How often does the resampling filter alone decide the verdict?"
-LESS_SURE = "Is it less confident on images of other sources?"
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
@@ -227,20 +225,15 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
         rows = table[table["kind"] == kind]
         if len(rows):
             images = group.images.format(imitates=parameters.get("imitates", "CIFAR-10"))
-            measured.append((group._replace(images=images), rows))
-    for group, rows in measured:
-        yield _error_rate(run, own, rows, group)
-    for group, rows in measured:
-        across = _of_all(rows).dropna(subset="depends_share")
-        if len(across):
-            yield _filter_dependence(across, group)
-    for group, rows in measured:
-        yield _confidence(run, own, rows, group)
+            measured.append((rows, group._replace(images=images)))
+    for conclude_part in (_error_rate, _filter_dependence, _confidence):
+        for rows, group in measured:
+            yield from conclude_part(run, own, rows, group)
 
 
-def _of_all(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of all sources together under each filter, saved as CIFAKE's images are."""
-    return rows[(rows["encoding"] == AS_CIFAKE) & (rows["source"] == ALL) & rows["filter"].notna()]
+def _across(rows: pd.DataFrame, encoding: str = AS_CIFAKE) -> pd.DataFrame:
+    """Return the rows of all sources together, by default saved as CIFAKE's images are."""
+    return rows[(rows["encoding"] == encoding) & (rows["source"] == ALL)]
 
 
 def _usual(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
@@ -248,7 +241,7 @@ def _usual(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["filter"] == run.preprocessing.interpolation) | rows["filter"].isna()]
 
 
-def _error_rate(run: Run, own: pd.DataFrame, rows: pd.DataFrame, group: Group) -> Finding:
+def _error_rate(run: Run, own: pd.DataFrame, rows: pd.DataFrame, group: Group) -> Iterator[Finding]:
     """Conclude how often a group is called wrongly, beside the run's own rows of the same class."""
     wrong = other_class(group.label)
     control = None
@@ -257,48 +250,56 @@ def _error_rate(run: Run, own: pd.DataFrame, rows: pd.DataFrame, group: Group) -
     usual = _usual(run, rows)
     contrasts = []
     for encoding in (AS_CIFAKE, AS_IT_IS):
-        row = usual[(usual["source"] == ALL) & (usual["encoding"] == encoding)].iloc[0]
+        row = _across(usual, encoding).iloc[0]
         contrasts.append(compare_apart("encoding", encoding, called(row, wrong), control))
-    by_filter = _of_all(rows).sort_values("called_real_share", ascending=group.label == "FAKE")
-    for row in _each(by_filter[by_filter["depends_share"].isna()]):
-        contrasts.append(compare_apart("filter", str(row["filter"]), called(row, wrong), control))
+    by_filter = _across(rows[rows["filter"].notna() & rows["depends_share"].isna()])
+    for _, row in by_filter.sort_values("called_real_share", ascending=group.label == "FAKE").iterrows():
+        contrasts.append(compare_apart("filter", row["filter"], called(row, wrong), control))
     # crops of one photograph say nothing of others
     sources = usual[(usual["source"] != ALL) & (usual["encoding"] == AS_CIFAKE) & (usual["kind"] != PHOTOGRAPHS)]
     # a few generators say little of others, although each is measured well: alone none bears a claim over them
     beside = None if group.key == "large" else control
-    for row in _each(sources.sort_values("called_real_share")):
+    for _, row in sources.sort_values("called_real_share").iterrows():
         contrasts.append(compare_apart("generator", generator_name(row["source"]), called(row, wrong), beside))
     quantity = f"called_{wrong.lower()}"
-    return Finding(
-        group.key, group.question, quantity, tuple(contrasts), group=group.label, subject=group.made
-    )  # fmt: skip
+    yield Finding(group.key, group.question, quantity, tuple(contrasts), group=group.label, subject=group.made)
 
 
-def _filter_dependence(across: pd.DataFrame, group: Group) -> Finding:
+def _filter_dependence(_run: Run, _own: pd.DataFrame, rows: pd.DataFrame, group: Group) -> Iterator[Finding]:
     """Conclude how often the filters differ, from the rows of several filters; every filter comes first."""
     contrasts = []
-    for row in _each(across):
+    for _, row in _across(rows).dropna(subset="depends_share").iterrows():
         measure = _measure(row, row["depends_share"], row["depends_low"], row["depends_high"])
         contrasts.append(Contrast("filters", row["filter"], measure))
-    return Finding(f"filters_{group.key}", FILTERS, "filter_dependent", tuple(contrasts), subject=group.images)
+    if contrasts:
+        key = f"filters_{group.key}"
+        yield Finding(
+            key,
+            "How often does the resampling filter alone decide the verdict?",
+            "filter_dependent",
+            tuple(contrasts),
+            subject=group.images,
+        )
 
 
-def _confidence(run: Run, own: pd.DataFrame, rows: pd.DataFrame, group: Group) -> Finding:
+def _confidence(run: Run, own: pd.DataFrame, rows: pd.DataFrame, group: Group) -> Iterator[Finding]:
     """Compare the confidence in a group with that in the run's own images."""
     name = str(run.manifest["set"])
-    usual = _usual(run, rows)
-    row = usual[(usual["source"] == ALL) & (usual["encoding"] == AS_CIFAKE)].iloc[0]
+    row = _across(_usual(run, rows)).iloc[0]
     measure = _measure(row, row["confidence"])
     mean = np.average(own["confidence"], weights=own["images_count"])
     control = Control(name, Measure(float(mean), n=int(own["images_count"].sum())))
     # without intervals nothing is certain
     difference = Measure(measure.value - control.measure.value)
     contrast = Contrast("control", name, measure, control, difference)
-    return Finding(f"confidence_{group.key}", LESS_SURE, "confidence", (contrast,), yes="below", subject=group.images)
-
-
-def _each(rows: pd.DataFrame) -> Iterator[Row]:
-    return (row for _, row in rows.iterrows())
+    yield Finding(
+        f"confidence_{group.key}",
+        "Is it less confident on images of other sources?",
+        "confidence",
+        (contrast,),
+        yes="below",
+        subject=group.images,
+    )
 
 
 def _measure(row: Row, value: float, low: float = np.nan, high: float = np.nan) -> Measure:

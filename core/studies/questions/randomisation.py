@@ -45,8 +45,6 @@ CONTROL = "what the same random detector makes of other images"
 # signs are lost with the classifier's weights
 rank_size = partial(mean_rank, signed=False)
 
-REMAINS = "Does anything of the map remain when the weights are random?"
-
 
 def column_of(method: str, compared: str) -> str:
     """Name the column of a method's correlation with a level of the detector, with other images, or with edges."""
@@ -156,9 +154,14 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
                 "edges": weighted_mean(part[column_of(method, EDGES)], weights, clusters=shared),
             }
             yield Finding(
-                f"{method}-{group}", REMAINS, "residual_correlation", (contrast,), group=group, subject=title,
+                f"{method}-{group}",
+                "Does anything of the map remain when the weights are random?",
+                "residual_correlation",
+                (contrast,),
+                group=group,
+                subject=title,
                 beside=beside,
-            )  # fmt: skip
+            )
 
 
 def randomisation_summary(table: pd.DataFrame, run: Run) -> pd.DataFrame:

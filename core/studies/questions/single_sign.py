@@ -23,9 +23,6 @@ COLUMNS = {
     "ours_cause": "our settings: why it shows one colour, empty where it shows both",
 }
 
-PAPER = "How often is LIME one colour under the paper's settings?"
-OURS = "Are one-colour maps rarer with other settings than with the paper's?"
-
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Count the signs of each image's LIME weights under both settings."""
@@ -56,15 +53,29 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             "few": weighted_share(part["paper_segments_count"] <= 2, weights),
         }
         alone = Contrast("settings", "the paper's", weighted_share(paper, weights))
-        yield Finding(f"paper-{group}", PAPER, "one_colour", (alone,), group=group, subject=LIME.title, beside=beside)
+        yield Finding(
+            f"paper-{group}",
+            "How often is LIME one colour under the paper's settings?",
+            "one_colour",
+            (alone,),
+            group=group,
+            subject=LIME.title,
+            beside=beside,
+        )
         contrast = compare_shares(
             "control", "the paper's settings", part["is_ours_one_sign"], paper, weights, control="the paper's settings"
         )
         beside = {"against": weighted_share(part["is_ours_against"], weights)}
         yield Finding(
-            f"ours-{group}", OURS, "one_colour", (contrast,), yes="below", group=group, subject=LIME.title,
+            f"ours-{group}",
+            "Are one-colour maps rarer with other settings than with the paper's?",
+            "one_colour",
+            (contrast,),
+            yes="below",
+            group=group,
+            subject=LIME.title,
             beside=beside,
-        )  # fmt: skip
+        )
 
 
 STUDY = Study(

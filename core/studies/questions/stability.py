@@ -34,9 +34,6 @@ FEW = 64
 # what is repeated -> the column of its correlation
 REPETITIONS = {"noise of 1 in 255": "noise", "that noise with the same segments": "kept", "another seed": "seed"}
 
-REPEATED = "Is the map the same when it is computed again?"
-FLIPPED = "Does noise that nobody can see flip verdicts?"
-
 
 def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     """Describe a method's columns."""
@@ -144,10 +141,22 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
                 if own is not None:
                     contrasts.append(compare_means("repetition", what, own, other, weights, control=OTHERS))
             yield Finding(
-                f"{method}-{group}", REPEATED, "rank_correlation", tuple(contrasts), group=group, subject=title
+                f"{method}-{group}",
+                "Is the map the same when it is computed again?",
+                "rank_correlation",
+                tuple(contrasts),
+                group=group,
+                subject=title,
             )
         flips = Contrast("change", "noise of 1 in 255", weighted_share(part["is_flipped_by_noise"], weights))
-        yield Finding(f"flips-{group}", FLIPPED, "flip_rate", (flips,), group=group, subject="noise of 1 in 255")
+        yield Finding(
+            f"flips-{group}",
+            "Does noise that nobody can see flip verdicts?",
+            "flip_rate",
+            (flips,),
+            group=group,
+            subject="noise of 1 in 255",
+        )
 
 
 def make_study() -> Study:
