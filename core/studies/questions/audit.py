@@ -197,7 +197,8 @@ def _separation(
     row |= _estimate("auroc", auroc(scores, is_real))
     generator = np.random.default_rng(seed)
     shuffled = generator.permutation(is_real)
-    scores = cross_fit(classifier, features, shuffled, training, generator.permutation(training_real), seed=seed)
+    fitted = training_real[generator.permutation(len(training_real))]
+    scores = cross_fit(classifier, features, shuffled, training, fitted, seed=seed)
     return row | _estimate("shuffled_auroc", auroc(scores, shuffled))
 
 
