@@ -3,19 +3,23 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.commands.report import main
 from core.images.decoding import ImageError, decode, pixels_sha256
 from core.images.encoding import encode_png
-from dashboard import catalogue
-from dashboard.components import requests, uploads
+from core.runs.filter import Filter
+from dashboard import catalogue, library
+from dashboard.components import component, requests, uploads
 from dashboard.components.charts import ticked_value
-from dashboard.jobs import LEASE, JobStatus
+from dashboard.jobs import LEASE, JobStatus, Request
 from tests.conftest import noise
+from tests.dashboard.conftest import RUN
 from tests.dashboard.test_files import fetched
 from tests.dashboard.test_pages import sent
 
@@ -43,10 +47,6 @@ def test_findings_open_with_the_page():
     assert app.run().get("html")[0].proto.body.count("<details open>") == 1
 
 
-def uploaded(key, data):
-    return uploads.Picture(key, key, SimpleNamespace(getvalue=lambda: data))
-
-
 def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch):
     pixels = noise(50, 70)
     png = encode_png(pixels)
@@ -60,16 +60,19 @@ def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch
         busy.release()
         return decode(data)
 
+    def use(key, data=png):
+        return uploads.Picture(key, key, SimpleNamespace(getvalue=lambda: data)).use(np.copy)
+
     monkeypatch.setattr(uploads, "decode", watched)
     with ThreadPoolExecutor(6) as visitors:
-        found = list(visitors.map(lambda number: uploaded(f"file {number % 3}", png).use(np.copy), range(6)))
+        found = list(visitors.map(use, "012012"))
     assert all(np.array_equal(each, pixels) for each in found)
-    before = len(decoded)
-    for name in ("a", "b", "a", "b", "c", "b", "a"):
-        uploaded(name, png).use(np.copy)
-    assert len(decoded) - before == 4
+    decoded.clear()
+    for name in "ababcba":
+        use(name)
+    assert len(decoded) == 4
     with pytest.raises(ImageError):
-        uploaded("no image", b"hello").use(np.copy)
+        use("no image", b"hello")
 
 
 def buttons_app():
@@ -79,14 +82,13 @@ def buttons_app():
     from dashboard.components.component import copy_button, csv_button, file_button
 
     table = pd.DataFrame({"a": [1]})
-    options = {"file_name": "a.bin", "mime": "a/b", "icon": "save", "type": "secondary", "help": "Saves."}
-    file_button("File", lambda: b"1", key="file", **options)
     file_button(
-        "None", lambda: b"2", file_name="b.bin", mime="a/b", key="none", icon="x", type="primary", disabled=True
+        "File", lambda: b"1", file_name="a.bin", mime="a/b", key="file", icon="save", type="primary", help="Saves."
     )
+    file_button("None", lambda: b"2", file_name="b.bin", mime="a/b", key="none", disabled=True)
     copy_button("Copy", "text", key="copy", icon="link", help="Copies.")
     csv_button("Table", table, "t.csv", key="table")
-    csv_button("Later", lambda: table, "l.csv", key="later", type="primary", icon="save")
+    csv_button("Later", lambda: table, "l.csv", key="later", type="primary")
 
 
 def test_a_button_gives_the_file_or_the_text_that_it_says():
@@ -94,19 +96,16 @@ def test_a_button_gives_the_file_or_the_text_that_it_says():
     assert not app.exception
     buttons = sent(app)
     answers = {key: fetched(button["url"]) for key, button in buttons.items() if button["url"]}
-    csv = b"\xef\xbb\xbfa\r\n1\r\n"
-    assert {key: (answer.body, answer.media_type) for key, answer in answers.items()} == {
-        "file": (b"1", "a/b"),
-        "table": (csv, "text/csv"),
-        "later": (csv, "text/csv"),
-    }
+    csv = (b"\xef\xbb\xbfa\r\n1\r\n", "text/csv")
+    files = {key: (answer.body, answer.media_type) for key, answer in answers.items()}
+    assert files == {"file": (b"1", "a/b"), "table": csv, "later": csv}
     names = ("label", "icon", "kind", "help", "name", "text")
     assert {key: tuple(button[name] for name in names) for key, button in buttons.items()} == {
-        "file": ("File", "save", "secondary", "Saves.", "a.bin", None),
-        "none": ("None", "x", "primary", "", "b.bin", None),
+        "file": ("File", "save", "primary", "Saves.", "a.bin", None),
+        "none": ("None", "download", "tertiary", "", "b.bin", None),
         "copy": ("Copy", "link", "secondary", "Copies.", "", "text"),
         "table": ("Table", "download", "tertiary", "", "t.csv", None),
-        "later": ("Later", "save", "primary", "", "l.csv", None),
+        "later": ("Later", "download", "primary", "", "l.csv", None),
     }
 
 
@@ -169,21 +168,49 @@ def test_a_session_asks_in_its_own_name_about_the_pixels_that_it_hands_over(monk
     monkeypatch.setattr(requests, "worker", lambda: SimpleNamespace(ask=lambda *given: asked.append(given)))
     detector = catalogue.detectors()["tiny"]
     pixels = noise(1, 4, 4)
-    sessions = {}, {}
-    for session in (*sessions, sessions[0]):
+    own = {}
+    for session, slot, sha256 in ((own, "slot", ""), ({}, "slot", ""), (own, "other", "abc")):
         monkeypatch.setattr(requests.st, "session_state", session)
-        requests.ask(detector, pixels, "predictions", slot="slot")
-    requests.ask(detector, pixels, "predictions", slot="other", sha256="abc")
-    (first, second, again, last) = asked
-    assert first[0] == again[0] == last[0] != second[0]
-    assert all(isinstance(name, str) for name, *_ in asked)
-    assert first[1:3] == second[1:3] == again[1:3]
-    assert first[3] is pixels
-    assert first[1] == "slot"
-    assert last[1] == "other"
-    assert last[2].images_sha256 == "abc"
-    asked_for = first[2]
-    assert asked_for.images_sha256 == pixels_sha256(pixels)
-    assert asked_for.detector == detector.path
-    assert asked_for.identity == detector.identity
-    assert asked_for.settings == "predictions"
+        requests.ask(detector, pixels, "predictions", slot=slot, sha256=sha256)
+    visitors, slots, sent_requests, images = zip(*asked, strict=True)
+    assert visitors[0] == visitors[2] != visitors[1]
+    assert slots == ("slot", "slot", "other")
+    assert all(image is pixels for image in images)
+    digests = [pixels_sha256(pixels), pixels_sha256(pixels), "abc"]
+    assert list(sent_requests) == [
+        Request(detector.path, detector.identity, digest, "predictions") for digest in digests
+    ]
+
+
+@pytest.mark.parametrize(
+    "asked", [None, {"true": "REAL", "said": "FAKE"}, {"cut": "0.3", "category": "cat,dog", "sort": "name"}]
+)
+def test_a_report_is_of_the_run_or_of_the_images_that_a_filter_finds(home, tmp_path, monkeypatch, asked):
+    opened = library.open_run(home / "runs" / RUN)
+    wanted = None if asked is None else Filter.from_params(asked, opened.table)
+    buttons = []
+    monkeypatch.setattr(component, "file_button", lambda _label, make, **options: buttons.append((make, options)))
+    component.report_download(opened, wanted, key="key")
+    ((make, options),) = buttons
+    made = make().decode()
+    del options["help"]
+    name, kind = (f"{RUN}.html", "tertiary") if wanted is None else (f"{RUN}-selection.html", "secondary")
+    assert options == {"file_name": name, "type": kind, "mime": "text/html", "icon": "article", "key": "key"}
+    if wanted is None:
+        out = tmp_path / "report.html"
+        assert main([str(home / "runs" / RUN), "--out", str(out)]) == 0
+        assert made == out.read_text()
+        return
+    rows = len(library.matching(opened, wanted))
+    assert made.count("data:image/png") >= min(rows, 12) > 0
+    assert f"{rows} image" in made
+
+
+def test_what_a_second_run_says_is_reported_under_its_name(home):
+    opened = library.open_run(home / "runs" / RUN)
+    other = library.open_run(home / "runs" / "tiny@blind-test")
+    both = replace(opened, beside=other.run, without=opened)
+    wanted = Filter().choosing("versus.correct", ["wrong"])
+    made = component.report_file(both, wanted, None).decode()
+    assert other.run.name in made
+    assert other.run.name not in component.report_file(opened, Filter(name="0"), None).decode()

@@ -1,7 +1,8 @@
-"""The page Mistakes: what flips an image, the sheet, the image that is open, and images that are there twice."""
+"""The page Mistakes: its filters, what flips an image, experiments on the open one, the sheet, and originals."""
 
 import re
 import shutil
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -9,26 +10,34 @@ import pytest
 import streamlit as st
 from numpy.testing import assert_array_equal
 from PIL import Image
+from sklearn.metrics.pairwise import cosine_distances
 
+from core.detectors.storage import load_detector
 from core.images.labels import LABELS, verdict_of
 from core.images.loading import load_image_set
-from core.perturbations.flips import NOTHING, flipping, tabulate_changes
+from core.perturbations.flips import NOTHING, flipping, reason, tabulate_changes
 from core.perturbations.photometric import rms
-from core.perturbations.registry import probe_pictures
+from core.perturbations.registry import probe_columns, probe_pictures
 from core.runs.filter import Filter
+from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.studies.store import read_study, study_path
+from core.studies.columns import browse_table
+from core.studies.store import read_study, study_path, write_study
 from dashboard import library
 from dashboard.components import probing
 from dashboard.components.about import original_of
 from dashboard.components.case import Case
 from dashboard.components.component import report_file
+from dashboard.components.filters import admitted
 from dashboard.components.requests import Subject
+from dashboard.components.words import coloured
+from dashboard.files import OWN
 from tests.conftest import textured
+from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import RUN, image_set
 from tests.dashboard.studies import add_studies
-from tests.dashboard.test_pages import words
+from tests.dashboard.test_pages import sent, settled, words
 
 
 def changes_of(detector, image, name="a"):
@@ -122,3 +131,100 @@ def test_the_original_stands_beside_what_the_detector_saw_where_it_had_another_s
     shutil.copy(tmp_path / "own/REAL/0.png", tmp_path / "own/REAL/1.png")
     st.cache_data.clear()
     assert not shown("REAL/1.png")
+
+
+@pytest.mark.parametrize("asked", [{}, {"result": "wrong"}, {"result": "right", "true": "FAKE"}, {"true": "FAKE,REAL"}])
+def test_the_matrix_marks_every_cell_that_the_filter_lets_through(open_page, run, asked):
+    data = sent(open_page("mistakes", **asked))["filter.matrix"]
+    table = browse_table(run)
+    found = table.iloc[find_rows(table, Filter.from_params(asked, table))]
+    expected = set(zip(found["label"], found["predicted"], strict=True)) if asked else set()
+    assert {(cell["truth"], cell["said"]) for cell in data["cells"] if cell["pressed"]} == expected
+    assert data["chosen"] == bool(asked)
+
+
+def test_a_filter_that_no_cell_fits_leaves_all_of_the_matrix_out():
+    nothing = Filter().choosing("label", ["FAKE"]).choosing("predicted", ["FAKE"]).choosing("correct", ["wrong"])
+    assert admitted(nothing) == set()
+    assert admitted(Filter().choosing("category", ["cat"])) is None
+
+
+def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_page, run):
+    rows = run.predictions
+    fake = (rows["label"] == "FAKE").to_numpy()
+    called = (rows["predicted"] == "FAKE").to_numpy()
+    # what goes with the verdict among FAKE images; REAL ones have other values altogether
+    frame = pd.DataFrame({"id": rows["id"], "height": np.where(fake, called * 5.0, 99.0) + np.arange(60) / 60})
+    seal(study_path(run.path, "cues"), frame, {"title": "Cues", "columns": {"height": "height, in metres"}})
+
+    def compared(**asked):
+        app = open_page("mistakes", **asked)
+        app.session_state["mistakes.apart"] = True
+        return words(app.run())
+
+    text = compared(true="FAKE", said="FAKE")
+    assert f"the {(fake & ~called).sum()} other images that all filters but verdicts find" in text
+    assert f"the {(~fake).sum()} other images of this run" in compared(true="FAKE")
+    assert "Compared with the" not in compared()
+
+
+def probed(run, row):
+    """What the detector makes of each change that needs no other image."""
+    detector = load_detector(run.path.parents[1] / "detectors" / "tiny")
+    return changes_of(detector, run.images[row], run.predictions["id"][row]).drop(index="")
+
+
+def test_without_a_study_the_open_image_is_changed_live(open_page, run):
+    row = int(find_rows(browse_table(run), Filter())[0])
+    expected = probed(run, row)
+    app = settled(open_page("mistakes", **{"lime.n_samples": "64"}, evidence="turns"))
+    assert coloured(reason(expected, side=run.side)) in words(app)
+    rows = next(element.value for element in app.dataframe if "change" in element.value)
+    own = [column for column in expected.index[expected["margin"].notna()] if not probe_columns()[column][0].is_control]
+    np.testing.assert_allclose(sorted(rows["margin"]), sorted(expected["margin"][own]), atol=1e-5)
+    flips = expected["flips"][own] == 1
+    assert (rows["verdict"] == "flips").sum() == (flips & expected["controlled"][own]).sum()
+    assert rows["verdict"].str.startswith("flips").sum() == flips.sum()
+
+
+def pictured(app):
+    """The names of the pictures of similar images, the nearest first."""
+    alts = [image.alt for element in app.get("image") for image in element.proto.imgs]
+    return [alt[:-6] for alt in alts if alt.endswith((", FAKE", ", REAL"))]
+
+
+def test_similar_images_are_the_nearest_of_the_run(open_page, run):
+    row = int(find_rows(browse_table(run), Filter())[0])
+    app = settled(open_page("mistakes", **{"lime.n_samples": "64"}, evidence="alike"))
+    distances = cosine_distances(run.features[[row]], run.features)[0]
+    distances[row] = np.inf
+    others = np.where(run.predicted_real == run.predicted_real[row], np.inf, distances)
+    names = run.predictions["name"].to_numpy(str)
+    expected = [*names[np.argsort(distances)[:5]], names[others.argmin()]]
+    assert pictured(app) == expected
+    app = settled(open_page("try_picture", sample=run.predictions["id"].iloc[row], evidence="alike"))
+    assert "Most alike to it:" in words(app)
+    assert pictured(app) == expected
+
+
+def test_the_nearest_training_images_are_counted_where_they_were_searched(open_page, run):
+    add_studies(run.path.parents[1], "neighbours")
+    path = study_path(run.path, "neighbours")
+    study = read_study(path)
+    write_study(path, study.table.assign(searched_set="images-train", fake_share=np.float32(0.25)), study.about, run)
+    app = settled(open_page("mistakes", **{"lime.n_samples": "64"}, evidence="alike"))
+    assert "training images" in words(app)
+    assert "25%" in words(app)
+
+
+def test_upload_experiments_on_what_was_chosen_and_saves_it(open_page, run):
+    row = 7
+    app = open_page("try_picture", sample=run.predictions["id"][row], **{"lime.n_samples": "64"}, evidence="turns")
+    app = settled(app)
+    sentence = reason(probed(run, row), side=run.side)
+    assert coloured(sentence) in words(app)
+    app.run()
+    page = unescape(app.session_state[OWN]["page.file"].make().decode())
+    assert f'<b class="{run.predictions["label"].iloc[row]}">' in page
+    assert sentence.rpartition(", until ")[2] in page
+    assert re.search("FAKE-like|Nothing found|Out of scope", page)

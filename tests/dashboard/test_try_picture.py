@@ -35,16 +35,15 @@ from tests.dashboard.test_pages import settled, words
 BROKEN = ("broken.png", b"\x89PNG\r\n\x1a\n and no more", "image/png")
 
 
-def picture(seed, height=90, width=120):
-    """A PNG of soft stripes."""
+def striped(seed=3, height=90, width=120):
+    """A picture of soft stripes."""
     rows, columns = np.indices((height, width))
-    pixels = np.stack([rows * seed, columns, (rows + seed * columns)], axis=2) % 256
-    return saved("PNG", pixels.astype(np.uint8))
+    return (np.stack([rows * seed, columns, (rows + seed * columns)], axis=2) % 256).astype(np.uint8)
 
 
-def upload(app, *files):
-    app.file_uploader(key="upload.files").set_value(list(files)).run()
-    return settled(app)
+def stripes(*args):
+    """The file of a `striped` picture."""
+    return f"stripes{args}.png", saved("PNG", striped(*args)), "image/png"
 
 
 @pytest.fixture
@@ -52,17 +51,15 @@ def tried(open_page):
     """A function that opens the page with parameters and gives it files."""
 
     def opened(*files, **params):
-        return upload(open_page("try_picture", **params), *files)
+        app = open_page("try_picture", **params)
+        app.file_uploader(key="upload.files").set_value(list(files)).run()
+        return settled(app)
 
     return opened
 
 
 def titles(app):
     return [title.value for title in app.title]
-
-
-def stripes(seed=3, height=90, width=120):
-    return f"stripes{seed}.png", picture(seed, height, width), "image/png"
 
 
 def table(app, column):
@@ -119,7 +116,7 @@ def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(tried, home
     app = tried(stripes(), open="sent.others")
     assert "No answer" in words(app)
     shown = "\n".join([words(app), *(element.value.to_csv() for element in (*app.table, *app.dataframe))])
-    margins = tiny.margins(prepare_pixels(decode(picture(3)), Preprocessing(32)).pixels)
+    margins = tiny.margins(prepare_pixels(striped(), Preprocessing(32)).pixels)
     assert not any(text in shown for text in ("p(REAL)", "margin", "% sure", *map(plus, margins)))
     # who is out of scope says REAL or FAKE of nothing
     assert table(app, "answer")["answer"].tolist() == ["Out of scope"] * 2
@@ -150,7 +147,7 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(tried, home
     """What `telltale predict` asks it about a file of a set is what this page asks."""
     other = rival(home, steps)
     app = tried(stripes(), by="rival", open="raw.sent")
-    pixels = decode(picture(3))
+    pixels = striped()
     margin = float(other.margins(steps.fit(pixels)[None])[0])
     assert plus(margin) in raw_margins(app)
     # and so are its deliveries
@@ -175,9 +172,10 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(tried, home
 def test_several_are_a_table_and_one_of_them_is_explained(tried, monkeypatch):
     calls = []
     monkeypatch.setattr(uploads, "decode", lambda data: calls.append(data) or decode(data))
-    app = tried(stripes(2), BROKEN, stripes(5), open="")
+    files = (stripes(2), BROKEN, stripes(5))
+    app = tried(*files, open="")
     shown = app.dataframe[0].value
-    assert shown["file"].tolist() == ["stripes2.png", "broken.png", "stripes5.png"]
+    assert shown["file"].tolist() == [name for name, *_ in files]
     assert shown["seen"].isna().tolist() == shown["answer"].isna().tolist() == [False, True, False]
     assert "not an image" in shown["reason"][1]
     app.selectbox(key="upload.chosen").select_index(2)
@@ -210,7 +208,7 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(tried, home
     detector = make_ferret()
     detector.manifest = {"known": "ferret"}
     write_detector(home, "ferret", detector)
-    seen = detector.preprocessing.fit(decode(picture(3)))
+    seen = detector.preprocessing.fit(striped())
     margin = float(detector.margins(seen[None])[0])
     rates = Rates(
         margin=margin + 1,
@@ -232,7 +230,7 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(tried, home
         # one that would have to shrink the picture is not asked
         assert [name.partition(":")[0] for name in matrix.index] == ["ferret", "ferret"]
         assert matrix["JPEG 95"].iloc[1].startswith("25")
-        as_jpeg = ("stripes.jpg", saved("JPEG", decode(picture(3))), "image/jpeg")
+        as_jpeg = ("stripes.jpg", saved("JPEG", striped()), "image/jpeg")
         app = tried(as_jpeg, by="ferret")
         assert judged.ORDINARY["unmeasured"] in titles(app)
     # where it is here, it is asked unless somebody chooses another, and nothing is to be fetched
@@ -266,7 +264,7 @@ def test_the_map_of_a_whole_picture_before_and_after_a_change(tried, home):
     )
     write_detector(home, "ferret", detector)
     app = tried(stripes(3, 170, 330), by="ferret")
-    pixels = decode(picture(3, 170, 330))
+    pixels = striped(3, 170, 330)
     for press, place in {"scale_50_box": None, "paste": None, "moved": (0.1, 0.9, 2.0)}.items():
         if place is None:
             app.segmented_control(key="url.then").set_value(press)
