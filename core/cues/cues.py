@@ -1,7 +1,7 @@
 """Cues: how much of REAL against FAKE is in each property of an image set alone?
 
-A small network is trained on each of `VERSIONS`, which keep one cue, and tested on all of them. The results are one
-sealed table, `cues/<set>.parquet`, a row for each network and version it was tested on. Reading it needs no torch.
+A small network is trained and tested on each of `VERSIONS`, which keep one cue. The results are one sealed table,
+`cues/<set>.parquet`, a row a network. Reading it needs no torch.
 """
 
 import time
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 SCHEMA = 1
 FOLDER = "cues"
 BOUND = "A lower bound: what one small network reads from each cue; others may read more."
-# test images on which a network is tested on other versions than its own
-ACROSS = 4000
 # the paper's network, narrow, chosen before any version was tried
 RECIPE: dict[str, Any] = {"width": 16, "epochs": 6, "validation": 0.0, "average": 0.995}
 COLUMNS = ["trained", "tested", "seed", "images_fake", "images_real", "right_fake", "right_real", "seconds"]
@@ -53,11 +51,10 @@ def read_results(path: Path) -> StudyResult:
     """Read and verify a file of results.
 
     Returns:
-        Its table, a row for each network and version it was tested on: the versions that it was `trained` and `tested`
-        on; `seed` of weights, order and augmentation; test images of each class, and how many of them it was right on;
-        and the `seconds` that training and tests of this network took. It says of itself: `set`, `set_fingerprint`,
-        `training_set`, `training_fingerprint`, `training_images`, `of_fingerprint` (of the whole test set), `limit`,
-        `recipe`, `edition` and `across`.
+        Its table, a row a network: the version that it was `trained` and `tested` on; `seed` of weights, order and
+        augmentation; test images of each class, and how many of them it was right on; and the `seconds` that training
+        and test took. It says of itself: `set`, `set_fingerprint`, `training_set`, `training_fingerprint`,
+        `training_images`, `of_fingerprint` (of the whole test set), `limit`, `recipe` and `edition`.
 
     Raises:
         ContractError: not such a file, or changed since it was written; the message names it.
@@ -84,36 +81,35 @@ def find_results(folders: Iterable[Path] | None = None) -> dict[str, Path]:
     return files
 
 
-def accuracies(results: StudyResult) -> pd.DataFrame:
-    """Estimate the accuracy of networks trained on each version and tested on each.
+def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
+    """Estimate the accuracy of networks trained and tested on each version.
 
     The intervals combine two independent errors, whose half-widths add in quadrature: over images, Wilson's interval of
     the mean share, since all networks are tested on the same images; over seeds, Student's interval with the variance
     between seeds pooled over the versions, since three seeds say little of their own variance. That of `LABELS`, whose
-    seeds shuffle labels too, is its own. Networks tested on other versions than their own have no interval.
+    seeds shuffle labels too, is its own.
+
+    Args:
+        rows: of the table that `read_results` reads.
 
     Returns:
-        Index `trained`, `tested`; columns `value`, `low`, `high` (0 to 1), `images`, `networks`.
+        Index `trained`; columns `value`, `low`, `high` (0 to 1), `images`, `networks`.
     """
-    rows = results.table
     images = rows["images_fake"] + rows["images_real"]
     rows = rows.assign(images=images, share=(rows["right_fake"] + rows["right_real"]) / images)
-    cells = rows.groupby(["trained", "tested"]).agg(
+    versions = rows.groupby("trained").agg(
         value=("share", np.mean), images=("images", "first"), networks=("share", "size"), variance=("share", "var")
     )
-    cells[["low", "high"]] = np.nan
-    trained, tested = (cells.index.get_level_values(level) for level in ("trained", "tested"))
-    for are_labels in (False, True):
-        chosen = (trained == tested) & ((trained == LABELS) == are_labels)
-        own = cells[chosen]
+    for chosen in (versions.index == LABELS, versions.index != LABELS):
+        own = versions[chosen]
         freedom = own["networks"] - 1
         # of single networks there is none
         variance = (own["variance"] * freedom).sum() / max(1, freedom.sum())
         seeds = np.nan_to_num(stdtrit(freedom.sum(), 0.975)) * np.sqrt(variance / own["networks"])
         ends = wilson_interval((own["value"] * own["images"]).to_numpy(), own["images"].to_numpy())
-        cells.loc[chosen, "low"] = (own["value"] - np.hypot(ends.low - own["value"], seeds)).clip(lower=0)
-        cells.loc[chosen, "high"] = (own["value"] + np.hypot(ends.high - own["value"], seeds)).clip(upper=1)
-    return cells
+        versions.loc[chosen, "low"] = (own["value"] - np.hypot(ends.low - own["value"], seeds)).clip(lower=0)
+        versions.loc[chosen, "high"] = (own["value"] + np.hypot(ends.high - own["value"], seeds)).clip(upper=1)
+    return versions
 
 
 def conclude(results: StudyResult) -> list[Finding]:
@@ -121,41 +117,32 @@ def conclude(results: StudyResult) -> list[Finding]:
 
     A cue's controls are networks that were trained on shuffled labels, and guessing the larger class.
     """
-    cells = accuracies(results)
-    measures = {
-        pair: Measure(float(cell["value"]), float(cell["low"]), float(cell["high"]), int(cell["images"]))
-        for pair, cell in cells.iterrows()
-    }
-    own = {key: measures[key, key] for key in VERSIONS if (key, key) in measures}
-    whole = results.table[results.table["trained"] == results.table["tested"]]
-    classes = whole[["images_fake", "images_real"]].sum()
+    # in files of earlier versions networks were tested on others, too
+    rows = results.table.query("trained == tested")
+    measures = {}
+    for cell in accuracies(rows).itertuples():
+        measures[cell.Index] = Measure(cell.value, cell.low, cell.high, cell.images)
+    classes = rows[["images_fake", "images_real"]].sum()
     guessing = Control("guessing", Measure(float(classes.max() / max(1, classes.sum()))))
     findings = []
-    for key, measure in own.items():
+    for key, version in VERSIONS.items():
+        if key not in measures:
+            continue
         controls = [guessing]
-        if LABELS in own and key != LABELS:
-            controls.append(Control("shuffled labels", own[LABELS]))
-        contrasts = [compare_apart("control", control.name, measure, control) for control in controls]
-        crossed = {"read_by_everything": (EVERYTHING, key), "reads_everything": (key, EVERYTHING)}
-        version = VERSIONS[key]
+        if LABELS in measures and key != LABELS:
+            controls.append(Control("shuffled labels", measures[LABELS]))
+        contrasts = [compare_apart("control", control.name, measures[key], control) for control in controls]
         finding = Finding(
             f"cue-{key}",
             QUESTIONS.get(key, ENOUGH_ALONE),
             "cue_accuracy",
             strongest_first(contrasts),
             subject=version.title,
-            beside={name: measures[pair] for name, pair in crossed.items() if pair in measures},
-            details={
-                "title": version.title,
-                "keeps": version.keeps,
-                "version": key,
-                "is_control": key in QUESTIONS,
-                "seeds": int(cells.loc[(key, key), "networks"]),
-            },
+            details={"keeps": version.keeps},
             study=FOLDER,
         )
         findings.append(with_least(finding, 0.0))
-    return sorted(findings, key=lambda finding: (finding.details["is_control"], -finding.measure.value))
+    return sorted(findings, key=lambda finding: (finding.question != ENOUGH_ALONE, -finding.measure.value))
 
 
 def run(
@@ -174,7 +161,7 @@ def run(
     Args:
         train, test: image sets of one side.
         folder: that gets the file, named after the test set.
-        versions: keys of `VERSIONS`; networks are tested on all of these.
+        versions: keys of `VERSIONS`.
         seeds: number of networks for each version; each version gets one before any gets a second.
         limit: training images; a fifth as many test images. None for all.
         report: called with a line for each network.
@@ -203,10 +190,9 @@ def run(
         "study": FOLDER, "schema": SCHEMA,
         "set": test.name, "set_fingerprint": test.fingerprint, "of_fingerprint": of_fingerprint,
         "training_set": train.name, "training_fingerprint": train.fingerprint, "training_images": len(train),
-        "limit": limit, "recipe": recipe.settings(), "edition": EDITION, "across": ACROSS,
+        "limit": limit, "recipe": recipe.settings(), "edition": EDITION,
     })  # fmt: skip
     path = folder / f"{test.name}.parquet"
-    few = test.limited(ACROSS)
     with only_writer(path):
         rows: list[dict[Any, Any]] = []
         if path.is_file():
@@ -220,23 +206,15 @@ def run(
         for version, seed in missing:
             start = time.perf_counter()
             detector = _trained(train, version, replace(recipe, seed=seed), amplitude, progress)
-            # its own version first; nothing else is tested on shuffled labels, nor such a network elsewhere
-            tests = {version: test}
-            if version != LABELS:
-                tests |= {other: few for other in versions if other not in (version, LABELS)}
-            counts = []
-            for tested, images in tests.items():
-                right = (detector.margins(make_version(tested, images, amplitude)) > 0) == (images.labels == REAL)
-                count: dict[str, Any] = {"trained": version, "tested": tested, "seed": seed}
-                for name, label in (("fake", FAKE), ("real", REAL)):
-                    chosen = images.labels == label
-                    count |= {f"images_{name}": int(chosen.sum()), f"right_{name}": int(right[chosen].sum())}
-                counts.append(count)
-            seconds = time.perf_counter() - start
-            rows += [count | {"seconds": seconds} for count in counts]
+            right = (detector.margins(make_version(version, test, amplitude)) > 0) == (test.labels == REAL)
+            row: dict[Any, Any] = {"trained": version, "tested": version, "seed": seed}
+            for name, label in (("fake", FAKE), ("real", REAL)):
+                chosen = test.labels == label
+                row |= {f"images_{name}": int(chosen.sum()), f"right_{name}": int(right[chosen].sum())}
+            row["seconds"] = time.perf_counter() - start
+            rows.append(row)
             write_sealed(path, pd.DataFrame(rows)[COLUMNS], {**about, **made_now()})
-            share = (counts[0]["right_fake"] + counts[0]["right_real"]) / len(test)
-            report(f"{version}, seed {seed}: {share:.1%} in {seconds:.0f} s")
+            report(f"{version}, seed {seed}: {right.mean():.1%} in {row['seconds']:.0f} s")
     return path
 
 

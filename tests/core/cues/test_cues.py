@@ -33,20 +33,15 @@ RECIPE = {"width": 4, "epochs": 4, "batch_size": 32, "learning_rate": 0.1, "aver
 RIGHT = {"everything": (950, 952, 954), "labels": (500, 490, 510), "high-4": (940, 941, 930), "grey": (700, 720, 690)}
 
 
-def made(path, of_fingerprint="1"):
-    """A file with some numbers, about a test set with this fingerprint."""
+def made(path):
+    """A file with some numbers; in those of before networks were tested on other versions, too."""
     rows = [
         [trained, tested, seed, 1000, 1000, right if trained == tested else 500, right, 1.0]
         for trained, rights in RIGHT.items()
         for seed, right in enumerate(rights)
         for tested in RIGHT
-        if trained != "labels" or tested == "labels"
     ]
-    about = {
-        "study": FOLDER, "schema": SCHEMA, "set": "made-test", "set_fingerprint": "1", "of_fingerprint": of_fingerprint,
-        "training_set": "made-train", "training_images": 9, "limit": None,
-    }  # fmt: skip
-    write_sealed(path, pd.DataFrame(rows, columns=COLUMNS), about)
+    write_sealed(path, pd.DataFrame(rows, columns=COLUMNS), {"study": FOLDER, "schema": SCHEMA})
     return read_results(path)
 
 
@@ -60,14 +55,11 @@ def study(folder, train, test, *names, seeds=1, **options):
 
 def test_the_planted_cue_gets_all_and_the_others_are_at_chance(tmp_path):
     sets = by_detail(240, "train", seed=1), by_detail(200, "test", seed=2)
-    value = accuracies(study(tmp_path, *sets, "everything", "labels", "low-8", "high-8", "colour"))["value"]
-    assert value[("high-8", "high-8")] > 0.97
-    assert value[("everything", "everything")] > 0.97
-    for name in ("low-8", "colour"):
-        # five standard errors
-        assert value[(name, name)] == pytest.approx(0.5, abs=0.18)
-    # nothing else is tested on shuffled labels, nor are networks trained on them tested elsewhere
-    assert {cell for cell in value.index if "labels" in cell} == {("labels", "labels")}
+    results = study(tmp_path, *sets, "everything", "labels", "low-8", "high-8", "colour")
+    value = accuracies(results.table)["value"]
+    assert min(value[["high-8", "everything"]]) > 0.97
+    # five standard errors
+    assert value[["labels", "low-8", "colour"]].to_numpy() == pytest.approx(0.5, abs=0.18)
 
 
 def test_numbers_of_findings_and_table(tmp_path):
@@ -81,8 +73,6 @@ def test_numbers_of_findings_and_table(tmp_path):
     assert (grey.measure.low, grey.measure.high) == pytest.approx(expected, abs=1e-6)
     labels = find(conclude(results), "cue-labels")
     assert labels.measure.high - 0.5 == pytest.approx(np.hypot(0.0219, student.ppf(0.975, 2) * 0.01 / 3**0.5), abs=1e-3)
-    assert grey.details["seeds"] == 3
-    assert grey.beside["reads_everything"].value == pytest.approx((500 + 703.33) / 2000, abs=1e-4)
     # four of five are FAKE where a network is tested on its own version, and as many of each on others
     same = results.table["trained"] == results.table["tested"]
     table = results.table.assign(images_fake=np.where(same, 1600, 1000), images_real=np.where(same, 400, 1000))
