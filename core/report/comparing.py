@@ -7,9 +7,9 @@ from itertools import combinations
 import pandas as pd
 
 from core.arrays import Float32
-from core.explainers.agreement import Agreement, agreement_of
 from core.explainers.cam import is_kept_kind
 from core.explainers.explanation import Explanation
+from core.explainers.measures import Agreement, agreement_of
 from core.explainers.registry import find_explainer
 from core.findings.numbers import plus, unbroken_percent
 

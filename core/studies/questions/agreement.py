@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from core.explainers.agreement import LEVEL, agreement, enough
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
+from core.explainers.measures import LEVEL, agreement, enough
 from core.explainers.registry import DEFAULT
 from core.findings.contrast import Control, Finding, Measure
 from core.findings.intervals import weighted_share

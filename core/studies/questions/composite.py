@@ -19,9 +19,9 @@ import pandas as pd
 from scipy import ndimage
 
 from core.arrays import Float64, Mask, Pixels, Positions
-from core.explainers.agreement import segment_values
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import grid
+from core.explainers.measures import segment_values
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings
 from core.findings.contrast import Contrast, Finding

@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Float64, Floats, Integers
-from core.explainers.agreement import segment_values
-from core.explainers.deletion import areas, centre_map, deletion_curves, edge_map
 from core.explainers.lime.lime import LIME
 from core.explainers.lime.segmentation import segment
+from core.explainers.measures import areas, centre_map, deletion_curves, edge_map, segment_values
 from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_mean
 from core.findings.paired import compare_means, strongest_first
@@ -86,9 +85,8 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
             steps=STEPS,
             seed=parameters["seed"],
         )
-        both = np.stack([curves.deletion, curves.insertion], axis=2)
         keys = [(*order, fill, direction) for order, fill, direction in product(scores, FILLS, DIRECTIONS)]
-        tables.append(tabulate(ids[at], keys, cells.signs[row] * both.reshape(len(keys), -1)))
+        tables.append(tabulate(ids[at], keys, cells.signs[row] * curves.reshape(len(keys), -1)))
     # those that cannot explain have rows without values
     lacking = pd.DataFrame({"method": [name for name in judged() if name not in passes]})
     table = pd.concat([*tables, pd.DataFrame({"id": ids}).merge(lacking, how="cross")], ignore_index=True)

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Float64, Floats
-from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
+from core.explainers.measures import edge_map
 from core.findings.contrast import Finding
 from core.findings.intervals import weighted_mean
 from core.findings.paired import compare_means

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Floats, Pixels
-from core.explainers.agreement import segment_values
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
+from core.explainers.measures import segment_values
 from core.explainers.settings import ExplainerSettings
 from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_share

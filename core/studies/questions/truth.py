@@ -17,12 +17,11 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Float32, Float64, Floats, Integers, Pixels
-from core.explainers.agreement import rank_correlation, segment_values
 from core.explainers.cam import KEPT
-from core.explainers.deletion import centre_map, edge_map
 from core.explainers.exact import EXACT, spread_scores
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import grid
+from core.explainers.measures import centre_map, edge_map, rank_correlation, segment_values
 from core.explainers.settings import ExplainerSettings, describe
 from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_mean

@@ -15,11 +15,11 @@ import pandas as pd
 
 from core.arrays import Float32, Float64, Floats, Integers, Pixels, Positions
 from core.detectors.manifest import Capability
-from core.explainers.agreement import rank_correlation
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer, versions_of
 from core.explainers.explanation import Explanation
 from core.explainers.lime.segmentation import grid
+from core.explainers.measures import rank_correlation
 from core.explainers.registry import explainers
 from core.explainers.settings import ExplainerSettings
 from core.images.decoding import pixels_sha256

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.explainers.deletion import centre_map
 from core.explainers.explainer import BatchExplainer
 from core.explainers.explanation import Diagnostics
+from core.explainers.measures import centre_map
 from core.explainers.registry import EXPLAINERS, find_explainer
 from core.findings.answer import answer_of
 from core.studies.questions import composite

@@ -9,10 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from sklearn.metrics import auc
 
-from core.explainers.agreement import segment_values
-from core.explainers.deletion import centre_map, deletion_curves
 from core.explainers.lime.lime import LIME, LimeSettings
 from core.explainers.lime.segmentation import segment
+from core.explainers.measures import centre_map, deletion_curves, segment_values
 from core.findings.answer import certain_side
 from core.findings.contrast import find
 from core.runs.run import read_run
@@ -103,7 +102,7 @@ def test_rows_are_the_curves_signed_toward_the_verdict(patched, result):
         for (number, method), (at, fill), direction in product(
             enumerate(("centre", "random")), enumerate(FILLS), DIRECTIONS
         ):
-            curve = sign * getattr(expected, direction)[number, at]
+            curve = sign * expected[number, at, DIRECTIONS.index(direction)]
             computed = rows_of(result.table, NONE, method, fill, direction).loc[row]
             assert_allclose(computed[MARGINS].astype(float), curve, rtol=2e-3, atol=2e-3)
             assert computed["area"] == pytest.approx(auc(np.arange(9) / 8, curve), abs=5e-3)
@@ -126,8 +125,8 @@ def test_controls_are_as_coarse_as_the_map(patched, result):
     for (method, values), fill in product({"lime": means[regions], "gradcam": again}.items(), FILLS):
         heights = np.array([values[grid == number].mean() for number in range(64)])
         expected = deletion_curves(detector.margins, image, grid, values=heights[None], fills=[fill], steps=8)
-        for direction in DIRECTIONS:
-            area = np.trapezoid(getattr(expected, direction)[0, 0], dx=1 / 8)
+        for curve, direction in zip(expected[0, 0], DIRECTIONS, strict=True):
+            area = np.trapezoid(curve, dx=1 / 8)
             computed = rows_of(result.table, method, "other", fill, direction).loc[row]
             assert computed["area"] == pytest.approx(area, rel=2e-3, abs=4e-3)
             assert computed[MARGINS].isna().all()

@@ -9,8 +9,8 @@ from scipy import stats
 from scipy.stats import spearmanr
 
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
-from core.explainers.deletion import edge_map
 from core.explainers.lime.lime import LIME
+from core.explainers.measures import edge_map
 from core.studies.questions import randomisation
 from core.studies.questions.randomisation import compute, conclude, levels_for, make_study, randomisation_summary
 from core.studies.shared.groups import Cells

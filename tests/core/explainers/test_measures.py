@@ -1,10 +1,20 @@
+"""Agreement of maps by scipy and sets, and deletion and insertion curves against torchcam's."""
+
+from itertools import product
+from unittest.mock import MagicMock
+
 import numpy as np
 import pytest
+import torch
+from numpy.testing import assert_allclose
 from scipy.stats import spearmanr
+from torchcam.metrics import DeletionInsertionMetric
 
-from core.explainers.agreement import agreement, agreement_of, segment_values
 from core.explainers.explanation import Diagnostics, Explanation, Provenance
+from core.explainers.measures import agreement, agreement_of, areas, deletion_curves, segment_values
 from core.explainers.settings import ExplainerSettings
+from core.images.labels import FAKE, REAL
+from core.perturbations.masking import fill_image
 
 SEGMENTS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4)
 
@@ -72,3 +82,22 @@ def test_chance_is_ruled_out_only_by_enough_other_images():
     middling = agreement(own, others[middle], segments=SEGMENTS, others=np.delete(others, middle, axis=0))
     assert middling.as_well == sum(rank >= ranks[middle] for rank in ranks) - 1 == 14
     assert middling.beyond_chance is False
+
+
+def test_areas_are_those_of_torchcams_metric(tiny_detector, pixels):
+    """With a segment a pixel, as torchcam ranks pixels; two maps under two fills at once."""
+    fills = ["blur", "black"]
+    each = np.arange(1024).reshape(32, 32)
+    for number, image in enumerate(pixels[::8]):
+        maps = np.random.default_rng(number).normal(size=(2, 32, 32))
+        ours = deletion_curves(tiny_detector.margins, image, each, values=maps.reshape(2, -1), fills=fills, steps=8)
+        for (at, values), (of, fill) in product(enumerate(maps), enumerate(fills)):
+            # an extractor whose map is given
+            extractor = MagicMock(return_value=[torch.from_numpy(values)[None]], model=tiny_detector.network)
+            extractor.fuse_cams = lambda cams: cams[0]
+            baseline = tiny_detector.inputs(fill_image(image, each, fill=fill)[None])
+            metric = DeletionInsertionMetric(extractor, steps=8, baseline=baseline)
+            metric.update(tiny_detector.inputs(image[None]), targets=lambda logits: logits[REAL] - logits[FAKE])
+            found = metric.summary()
+            assert_allclose(areas(ours)[at, of, 0], found["deletion_auc"], rtol=1e-3, atol=1e-4)
+            assert_allclose(areas(ours)[at, of, 1], found["insertion_auc"], rtol=1e-3, atol=1e-4)
