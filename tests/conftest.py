@@ -171,9 +171,9 @@ def make_detector(width=2, seed=0, **settings):
     import torch
     from torch import nn
 
-    from core.detectors.resnet import ResNetDetector, empty_network, round_to_float16
+    from core.detectors.resnet import ResNetDetector, build, round_to_float16
 
-    network = empty_network(width)
+    network = build({"width": width})
     network.load_state_dict({name: value.clone() for name, value in _initial(width, seed).items()}, assign=True)
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():

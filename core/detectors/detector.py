@@ -32,7 +32,7 @@ from core.detectors.manifest import About, Capability, Classes
 from core.detectors.target_layers import (
     expose_tokens,
     find_layers,
-    margin_map,
+    margin_gradient,
     parts_of,
     reinitialise,
     token_norms,
@@ -298,7 +298,7 @@ class Detector:
         images = np.random.default_rng(0).integers(0, 256, (2, self.side, self.side, 3)).astype(np.uint8)
         # of another brightness and contrast
         images[1] //= 4
-        return find_linear_head(self.network, layer, self._margins, self.inputs(images))
+        return find_linear_head(self.network, layer, self.scores, self.inputs(images))
 
     @lazy_property
     def fields(self) -> Fields | None:
@@ -428,31 +428,31 @@ class Detector:
         scaled = np.asarray(margins, np.float64) / self.temperature
         return (0.5 * (1 + np.tanh(scaled / 2))).astype(np.float32)
 
-    def _margins(self, inputs: Tensor) -> Tensor:
-        """Compute differentiable (N,) margins."""
-        scores = self.scores(inputs)
-        return scores[:, REAL] - scores[:, FAKE]
-
     def _local_scores(self, inputs: Tensor) -> Tensor:
         """Compute (N, h, w), whose mean is the margin, without gradients."""
         assert self.head is not None  # noqa: S101 - the callers have checked
-        return head_scores(self.network, self.head, self._margins, inputs)
+        return head_scores(self.network, self.head, self.scores, inputs)
 
     def _forward(self, inputs: Tensor) -> Tensor:
         """Compute (N, 2) `scores` the fastest way, without gradients."""
         return self.scores(inputs)
 
     def _pass_with_map(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute logits (N, 2), the target layer's mean (N, C) and the margin map (N, h, w)."""
+        """Compute logits (N, 2), the target layer's mean (N, C) and the margin map (N, h, w).
+
+        The map is Grad-CAM of the margin (Selvaraju et al. 2017), without the ReLU, times h * w.
+        """
         layer = self.network.get_submodule(self.target_layer)
-        scores, activations, maps = margin_map(layer, self.scores, inputs)
+        scores, activations, gradient = margin_gradient(layer, self.scores, inputs)
+        maps = (activations * gradient.sum(dim=(2, 3), keepdim=True)).sum(dim=1)
         return scores, activations.mean(dim=(2, 3)), maps
 
     def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
         """Find the layers that maps can be read from, and set the number of the target layer's channels."""
         image = self.inputs(np.zeros((1, self.side, self.side, 3), np.uint8))
         try:
-            expose_tokens(self.network, image, wanted)
+            norms = token_norms(self.network, image)
+            expose_tokens(self.network, norms, wanted)
             outputs, shapes = find_layers(self.network, image)
         except torch.OutOfMemoryError:
             # another program may fill the device
@@ -471,7 +471,7 @@ class Detector:
         if self.one_by_one:
             # a hook would see the last image alone
             return {}
-        shaped = {name: shape for name, shape in token_norms(self.network, image).items() if len(shape) == 3}
+        shaped = {name: shape for name, shape in norms.items() if len(shape) == 3}
         self.tokens = tuple(name for name, shape in shaped.items() if shape == next(reversed(shaped.values())))
         # the last module of each size, and the wanted one
         last = {(height, width): name for name, (_, height, width) in shapes.items()}

@@ -172,7 +172,7 @@ class FerretDetector(Detector):
 def build(config: Record) -> FerretNet:
     """Build the network without memory for its weights: on torch's meta device."""
     with torch.device("meta"):
-        return FerretNet(config["width"])
+        return FerretNet(**config)
 
 
 def read(request: Request) -> Brought:

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -80,16 +80,15 @@ class DetectorHandle(NamedTuple):
     about: About
 
 
-def hash_weights(tensors: Iterable[tuple[str, Array]]) -> str:
-    """Hash names and float32 values, given in the order of the names, so that equal weights have equal hashes."""
+def hash_weights(tensors: Mapping[str, Array]) -> str:
+    """Hash names and float32 values in the order of the names, so that equal weights have equal hashes."""
     digest = hashlib.sha256()
-    for name, values in tensors:
+    for name, values in sorted(tensors.items()):
         digest.update(name.encode())
         # bytes of a file are hashed as they are
-        if values.dtype == np.uint8:
-            digest.update(values.tobytes())
-        else:
-            digest.update(values.astype(np.float32, copy=False).tobytes())
+        if values.dtype != np.uint8:
+            values = values.astype(np.float32, copy=False)  # noqa: PLW2901
+        digest.update(values.tobytes())
     return digest.hexdigest()
 
 
@@ -155,7 +154,7 @@ _identifying = threading.Lock()
 def _identify(path: Path, _stamped: tuple[int, ...]) -> DetectorHandle:
     manifest = read_manifest(path, "detector")
     about = describe(path, manifest)
-    weights = hash_weights(sorted(read_weights(path, manifest).items()))
+    weights = hash_weights(read_weights(path, manifest))
     check_claim(path, manifest, weights)
     return DetectorHandle(path.name, path, manifest, Identity.of(weights, about), about)
 

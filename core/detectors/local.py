@@ -10,13 +10,16 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from core.arrays import Float32, Pixels
-from core.detectors.target_layers import HOOKS, hooked
+from core.detectors.target_layers import HOOKS, margin_gradient
+from core.images.labels import FAKE, REAL
 
 # the largest difference of gradients, as a share of the largest gradient, that is rounding
 LINEAR = 1e-4
@@ -57,56 +60,51 @@ class Fields:
 
 
 def find_linear_head(
-    network: nn.Module, layer: str, margins: Callable[[Tensor], Tensor], images: Tensor
+    network: nn.Module, layer: str, scores: Callable[[Tensor], Tensor], images: Tensor
 ) -> LinearHead | None:
     """Find the linear function of a layer's mean that a margin is; None where it is none.
+
+    The layer's output is replaced by noise, once for each image.
 
     Args:
         network: in evaluation mode.
         layer: name of its last module with positions.
-        margins: computes (N,) from inputs with a forward pass through the layer.
+        scores: computes (N, 2) scores of FAKE and REAL from inputs with a forward pass through the layer.
         images: two of them, (2, 3, S, S).
     """
-    trials = [_try_layer(network.get_submodule(layer), margins, image[None], seed) for seed, image in enumerate(images)]
-    gradients = torch.cat([gradient for gradient, _ in trials])
-    weights = gradients.mean(dim=(0, 2, 3))
-    largest = gradients.abs().max()
-    even = bool((gradients - weights[:, None, None]).abs().max() <= LINEAR * largest)
+    gradients = []
+    biases = []
+    for seed, image in enumerate(images):
+        replace = partial(_noise_like, seed=seed)
+        outputs, noise, gradient = margin_gradient(network.get_submodule(layer), scores, image[None], replace)
+        gradients.append(gradient)
+        biases.append(float(outputs[0, REAL] - outputs[0, FAKE] - (gradient * noise).sum()))
+    gradient = torch.cat(gradients)
+    weights = gradient.mean(dim=(0, 2, 3))
+    largest = gradient.abs().max()
+    even = bool((gradient - weights[:, None, None]).abs().max() <= LINEAR * largest)
     # a path around the layer would make the bias differ between images
-    bias, other_bias = (bias for _, bias in trials)
+    bias, other_bias = biases
     if not largest > 0 or not even or abs(bias - other_bias) > LINEAR * (1 + abs(bias)):
         return None
-    positions = gradients.shape[2] * gradients.shape[3]
-    return LinearHead(layer, weights * positions, bias)
+    return LinearHead(layer, weights * gradient[0, 0].numel(), bias)
 
 
-def _try_layer(
-    module: nn.Module, margins: Callable[[Tensor], Tensor], image: Tensor, seed: int
-) -> tuple[Tensor, float]:
-    """Compute the margin's gradient by a layer's output that is replaced by noise, and the constant term."""
-    noise = []
-
-    def replace_output(_name: str, _module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        drawn = torch.randn(output.shape, generator=torch.Generator().manual_seed(seed))
-        noise.append(drawn.to(output).requires_grad_(True))
-        return noise[-1].clone()
-
-    with torch.inference_mode(False), torch.enable_grad(), HOOKS, hooked({"": module}, replace_output):
-        margin = margins(image.clone()).sum()
-        (gradient,) = torch.autograd.grad(margin, noise[-1])
-    return gradient, float((margin - (gradient * noise[-1]).sum()).detach())
+def _noise_like(output: Tensor, *, seed: int) -> Tensor:
+    # drawn on the CPU, because every device has other random numbers
+    return torch.randn(output.shape, generator=torch.Generator().manual_seed(seed)).to(output)
 
 
-def head_scores(network: nn.Module, head: LinearHead, margins: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+def head_scores(network: nn.Module, head: LinearHead, scores: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     """Compute the local scores (N, h, w), whose mean is the margin, by a forward pass."""
     outputs = []
 
-    def keep(_name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
         # what follows may write into it
         outputs.append(output.clone())
 
-    with HOOKS, hooked({"": network.get_submodule(head.layer)}, keep):
-        margins(inputs)
+    with HOOKS, network.get_submodule(head.layer).register_forward_hook(keep):
+        scores(inputs)
     return torch.einsum("nchw,c->nhw", outputs[-1].float(), head.weights) + head.bias
 
 
@@ -193,31 +191,36 @@ def score_whole(
     Yields:
         The same array, a tile fuller each time.
     """
+    size = np.array(picture.shape[:2])
     # the smallest picture whose sides leave the same remainders has its positions rounded alike
-    steps_of_field = math.ceil(fields.size / fields.step)
-    least_size = [steps_of_field * fields.step + side % fields.step for side in picture.shape[:2]]
-    least_rows, least_columns = scores(np.zeros((*least_size, 3), np.uint8)).shape
-    rows = least_rows + (picture.shape[0] - least_size[0]) // fields.step
-    columns = least_columns + (picture.shape[1] - least_size[1]) // fields.step
-    whole = np.full((rows, columns), np.nan, np.float32)
-    stride = max(1, TILE // fields.step)
-    for top in range(0, rows, stride):
-        bottom = min(top + stride, rows)
-        above, below = _span(fields, top, bottom, rows, picture.shape[0])
-        for left in range(0, columns, stride):
-            right = min(left + stride, columns)
-            before, after = _span(fields, left, right, columns, picture.shape[1])
-            part = scores(picture[above:below, before:after])
-            first_row = top - above // fields.step
-            first_column = left - before // fields.step
-            part = part[first_row : first_row + bottom - top, first_column : first_column + right - left]
-            whole[top:bottom, left:right] = part
-            yield WholeScores(whole, float(np.isfinite(whole).mean()))
+    least = math.ceil(fields.size / fields.step) * fields.step + size % fields.step
+    counts = scores(np.zeros((*least, 3), np.uint8)).shape + (size - least) // fields.step
+    whole = np.full(counts, np.nan, np.float32)
+    rows, columns = (_tiles(fields, int(count)) for count in counts)
+    for down, across in product(rows, columns):
+        part = scores(picture[down.pixels, across.pixels])
+        whole[down.positions, across.positions] = part[down.own, across.own]
+        yield WholeScores(whole, float(np.isfinite(whole).mean()))
 
 
-def _span(fields: Fields, first: int, end: int, count: int, side: int) -> tuple[int, int]:
-    """Return the pixels from which these positions along a side are computed, from a multiple of the step on."""
-    start = max(0, (fields.start + first * fields.step) // fields.step * fields.step)
-    if end == count:
-        return start, side
-    return start, min(side, fields.start + (end - 1) * fields.step + fields.size)
+class Tile(NamedTuple):
+    """Positions along one side of a picture, the pixels that they are computed from, and the same positions there."""
+
+    positions: slice
+    pixels: slice
+    own: slice
+
+
+def _tiles(fields: Fields, count: int) -> list[Tile]:
+    """Divide all positions along a side into tiles, each computed from a multiple of the step on."""
+    tiles = []
+    most = max(1, TILE // fields.step)
+    for first in range(0, count, most):
+        end = min(first + most, count)
+        skipped = max(0, fields.start // fields.step + first)
+        stop = None
+        if end < count:
+            stop = fields.start + (end - 1) * fields.step + fields.size
+        own = slice(first - skipped, end - skipped)
+        tiles.append(Tile(slice(first, end), slice(skipped * fields.step, stop), own))
+    return tiles

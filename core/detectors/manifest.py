@@ -18,7 +18,6 @@ from core.storage.limits import MANIFEST, ContractError, is_plain_name
 
 STRICT = ConfigDict(strict=True)
 Side = Annotated[int, Field(gt=0, le=SIDES[-1])]
-MAX_CLASSES = 10_000
 # of a new detector's name: its run's folder adds the image set's, and most file systems allow 255
 MAX_NAME_BYTES = 120
 # characters that divide a run's name, that some file systems refuse, or that pages and charts read as formatting
@@ -67,11 +66,11 @@ class Classes:
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.names) <= MAX_CLASSES or len(set(self.names)) < len(self.names):
+        if not self.names or len(set(self.names)) < len(self.names):
             raise ValueError("classes must be distinct names")
-        if not set(self.fake) <= set(self.names) or len(set(self.fake)) < len(self.fake):
+        if not set(self.fake) <= set(self.names):
             raise ValueError(f"{', '.join(map(repr, self.fake))} must be among the classes")
-        if len(self.names) > 1 and not 0 < len(self.fake) < len(self.names):
+        if len(self.names) > 1 and not (self.fake_outputs and self.real_outputs):
             raise ValueError("of two or more classes at least one must be FAKE and one REAL")
         if self.threshold is not None and self.outputs == "probabilities" and not 0 < self.threshold < 1:
             raise ValueError(f"a threshold of probabilities must be above 0 and below 1, not {self.threshold:g}")
@@ -227,21 +226,18 @@ def describe(path: Path, manifest: Record) -> About:
     """
     try:
         Description.model_validate(manifest)
-        fields = manifest
-        if "architecture" not in manifest:
-            fields = _upgraded(manifest)
+        fields = manifest if "architecture" in manifest else _upgraded(manifest)
         config = dict(fields["architecture"])
         layer = fields["target_layer"]
         layers = {name: tuple(size) for name, size in fields["layers"].items()}
         if layer not in layers and (layer or layers):
             raise ValueError(f"the target layer {layer!r} is not one of its layers")
-        names = tuple(fields["classes"])
         outputs = fields.get("outputs", OLD_OUTPUTS)
         return About(
             config.pop("kind"),
             config,
             Preprocessing.of(fields["preprocess"]),
-            Classes(names, tuple(fields["fake"]), outputs, fields.get("threshold")),
+            Classes(tuple(fields["classes"]), tuple(fields["fake"]), outputs, fields.get("threshold")),
             layer,
             fields["temperature"],
             layers,  # type: ignore[arg-type]
@@ -263,8 +259,8 @@ def _upgraded(manifest: Record) -> dict[str, Any]:
         "classes": ["FAKE", "REAL"],
         "fake": ["FAKE"],
         "target_layer": OLD_LAYER,
-        "layers": {name: list(size) for name, size in OLD_LAYERS.items()},
-        "capabilities": list(OLD_CAPABILITIES),
+        "layers": OLD_LAYERS,
+        "capabilities": OLD_CAPABILITIES,
     }
 
 

@@ -12,9 +12,7 @@ from torch import Tensor, nn
 
 from core.arrays import Record
 from core.detectors.detector import Detector
-from core.detectors.local import Fields
 from core.detectors.registry import Kind
-from core.storage.memory import lazy_property
 
 # sides of the patches that can be trained, in pixels
 PATCH_SIDES = (5, 9, 13, 17)
@@ -65,11 +63,6 @@ class PatchDetector(Detector):
 
     def __init__(self, *arguments: Any, target_layer: str | None = None, **settings: Any) -> None:
         super().__init__(*arguments, target_layer=target_layer or FEATURES, **settings)
-
-    @lazy_property
-    def fields(self) -> Fields:
-        """The patches, none of which reaches beyond the picture."""
-        return Fields(self.network.field, STRIDE, 0)
 
     @property
     def bias(self) -> float | None:

@@ -62,14 +62,12 @@ class ResNet18(nn.Module):
         groups: networks side by side, each of width / groups, that share nothing but the sum of their outputs.
 
     Raises:
-        ValueError: a width that is not from 1 to 1,024, or one that `groups` does not divide.
+        ValueError: a width that is not from 1 to 1,024, or one that `groups` does not divide; TypeError: no numbers.
     """
 
     def __init__(self, width: int, groups: int = 1) -> None:
-        if type(width) is not int or not 1 <= width <= 1024:
-            raise ValueError(f"width must be from 1 to 1024, not {width!r}")
-        if type(groups) is not int or groups < 1 or width % groups:
-            raise ValueError(f"width {width} cannot be divided into {groups!r} groups")
+        if not 1 <= width <= 1024:
+            raise ValueError(f"width must be from 1 to 1024, not {width}")
         super().__init__()
         self.width = width
         self.groups = groups
@@ -115,10 +113,13 @@ def build_network(width: int, *, groups: int = 1, seed: int | None = None) -> Re
         return ResNet18(width, groups)
 
 
-def empty_network(width: int, groups: int = 1) -> ResNet18:
-    """Build the same network without memory for its weights, which `load_state_dict(..., assign=True)` gives it."""
+def build(config: Record) -> ResNet18:
+    """Build the network of a detector's settings without memory for its weights.
+
+    `load_state_dict(..., assign=True)` gives it that.
+    """
     with torch.device("meta"):
-        return ResNet18(width, groups)
+        return ResNet18(**config)
 
 
 def fused_groups(network: ResNet18) -> list[ResNet18]:
@@ -129,7 +130,7 @@ def fused_groups(network: ResNet18) -> list[ResNet18]:
     """
     copies = []
     for group in range(network.groups):
-        part = empty_network(network.width // network.groups)
+        part = build({"width": network.width // network.groups})
         del part.fc
         state = network.state_dict()
         own = {
@@ -173,9 +174,7 @@ class ResNetDetector(Detector):
     def capabilities(self) -> frozenset[Capability]:
         """Those of any network, and the instant map where the last stage is the target layer."""
         able = super().capabilities
-        if self._instant:
-            return able | {Capability.INSTANT_MAP}
-        return able
+        return able | {Capability.INSTANT_MAP} if self._instant else able
 
     @property
     def bias(self) -> float | None:
@@ -248,11 +247,6 @@ def round_to_float16(network: nn.Module) -> None:
                 if not bool(torch.isfinite(tensor.half()).all()):
                     raise ValueError(f"{name} has values that float16 cannot hold; the training has diverged")
                 tensor.copy_(tensor.half())
-
-
-def build(config: Record) -> ResNet18:
-    """Build the network of a detector's settings, without memory for its weights."""
-    return empty_network(config["width"], config.get("groups", 1))
 
 
 KIND = Kind(build=build, detector=ResNetDetector)

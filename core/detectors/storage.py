@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from core.arrays import Float32, Pixels
+from core.arrays import Pixels, Record
+from core.console import sentence_of
 from core.detectors.detector import Detector, pick_device
 from core.detectors.identity import COUNTER, REFERENCE, WEIGHTS, check_claim, read_weights
 from core.detectors.manifest import STEADY, describe
@@ -82,16 +83,10 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
         network = kind.build({**about.config, **{name: tensors[name].numpy().tobytes() for name in kind.files}})
         load_weights(network, tensors, path / WEIGHTS)
         detector = kind.detector.from_about(network, about, manifest=named, device=chosen)
-    except KeyError as error:
-        raise ContractError(f"{path} cannot be opened: its manifest lacks {error}") from None
     except UNFIT as error:
-        raise ContractError(f"{path} cannot be opened: {error}") from None
+        raise ContractError(f"{path} cannot be opened: {sentence_of(error) or repr(error)}") from None
     check_claim(path, manifest, detector.sha256)
-    if "reference_margins" in manifest:
-        _check_reference(path, manifest["reference_margins"], detector)
-    else:
-        noise = np.random.default_rng(0).integers(0, 256, (1, detector.side, detector.side, 3)).astype(np.uint8)
-        _check_finite(path, detector.margins(noise))
+    _check_margins(path, manifest, detector)
     return detector
 
 
@@ -106,20 +101,17 @@ def _as_stored(tensor: Tensor) -> Tensor:
     return tensor.cpu().clone().contiguous()
 
 
-def _check_finite(path: Path, margins: Float32) -> None:
-    """Refuse a detector whose weights or normalisation are so extreme that a margin overflows."""
-    if not np.isfinite(margins).all():
-        raise ContractError(f"{path} gives margins that are not finite numbers; restore it or add it again")
-
-
-def _check_reference(path: Path, margins: object, detector: Detector) -> None:
-    """Refuse a detector that no longer gives the margins it gave when it was added."""
+def _check_margins(path: Path, manifest: Record, detector: Detector) -> None:
+    """Refuse a detector whose margins overflow, or are not those that it gave when it was added."""
+    stated = manifest.get("reference_margins")
+    random = np.random.default_rng(0).integers(0, 256, (1, detector.side, detector.side, 3)).astype(np.uint8)
     try:
-        now = detector.margins(read_array(path / REFERENCE))
-        before = np.asarray(margins, np.float32).reshape(now.shape)
-    except (OSError, ValueError, EOFError, TypeError) as error:
+        now = detector.margins(random if stated is None else read_array(path / REFERENCE))
+        before = now if stated is None else np.asarray(stated, np.float32).reshape(now.shape)
+    except (OSError, ValueError, TypeError) as error:
         raise ContractError(f"{path / REFERENCE} does not hold its reference pictures ({error}); restore it") from None
-    _check_finite(path, now)
+    if not np.isfinite(now).all():
+        raise ContractError(f"{path} gives margins that are not finite numbers; restore it or add it again")
     # another network or preprocessing differs by far more; `noise` is between two runs, and each may be off by it
     near = np.isclose(now, before, rtol=STEADY, atol=max(STEADY, 2 * detector.noise))
     if not near.all():

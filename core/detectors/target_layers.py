@@ -2,15 +2,14 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from core.arrays import Array
 from core.detectors.identity import COUNTER, hash_weights
 from core.images.labels import FAKE, REAL
 
@@ -66,46 +65,44 @@ def _layer_norms(network: nn.Module) -> dict[str, nn.Module]:
     return {name: module for name, module in network.named_modules() if isinstance(module, nn.LayerNorm)}
 
 
-def margin_map(layer: nn.Module, scores: Callable[[Tensor], Tensor], inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Compute a layer's activations and margin map: Grad-CAM of the margin, without the ReLU, times h * w.
-
-    Selvaraju et al. 2017. If only average pooling and a linear layer follow, a map's mean is the margin minus the bias
-    (class activation mapping, Zhou et al. 2016).
+def margin_gradient(
+    layer: nn.Module,
+    scores: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    replace: Callable[[Tensor], Tensor] = Tensor.clone,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute the gradient of the margin by a layer's output, as it is or replaced by another.
 
     Args:
         layer: with output (N, C, h, w); hooked during the call only.
         scores: computes scores of FAKE and REAL, (N, 2), from inputs with a forward pass through the layer.
         inputs: (N, 3, S, S).
+        replace: the layer's output -> another tensor of its shape, on which the rest of the network computes.
 
     Returns:
-        The scores, activations (N, C, h, w) and maps (N, h, w).
+        The scores, and (N, C, h, w) what the rest was given and the gradient.
     """
-    seen = []
+    given = []
 
-    def watch(_name: str, _layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+    def watch(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
         # detached, so that autograd skips earlier layers; later ones get a clone, because they may modify it
-        seen.append(output.detach().clone().requires_grad_(True))
-        return seen[-1].clone()
+        given.append(replace(output.detach()).requires_grad_(True))
+        return given[-1].clone()
 
-    with torch.inference_mode(False), torch.enable_grad(), HOOKS, hooked({"": layer}, watch):
-        # a tensor of inference mode takes part in no gradient
+    # a tensor of inference mode takes part in no gradient
+    with torch.inference_mode(False), torch.enable_grad(), HOOKS, layer.register_forward_hook(watch):
         outputs = scores(inputs.clone())
-        activations = seen[-1]
-        (gradient,) = torch.autograd.grad((outputs[:, REAL] - outputs[:, FAKE]).sum(), activations)
-    activations = activations.detach()
-    maps = (activations * gradient.sum(dim=(2, 3), keepdim=True)).sum(dim=1)
-    return outputs.detach(), activations, maps
+        (gradient,) = torch.autograd.grad((outputs[:, REAL] - outputs[:, FAKE]).sum(), given[-1])
+    return outputs.detach(), given[-1].detach(), gradient
 
 
 @contextmanager
 def hooked(modules: Mapping[str, nn.Module], hook: Callable[..., Any]) -> Iterator[None]:
     """Register a forward hook of each module, which is given its name first, while the context is open."""
-    handles = [module.register_forward_hook(partial(hook, name)) for name, module in modules.items()]
-    try:
+    with ExitStack() as hooks:
+        for name, module in modules.items():
+            hooks.enter_context(module.register_forward_hook(partial(hook, name)))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 # the layer that is put into a norm: module "encoder.norm" gets "encoder.norm.places"
@@ -118,7 +115,7 @@ class Places(nn.Identity):
     """An identity over the patch tokens as (N, C, h, w); a forward hook can read or replace its output."""
 
 
-def expose_tokens(network: nn.Module, image: Tensor, wanted: str | None) -> None:
+def expose_tokens(network: nn.Module, read: Iterable[str], wanted: str | None) -> None:
     """Add a `Places` layer to the layer norm that suits maps best; the network's outputs stay bit-identical.
 
     That is the last layer norm on whose patch tokens the output depends: after it, a network that classifies by its
@@ -126,7 +123,7 @@ def expose_tokens(network: nn.Module, image: Tensor, wanted: str | None) -> None
 
     Args:
         network: in evaluation mode.
-        image: float32 (1, 3, S, S).
+        read: names of the layer norms on whose patch tokens the output depends, in order, see `token_norms`.
         wanted: the target layer that was asked for; `NAME.places` exposes the norm of that name.
     """
     norms = _layer_norms(network)
@@ -134,7 +131,7 @@ def expose_tokens(network: nn.Module, image: Tensor, wanted: str | None) -> None
         return
     chosen, _, last = (wanted or "").rpartition(".")
     if last != PLACES or chosen not in norms:
-        chosen = next(reversed(token_norms(network, image)), "")
+        *_, chosen = "", *read
     if chosen:
         norms[chosen].add_module(PLACES, Places())
         norms[chosen].register_forward_hook(_through_places)
@@ -216,16 +213,11 @@ def token_norms(network: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]
 
 def weights_sha256(network: nn.Module) -> str:
     """Hash the names and values of a network's state, see `hash_weights`."""
-
-    def arrays() -> Iterator[tuple[str, Array]]:
-        for name, tensor in sorted(network.state_dict().items()):
-            if not name.endswith(COUNTER):
-                values = tensor.detach().cpu()
-                if values.dtype != torch.uint8:
-                    values = values.float()
-                yield name, values.numpy()
-
-    return hash_weights(arrays())
+    tensors = {name: tensor.cpu() for name, tensor in network.state_dict().items() if not name.endswith(COUNTER)}
+    # bytes stay bytes, and NumPy has no bfloat16
+    return hash_weights(
+        {name: (tensor if tensor.dtype == torch.uint8 else tensor.float()).numpy() for name, tensor in tensors.items()}
+    )
 
 
 def reinitialise(part: nn.Module, *, seed: int) -> None:

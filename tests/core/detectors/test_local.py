@@ -148,7 +148,9 @@ def test_a_linear_head_has_the_weights_and_the_constant_of_the_layer_that_follow
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 1))
     network.requires_grad_(False)[3].weight.mul_(scale)
-    head = find_linear_head(network, "0", lambda inputs: network(inputs)[:, 0], torch.randn(2, 3, 9, 11))
+    head = find_linear_head(
+        network, "0", lambda inputs: network(inputs) * torch.tensor([0, 1]), torch.randn(2, 3, 9, 11)
+    )
     assert head.layer == "0"
     assert_allclose(head.weights, network[3].weight[0], rtol=1e-4)
     assert head.bias == pytest.approx(float(network[3].bias), abs=1e-4 * scale)

@@ -11,7 +11,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 
 from core.detectors.detector import fastest_format
 from core.detectors.manifest import Classes
-from core.detectors.resnet import ResNetDetector, build_network, empty_network, round_to_float16
+from core.detectors.resnet import ResNetDetector, build, build_network, round_to_float16
 from core.images.labels import REAL
 from core.images.preprocessing import Preprocessing
 from tests.conftest import make_detector
@@ -34,7 +34,7 @@ def test_it_is_torchvisions_network_with_another_stem(width):
 
 def test_a_network_without_weights_draws_none(monkeypatch):
     monkeypatch.delattr(nn.init, "kaiming_normal_")
-    assert {weight.device.type for weight in empty_network(4).parameters()} == {"meta"}
+    assert {weight.device.type for weight in build({"width": 4}).parameters()} == {"meta"}
 
 
 @pytest.mark.parametrize("width", [8, 12])
@@ -102,9 +102,9 @@ def test_weights_are_rounded_and_statistics_are_not():
         round_to_float16(network)
 
 
-@pytest.mark.parametrize("width, groups", [(0, 1), (1025, 1), (4.0, 1), (True, 1), (4, 3), (4, 0), (4, 1.0)])
+@pytest.mark.parametrize("width, groups", [(0, 1), (1025, 1), (4.0, 1), ("4", 1), (4, 3), (4, 0), (4, 1.0)])
 def test_widths_and_groups_that_cannot_be_are_refused(width, groups):
-    with pytest.raises(ValueError, match=r"width|groups"):
+    with pytest.raises((ValueError, TypeError)):
         build_network(width, groups=groups)
 
 

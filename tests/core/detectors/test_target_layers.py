@@ -11,7 +11,14 @@ from torch import nn
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Classes
-from core.detectors.target_layers import expose_tokens, find_layers, margin_map, parts_of, weights_sha256
+from core.detectors.target_layers import (
+    expose_tokens,
+    find_layers,
+    margin_gradient,
+    parts_of,
+    token_norms,
+    weights_sha256,
+)
 from core.images.preprocessing import Preprocessing
 from tests.conftest import noise
 
@@ -81,7 +88,7 @@ def test_channels_that_come_last_are_read_as_places():
     network, image = Last().eval(), torch.randn(1, 3, 32, 32)
     with torch.no_grad():
         before = network(image)
-    expose_tokens(network, image, None)
+    expose_tokens(network, token_norms(network, image), None)
     assert find_layers(network, image) == (2, {"patches": (6, 4, 4), "norm.places": (6, 4, 4)})
     with torch.no_grad():
         assert torch.equal(network(image), before)
@@ -95,7 +102,7 @@ def test_a_pooling_that_enlarges_has_no_places_of_its_own(side, layers):
 
 def test_more_tokens_before_the_patches_than_any_network_has_are_no_places():
     network = vision(reg_tokens=8, patch_size=4)
-    expose_tokens(network, torch.zeros(1, 3, 32, 32), None)
+    expose_tokens(network, token_norms(network, torch.zeros(1, 3, 32, 32)), None)
     assert not any(name.endswith("places") for name, _ in network.named_modules())
 
 
@@ -109,19 +116,20 @@ def test_parts_are_children_with_weights_and_a_single_one_is_split():
     assert parts_of(nn.Sequential(nn.Sequential(body)))["0.0.0"] is body[0]
 
 
-def test_a_margin_map_of_a_linear_head_is_the_layer_weighted_by_it():
+def test_a_margins_gradient_of_a_linear_head_is_its_weights():
     torch.manual_seed(0)
     layer, linear = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
     inputs = torch.randn(3, 3, 8, 9)
-    scores, activations, maps = margin_map(layer, lambda images: linear(layer(images).relu_().mean((2, 3))), inputs)
+    scores, activations, gradient = margin_gradient(
+        layer, lambda images: linear(layer(images).relu_().mean((2, 3))), inputs
+    )
     with torch.no_grad():
         outputs = layer(inputs)
         # a channel counts where the ReLU lets it through
-        weights = (linear.weight[1] - linear.weight[0])[None] * (outputs > 0).float().mean((2, 3))
+        weights = (linear.weight[1] - linear.weight[0])[None, :, None, None] * (outputs > 0)
         assert_allclose(scores, linear(outputs.relu().mean((2, 3))), atol=1e-6)
         assert_allclose(activations, outputs, atol=1e-6)
-        assert_allclose(maps, (outputs * weights[..., None, None]).sum(1), atol=1e-5)
-    assert not maps.requires_grad
+        assert_allclose(gradient, weights / outputs[0, 0].numel(), atol=1e-6)
     assert not activations.requires_grad
 
 
