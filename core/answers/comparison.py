@@ -311,5 +311,5 @@ def elsewhere(runs: Mapping[str, tuple[Run, Mapping[str, StudyResult]]]) -> pd.D
     for name, (run, studies) in runs.items():
         shares = right_elsewhere(run, studies)
         if shares:
-            columns[f"`{name}` right"] = {titles[key]: percent(share.value) for key, share in shares.items()}
+            columns[f"`{name}`"] = {titles[key]: percent(share.value) for key, share in shares.items()}
     return pd.DataFrame(columns, dtype=object).fillna("").rename_axis("images").reset_index()

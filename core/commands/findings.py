@@ -42,8 +42,7 @@ def main(options: argparse.Namespace) -> None:
 
         from core.findings.contrast import to_json
         from core.findings.table import findings_markdown
-        from core.report.readme import insert_findings
-        from core.report.results import gather, write_results
+        from core.report.results import gather, insert_findings, write_results
 
     if options.write is not None:
         write_results(options.write)

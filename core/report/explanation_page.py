@@ -1,22 +1,34 @@
-"""One HTML page that explains one image; pictures and style are inside it, and there is no script."""
+"""One HTML page that explains one image, and how far explanations of an image agree.
 
+Pictures and style are inside the page, and there is no script.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from core.arrays import Float32
+from core.explainers.cam import is_kept_kind
 from core.explainers.drawing import DRAWINGS, SIZE, Drawing, Style, bar_colours, draw_explanation, draw_image, scale_of
 from core.explainers.explanation import Explanation, Parts
+from core.explainers.measures import Agreement, agreement_of
 from core.explainers.registry import find_explainer
 from core.explainers.settings import settings_text
-from core.findings.numbers import percent, plus
+from core.findings.numbers import percent, plus, unbroken_percent
 from core.images.encoding import data_url
 from core.images.labels import CLASS_COLOURS, END_LABELS, UNDECIDED, ClassName, verdict_of
 from core.perturbations.flips import flipping, reason
 from core.perturbations.registry import PROBES, probe_columns
 from core.report import render
+
+# with less of the area decided most of the map is a guess
+MOST_UNDECIDED = 0.5
+MEASURES = ("rank correlation", "foremost places shared", "by chance", "other images' maps fit as well")
 
 
 def html_of(
@@ -62,18 +74,10 @@ def html_of(
 
 
 def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
-    explainer = find_explainer(explanation.method)
-    made = explanation.provenance
-    how = [settings_text(explanation.settings)]
-    if made.versions:
-        versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
-        how.append(f"Computed with {versions}")
-    how.append(f"Took {made.seconds:.2f} seconds" if made.seconds else "Read from the run, which stores 16-bit numbers")
     panel = {
         "explanation": explanation,
-        "heading": explainer.title,
-        "settings": f"{'. '.join(how)}.",
-        "reading": explainer.reading(explanation),
+        "explainer": find_explainer(explanation.method),
+        "settings": settings_text(explanation.settings),
     }
     if explanation.has_picture:
         other: Drawing = "overlay" if style.drawing == "alone" else "alone"
@@ -113,3 +117,55 @@ def _parts(parts: Parts) -> pd.DataFrame:
         }
     )
     return table.iloc[np.argsort(-np.abs(parts.weights))[:10]]
+
+
+def compared(explanations: Sequence[Explanation], others: Float32 | None) -> pd.DataFrame:
+    """Compare each two explanations.
+
+    Args:
+        explanations: with maps.
+        others: float32 (M, h, w), maps of other images, of the kind that runs store, to compare chance with; or None.
+
+    Returns:
+        A row for each two, named by their titles: `conclusion`, a sentence, and `MEASURES` as text, None where none is
+        due.
+    """
+    rows = {}
+    for pair in combinations(explanations, 2):
+        # the map of the kind that runs store goes second, because `others` are of that kind
+        first, second = sorted(pair, key=is_kept_kind)
+        titles = " and ".join(find_explainer(explanation.method).title for explanation in (first, second))
+        reason = _unclear(first) or _unclear(second)
+        if reason:
+            rows[titles] = {"conclusion": reason}
+            continue
+        agreement = agreement_of(first, second, others=others if is_kept_kind(second) else None)
+        rows[titles] = {"conclusion": _conclusion(agreement)}
+        if not math.isnan(agreement.rank):
+            as_well = "unknown"
+            if agreement.others:
+                as_well = f"{agreement.as_well} of {agreement.others}"
+            shares = (unbroken_percent(share, 0) for share in (agreement.overlap, agreement.by_chance))
+            rows[titles] |= zip(MEASURES, (plus(agreement.rank), *shares, as_well), strict=True)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["conclusion", *MEASURES])
+
+
+def _unclear(explanation: Explanation) -> str:
+    """Say why an explanation cannot be compared place by place; "" where it can."""
+    title = find_explainer(explanation.method).title
+    if explanation.parts is not None and len(explanation.parts.weights) == 1:
+        return f"{title} has one segment, so there is nothing to compare."
+    if explanation.undecided is not None and explanation.undecided.mean() > MOST_UNDECIDED:
+        return f"{title} is undecided on most of this image, so there is little to compare."
+    return ""
+
+
+def _conclusion(agreement: Agreement) -> str:
+    """Conclude from a comparison, in one sentence."""
+    if math.isnan(agreement.rank):
+        return "One of the maps is the same everywhere, so it has no order to compare."
+    if agreement.beyond_chance is None:
+        return "How much of it is chance is not known here, so do not rely on either alone."
+    if agreement.beyond_chance:
+        return "They agree about this image, more than maps of other images do."
+    return "No more alike than maps of other images: take neither as showing where the evidence is."

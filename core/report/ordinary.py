@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from core.detectors.known import AS_IT_IS, COUNTS
-from core.findings.table import markdown
 
 # name of a delivery -> its words
 DELIVERED = {
@@ -20,17 +19,10 @@ DELIVERED = {
 }
 # heading of all their sources together
 PHOTOGRAPHS = "photographs"
-# source -> its originals of which `core.images.provenance` reads that they are generated, or by a camera
-SAYING = {"comfy": 14, "sdcpp": 21, "sdnext_ref": 58, "exif_samples": 21, "photo_sites": 6}
 
 
 def tables() -> dict[str, pd.DataFrame]:
-    """Lay the counts out for people: detector -> a row a source and the sum of photographs, a column a delivery.
-
-    Empty where nothing ships.
-    """
-    if not COUNTS.is_file():
-        return {}
+    """Lay the counts out for people: detector -> a row a source and the sum of photographs, a column a delivery."""
     return {name: _table(own) for name, own in _counts().groupby("detector", sort=False)}
 
 
@@ -51,29 +43,21 @@ def _table(counts: pd.DataFrame) -> pd.DataFrame:
     return wide.reset_index().rename_axis(None, axis=1)
 
 
-def sections() -> list[str]:
-    """Write the part of docs/results.md: what detectors find by generator, their false alarms, and what files say."""
+def by_generator() -> pd.DataFrame:
+    """Lay out, for docs/results.md, what detectors find by generator after each delivery, and their false alarms."""
     counts = _counts()
     counts["of"] = counts["source"].where(counts["label"] == "FAKE", PHOTOGRAPHS)
     sums = counts.groupby(["detector", "delivery", "of"])[["pictures", "authors", "two_percent"]].sum()
     originals = sums["pictures"].groupby("of").max()
-    generators = [source for source in originals.index if source != PHOTOGRAPHS]
+    # generators first
+    sources = sorted(originals.index, key=lambda source: (source == PHOTOGRAPHS, source))
     rows = []
     for detector in counts["detector"].unique():
         for delivery, words in DELIVERED.items():
             row = {"detector": f"`{detector}`", "delivery": words}
-            for source in (*generators, PHOTOGRAPHS):
+            for source in sources:
                 pictures, authors, two_percent = sums.loc[(detector, delivery, source)]
                 fewer = f" of {pictures}" if pictures < originals[source] else ""
                 row[f"{source} ({originals[source]})"] = f"{authors}/{two_percent}{fewer}"
             rows.append(row)
-    generated = ", ".join(f"{SAYING[source]} of {source}" for source in generators if source in SAYING)
-    by_camera = sum(count for source, count in SAYING.items() if source not in generators)
-    return [
-        "## Public detectors on ordinary pictures",
-        "Pictures called FAKE at the authors' threshold / at one with at most 2% false alarms on these photographs as "
-        "they are; *Detectors* has the photographs' sources apart.",
-        markdown(pd.DataFrame(rows)),
-        f"Files that say that they are generated: {generated}; by a camera: {by_camera} photographs. After a "
-        "delivery none does.",
-    ]
+    return pd.DataFrame(rows)

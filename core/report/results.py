@@ -1,5 +1,9 @@
-"""docs/results.md, what the studies of the shipped runs found for a person, and results.csv with every contrast."""
+"""What the studies of the shipped runs found, for a person: docs/results.md and README's table.
 
+docs/results.csv has every contrast.
+"""
+
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -9,14 +13,13 @@ from pathlib import Path
 import pandas as pd
 
 from core.answers import comparison
-from core.arrays import Record
 from core.cues import cues
-from core.findings.answer import MEANINGS, Word, answer_of
-from core.findings.contrast import QUANTITIES, SCALES, Contrast, Finding, Unit, find
-from core.findings.numbers import format_value
+from core.findings.answer import MEANINGS, Word, answer_of, ruling_of
+from core.findings.contrast import QUANTITIES, SCALES, Contrast, Finding, Measure, Unit, find
+from core.findings.numbers import format_difference, format_value
 from core.findings.table import contrast_rows, count_of, markdown
 from core.homes import SHIPPED
-from core.report import ordinary
+from core.report import ordinary, render
 from core.runs.folders import find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
@@ -27,8 +30,6 @@ from core.studies.study import STUDIES, StudyError, find_study
 
 # findings by detector
 ByDetector = Mapping[str, Sequence[Finding]]
-# detector -> its studies by name
-Studies = Mapping[str, Mapping[str, StudyResult]]
 # the runs of docs/results.md; numbers are those of the first
 SET = "cifake-test"
 RUNS = tuple(f"{name}@{SET}" for name in ("swift", "strong", "robust", "paper", "masked", "patch", "patch17"))
@@ -42,13 +43,8 @@ COUNTS = ("audit", "duplicates", "files", "clusters", "neighbours", "stability")
 CUES = ("grey", "high-8", "low-8", "shuffle-4", "colour", "amplitudes", "patch-9")
 LEFT_OUT = "gradcampp"
 HARMLESS = ("JPEG 95", "JPEG 85", "JPEG 75", "WebP 80", "PNG")
-
-
-def write_results(file: Path) -> None:
-    """Write docs/results.md, and beside it a .csv with every contrast."""
-    text, table = results()
-    write_text(file, text)
-    write_bytes_atomically(file.with_suffix(".csv"), partial(table.to_csv, index=False))
+# what is replaced in README
+BLOCK = re.compile(r"(<!-- findings -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
@@ -62,7 +58,7 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
         ValueError: there is no such run or study, or one cannot be read.
     """
     _, stored = _studies_of(find_named(name, find_runs(), "run"))
-    every = {f"{key}.{finding.key}": finding for key, result in stored.items() for finding in result.findings}
+    every = _by_name(stored)
     chosen = []
     for pattern in studies:
         study, dot, key = pattern.partition(".")
@@ -77,72 +73,98 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
     return list(every.values())
 
 
-def results() -> tuple[str, pd.DataFrame]:
-    """Lay out what the shipped runs found: as Markdown for a person, and as a table of every contrast."""
+def insert_findings(file: Path) -> None:
+    """Put the table of the most important findings between the marks in README."""
+    run = RUNS[0]
+    rows = render(
+        "findings.md",
+        detector=run.partition("@")[0],
+        find=lambda key: gather(run, [key])[0],
+        answer_of=answer_of,
+        count_of=count_of,
+        points_of=lambda value, unit: format_difference(Measure(value), unit),
+        tally_of=_tally,
+        value_of=format_value,
+    )
+    text = BLOCK.sub(lambda block: f"{block[1]}\n{rows}\n{block[2]}", file.read_text(encoding="utf-8"))
+    write_text(file, text)
+
+
+def _tally(finding: Finding) -> dict[str, list[str]]:
+    """List the choices of a finding by what they say."""
+    values: dict[str, list[str]] = {}
+    for contrast in finding.contrasts:
+        ruling = ruling_of(finding, contrast)
+        if ruling is not None:
+            values.setdefault(ruling, []).append(contrast.value)
+    return values
+
+
+def write_results(file: Path) -> None:
+    """Write docs/results.md, and beside it a .csv with every contrast."""
     shipped = find_runs((SHIPPED,))
     read = {name.partition("@")[0]: _studies_of(shipped[name]) for name in RUNS}
-    runs = [run for run, _ in read.values()]
     studies = {name: stored for name, (_, stored) in read.items()}
-    compared = _compared(runs)
+    (_, (first, _)), *others = read.items()
+    compared = {name: comparison.conclude(comparison.pair_of(first, run)) for name, (run, _) in others}
     learned = {name: cues.conclude(cues.read_results(path)) for name, path in cues.find_results().items()}
-    table = _all_contrasts(studies, compared, learned)
-    parts = [
-        *_introduction(table),
-        "## How good the detectors are",
-        "`patch` adds up the scores of squares of 9 pixels a side; `patch5`, `patch13` and `patch17` say theirs.",
-        markdown(quality([read_run(path) for name, path in shipped.items() if name.endswith(f"@{SET}")])),
-        *_elsewhere(read),
-        *ordinary.sections(),
-        *_about_cues(learned),
-        *_about_studies(studies),
-        *_about_trainings(studies),
-        "## `swift` and each other detector",
-        markdown(across({f"`swift` and `{name}`": findings for name, findings in compared.items()})),
-    ]
-    return "\n\n".join(parts) + "\n", table
-
-
-def _introduction(table: pd.DataFrame) -> list[str]:
-    """Say what the document is, what answers mean, and how many there are."""
-    # all that stand here have a control
-    meanings = [f"*{word.capitalize()}*: {meaning}." for word, meaning in MEANINGS.items() if word != "no control"]
-    tested = table[table["difference"].notna()]
-    findings = len(tested[["detector", "study", "finding"]].drop_duplicates())
-    return [
-        "# Results",
-        "Written by `telltale findings --write docs/results.md` from the runs that ship, on CIFAKE's official test "
-        "set. `results.csv` has every finding, comparison and interval.",
-        f"An effect is compared with its strongest control. {' '.join(meanings)} In brackets stand detectors that "
-        "contradict it.",
-        f"{findings:,} findings were tested, in {len(tested):,} comparisons, each with its own 95% interval, none "
-        "corrected for their number: of effects just too small to matter, one in forty comes out as *yes* by chance. "
-        "What several detectors repeat is a result.",
-    ]
-
-
-def _elsewhere(read: Mapping[str, tuple[Run, Mapping[str, StudyResult]]]) -> list[str]:
+    findings = {name: _by_name(stored) for name, stored in studies.items()}
+    contrasts = _all_contrasts(
+        {name: list(own.values()) for name, own in findings.items()}
+        | {f"swift and {name}": pair for name, pair in compared.items()}
+        | {f"networks of {name}": own for name, own in learned.items()}
+    )
+    tested = contrasts[contrasts["difference"].notna()]
+    quality = {"the paper": PAPER}
+    for name, path in shipped.items():
+        if name.endswith(f"@{SET}"):
+            manifest = read_run(path).manifest
+            quality[f"`{manifest['detector']}`"] = manifest["metrics"]["all"]
     shares = comparison.elsewhere(read)
-    shares = shares[~shares["images"].isin(HARMLESS)].rename(columns=lambda name: name.removesuffix(" right"))
-    harmless = ", ".join(HARMLESS)
-    return ["## On other images", f"Shares that are right; after {harmless} none falls by a point.", markdown(shares)]
+    text = render(
+        "results.md",
+        meanings=MEANINGS,
+        findings=len(tested[["detector", "study", "finding"]].drop_duplicates()),
+        comparisons=len(tested),
+        quality=quality,
+        bins=ECE_BINS,
+        rounded=_rounded,
+        harmless=HARMLESS,
+        elsewhere=markdown(shares[~shares["images"].isin(HARMLESS)]),
+        ordinary=markdown(ordinary.by_generator()),
+        bound=cues.BOUND,
+        cues={name: markdown(across({"a small network": _of_cues(own)})) for name, own in learned.items()},
+        studies=_about_studies(studies),
+        trainings=markdown(trainings(findings)),
+        pairs=markdown(across({f"`swift` and `{name}`": pair for name, pair in compared.items()})),
+    )
+    write_text(file, text)
+    write_bytes_atomically(file.with_suffix(".csv"), partial(contrasts.to_csv, index=False))
 
 
-def _about_cues(learned: ByDetector) -> list[str]:
-    """Say what networks learn from versions of an image set that keep one cue."""
+def _all_contrasts(findings: ByDetector) -> pd.DataFrame:
+    """Lay out every contrast of every finding."""
+    tables = []
+    for name, own in findings.items():
+        tables += [contrast_rows(name, finding) for finding in own]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _rounded(value: float | None) -> str:
+    """Write a number with no more digits than were stated, at most four; "" for none."""
+    if value is None:
+        return ""
+    return min(f"{value:g}", f"{value:.4f}", key=len)
+
+
+def _of_cues(findings: Sequence[Finding]) -> list[Finding]:
+    """Choose the findings on `CUES`, each named by what it keeps."""
     keys = {f"cue-{key}" for key in CUES}
-    parts = []
-    for name, findings in learned.items():
-        shown = []
-        for finding in findings:
-            if finding.key in keys:
-                shown.append(replace(finding, subject=finding.details["keeps"]))
-        parts += [f"## What can be learned from one cue alone: {name}", cues.BOUND]
-        parts.append(markdown(across({"a small network": shown})))
-    return parts
+    return [replace(finding, subject=finding.details["keeps"]) for finding in findings if finding.key in keys]
 
 
-def _about_studies(studies: Studies) -> list[str]:
-    """Lay out the findings of each study but those of `COUNTS`."""
+def _about_studies(studies: Mapping[str, Mapping[str, StudyResult]]) -> list[tuple[str, list[str], str]]:
+    """Lay out each study but those of `COUNTS`: its title, what its effects are, and its findings."""
     parts = []
     for study in STUDIES:
         findings = {f"`{name}`": stored[study].findings for name, stored in studies.items() if study in stored}
@@ -153,41 +175,8 @@ def _about_studies(studies: Studies) -> list[str]:
                 effects[label] = label
                 if finding.unit in SCALES:
                     effects[label] += f" ({SCALES[finding.unit]})"
-            text = f"Effects: {'; '.join(effects.values())}."
-            parts += [f"## {find_study(study).title}", text, markdown(across(findings))]
+            parts.append((find_study(study).title, list(effects.values()), markdown(across(findings))))
     return parts
-
-
-def _about_trainings(studies: Studies) -> list[str]:
-    """Lay out the main claims over several trainings, where there are any."""
-    spread = trainings(studies)
-    if not len(spread):
-        return []
-    text = "Effect against control in several trainings by one recipe; the first ships."
-    return ["## Other trainings", text, markdown(spread)]
-
-
-def _compared(runs: Sequence[Run]) -> dict[str, list[Finding]]:
-    """Compare the first detector with each other one: findings by the other's name."""
-    first, *rest = runs
-    compared = {}
-    for run in rest:
-        name = run.name.partition("@")[0]
-        compared[name] = comparison.conclude(comparison.pair_of(first, run))
-    return compared
-
-
-def _all_contrasts(studies: Studies, compared: ByDetector, learned: ByDetector) -> pd.DataFrame:
-    """Lay out every contrast of every finding."""
-    findings = {f"swift and {name}": pair for name, pair in compared.items()}
-    findings |= {f"networks of {name}": of for name, of in learned.items()}
-    tables = []
-    for name, stored in studies.items():
-        for result in stored.values():
-            tables += [contrast_rows(name, finding) for finding in result.findings]
-    for name, of in findings.items():
-        tables += [contrast_rows(name, finding) for finding in of]
-    return pd.concat(tables, ignore_index=True)
 
 
 def across(findings: ByDetector) -> pd.DataFrame:
@@ -202,53 +191,50 @@ def across(findings: ByDetector) -> pd.DataFrame:
     first, *others = findings
     rest = {name: findings[name] for name in others}
     shown = [finding for finding in findings[first] if finding.control is not None and LEFT_OUT not in finding.key]
-    by_class = len({_row_of(finding, by_class=True) for finding in shown}) < len(shown)
-    counts: dict[str, set[str]] = {}
-    for finding in shown:
-        counts.setdefault(_column_of(finding, by_class=by_class), set()).add(count_of(finding.main))
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for finding in shown:
-        column = _column_of(finding, by_class=by_class)
-        head = column
-        cell = _cell(finding, rest)
-        if len(counts[column]) == 1:
-            head += f" (n = {count_of(finding.main)})"
-        else:
-            cell += f", n = {count_of(finding.main)}"
-        rows.setdefault(_row_of(finding, by_class=by_class), {})[head] = cell
-    table = pd.DataFrame(list(rows.values())).fillna("")
-    questions = pd.Series([question for question, _ in rows])
+    cells = pd.DataFrame(
+        {
+            "question": finding.question,
+            # the strength in brackets is the strongest of each class
+            "of": finding.subject.partition(" (")[0],
+            "column": finding.group or "all images",
+            "text": _cell(finding, rest),
+            "n": f"n = {count_of(finding.main)}",
+        }
+        for finding in shown
+    )
+    shared = [finding.question.replace(f"{finding.group} ", "") for finding in shown]
+    by_class = cells.assign(question=shared)
+    if by_class.duplicated(["question", "of"]).any():
+        cells = by_class
+    else:
+        cells["column"] = "effect against control: answer"
+    is_common = cells.groupby("column")["n"].transform("nunique") == 1
+    cells["column"] = cells["column"].where(~is_common, cells["column"] + " (" + cells["n"] + ")")
+    cells["text"] = cells["text"].where(is_common, cells["text"] + ", " + cells["n"])
+    table = cells.groupby(["question", "of", "column"], sort=False)["text"].last().unstack(fill_value="")
+    rows = cells[["question", "of"]].drop_duplicates()
+    table = table.loc[pd.MultiIndex.from_frame(rows), cells["column"].unique()].reset_index()
     # a question of several methods stands once
-    table.insert(0, f"asked of {first}", questions.mask(questions == questions.shift(), ""))
-    subjects = [subject for _, subject in rows]
-    if any(subjects):
-        table.insert(1, "of", subjects)
-    return table
-
-
-def _row_of(finding: Finding, *, by_class: bool) -> tuple[str, str]:
-    """Return a finding's question, without the class that its column names, and its change or method."""
-    question = finding.question
-    if by_class:
-        question = question.replace(f"{finding.group} ", "")
-    # the strength in brackets is the strongest of each class
-    return question, finding.subject.partition(" (")[0]
-
-
-def _column_of(finding: Finding, *, by_class: bool) -> str:
-    if by_class:
-        return finding.group or "all images"
-    return "effect against control: answer"
+    table["question"] = table["question"].mask(table["question"] == table["question"].shift(), "")
+    if not table["of"].any():
+        table = table.drop(columns="of")
+    return table.rename(columns={"question": f"asked of {first}"})
 
 
 def _cell(finding: Finding, others: ByDetector) -> str:
-    """Write a finding's effect against its control, its answer, and who contradicts it."""
+    """Write a finding's effect against its control, its answer, and who contradicts it: "no: robust"."""
     answer = answer_of(finding).word
     text = f"{_against(finding.main, finding.unit)}: {answer}"
-    otherwise = _otherwise(finding.key, answer, others)
-    if otherwise:
-        return f"{text} ({otherwise})"
-    return text
+    by_word: dict[Word, list[str]] = {}
+    for name, findings in others.items():
+        other = find(findings, finding.key)
+        if other is not None:
+            by_word.setdefault(answer_of(other).word, []).append(name.replace("`swift` and ", ""))
+    contradicting = [word for word in CERTAIN if word in by_word and word != answer]
+    if not contradicting:
+        return text
+    otherwise = "; ".join(f"{word}: {', '.join(by_word[word])}" for word in contradicting)
+    return f"{text} ({otherwise})"
 
 
 def _against(contrast: Contrast, unit: Unit) -> str:
@@ -258,68 +244,35 @@ def _against(contrast: Contrast, unit: Unit) -> str:
     return f"{text} against {format_value(contrast.control.measure, unit)}"
 
 
-def trainings(studies: Studies) -> pd.DataFrame:
+def trainings(findings: Mapping[str, Mapping[str, Finding]]) -> pd.DataFrame:
     """Lay out the main claims of detectors that were trained several times: effect against control in each.
 
     Args:
-        studies: of each detector, by name.
+        findings: of each detector, as `<study>.<key>`.
     """
     rows = []
     for key in TRAINED:
-        study, _, finding_key = key.partition(".")
-        for name, of in studies.items():
-            finding = None
-            if study in of:
-                finding = of[study].finding(finding_key)
-            others = [] if finding is None else [other for other in finding.choices if other.kind == "training"]
-            if finding is None or not others:
-                continue
-            row = {"claim": finding.question, "detector": name}
-            for number, contrast in enumerate((finding.main, *others), 1):
-                row[f"training {number}"] = _against(contrast, finding.unit)
-            rows.append(row | {"answer": str(answer_of(finding))})
+        for name, own in findings.items():
+            others = []
+            if key in own:
+                others = [other for other in own[key].choices if other.kind == "training"]
+            if others:
+                finding = own[key]
+                row = {"claim": finding.question, "detector": name}
+                for number, contrast in enumerate((finding.main, *others), 1):
+                    row[f"training {number}"] = _against(contrast, finding.unit)
+                rows.append(row | {"answer": str(answer_of(finding))})
     table = pd.DataFrame(rows).fillna("")
-    if len(table):
-        table["claim"] = table["claim"].mask(table["claim"] == table["claim"].shift(), "")
+    table["claim"] = table["claim"].mask(table["claim"] == table["claim"].shift(), "")
     return table
 
 
-def _otherwise(key: str, answer: Word, findings: ByDetector) -> str:
-    """List the detectors whose finding of this key contradicts an answer: "no: robust; depends: paper"."""
-    by_word: dict[Word, list[str]] = {}
-    for name, of in findings.items():
-        finding = find(of, key)
-        if finding is not None:
-            by_word.setdefault(answer_of(finding).word, []).append(name.replace("`swift` and ", ""))
-    contradicting = [word for word in CERTAIN if word in by_word and word != answer]
-    return "; ".join(f"{word}: {', '.join(by_word[word])}" for word in contradicting)
-
-
-def quality(runs: Sequence[Run]) -> pd.DataFrame:
-    """Lay out how good the detectors of some runs are, below the paper's numbers; all cells are text."""
-    rows = [_quality("the paper", PAPER)]
-    for run in runs:
-        rows.append(_quality(f"`{run.manifest['detector']}`", run.manifest["metrics"]["all"]))
-    return pd.DataFrame(rows)
-
-
-def _quality(name: str, metrics: Record) -> dict[str, str]:
-    (_, fake_real), (real_fake, _) = metrics["confusion"]
-    return {
-        "": name,
-        "accuracy": _rounded(metrics["accuracy"]),
-        "FAKE called REAL": f"{fake_real:,}",
-        "REAL called FAKE": f"{real_fake:,}",
-        "AUROC": _rounded(metrics.get("auroc")),
-        f"calibration error ({ECE_BINS} bins)": _rounded(metrics.get("ece")),
-    }
-
-
-def _rounded(value: float | None, digits: int = 4) -> str:
-    """Write a number with no more digits than were stated; "" for none."""
-    if value is None:
-        return ""
-    return min(f"{value:g}", f"{value:.{digits}f}", key=len)
+def _by_name(studies: Mapping[str, StudyResult]) -> dict[str, Finding]:
+    """Name the findings of studies, `<study>.<key>`."""
+    findings = {}
+    for name, study in studies.items():
+        findings |= {f"{name}.{finding.key}": finding for finding in study.findings}
+    return findings
 
 
 @cache

@@ -29,8 +29,7 @@ from core.findings.contrast import Finding
 from core.findings.numbers import plus
 from core.images.encoding import encode_png
 from core.images.labels import ClassName
-from core.report.comparing import compared
-from core.report.explanation_page import html_of
+from core.report.explanation_page import compared, html_of
 from core.report.slide import Story, draw_slide
 from core.runs.rows import evenly
 from core.storage.limits import ContractError

@@ -180,6 +180,6 @@ def test_shares_that_are_right_elsewhere_are_read_from_each_run():
     }
     shown = elsewhere({"a": (run, studies), "b": (run, {})}).set_index("images")
     right = np.average((after > 0) == run.is_real[chosen], weights=table[WEIGHT])
-    assert shown.loc["JPEG 75", "`a` right"].startswith(f"{right:.1%}")
-    assert shown.loc[GROUPS[PHOTOGRAPHS].images, "`a` right"] == "80.0%"
-    assert list(shown) == ["`a` right"]
+    assert shown.loc["JPEG 75", "`a`"].startswith(f"{right:.1%}")
+    assert shown.loc[GROUPS[PHOTOGRAPHS].images, "`a`"] == "80.0%"
+    assert list(shown) == ["`a`"]

@@ -15,8 +15,7 @@ from core.images.encoding import data_url
 from core.images.labels import END_LABELS
 from core.perturbations.flips import flipping, reason, tabulate_changes
 from core.perturbations.registry import PROBES, probe_columns
-from core.report.comparing import compared
-from core.report.explanation_page import html_of
+from core.report.explanation_page import compared, html_of
 from tests.core.report.test_report import REVERSED, Page
 
 SIDE = 16

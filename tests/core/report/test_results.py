@@ -4,17 +4,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from core.findings.contrast import Control, Finding, Measure
 from core.findings.paired import compare_apart
 from core.homes import ROOT
-from core.report.readme import ROWS, insert_findings, table_of
-from core.report.results import across, trainings, write_results
-from core.storage.limits import plain_json
-from core.studies.store import CONCLUDED, RULE, StudyResult
+from core.report.results import across, insert_findings, trainings, write_results
 from tests.core.findings.planted import contrast, finding
-from tests.core.runs.made import made_run
 
 
 def test_the_documents_are_short_and_have_the_numbers_that_ship(tmp_path):
@@ -31,20 +25,25 @@ def test_the_documents_are_short_and_have_the_numbers_that_ship(tmp_path):
         assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text()
 
 
-def test_a_row_says_effect_control_difference_what_is_needed_and_who_disagrees():
+def test_a_row_says_effect_control_difference_what_is_needed_and_who_disagrees(tmp_path, monkeypatch):
     contrasts = (contrast(0.4), contrast(0.3), contrast(-0.3, kind="change", name="blurred"))
-    key = "probes.transplant-FAKE"
-    row = table_of({key: finding(*contrasts, quantity="flip_rate", least=0.05)}, "swift").iloc[0]
-    asked, measured, answer = (cell.split("<br>") for cell in row)
-    assert asked == [f"**{ROWS[key].question}**", ROWS[key].scale]
-    assert measured[0] == f"**50.0%** {ROWS[key].effect}"
-    assert measured[1] == "10.0% chance"
-    assert "+40.0 points" in measured[2]
-    assert measured[2].endswith(" 5.0 points")
-    assert measured[3] == "n = 100"
+    disputed = finding(*contrasts, quantity="flip_rate", least=0.05)
+    agreed = finding(contrast(0.4), contrast(0.3))
+    monkeypatch.setattr("core.report.results.gather", lambda _, keys: [disputed if "transplant" in keys[0] else agreed])
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- findings -->\nold\n<!-- end -->\nafter")
+    insert_findings(readme)
+    before, _, rows = readme.read_text().partition("<!-- findings -->\n\n")
+    rows, end, after = rows.partition("\n\n<!-- end -->")
+    assert (before, bool(end), after) == ("before\n", True, "\nafter")
+    cells = [row.strip("| ").split(" | ") for row in rows.splitlines()]
+    assert cells[0][0] == "Asked of `swift`"
+    asked, measured, answer = (cell.split("<br>") for cell in cells[2])
+    assert asked[0].startswith("**Do its FAKE verdicts follow")
+    assert measured[0].startswith("**50.0%** swapping")
+    assert measured[1:] == ["10.0% chance", "difference +40.0 points, needed for yes: 5.0 points", "n = 100"]
     assert answer == ["**depends on change**", "yes: 2", "no: 1 (blurred)"]
-    agreed = table_of({key: finding(contrast(0.4), contrast(0.3))}, "swift").iloc[0]
-    assert agreed["Answer"] == "**yes**"
+    assert [row[2] for row in cells[3:]] == ["**yes**"] * 3
 
 
 def test_classes_share_a_row_and_detectors_that_contradict_are_named():
@@ -80,10 +79,9 @@ def test_main_claims_show_their_spread_over_trainings():
         compare_apart(kind, "of it", Measure(share, share - 0.05, share + 0.05, 100), Control("noise", Measure(0.1)))
         for kind, share in shares.items()
     ]
-    finding = Finding("detail-FAKE", "Does it?", "flip_rate", tuple(contrasts), least=0.15)
-    about = {CONCLUDED: {"rule": RULE, "findings": plain_json([finding, replace(finding, key="levels-FAKE")])}}
-    result = StudyResult(Path("probes.parquet"), pd.DataFrame(), about, made_run(["REAL"], ["REAL"]))
-    table = trainings({"patch": {"probes": result}, "swift": {}})
+    detail = Finding("detail-FAKE", "Does it?", "flip_rate", tuple(contrasts), least=0.15)
+    findings = {"probes.detail-FAKE": detail, "probes.levels-FAKE": detail}
+    table = trainings({"patch": findings, "swift": {}, "paper": {"probes.detail-FAKE": finding(contrasts[0])}})
     assert table.to_numpy().tolist() == [
         ["Does it?", "patch", "90.0% against 10.0%", "20.0% against 10.0%", "depends on training"]
     ]
