@@ -269,7 +269,7 @@ def trainings(findings: Mapping[str, Mapping[str, Finding]]) -> pd.DataFrame:
 
 def _by_name(studies: Mapping[str, StudyResult]) -> dict[str, Finding]:
     """Name the findings of studies, `<study>.<key>`."""
-    findings = {}
+    findings: dict[str, Finding] = {}
     for name, study in studies.items():
         findings |= {f"{name}.{finding.key}": finding for finding in study.findings}
     return findings
