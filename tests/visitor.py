@@ -20,8 +20,6 @@ from websockets.exceptions import ConnectionClosed
 
 # a page that has not answered by then counts as an error
 PATIENCE = 180.0
-# the number of what asks for a page; other requests have numbers of their own
-RUN = "run"
 ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 
 
@@ -82,7 +80,8 @@ class Visitor:
         self._running = None
         self._awaited = ""
         self._timers = {}
-        self._waiting = {}
+        # of the page, or the part, that was asked for last
+        self._whole = None
 
     async def __aenter__(self):
         token = await asyncio.to_thread(xsrf_token, self.address)
@@ -131,22 +130,18 @@ class Visitor:
         """Whether a widget of this key is on the page."""
         return any(has_key(widget, key) for _, widget, _ in self.widgets())
 
-    async def ask(self, key, request, patience=PATIENCE):
-        """Send a request of this number; what the server answers within so many seconds."""
-        answer = self._waiting[key] = asyncio.get_running_loop().create_future()
-        await self._send(request)
-        try:
-            return await asyncio.wait_for(answer, patience)
-        except TimeoutError:
-            raise Trouble(f"{self.page or 'the first page'} has not answered for {patience:.0f} s") from None
-
     async def _run(self, state=None, *, fragment=""):
         request = self._request(fragment)
         if state is not None:
             request.rerun_script.widget_states.widgets.append(state)
         # a run that is going on is another one
         self._awaited, self._running, start = fragment, None, time.perf_counter()
-        await self.ask(RUN, request)
+        self._whole = asyncio.get_running_loop().create_future()
+        await self._send(request)
+        try:
+            await asyncio.wait_for(self._whole, PATIENCE)
+        except TimeoutError:
+            raise Trouble(f"{self.page or 'the first page'} has not answered for {PATIENCE:.0f} s") from None
         return time.perf_counter() - start
 
     def _request(self, fragment):
@@ -174,9 +169,8 @@ class Visitor:
                 getattr(self, f"_take_{message.WhichOneof('type')}", lambda _message: None)(message)
         except ConnectionClosed as error:
             self.troubles.append(f"the connection is lost: {error}")
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(Trouble("the connection is lost"))
+        if self._whole is not None and not self._whole.done():
+            self._whole.set_exception(Trouble("the connection is lost"))
 
     def _take_new_session(self, message):
         self._running = tuple(message.metadata.run.fragment_ids)
@@ -206,16 +200,8 @@ class Visitor:
             self.troubles.append(f"the script of {self.page} failed")
         # a part of the page that came back by itself meanwhile is not what was asked for
         is_asked_for = self._running is not None and (not self._running or self._awaited in self._running)
-        if message.script_finished in ENDS and is_asked_for:
-            self._answer(RUN, None)
-
-    def _take_file_urls_response(self, message):
-        self._answer(message.file_urls_response.response_id, message.file_urls_response)
-
-    def _answer(self, key, answer):
-        future = self._waiting.pop(key, None)
-        if future is not None and not future.done():
-            future.set_result(answer)
+        if message.script_finished in ENDS and is_asked_for and not self._whole.done():
+            self._whole.set_result(None)
 
     def _take_auto_rerun(self, message):
         fragment = message.auto_rerun.fragment_id

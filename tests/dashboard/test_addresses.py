@@ -8,14 +8,10 @@ from tests.dashboard.test_pages import with_more_filters
 # page, parameters, and (kind of widget, key, its value) that they set
 WIDGETS = (
     ("overview", {"cut": "0.25"}, ("slider", "url.cut", 0.25)),
-    ("overview", {"count": "clean"}, ("button_group", "url.count", "clean")),
     ("explore", {"sort": "-brightness"}, ("selectbox", "mistakes.sort", "-brightness")),
-    ("explore", {"category": "cat"}, ("button_group", "filter.category", ["cat"])),
     ("mistakes", {"true": "FAKE"}, ("button_group", "filter.label", ["FAKE"])),
-    ("explore", {"per": "48"}, ("button_group", "mistakes.per", 48)),
     ("inspect", {"methods": "lime,gradcam"}, ("multiselect", "methods.chosen", ["lime", "gradcam"])),
     ("inspect", {"lime.n_segments": "12"}, ("select_slider", "url.lime.n_segments", 12)),
-    ("inspect", {"palette": "paper"}, ("selectbox", "url.palette", "paper")),
     ("glossary", {"find": "margin"}, ("text_input", "url.find", "margin")),
 )
 
@@ -38,7 +34,6 @@ OLD = (
     ("trust", {"open": "faithfulness", "by": "cell", "filled": "blur"}),
     ("upload", {"tiles": "on", "others": "on", "filter": "bicubic"}),
     ("compare", {"versus": "nobody@seen-test", "more": "margins"}),
-    ("explore", {"tile": "large", "maps": "on", "page": "2"}),
     ("maps", {"open": "sanity.transfer", "fold_one_colour": "true"}),
 )
 

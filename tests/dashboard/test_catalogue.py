@@ -43,10 +43,8 @@ def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake, tmp_path):
     assert registry.attach(packed)
     assert settled(registry).state == "done"
     assert len(registry.sets) == 1
-    (tmp_path / "empty").mkdir()
     (tmp_path / "cut.zip").write_bytes(packed.read_bytes()[:-2000])
-    wrong = [tmp_path / "missing", Path(__file__), tmp_path / "empty", tmp_path / "cut.zip"]
-    for path in (*wrong, Path("~nosuchuser/cifake")):
+    for path in (tmp_path / "missing", tmp_path / "cut.zip", Path("~nosuchuser/cifake")):
         assert registry.attach(path)
         status = settled(registry)
         assert status.state == "failed"

@@ -72,7 +72,7 @@ def test_a_full_disk_stops_nobody_from_playing(open_page, tmp_path, monkeypatch)
     assert str(tmp_path) not in words(app)
 
 
-@pytest.mark.parametrize("you, it", [(a, b) for a in (0, 1, 5, 6, 7) for b in (0, 1, 2)])
+@pytest.mark.parametrize("you, it", [(0, 0), (1, 0), (5, 0), (6, 0), (6, 1), (7, 1), (7, 2)])
 def test_luck_is_what_the_binomial_test_of_the_images_that_one_has_right_says(you, it):
     truth = ["REAL"] * 10
     both = 10 - you - it

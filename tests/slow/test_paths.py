@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.commands import explain, predict, report, train
+from core.commands import explain, predict, train
 from core.commands import study as studies
 from core.homes import ROOT
 from core.images.image_set import DatasetError
@@ -149,9 +149,7 @@ COMMANDS = {
         "a detector cannot be named",
     ),
     "predict": (predict.main, ["{name}", "--data", "sample", "--out", "{out}"], "there is no detector"),
-    "study": (studies.main, ["{name}", "--run", "{run}"], "there is no study"),
     "study of a run": (studies.main, ["probes", "--run", "{name}"], "there is no run"),
-    "report": (report.main, ["{name}", "--out", "{out}/report.html"], "there is no run"),
     "explain": (explain.main, ["{image}", "--detector", "{name}", "--out", "{out}"], "there is no detector"),
 }
 
@@ -164,7 +162,7 @@ def test_no_name_in_a_command_is_a_path_to_what_is_none(command, name, home, tmp
     image = tmp_path / "image.jpg"
     image.write_bytes(PICTURE)
     before = everything(tmp_path)
-    given = {"out": out, "name": name, "run": home / "runs" / RUN, "image": image}
+    given = {"out": out, "name": name, "image": image}
     assert main([argument.format(**given) for argument in arguments]) == 2
     sentence = capsys.readouterr().err.strip()
     assert said in sentence
