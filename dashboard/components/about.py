@@ -269,10 +269,18 @@ def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | 
     def draw_nearest(features: Float32, excluded: Mask, count: int, words: str) -> None:
         codes = excluded.astype(int)
         near = find_nearest(features, base, count, query_codes=np.ones(1, int), base_codes=codes).rows[0]
-        cells = [_cell(opened, int(at)) for at in near[near >= 0]]
+        rows = near[near >= 0].tolist()
+        cells = []
+        for at in rows:
+            picture = library.pictures(opened).get(at)
+            if picture is not None:
+                about = opened.judged.iloc[at]
+                label = about["label"] if about["label"] in CLASS_WORDS else None
+                caption = f"{CLASS_WORDS.get(str(label), '')} {plain(thing_of(about['category']))}"
+                cells.append(Cell(picture, f"{about['name']}, {label}", caption, label))
         st.markdown(words)
-        picture_strip(cell for cell in cells if cell is not None)
-        if None in cells:
+        picture_strip(cells)
+        if len(cells) < len(rows):
             st.caption(f"Their pictures are not available. {how_to_get_pictures()}")
 
     def draw(now: JobStatus) -> None:
@@ -285,14 +293,3 @@ def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | 
     pixels = subject.image[None]
     doing = "Asking the detector"
     follow(detector, pixels, "predictions", draw, slot="neighbours", doing=doing, sha256=subject.sha256)
-
-
-def _cell(opened: Opened, row: int) -> Cell | None:
-    """Return the picture of an image of the run, framed in its label; None where it is not available."""
-    picture = library.pictures(opened).get(row)
-    if picture is None:
-        return None
-    about = opened.judged.iloc[row]
-    label = about["label"] if about["label"] in CLASS_WORDS else None
-    words = f"{CLASS_WORDS.get(str(label), '')} {plain(thing_of(about['category']))}"
-    return Cell(picture, f"{about['name']}, {label}", words, label)

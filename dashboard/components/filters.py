@@ -125,7 +125,16 @@ def draw_filters(opened: Opened, wanted: Filter) -> None:
         st.text_input("File name contains", max_chars=100, **bound(opened, "filter.name", wanted.name or "", "name"))
         names = library.tags().names()
         if names:
-            _draw_tag(opened, wanted, names)
+            # all visitors share them
+            counts = library.tag_counts(opened, wanted, names)
+            st.selectbox(
+                "Tag",
+                names,
+                format_func=lambda name: f"{one_direction(name)} {counts.get(name, 0):,}",
+                index=None,
+                placeholder="any",
+                **bound(opened, "filter.tag", wanted.tag, "tag"),
+            )
     with statistics:
         _draw_ranges(opened, wanted, [name for name in opened.extents if name not in ("confidence", *opened.studied)])
     for tab, columns in zip(tabs, studies.values(), strict=True):
@@ -140,24 +149,28 @@ def draw_filters(opened: Opened, wanted: Filter) -> None:
 
 def draw_active(opened: Opened, wanted: Filter) -> None:
     """Draw the active filters that are not in sight, each a button that removes it."""
-    removers: list[tuple[str, Callable[[Filter], Filter]]] = []
+    removers: dict[str, Callable[[Filter], Filter]] = {}
     for column, values in wanted.choices:
         if column not in SEEN:
             words = f"{full_label(opened, column)}: {', '.join(map(value_name, values))}"
-            removers.append((words, partial(Filter.choosing, column=column, values=())))
+            removers[words] = partial(Filter.choosing, column=column, values=())
     for column, low, high in wanted.ranges:
         words = f"{full_label(opened, column)} {range_words(low, high)}"
-        removers.append((words, partial(Filter.ranging, column=column)))
-    texts = {"tag": wanted.tag, "name": wanted.name, "area": wanted.area and "drawn on the map"}
-    removers += [
-        (f"{name}: {text}", partial(narrowed, **dict[str, Any]({name: None}))) for name, text in texts.items() if text
-    ]
-    if wanted.threshold != Filter.threshold:
-        removers.append((f"threshold: {wanted.threshold:.0%}", partial(narrowed, threshold=Filter.threshold)))
+        removers[words] = partial(Filter.ranging, column=column)
+    texts = {
+        "tag": wanted.tag,
+        "name": wanted.name,
+        "area": wanted.area and "drawn on the map",
+        "threshold": wanted.threshold != Filter.threshold and f"{wanted.threshold:.0%}",
+    }
+    for name, text in texts.items():
+        if text:
+            default: dict[str, Any] = {name: getattr(Filter, name)}
+            removers[f"{name}: {text}"] = partial(narrowed, **default)
     with st.container(horizontal=True, gap="small"):
-        for number, (text, remove) in enumerate(removers):
+        for number, (words, remove) in enumerate(removers.items()):
             key = f"filter.remove.{number}"
-            st.button(plain(text), key=key, icon=":material/close:", on_click=change, args=(opened, remove))
+            st.button(plain(words), key=key, icon=":material/close:", on_click=change, args=(opened, remove))
 
 
 def draw_choice(opened: Opened, wanted: Filter, column: str, *, counted: bool = True) -> None:
@@ -235,19 +248,6 @@ def _steps(extent: Extent) -> tuple[float, float, float, str]:
     low = float(np.floor(extent.low / step)) * step
     high = float(np.ceil(extent.high / step)) * step
     return low, high, step, f"%.{max(0, 2 - int(np.floor(np.log10(span))))}f"
-
-
-def _draw_tag(opened: Opened, wanted: Filter, names: list[str]) -> None:
-    """Draw a choice of one of the tags, which all visitors share."""
-    counts = library.tag_counts(opened, wanted, names)
-    st.selectbox(
-        "Tag",
-        names,
-        format_func=lambda name: f"{one_direction(name)} {counts.get(name, 0):,}",
-        index=None,
-        placeholder="any",
-        **bound(opened, "filter.tag", wanted.tag, "tag"),
-    )
 
 
 def short_label(opened: Opened, column: str) -> str:

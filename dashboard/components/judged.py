@@ -285,11 +285,11 @@ def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
         if now.answer is None:
             return
         names = ready.filters if ready.resized else ("not resized",)
-        rows = {
-            name: (CLASS_WORDS[verdict_of(margin)], percent(float(p_real)), plus(margin))
-            for name, p_real, margin in zip(names, now.answer.p_real, now.answer.margins, strict=False)
-        }
-        table = pd.DataFrame.from_dict(rows, orient="index", columns=["called", "p(REAL)", "margin"])
+        margins = now.answer.margins[: len(names)]
+        called = [CLASS_WORDS[verdict_of(margin)] for margin in margins]
+        p_real = map(percent, now.answer.p_real.tolist())
+        rows = zip(called, p_real, map(plus, margins), strict=False)
+        table = pd.DataFrame(rows, names, ["called", "p(REAL)", "margin"])
         # an unnamed index has an empty header, which says nothing to a screen reader
         st.table(table.rename_axis("resampling"), border="horizontal")
 

@@ -178,9 +178,12 @@ def _apply_preset(explainer: AnyExplainer, key: str) -> None:
     """Write a preset's settings, or the defaults without one, to the URL; a preset leaves the seed as it is."""
     preset = explainer.presets.get(st.session_state[key])
     values = (preset.settings if preset else explainer.settings()).model_dump()
-    fields = [field for field in describe(explainer.settings) if not (preset and field.name == "seed")]
-    bound = {field.name: parameter(explainer, field) for field in fields}
-    put_all({setting.name: setting.text_of(values[name]) for name, setting in bound.items()})
+    changes = {}
+    for field in describe(explainer.settings):
+        if not (preset and field.name == "seed"):
+            setting = parameter(explainer, field)
+            changes[setting.name] = setting.text_of(values[field.name])
+    put_all(changes)
 
 
 def _draw_setting(explainer: AnyExplainer, field: SettingField, values: Mapping[str, Any]) -> None:

@@ -144,10 +144,8 @@ def maps(opened: Opened, row: int) -> Beat | None:
         return None
     own = stored_map(opened.run, row, image)
     style = Style(smooth=True, scale=opened.map_scale)
-    drawn = [
-        draw_explanation(explanation, style=style) for explanation in (own, shuffled(own, seed=Subject(image, "").seed))
-    ]
-    sources = [thumbnail_url(picture[..., :3], SIDE) for picture in drawn]
+    both = (own, shuffled(own, seed=Subject(image, "").seed))
+    sources = [thumbnail_url(draw_explanation(one, style=style)[..., :3], SIDE) for one in both]
     return {
         "kind": "vote",
         "title": "One of these maps is random. Which?",
