@@ -6,8 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
 from core.explainers.lime.segmentation import segment
-from core.perturbations import masking as road
-from core.perturbations import texture
+from core.perturbations import masking
 from core.perturbations.masking import FILLS, fill_image, impute, mask_batch
 from tests.conftest import noise, textured
 
@@ -41,35 +40,20 @@ def test_masks_show_the_filling_exactly_where_a_segment_is_not_kept(image, fill)
         assert_array_equal(version, expected)
     assert_array_equal(masked[0], image)
     assert_array_equal(masked[1], filled)
-    assert_array_equal(mask_batch(image, segments, keep=keep, fill=filled), masked)
     assert_array_equal(image, before)
 
 
-def test_masks_of_road_are_imputed_and_what_does_not_fit_is_refused(image):
+def test_masks_of_road_are_imputed_and_those_of_chance_depend_on_the_seed(image):
     segments = segment(image, method="grid", n_segments=9)
     keep = np.random.default_rng(0).random((3, 9)) < 0.5
     road_masks = mask_batch(image, segments, keep=keep, fill="road", seed=4)
     assert_array_equal(road_masks, impute(image, ~keep[:, segments], seed=4))
-    for seed in (0, 4):
-        everything = impute(image, np.ones((1, 32, 32), bool), seed=seed)[0]
-        assert_array_equal(fill_image(image, segments, fill="road", seed=seed), everything)
-    plain, named = mask_batch(image, segments, keep=keep), fill_image(image, segments, fill="mean")
-    assert_array_equal(plain, mask_batch(image, segments, keep=keep, fill=named))
+    everything = impute(image, np.ones((1, 32, 32), bool), seed=4)[0]
+    assert_array_equal(fill_image(image, segments, fill="road", seed=4), everything)
     for fill in ("texture", "road"):
-        shuffled = [
-            mask_batch(image, segments, keep=keep, fill=fill, **seed) for seed in ({}, {"seed": 0}, {"seed": 1})
-        ]
-        assert_array_equal(shuffled[0], shuffled[1])
-        assert (shuffled[0] != shuffled[2]).any()
-    for wrong in (
-        {"keep": keep[0]}, {"keep": keep[:, :8]}, {"keep": keep.astype(int)}, {"keep": keep[None]}, {"fill": "pink"},
-        {"fill": named[:5]}, {"fill": named.astype(int)}, {"image": image[..., :2]}, {"image": image[0]},
-        {"image": image.astype(float)}, {"image": image[:0], "segments": segments[:0]}, {"segments": segments[:5]},
-        {"segments": segments.astype(float)}, {"segments": segments - 1}, {"segments": segments + 1},
-        {"segments": segments + 10_000},
-    ):  # fmt: skip
-        with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must be"):
-            mask_batch(**{"image": image, "segments": segments, "keep": keep, "fill": "mean", **wrong})
+        masks = [mask_batch(image, segments, keep=keep, fill=fill, **seed) for seed in ({}, {"seed": 0}, {"seed": 1})]
+        assert_array_equal(masks[0], masks[1])
+        assert (masks[0] != masks[2]).any()
 
 
 def texture_by_transforms(image, segments, seed):
@@ -106,10 +90,10 @@ def texture_by_transforms(image, segments, seed):
 
 
 # by small matrices, a few segments at once, or by a transform of the whole image for each larger segment
-@pytest.mark.parametrize("largest", [texture.LARGEST, 2000, 0])
+@pytest.mark.parametrize("largest", [masking.LARGEST, 2000, 0])
 @pytest.mark.parametrize("method, asked", [("slic", 30), ("grid", 16), ("grid", 1)])
 def test_texture_is_that_of_transforms_of_the_whole_image(image, monkeypatch, method, asked, largest):
-    monkeypatch.setattr(texture, "LARGEST", largest)
+    monkeypatch.setattr(masking, "LARGEST", largest)
     segments = segment(image, method=method, n_segments=asked)
     for cut in (image, image[:20, :31]):
         part = np.unique(segments[: len(cut), : cut.shape[1]], return_inverse=True)[1].reshape(cut.shape[:2])
@@ -125,14 +109,8 @@ GRAD_CAM = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def quiet(monkeypatch):
-    """No noise."""
-    monkeypatch.setattr(road, "NOISE", 0.0)
-
-
-@pytest.mark.usefixtures("quiet")
-def test_the_numbers_are_those_of_pytorch_grad_cam():
+def test_the_numbers_are_those_of_pytorch_grad_cam(monkeypatch):
+    monkeypatch.setattr(masking, "NOISE", 0.0)
     generator = np.random.default_rng(3)
     image = generator.integers(0, 256, (8, 8, 3)).astype(np.uint8)
     generator.random((8, 8))
