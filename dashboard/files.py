@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from core.storage.memory import Bounded
-from dashboard.visitors import for_visitors
+from dashboard.visitors import base_path, for_visitors
 
 # of the session: the files that its page offers, by the keys of their buttons; far more than one page has
 OWN = "files"
@@ -50,7 +50,7 @@ def offer(key: str, make: Callable[[], bytes], *, name: str, mime: str) -> str:
     own = st.session_state.setdefault(OWN, Bounded(MOST))
     secret = own[key].secret if key in own else secrets.token_urlsafe()
     own[key] = _offered[secret] = File(secret, make, name, mime)
-    return f"{_base()}/files/{secret}"
+    return f"{base_path()}/files/{secret}"
 
 
 def withdraw(key: str) -> None:
@@ -74,9 +74,4 @@ async def send(request: Request) -> Response:
 
 def route() -> Route:
     """Return the route of all files."""
-    return Route(f"{_base()}/files/{{secret}}", send)
-
-
-def _base() -> str:
-    base = (st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base}" if base else ""
+    return Route(f"{base_path()}/files/{{secret}}", send)

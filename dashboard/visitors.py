@@ -152,8 +152,13 @@ def count_entries(message: ProtoMessage) -> int:
 def own_address() -> str:
     """Return the address at which this machine reaches the server."""
     scheme = "https" if st.get_option("server.sslCertFile") else "http"
+    return f"{scheme}://localhost:{st.get_option('server.port')}{base_path() or '/'}"
+
+
+def base_path() -> str:
+    """Return the path beneath which the server answers; "" for all of its own."""
     base = (st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"{scheme}://localhost:{st.get_option('server.port')}/{base}"
+    return f"/{base}" if base else ""
 
 
 def hide_parent(data: str | Path) -> None:

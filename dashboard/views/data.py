@@ -32,9 +32,8 @@ DASHES = {"REAL": "solid", "FAKE": "dash"}
 SIDES = {"training": "With training images", "set": "Within this set"}
 WHAT = {FILE: "The same file", SHOWN: "The same pixels in another file", NEAR: "Nearly the same picture"}
 SIDE = Setting("side", "training", SIDES)
-# pairs that are drawn at first, and that a press adds
-STEP = 12
-PAIRS = Setting("pairs", STEP, kind=int, low=STEP, high=1200)
+# pairs that are drawn; the counts above them lead to all
+MOST_PAIRS = 12
 
 
 def draw(opened: Opened) -> None:
@@ -95,7 +94,7 @@ def draw_lesson(opened: Opened, audit: StudyResult) -> None:
 
 
 def draw_spread(opened: Opened, name: str) -> None:
-    """Draw the distribution of a statistic over the classes, where it has two values or more, and ways to images."""
+    """Draw the distribution of a statistic over the classes, where it has two values or more."""
     st.markdown(f"**{TITLES[name]}**")
     # only the study of files has it
     column = "files.compression" if name == "compression" else name
@@ -116,10 +115,6 @@ def draw_spread(opened: Opened, name: str) -> None:
     alt = f"{TITLES[name]} of REAL and of FAKE images; the table has its AUROC"
     charts.show(figure, key=key_of("data.spread", name), alt=alt)
     st.caption(STATISTICS[name])
-    with st.container(horizontal=True, gap="small"):
-        for words, sign in (("Highest first", "-"), ("Lowest first", "")):
-            if st.button(words, icon=":material/grid_view:", key=key_of("data.show", name, words)):
-                state.show_images(opened.run.name, Filter(sort=f"{sign}{name}"))
 
 
 @cached(max_entries=128)
@@ -238,7 +233,7 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
     words = {side: f"{title}, {len(pairs_of[side]):,}" for side, title in SIDES.items()}
     SIDE.choose("Pairs", format_func=words.__getitem__, label_visibility="collapsed")
     pairs = pairs_of[SIDE.value]
-    shown = pairs.head(PAIRS.value)
+    shown = pairs.head(MOST_PAIRS)
     training = None
     if SIDE.value == "training":
         # of the attached set, or of the sample
@@ -253,9 +248,6 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
             if row is not None:
                 with grid.cell():
                     draw_pair(opened, pair, row, training)
-    if len(shown) < min(len(pairs), PAIRS.high):
-        more = min(PAIRS.value + STEP, int(PAIRS.high))
-        st.button(f"Show more of {len(pairs):,}", key="data.more", on_click=PAIRS.set, args=(more,))
 
 
 def draw_count(opened: Opened, side: str, kind: str, counts: Mapping[str, Any]) -> None:

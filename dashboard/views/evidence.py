@@ -16,7 +16,6 @@ from core.perturbations.probe import FAMILIES, Probe
 from core.perturbations.registry import PROBES, in_every_way
 from core.runs.filter import Filter
 from core.studies.questions.bands import cell_flips
-from core.studies.questions.neighbours import among_training
 from core.studies.shared.flips import FlipRate, rates_table
 from core.studies.shared.groups import VERDICTS
 from core.studies.store import StudyResult
@@ -36,14 +35,13 @@ from dashboard.components.probing import (
 from dashboard.components.study import (
     Bar,
     bars_of,
-    command,
     draw_bars,
     draw_study,
     finding_table,
     study_files,
     study_of,
 )
-from dashboard.components.words import CLASS_WORDS, code, explain, percent, plain
+from dashboard.components.words import CLASS_WORDS, explain, percent, plain
 from dashboard.library import Opened
 from dashboard.state import Setting
 
@@ -320,12 +318,8 @@ def draw_survival(answer: StudyResult) -> None:
     )
 
 
-def draw_neighbours(opened: Opened, answer: StudyResult) -> None:
-    """Offer the training images where those were not searched, and the images whose neighbours disagree."""
-    if len(answer.table) and not among_training(answer.table):
-        some = f" --images {len(answer.table)}" if len(answer.table) < len(opened.run) else ""
-        again = code(f"{command(opened, 'neighbours')}{some}")
-        st.caption(f"With its training images available, run {again} to look among those.")
+def draw_neighbours(opened: Opened, _answer: StudyResult) -> None:
+    """Offer the images whose neighbours disagree."""
     if "neighbours.is_agreeing" in opened.table and st.button(
         "Images whose neighbours disagree", icon=":material/grid_view:", key="evidence.disagree"
     ):
