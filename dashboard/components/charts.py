@@ -31,6 +31,12 @@ TEMPLATE = go.layout.Template(
     }
 )
 SYMBOLS = {"FAKE": "diamond", "REAL": "circle"}
+# rate at a threshold -> title of its axis
+RATES = {
+    "false_positive_rate": "false-positive rate (REAL called FAKE)",
+    "true_positive_rate": "true-positive rate (FAKE)",
+    "precision": "precision of FAKE",
+}
 _mount = component("matrix")
 
 
@@ -100,20 +106,21 @@ def line_figure(lines: Iterable[Line], x: str | None = None, y: str | None = Non
 
 
 def threshold_curve(
-    x: tuple[str, Any, float], y: tuple[str, Any, float], thresholds: Any, guess: tuple[float, float]
+    swept: pd.DataFrame, now: Mapping[str, float], x: str, y: str, guess: tuple[float, float]
 ) -> go.Figure:
     """Plot one rate over another at every threshold, the present one as a point.
 
     Args:
-        x, y: title of the axis, the rate at each of the thresholds, and at the present one, 0 to 1.
-        thresholds: 0 to 1.
+        swept: from `core.runs.metrics.sweep`.
+        now: its rates at the present threshold, 0 to 1.
+        x, y: keys of `RATES`.
         guess: y of guessing at x = 0 and at x = 1, drawn as a dotted line.
     """
-    lines = Line("all thresholds", x[1], y[1], CURVE), Line("guessing", [0, 1], guess, dash="dot", width=1)
-    figure = line_figure(lines, x[0], y[0], showlegend=False)
+    lines = Line("all thresholds", swept[x], swept[y], CURVE), Line("guessing", [0, 1], guess, dash="dot", width=1)
+    figure = line_figure(lines, RATES[x], RATES[y], showlegend=False)
     hover = "%{x:.1%}, %{y:.1%} at threshold %{customdata:.0%}<extra></extra>"
-    figure.data[0].update(customdata=thresholds, hovertemplate=hover)
-    figure.add_scatter(x=[x[2]], y=[y[2]], mode="markers", marker={"color": CURVE, "size": 13}, name="now")
+    figure.data[0].update(customdata=swept["thresholds"], hovertemplate=hover)
+    figure.add_scatter(x=[now[x]], y=[now[y]], mode="markers", marker={"color": CURVE, "size": 13}, name="now")
     share = {"tickformat": ".0%", "range": [-0.01, 1.01], "gridcolor": GRID}
     return figure.update_xaxes(share).update_yaxes(share)
 

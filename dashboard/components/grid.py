@@ -44,7 +44,7 @@ def image_grid(
     tags: Mapping[str, Sequence[str]] | None = None,
     threshold: float = 0.5,
     maps: bool = False,
-    size: str = "medium",
+    size: str,
     on_open: Callable[[], None] = nothing,
     most: int = 0,
     judged: bool = True,

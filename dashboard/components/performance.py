@@ -103,9 +103,9 @@ def measures_of(counts: Int64, auroc: float | None) -> pd.DataFrame:
         low, high = (percent(float(end)) for end in metrics.wilson_interval(hits, of))
         known = (percent(hits / of), f"{low} to {high}") if of else ("none", "")
         rows[measure] = (*known, f"{hits:,} of {of:,}", percent(beside))
-    for label, name in enumerate(CLASSES):
-        f1 = percent(2 * right[label] / (images[label] + called[label])) if images[label] else "none"
-        rows[f"F1 ({name})"] = (f1, "", "", percent(paper[name]["f1"]))
+    f1 = metrics.class_scores(counts)["f1"].map(percent).where(images > 0, "none")
+    for name in CLASSES:
+        rows[f"F1 ({name})"] = (f1[name], "", "", percent(paper[name]["f1"]))
     rows["AUROC"] = ("none" if auroc is None else percent(auroc), "", "", "")
     columns = ["value", "95% interval", "counts", "the paper's"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("measure")
@@ -127,18 +127,16 @@ def _draw_curves(rows: pd.DataFrame, counts: Int64) -> None:
     swept = metrics.sweep(rows)
     # where nothing is called FAKE it is undefined; the curve begins at 1
     precision = counts[0, 0] / counts[:, 0].sum() if counts[:, 0].any() else 1.0
-    # title, at every threshold, and now
-    false_positives = "false-positive rate (REAL called FAKE)", swept.false_positive_rate, alarms
-    true_positives = "true-positive rate (FAKE)", swept.true_positive_rate, recall
-    precisions = "precision of FAKE", swept.precision, precision
+    now = {"false_positive_rate": alarms, "true_positive_rate": recall, "precision": precision}
     drawn = {
-        "ROC": (false_positives, true_positives, (0, 1)),
-        "Precision-recall": (true_positives, precisions, (share, share)),
+        "ROC": ("false_positive_rate", "true_positive_rate", (0, 1)),
+        "Precision-recall": ("true_positive_rate", "precision", (share, share)),
     }
     for tab, (name, (x, y, guess)) in zip(st.tabs(list(drawn)), drawn.items(), strict=True):
         with tab:
-            figure = charts.threshold_curve(x, y, swept.thresholds, guess)
-            charts.show(figure, key=name, alt=f"{name} curve; now {x[0]} {percent(x[2])}, {y[0]} {percent(y[2])}")
+            figure = charts.threshold_curve(swept, now, x, y, guess)
+            rates = ", ".join(f"{charts.RATES[rate]} {percent(now[rate])}" for rate in (x, y))
+            charts.show(figure, key=name, alt=f"{name} curve; now {rates}")
 
 
 def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ import streamlit as st
 from PIL import Image, ImageOps
 
 from core.arrays import Array, Integers, Pixels
-from core.explainers.drawing import DEFAULT, DRAWINGS, Style, bar_colours, draw_explanation, scale_of
+from core.explainers.drawing import DRAWINGS, Style, bar_colours, draw_explanation, scale_of
 from core.explainers.explanation import SIDES, Explanation
 from core.explainers.registry import find_explainer
 from core.findings.numbers import MINUS, plus
@@ -40,7 +40,7 @@ def explained_picture(
     explanation: Explanation,
     *,
     key: str,
-    style: Style = DEFAULT,
+    style: Style,
     blind: bool = False,
     dim: bool = False,
     title: str = "",
