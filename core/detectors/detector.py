@@ -187,7 +187,7 @@ class Detector:
         network: maps float32 (N, 3, S, S) to (N, K), or to (N,) where there is one class.
         preprocessing: from an image to the network's input.
         classes: K of them.
-        target_layer: name of a submodule; when None, the last whose output still has positions.
+        target_layer: name of a submodule; when None, the default one.
         config, temperature, manifest, device: see above.
 
     Raises:
@@ -197,6 +197,8 @@ class Detector:
     kind: str = ""
     # the code of others may call `view` on what can only be viewed in torch's usual format
     channels_last = False
+    # to explain where none is asked for; None for the last whose output still has positions
+    default_layer: str | None = None
     # norms of a transformer's blocks, all with the same patch tokens, from the input on
     tokens: tuple[str, ...] = ()
     layers: dict[str, tuple[int, int]]
@@ -214,9 +216,7 @@ class Detector:
         manifest: Record | None = None,
         device: torch.device = CPU,
     ) -> None:
-        self.format = torch.contiguous_format
-        if self.channels_last:
-            self.format = fastest_format(network, device)
+        self.format = fastest_format(network, device) if self.channels_last else torch.contiguous_format
         self.network = network.eval()
         move_network(self.network, device, self.format)
         for parameter in self.network.parameters():
@@ -230,8 +230,9 @@ class Detector:
         self.one_by_one = bool(self.config.get("one_by_one"))
         self.device = device
         self.sha256 = weights_sha256(self.network)
-        self.layers = self._find_layers(target_layer)
-        self.target_layer = target_layer or next(reversed(self.layers), "")
+        wanted = target_layer or self.default_layer
+        self.layers = self._find_layers(wanted)
+        self.target_layer = wanted or next(reversed(self.layers), "")
 
     @property
     def name(self) -> str:
@@ -383,8 +384,6 @@ class Detector:
         Raises:
             ValueError: the margin is no such mean, or `pixels` has another shape or dtype.
         """
-        if self.head is None:
-            raise ValueError(f"the margin of {self.name} is no mean of local scores")
         return torch.cat([self._local_scores(batch) for batch in self._batches(pixels)]).cpu().numpy()
 
     def score_whole(self, picture: Pixels) -> Iterator[WholeScores]:
@@ -405,9 +404,8 @@ class Detector:
                 return self._local_scores(self.inputs(part[None]))[0].cpu().numpy()
 
         if min(picture.shape[:2]) < self.side:
-            yield WholeScores(scores(self.preprocessing.fit(picture)), 1.0)
-            return
-        yield from score_whole(scores, fields, picture)
+            picture = self.preprocessing.fit(picture)
+        return score_whole(scores, fields, picture)
 
     def full_pass(self, pixels: Pixels, *, progress: Progress | None = None) -> Pass:
         """Compute logits and, if there are layers, pooled features and gradient-based maps at the target layer."""
@@ -430,7 +428,8 @@ class Detector:
 
     def _local_scores(self, inputs: Tensor) -> Tensor:
         """Compute (N, h, w), whose mean is the margin, without gradients."""
-        assert self.head is not None  # noqa: S101 - the callers have checked
+        if self.head is None:
+            raise ValueError(f"the margin of {self.name} is no mean of local scores")
         return head_scores(self.network, self.head, self.scores, inputs)
 
     def _forward(self, inputs: Tensor) -> Tensor:

@@ -81,8 +81,6 @@ def _build_layer(layer: Any) -> nn.Module:
 class LayersDetector(Detector):
     """A network of plain layers, which is refused if a layer's output would take too much memory."""
 
-    kind = "layers"
-
     def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
         channels = 3
         # at most: layers without padding make it smaller

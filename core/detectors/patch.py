@@ -5,8 +5,6 @@ arXiv 2406.09398). No convolution is padded, so that each score depends on its o
 begin at even pixels and have odd sides, so that none reaches the last row and column of 32 x 32: 63 of 1,024 pixels.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -59,10 +57,8 @@ class PatchDetector(Detector):
     """A network of `PatchNetwork`; by default its features are explained, of which the scores are a weighted sum."""
 
     channels_last = True
+    default_layer = FEATURES
     network: PatchNetwork
-
-    def __init__(self, *arguments: Any, target_layer: str | None = None, **settings: Any) -> None:
-        super().__init__(*arguments, target_layer=target_layer or FEATURES, **settings)
 
     @property
     def bias(self) -> float | None:

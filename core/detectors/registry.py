@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -19,18 +20,18 @@ from core.detectors.detector import Detector
 from core.images.labels import Outputs
 from core.storage.limits import LIMITS, printable, read_bytes
 
-# name -> the module that defines it as `KIND`, or module:NAME; it is imported when it is needed
+# name -> the module that defines it and its name there; it is imported when it is needed
 KINDS = {
-    "resnet": "core.detectors.resnet",
+    "resnet": "core.detectors.resnet:KIND",
     "transformers": "core.detectors.libraries:TRANSFORMERS",
     "timm": "core.detectors.libraries:TIMM",
     "torchvision": "core.detectors.libraries:TORCHVISION",
-    "onnx": "core.detectors.onnx_file",
-    "python": "core.detectors.python_code",
+    "onnx": "core.detectors.onnx_file:KIND",
+    "python": "core.detectors.python_code:KIND",
     "function": "core.detectors.python_code:FUNCTION",
-    "patch": "core.detectors.patch",
-    "ferretnet": "core.detectors.ferretnet",
-    "layers": "core.detectors.layers",
+    "patch": "core.detectors.patch:KIND",
+    "ferretnet": "core.detectors.ferretnet:KIND",
+    "layers": "core.detectors.layers:KIND",
 }
 # where training scripts put the weights in a file that holds more
 INSIDE = ("state_dict", "model_state_dict", "model")
@@ -127,8 +128,8 @@ def find_kind(name: str) -> Kind:
     """
     if name not in KINDS:
         raise ValueError(f"there is no kind of detector {name!r}; there are {', '.join(KINDS)}")
-    module, _, attribute = KINDS[name].partition(":")
-    return getattr(import_module(module), attribute or "KIND")
+    kind: Kind = resolve_name(KINDS[name])
+    return kind
 
 
 def require(package: str, purpose: str) -> Any:

@@ -215,8 +215,6 @@ class ResNetDetector(Detector):
         return classifier[self.classes.real_outputs[0]] - classifier[self.classes.fake_outputs[0]]
 
     def _activations(self, inputs: Tensor) -> Tensor:
-        if len(self._groups) == 1:
-            return self._groups[0].activations(inputs)
         return torch.cat([group.activations(inputs) for group in self._groups], dim=1)
 
     def _forward(self, inputs: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ pictures = partial(textured, side=SIDE)
 def plain_kind():
     """Temporarily register kind `plain`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(KINDS, NAME, "tests.core.detectors.plain")
+        patch.setitem(KINDS, NAME, "tests.core.detectors.plain:KIND")
         yield
 
 
