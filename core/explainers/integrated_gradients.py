@@ -14,7 +14,7 @@ from core.arrays import Float32, Pixels
 from core.detectors.manifest import Capability
 from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, check_finite, check_target
 from core.explainers.explanation import Explanation, map_diagnostics
-from core.explainers.settings import ExplainerSettings, Target, class_of_target, setting
+from core.explainers.settings import ExplainerSettings, Target, class_of_target, setting, towards_real
 from core.perturbations.masking import blurred
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
         ends = detector.logits(np.concatenate([pixels, baseline])).astype(np.float64)
         check_finite(detector, ends)
         maps = _attributions(detector, pixels, baseline, settings, cancel)
-        gains = np.subtract(*np.split(_towards_real(ends, settings.target), 2))
+        gains = np.subtract(*np.split(towards_real(ends, settings.target), 2))
         margins = ends[: len(pixels), 1] - ends[: len(pixels), 0]
         unit = "margin" if settings.target == "margin" else "logit"
         for margin, values, gained in zip(margins, maps, gains.tolist(), strict=True):
@@ -121,15 +121,6 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
         )
 
 
-def _towards_real(scores: Any, target: Target) -> Any:
-    """Return the target of scores (N, 2), an array or a tensor, in the direction of REAL: (N,)."""
-    if target == "FAKE":
-        return -scores[:, 0]
-    if target == "REAL":
-        return scores[:, 1]
-    return scores[:, 1] - scores[:, 0]
-
-
 def _attributions(
     detector: "Detector", pixels: Pixels, baseline: Pixels, settings: IntegratedGradientsSettings, cancel: Cancel | None
 ) -> Float32:
@@ -147,7 +138,7 @@ def _attributions(
             raise Cancelled
         with torch.enable_grad():
             # a network may write into what it is given
-            return _towards_real(own.scores(inputs.clone()), settings.target)
+            return towards_real(own.scores(inputs.clone()), settings.target)
 
     size = max(_at_once(detector), len(pixels))
     starts = own.inputs(baseline)

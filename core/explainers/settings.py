@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.arrays import Record
 from core.detectors.manifest import Offers
-from core.images.labels import ClassName
+from core.images.labels import FAKE, REAL, ClassName
 
 Target = Literal["margin", "FAKE", "REAL"]
 # class -> field -> attributes of `SettingField`
@@ -190,3 +190,12 @@ def from_parameters(kind: type[S], texts: Mapping[str, str]) -> S:
 def class_of_target(target: Target) -> ClassName:
     """Return the class that a high score of a target means: REAL for the margin, which is above 0 for REAL."""
     return "FAKE" if target == "FAKE" else "REAL"
+
+
+def towards_real(scores: Any, target: str) -> Any:
+    """Return a class's score, or else the margin, in the direction of REAL: (N,) of an array or tensor (N, 2)."""
+    if target == "FAKE":
+        return -scores[:, FAKE]
+    if target == "REAL":
+        return scores[:, REAL]
+    return scores[:, REAL] - scores[:, FAKE]

@@ -21,7 +21,7 @@ from scipy import linalg, stats
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from core.arrays import Float64, Mask, Positions
-from core.explainers.lime.sampling import Samples, balanced_samples
+from core.explainers.lime.segmentation import Samples, balanced_samples
 from core.explainers.lime.surrogate import Fit, Jackknife, proximity_of
 
 # the samples that the process is tuned on, at least

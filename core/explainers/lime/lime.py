@@ -2,19 +2,26 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.random import RandomState
 
-from core.arrays import Array, Float32, Float64, Int64, Integers, Pixels, Regions
+from core.arrays import Array, Float64, Int64, Integers, Pixels, Regions
 from core.explainers.explainer import Cancel, Explainer, Preset, check_finite, check_pixels, check_target
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
-from core.explainers.lime.sampling import Samples, balanced_samples, distinct_rows, random_samples
-from core.explainers.lime.segmentation import Segmentation, grid, segment
-from core.explainers.settings import ExplainerSettings, ExplanationError, setting
+from core.explainers.lime.segmentation import (
+    Samples,
+    Segmentation,
+    balanced_samples,
+    distinct_rows,
+    grid,
+    random_samples,
+    segment,
+)
+from core.explainers.settings import ExplainerSettings, ExplanationError, setting, towards_real
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import FILLS, Fill, mask_batch, masker
 
@@ -74,15 +81,13 @@ def target_values(logits: Array, target: LimeTarget) -> tuple[Array, int]:
         logits: float (n, 2), columns FAKE and REAL; the first row is the image itself.
         target: see `RegionSettings`.
     """
-    if target == "REAL":
-        return logits[:, REAL], 1
+    scores = towards_real(logits, target)
+    if target == "probability":
+        sign = 1 if scores[0] > 0 else -1
+        return 0.5 * (1 + np.tanh(scores / 2 * sign)), sign
     if target == "FAKE":
-        return logits[:, FAKE], -1
-    margins = logits[:, REAL] - logits[:, FAKE]
-    if target == "margin":
-        return margins, 1
-    sign = 1 if margins[0] > 0 else -1
-    return 0.5 * (1 + np.tanh(margins / 2 * sign)), sign
+        return -scores, -1
+    return scores, 1
 
 
 R = TypeVar("R", bound=RegionSettings)
@@ -98,7 +103,7 @@ class RegionLime(Explainer[R]):
         """Cut an image into regions, int32 (height, width), numbered from 0 without gaps.
 
         Raises:
-            ValueError: the settings do not fit the image.
+            ExplanationError: the settings do not fit the image.
         """
 
     def under_fills(self, settings: R) -> Mapping[Fill, R]:
@@ -123,10 +128,7 @@ class RegionLime(Explainer[R]):
         check_pixels(detector, image[None])
         check_target(detector, settings.target)
         if regions is None:
-            try:
-                regions = self.cut(image, settings)
-            except ValueError as error:
-                raise ExplanationError(str(error)) from None
+            regions = self.cut(image, settings)
         segments = np.asarray(regions, np.int32)
         count = int(segments.max()) + 1
         if count > MOST_REGIONS:
@@ -136,9 +138,9 @@ class RegionLime(Explainer[R]):
         others = []
         if settings.certain_under == "every":
             others = [own for fill, own in self.under_fills(settings).items() if fill != settings.fill]
-        last = None
+        step = None
         for step in _weighed(detector, image, segments, settings, cancel=cancel, stepwise=stepwise):
-            last = self.explanation(
+            explanation = self.explanation(
                 detector,
                 image,
                 settings,
@@ -148,13 +150,13 @@ class RegionLime(Explainer[R]):
                 diagnostics=_diagnostics(detector, image, settings, step),
                 values=step.parts.weights[segments],
                 parts=step.parts,
-                undecided=np.asarray(step.parts.decisions == 0)[segments],
+                undecided=(step.parts.decisions == 0)[segments],
                 done=step.done,
             )
-            yield replace(last, done=last.done / (1 + len(others)))
-        if last is None or not last.complete or last.parts is None or not others:
+            yield replace(explanation, done=step.done / (1 + len(others)))
+        if step is None or step.done < 1 or not others:
             return
-        decisions = last.parts.decisions
+        decisions = step.parts.decisions
         holds = decisions != 0
         for number, own in enumerate(others, start=2):
             other = next(_weighed(detector, image, segments, own, cancel=cancel, stepwise=False), None)
@@ -162,12 +164,12 @@ class RegionLime(Explainer[R]):
                 return
             holds &= other.parts.decisions == decisions
             if number <= len(others):
-                yield replace(last, done=number / (1 + len(others)))
+                yield replace(explanation, done=number / (1 + len(others)))
         yield replace(
-            last,
-            parts=replace(last.parts, holds=holds),
-            diagnostics=_with_held(last.diagnostics, int(np.count_nonzero(decisions)), int(holds.sum())),
-            provenance=replace(last.provenance, seconds=time.perf_counter() - began),
+            explanation,
+            parts=replace(step.parts, holds=holds),
+            diagnostics=_with_held(explanation.diagnostics, int(np.count_nonzero(decisions)), int(holds.sum())),
+            provenance=replace(explanation.provenance, seconds=time.perf_counter() - began),
         )
 
     def cost(self, settings: R) -> int:
@@ -245,9 +247,15 @@ def _weighed(
         fit = fit_to(part, values, confidence=settings.confidence)
         least = settings.least_share * abs(float(values[0]))
         parts = _parts_of(fit, regions, sign=sign, least=least, confidence=settings.confidence)
-        numbers = {"samples": stop, "distinct": needed, "r2": fit.r2, "least_effect": least, "value": float(values[0])}
-        margin = float(logits[0, REAL] - logits[0, FAKE])
-        yield Step(margin, parts, numbers | {"intercept": fit.intercept}, stop / len(samples))
+        numbers = {
+            "samples": stop,
+            "distinct": needed,
+            "r2": fit.r2,
+            "least_effect": least,
+            "value": float(values[0]),
+            "intercept": fit.intercept,
+        }
+        yield Step(float(logits[0, REAL] - logits[0, FAKE]), parts, numbers, stop / len(samples))
 
 
 def _draw(settings: RegionSettings, count: int) -> Samples:
@@ -297,16 +305,6 @@ def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, 
     """Say how much data an explanation rests on, and why its map shows one colour or none."""
     decisions = step.parts.decisions
     regions = step.parts.regions
-    assert regions is not None  # noqa: S101 - of `_weighed`
-
-    def score(pixels: Pixels) -> Float32:
-        """Grows where the target moves towards REAL; a probability moves as the margin does."""
-        target = settings.target
-        if settings.target == "probability":
-            target = "margin"
-        values, sign = target_values(detector.logits(pixels), target)
-        return values * sign
-
     signs = set(decisions[decisions != 0].tolist())
     cause: OneColour = "one sign"
     if not signs:
@@ -320,7 +318,7 @@ def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, 
         other_fill: Fill = "texture"
         if settings.fill == "texture":
             other_fill = "mean"
-        own, other = _balances(score, image, regions, fills=(settings.fill, other_fill), seed=settings.seed)
+        own, other = _balances(detector, image, regions, settings, fills=(settings.fill, other_fill))
         if abs(own) >= ONE_WAY and other * np.sign(own) < ONE_WAY:
             cause = "fill"
     count = len(decisions)
@@ -335,14 +333,11 @@ def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, 
 
 
 def _balances(
-    score: Callable[[Pixels], Float32],
-    image: Pixels,
-    regions: Regions,
-    *,
-    fills: tuple[Fill, ...],
-    seed: int,
+    detector: "Detector", image: Pixels, regions: Regions, settings: RegionSettings, *, fills: tuple[Fill, ...]
 ) -> Float64:
-    """Measure which way each fill moves a score, with up to `MAX_PROBES` regions filled one at a time.
+    """Measure which way each fill moves the target, with up to `MAX_PROBES` regions filled one at a time.
+
+    A probability moves as the margin does.
 
     Returns:
         float64, for each fill the sum of the movements over the sum of their magnitudes: 1 where all are towards REAL,
@@ -352,8 +347,9 @@ def _balances(
     chosen = np.unique(np.linspace(0, count - 1, min(count, MAX_PROBES)).round().astype(int))
     keep = np.ones((len(chosen) + 1, count), bool)
     keep[np.arange(len(chosen)), chosen] = False
-    batches = [mask_batch(image, regions, keep=keep, fill=fill, seed=seed) for fill in fills]
-    scores = score(np.concatenate(batches)).astype(np.float64).reshape(len(fills), -1)
+    batches = [mask_batch(image, regions, keep=keep, fill=fill, seed=settings.seed) for fill in fills]
+    logits = detector.logits(np.concatenate(batches))
+    scores = towards_real(logits, settings.target).astype(np.float64).reshape(len(fills), -1)
     moved = scores[:, :-1] - scores[:, -1:]
     total = np.abs(moved).sum(axis=1)
     return np.divide(moved.sum(axis=1), total, out=np.zeros(len(fills)), where=total > 0)
@@ -442,7 +438,9 @@ class GridLime(RegionLime[GridSettings]):
     def cut(self, image: Pixels, settings: GridSettings) -> Regions:
         """See `RegionLime.cut`."""
         if settings.cells > len(image):
-            raise ValueError(f"cells must be from 1 to the image's {len(image)} pixels a side, not {settings.cells}")
+            raise ExplanationError(
+                f"cells must be from 1 to the image's {len(image)} pixels a side, not {settings.cells}"
+            )
         return grid(*image.shape[:2], rows=settings.cells, columns=settings.cells)
 
 

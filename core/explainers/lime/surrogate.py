@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import pairwise_distances
 
 from core.arrays import Float64, Mask, Positions
-from core.explainers.lime.sampling import Samples
+from core.explainers.lime.segmentation import Samples
 
 # of the package's exponential kernel
 KERNEL_WIDTH = 0.25

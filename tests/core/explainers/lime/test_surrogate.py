@@ -22,7 +22,7 @@ from core.explainers.lime.imputation import (
     in_pairs,
     tune,
 )
-from core.explainers.lime.sampling import balanced_samples, random_samples
+from core.explainers.lime.segmentation import balanced_samples, random_samples
 from core.explainers.lime.surrogate import Fit, Jackknife, fit_samples, proximity_of
 
 SEGMENTS = 13
