@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Float64, Mask
-from core.console import PROGRAM
 from core.findings.answer import with_least
 from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
 from core.findings.intervals import weighted_share
@@ -23,8 +22,8 @@ from core.findings.separation import auroc, difference_of_aurocs, rank_correlati
 from core.findings.table import findings_text
 from core.images.labels import CLASSES
 from core.perturbations.delivery import DELIVERIES
-from core.runs.metrics import is_right, largest
-from core.runs.run import Run, distinct_names, same_images
+from core.runs.metrics import confidence_of, is_right, largest
+from core.runs.run import Run, distinct_names
 from core.storage.memory import lazy_property
 from core.studies.questions.out_of_distribution import GROUPS
 from core.studies.shared.groups import with_predictions
@@ -86,27 +85,17 @@ class Pair:
 def pair_of(first: Run, second: Run) -> Pair:
     """Bring two runs together.
 
+    Args:
+        first, second: two runs with labels on one image set (`core.runs.run.same_images`).
+
     Raises:
-        StudyError: they are the same run, or on different images; the message says what to do.
+        StudyError: they name or label their images differently.
     """
-    if first.path.resolve() == second.path.resolve():
-        raise StudyError(f"{first.name} cannot be compared with itself; name another run on {first.manifest['set']}")
-    if not same_images(first, second):
-        raise StudyError(
-            f"{first.name} and {second.name} are runs on different images, and two detectors are compared on the same "
-            f"ones; make a run of one on the other's set with `{PROGRAM} predict`"
-        )
-    if not len(first):
-        raise StudyError(f"{first.name} holds no image, so there is nothing to compare")
-    if not first.classes:
-        raise StudyError(f"the images of {first.name} have no labels, so neither detector is known to be right")
-    positions = pd.Index(second.predictions["id"]).get_indexer(pd.Index(first.predictions["id"]))
-    if (positions < 0).any() or len(first) != len(second):
-        raise StudyError(f"{first.name} and {second.name} name their images differently; write one of them again")
-    rows = second.predictions.iloc[positions].reset_index(drop=True)
+    rows = second.predictions.set_index("id").reindex(first.predictions["id"]).reset_index()
     # of a file that a list names under both labels the ids say which was read first, no more
-    if (rows["label"].astype(str).to_numpy() != first.predictions["label"].astype(str).to_numpy()).any():
-        raise StudyError(f"{first.name} and {second.name} label some images differently; make one of them again")
+    labels = rows["label"].astype(str) == first.predictions["label"].astype(str)
+    if len(first) != len(second) or not labels.all():
+        raise StudyError(f"{first.name} and {second.name} name or label images differently; make one of them again")
     return Pair(first, second, rows)
 
 
@@ -131,10 +120,7 @@ def conclude(pair: Pair) -> list[Finding]:
         contrast = compare_apart("control", unrelated.name, rank, unrelated)
         easy = Finding(f"margins-{label}", EASY, "rank_correlation", (contrast,), group=label)
         findings.append(with_least(easy, 0.0))
-    excess = []
-    for p_real, right in zip(pair.both("p_real"), pair.right, strict=True):
-        confidence = np.maximum(p_real, 1 - p_real)
-        excess.append(confidence - right)
+    excess = [confidence_of(p_real) - right for p_real, right in zip(pair.both("p_real"), pair.right, strict=True)]
     contrast = compare_means("control", other, excess[0], excess[1], None, control=other)
     findings.append(_finding("confidence", OVERCONFIDENT, "overconfidence", contrast))
     return [replace(finding, study=STUDY) for finding in findings if finding.measure.known]
@@ -163,12 +149,9 @@ def _compared(
     contrasts = []
     for name, rows in subsets.items():
         first, second = (right[rows] for right in pair.right)
-        contrasts.append(
-            compare_shares("images", name, first, second, None, control=pair.names[1], confidence=confidence)
-        )
-    quantity = "recall"
-    if group is None:
-        quantity = "accuracy"
+        contrast = compare_shares("images", name, first, second, None, control=pair.names[1], confidence=confidence)
+        contrasts.append(contrast)
+    quantity = "recall" if group else "accuracy"
     about = {"group": group, "details": {"value": value}, "subject": value.replace("_", " ")}
     return _finding(key, question, quantity, *contrasts, **about)
 
@@ -198,33 +181,24 @@ def outcome_rates(pair: Pair) -> pd.DataFrame:
         if not chosen.any():
             continue
         first, second = (~right[chosen] for right in pair.right)
-        outcomes = {
-            "only first wrong": first & ~second,
-            "only second wrong": second & ~first,
-            BOTH_WRONG: first & second,
-        }
-        for outcome, wrong in outcomes.items():
-            expected = first.mean() * second.mean() if outcome == BOTH_WRONG else np.nan
+        for outcome, wrong, expected in (
+            ("only first wrong", first & ~second, np.nan),
+            ("only second wrong", second & ~first, np.nan),
+            (BOTH_WRONG, first & second, first.mean() * second.mean()),
+        ):
             share = weighted_share(wrong)
-            ends = (share.value, share.low, share.high)
-            rows.append((label, outcome, len(wrong), int(wrong.sum()), *ends, expected))
+            rows.append((label, outcome, share.n, int(wrong.sum()), share.value, share.low, share.high, expected))
     return pd.DataFrame(rows, columns=["label", "outcome", "images", "wrong", "rate", "low", "high", "expected"])
 
 
 def columns_of(pair: Pair) -> list[str]:
     """Return the columns by whose values a comparison can be broken down: those in which images differ."""
-    columns = []
-    for name in ("category", "source", "seen"):
-        values = _values(pair, name)
-        if values is not None and values.nunique() > 1:
-            columns.append(name)
-    return columns
+    return [name for name in ("category", "source", "seen") if _values(pair, name).nunique() > 1]
 
 
-def _values(pair: Pair, column: str) -> pd.Series | None:
-    if column == "seen":
-        return pair.first.seen
-    return pair.first.predictions.get(column)
+def _values(pair: Pair, column: str) -> "pd.Series[Any]":
+    values = pair.first.seen if column == "seen" else pair.first.predictions.get(column)
+    return pd.Series(values, dtype=object)
 
 
 def by(pair: Pair, column: str) -> list[Finding]:
@@ -237,7 +211,7 @@ def by(pair: Pair, column: str) -> list[Finding]:
         pair: of runs.
         column: "category", "source", or "seen" by the first detector.
     """
-    values = pd.Series(_values(pair, column), dtype=object)
+    values = _values(pair, column)
     kept = largest(values.groupby(values).size().rename_axis("value").reset_index(name="images"))["value"]
     confidence = 1 - 0.05 / max(1, len(kept))
     findings = []

@@ -60,16 +60,6 @@ class Rates(BaseModel, frozen=True):
         """True if it finds enough of the generated pictures and accuses few enough photographs."""
         return self.generated.share >= LEAST_RECALL and self.photographs.share <= MOST_FALSE_ALARMS
 
-    @property
-    def sentence(self) -> str:
-        """The rates in a sentence's two halves."""
-        generated = self.generated
-        photographs = self.photographs
-        return (
-            f"it finds {generated.hits} of {generated.images} pictures by generators and accuses {photographs.hits} of "
-            f"{photographs.images} photographs"
-        )
-
 
 def kind_of(data: bytes) -> Kind:
     """Return the kind of a file by its header; raises ImageError where it cannot be opened."""
@@ -82,15 +72,8 @@ def kind_of(data: bytes) -> Kind:
 
 
 class Measured(BaseModel, frozen=True):
-    """What was measured of a detector on ordinary pictures.
+    """What was measured of a detector on ordinary pictures: rates by kind of file; the file says how."""
 
-    Attributes:
-        detector, how: its name, and how it was measured.
-        kinds: rates by kind of file.
-    """
-
-    detector: str
-    how: str
     kinds: dict[Kind, Rates]
 
 
@@ -100,13 +83,13 @@ def measured() -> dict[str, Measured]:
     return TypeAdapter(dict[str, Measured]).validate_json(FILE.read_text(encoding="utf-8"))
 
 
-def judge_ordinary(ready: Prepared, kind: Kind, rates: dict[Kind, Rates] | None, margin: float | None) -> Judgement:
+def judge_ordinary(ready: Prepared, kind: Kind, rates: Rates | None, margin: float | None) -> Judgement:
     """Judge a picture by a window of its own pixels.
 
     Args:
         ready: the picture as the detector sees it.
         kind: of its file.
-        rates: of the detector; None where nobody has measured it.
+        rates: of the detector on files of this kind; None where nobody has measured them.
         margin: of the window; None while it is being computed, where it would be needed.
     """
     side = ready.preprocessing.size
@@ -115,19 +98,22 @@ def judge_ordinary(ready: Prepared, kind: Kind, rates: dict[Kind, Rates] | None,
     if kind == "halved":
         sentence = f"Files {KINDS[kind]} are halved while they are read, which takes away what this detector reads."
         return Judgement("Cannot tell", "halved", sentence)
-    if rates is None or kind not in rates:
+    if rates is None:
         sentence = "How often this detector is right about files like yours has not been measured."
         return Judgement("Cannot tell", "unmeasured", sentence)
-    measured_so = f"Of files like yours, {KINDS[kind]}, {rates[kind].sentence}."
-    if not rates[kind].useful:
-        return Judgement("Cannot tell", "gone", f"{measured_so} So nothing follows from what it says.")
-    if margin is None:
-        return Judgement("", "asked", measured_so)
-    if margin < rates[kind].margin:
-        return Judgement("Signs found", "signs", measured_so)
-    return Judgement(
-        "Cannot tell", "nothing", f"{measured_so} It finds none here, which many generated pictures share."
+    generated = rates.generated
+    photographs = rates.photographs
+    sentence = (
+        f"Of files like yours, {KINDS[kind]}, it finds {generated.hits} of {generated.images} pictures by generators "
+        f"and accuses {photographs.hits} of {photographs.images} photographs."
     )
+    if not rates.useful:
+        return Judgement("Cannot tell", "gone", f"{sentence} So nothing follows from what it says.")
+    if margin is None:
+        return Judgement("", "asked", sentence)
+    if margin < rates.margin:
+        return Judgement("Signs found", "signs", sentence)
+    return Judgement("Cannot tell", "nothing", f"{sentence} It finds none here, which many generated pictures share.")
 
 
 def is_ordinary(ready: Prepared) -> bool:
@@ -153,7 +139,7 @@ def judge_file(
     """
     if is_ordinary(ready):
         about = measured().get(detector.weights_sha256)
-        rates = about.kinds if about else None
+        rates = about.kinds.get(kind) if about else None
         return judge_ordinary(ready, kind, rates, None if margins is None else float(margins[0]))
     assert margins is not None  # noqa: S101 - as documented
     return judge(ready, threshold, margins)

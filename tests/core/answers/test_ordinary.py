@@ -30,12 +30,12 @@ def rates(found, accused):
 )
 def test_signs_are_found_only_where_the_rates_allow_it(side, counts, margin, expected):
     ready = prepare_pixels(np.zeros((side, 50, 3), np.uint8), NATIVE)
-    judgement = judge_ordinary(ready, "lossless", {"lossless": rates(*counts)}, margin)
+    judgement = judge_ordinary(ready, "lossless", rates(*counts), margin)
     assert judgement[:2] == expected
     # how often it is right stands beside every answer
     is_rated = [f"{count} of 100" in judgement.sentence for count in counts]
     assert is_rated == [judgement.scope != "small"] * 2
-    assert judge_ordinary(ready, "jpeg", {"lossless": rates(*counts)}, margin).answer == "Cannot tell"
+    assert judge_ordinary(ready, "jpeg", None, margin).answer == "Cannot tell"
 
 
 @pytest.mark.parametrize(
