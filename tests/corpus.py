@@ -92,7 +92,6 @@ def cases():
 def damaged():
     """Nothing, half of something, and noise."""
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
-    yield Case("empty", b"")
     yield Case("noise", np.random.default_rng(1).bytes(5000))
     for kind in ("PNG", "JPEG", "WEBP"):
         whole = saved(image, kind)
@@ -101,7 +100,6 @@ def damaged():
         # damage in the middle may still decode to something
         holed = whole[: len(whole) // 2] + b"\0" * 40 + whole[len(whole) // 2 + 40 :]
         yield Case(f"{kind} with a hole", holed, (64, 64), may_refuse=True)
-    yield Case("animated AVIF of time scale 0", timeless_avif())
     for name, exif in {
         "orientation 99": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x63\0\0\0\0\0\0\0",
         "cut off": b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01",
@@ -114,8 +112,6 @@ def damaged():
 def foreign():
     """Files of another kind, whatever they are called, and sound ones of unusual kinds."""
     yield Case("SVG renamed", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
-    yield Case("PDF renamed", b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF")
-    yield Case("zip renamed", b"PK\x03\x04" + bytes(200))
     yield Case("PostScript renamed", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(x) run\n")
     for kind in ("PPM", "ICO", "TGA"):
         yield Case(f"{kind} renamed", saved(IMAGE, kind))
@@ -146,10 +142,7 @@ def foreign():
 
 def bombs():
     """Small files that would become large, or that a reader would step through for minutes."""
-    yield Case("PNG that claims 100,000 a side", png(100_000, 100_000, rows=1))
     yield Case("PNG of 16,384 a side", partial(png, 16_384, 16_384))
-    yield Case("PNG of 20,000 x 1", png(20_000, 1))
-    yield Case("more bytes than are read", lambda: saved(IMAGE, "PNG") + bytes(65 * 2**20))
 
     text = b"k\0\0" + zlib.compress(bytes(80_000_000), 9)
     yield Case(
@@ -232,10 +225,5 @@ def followed():
     for name, progressive in (("baseline", False), ("progressive", True)):
         yield Case(f"motion photo, {name}", partial(motion, progressive=progressive), (3000, 4000))
     yield Case("motion photo with a restart a block", partial(motion, restart_marker_blocks=1), (3000, 4000))
-    for name, rest in {
-        "a video": video,
-        "a script": b"<script>alert(1)</script>",
-        "a zip": b"PK\x03\x04" + bytes(500),
-    }.items():
-        for kind in ("JPEG", "PNG", "WEBP"):
-            yield Case(f"{kind} and {name}", saved(IMAGE, kind) + rest, SIZE)
+    for kind in ("JPEG", "PNG", "WEBP"):
+        yield Case(f"{kind} and a video", saved(IMAGE, kind) + video, SIZE)
