@@ -163,10 +163,7 @@ def _walk(path: Path) -> Iterator[tuple[Listed, None]]:
 
 
 def _open_zip(path: Path, file: BinaryIO) -> Files:
-    try:
-        archive = zipfile.ZipFile(file)
-    except Exception as error:  # noqa: BLE001 - also where members ask for a newer unpacker, or their names are no text
-        raise DatasetError(f"{path} is not a .zip file that can be read ({error}); download it again.") from None
+    archive = zipfile.ZipFile(file)
 
     def unpack(info: zipfile.ZipInfo, size: int) -> bytes:
         # others cannot be read piece by piece, and read() without a size would unpack a whole bomb first
@@ -180,12 +177,8 @@ def _open_zip(path: Path, file: BinaryIO) -> Files:
 
 
 def _open_tar(path: Path, file: BinaryIO, begins: bytes) -> Files:
-    is_packed = False
-    stream: IO[bytes] = file
-    for magic, unpacker in PACKERS.items():
-        if begins.startswith(magic):
-            stream = unpacker(file)
-            is_packed = True
+    unpackers = [unpacker for magic, unpacker in PACKERS.items() if begins.startswith(magic)]
+    stream: IO[bytes] = unpackers[0](file) if unpackers else file
     bounded = _Bounded(stream, MOST_ANYWAY + MOST_TIMES * os.fstat(file.fileno()).st_size + MAX_BYTES)
 
     def members() -> Iterator[tuple[Listed, int]]:
@@ -205,12 +198,7 @@ def _open_tar(path: Path, file: BinaryIO, begins: bytes) -> Files:
             raise EOFError("the .tar ends before it")
         return content
 
-    try:
-        return Files(path, members(), unpack, file=file, in_order=is_packed)
-    except DatasetError:
-        raise
-    except Exception as error:  # noqa: BLE001 - as in `refusing_damage`
-        raise DatasetError(f"{path} is not a whole .tar file ({error}); download it again.") from None
+    return Files(path, members(), unpack, file=file, in_order=bool(unpackers))
 
 
 class _Bounded:
@@ -255,10 +243,13 @@ def open_files(path: Path) -> Files:
         begins = file.read(512)
         file.seek(0)
         is_tar = begins[257:262] == b"ustar" or begins.startswith(tuple(PACKERS)) or ".tar" in path.name.lower()
-        if is_tar:
-            files = _open_tar(path, file, begins)
-        else:
-            files = _open_zip(path, file)
+        try:
+            files = _open_tar(path, file, begins) if is_tar else _open_zip(path, file)
+        except DatasetError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `refusing_damage`
+            kind = "whole .tar" if is_tar else ".zip"
+            raise DatasetError(f"{path} is not a {kind} file that can be read ({error}); download it again.") from None
         # it stays open
         opened.pop_all()
     return files

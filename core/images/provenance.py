@@ -18,16 +18,15 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
 from PIL import ExifTags, Image
 
+from core.homes import ROOT
 from core.images.decoding import exif_of, open_image
 from core.images.parts import without_pixels
 from core.storage.limits import printable
 
-ROOT = Path(__file__).parents[2]
 # most characters of untrusted text in a sentence and in the details below it, and of a text that is parsed
 SHORT = 160
 LONG = 4000
@@ -154,19 +153,15 @@ def read_claims(data: bytes) -> list[Claim]:
 
 def _of_generator(name: str) -> Suggests:
     """Return what the name of a program speaks for."""
-    if GENERATORS.search(name):
-        return "generated"
-    return ""
+    return "generated" if GENERATORS.search(name) else ""
 
 
 def weigh(claims: list[Claim]) -> Weight:
     """Return what stands behind the claims that say what made a picture: a signature, somebody's word, or nothing."""
     telling = [claim.signed for claim in claims if claim.suggests]
-    if any(telling):
-        return "signed"
-    if telling:
-        return "claimed"
-    return "absent"
+    if not telling:
+        return "absent"
+    return "signed" if any(telling) else "claimed"
 
 
 def summarise(claims: list[Claim]) -> str:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from core import homes
 from core.images.cifake import ShippedSource, fetch_cifake, is_shipped
 from core.images.files import open_files
 from core.images.image_set import DataPath, DatasetError, Progress, Split
@@ -16,10 +17,10 @@ from core.images.tables import parquet, path_tables
 from core.storage.atomic import cache_dir, write_data
 from core.storage.limits import is_plain_name, parse_json, read_bytes
 
-SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
+SAMPLE = homes.SHIPPED / "sample" / "sample.zip"
 # CIFAKE's test set, by the name of its folder in assets/
 SHIPPED = "cifake-test"
-SHIPPED_FOLDER = SAMPLE.parents[1] / SHIPPED
+SHIPPED_FOLDER = homes.SHIPPED / SHIPPED
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
 # what a layout expects, as a phrase for messages -> what finds it, in the order in which they are tried
 LAYOUTS: dict[str, Layout] = {

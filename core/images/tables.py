@@ -7,7 +7,7 @@ import bisect
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -74,10 +74,7 @@ def path_tables(files: Files, fake: tuple[str, ...]) -> Pictures | None:
         raise DatasetError(
             f"{files.path} has {len(tables)} tables of paths ({some(tables)}); name the file of one of them instead."
         )
-    if not tables:
-        return None
-    rows = pd.concat([_listed_rows(files, name, table) for name, table in tables.items()])
-    return Pictures(_entries_of(rows, fake, str(files.path)))
+    return _pictures([_listed_rows(files, name, table) for name, table in tables.items()], files, fake)
 
 
 def parquet(files: Files, fake: tuple[str, ...]) -> Pictures | None:
@@ -92,36 +89,45 @@ def parquet(files: Files, fake: tuple[str, ...]) -> Pictures | None:
             except ImageError as error:
                 where = f"{files.path}: {table.name}"
                 raise DatasetError(f"{where} is no parquet file that can be read ({error}).") from None
-    if not rows:
-        return None
-    return Pictures(_entries_of(pd.concat(rows), fake, str(files.path)), reader.read)
+    return _pictures(rows, files, fake, reader.read)
 
 
-def _entries_of(rows: pd.DataFrame, fake: tuple[str, ...], where: str) -> Iterator[tuple[str, Entry]]:
-    """Yield the split and the picture of each row.
+def _pictures(
+    tables: list[pd.DataFrame],
+    files: Files,
+    fake: tuple[str, ...],
+    read: Callable[[Entry, int], bytes] | None = None,
+) -> Pictures | None:
+    """Return the picture of each row of tables; None if there are none.
 
     Args:
-        rows: the columns name, size, stamp, label, source, split and path, as in `Entry`; labels and splits as they are
-            written in the table.
+        tables: the columns name, size, stamp, label, source, split and path, as in `Entry`; labels and splits as they
+            are written in the table.
+        files: the set.
         fake: classes that the user says are FAKE.
-        where: the set, for messages.
+        read: as in `Pictures`.
 
     Raises:
         DatasetError: labels are missing or do not say which class they are, or a split has an unknown name.
     """
+    if not tables:
+        return None
+    rows = pd.concat(tables)
     blank = int((rows["label"] == "").sum())
     labels: Mapping[str, str] = {"": UNLABELLED}
     if 0 < blank < len(rows):
-        raise DatasetError(f"{where} has no label in {blank:,} of its rows; give every row one, or take it out.")
+        raise DatasetError(f"{files.path} has no label in {blank:,} of its rows; give every row one, or take it out.")
     if not blank:
-        labels = classes_of(set(rows["label"]), fake, where)
-    unknown = {split for split in rows["split"] if split and split.lower() not in SPLITS}
+        labels = classes_of(set(rows["label"]), fake, str(files.path))
+    splits = rows["split"].str.lower()
+    unknown = set(splits) - {"", *SPLITS}
     if unknown:
-        raise DatasetError(f"{where} has the splits {some(unknown)}; expected {', '.join(sorted(SPLITS))}.")
+        raise DatasetError(f"{files.path} has the splits {some(unknown)}; expected {', '.join(sorted(SPLITS))}.")
+    entries = []
     for row in rows.itertuples(index=False):
         source = source_name(row.source)
-        entry = Entry(row.name, row.size, row.stamp, label=labels[row.label], source=source, path=row.path)
-        yield SPLITS.get(row.split.lower(), ""), entry
+        entries.append(Entry(row.name, row.size, row.stamp, label=labels[row.label], source=source, path=row.path))
+    return Pictures(zip(splits.map(SPLITS).fillna(""), entries, strict=True), read)
 
 
 def column_of(columns: Iterable[Any], names: Sequence[str]) -> str | None:
@@ -149,7 +155,7 @@ def _read_table(files: Files, name: str) -> pd.DataFrame:
 
 
 def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Look up the images that a table lists; see `_entries_of`.
+    """Look up the images that a table lists; see `_pictures`.
 
     Raises:
         DatasetError: a column or a listed file is missing.
@@ -226,7 +232,7 @@ class _ParquetReader:
         self.last: tuple[tuple[str, int], pa.ChunkedArray] | None = None
 
     def rows(self, opened: BinaryIO, table: Listed) -> pd.DataFrame:
-        """Read the rows of a file without their pictures; see `_entries_of`."""
+        """Read the rows of a file without their pictures; see `_pictures`."""
         where = f"{self.files.path}: {table.name}"
         file = pq.ParquetFile(opened)
         schema = file.schema_arrow

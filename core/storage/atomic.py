@@ -173,15 +173,13 @@ def only_writer(path: Path) -> Iterator[None]:
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            lock.acquire()
+            held = lock.acquire()
         except Timeout:
             raise TakenError(
                 f"{path} is being written by another process; wait for it, or choose another name"
             ) from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def write_folder(
@@ -217,18 +215,21 @@ def write_folder(
             if path.is_symlink() or (path.exists() and not path.is_dir()):
                 raise TakenError(f"{path} is no folder and is not replaced by one; choose another name")
             temporary.mkdir()
+            hashes = {}
             for name, content in files.items():
+                file = temporary / name
                 with writing(path / name):
                     if isinstance(content, bytes):
-                        (temporary / name).write_bytes(content)
+                        file.write_bytes(content)
                     else:
-                        content(temporary / name)
-                    sync(temporary / name)
-            hashes = {name: sha256_of(temporary / name) for name in files}
+                        content(file)
+                    sync(file)
+                    hashes[name] = sha256_of(file)
             # hashed after a round trip through JSON, which turns tuples into lists and keys into strings
             whole = sealed(json.loads(json.dumps({"schema": SCHEMA, "kind": kind, **manifest, "files": hashes})))
-            (temporary / MANIFEST).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-            sync(temporary / MANIFEST)
+            file = temporary / MANIFEST
+            file.write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            sync(file)
             if replace and path.exists():
                 _exchange(path, temporary)
             else:
