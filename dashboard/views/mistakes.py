@@ -8,8 +8,18 @@ from core.runs.filter import PAGE_SIZES
 from core.runs.metrics import HALF
 from core.runs.rows import at_threshold, location_of, page_rows, pages
 from dashboard import catalogue, library, state
-from dashboard.components import selection
-from dashboard.components.comparison import draw_comparison, draw_verdict_pairs, pair_words, verdict_pair
+from dashboard.components.comparison import (
+    MOST_PICKED,
+    draw_comparison,
+    draw_group_differences,
+    draw_select_page,
+    draw_selected,
+    draw_selection,
+    draw_verdict_pairs,
+    pair_words,
+    picked_ids,
+    verdict_pair,
+)
 from dashboard.components.component import csv_button, fold, one_of, report_download
 from dashboard.components.filters import (
     admitted,
@@ -26,7 +36,6 @@ from dashboard.components.filters import (
 )
 from dashboard.components.grid import TILES, draw_sheet, image_grid
 from dashboard.components.opened_image import PRESSED, draw_image
-from dashboard.components.selection import draw_group_differences
 from dashboard.components.words import explain, heading, percent, with_code
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors
@@ -51,7 +60,7 @@ wanted = wanted_rows(opened)
 pictures = library.pictures(opened)
 positions = library.matching(opened, wanted)
 shown = page_rows(positions, wanted)
-picked = selection.picked(opened)
+picked = picked_ids(opened)
 tags = library.tags()
 
 
@@ -76,7 +85,7 @@ def take_click() -> None:
     if id_:
         open_image(id_)
     if isinstance(grid.pick, list):
-        state.put("pick", ",".join([id_ for id_ in grid.pick if one_of(id_, opened.rows)][: selection.MOST]))
+        state.put("pick", ",".join([id_ for id_ in grid.pick if one_of(id_, opened.rows)][:MOST_PICKED]))
 
 
 def open_image(id_: str) -> None:
@@ -129,7 +138,7 @@ def draw_controls() -> None:
                 help="A sheet of these images, or of those selected, with what flips each of them and its map.",
             )  # fmt: skip
             with st.popover("Save", icon=":material/download:", type="tertiary"):
-                selection.draw_select_page(table["id"].iloc[shown], picked)
+                draw_select_page(table["id"].iloc[shown], picked)
                 draw_files()
 
 
@@ -176,7 +185,7 @@ def draw_grid(current: str | None = None) -> None:
         size=TILE.value,
         captions=CAPTIONS.value == "on" and current is None,
         on_open=take_click,
-        most=selection.MOST,
+        most=MOST_PICKED,
         current=current,
         on_walk=None if current is None else take_walk,
     )
@@ -215,7 +224,7 @@ def draw_images() -> None:
     draw_active(opened, wanted)
     if tags.problem:
         st.warning(with_code(for_visitors(tags.problem)))
-    selection.draw(picked)
+    draw_selection(picked)
     if len(positions):
         draw_grid()
         draw_pages()
@@ -287,4 +296,4 @@ elif VIEW.value == "sheet":
 else:
     draw_images()
     if picked:
-        selection.draw_comparison(opened, wanted, picked, pictures)
+        draw_selected(opened, wanted, picked, pictures)

@@ -21,9 +21,9 @@ from core.studies.shared.groups import VERDICTS
 from core.studies.store import StudyResult
 from dashboard import library, state
 from dashboard.components.charts import rate_table
+from dashboard.components.comparison import difference_table
 from dashboard.components.component import csv_button, fold
 from dashboard.components.grid import image_grid
-from dashboard.components.selection import difference_table
 from dashboard.components.study import finding_table, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, explain, figure_text, inline, percent
 from dashboard.library import Opened, cached
