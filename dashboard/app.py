@@ -2,12 +2,10 @@
 
 import asyncio
 import errno
-import logging
 import pkgutil
-import sys
 import threading
 import webbrowser
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -18,19 +16,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Streamlit puts this file's folder on the path, not the repository's
-if (root := str(Path(__file__).parents[1])) not in sys.path:
-    sys.path.insert(0, root)
-
 from core.storage.limits import ContractError
 from dashboard import components, files, library
 from dashboard.catalogue import runs
 from dashboard.components.dial import first_picture, measured_flips
 from dashboard.components.probing import stored_changes
-from dashboard.visitors import Guard, own_address
+from dashboard.visitors import Guard, log_once, own_address
 
-# seconds between two lines on connections that cannot be accepted; asyncio would write thousands of tracebacks
-QUIET = 60.0
 STYLE = b"<style>" + Path(__file__).with_name("main.css").read_bytes() + b"</style>"
 
 
@@ -71,20 +63,13 @@ class Styled:
         await self.app(scope, receive, send_styled)
 
 
-def report_briefly() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
-    """Return a handler of what goes wrong in the event loop: one line, now and then, where descriptors are used up."""
-    last = -QUIET
-
-    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        nonlocal last
-        error = context.get("exception")
-        if not isinstance(error, OSError) or error.errno not in (errno.EMFILE, errno.ENFILE):
-            loop.default_exception_handler(context)
-        elif loop.time() - last >= QUIET:
-            last = loop.time()
-            logging.getLogger(__name__).warning("No connection more can be accepted (%s)", error.strerror)
-
-    return handle
+def report_briefly(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle what goes wrong in the event loop; asyncio would write thousands of tracebacks without descriptors."""
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        log_once(f"No connection more can be accepted ({error.strerror})")
+    else:
+        loop.default_exception_handler(context)
 
 
 def warm_up() -> None:
@@ -106,7 +91,7 @@ def warm_up() -> None:
 @asynccontextmanager
 async def prepare(_app: st.App) -> AsyncIterator[None]:
     """Import what pages share, so that the first visitors do not do so at once, and open the browser."""
-    asyncio.get_running_loop().set_exception_handler(report_briefly())
+    asyncio.get_running_loop().set_exception_handler(report_briefly)
     for module in pkgutil.walk_packages(components.__path__, f"{components.__name__}."):
         import_module(module.name)
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

@@ -7,7 +7,6 @@ seconds is dropped. Answers are cached by everything that they depend on, so tha
 """
 
 import atexit
-import contextlib
 import logging
 import os
 import sys
@@ -69,8 +68,7 @@ class ExplainRequest:
 Asked = ExplainRequest | Literal["predictions", "margins", "whole"]
 
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(NamedTuple):
     """A detector's predictions of K images.
 
     Attributes:
@@ -258,6 +256,9 @@ class Worker:
         return min(ready, key=self._order, default=None)
 
     def _loop(self) -> None:
+        # there it is that of this thread alone
+        if sys.platform == "linux":
+            os.nice(NICE)
         while not self._closed:
             with self._changed:
                 job = self._next()
@@ -323,10 +324,6 @@ class Worker:
         if key not in self._detectors:
             # torch's threads wait for one another: if a page takes the core of one of them, all stall
             torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
-            if sys.platform == "linux":
-                with contextlib.suppress(OSError):
-                    nice = os.getpriority(os.PRIO_PROCESS, os.getpid()) + NICE
-                    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
             detector = load_detector(request.detector)
             if detector.identity != request.identity:
                 raise ValueError(f"{request.detector} is another detector than when this page was opened; reload it")

@@ -183,12 +183,12 @@ def for_visitors(error: BaseException | str) -> str:
             text = re.sub(rf"{re.escape(str(root))}[\\/]((runs|detectors)[\\/])?", "", text)
     text = ABSOLUTE.sub(lambda match: match["name"] or "the folder", text)
     if text != whole:
-        _log(whole)
+        log_once(whole)
     return text
 
 
 @functools.lru_cache(maxsize=256)
-def _log(sentence: str) -> None:
+def log_once(sentence: str) -> None:
     """Write a sentence to the server's log, once: pages say the same again at every click."""
     logging.getLogger(__name__).warning("%s", sentence)
 
