@@ -20,7 +20,7 @@ from core.studies.shared.groups import Cells
 from core.studies.store import read_study, study_path
 from core.studies.study import STUDIES, find_study
 from tests.core.any_detector import ask_studies, pictures, write_set
-from tests.core.detectors.graphs import make_graph
+from tests.core.detectors.made import make_graph
 from tests.shared import made_once
 
 NAME = "graph"

@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from core.homes import ROOT
 from core.images.encoding import encode_png
 from tests.conftest import jpeg, textured
-from tests.core.detectors.graphs import make_graph
-from tests.core.detectors.test_transformers_folder import write_vit
+from tests.core.detectors.made import make_graph
+from tests.core.detectors.test_libraries import write_vit
 
 pytestmark = pytest.mark.slow
 # what commands that are not run begin with, and why

@@ -23,8 +23,7 @@ from core.images.encoding import encode_png
 from core.images.preprocessing import Preprocessing
 from core.storage.limits import MANIFEST
 from tests.conftest import noise
-from tests.core.detectors.graphs import make_graph
-from tests.core.detectors.made import SAID
+from tests.core.detectors.made import SAID, make_graph
 
 FIELDS = ["--crop", "before", "--interpolation", "bilinear", "--mean", "0.5,0.4,0.6", "--std", "0.25"]
 CLASSES = ["--classes", "FAKE,REAL", "--outputs", "logits"]

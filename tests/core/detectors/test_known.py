@@ -32,8 +32,7 @@ from core.images.preprocessing import Preprocessing
 from core.storage.atomic import TakenError, cache_dir, only_writer
 from core.storage.limits import sha256_of
 from tests.conftest import noise
-from tests.core.detectors.graphs import make_graph
-from tests.core.detectors.made import SAID
+from tests.core.detectors.made import SAID, make_graph
 from tests.core.detectors.test_ferretnet import make_network
 from tests.core.images.github import Server
 

@@ -1,5 +1,6 @@
-"""Networks of timm and torchvision by name: the same logits as through these libraries' own transforms."""
+"""Networks of timm, torchvision and transformers: the same logits as through these libraries' own transforms."""
 
+import json
 import sys
 from dataclasses import replace
 
@@ -9,12 +10,20 @@ import timm
 import timm.data
 import torch
 import torchvision
+import transformers
 from numpy.testing import assert_allclose
 from safetensors.torch import save_file
 
 from core.commands import detectors
 from core.detectors.adding import add, build_from
-from core.detectors.libraries import adapt_stem, timm_preprocessing, torchvision_preprocessing
+from core.detectors.libraries import (
+    TRANSFORMERS,
+    adapt_stem,
+    build_transformer,
+    preprocess_of,
+    timm_preprocessing,
+    torchvision_preprocessing,
+)
 from core.detectors.registry import Request, SourceError, find_kind
 from core.detectors.resnet import build_network
 from core.detectors.storage import load_detector
@@ -81,9 +90,8 @@ def test_wrong_names_and_what_is_missing_are_sentences(tmp_path, monkeypatch):
     for source in ("timm:nothing", "timm:hf-hub:some/model", "timm:local-dir:/tmp", "torchvision:fcos_resnet50_fpn"):
         with pytest.raises(SourceError, match="has no .*network"):
             build_from(replace(request, source=source))
-    for source in ("timm:test_resnet", f"torchvision:{SQUEEZENET}"):
-        with pytest.raises(SourceError, match="say it with --weights and --classes$"):
-            build_from(Request(source))
+    with pytest.raises(SourceError, match="say it with --weights and --classes$"):
+        build_from(Request("timm:test_resnet"))
     path = tmp_path / "detectors" / "d"
     add(path, request)
     monkeypatch.setitem(sys.modules, "timm", None)
@@ -93,12 +101,16 @@ def test_wrong_names_and_what_is_missing_are_sentences(tmp_path, monkeypatch):
         load_detector(path)
 
 
-def test_a_resnet_18_gets_the_papers_stem():
-    adapted, ours = adapt_stem(torchvision.models.resnet18(num_classes=2), 32), build_network(64)
+def test_a_resnet_18_gets_the_papers_stem_where_settings_say_so():
+    config = {"name": "resnet18", "outputs": 2}
+    adapted, ours = find_kind("torchvision").build({**config, "stem": 32}), build_network(64)
     adapted.load_state_dict(ours.state_dict())
     batch = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert torch.allclose(adapted.eval()(batch), ours.eval()(batch), atol=1e-5)
+    assert find_kind("torchvision").build(config).conv1.stride == (2, 2)
+    timms = find_kind("timm").build({"name": "test_resnet", "outputs": 2, "size": None, "stem": 32})
+    assert (timms.conv1[0].stride, timms.conv1[0].kernel_size) == ((1, 1), (3, 3))
     for side in (0, "32"):
         with pytest.raises(ValueError, match="its images have a side of"):
             adapt_stem(build_network(4), side)
@@ -123,7 +135,6 @@ def test_a_network_of_one_size_is_built_for_the_size_that_is_asked_for(tmp_path,
     "pretrained, size, expected",
     [
         ({}, 100, {}),
-        ({"input_size": (3, 64, 64), "crop_pct": 0.875}, None, {"size": 64, "resize": 73, "crop": "after"}),
         ({"input_size": (3, 64, 64), "crop_pct": 0.875}, 128, {"size": 128, "resize": 146, "crop": "after"}),
         ({"input_size": (3, 64, 64), "crop_mode": "squash"}, None, {"size": 64}),
         ({"input_size": (3, 64, 48), "mean": (1, 2, 3), "std": (4, 5, 6), "interpolation": "box"}, None,
@@ -141,13 +152,134 @@ def test_what_all_weights_of_torchvisions_agree_on_is_taken():
     assert found == {"size": 224, "crop": "after", "interpolation": "bilinear", **mean_and_std}
 
 
-@pytest.mark.parametrize("kind, name", [("torchvision", "resnet18"), ("timm", "test_resnet")])
-def test_a_stem_is_adapted_only_where_settings_say_so(kind, name):
-    config = {"name": name, "outputs": 2, "size": None}
-    first = {
-        stem: next(
-            layer for layer in find_kind(kind).build(config | more).modules() if isinstance(layer, torch.nn.Conv2d)
-        )
-        for stem, more in ((0, {}), (32, {"stem": 32}))
-    }
-    assert (first[0].stride, first[32].stride, first[32].kernel_size) == ((2, 2), (1, 1), (3, 3))
+SQUARE = {"height": 64, "width": 64}
+NAMES = {"id2label": {0: "Fake", 1: "Real"}, "label2id": {"Fake": 0, "Real": 1}}
+
+
+def write_vit(folder, **names):
+    """A small vision transformer with its processor."""
+    config = transformers.ViTConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8,
+        **(names or NAMES),
+    )  # fmt: skip
+    model = spread(transformers.ViTForImageClassification(config))
+    model.save_pretrained(folder)
+    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return model
+
+
+def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path):
+    model = write_vit(tmp_path / "folder")
+    config = json.loads((tmp_path / "folder" / "config.json").read_text())
+    (tmp_path / "folder" / "config.json").write_text(json.dumps({**config, "_name_or_path": "/home/somebody"}))
+    detector = add(tmp_path / "detectors" / "d", Request(str(tmp_path / "folder")))
+    for backend, off in (("pil", 1e-5), ("torchvision", 0.05)):
+        # its other backend resizes to pixels that differ by a grey level here and there
+        processor = transformers.AutoImageProcessor.from_pretrained(tmp_path / "folder", backend=backend)
+
+        def pipeline(image, processor=processor):
+            return model(**processor(images=image, return_tensors="pt")).logits
+
+        expected = expected_of(pipeline)
+        np.testing.assert_allclose(given_by(detector), expected, atol=off)
+        assert np.ptp(expected) > 0.1
+    assert detector.target_layer == "model.vit.layers.1.layernorm_before.places"
+    assert (detector.classes.names, detector.classes.fake) == (("Fake", "Real"), ("Fake",))
+    manifest = (tmp_path / "detectors" / "d" / "manifest.json").read_text()
+    assert "transformers" in manifest
+    assert "somebody" not in manifest
+
+
+def test_a_folder_that_lacks_something_is_named(tmp_path, monkeypatch):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for text in (None, "{", "[1, 2]", "3", '"a"'):
+        if text:
+            (folder / "config.json").write_text(text)
+        with pytest.raises(SourceError, match=r"config\.json is missing or holds no settings"):
+            build_from(Request(str(folder)))
+    write_vit(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
+    with pytest.raises(SourceError, match="do not fit its config.json .missing keys"):
+        build_from(Request(str(folder)))
+    (folder / "config.json").write_text(json.dumps(config))
+    add(tmp_path / "d", Request(str(folder)))
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(SourceError, match=r"has no \.safetensors"):
+        build_from(Request(str(folder)))
+
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(SourceError, match="needs the package transformers: pip install transformers"):
+        build_from(Request(str(folder)))
+    with pytest.raises(ValueError, match="d cannot be opened: .* needs the package transformers"):
+        load_detector(tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"a": {"architecture": "a/b"}},
+        {"a": [3, {"architecture": "hf-hub:name"}]},
+        {"architecture": "resnet18", "model_args": {"checkpoint_path": "/x/weights.bin"}},
+    ],
+)
+def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path, said):
+    config = {"model_type": "timm_wrapper", **said}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    for read, given in ((TRANSFORMERS.read, Request(str(tmp_path))), (build_transformer, {"config": config})):
+        with pytest.raises(SourceError, match=r"its config\.json names a hub, a folder or a file elsewhere"):
+            read(given)
+
+
+@pytest.mark.parametrize(
+    "processor, expected",
+    [
+        (transformers.ViTImageProcessor(size=SQUARE), {"crop": "none", "size": 64, "resize": 64, "mean": (0.5,) * 3}),
+        (transformers.CLIPImageProcessor(size={"shortest_edge": 64}, crop_size=56),
+         {"crop": "after_floor", "size": 56, "resize": 64}),
+        (transformers.ConvNextImageProcessor(size={"shortest_edge": 384}, crop_pct=0.875),
+         {"crop": "none", "size": 384, "resize": 384}),
+        (transformers.ViTImageProcessor(size=SQUARE, do_rescale=False, do_normalize=False, resample=3),
+         {"size": 64, "mean": (0, 0, 0), "std": (1 / 255,) * 3, "interpolation": "bicubic"}),
+        (transformers.ViTImageProcessor(
+            size=SQUARE, rescale_factor=1 / 127.5, image_mean=[1, 2, 3], image_std=[4, 5, 6]
+         ), {"mean": (0.5, 1, 1.5), "std": (2, 2.5, 3), "interpolation": "bilinear"}),
+        # what cannot be expressed is asked for
+        (transformers.LevitImageProcessor(size={"shortest_edge": 64}), {}),
+    ],
+)  # fmt: skip
+def test_ways_to_make_a_square(tmp_path, processor, expected):
+    processor.save_pretrained(tmp_path)
+    said = preprocess_of(tmp_path)
+    assert said.items() >= expected.items()
+    assert bool(said.get("size")) == bool(expected)
+
+
+def test_a_processor_that_swaps_colours_is_refused_and_one_that_states_nothing_is_asked_for(tmp_path):
+    processor = transformers.MobileViTImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    processor.save_pretrained(tmp_path)
+    with pytest.raises(SourceError):
+        preprocess_of(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    assert preprocess_of(tmp_path) == {}
+
+
+def test_names_of_classes_are_in_the_order_of_their_numbers_or_as_timm_lists_them(tmp_path):
+    write_vit(tmp_path, id2label={number: f"class {number}" for number in range(11)})
+    file = tmp_path / "config.json"
+    settings = json.loads(file.read_text())
+    backwards = dict(reversed(settings["id2label"].items()))
+    listed = [f"listed {number}" for number in range(11)]
+    for names, expected in (
+        ({"id2label": backwards}, tuple(f"class {number}" for number in range(11))),
+        ({"id2label": None, "label_names": listed, "num_labels": 11}, tuple(listed)),
+    ):
+        file.write_text(json.dumps(settings | names))
+        brought = TRANSFORMERS.read(Request(str(tmp_path)))
+        assert brought.classes == expected
+    assert brought.outputs == "logits"
+    assert brought.preprocess["size"] == 32
+    assert brought.config["config"]["transformers_version"] == transformers.__version__
+    (tmp_path / "preprocessor_config.json").unlink()
+    assert TRANSFORMERS.read(Request(str(tmp_path))).preprocess == {}

@@ -12,8 +12,7 @@ from core.detectors.adding import add, build_from
 from core.detectors.identity import identify
 from core.detectors.manifest import Capability
 from core.detectors.registry import Request, SourceError
-from tests.core.detectors.graphs import make_graph
-from tests.core.detectors.made import SAID, odd_pictures
+from tests.core.detectors.made import SAID, make_graph, odd_pictures
 
 
 def request_of(folder, data, **said):

@@ -95,9 +95,8 @@ def test_nothing_runs_without_consent(folder, monkeypatch):
     (folder / "ran").unlink()
     monkeypatch.setenv("TELLTALE_CACHE", str(folder / "cache"))
     digest = hashlib.sha256(SOURCE.encode()).hexdigest()
-    for said in (None, "", "yes", "0" * 64, digest[:32]):
-        if said is not None:
-            monkeypatch.setenv(python_code.CONSENT, said)
+    for said in ("", "0" * 64, digest[:32]):
+        monkeypatch.setenv(python_code.CONSENT, said)
         with pytest.raises(ValueError, match=f"read that file, and if you trust it set TELLTALE_RUN_CODE={digest}"):
             load_detector(folder / "d")
         # its identity needs no code
@@ -181,7 +180,6 @@ def test_a_function_of_files_scores_their_very_pixels(functions, function, given
         ("score", ["--size", "48"], "--outputs logits"),
         ("score", ["--size", "48", "--threshold", "1"], "say it with --outputs"),
         ("p_fake", ["--size", "48", "--mean", "0.5"], "leave out --mean"),
-        ("p_fake", ["--size", "48", "--threshold", "1", "--outputs", "probabilities"], "above 0 and below 1"),
     ],
 )
 def test_a_function_that_cannot_be_used_is_refused(functions, function, given, sentence, capsys):

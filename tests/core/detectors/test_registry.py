@@ -48,9 +48,7 @@ def test_plain_tensors_are_read_and_nothing_runs(tmp_path, *, old):
 @pytest.mark.parametrize(
     "changes, sentence",
     [
-        ({"0.bias": None}, r"Missing key.*0\.bias"),
         ({"head": torch.ones(1)}, r"Unexpected key.*head"),
-        ({"0.bias": None, "head": torch.ones(1)}, r"Missing key.*0\.bias.*Unexpected key.*head"),
         ({"0.bias": torch.ones(3)}, r"size mismatch for 0\.bias"),
         ({"0.bias": torch.tensor([0.0, float("nan")])}, r"a number in 0\.bias that is not finite"),
     ],
@@ -65,7 +63,7 @@ def test_weights_that_do_not_fit_are_named(changes, sentence):
     assert network[0].weight.tolist() == WEIGHTS["0.weight"].tolist()
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin", ".PT", ".safetensors", ".SafeTensors"])
+@pytest.mark.parametrize("suffix", [".pth", ".ckpt", ".SafeTensors"])
 def test_a_files_ending_says_how_it_is_read(tmp_path, suffix):
     write = save_file if suffix.lower() == ".safetensors" else torch.save
     file = tmp_path / f"w{suffix}"

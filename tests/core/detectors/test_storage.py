@@ -50,13 +50,13 @@ def test_what_is_saved_is_what_is_opened(saved):
     assert load_detector(renamed).name == "other"
 
 
-def test_a_weight_is_stored_to_its_last_bit(tmp_path):
-    network = make_detector().network
-    network.fc.weight += 1e-6
-    detector = ResNetDetector(network)
-    save_detector(tmp_path / "d", detector, model_card="")
-    assert_array_equal(load_detector(tmp_path / "d").network.fc.weight, detector.network.fc.weight)
-    assert not (tmp_path / "d" / REFERENCE).exists()
+def test_a_weight_is_stored_to_its_last_bit(saved):
+    folder, detector = saved
+    detector.network.fc.weight += 1e-6
+    changed = ResNetDetector(detector.network)
+    save_detector(folder, changed, model_card="", replace=True)
+    assert_array_equal(load_detector(folder).network.fc.weight, changed.network.fc.weight)
+    assert not (folder / REFERENCE).exists()
 
 
 def test_a_folder_is_replaced_only_where_that_is_asked_for(saved):
