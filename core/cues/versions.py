@@ -5,13 +5,12 @@ are for images of 32 pixels a side and scale with the side.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import Float32, Mask, Pixels, Positions
+from core.arrays import Float32, Pixels
 from core.images.encoding import compressed
 from core.images.image_set import ImageSet
 from core.perturbations import frequency, photometric, spatial
@@ -24,8 +23,7 @@ SIDE = 32
 BATCH = 1000
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
+class Batch(NamedTuple):
     """Images with what their versions need beside them.
 
     Attributes:
@@ -47,13 +45,8 @@ class Batch:
         """Scale a length from images of 32 pixels a side to these."""
         return max(1, round(length * self.side / SIDE))
 
-    def only(self, area: Mask) -> Pixels:
-        """The pixels of an area, bool (side, side), on grey."""
-        return np.where(area[..., None], self.pixels, np.uint8(NOTHING))
 
-
-@dataclass(frozen=True)
-class Version:
+class Version(NamedTuple):
     """A version of the image set.
 
     Attributes:
@@ -69,9 +62,8 @@ class Version:
 
 def mean_amplitude(pixels: Pixels) -> Float32:
     """Return the mean amplitude spectrum of images, uint8 (N, side, side, 3), as in `Batch`."""
-    total: Any = 0.0
-    for start in range(0, len(pixels), BATCH):
-        total = total + np.abs(frequency.spectra_of(np.asarray(pixels[start : start + BATCH]))).sum(axis=0)
+    parts = (np.asarray(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH))
+    total = sum(np.abs(frequency.spectra_of(part)).sum(axis=0) for part in parts)
     return np.asarray(total / len(pixels), np.float32)
 
 
@@ -98,11 +90,18 @@ def _compressed(batch: Batch) -> Pixels:
 
 
 def _border(batch: Batch) -> Pixels:
-    return batch.only(_depth(batch.side) < batch.side // 8)
+    width = batch.side // 8
+    made = batch.pixels.copy()
+    made[:, width:-width, width:-width] = NOTHING
+    return made
 
 
 def _centre(batch: Batch) -> Pixels:
-    return batch.only(_depth(batch.side) >= batch.scaled(5))
+    width = batch.scaled(5)
+    inner = slice(width, -width)
+    made = np.full_like(batch.pixels, NOTHING)
+    made[:, inner, inner] = batch.pixels[:, inner, inner]
+    return made
 
 
 def _low_pass(radius: float, batch: Batch) -> Pixels:
@@ -156,12 +155,6 @@ def _patch(size: int, batch: Batch) -> Pixels:
         row, column = generator.integers(0, batch.side - own + 1, 2)
         patch[start : start + own, start : start + own] = image[row : row + own, column : column + own]
     return made
-
-
-def _depth(side: int) -> Positions:
-    """intp (side, side), the distance of each pixel to the border."""
-    line = np.minimum(np.arange(side), np.arange(side)[::-1])
-    return np.minimum(line[:, None], line)
 
 
 RADII = (4, 6, 8, 10, 12)
