@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -119,24 +120,22 @@ def request_app():
 
 
 @pytest.mark.parametrize(
-    "status, message, progress, press",
+    "status, doing, press",
     [
-        (JobStatus("waiting", place=2), "", "2", "stop"),
-        (JobStatus("waiting"), "", "", "stop"),
-        (JobStatus("running", "some", 0.25), "", "2 of 8 judged", "stop"),
-        (JobStatus("stopped", "some", 0.25), "", None, "go_on"),
-        (JobStatus("failed", message="a `b`"), "a `b`", None, "go_on"),
-        (JobStatus("done", "all", 1.0), "", None, None),
+        (JobStatus("waiting", place=2), "2 before you", "stop"),
+        (JobStatus("waiting"), "next", "stop"),
+        (JobStatus("running", "some", 0.25), "2 of 8 judged", "stop"),
+        (JobStatus("stopped", "some", 0.25), None, "go_on"),
+        (JobStatus("failed", message="a `b`"), None, "go_on"),
+        (JobStatus("done", "all", 1.0), None, None),
     ],
 )
-def test_a_request_is_stopped_and_made_again_from_where_it_is_shown(monkeypatch, status, message, progress, press):
+def test_a_request_is_stopped_and_made_again_from_where_it_is_shown(monkeypatch, status, doing, press):
     pressed = []
-    worker = SimpleNamespace(
-        stop=lambda *asker: pressed.append(("stop", *asker)), go_on=lambda *asker: pressed.append(("go_on", *asker))
-    )
-    monkeypatch.setattr(requests, "worker", lambda: worker)
-    monkeypatch.setattr(requests, "ask", lambda *_, **__: status)
     every = []
+    buttons = {name: partial(lambda *asker: pressed.append(asker), name) for name in ("stop", "go_on")}
+    monkeypatch.setattr(requests, "worker", lambda: SimpleNamespace(**buttons))
+    monkeypatch.setattr(requests, "ask", lambda *_, **__: status)
     monkeypatch.setattr(requests.st, "fragment", lambda part, run_every=None: every.append(run_every) or part)
     app = AppTest.from_function(request_app)
     app.session_state["visitor"] = "me"
@@ -144,13 +143,11 @@ def test_a_request_is_stopped_and_made_again_from_where_it_is_shown(monkeypatch,
     assert not app.exception
     assert every == [requests.pace(status) if status.busy else None]
     assert app.caption[0].value == str(status.answer)
-    assert [error.value for error in app.error] == [message] * bool(message)
-    bars = [bar.proto for bar in app.get("progress")]
-    assert [bar.value for bar in bars] == [int(100 * status.share)] * (progress is not None)
-    assert all((progress or "next") in bar.text for bar in bars)
+    assert [error.value for error in app.error] == [status.message] * (status.state == "failed")
+    bars = [(bar.proto.value, doing in bar.proto.text) for bar in app.get("progress")]
+    assert bars == [(int(100 * status.share), True)] * (doing is not None)
     assert ("Try again" in [button.label for button in app.button]) == (status.state == "failed")
     for button in app.button:
-        assert button.label
         button.click().run()
     assert pressed == [(press, "me", "slot")] * (press is not None)
 

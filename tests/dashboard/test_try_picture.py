@@ -207,30 +207,25 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(tried, home
     detector = make_ferret()
     detector.manifest = {"known": "ferret"}
     write_detector(home, "ferret", detector)
-    seen = detector.preprocessing.fit(striped())
-    margin = float(detector.margins(seen[None])[0])
-    rates = Rates(
-        margin=margin + 1,
-        generated=Count(hits=9, images=10, sources=5),
-        photographs=Count(hits=1, images=70, sources=5),
-    )
+    margin = float(detector.margins(detector.preprocessing.fit(striped())[None])[0])
+    generated = Count(hits=9, images=10, sources=5)
+    photographs = Count(hits=1, images=70, sources=5)
+    rates = Rates(margin=margin + 1, generated=generated, photographs=photographs)
+    about = Measured(detector="ferret", how="", kinds={"lossless": rates})
+    counts = {"jpeg_95": Alarms(4, 1), known.AS_IT_IS: Alarms(8, 3)}
     with monkeypatch.context() as patch:
-        about = Measured(detector="ferret", how="", kinds={"lossless": rates})
-        counts = {"jpeg_95": Alarms(4, 1), known.AS_IT_IS: Alarms(8, 3)}
         patch.setattr(known, "false_alarms", lambda: {"ferret": counts})
         patch.setattr(ordinary, "measured", lambda: {detector.identity.weights_sha256: about})
-        app = tried(stripes(), by="ferret")
+        app = tried(stripes(), by="ferret", open="sent")
         assert judged.ORDINARY["signs"] in titles(app)
         assert "9 of 10" in words(app)
         # so do its false alarms at its authors' threshold
         assert caution_of(detector.manifest) in words(app)
-        app = tried(stripes(), by="ferret", open="sent")
         (matrix,) = [element.value for element in app.dataframe if "JPEG 95" in element.value]
         # one that would have to shrink the picture is not asked
         assert [name.partition(":")[0] for name in matrix.index] == ["ferret", "ferret"]
         assert matrix["JPEG 95"].iloc[1].startswith("25")
-        as_jpeg = ("stripes.jpg", saved("JPEG", striped()), "image/jpeg")
-        app = tried(as_jpeg, by="ferret")
+        app = tried(("stripes.jpg", saved("JPEG", striped()), "image/jpeg"), by="ferret")
         assert judged.ORDINARY["unmeasured"] in titles(app)
     # where it is here, it is asked unless somebody chooses another, and nothing is to be fetched
     app = tried(stripes())
@@ -264,18 +259,19 @@ def test_the_map_of_a_whole_picture_before_and_after_a_change(tried, home):
     write_detector(home, "ferret", detector)
     app = tried(stripes(3, 170, 330), by="ferret")
     pixels = striped(3, 170, 330)
-    for press, place in {"scale_50_box": None, "paste": None, "moved": (0.1, 0.9, 2.0)}.items():
-        if place is None:
+    photograph = find_photograph()
+    halved = next(one for one in DELIVERIES if one.name == "scale_50_box").apply(pixels)
+    for press, changed in (
+        ("scale_50_box", halved), ("paste", pasted(pixels, photograph)), ("", pasted(pixels, photograph, 0.1, 0.9)),
+    ):  # fmt: skip
+        if press:
             app.segmented_control(key="url.then").set_value(press)
-            after = pasted(pixels, find_photograph())
         else:
+            # the square is moved
             made = app.session_state["upload.made"]
-            app.session_state["upload.places"] = {f"{key}.paste": Location(*place) for key, *_ in made}
-            after = pasted(pixels, find_photograph(), *place[:2])
+            app.session_state["upload.places"] = {f"{key}.paste": (0.1, 0.9, 2.0) for key, *_ in made}
         app = settled(app.run())
-        if press == "scale_50_box":
-            after = next(one for one in DELIVERIES if one.name == press).apply(pixels)
-        for version in (pixels, after):
+        for version in (pixels, changed):
             *_, last = detector.score_whole(version)
             assert f"**{plus(last.margin)}**" in words(app)
 
