@@ -117,9 +117,8 @@ def open_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Iterator[Image.
     """
     if not data:
         raise ImageError("The file is empty; choose another image.")
-    most_bytes = MAX_BYTES
-    if data[4:8] == b"ftyp" or data.startswith(b"GIF8"):
-        most_bytes = MAX_PARSED_BYTES
+    is_parsed = data[4:8] == b"ftyp" or data.startswith(b"GIF8")
+    most_bytes = MAX_PARSED_BYTES if is_parsed else MAX_BYTES
     if len(data) > most_bytes:
         raise ImageError(f"The file has more than {most_bytes >> 20} MB, and no more is read; save it smaller.")
     scans = count_scans(data)
@@ -131,11 +130,9 @@ def open_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Iterator[Image.
             warnings.simplefilter("ignore", UserWarning)
             # sizes are checked here
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            formats = FORMATS
             # a TIFF of another header has directories of another form
-            if data.startswith((b"II", b"MM")) and not data.startswith(TIFF):
-                formats = ()
-            with Image.open(io.BytesIO(data), formats=formats) as image:
+            is_other_tiff = data.startswith((b"II", b"MM")) and not data.startswith(TIFF)
+            with Image.open(io.BytesIO(data), formats=() if is_other_tiff else FORMATS) as image:
                 _check_kind(image)
                 _check_size(image, scans, min(most_pixels, _most_pixels(image, scans, data)))
                 yield image

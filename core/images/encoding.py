@@ -2,6 +2,7 @@
 
 import base64
 import io
+from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any
 
@@ -114,18 +115,16 @@ def compression_of(data: bytes) -> str | None:
     Returns:
         The description; None if the file's header is damaged or its format is not one of `FORMATS`.
     """
-    try:
-        with open_image(data) as image:
-            if not isinstance(image, JpegImagePlugin.JpegImageFile):
-                return str(image.format)
-            tables = _tables(image)
-            sampling = SAMPLING.get(JpegImagePlugin.get_sampling(image), "no subsampling known")
-    except ImageError:
-        return None
-    named = f"tables {digest_of(repr(tables))[:6]}"
-    if tables in _qualities():
-        named = f"quality {_qualities()[tables]}"
-    return f"JPEG {named}, {sampling}"
+    with suppress(ImageError), open_image(data) as image:
+        if not isinstance(image, JpegImagePlugin.JpegImageFile):
+            return str(image.format)
+        tables = _tables(image)
+        sampling = SAMPLING.get(JpegImagePlugin.get_sampling(image), "no subsampling known")
+        named = f"tables {digest_of(repr(tables))[:6]}"
+        if tables in _qualities():
+            named = f"quality {_qualities()[tables]}"
+        return f"JPEG {named}, {sampling}"
+    return None
 
 
 def file_facts(data: bytes) -> tuple[str, int, int, float, str]:
@@ -150,7 +149,7 @@ def file_facts(data: bytes) -> tuple[str, int, int, float, str]:
 def _nearest_quality(tables: Tables) -> float:
     """Return the quality at which libjpeg's luminance table is nearest in sum."""
     # a damaged file has none
-    total = sum(sum(table) for table in tables[:1])
+    total = sum(map(sum, tables[:1]))
     nearest = min(_qualities(), key=lambda candidate: abs(sum(candidate[0]) - total))
     return float(_qualities()[nearest])
 

@@ -158,7 +158,6 @@ def test_a_command_ends_in_one_sentence_and_a_status(text, status, out, err):
             "head -1",
             "line\n",
         ),
-        ("-m core predict --help", "true", ""),
         ("-m core --help", "true", ""),
     ],
 )
