@@ -222,8 +222,7 @@ def _weighed(
     No version of the image is run twice; `stepwise` is False to yield the last step only.
     """
     # scikit-learn is imported where it is needed
-    from core.explainers.lime.imputation import fit_imputed  # noqa: PLC0415
-    from core.explainers.lime.surrogate import fit_samples  # noqa: PLC0415
+    from core.explainers.lime.surrogate import fit_imputed, fit_samples  # noqa: PLC0415
 
     masked = masker(image, regions, fill=settings.fill, seed=settings.seed)
     count = int(regions.max()) + 1

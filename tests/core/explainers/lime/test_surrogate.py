@@ -10,20 +10,23 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from core.explainers.lime.imputation import (
+from core.explainers.lime.segmentation import balanced_samples, random_samples
+from core.explainers.lime.surrogate import (
     MAIN_EFFECT,
     NOISES,
     PAIRS,
     POPULATION,
     REACHES,
     TUNED_ON,
+    Fit,
+    Jackknife,
     Process,
     fit_imputed,
+    fit_samples,
     in_pairs,
+    proximity_of,
     tune,
 )
-from core.explainers.lime.segmentation import balanced_samples, random_samples
-from core.explainers.lime.surrogate import Fit, Jackknife, fit_samples, proximity_of
 
 SEGMENTS = 13
 
