@@ -6,6 +6,7 @@ use there is no answer. No answer ever says "real". The rates of known detectors
 of their weights.
 """
 
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,7 @@ from core.images.encoding import file_facts
 from core.images.labels import verdict_of
 from core.images.parts import WHOLE
 from core.images.preprocessing import Prepared, prepare_pixels
+from core.images.provenance import read_claims
 from core.perturbations.delivery import deliver
 
 if TYPE_CHECKING:
@@ -145,22 +147,23 @@ def judge_file(
     return judge(ready, threshold, margins)
 
 
-def judge_picture(detector: "Detector", data: bytes, threshold: Threshold | None) -> dict[str, Any]:
-    """Judge a picture with everything that the answer rests on, as plain JSON.
+def judge_picture(detector: "Detector", data: bytes, threshold: Threshold | None, *, in_full: bool) -> dict[str, Any]:
+    """Judge a picture, as plain JSON.
 
     Args:
-        detector: that is asked of the picture under every filter and after every delivery.
+        detector: that is asked of the picture under every filter and, in full, after every delivery.
         data: of the picture's file.
         threshold: of the detector.
+        in_full: with everything that the answer rests on, and what the file says of its origin.
     """
     picture = decode(data)
     ready = prepare_pixels(picture, detector.preprocessing)
     asked = versions(ready)
-    delivered = list(deliver(picture, detector.preprocessing))
-    margins = detector.margins(np.concatenate([asked, np.stack([version.pixels for version in delivered])]))
+    delivered = list(deliver(picture, detector.preprocessing)) if in_full else []
+    margins = detector.margins(np.concatenate([asked, *(version.pixels[None] for version in delivered)]))
     judgement = judge_file(ready, kind_of(data), detector.identity, threshold, margins[: len(asked)])
     margin = float(margins[ready.filters.index(ready.usual)])
-    return {
+    about = {
         "pixels": [ready.width, ready.height],
         "answer": judgement.answer,
         "scope": judgement.scope,
@@ -171,8 +174,11 @@ def judge_picture(detector: "Detector", data: bytes, threshold: Threshold | None
             "p_real": float(detector.p_real(np.array([margin], np.float32))[0]),
             "filters": dict(zip(ready.filters, map(float, margins), strict=False)),
         },
-        "deliveries": [
+    }
+    if in_full:
+        about["deliveries"] = [
             {"name": version.delivery.name, "margin": value, "verdict": verdict_of(value), "fits": version.fits}
             for version, value in zip(delivered, map(float, margins[len(asked) :]), strict=True)
-        ],
-    }
+        ]
+        about["provenance"] = [asdict(claim) for claim in read_claims(data)]
+    return about

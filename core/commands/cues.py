@@ -8,7 +8,7 @@ Each network is kept as soon as it is tested: the same command goes on where a s
 
 import argparse
 
-from core.commands.shared import DATA, add_fake_classes, add_out, add_skip_bad
+from core.commands import DATA, add_fake_classes, add_out, add_skip_bad
 from core.console import PROGRAM, command, importing, parser_of, show_progress
 
 NAME = f"{PROGRAM} cues"

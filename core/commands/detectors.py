@@ -23,9 +23,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.commands.shared import add_out, list_folders, names, noun_parser, refuse_shipped, remove, rename
+from core.commands import add_out, manage, names, noun_parser
 from core.console import PROGRAM, command, importing, join, print_rows, show_progress
-from core.homes import home, homes
+from core.homes import home
 from core.images.labels import CROPS, FILTERS, OUTPUTS
 
 if TYPE_CHECKING:
@@ -73,24 +73,14 @@ def _three(text: str) -> tuple[float, ...]:
 @command(NAME, parse)
 def main(options: argparse.Namespace) -> None:
     """Add a detector, or list, rename or remove those that are here."""
-    from core.runs.folders import find_detectors, find_named
-
-    folders = find_detectors((options.out, *homes()))
     if options.command == "add":
         add(options)
     elif options.command == "list" and options.known:
         from core.detectors.known import known_rows
 
         print_rows(known_rows(), as_json=options.json)
-    elif options.command == "list":
-        list_folders(folders, ("parameters",), _describe, as_json=options.json)
     else:
-        path = find_named(options.name, folders, "detector")
-        refuse_shipped(path)
-        if options.command == "rename":
-            rename(_moves(path, options.to))
-        else:
-            remove(path, sure=options.yes)
+        manage(options, "detector", ("parameters",), _describe, _moves)
 
 
 def _moves(path: Path, name: str) -> dict[Path, Path]:
@@ -134,9 +124,11 @@ def add(options: argparse.Namespace) -> None:
             print(f"{about.title}, {about.page}\nLicence: {about.licence}", file=sys.stderr, flush=True)
 
         from core.detectors.adding import add as add_detector
+        from core.detectors.adding import fetch
 
     if name:
-        request = _fetched(name)
+        with show_progress("downloading", unit="bytes") as progress:
+            request = fetch(name, progress=progress)
     else:
         request = _stated(options)
     with show_progress("adding", unit="steps") as step, show_progress("checking") as progress:
@@ -154,14 +146,6 @@ def add(options: argparse.Namespace) -> None:
     print((path / "README.md").read_text(encoding="utf-8"))
     out = [] if options.out == home() else ["--out", str(options.out)]
     print(f"Next: {PROGRAM} {join(['predict', str(path), '--data', 'DATA', *out])}\nWritten: {path}")
-
-
-def _fetched(name: str) -> "Request":
-    """Download a known detector, with a progress bar."""
-    from core.detectors.adding import fetch
-
-    with show_progress("downloading", unit="bytes") as progress:
-        return fetch(name, progress=progress)
 
 
 def _stated(options: argparse.Namespace) -> "Request":

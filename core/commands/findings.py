@@ -10,7 +10,7 @@ python -m core findings --readme README.md
 import argparse
 from pathlib import Path
 
-from core.commands.shared import RUN
+from core.commands import RUN, find_run
 from core.console import PROGRAM, command, importing, parser_of, quote
 
 NAME = f"{PROGRAM} findings"
@@ -35,10 +35,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(options: argparse.Namespace) -> None:
     """Print or write the findings that the command line names."""
     with importing(NAME):
-        from core.runs.folders import find_named, find_runs
-
-        # a wrong name is refused before the libraries that take seconds
-        find_named(options.run, find_runs(), "run")
+        find_run(options.run)
 
         from core.findings.contrast import to_json
         from core.findings.table import findings_markdown

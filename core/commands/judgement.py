@@ -5,7 +5,7 @@ python -m core judgement --run swift@cifake-test --data data/cifake
 
 import argparse
 
-from core.commands.shared import DATA, RUN, add_device, add_fake_classes
+from core.commands import DATA, RUN, add_device, add_fake_classes, find_run
 from core.console import PROGRAM, command, importing, parser_of
 
 NAME = f"{PROGRAM} judgement"
@@ -25,10 +25,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(options: argparse.Namespace) -> None:
     """Write the threshold that the command line asks for."""
     with importing(NAME):
-        from core.runs.folders import find_named, find_runs
-
-        # a wrong name is refused before the libraries that take seconds
-        folder = find_named(options.run, find_runs(), "run")
+        folder = find_run(options.run)
 
         from core.answers.judgement import calibrate, write_threshold
         from core.detectors.storage import load_detector

@@ -8,9 +8,17 @@ import sys
 from dataclasses import replace
 from functools import partial
 
-from core.commands.shared import TEST_DATA, add_device, add_engine, add_fake_classes, add_out, add_skip_bad, names
+from core.commands import (
+    TEST_DATA,
+    add_device,
+    add_engine,
+    add_fake_classes,
+    add_out,
+    add_skip_bad,
+    find_detector,
+    names,
+)
 from core.console import PROGRAM, command, importing, parser_of, show_progress
-from core.homes import homes
 
 NAME = f"{PROGRAM} predict"
 # what is left after Ctrl-C
@@ -39,10 +47,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(options: argparse.Namespace) -> None:
     """Write the run that the command line asks for."""
     with importing(NAME):
-        from core.runs.folders import find_detectors, find_named
-
-        # a wrong name is refused before the libraries that take seconds
-        folder = find_named(options.detector, find_detectors((options.out, *homes())), "detector")
+        folder = find_detector(options.detector, options.out)
 
         from core.detectors.storage import load_detector
         from core.images.image_set import DataPath, split_of

@@ -6,6 +6,7 @@ python -m core report swift@cifake-test --out FILE
 import argparse
 from pathlib import Path
 
+from core.commands import find_run
 from core.console import PROGRAM, command, importing, parser_of
 
 NAME = f"{PROGRAM} report"
@@ -23,10 +24,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(options: argparse.Namespace) -> None:
     """Write the report that the command line asks for."""
     with importing(NAME):
-        from core.runs.folders import find_named, find_runs
-
-        # a wrong name is refused before the libraries that take seconds
-        folder = find_named(options.run, find_runs(), "run")
+        folder = find_run(options.run)
 
         from core.report.run_report import report_of
         from core.runs.run import read_run

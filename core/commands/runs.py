@@ -15,18 +15,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from core.commands.shared import (
-    TEST_DATA,
-    add_fake_classes,
-    add_out,
-    list_folders,
-    noun_parser,
-    refuse_shipped,
-    remove,
-    rename,
-)
+from core.commands import TEST_DATA, add_fake_classes, add_out, manage, noun_parser
 from core.console import PROGRAM, command, importing
-from core.homes import homes
 from core.images.labels import OUTPUTS
 
 COLUMNS = ("set", "images", "date", "accuracy", "pictures")
@@ -57,21 +47,7 @@ def main(options: argparse.Namespace) -> int:
     """Make a run from a table of scores, or list, rename or remove runs."""
     if options.command == "add":
         return add(options)
-    from core.runs.folders import find_named, find_runs
-    from core.storage.limits import is_plain_name
-
-    folders = find_runs((options.out, *homes()))
-    if options.command == "list":
-        list_folders(folders, COLUMNS, _describe, as_json=options.json)
-        return 0
-    path = find_named(options.name, folders, "run")
-    refuse_shipped(path)
-    if options.command == "rename":
-        if not is_plain_name(options.to) or not all(options.to.partition("@")[::2]):
-            raise ValueError(f"a run is named DETECTOR@SET, without slashes, not {options.to!r}")
-        rename({path: path.with_name(options.to)})
-    else:
-        remove(path, sure=options.yes)
+    manage(options, "run", COLUMNS, _describe, _moves)
     return 0
 
 
@@ -103,6 +79,15 @@ def add(options: argparse.Namespace) -> None:
     logits = logits_of(scores, classes, str(options.scores))
     path = write_scores(options.out, options.name, images, logits, fit=fit, replace=options.replace)
     print_run(read_run(path), as_json=options.json)
+
+
+def _moves(path: Path, name: str) -> dict[Path, Path]:
+    """Return the new folder of a run."""
+    from core.storage.limits import is_plain_name
+
+    if not is_plain_name(name) or not all(name.partition("@")[::2]):
+        raise ValueError(f"a run is named DETECTOR@SET, without slashes, not {name!r}")
+    return {path: path.with_name(name)}
 
 
 def _describe(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.commands.shared import RUN, TEST_DATA, add_device, add_engine, add_fake_classes
+from core.commands import RUN, TEST_DATA, add_device, add_engine, add_fake_classes, find_run
 from core.console import PROGRAM, command, importing, parser_of, print_rows, show_progress
 
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ def main(options: argparse.Namespace) -> None:
         _list(as_json=options.json)
         return
     with importing(NAME):
-        from core.runs.folders import find_named, find_runs
-
-        # a wrong name is refused before the libraries that take seconds
-        folder = find_named(options.run, find_runs(), "run")
+        folder = find_run(options.run)
 
         from core.findings.contrast import to_json
         from core.runs.run import read_run

@@ -18,9 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from core.commands.shared import DATA, add_device, add_fake_classes, add_out, add_skip_bad
+from core.commands import DATA, add_device, add_fake_classes, add_out, add_skip_bad, find_detector
 from core.console import PROGRAM, command, importing, show_progress
-from core.homes import homes
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -87,9 +86,8 @@ def main(options: argparse.Namespace) -> None:
     if options.limit is not None and options.limit < 2:
         raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
     with importing(NAME):
-        # a wrong name is refused before the libraries that take seconds
-        members = [_find(name, options) for name in options.join or ()]
-        start = _find(given["start"], options) if given.get("start") else None
+        members = [find_detector(name, options.out) for name in options.join or ()]
+        start = find_detector(given["start"], options.out) if given.get("start") else None
 
         from core.detectors.manifest import check_detector_name
         from core.detectors.storage import load_detector, save_detector
@@ -131,13 +129,6 @@ def main(options: argparse.Namespace) -> None:
         # not before: until here it is what --resume goes on from
         checkpoint_file(recipe, train_set).unlink(missing_ok=True)
     print_run(run, detector=folder, as_json=options.json)
-
-
-def _find(name: str, options: argparse.Namespace) -> Path:
-    """Find the folder of a detector by its name; those of --out are found too."""
-    from core.runs.folders import find_detectors, find_named
-
-    return find_named(name, find_detectors((options.out, *homes())), "detector")
 
 
 def _usual(options: argparse.Namespace, given: Mapping[str, Any]) -> str:
@@ -210,6 +201,7 @@ def _stream(options: argparse.Namespace) -> TextIO:
 
 def _about(detector: "Detector", train_set: "ImageSet") -> dict[str, Any]:
     """Return what a detector's manifest says of its training images, of the libraries, and of itself."""
+    from core.images.labels import FAKE
     from core.runs.folders import library_versions
 
     about = {
@@ -218,17 +210,10 @@ def _about(detector: "Detector", train_set: "ImageSet") -> dict[str, Any]:
         "training_set_fingerprint": train_set.fingerprint,
     }
     if "source" in train_set.rows:
-        about["training_sources"] = _generators(train_set)
+        generators = train_set.rows["source"][train_set.labels == FAKE]
+        about["training_sources"] = sorted(generators.dropna().unique())
     about |= {"skipped": list(train_set.skipped), "versions": library_versions()}
     return about | detector.about.as_manifest()
-
-
-def _generators(train_set: "ImageSet") -> list[str]:
-    """List the sources of FAKE training images."""
-    from core.images.labels import FAKE
-
-    sources = train_set.rows["source"][train_set.labels == FAKE]
-    return sorted(sources.dropna().unique())
 
 
 def _print_members(options: argparse.Namespace, detector: "Detector") -> None:

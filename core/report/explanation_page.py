@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,28 @@ import pandas as pd
 
 from core.arrays import Float32
 from core.explainers.cam import is_kept_kind
-from core.explainers.drawing import DRAWINGS, SIZE, Drawing, Style, bar_colours, draw_explanation, draw_image, scale_of
+from core.explainers.drawing import (
+    DRAWINGS,
+    SIZE,
+    Drawing,
+    Style,
+    bar_colours,
+    draw_explanation,
+    draw_image,
+    npz_of,
+    scale_of,
+)
 from core.explainers.explanation import Explanation, Parts
 from core.explainers.measures import Agreement, agreement_of
 from core.explainers.registry import find_explainer
 from core.explainers.settings import settings_text
 from core.findings.numbers import percent, plus, unbroken_percent
-from core.images.encoding import data_url
-from core.images.labels import CLASS_COLOURS, END_LABELS, UNDECIDED, ClassName, verdict_of
+from core.images.encoding import data_url, encode_png
+from core.images.labels import CLASS_COLOURS, END_LABELS, UNDECIDED, ClassName, Palette, verdict_of
 from core.perturbations.flips import flipping, reason
 from core.perturbations.registry import PROBES, probe_columns
 from core.report import render
+from core.storage.atomic import write_data
 
 # with less of the area decided most of the map is a guess
 MOST_UNDECIDED = 0.5
@@ -71,6 +83,22 @@ def html_of(
         image=data_url(draw_image(first.image, max(SIZE, len(first.image)))),
         enlarged=len(first.image) < SIZE,
     )
+
+
+def write_explanations(
+    out: Path, explanations: Sequence[Explanation], *, title: str, notes: Sequence[str], palette: Palette
+) -> None:
+    """Write explanation.html and, for each explanation, METHOD.npz, plus METHOD.png if any of its map is decided."""
+    style = Style(palette)
+    page = html_of([(explanation, style) for explanation in explanations], title=title, notes=notes)
+    write_data(out / "explanation.html", page.encode())
+    for explanation in explanations:
+        write_data(out / f"{explanation.method}.npz", npz_of(explanation))
+        picture = out / f"{explanation.method}.png"
+        # one of another image must not stand beside this one's numbers
+        picture.unlink(missing_ok=True)
+        if explanation.has_picture:
+            write_data(picture, encode_png(draw_explanation(explanation, style=style)))
 
 
 def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
