@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -178,43 +177,23 @@ def fill_cache(cache: Path, reading: Reading, *, engine: Engine, progress: Progr
     Raises:
         DatasetError: the cache cannot be written, or as `check_usable`.
     """
-    tables = []
-    manifest: dict[str, Any] = {"name": reading.image_set, "split": reading.split, "side": reading.side}
     part = cache.with_suffix(".part")
 
     def report(done: int, total: int, _text: str) -> None:
         if progress:
             progress(done, total)
 
+    numbers = np.arange(len(reading.entries))
     read_shards = partial(
-        compute_shards,
-        reading,
-        np.arange(len(reading.entries)),
-        reading.shard_size,
-        part,
-        whole=True,
-        engine=engine,
-        progress=report,
+        compute_shards, reading, numbers, reading.shard_size, part, whole=True, engine=engine, progress=report
     )
 
     def write_pixels(file: Path) -> None:
-        for _ in read_shards():
-            # in any order
-            pass
         # not mapped: on a disk that is full, writing to a map kills the process
         with file.open("wb") as opened:
-            # now that the folder holds all, in theirs
+            # now that the folder holds all shards, in order
             for _, table in read_shards():
-                opened.writelines(table.pop("pixels"))
-                tables.append(table)
-
-    def write_rows(file: Path) -> None:
-        skipped = [name for table in tables for name in table.attrs["skipped"]]
-        check_usable(skipped, sum(map(len, tables)), reading.split, skip_bad=reading.skip_bad)
-        table = reading.rows(tables)
-        # the manifest is written last
-        manifest.update(skipped=skipped, fingerprint=fingerprint_of(reading.split, table), images=len(table))
-        table.to_parquet(file, index=False)
+                opened.writelines(table["pixels"])
 
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
@@ -225,8 +204,27 @@ def fill_cache(cache: Path, reading: Reading, *, engine: Engine, progress: Progr
             if cache.exists():
                 # what is damaged is read from the files
                 shutil.rmtree(part, ignore_errors=True)
-            files = {PIXELS: write_pixels, ROWS: write_rows}
-            write_folder(cache, kind=KIND, manifest=manifest, files=files, replace=True)
+            # in any order
+            shards = {number: table.drop(columns="pixels") for number, table in read_shards()}
+            tables = [shards[number] for number in sorted(shards)]
+            skipped = [name for table in tables for name in table.attrs["skipped"]]
+            check_usable(skipped, sum(map(len, tables)), reading.split, skip_bad=reading.skip_bad)
+            rows = reading.rows(tables)
+            manifest = {
+                "name": reading.image_set,
+                "split": reading.split,
+                "side": reading.side,
+                "skipped": skipped,
+                "fingerprint": fingerprint_of(reading.split, rows),
+                "images": len(rows),
+            }
+            write_folder(
+                cache,
+                kind=KIND,
+                manifest=manifest,
+                files={PIXELS: write_pixels, ROWS: partial(rows.to_parquet, index=False)},
+                replace=True,
+            )
             shutil.rmtree(part, ignore_errors=True)
             return open_cache(cache)
     except OSError as error:

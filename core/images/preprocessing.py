@@ -154,8 +154,7 @@ class Preprocessing:
         if location is None and (height, width) == square and self.resize == self.size:
             return image
         if self.native:
-            # a copy, because a view would keep all of the image in memory
-            return take_window(image, self.size, location).copy()
+            return take_window(image, self.size, location)
         method = RESAMPLING[self.interpolation]
         if location is not None or self.crop == "before":
             part = take_window(image, self.square(height, width, location), location)
@@ -193,16 +192,13 @@ def take_window(image: Pixels, side: int, location: Location | None = None) -> P
     """
     x, y, _ = location or Location()
     height, width = image.shape[:2]
-    above = max(0, side - height) // 2
-    before = max(0, side - width) // 2
     top = round(max(0, height - side) * y)
     left = round(max(0, width - side) * x)
     part = image[top : top + side, left : left + side]
-    if part.shape[:2] == (side, side):
-        return part
-    window = np.zeros((side, side, 3), np.uint8)
-    window[above : above + len(part), before : before + part.shape[1]] = part
-    return window
+    below = side - len(part)
+    behind = side - part.shape[1]
+    # also where nothing is added a copy, because a view would keep all of the image in memory
+    return np.pad(part, ((below // 2, below - below // 2), (behind // 2, behind - behind // 2), (0, 0)))
 
 
 @dataclass(frozen=True, eq=False)
