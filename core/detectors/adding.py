@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from core.detectors.checks import check_accuracy, check_answers, check_outputs, measure_noise, reference_pictures
+from core.detectors.checks import check_accuracy, check_answers, check_outputs, measure_noise
 from core.detectors.detector import CPU, Detector, Progress, pick_device
 from core.detectors.known import caution_of, find_known
 from core.detectors.manifest import About, Classes
@@ -19,6 +19,7 @@ from core.detectors.storage import load_detector, save_detector
 from core.images.cifake import download, sender_of
 from core.images.image_set import DatasetError
 from core.images.labels import CLASSES, Crop
+from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import cache_dir, only_writer, refuse_taken, write_bytes_atomically, write_data
 from core.storage.limits import printable, sha256_of
@@ -45,6 +46,8 @@ WAYS = {
 }
 # what a source or the user must state
 NEEDED = ("size", "crop", "interpolation", "mean", "std", "classes", "fake-classes", "outputs")
+# reference pictures: their margins are stored with a detector that was added, and must be the same at every load
+PICTURES = 8
 # what takes a while in adding a large network
 STEPS = (
     "reading the source",
@@ -101,7 +104,7 @@ def add(
     begin(0)
     detector = build_from(request, name=path.name, target_layer=target_layer, temperature=temperature)
     begin(1)
-    pictures = reference_pictures(detector.preprocessing)
+    pictures = load_image_set("sample", "test", fit=detector.preprocessing, limit=PICTURES).pixels
     check_outputs(detector, pictures)
     begin(2)
     detector, noise = measure_noise(detector, pictures)

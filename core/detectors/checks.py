@@ -1,6 +1,5 @@
 """Check a detector that others made before it is added: its outputs, its noise, and its answers to known pictures."""
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,35 +13,16 @@ from core.arrays import Float64, Pixels
 from core.detectors.detector import Detector, Progress
 from core.detectors.manifest import STEADY, Capability
 from core.detectors.registry import SourceError
-from core.images.decoding import MAX_BYTES, decode
 from core.images.loading import load_image_set
-from core.images.preprocessing import Preprocessing
-from core.images.sources import SHIPPED, open_source
+from core.images.sources import SHIPPED
 from core.storage.limits import first_line
 
-# reference pictures: their margins are stored with a detector that was added, and must be the same at every load
-PICTURES = 8
 # the least change of an input: its last bit, one part in ten million
 LAST_BIT = 2.0**-23
 # times that every input is changed so
 DRAWS = 4
 # how far an accuracy may be from the stated one
 CLOSE = 0.002
-
-
-def reference_pictures(preprocessing: Preprocessing) -> Pixels:
-    """Eight pictures of the sample gallery, half of each class, at a detector's own size.
-
-    Returns:
-        uint8 (8, S, S, 3).
-
-    Raises:
-        DatasetError: the gallery is missing or damaged.
-    """
-    with contextlib.closing(open_source("sample")) as source:
-        entries = source.entries("test")
-        spread = np.linspace(0, len(entries) - 1, PICTURES).astype(int)
-        return np.stack([preprocessing.fit(decode(source.read(entries[number], MAX_BYTES))) for number in spread])
 
 
 def check_outputs(detector: Detector, pictures: Pixels) -> None:

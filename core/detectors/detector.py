@@ -275,15 +275,20 @@ class Detector:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Predictions, gradients, and layers where its network has any with positions."""
-        able = {Capability.PREDICTIONS, Capability.GRADIENTS}
-        if self.layers:
-            able.add(Capability.LAYERS)
-        if self.fields:
-            able.add(Capability.PATCH_SCORES)
-        if len(self.tokens) > 1:
-            able.add(Capability.PATCH_TOKENS)
-        return frozenset(able)
+        """Predictions, gradients, and what its network has besides."""
+        found = {
+            Capability.LAYERS: self.layers,
+            Capability.INSTANT_MAP: self.instant,
+            Capability.PATCH_SCORES: self.fields,
+            Capability.PATCH_TOKENS: len(self.tokens) > 1,
+        }
+        always = {Capability.PREDICTIONS, Capability.GRADIENTS}
+        return frozenset(always | {able for able, evidence in found.items() if evidence})
+
+    @property
+    def instant(self) -> bool:
+        """True if a forward pass itself gives the map of the target layer."""
+        return False
 
     @property
     def bias(self) -> float | None:

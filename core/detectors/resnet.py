@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from core.arrays import Record
 from core.detectors.detector import Detector, fold_norms, grouped, move_network
-from core.detectors.manifest import OLD_SIDE, Capability, Classes
+from core.detectors.manifest import OLD_SIDE, Classes
 from core.detectors.registry import Kind
 from core.images.preprocessing import Preprocessing
 
@@ -171,15 +171,14 @@ class ResNetDetector(Detector):
             move_network(group, self.device, self.format)
 
     @property
-    def capabilities(self) -> frozenset[Capability]:
-        """Those of any network, and the instant map where the last stage is the target layer."""
-        able = super().capabilities
-        return able | {Capability.INSTANT_MAP} if self._instant else able
+    def instant(self) -> bool:
+        """True where the last stage is the target layer."""
+        return self.target_layer == STAGES[-1]
 
     @property
     def bias(self) -> float | None:
         """b_REAL - b_FAKE, the margin minus the mean of a margin map."""
-        if self._instant:
+        if self.instant:
             return float(self._direction(self.network.fc.bias))
         return None
 
@@ -198,17 +197,13 @@ class ResNetDetector(Detector):
 
     def _pass_with_map(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute logits, pooled features and margin maps at the cost of one forward pass."""
-        if not self._instant:
+        if not self.instant:
             return super()._pass_with_map(inputs)
         activations = self._activations(inputs)
         features = activations.mean(dim=(2, 3))
         # NHWC @ (C,) is a matrix product without a copy
         maps = activations.permute(0, 2, 3, 1) @ self._direction(self.network.fc.weight)
         return grouped(self.network.fc(features), self.classes), features, maps
-
-    @property
-    def _instant(self) -> bool:
-        return self.target_layer == STAGES[-1]
 
     def _direction(self, classifier: Tensor) -> Tensor:
         """Subtract FAKE's row of the classifier's weights or biases from REAL's."""

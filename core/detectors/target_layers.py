@@ -35,14 +35,11 @@ def find_layers(network: nn.Module, image: Tensor) -> tuple[int, dict[str, tuple
     shapes: dict[str, tuple[int, int, int]] = {}
     sure: set[str] = set()
 
-    def note(name: str, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+    def note(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
         if not name or not isinstance(output, Tensor) or output.ndim != 4 or max(output.shape[2:]) == 1:
             return
-        before = None
-        if inputs:
-            before = inputs[0]
         # where it enlarges, its places repeat those of the layer before
-        if isinstance(module, POOLING) and isinstance(before, Tensor) and output.shape[-1] > before.shape[-1]:
+        if isinstance(module, POOLING) and output.shape[-1] > inputs[0].shape[-1]:
             return
         # what is used twice counts where it is used last
         shapes.pop(name, None)
@@ -201,14 +198,13 @@ def token_norms(network: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]
             return {}
         # weighted, because a softmax's outputs add up to 1
         weights = torch.arange(1.0, 1 + outputs.numel(), device=outputs.device).view_as(outputs)
-        gradients = torch.autograd.grad((outputs * weights).sum(), list(seen.values()), allow_unused=True)
-    shapes = {}
-    for name, gradient in zip(seen, gradients, strict=True):
-        if gradient is not None:
-            patches = gradient[:, _tokens_before(norms[name], gradient) :]
-            if patches.any():
-                shapes[name] = tuple(gradient.shape)
-    return shapes
+        total = (outputs * weights).sum()
+        gradients = torch.autograd.grad(total, list(seen.values()), allow_unused=True, materialize_grads=True)
+    return {
+        name: tuple(gradient.shape)
+        for name, gradient in zip(seen, gradients, strict=True)
+        if gradient[:, _tokens_before(norms[name], gradient) :].any()
+    }
 
 
 def weights_sha256(network: nn.Module) -> str:

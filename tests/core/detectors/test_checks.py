@@ -5,11 +5,10 @@ import pytest
 import torch
 
 from core.commands import detectors
-from core.detectors.checks import measure_noise, reference_pictures
+from core.detectors.checks import measure_noise
 from core.detectors.detector import Detector
 from core.detectors.manifest import Capability, Classes
 from core.detectors.storage import load_detector
-from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from tests.core.any_detector import pictures
 from tests.core.detectors.test_adding import Answers
@@ -69,12 +68,3 @@ def test_a_noisy_detector_is_stored_and_opened(tmp_path, capsys):
     for _ in range(3):
         detector = load_detector(tmp_path / "detectors" / "noisy")
     assert 0.05 < detector.noise < 0.41
-
-
-def test_reference_pictures_are_of_both_classes_and_of_the_detectors_size():
-    images = load_image_set("sample", "test")
-    pictures = reference_pictures(Preprocessing(32))
-    known = {image.tobytes(): int(label) for image, label in zip(np.asarray(images.pixels), images.labels, strict=True)}
-    assert [known[picture.tobytes()] for picture in pictures].count(0) == 4
-    assert len({picture.tobytes() for picture in pictures}) == 8
-    assert reference_pictures(Preprocessing(48)).shape == (8, 48, 48, 3)
