@@ -210,8 +210,8 @@ def make_patch(field=9, *, side=32):
     import torch
     from torch import nn
 
+    from core.detectors.local_networks import PatchDetector, PatchNetwork
     from core.detectors.manifest import About
-    from core.detectors.patch import PatchDetector, PatchNetwork
     from core.images.preprocessing import Preprocessing
 
     with torch.random.fork_rng(devices=[]):

@@ -2,5 +2,5 @@
 
 `detector.py` is the class and `manifest.py` what is stored of one; `storage.py` writes and reads its folder and
 `identity.py` tells detectors apart without torch. `registry.py` lists the kinds: the paper's network (`resnet.py`), the
-network of patches (`patch.py`), and those that others made, which `adding.py` adds.
+networks of local scores (`local_networks.py`), and those that others made, which `adding.py` adds.
 """

@@ -29,8 +29,8 @@ KINDS = {
     "onnx": "core.detectors.onnx_file:KIND",
     "python": "core.detectors.python_code:KIND",
     "function": "core.detectors.python_code:FUNCTION",
-    "patch": "core.detectors.patch:KIND",
-    "ferretnet": "core.detectors.ferretnet:KIND",
+    "patch": "core.detectors.local_networks:PATCH",
+    "ferretnet": "core.detectors.local_networks:FERRETNET",
     "layers": "core.detectors.layers:KIND",
 }
 # where training scripts put the weights in a file that holds more

@@ -67,7 +67,7 @@ class Recipe:
         validation: share of the training images held out by file hash, to fit the temperature and compare recipes.
         precision: "auto" is bfloat16 autocast on GPUs and CPUs with units for it (AVX-512 BF16), float32 elsewhere.
         seed: of weights, order and augmentation, 0 to 2 ** 40 - 1.
-        arch: "resnet" is the paper's; "patch:SIDE" scores patches (sides: `core.detectors.patch.PATCH_SIDES`);
+        arch: "resnet" is the paper's; "patch:SIDE" scores patches (sides: `core.detectors.local_networks.PATCH_SIDES`);
             "torchvision:NAME" or "timm:NAME" is another, whose stem is adapted to small images.
         without_cue: remove fine detail as a cue: images are low-passed, resampled or JPEG-compressed at random.
         without_cue_share: of the images for which it is removed, above 0 to 1.

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from playwright.sync_api import expect
 
-from core.detectors.ferretnet import WIDTH, FerretDetector
 from core.detectors.known import find_known
+from core.detectors.local_networks import WIDTH, FerretDetector
 from core.detectors.manifest import Classes
 from core.explainers.lime.lime import LimeSettings
 from core.explainers.settings import describe

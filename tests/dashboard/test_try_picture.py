@@ -10,8 +10,8 @@ from core.answers import ordinary
 from core.answers.judgement import Count, scores, threshold_path, write_threshold
 from core.answers.ordinary import Measured, Rates
 from core.detectors import known
-from core.detectors.ferretnet import FerretDetector
 from core.detectors.known import Alarms, caution_of
+from core.detectors.local_networks import FerretDetector
 from core.detectors.manifest import Classes
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode

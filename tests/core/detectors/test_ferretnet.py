@@ -8,10 +8,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn.functional import pad, unfold
 from torch.testing import assert_close
 
-from core.detectors import ferretnet
+from core.detectors import local_networks
 from core.detectors.adding import build_from, fetch
-from core.detectors.ferretnet import AT_ONCE, KIND, FerretDetector, FerretNet, fused, median_of_neighbours
 from core.detectors.known import find_known
+from core.detectors.local_networks import AT_ONCE, FERRETNET, FerretDetector, FerretNet, fused, median_of_neighbours
 from core.detectors.manifest import Classes
 from core.detectors.registry import Request
 from core.images.preprocessing import Preprocessing
@@ -70,7 +70,7 @@ def test_many_windows_pass_a_few_at_a_time_and_to_the_same_bit(monkeypatch):
         counts.append(len(values))
         return median_of_neighbours(values)
 
-    monkeypatch.setattr(ferretnet, "median_of_neighbours", median)
+    monkeypatch.setattr(local_networks, "median_of_neighbours", median)
     assert_array_equal(detector.margins(pixels), -together.numpy())
     assert max(counts) <= AT_ONCE
 
@@ -79,7 +79,7 @@ def test_published_weights_are_read_in_order(tmp_path):
     network = make_network(32)
     state = network.state_dict()
     torch.save({f"their.{number}": tensor for number, tensor in enumerate(state.values())}, tmp_path / "w.pth")
-    brought = KIND.read(Request("ferretnet", weights=tmp_path / "w.pth"))
+    brought = FERRETNET.read(Request("ferretnet", weights=tmp_path / "w.pth"))
     assert_close(dict(brought.network.state_dict()), dict(state), check_dtype=False)
     # settings of the published network: three halvings, and channels that double twice
     assert brought.network.features(torch.zeros(1, 3, 64, 48)).shape == (1, 128, 8, 6)

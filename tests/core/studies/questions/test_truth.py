@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from scipy import ndimage
 from scipy.stats import spearmanr
 
-from core.detectors.patch import PatchDetector
+from core.detectors.local_networks import PatchDetector
 from core.detectors.resnet import round_to_float16
 from core.explainers.cam import GRADCAM
 from core.explainers.exact import EXACT, stored_exact_map
