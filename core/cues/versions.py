@@ -13,7 +13,7 @@ import numpy as np
 from core.arrays import Float32, Pixels
 from core.images.encoding import compressed
 from core.images.image_set import ImageSet
-from core.perturbations import frequency, photometric, spatial
+from core.perturbations import edits, frequency
 
 EVERYTHING = "everything"
 LABELS = "labels"
@@ -82,7 +82,7 @@ def _unchanged(batch: Batch) -> Pixels:
 
 
 def _grey(batch: Batch) -> Pixels:
-    return photometric.saturated(batch.pixels, 0)
+    return edits.saturated(batch.pixels, 0)
 
 
 def _compressed(batch: Batch) -> Pixels:
@@ -144,7 +144,7 @@ def _shuffled_blocks(block: int, batch: Batch) -> Pixels:
     size = max(2, block * batch.side // SIDE)
     count = (batch.side // size) ** 2
     orders = np.stack([generator.permutation(count) for generator in batch.generators])
-    return spatial.without_seams(batch.pixels, size, orders)
+    return edits.without_seams(batch.pixels, size, orders)
 
 
 def _patch(size: int, batch: Batch) -> Pixels:

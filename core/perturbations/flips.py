@@ -169,9 +169,10 @@ def tabulate_changes(
     exact = pd.Series({"": 0.0, **sizes}, columns, float)
     changes["size"] = short_sizes(exact.to_numpy(np.float32))
     real = np.array([margin > 0])
-    flips = {column: flip_values([changes["margin"][column]], real, column) for column in columns[1:]}
-    changes["flips"] = pd.Series({"": 0.0} | {column: float(value[0]) for column, value in flips.items()})
-    changes["controlled"] = controlled_flips(pd.DataFrame(flips)).iloc[0].reindex(columns, fill_value=False)
+    after = changes["margin"]
+    flips = pd.DataFrame({column: flip_values([after[column]], real, column) for column in probe_columns()})
+    changes["flips"] = flips.iloc[0].reindex(columns, fill_value=0.0)
+    changes["controlled"] = controlled_flips(flips).iloc[0].reindex(columns, fill_value=False)
     return changes.assign(p_real=expit(changes["margin"] / temperature))
 
 
@@ -181,9 +182,9 @@ def flipping(changes: pd.DataFrame) -> pd.DataFrame:
     The smallest comes first, and those that have no control, which show less, come after all others.
     """
     own = changes.loc[list(own_columns())]
-    flips = own[own["controlled"]].sort_values("size", kind="stable")
-    has_control = np.array([bool(probe_columns()[column][0].controls) for column in flips.index], bool)
-    return pd.concat([flips[has_control], flips[~has_control]])
+    flips = own[own["controlled"]]
+    lacks_control = [not own_columns()[column].controls for column in flips.index]
+    return flips.iloc[np.lexsort((flips["size"], lacks_control))]
 
 
 def reason(

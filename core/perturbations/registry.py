@@ -15,7 +15,7 @@ import numpy as np
 
 from core.arrays import Float64, Mask, Pixels
 from core.images.encoding import compressed
-from core.perturbations import frequency, photometric, spatial
+from core.perturbations import edits, frequency
 from core.perturbations.frequency import Ring, Spectra, ring
 from core.perturbations.probe import Batch, Chance, Dial, Edit, Needs, Probe, Strength, block_side
 
@@ -103,7 +103,7 @@ def _hide(mask_of: Callable[..., Mask], place: Any) -> Edit:
 
     def edit(batch: Batch, fill: float) -> Pixels:
         textures = None if fill else batch.textures
-        return spatial.hidden(batch.pixels, mask_of(place, side=batch.side), textures)
+        return edits.hidden(batch.pixels, mask_of(place, side=batch.side), textures)
 
     return edit
 
@@ -133,7 +133,7 @@ def _add_pattern_like_rephasing(batch: Batch, radius: float) -> Pixels:
 
 def _blur_energy(batch: Batch, sigma: float) -> Float64:
     """Return the energy of the change that a blur makes, float64 (N,)."""
-    change = np.subtract(photometric.blurred(batch.pixels, sigma), batch.pixels, dtype=np.float64)
+    change = np.subtract(edits.blurred(batch.pixels, sigma), batch.pixels, dtype=np.float64)
     return (change**2).sum(axis=(1, 2, 3))
 
 
@@ -170,19 +170,19 @@ def _mirrored(pixels: Pixels, _quarters: float) -> Pixels:
 
 
 def _turned_without_seams(pixels: Pixels, block: int) -> Pixels:
-    return spatial.without_seams(spatial.rotated_in_blocks(pixels, block), block)
+    return edits.without_seams(edits.rotated_in_blocks(pixels, block), block)
 
 
 EDITS: dict[str, Edit] = {
-    "levels": _on_pixels(photometric.rounded),
-    "levels_noise": _noise_like(photometric.rounded),
+    "levels": _on_pixels(edits.rounded),
+    "levels_noise": _noise_like(edits.rounded),
     "lowpass": _on_spectra(frequency.attenuated),
     "lowpass_control": _on_spectra(frequency.attenuated_elsewhere),
     "lowpass_pattern": _add_pattern,
     "lowpass_grey": _add_grey,
     "rephase": _rephase,
     "rephase_pattern": _add_pattern_like_rephasing,
-    "blur": _on_pixels(photometric.blurred),
+    "blur": _on_pixels(edits.blurred),
     "blur_control": _fade_like_blur,
     "blur_grey": _add_grey_like_blur,
     "highpass": _on_spectra(frequency.attenuated, _below),
@@ -192,31 +192,31 @@ EDITS: dict[str, Edit] = {
     "transplant_same": _swap_same,
     "transplant_elsewhere": _swap_elsewhere,
     "lend": _lend,
-    "fade": _on_pixels(photometric.saturated),
-    "chroma": _towards("other", photometric.with_chroma),
-    "chroma_same": _towards("same", photometric.with_chroma),
-    "brightness": _towards("other", photometric.with_brightness),
-    "brightness_same": _towards("same", photometric.with_brightness),
+    "fade": _on_pixels(edits.saturated),
+    "chroma": _towards("other", edits.with_chroma),
+    "chroma_same": _towards("same", edits.with_chroma),
+    "brightness": _towards("other", edits.with_brightness),
+    "brightness_same": _towards("same", edits.with_brightness),
     "brighter": _on_pixels(_brightened),
-    "flatter": _on_pixels(photometric.contrasted),
-    "harder": _on_pixels(photometric.contrasted),
+    "flatter": _on_pixels(edits.contrasted),
+    "harder": _on_pixels(edits.contrasted),
     "jpeg": _on_pixels(compressed),
     "jpeg_noise": _noise_like(compressed),
-    "sharpen": _on_pixels(photometric.sharpened),
-    "sharpen_noise": _noise_like(photometric.sharpened),
-    "shuffle_blend": _on_blocks(spatial.without_seams),
+    "sharpen": _on_pixels(edits.sharpened),
+    "sharpen_noise": _noise_like(edits.sharpened),
+    "shuffle_blend": _on_blocks(edits.without_seams),
     "shuffle_blend_turn": _on_blocks(_turned_without_seams, moved=False),
-    "shuffle": _on_blocks(spatial.shuffled),
-    "shuffle_turn": _on_blocks(spatial.rotated_in_blocks, moved=False),
-    "shuffle_fade": _on_blocks(spatial.cross_faded),
-    "shuffle_fade_turn": _on_blocks(spatial.cross_faded, moved=False),
-    **{key: _hide(spatial.place_mask, square) for key, square in _SQUARES.items()},
-    "hide_border": _hide(spatial.frame_mask, 0),
+    "shuffle": _on_blocks(edits.shuffled),
+    "shuffle_turn": _on_blocks(edits.rotated_in_blocks, moved=False),
+    "shuffle_fade": _on_blocks(edits.cross_faded),
+    "shuffle_fade_turn": _on_blocks(edits.cross_faded, moved=False),
+    **{key: _hide(edits.place_mask, square) for key, square in _SQUARES.items()},
+    "hide_border": _hide(edits.frame_mask, 0),
     # distances from the border as shares of the side: 1 and 4 pixels of 32
-    "hide_frame_32": _hide(spatial.frame_mask, 1 / 32),
-    "hide_frame_8": _hide(spatial.frame_mask, 1 / 8),
-    "shift": _on_pixels(spatial.shifted),
-    "turn": _on_pixels(spatial.rotated),
+    "hide_frame_32": _hide(edits.frame_mask, 1 / 32),
+    "hide_frame_8": _hide(edits.frame_mask, 1 / 8),
+    "shift": _on_pixels(edits.shifted),
+    "turn": _on_pixels(edits.rotated),
     "turn_mirror": _on_pixels(_mirrored),
 }
 

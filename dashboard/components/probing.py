@@ -9,8 +9,8 @@ import streamlit as st
 from core.arrays import Floats, Pixels, Positions
 from core.detectors.identity import DetectorHandle
 from core.images.labels import verdict_of
+from core.perturbations.edits import rms
 from core.perturbations.flips import flip_values, name_of_change, strength_words, tabulate_changes
-from core.perturbations.photometric import rms
 from core.perturbations.probe import size_column
 from core.perturbations.registry import control_columns, probe_columns, probe_pictures
 from core.runs.rows import evenly

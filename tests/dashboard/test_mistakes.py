@@ -15,8 +15,8 @@ from sklearn.metrics.pairwise import cosine_distances
 from core.detectors.storage import load_detector
 from core.images.labels import LABELS, verdict_of
 from core.images.loading import load_image_set
+from core.perturbations.edits import rms
 from core.perturbations.flips import NOTHING, flipping, reason, tabulate_changes
-from core.perturbations.photometric import rms
 from core.perturbations.registry import probe_columns, probe_pictures
 from core.runs.filter import Filter
 from core.runs.rows import find_rows

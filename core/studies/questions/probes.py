@@ -14,8 +14,8 @@ import pandas as pd
 from core.arrays import Mask
 from core.findings.contrast import Contrast, Finding
 from core.findings.paired import strongest_first
+from core.perturbations.edits import rms
 from core.perturbations.flips import short_margins, short_sizes, summarise_flips
-from core.perturbations.photometric import rms
 from core.perturbations.probe import FAMILIES, Batch, Chance, Probe, Strength, margin_column, size_column
 from core.perturbations.registry import OTHER_WAYS, PROBES, in_every_way, other_ways, probe_columns
 from core.runs.run import Run

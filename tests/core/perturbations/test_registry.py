@@ -7,9 +7,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import fft
 
-from core.perturbations import frequency, photometric, spatial
+from core.perturbations import edits, frequency
+from core.perturbations.edits import rms
 from core.perturbations.frequency import ring, wave_length
-from core.perturbations.photometric import rms
 from core.perturbations.probe import BLOCKS, Batch, Chance, block_side, inline
 from core.perturbations.registry import PROBES, in_every_way, other_ways, probe_columns, probe_pictures
 
@@ -95,13 +95,13 @@ def test_each_change_is_the_one_that_its_column_names(batch):
     pixels, other, same, chance = batch.pixels, batch.other, batch.same, batch.chance
     spectra, theirs, twins = map(frequency.spectra_of, (pixels, other, same))
     fine, grey = ring(10, side=32), chance.normal[..., None]
-    blurred = ((photometric.blurred(pixels, 1).astype(float) - pixels) ** 2).sum(axis=(1, 2, 3))
+    blurred = ((edits.blurred(pixels, 1).astype(float) - pixels) ** 2).sum(axis=(1, 2, 3))
     amount, texture = frequency.energy(spectra, fine), frequency.scrambled(spectra, chance.normal)
     centre, corner = np.zeros((2, 32, 32), bool)
     centre[8:24, 8:24] = corner[:16, 16:] = True
     depth = np.minimum(np.arange(32), np.arange(32)[::-1])
     depth = np.minimum(depth, depth[:, None])
-    fade = spatial.cross_faded
+    fade = edits.cross_faded
     expected = {
         "lowpass_10": frequency.attenuated(spectra, fine),
         "lowpass_control_10": frequency.attenuated_elsewhere(spectra, fine),
@@ -115,19 +115,19 @@ def test_each_change_is_the_one_that_its_column_names(batch):
         "transplant_same_10": frequency.transplanted(spectra, twins, fine),
         "lend_10": frequency.transplanted(theirs, spectra, fine),
         "blur_grey_1": frequency.patterned_elsewhere(spectra, ring(8, side=32), grey, blurred),
-        "chroma_full": photometric.with_chroma(pixels, other, 1),
-        "brightness_same_full": photometric.with_brightness(pixels, same, 1), "brighter_16": pixels + np.uint8(16),
-        "shuffle_blend_8": spatial.without_seams(pixels, 8, chance.orders[4]),
-        "shuffle_blend_turn_8": spatial.without_seams(spatial.rotated_in_blocks(pixels, 8), 8),
-        "shuffle_4": spatial.shuffled(pixels, 4, chance.orders[8]),
-        "shuffle_turn_4": spatial.rotated_in_blocks(pixels, 4), "shuffle_fade_16": fade(pixels, 16, chance.orders[2]),
-        "shuffle_fade_turn_16": fade(pixels, 16), "hide_centre_flat": spatial.hidden(pixels, centre),
-        "hide_top_right_texture": spatial.hidden(pixels, corner, texture),
-        "hide_left_flat": spatial.hidden(pixels, np.roll(centre, -8, axis=1)),
-        "hide_border_flat": spatial.hidden(pixels, depth < 2),
-        "hide_frame_32_flat": spatial.hidden(pixels, (depth > 0) & (depth < 3)),
+        "chroma_full": edits.with_chroma(pixels, other, 1),
+        "brightness_same_full": edits.with_brightness(pixels, same, 1), "brighter_16": pixels + np.uint8(16),
+        "shuffle_blend_8": edits.without_seams(pixels, 8, chance.orders[4]),
+        "shuffle_blend_turn_8": edits.without_seams(edits.rotated_in_blocks(pixels, 8), 8),
+        "shuffle_4": edits.shuffled(pixels, 4, chance.orders[8]),
+        "shuffle_turn_4": edits.rotated_in_blocks(pixels, 4), "shuffle_fade_16": fade(pixels, 16, chance.orders[2]),
+        "shuffle_fade_turn_16": fade(pixels, 16), "hide_centre_flat": edits.hidden(pixels, centre),
+        "hide_top_right_texture": edits.hidden(pixels, corner, texture),
+        "hide_left_flat": edits.hidden(pixels, np.roll(centre, -8, axis=1)),
+        "hide_border_flat": edits.hidden(pixels, depth < 2),
+        "hide_frame_32_flat": edits.hidden(pixels, (depth > 0) & (depth < 3)),
         "turn_mirror_90": pixels[:, :, ::-1],
-        "shift_1": spatial.shifted(pixels, 1), "turn_270": np.rot90(pixels, 3, axes=(1, 2)),
+        "shift_1": edits.shifted(pixels, 1), "turn_270": np.rot90(pixels, 3, axes=(1, 2)),
     }  # fmt: skip
     for column, after in expected.items():
         probe, strength = probe_columns()[column]

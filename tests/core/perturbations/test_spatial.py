@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from core.perturbations import spatial
+from core.perturbations import edits
 from core.perturbations.frequency import scrambled, spectra_of
 from core.perturbations.probe import BLOCKS, Chance, block_side
 from tests.conftest import noise
@@ -35,10 +35,8 @@ def test_every_block_moves_to_the_place_of_the_next_in_its_order(side, parts):
             assert own != following
             moved[row][where[following]] = pixels[row][where[own]]
             turned[row][where[own]] = np.rot90(pixels[row][where[own]], 2)
-    assert_array_equal(spatial.shuffled(pixels, block, orders), moved)
-    assert_array_equal(spatial.rotated_in_blocks(pixels, block), turned)
-    with pytest.raises(ValueError, match="permutation of the blocks"):
-        spatial.shuffled(pixels, block, orders[:2])
+    assert_array_equal(edits.shuffled(pixels, block, orders), moved)
+    assert_array_equal(edits.rotated_in_blocks(pixels, block), turned)
 
 
 def poisson(image, cut):
@@ -61,8 +59,8 @@ def test_blocks_without_seams_solve_the_poisson_equation(side, block):
     pixels = noise(2, side, side) // 5 + 100
     orders = orders_of(side, block)
     for order in (orders, None):
-        cut = pixels if order is None else spatial.shuffled(pixels, block, orders)
-        found = spatial.without_seams(pixels, block, order)
+        cut = pixels if order is None else edits.shuffled(pixels, block, orders)
+        found = edits.without_seams(pixels, block, order)
         for image, after in zip(cut, found, strict=True):
             assert_allclose(after, np.clip(poisson(image, block), 0, 255), atol=0.51)
         assert_allclose(found.mean(axis=(1, 2)), pixels.mean(axis=(1, 2)), atol=0.1)
@@ -98,38 +96,38 @@ def test_cross_faded_blocks_are_those_of_a_sum_pixel_by_pixel(side, block):
     for given in (orders, None):
         expected = [faded(image, block, None if given is None else order)
                     for image, order in zip(pixels, orders, strict=True)]  # fmt: skip
-        assert_allclose(spatial.cross_faded(pixels, block, given), expected, atol=0.501)
+        assert_allclose(edits.cross_faded(pixels, block, given), expected, atol=0.501)
     assert_array_equal(pixels, before)
 
 
 def test_geometry(pixels):
     for by in (1, 3):
-        shifted = spatial.shifted(pixels, by)
+        shifted = edits.shifted(pixels, by)
         assert_array_equal(shifted[:, :, by:], pixels[:, :, :-by])
         assert_array_equal(shifted[:, :, :by], pixels[:, :, :1].repeat(by, axis=2))
-    assert_array_equal(spatial.rotated(pixels, 1)[:, 31, 0], pixels[:, 0, 0])
-    assert_array_equal(spatial.rotated(pixels, 2), pixels[:, ::-1, ::-1])
+    assert_array_equal(edits.rotated(pixels, 1)[:, 31, 0], pixels[:, 0, 0])
+    assert_array_equal(edits.rotated(pixels, 2), pixels[:, ::-1, ::-1])
 
 
 @pytest.mark.parametrize("side", [8, 20, 32, 40])
 def test_places_are_eighths_of_the_side_and_frames_a_sixteenth_thick(side):
     rows, columns = np.indices((side, side))
-    area = spatial.place_mask((4, 8, 1, 3), side=side)
+    area = edits.place_mask((4, 8, 1, 3), side=side)
     inside = (side // 2 <= rows) & (side // 8 <= columns) & (columns < 3 * side // 8)
     assert_array_equal(area, inside)
     depth = np.minimum(np.minimum(rows, side - 1 - rows), np.minimum(columns, side - 1 - columns))
     width = {8: 1, 20: 1, 32: 2, 40: 2}[side]
     for inset, start in ((0, 0), (1 / 32, 1), (1 / 8, side // 8)):
-        assert_array_equal(spatial.frame_mask(inset, side=side), (start <= depth) & (depth < start + width))
+        assert_array_equal(edits.frame_mask(inset, side=side), (start <= depth) & (depth < start + width))
 
 
 @pytest.mark.parametrize("place", [(2, 6, 2, 6), (4, 8, 0, 4)])
 def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(pixels, place):
     soft = (pixels // 2 + 60).astype(np.uint8)
-    mask = spatial.place_mask(place, side=32)
+    mask = edits.place_mask(place, side=32)
     noise = np.random.default_rng(0).standard_normal((len(soft), 32, 32)).astype(np.float32)
-    flat = spatial.hidden(soft, mask)
-    textured = spatial.hidden(soft, mask, scrambled(spectra_of(soft), noise))
+    flat = edits.hidden(soft, mask)
+    textured = edits.hidden(soft, mask, scrambled(spectra_of(soft), noise))
     for after in (flat, textured):
         assert_array_equal(after[:, ~mask], soft[:, ~mask])
         assert_allclose(after[:, mask].mean(axis=1), soft[:, mask].mean(axis=1), atol=0.6)
@@ -138,7 +136,7 @@ def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(pixels, place):
     assert (textured[:, mask] != soft[:, mask]).mean() > 0.5
     # a place of its own for each image, and a texture without contrast
     masks = np.stack([np.roll(mask, row, axis=0) for row in range(len(soft))])
-    own = spatial.hidden(soft, masks, np.full(soft.shape, 77, np.float32))
+    own = edits.hidden(soft, masks, np.full(soft.shape, 77, np.float32))
     for image, where, after in zip(soft, masks, own, strict=True):
         assert_array_equal(after[~where], image[~where])
         assert np.abs(after[where] - image[where].mean(axis=0)).max() <= 0.501
