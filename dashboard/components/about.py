@@ -12,7 +12,6 @@ import streamlit as st
 from core.arrays import Float32, Mask, Pixels
 from core.detectors.identity import DetectorHandle
 from core.images.decoding import MAX_BYTES, ImageError, decode
-from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.image_set import DatasetError, Split
 from core.images.labels import verdict_of
 from core.images.layout import Entry
@@ -30,7 +29,7 @@ from dashboard import library
 from dashboard.catalogue import how_to_get_pictures
 from dashboard.components.component import csv_button, key_of, opens_all
 from dashboard.components.filters import short_label, value_name
-from dashboard.components.picture import Cell, picture_strip
+from dashboard.components.picture import Cell, picture_strip, thumbnail
 from dashboard.components.probing import follow_changes
 from dashboard.components.requests import Subject, follow
 from dashboard.components.study import readable
@@ -38,7 +37,7 @@ from dashboard.components.uploads import in_turn
 from dashboard.components.words import CLASS_WORDS, coloured, explain, percent, plain, thing_of, with_code
 from dashboard.jobs import JobStatus, Prediction
 from dashboard.library import Opened
-from dashboard.state import Setting, shows_pixels
+from dashboard.state import Setting
 from dashboard.visitors import for_visitors
 
 
@@ -208,7 +207,7 @@ def _draw_table(subject: Subject, changes: pd.DataFrame) -> None:
             state = "flips" if change["controlled"] or probe.changes_donor else "flips, as its control does"
         picture = None
         if isinstance(change["picture"], np.ndarray):
-            picture = thumbnail_url(change["picture"], SMOOTH, pixels=shows_pixels())
+            picture = thumbnail(change["picture"])
         controls = made["margin"].reindex(control_columns(column)).dropna()
         rows.append({
             "picture": picture,

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-import streamlit as st
 
-from core.images.encoding import enlarged, thumbnail_url
+from core.images.encoding import enlarged
 from core.images.labels import ClassName, verdict_of
 from core.perturbations.flips import OF_ANY, flipping, own_columns, reason
 from core.perturbations.registry import control_columns, probe_columns
 from core.report.slide import Side, Story
 from dashboard.components.component import component
+from dashboard.components.picture import thumbnail
 from dashboard.components.probing import change_words
 from dashboard.components.requests import Subject
 from dashboard.components.words import percent
@@ -32,7 +32,6 @@ KINDS = {"FAKE": "A generated {}", "REAL": "A photographed {}", None: "A {}"}
 # what verdicts are called where a threshold judges: on a page, and in a sentence
 ANSWERS: dict[ClassName, str] = {"FAKE": "FAKE-like", "REAL": "Nothing found"}
 SAYS: dict[ClassName, str] = {"FAKE": "is FAKE-like", "REAL": "shows no sign"}
-_source = st.cache_resource(max_entries=1024, show_spinner=False)(thumbnail_url)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +158,5 @@ def _frame(case: Case, column: str) -> dict[str, str]:
 
 
 def _source_of(picture: Any) -> str:
-    crisp = shows_pixels()
-    source: str = _source(picture if crisp else enlarged(picture, SIDE), SIDE, pixels=crisp)
-    return source
+    large = picture if shows_pixels() else enlarged(picture, SIDE)
+    return thumbnail(large, SIDE)

@@ -31,12 +31,6 @@ TEMPLATE = go.layout.Template(
     }
 )
 SYMBOLS = {"FAKE": "diamond", "REAL": "circle"}
-# rate at a threshold -> title of its axis
-RATES = {
-    "false_positive_rate": "false-positive rate (REAL called FAKE)",
-    "true_positive_rate": "true-positive rate (FAKE)",
-    "precision": "precision of FAKE",
-}
 _mount = component("matrix")
 
 
@@ -105,22 +99,19 @@ def line_figure(lines: Iterable[Line], x: str | None = None, y: str | None = Non
     return figure
 
 
-def threshold_curve(
-    swept: pd.DataFrame, now: Mapping[str, float], x: str, y: str, guess: tuple[float, float]
-) -> go.Figure:
-    """Plot one rate over another at every threshold, the present one as a point.
+def roc(swept: pd.DataFrame, alarms: float, recall: float) -> go.Figure:
+    """Plot the ROC curve, the present threshold as a point.
 
     Args:
         swept: from `core.runs.metrics.sweep`.
-        now: its rates at the present threshold, 0 to 1.
-        x, y: keys of `RATES`.
-        guess: y of guessing at x = 0 and at x = 1, drawn as a dotted line.
+        alarms, recall: the false-positive and the true-positive rate at that threshold, 0 to 1.
     """
-    lines = Line("all thresholds", swept[x], swept[y], CURVE), Line("guessing", [0, 1], guess, dash="dot", width=1)
-    figure = line_figure(lines, RATES[x], RATES[y], showlegend=False)
+    curve = Line("all thresholds", swept["false_positive_rate"], swept["true_positive_rate"], CURVE)
+    lines = (curve, Line("guessing", [0, 1], [0, 1], dash="dot", width=1))
+    figure = line_figure(lines, "false-positive rate (REAL called FAKE)", "true-positive rate (FAKE)", showlegend=False)
     hover = "%{x:.1%}, %{y:.1%} at threshold %{customdata:.0%}<extra></extra>"
     figure.data[0].update(customdata=swept["thresholds"], hovertemplate=hover)
-    figure.add_scatter(x=[now[x]], y=[now[y]], mode="markers", marker={"color": CURVE, "size": 13}, name="now")
+    figure.add_scatter(x=[alarms], y=[recall], mode="markers", marker={"color": CURVE, "size": 13}, name="now")
     share = {"tickformat": ".0%", "range": [-0.01, 1.01], "gridcolor": GRID}
     return figure.update_xaxes(share).update_yaxes(share)
 

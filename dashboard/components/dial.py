@@ -14,7 +14,6 @@ import streamlit as st
 
 from core.detectors.identity import DetectorHandle
 from core.findings.contrast import Contrast, Measure
-from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import CLASSES, verdict_of
 from core.perturbations.flips import NOTHING, flipping, strength_words
 from core.perturbations.probe import Probe
@@ -23,6 +22,7 @@ from core.runs.pictures import choose_picture
 from core.studies.shared.flips import by_change
 from dashboard import catalogue, library
 from dashboard.components.component import component, one_of
+from dashboard.components.picture import thumbnail
 from dashboard.components.probing import follow_changes, probes_of, rates_of
 from dashboard.components.requests import Subject
 from dashboard.components.words import short_percent
@@ -51,7 +51,6 @@ COLUMNS = columns_with_controls(EXPERIMENTS)
 # the change that the knob stands at; the first one that flips the verdict where the address names none
 CHANGE = Setting("change", "", choices=("", *COLUMNS))
 Frame = dict[str, str]
-_thumbnail = st.cache_resource(max_entries=2048, show_spinner=False)(thumbnail_url)
 # label -> what the picture is
 NAMES = {"REAL": "A photograph", "FAKE": "A generated picture"}
 # (column, verdict) -> how often it flips, beside its strongest control
@@ -108,7 +107,7 @@ def _frames(changes: pd.DataFrame, *, sure: bool) -> dict[str, Frame]:
     frames = {}
     for column, change in changes[changes["margin"].notna()].iterrows():
         frames[str(column)] = {
-            "source": _thumbnail(change["picture"], SMOOTH, pixels=shows_pixels()),
+            "source": thumbnail(change["picture"]),
             "verdict": verdict_of(change["margin"]),
             "sure": f"{short_percent(max(change['p_real'], 1 - change['p_real']))} sure" if sure else "",
         }

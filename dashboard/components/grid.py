@@ -19,6 +19,7 @@ from core.runs.pictures import Pictures
 from core.runs.rows import at_threshold
 from dashboard import library
 from dashboard.components.component import component, nothing, one_of
+from dashboard.components.picture import thumbnail
 from dashboard.components.probing import smallest_flips_of
 from dashboard.components.study import command
 from dashboard.components.words import code, percent, short_percent, thing_of
@@ -27,7 +28,7 @@ from dashboard.state import shows_pixels
 
 _mount = component("grid")
 COLUMNS = ["id", "label", "predicted", "correct", "p_real", "confidence", "category", "name", "sha256"]
-# pictures that are kept
+# maps that are kept
 MOST = 512
 TILES = {"small": 80, "medium": 110, "large": 172}
 # pixels that a tile's picture has at most, for screens with two a CSS pixel
@@ -146,16 +147,11 @@ def tile_source(opened: Opened, row: int, pictures: Pictures, *, maps: bool) -> 
     """Return the picture of a tile for the browser, None where there is neither an image nor a map."""
     image = pictures.get(row)
     if opened.run.maps is None or (image is not None and not maps):
-        return None if image is None else _encoded(image, shows_pixels())
+        return None if image is None else thumbnail(image, FINEST)
     return _mapped(np.asarray(opened.run.maps[row], np.float32), opened.map_scale, image, shows_pixels())
 
 
 # most visitors turn the same pages
-@st.cache_resource(max_entries=MOST, show_spinner=False)
-def _encoded(image: Pixels, pixels: bool) -> str:
-    return thumbnail_url(image, FINEST, pixels=pixels)
-
-
 @st.cache_resource(max_entries=MOST, show_spinner=False)
 def _mapped(values: Float32, scale: float, image: Pixels | None, pixels: bool) -> str:
     """A map, over its image where that is available."""

@@ -37,19 +37,18 @@ from dashboard.visitors import is_local
 # of the session: the picture whose answer was explained last, by its hash, and what a slide tells of it
 STORY = "upload.story"
 # why a picture is out of scope -> the headline, and the sentence beneath it
-HEADLINES = {
-    "shrunk": "No answer: too large for this detector",
-    "enlarged": "No answer: your picture is too small",
-    "cut": "No answer: this detector sees only a part of it",
-    "unmeasured": "No answer: this detector has not been tested",
-    "weak": "No answer: this detector is wrong too often",
-}
-REASONS = {
-    "shrunk": "Shrinking it decides the answer, not what is in it.",
-    "enlarged": "Enlarging it decides the answer, not what is in it.",
-    "cut": "What it says of a part is no answer on the whole.",
-    "unmeasured": "Nobody has measured yet how far it can be trusted.",
-    "weak": "On its own test images it fails too often to be believed.",
+OUT_OF_SCOPE = {
+    "shrunk": ("No answer: too large for this detector", "Shrinking it decides the answer, not what is in it."),
+    "enlarged": ("No answer: your picture is too small", "Enlarging it decides the answer, not what is in it."),
+    "cut": ("No answer: this detector sees only a part of it", "What it says of a part is no answer on the whole."),
+    "unmeasured": (
+        "No answer: this detector has not been tested",
+        "Nobody has measured yet how far it can be trusted.",
+    ),
+    "weak": (
+        "No answer: this detector is wrong too often",
+        "On its own test images it fails too often to be believed.",
+    ),
 }
 SO_WHAT = (
     "Nothing follows from it, not even where all six agree: if somebody shows you such a word, ask how the picture "
@@ -171,11 +170,12 @@ def last_story(subject: Subject, detector: DetectorHandle, label: ClassName | No
 
 
 def draw_why(ready: Prepared, scope: str) -> None:
-    """Draw the page's headline where there is no answer, and the reason; `scope` is a key of `HEADLINES`."""
+    """Draw the page's headline where there is no answer, and the reason; `scope` is a key of `OUT_OF_SCOPE`."""
     side = ready.preprocessing.size
     sizes = f"It knows pictures of {side} \N{MULTIPLICATION SIGN} {side} pixels."
     own = f"This one has {ready.width:,} \N{MULTIPLICATION SIGN} {ready.height:,}."
-    heading(HEADLINES[scope], f"{sizes} {own} {REASONS[scope]}")
+    headline, why = OUT_OF_SCOPE[scope]
+    heading(headline, f"{sizes} {own} {why}")
 
 
 def draw_no_answer(
@@ -187,7 +187,7 @@ def draw_no_answer(
         picture: that is out of scope.
         ready: as the detector would see it.
         detector: that cannot answer.
-        scope: the reason, a key of `HEADLINES`.
+        scope: the reason, a key of `OUT_OF_SCOPE`.
         data: bytes of the picture's file; None of an example.
     """
     left, right = st.columns([6, 7], gap="large")
@@ -321,16 +321,9 @@ def draw_survival(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> 
         rows: dict[str, dict[str, str]] = {}
         for (name, sent), status in zip(asked.items(), now, strict=True):
             margins = [None] * len(sent) if status.answer is None else status.answer.margins
-            rows[plain(name)] = {
-                delivered.delivery.title: mark_of(delivered, margin)
-                for delivered, margin in zip(sent, margins, strict=True)
-            }
-            shares = alarms[name]
-            rows[f"{plain(name)}: photographs called FAKE"] = {
-                made.delivery.title: percent(shares[made.delivery.name])
-                for made in sent
-                if made.delivery.name in shares
-            }
+            marks = map(mark_of, sent, margins)
+            rows[plain(name)] = {delivered.delivery.title: mark for delivered, mark in zip(sent, marks, strict=True)}
+            rows[f"{plain(name)}: photographs called FAKE"] = alarms[name]
         table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("detector").dropna(how="all")
         st.dataframe(table, height="content", placeholder="not measured", alt="What each detector says after each way")
         csv_button("As CSV", table.reset_index(), "survival.csv", key="sent.csv")
@@ -362,18 +355,21 @@ def mark_of(delivered: Delivered, margin: float | None) -> str:
     return "being asked" if margin is None else verdict_of(float(margin))
 
 
-def false_alarms(detector: DetectorHandle) -> dict[str, float]:
-    """Return the share of photographs that a detector calls FAKE after each delivery, by name, where measured."""
+def false_alarms(detector: DetectorHandle) -> dict[str, str]:
+    """Return the share of photographs that a detector calls FAKE after each delivery, by title, where measured."""
     counted = known.false_alarms().get(str(detector.manifest.get("known")))
     if counted is not None:
-        return {name: alarms.called_fake / alarms.photographs for name, alarms in counted.items() if alarms.photographs}
+        named = {sent.title: counted[sent.name] for sent in DELIVERIES if sent.name in counted}
+        return {
+            title: percent(made.called_fake / made.photographs) for title, made in named.items() if made.photographs
+        }
     for opened in runs_by(detector.identity):
         result = readable(opened, "deliveries")
         if result is not None and opened.run.classes:
             photographs = opened.run.predictions["id"][opened.run.is_real.astype(bool)]
-            names = {sent.column: sent.name for sent in DELIVERIES if sent.column in result.table}
-            margins = result.table.set_index("id")[list(names)].reindex(photographs).dropna()
-            return dict((margins <= 0).mean().rename(names)) if len(margins) else {}
+            titles = {sent.column: sent.title for sent in DELIVERIES if sent.column in result.table}
+            margins = result.table.set_index("id")[list(titles)].reindex(photographs).dropna()
+            return dict((margins <= 0).mean().map(percent).rename(titles)) if len(margins) else {}
     return {}
 
 

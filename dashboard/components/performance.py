@@ -69,7 +69,7 @@ def draw_numbers(opened: Opened, rows: pd.DataFrame) -> None:
                 wanted = _base().choosing("label", cell[:1]).choosing("predicted", cell[1:])
                 state.show_images(opened.run.name, wanted)
         with grid.cell():
-            _draw_curves(rows, counts)
+            _draw_roc(rows, counts)
     measures = measures_of(counts, opened.run.manifest["metrics"][COUNT.value]["auroc"])
     beside_paper = opened.run.manifest["set_fingerprint"] == FINGERPRINTS["test"]
     st.table(measures if beside_paper else measures.drop(columns="the paper's"), border="horizontal")
@@ -117,26 +117,15 @@ def _base() -> Filter:
     return wanted if COUNT.value == "all" else wanted.choosing("in_train", ["no"]).choosing("is_repeat", ["no"])
 
 
-def _draw_curves(rows: pd.DataFrame, counts: Int64) -> None:
-    """Draw the curves over all thresholds."""
+def _draw_roc(rows: pd.DataFrame, counts: Int64) -> None:
+    """Draw the rates at all thresholds."""
     if not counts.sum(axis=1).all():
         st.info("These images are of one class, and a curve needs both.")
         return
     recall, alarms = counts[:, 0] / counts.sum(axis=1)
-    share = counts[0].sum() / counts.sum()
-    swept = metrics.sweep(rows)
-    # where nothing is called FAKE it is undefined; the curve begins at 1
-    precision = counts[0, 0] / counts[:, 0].sum() if counts[:, 0].any() else 1.0
-    now = {"false_positive_rate": alarms, "true_positive_rate": recall, "precision": precision}
-    drawn = {
-        "ROC": ("false_positive_rate", "true_positive_rate", (0, 1)),
-        "Precision-recall": ("true_positive_rate", "precision", (share, share)),
-    }
-    for tab, (name, (x, y, guess)) in zip(st.tabs(list(drawn)), drawn.items(), strict=True):
-        with tab:
-            figure = charts.threshold_curve(swept, now, x, y, guess)
-            rates = ", ".join(f"{charts.RATES[rate]} {percent(now[rate])}" for rate in (x, y))
-            charts.show(figure, key=name, alt=f"{name} curve; now {rates}")
+    figure = charts.roc(metrics.sweep(rows), alarms, recall)
+    now = f"false-positive rate {percent(alarms)}, true-positive rate {percent(recall)}"
+    charts.show(figure, key="ROC", alt=f"ROC curve; now {now}")
 
 
 def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:

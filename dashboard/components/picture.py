@@ -18,7 +18,7 @@ from core.explainers.drawing import DRAWINGS, Style, bar_colours, draw_explanati
 from core.explainers.explanation import SIDES, Explanation
 from core.explainers.registry import find_explainer
 from core.findings.numbers import MINUS, plus
-from core.images.encoding import enlarged, lossless_url, thumbnail_url
+from core.images.encoding import SMOOTH, enlarged, lossless_url, thumbnail_url
 from core.images.labels import CLASS_COLOURS, UNDECIDED, Palette, rgb
 from dashboard.components.component import component
 from dashboard.state import shows_pixels
@@ -30,7 +30,7 @@ LEAST = 256
 # pictures that are kept, about 100 kB each with what pointing at them tells
 MOST = 128
 # and small ones, about 10 kB each
-MOST_CELLS = 1024
+MOST_CELLS = 2048
 # Streamlit hashes large arrays by a sample of their values
 BY_BYTES: dict[str | type[Any], Callable[[Any], Any]] = dict.fromkeys((np.ndarray, Explanation), pickle.dumps)
 ENDS: dict[Palette, tuple[str, str]] = {"class": ("FAKE", "REAL"), "paper": ("against", "for the verdict")}
@@ -56,6 +56,15 @@ def explained_picture(
         title: instead of its method's.
     """
     _mount(key=key, data=_drawn(explanation, replace(style, pixels=shows_pixels()), blind, title) | {"dim": dim})
+
+
+_thumbnail = st.cache_resource(max_entries=MOST_CELLS, show_spinner=False)(thumbnail_url)
+
+
+def thumbnail(image: Pixels, most: int = SMOOTH) -> str:
+    """Return a small picture for the browser, of up to `most` pixels a side, enlarged as the visitor has chosen."""
+    url: str = _thumbnail(image, most, pixels=shows_pixels())
+    return url
 
 
 class Cell(NamedTuple):

@@ -231,7 +231,7 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(tried, home
     app = tried(stripes())
     assert titles(app) == [judged.ORDINARY["unmeasured"]]
     app.selectbox(key="url.by").set_value("tiny")
-    assert titles(settled(app.run())) == [judged.HEADLINES["shrunk"]]
+    assert titles(settled(app.run())) == [judged.OUT_OF_SCOPE["shrunk"][0]]
     assert "Fetch a detector" not in words(app)
 
 
