@@ -15,8 +15,8 @@ from core.images.labels import FILTERS
 from core.images.parts import (
     STRIP,
     TIFF,
+    WHOLE,
     count_scans,
-    factor_of,
     has_png_strips,
     heif_strips,
     png_strips,
@@ -86,7 +86,7 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Pixels:
         if image.format != "HEIF":
             # a HEIC is opened at its primary picture, whose size was checked; its first may be another one
             image.seek(0)
-        factor = factor_of(image.size)
+        factor = next(factor for factor in (1, 2, 4) if image.width * image.height <= WHOLE * factor**2)
         strips = STRIPS.get(str(image.format))
         if factor > 1 and strips:
             pixels = reduced(strips(data), image.size, factor, _strip_to_rgb)

@@ -116,11 +116,6 @@ def _walk_tiff(data: bytes) -> int:
     return 1
 
 
-def factor_of(size: tuple[int, int]) -> int:
-    """Return by how much (width, height) is shrunk: 1, 2 or 4."""
-    return next(factor for factor in (1, 2, 4) if size[0] * size[1] <= WHOLE * factor**2)
-
-
 def reduced(
     strips: Iterable[Image.Image], size: tuple[int, int], factor: int, convert: Callable[[Image.Image], Image.Image]
 ) -> Pixels:

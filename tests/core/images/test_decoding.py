@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from core.images import parts
+from core.images import decoding
 from core.images.decoding import (
     MAX_BYTES,
     ImageError,
@@ -152,7 +152,7 @@ def test_larger_pictures_are_shrunk_while_they_are_decoded(kind, mode, options, 
     image = Image.fromarray(small).resize((92, 140), Image.Resampling.BICUBIC).convert(mode)
     data = saved(image, kind, exif=turning(6), **options)
     whole = decode(data)
-    monkeypatch.setattr(parts, "WHOLE", image.width * image.height // factor**2 + 1)
+    monkeypatch.setattr(decoding, "WHOLE", image.width * image.height // factor**2 + 1)
     load = Image.Image.load
     sizes = []
     monkeypatch.setattr(Image.Image, "load", lambda self: sizes.append(self.width * self.height) or load(self))
