@@ -8,21 +8,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from core.commands import detectors
 from core.console import PROGRAM
-from core.detectors import adding
+from core.detectors import adding, checks
 from core.detectors.adding import complete
-from core.detectors.checks import check_answers, check_outputs
+from core.detectors.checks import check_answers, check_outputs, measure_noise
 from core.detectors.detector import Detector
-from core.detectors.manifest import Classes
+from core.detectors.manifest import Capability, Classes
 from core.detectors.registry import Brought, Request, SourceError
 from core.detectors.storage import load_detector
-from core.images.encoding import encode_png
 from core.images.preprocessing import Preprocessing
 from core.storage.limits import MANIFEST
-from tests.conftest import noise
+from tests.conftest import make_set, noise
+from tests.core.any_detector import pictures
 from tests.core.detectors.made import SAID, make_graph
 
 FIELDS = ["--crop", "before", "--interpolation", "bilinear", "--mean", "0.5,0.4,0.6", "--std", "0.25"]
@@ -195,27 +196,79 @@ def test_answers_are_tried_on_pictures_noise_black_and_white(change, outputs, se
         check_outputs(detector, noise(4, 16, 16))
 
 
-@pytest.mark.parametrize("missed, accused, usable", [(3, 1, True), (9, 4, True), (9, 5, False)])
-def test_mistakes_of_both_kinds_are_counted(tmp_path, missed, accused, usable):
-    # ten FAKE and six REAL, whose first pixel says what is called
-    for label, count, wrong in (("FAKE", 10, missed), ("REAL", 6, accused)):
-        (tmp_path / "test" / label).mkdir(parents=True)
-        for number in range(count):
-            picture = noise(16, 16, seed=number + 50 * (label == "REAL"))
-            picture[0, 0] = 255 if (number < wrong) == (label == "FAKE") else 0
-            (tmp_path / "test" / label / f"{number}.png").write_bytes(encode_png(picture))
+@pytest.mark.parametrize("missed, accused, usable", [(3, 1, True), (8, 5, True), (8, 6, False)])
+def test_mistakes_of_both_kinds_are_counted(monkeypatch, missed, accused, usable):
+    # eight FAKE and eight REAL, whose first pixel says what is called
+    labels = np.repeat([0, 1], 8)
+    called = labels ^ np.r_[np.arange(8) < missed, np.arange(8) < accused]
+    pixels = np.repeat(255 * called.astype(np.uint8), 16 * 16 * 3).reshape(16, 16, 16, 3)
+    images = make_set(pixels)
+    monkeypatch.setattr(checks, "load_image_set", lambda *_, **__: images)
     network = Answers(lambda inputs, _: torch.stack([0 * inputs[:, 0, 0, 0], inputs[:, 0, 0, 0] - 0.5], dim=1))
     detector = Detector(network, Preprocessing(16), Classes())
-    counts = []
     if not usable:
-        with pytest.raises(SourceError):
-            check_answers(detector, str(tmp_path))
+        with pytest.raises(SourceError, match="right on 2 of 16 .* fewer than a coin"):
+            check_answers(detector, "data")
         return
-    said = check_answers(detector, str(tmp_path), progress=lambda *numbers: counts.append(numbers))
-    right, total, share, auroc, *mistakes = map(float, re.search(CHECKED, said).groups())
+    right, total, share, auroc, *mistakes = map(float, re.search(CHECKED, check_answers(detector, "data")).groups())
     assert (right, total) == (16 - missed - accused, 16)
     assert share == pytest.approx(right / 16, abs=1e-4)
-    assert mistakes == [missed, 10, accused, 6]
-    real, fake = 1 - accused / 6, missed / 10
-    assert auroc == pytest.approx(real * (1 - fake) + (real * fake + (1 - real) * (1 - fake)) / 2, abs=1e-4)
-    assert counts[-1] == (16, 16)
+    assert mistakes == [missed, 8, accused, 8]
+    assert auroc == pytest.approx(roc_auc_score(labels, called), abs=1e-4)
+
+
+PIXELS = np.concatenate([pictures(3, fine=fine, seed=1) for fine in (False, True)])
+
+
+CHANGES = {
+    "batch": lambda _, answers: 10 * answers.mean().expand(len(answers)),
+    "chance": lambda inputs, _: 0.1 * torch.rand(len(inputs)),
+    "bits": lambda inputs, _: 0.1 * torch.sin(1e6 * inputs.double().sum(dim=(1, 2, 3))).float(),
+    "not": lambda inputs, _: torch.zeros(len(inputs)),
+}
+
+
+def odd(how):
+    """A detector of 48 pixels whose answers are changed in one of these ways."""
+
+    def change(inputs, answers):
+        # of one class alone, so that the margin changes
+        return answers + torch.outer(CHANGES[how](inputs, answers), torch.tensor([1.0, 0.0]))
+
+    return Detector(Answers(change), Preprocessing(48, mean=(0.5,) * 3, std=(0.2,) * 3), Classes())
+
+
+def test_margins_of_a_batch_become_those_of_each_image_alone():
+    before = odd("batch")
+    detector, said = measure_noise(before, PIXELS)
+    assert list(said) == ["One by one"]
+    alone = [before.margins(PIXELS[number : number + 1])[0] for number in range(len(PIXELS))]
+    np.testing.assert_allclose(detector.margins(PIXELS), alone, atol=1e-6)
+    assert np.abs(before.margins(PIXELS) - alone).max() > 0.05
+    assert detector.noise == 0
+    assert detector.identity != before.identity
+    assert detector.capabilities == {Capability.PREDICTIONS, Capability.GRADIENTS}
+
+
+@pytest.mark.parametrize("how, least, most", [("chance", 0.02, 0.1), ("bits", 0.05, 0.2)])
+def test_noise_is_measured(how, least, most):
+    detector, said = measure_noise(odd(how), PIXELS)
+    assert least < detector.noise <= most
+    assert list(said) == ["Noise"]
+    assert detector.target_layer == "conv"
+
+
+def test_a_steady_detector_stays_as_it_is():
+    detector = odd("not")
+    assert measure_noise(detector, PIXELS) == (detector, {})
+
+
+def test_a_noisy_detector_is_stored_and_opened(tmp_path, capsys):
+    # another margin whenever it is asked
+    (tmp_path / "net.py").write_text("import random\ndef p(path): return random.uniform(0.4, 0.5)\n")
+    words = ["add", "noisy", f"function:{tmp_path / 'net.py'}:p", "--run-code", "--size", "32", "--out", str(tmp_path)]
+    assert detectors.main(words) == 0
+    assert "its margin is uncertain by 0." in capsys.readouterr().out
+    for _ in range(3):
+        detector = load_detector(tmp_path / "detectors" / "noisy")
+    assert 0.05 < detector.noise < 0.41

@@ -48,7 +48,7 @@ def test_plain_tensors_are_read_and_nothing_runs(tmp_path, *, old):
 @pytest.mark.parametrize(
     "changes, sentence",
     [
-        ({"head": torch.ones(1)}, r"Unexpected key.*head"),
+        ({"0.bias": None, "head": torch.ones(1)}, r"Missing key.*0\.bias.*Unexpected key.*head"),
         ({"0.bias": torch.ones(3)}, r"size mismatch for 0\.bias"),
         ({"0.bias": torch.tensor([0.0, float("nan")])}, r"a number in 0\.bias that is not finite"),
     ],
