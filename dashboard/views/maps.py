@@ -18,7 +18,7 @@ from core.findings.contrast import Finding
 from core.images.labels import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
 from core.runs.rows import evenly
-from core.studies.questions.faithfulness import CONTROLS, FILLS, ORDERS, mean_curves, under_fill
+from core.studies.questions.faithfulness import CONTROLS, ORDERS, mean_curves, under_fill
 from core.studies.questions.randomisation import OTHER, randomisation_summary
 from core.studies.questions.truth import nearness
 from core.studies.shared.groups import By, Cells
@@ -35,7 +35,6 @@ from dashboard.library import Opened, cached
 from dashboard.state import Setting, script_of
 
 BY = Setting("by", "verdict", {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"})
-FILL = Setting("filled", "mean", {fill: FILLINGS[fill] for fill in FILLS})
 SIDE = 384
 # of the maps at the top, which are compared at a glance
 STRONG = 0.8
@@ -175,11 +174,13 @@ def draw_truth(shown: Opened, *, field: int) -> None:
 
 def draw_curves(result: StudyResult) -> None:
     """Draw deletion and insertion curves under one fill; controls are grey, baselines thin."""
+    curves = curves_of(opened.origin, result, BY.value)
+    fills = {fill: FILLINGS[fill] for fill in curves["fill"].unique()}
+    fill = Setting("filled", next(iter(fills)), fills)
     with st.container(horizontal=True, gap="medium"):
-        FILL.choose("Fill", help=explain("Fill"))
+        fill.choose("Fill", help=explain("Fill"))
         BY.choose("Group by", help="REAL and FAKE verdicts are never pooled.")
-    drawn = curves_of(opened.origin, result, BY.value)
-    drawn = drawn[drawn["fill"] == (FILL.value if FILL.value in set(drawn["fill"]) else drawn["fill"].iloc[0])]
+    drawn = curves[curves["fill"] == fill.value]
     with st.grid(2, min_column_width=320) as grid:
         for (group, direction), part in drawn.groupby(["group", "direction"], sort=False):
             styles = cycle(zip(LINES, MARKS, strict=True))

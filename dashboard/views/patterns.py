@@ -35,8 +35,6 @@ TYPICAL = 8
 WRONG = 4
 SPACE = Setting("space", "features", {"features": "By features", "maps": "By margin map"})
 VERDICT = Setting("verdict", "FAKE", {name: CLASS_WORDS[name] for name in VERDICTS})
-PICTURE = "patterns.picture"
-CHOSEN = "patterns.chosen"
 # points that are drawn: a browser that encloses them sends about 170 bytes of each back, of 2 MB that a server takes
 MOST_POINTS = 8_000
 # distinct under any colour blindness (Tol's muted scheme)
@@ -112,37 +110,22 @@ def draw_lesson(answer: StudyResult, space: str) -> None:
 
 def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
     """Draw the picture of all images; what is enclosed or clicked opens."""
-    run = opened.run.name
-    chosen = st.session_state.pop(CHOSEN, None)
-    if isinstance(chosen, int):
-        state.show_images(run, id=str(opened.table["id"].iloc[chosen]))
-    elif chosen is not None:
-        wanted = Filter(area=chosen)
-        if len(library.matching(opened, wanted)):
-            state.show_images(run, wanted)
-        st.toast("There is no image in that area.", icon=":material/crop_free:")
     table = opened.judged.dropna(axis=1, how="all")
     choices = {key: name for key, name in COLOURINGS.items() if key == "cluster" or key in table}
     colour = Setting("colour", "cluster", choices)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         SPACE.choose("Group", help=explain("Features", "Margin map", "Cluster"))
         colour.choose("Colour", st.selectbox, width=260)
-
-    def take() -> None:
-        selection = st.session_state[PICTURE]["selection"]
-        row = clicked_row(selection, len(opened.table))
-        st.session_state[CHOSEN] = drawn_area(selection, space) if row is None else row
-
     st.caption(
         f"Circles are called {CLASS_WORDS['REAL']}, diamonds {CLASS_WORDS['FAKE']}; hollow ones wrongly. Near points "
         "look alike to the detector; a numbered line is around nine in ten of a group.",
         help=explain("t-SNE"),
     )
     images = answer.about["images"]
-    st.plotly_chart(
+    event = st.plotly_chart(
         scatter(opened, space, colour.value),
-        key=PICTURE,
-        on_select=take,
+        key="patterns.picture",
+        on_select="rerun",
         config={"displaylogo": False, "modeBarButtons": [["select2d", "lasso2d", "pan2d", "zoomIn2d", "zoomOut2d"]]},
         alt=f"{min(images, MOST_POINTS):,} of {images:,} images as points, coloured by {choices[colour.value].lower()}",
     )
@@ -150,6 +133,15 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
         "Drag a box or a lasso around images to open them, or click one. Only nearness means something, not the "
         "distance between groups."
     )
+    row = clicked_row(event["selection"], len(opened.table))
+    area = drawn_area(event["selection"], space)
+    if row is not None:
+        state.show_images(opened.run.name, id=str(opened.table["id"].iloc[row]))
+    elif area is not None:
+        wanted = Filter(area=area)
+        if len(library.matching(opened, wanted)):
+            state.show_images(opened.run.name, wanted)
+        st.toast("There is no image in that area.", icon=":material/crop_free:")
 
 
 @cached(show_spinner="Describing the groups")

@@ -101,16 +101,16 @@ def test_every_image_is_a_point_and_every_group_outlined_and_numbered(open_page,
     assert len(shapes) == len(cells) > 2
 
 
-def test_what_is_enclosed_or_clicked_opens(open_page, studied, run):
+def test_what_is_enclosed_or_clicked_opens(open_page, studied, run, monkeypatch):
     table = browse_table(run)
     x, y = (table[f"features_{end}"].to_numpy() for end in "xy")
     area = Area.drawn("features", [np.median(x), 9e3], [-9e3, 9e3])
     assert 20 < area.holds(x, y).sum() < 40
     opened = []
-    for chosen in (area, Area.drawn("features", [8e3, 9e3], [8e3, 9e3]), 7):
-        app = open_page("reads", tab="Patterns", open="")
-        app.session_state["patterns.chosen"] = chosen
-        opened.append(app.run())
+    boxes = ({"x": [np.median(x), 9e3], "y": [-9e3, 9e3]}, {"x": [8e3, 9e3], "y": [8e3, 9e3]})
+    for selection in (*({"box": [box]} for box in boxes), {"points": [{"customdata": [7]}]}):
+        monkeypatch.setattr(st, "plotly_chart", lambda *_, selection=selection, **__: {"selection": selection})
+        opened.append(open_page("reads", tab="Patterns", open=""))
     assert opened[0].query_params["area"] == str(area)
     assert "no image in that area" in opened[1].toast[0].value
     assert opened[2].query_params["id"] == table["id"][7]
