@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from core.console import one_direction
+from core.findings.numbers import percent
 
 
 def render(template: str, **values: Any) -> str:
@@ -29,3 +30,4 @@ ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+ENVIRONMENT.globals["percent"] = percent

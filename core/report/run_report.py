@@ -1,4 +1,4 @@
-"""The report of a run as one HTML file, and the tables that the report of a selection shares with it."""
+"""The report of a run as one HTML file, and what the report of a selection shares with it."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,14 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from core.arrays import Int64, Record
+from core.arrays import Record
 from core.detectors.identity import find_maker, identify_all
 from core.findings.contrast import Finding
 from core.findings.numbers import percent
 from core.findings.table import FindingTable
 from core.homes import homes
 from core.images.encoding import data_url
-from core.images.labels import CLASS_COLOURS, CLASSES, CURVE
+from core.images.labels import CLASS_COLOURS, CURVE
 from core.report import render
 from core.runs.folders import find_detectors
 from core.runs.metrics import (
@@ -45,16 +45,12 @@ ORDER = (
 )
 # findings of each study; all are on the dashboard
 MOST_FINDINGS = 2
-LIMITS = (
-    "Differences within the 95% intervals may be chance.",
-    "Explanations say what moves this detector's score, not what makes a picture real.",
-    "No number here is evidence about a single picture from the world, or against a person.",
-)
 Block: TypeAlias = "FindingTable | pd.DataFrame | Record | str | list[str]"
-# title -> tables and pictures; text is a note, a list of texts is bulleted; a record is a picture with `url`, `alt` and
-# `caption`, or `{"tiles": [...]}`, a grid of images: each with `called`, `wrong`, `words`, `name`, and `picture` as a
-# data URL or None
+# title -> what stands beneath it: a note, a list of notes, tables, or a record that templates/report.html draws: a
+# picture with `url`, `alt` and `caption`; `confusion`, counts [label][prediction], FAKE first; `rates` by a column;
+# `detector` and hashes of `studies`, for the settings of the run; `LIMITS`; or `tiles`, images with their verdicts
 Sections: TypeAlias = Mapping[str, Sequence[Block]]
+LIMITS: Record = {"limits": True}
 
 
 def report_of(run: Run) -> str:
@@ -88,8 +84,9 @@ def report_of(run: Run) -> str:
     if problems:
         # a report may be sent to others, so its paths are relative to the run's folder
         details["Not read"] = [[problem.replace(f"{run.path}{os.sep}", "") for problem in problems]]
-    details[f"Settings and hashes of {run.name}"] = [settings(run, maker_of(run), studies)]
-    front = {"What was found": _summary(studies), "What this report cannot say": limits(run)}
+    hashes = {name: sha256_of(study.path) for name, study in studies.items()}
+    details[f"Settings and hashes of {run.name}"] = [{"detector": maker_of(run), "studies": hashes}]
+    front: Sections = {"What was found": _summary(studies), "What this report cannot say": [LIMITS]}
     return render_page(f"{manifest['detector']} on {manifest['set']}", lead, front, details, run)
 
 
@@ -136,7 +133,7 @@ def _quality(run: Run) -> list[Block]:
     labelled = counts.sum(axis=1) > 0
     defined = {"precision": labelled & (counts.sum(axis=0) > 0), "recall": labelled, "f1": labelled}
     written = scores.map("{:.3f}".format).where(pd.DataFrame(defined, index=scores.index), "none")
-    blocks: list[Block] = [confusion_table(counts), written.rename_axis("class").reset_index()]
+    blocks: list[Block] = [{"confusion": counts}, written.rename_axis("class").reset_index()]
     if labelled.all():
         recall = scores.loc["FAKE", "recall"]
         alarms = 1 - scores.loc["REAL", "recall"]
@@ -158,7 +155,7 @@ def _quality(run: Run) -> list[Block]:
         if column in judged:
             groups = error_by(judged, column)
             if len(groups):
-                blocks.append(rates_table(groups, column))
+                blocks.append({"by": column, "rates": largest(groups)})
     return blocks
 
 
@@ -174,55 +171,3 @@ def render_page(title: str, lead: Sequence[str], first: Sections, details: Secti
     return render(
         "report.html", run=run, title=title, lead=lead, sections=sections, first=len(first), colours=CLASS_COLOURS
     )
-
-
-def confusion_table(counts: Int64) -> pd.DataFrame:
-    """Lay out int (2, 2) counts [label][prediction], FAKE first, with the shares of each label."""
-    rows = []
-    for label, row in zip(CLASSES, counts, strict=True):
-        cells = ["no images"] * len(row)
-        if row.any():
-            cells = [f"{count:,} ({percent(count / row.sum())})" for count in row]
-        rows.append([f"is {label}", *cells])
-    return pd.DataFrame(rows, columns=["", *(f"called {name}" for name in CLASSES)])
-
-
-def rates_table(groups: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Lay out the error rates of `core.runs.metrics.error_by`, worst first, of the groups with the most images."""
-    rows = [
-        (str(row.value), f"{row.images:,}", f"{percent(row.rate)} ({percent(row.low)} to {percent(row.high)})")
-        for row in largest(groups).itertuples(index=False)
-    ]
-    return pd.DataFrame(rows, columns=[by.capitalize(), "Images", "Error rate"])
-
-
-def limits(run: Run) -> list[Block]:
-    """State the limits of any report of a run."""
-    side = f"{run.side} x {run.side}"
-    return [[f"A detector knows images like those it was trained on, at {side} pixels, and nothing else.", *LIMITS]]
-
-
-def settings(run: Run, detector: Record, studies: Mapping[str, StudyResult]) -> pd.DataFrame:
-    """Tabulate the settings and hashes of a run; `detector` is its detector's manifest, empty where it is unknown."""
-    manifest = run.manifest
-    rows = {
-        "Detector": f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}",
-        "Images": f"{manifest['set']}, fingerprint {manifest['set_fingerprint']}",
-        "Created": str(manifest["created"]),
-        "Temperature": f"{manifest['temperature']:.4f}",
-        "Versions": _in_a_line(manifest["versions"]),
-    }
-    # detectors of others do not say how they were trained
-    if detector.get("recipe"):
-        rows["Training"] = f"{_in_a_line(detector['recipe'])}; in {detector.get('computed_in', 'unknown')}"
-    for member in detector.get("members", ()):
-        rows[f"Joined of {member['name']}"] = f"weight {member['weight']:.3f}; {_in_a_line(member['recipe'])}"
-    if detector.get("training_set"):
-        names = (detector["training_set"], detector.get("training_set_fingerprint"))
-        rows["Trained on"] = ", ".join(str(name) for name in names if name)
-    rows |= {f"Study {name}": f"file sha256 {sha256_of(study.path)}" for name, study in studies.items()}
-    return pd.DataFrame(rows.items(), columns=["Setting", "Value"])
-
-
-def _in_a_line(values: Record) -> str:
-    return ", ".join(f"{str(key).replace('_', ' ')} {value}" for key, value in values.items()) or "none"

@@ -8,9 +8,9 @@ import pandas as pd
 from core.arrays import Positions
 from core.findings.numbers import percent
 from core.images.encoding import data_url
-from core.report.run_report import Block, confusion_table, limits, rates_table, render_page, settings
+from core.report.run_report import LIMITS, Block, Sections, render_page
 from core.runs.filter import SORTS, Filter
-from core.runs.metrics import HALF, confusion_at, error_by, predicted_real, wilson_interval
+from core.runs.metrics import HALF, confusion_at, error_by, largest, predicted_real, wilson_interval
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 
@@ -57,10 +57,10 @@ def selection_report(
         counts = confusion_at(rows, wanted.threshold)
         wrong = int(counts[0, 1] + counts[1, 0])
         lead += _error_rates(wrong, len(rows), table, wanted)
-        first["Confusion matrix"] = [confusion_table(counts)]
+        first["Confusion matrix"] = [{"confusion": counts}]
         groups = error_by(rows, "category", threshold=wanted.threshold)
         if len(groups) > 1 and 0 < wrong < len(rows):
-            first["Confusion matrix"].append(rates_table(groups, "category"))
+            first["Confusion matrix"].append({"by": "category", "rates": largest(groups)})
     else:
         lead.append(f"Of the run's {len(table):,} images. They have no labels, so there is no error rate.")
     urls = []
@@ -68,8 +68,10 @@ def selection_report(
         found = [pictures.get(int(row)) for row in chosen[:TILES]]
         urls = [None if picture is None else data_url(picture) for picture in found]
     first["The images"] = _tiles(rows, wanted, urls)
-    hashes = [settings(run, {}, {})]
-    details = {"What this report cannot say": limits(run), f"Settings and hashes of {run.name}": hashes}
+    details: Sections = {
+        "What this report cannot say": [LIMITS],
+        f"Settings and hashes of {run.name}": [{"detector": {}, "studies": {}}],
+    }
     return render_page(title, lead, first, details, run)
 
 

@@ -20,7 +20,7 @@ from core.findings.numbers import percent
 from core.findings.table import findings_text
 from core.images.encoding import data_url
 from core.images.labels import CLASSES
-from core.report.run_report import MOST_FINDINGS, confusion_table, maker_of, rates_table, report_of, settings
+from core.report.run_report import MOST_FINDINGS, maker_of, report_of
 from core.report.selection import TILES, describe, selection_report
 from core.runs.filter import Area, Filter
 from core.runs.metrics import sweep
@@ -298,45 +298,45 @@ def test_the_findings_of_each_study_are_shown_up_to_a_limit(source, run, monkeyp
     assert hashlib.sha256((source.run / "studies/brightness.parquet").read_bytes()).hexdigest() in page.text
 
 
-def test_settings_tell_what_a_run_was_made_with(run):
+def test_settings_tell_what_a_run_was_made_with(run, monkeypatch):
     manifest = run.manifest | {"temperature": 1.23456, "versions": {"torch": "2", "a_b": 3}}
-    run = replace(run, manifest=manifest)
     detector = {
         "recipe": {"epochs": 2, "learning_rate": 0.5}, "computed_in": "float32",
         "members": [{"name": "part", "recipe": {}, "weight": 0.25}, {"name": "rest", "recipe": {"a": 3}, "weight": 1}],
         "training_set": "made-train", "training_set_fingerprint": "abc",
     }  # fmt: skip
-    for own, expected in (
-        ({}, {}),
-        (
-            detector,
-            {"Training": "epochs 2, learning rate 0.5; in float32", "Joined of part": "weight 0.250; none",
-             "Joined of rest": "weight 1.000; a 3",
-             "Trained on": "made-train, abc"},
-        ),
-        ({"recipe": {"epochs": 2}}, {"Training": "epochs 2; in unknown"}),
-    ):  # fmt: skip
-        rows = dict(settings(run, own, {}).itertuples(index=False))
-        assert rows == {
-            "Detector": f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}",
-            "Images": f"{manifest['set']}, fingerprint {manifest['set_fingerprint']}",
-            "Created": str(manifest["created"]), "Temperature": "1.2346", "Versions": "torch 2, a b 3",
-        } | expected  # fmt: skip
-
-
-def test_tables_of_counts_and_rates():
-    table = confusion_table(np.array([[1500, 500], [0, 0]]))
-    assert table.to_numpy().tolist() == [
-        ["is FAKE", "1,500 (75.0%)", "500 (25.0%)"],
-        ["is REAL", "no images", "no images"],
+    own = [
+        ["Detector", f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}"],
+        ["Images", f"{manifest['set']}, fingerprint {manifest['set_fingerprint']}"],
+        ["Created", str(manifest["created"])],
+        ["Temperature", "1.2346"],
+        ["Versions", "torch 2, a b 3"],
     ]
-    assert list(table) == ["", "called FAKE", "called REAL"]
-    # thirty groups, of which the first six are the smallest
-    groups = pd.DataFrame({"value": [f"g{n}" for n in range(30)], "images": [1] * 6 + [2000] * 24,
-                           "rate": 0.5, "low": 0.25, "high": 0.75})  # fmt: skip
-    rates = rates_table(groups, "category")
-    assert list(rates) == ["Category", "Images", "Error rate"]
-    assert rates.to_numpy().tolist() == [[f"g{n}", "2,000", "50.0% (25.0% to 75.0%)"] for n in range(6, 30)]
+    training = [
+        ["Training", "epochs 2, learning rate 0.5; in float32"],
+        ["Joined of part", "weight 0.250; none"],
+        ["Joined of rest", "weight 1.000; a 3"],
+        ["Trained on", "made-train, abc"],
+    ]
+    for maker, expected in (
+        ({}, []),
+        (detector, training),
+        ({"recipe": {"epochs": 2}, "training_set": "a"}, [["Training", "epochs 2; in unknown"], ["Trained on", "a"]]),
+    ):
+        monkeypatch.setattr("core.report.run_report.maker_of", lambda _, maker=maker: maker)
+        page = Page(report_of(replace(run, manifest=manifest)))
+        assert page.rows[page.rows.index(["Setting", "Value"]) + 1 :] == own + expected
+
+
+def test_the_largest_groups_are_shown(run):
+    # thirty groups, of which the last six are the smallest
+    table = run.predictions
+    number = np.where(np.arange(60) < 54, np.arange(60) % 24, np.arange(60))
+    page = Page(report_of(replace(run, predictions=table.assign(source=[f"g{n:02}" for n in number]))))
+    start = page.rows.index(["Source", "Images", "Error rate"]) + 1
+    shown = [row for row in page.rows[start:] if row[0].startswith("g")]
+    assert sorted(row[0] for row in shown) == [f"g{n:02}" for n in range(24)]
+    assert {row[1] for row in shown} == {"2", "3"}
 
 
 @pytest.mark.parametrize(
