@@ -24,7 +24,7 @@ from core.perturbations.registry import control_columns, probe_columns
 from core.runs.nearest import find_nearest
 from core.runs.run import Run
 from core.runs.tags import TagError
-from core.studies.questions.neighbours import NAMED, among_training
+from core.studies.questions.neighbours import NAMED
 from dashboard import library
 from dashboard.catalogue import how_to_get_pictures
 from dashboard.components.component import csv_button, key_of, opens_all
@@ -32,9 +32,8 @@ from dashboard.components.filters import short_label, value_name
 from dashboard.components.picture import Cell, picture_strip, thumbnail
 from dashboard.components.probing import follow_changes
 from dashboard.components.requests import Subject, follow
-from dashboard.components.study import readable
 from dashboard.components.uploads import in_turn
-from dashboard.components.words import CLASS_WORDS, coloured, explain, percent, plain, thing_of, with_code
+from dashboard.components.words import CLASS_WORDS, coloured, explain, plain, thing_of, with_code
 from dashboard.jobs import JobStatus, Prediction
 from dashboard.library import Opened
 from dashboard.state import Setting
@@ -256,12 +255,6 @@ def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | 
         return
     run = opened.run
     base = opened.run.features
-    study = readable(opened, "neighbours", concluded=False)
-    if row is not None and study is not None and among_training(study.table):
-        share = study.table.set_index("id")["fake_share"].get(run.predictions["id"].iloc[row])
-        if share is not None:
-            fake = CLASS_WORDS["FAKE"]
-            st.markdown(f"Of the training images most alike to it, {percent(share, 0)} are {fake}.")
     digest = "" if row is None else run.predictions["sha256"].iloc[row]
     is_itself = (run.predictions["sha256"] == digest).to_numpy(bool)
 

@@ -116,22 +116,17 @@ def _is_at_hand(opened: Opened) -> bool:
     return opened.run.images is not None or is_cifake or remembered(manifest["set_fingerprint"]) is not None
 
 
-def readable(opened: Opened, name: str, *, concluded: bool = True) -> StudyResult | None:
-    """Read a study of the run; None where there is none, and where it cannot be read, which is then reported.
-
-    Args:
-        opened: the run.
-        name: of the study.
-        concluded: whether its findings must be there too.
-    """
+def readable(opened: Opened, name: str) -> StudyResult | None:
+    """Read a study of the run, concluded; None where there is none, and where it cannot be read, which is reported."""
     try:
         result = library.study_of(opened, name)
-        if result is not None and concluded:
+        if result is not None:
+            # it may be refused only when it is concluded
             _ = result.findings
-        return result
     except ContractError as error:
         refused(error)
         return None
+    return result
 
 
 def study_of(opened: Opened, name: str, *others: str) -> StudyResult | None:

@@ -12,7 +12,6 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 from sklearn.metrics.pairwise import cosine_distances
 
-from core.detectors.storage import load_detector
 from core.images.labels import LABELS, verdict_of
 from core.images.loading import load_image_set
 from core.perturbations.edits import rms
@@ -23,13 +22,12 @@ from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
-from core.studies.store import read_study, study_path, write_study
+from core.studies.store import read_study, study_path
 from dashboard import library
 from dashboard.components import probing
 from dashboard.components.about import original_of
 from dashboard.components.case import Case
 from dashboard.components.component import report_file
-from dashboard.components.filters import admitted
 from dashboard.components.requests import Subject
 from dashboard.components.words import coloured
 from dashboard.files import OWN
@@ -133,20 +131,24 @@ def test_the_original_stands_beside_what_the_detector_saw_where_it_had_another_s
     assert not shown("REAL/1.png")
 
 
-@pytest.mark.parametrize("asked", [{}, {"result": "wrong"}, {"result": "right", "true": "FAKE"}, {"true": "FAKE,REAL"}])
-def test_the_matrix_marks_every_cell_that_the_filter_lets_through(open_page, run, asked):
+@pytest.mark.parametrize(
+    "asked, chosen",
+    [
+        ({"category": "cat"}, False),
+        ({"result": "wrong"}, True),
+        ({"result": "right", "true": "FAKE"}, True),
+        # which no cell fits
+        ({"result": "wrong", "true": "FAKE", "said": "FAKE"}, True),
+        ({"true": "FAKE,REAL"}, True),
+    ],
+)
+def test_the_matrix_marks_every_cell_that_the_filter_lets_through(open_page, run, asked, chosen):
     data = sent(open_page("mistakes", **asked))["filter.matrix"]
     table = browse_table(run)
     found = table.iloc[find_rows(table, Filter.from_params(asked, table))]
-    expected = set(zip(found["label"], found["predicted"], strict=True)) if asked else set()
+    expected = set(zip(found["label"], found["predicted"], strict=True)) if chosen else set()
     assert {(cell["truth"], cell["said"]) for cell in data["cells"] if cell["pressed"]} == expected
-    assert data["chosen"] == bool(asked)
-
-
-def test_a_filter_that_no_cell_fits_leaves_all_of_the_matrix_out():
-    nothing = Filter().choosing("label", ["FAKE"]).choosing("predicted", ["FAKE"]).choosing("correct", ["wrong"])
-    assert admitted(nothing) == set()
-    assert admitted(Filter().choosing("category", ["cat"])) is None
+    assert data["chosen"] == chosen
 
 
 def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_page, run):
@@ -168,23 +170,27 @@ def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_pa
     assert "Compared with the" not in compared()
 
 
-def probed(run, row):
-    """What the detector makes of each change that needs no other image."""
-    detector = load_detector(run.path.parents[1] / "detectors" / "tiny")
-    return changes_of(detector, run.images[row], run.predictions["id"][row]).drop(index="")
-
-
-def test_without_a_study_the_open_image_is_changed_live(open_page, run):
+@pytest.mark.parametrize("page", ["mistakes", "try_picture"])
+def test_without_a_study_an_image_is_changed_live_and_saved_with_what_flips_it(open_page, run, tiny, page):
     row = int(find_rows(browse_table(run), Filter())[0])
-    expected = probed(run, row)
-    app = settled(open_page("mistakes", **{"lime.n_samples": "64"}, evidence="turns"))
-    assert coloured(reason(expected, side=run.side)) in words(app)
+    about = run.predictions.iloc[row]
+    address = {"mistakes": "id", "try_picture": "sample"}
+    changes = changes_of(tiny, run.images[row], about["id"]).drop(index="")
+    app = settled(open_page(page, evidence="turns", **{"lime.n_samples": "64", address[page]: about["id"]}))
+    sentence = reason(changes, side=run.side)
+    assert coloured(sentence) in words(app)
     rows = next(element.value for element in app.dataframe if "change" in element.value)
-    own = [column for column in expected.index[expected["margin"].notna()] if not probe_columns()[column][0].is_control]
-    np.testing.assert_allclose(sorted(rows["margin"]), sorted(expected["margin"][own]), atol=1e-5)
-    flips = expected["flips"][own] == 1
-    assert (rows["verdict"] == "flips").sum() == (flips & expected["controlled"][own]).sum()
+    own = [column for column in changes.index[changes["margin"].notna()] if not probe_columns()[column][0].is_control]
+    np.testing.assert_allclose(sorted(rows["margin"]), sorted(changes["margin"][own]), atol=1e-5)
+    flips = changes["flips"][own] == 1
+    assert (rows["verdict"] == "flips").sum() == (flips & changes["controlled"][own]).sum()
     assert rows["verdict"].str.startswith("flips").sum() == flips.sum()
+    app.run()
+    saved = unescape(app.session_state[OWN]["page.file"].make().decode())
+    assert f'<b class="{about["label"]}">' in saved
+    assert sentence.rpartition(", until ")[2] in saved
+    if page == "try_picture":
+        assert re.search("FAKE-like|Nothing found|Out of scope", saved)
 
 
 def pictured(app):
@@ -205,26 +211,3 @@ def test_similar_images_are_the_nearest_of_the_run(open_page, run):
     app = settled(open_page("try_picture", sample=run.predictions["id"].iloc[row], evidence="alike"))
     assert "Most alike to it:" in words(app)
     assert pictured(app) == expected
-
-
-def test_the_nearest_training_images_are_counted_where_they_were_searched(open_page, run):
-    add_studies(run.path.parents[1], "neighbours")
-    path = study_path(run.path, "neighbours")
-    study = read_study(path)
-    write_study(path, study.table.assign(searched_set="images-train", fake_share=np.float32(0.25)), study.about, run)
-    app = settled(open_page("mistakes", **{"lime.n_samples": "64"}, evidence="alike"))
-    assert "training images" in words(app)
-    assert "25%" in words(app)
-
-
-def test_upload_experiments_on_what_was_chosen_and_saves_it(open_page, run):
-    row = 7
-    app = open_page("try_picture", sample=run.predictions["id"][row], **{"lime.n_samples": "64"}, evidence="turns")
-    app = settled(app)
-    sentence = reason(probed(run, row), side=run.side)
-    assert coloured(sentence) in words(app)
-    app.run()
-    page = unescape(app.session_state[OWN]["page.file"].make().decode())
-    assert f'<b class="{run.predictions["label"].iloc[row]}">' in page
-    assert sentence.rpartition(", until ")[2] in page
-    assert re.search("FAKE-like|Nothing found|Out of scope", page)
