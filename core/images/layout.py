@@ -149,17 +149,15 @@ def real_fake(files: Files, _: tuple[str, ...]) -> Pictures | None:
         folder.split and folder.pictures[0].name.split("/")[-2] == folder.label for folder in folders
     ):
         return None
-
-    def entry(folder: Folder, listed: Listed) -> Entry:
-        *_, parent, file = listed.name.split("/")
-        if parent == folder.label and not folder.after:
-            # the same name wherever the set lies, and a category by CIFAKE's numbers
-            return Entry(f"{parent}/{file}", listed.size, listed.stamp, path=listed.name)
-        return Entry(*listed, label=folder.label, category="/".join(folder.after))
-
     entries = []
     for folder in folders:
-        entries += [(folder.split, entry(folder, listed)) for listed in folder.pictures]
+        for listed in folder.pictures:
+            parent, file = listed.name.split("/")[-2:]
+            entry = Entry(*listed, label=folder.label, category="/".join(folder.after))
+            if parent == folder.label and not folder.after:
+                # the same name wherever the set lies, and a category by CIFAKE's numbers
+                entry = Entry(f"{parent}/{file}", listed.size, listed.stamp, path=listed.name)
+            entries.append((folder.split, entry))
     return Pictures(entries)
 
 

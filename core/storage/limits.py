@@ -161,9 +161,7 @@ def _unpacked_size(about: "pq.FileMetaData") -> int:
             chunk = about.row_group(part).column(place)
             stored = chunk.total_uncompressed_size
             # values in lists may be one that is repeated
-            most = stored
-            if column.name == column.path:
-                most = 8
+            most = 8 if column.name == column.path else stored
             size += max(stored, chunk.num_values * most)
     return size
 
