@@ -197,6 +197,7 @@ class Detector:
     kind: str = ""
     # the code of others may call `view` on what can only be viewed in torch's usual format
     channels_last = False
+    differentiable = True
     # to explain where none is asked for; None for the last whose output still has positions
     default_layer: str | None = None
     # norms of a transformer's blocks, all with the same patch tokens, from the input on
@@ -217,16 +218,14 @@ class Detector:
         device: torch.device = CPU,
     ) -> None:
         self.format = fastest_format(network, device) if self.channels_last else torch.contiguous_format
-        self.network = network.eval()
+        self.network = network.eval().requires_grad_(False)
         move_network(self.network, device, self.format)
-        for parameter in self.network.parameters():
-            parameter.requires_grad_(False)
         self.preprocessing = preprocessing
         self.classes = classes
         self.config: Record = config or {}
         self.temperature = temperature
         self.manifest = manifest or {}
-        # its margins depend on the other images of a batch, see `core.detectors.noise`
+        # its margins depend on the other images of a batch, see `measure_noise`
         self.one_by_one = bool(self.config.get("one_by_one"))
         self.device = device
         self.sha256 = weights_sha256(self.network)
@@ -275,15 +274,16 @@ class Detector:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Predictions, gradients, and what its network has besides."""
+        """What it can do, as its network was found to be."""
         found = {
+            Capability.PREDICTIONS: True,
+            Capability.GRADIENTS: self.differentiable,
             Capability.LAYERS: self.layers,
             Capability.INSTANT_MAP: self.instant,
             Capability.PATCH_SCORES: self.fields,
             Capability.PATCH_TOKENS: len(self.tokens) > 1,
         }
-        always = {Capability.PREDICTIONS, Capability.GRADIENTS}
-        return frozenset(always | {able for able, evidence in found.items() if evidence})
+        return frozenset(able for able, evidence in found.items() if evidence)
 
     @property
     def instant(self) -> bool:
@@ -453,17 +453,7 @@ class Detector:
 
     def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
         """Find the layers that maps can be read from, and set the number of the target layer's channels."""
-        image = self.inputs(np.zeros((1, self.side, self.side, 3), np.uint8))
-        try:
-            norms = token_norms(self.network, image)
-            expose_tokens(self.network, norms, wanted)
-            outputs, shapes = find_layers(self.network, image)
-        except torch.OutOfMemoryError:
-            # another program may fill the device
-            raise
-        except Exception as error:  # noqa: BLE001 - networks of others raise whatever they like
-            what = f"its network accepts no images of {self.side} x {self.side} pixels"
-            raise ValueError(f"{what} ({first_line(error)})") from None
+        outputs, shapes = self._try_network(wanted)
         if outputs != len(self.classes.names):
             raise ValueError(
                 f"its network gives {outputs} outputs for {len(self.classes.names)} classes; name as many with "
@@ -475,11 +465,27 @@ class Detector:
         if self.one_by_one:
             # a hook would see the last image alone
             return {}
-        shaped = {name: shape for name, shape in norms.items() if len(shape) == 3}
-        self.tokens = tuple(name for name, shape in shaped.items() if shape == next(reversed(shaped.values())))
         # the last module of each size, and the wanted one
         last = {(height, width): name for name, (_, height, width) in shapes.items()}
         return {name: (h, w) for name, (_, h, w) in shapes.items() if last[h, w] == name or name == wanted}
+
+    def _try_network(self, wanted: str | None) -> tuple[int, dict[str, tuple[int, int, int]]]:
+        """Return the number of outputs and the layers with positions, name -> (C, h, w); find the norms of tokens."""
+        image = self.inputs(np.zeros((1, self.side, self.side, 3), np.uint8))
+        try:
+            norms = token_norms(self.network, image)
+            expose_tokens(self.network, norms, wanted)
+            found = find_layers(self.network, image)
+        except torch.OutOfMemoryError:
+            # another program may fill the device
+            raise
+        except Exception as error:  # noqa: BLE001 - networks of others raise whatever they like
+            what = f"its network accepts no images of {self.side} x {self.side} pixels"
+            raise ValueError(f"{what} ({first_line(error)})") from None
+        shaped = {name: shape for name, shape in norms.items() if len(shape) == 3}
+        if not self.one_by_one:
+            self.tokens = tuple(name for name, shape in shaped.items() if shape == next(reversed(shaped.values())))
+        return found
 
     def _batches(self, pixels: Pixels, progress: Progress | None = None) -> Iterator[Tensor]:
         side = self.side
@@ -496,10 +502,7 @@ class Detector:
 class OpaqueDetector(Detector):
     """A detector whose network cannot be looked into and computes wherever it likes: predictions only."""
 
+    differentiable = False
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{**options, "device": CPU})
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """Predictions only."""
-        return frozenset({Capability.PREDICTIONS})

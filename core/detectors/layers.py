@@ -81,7 +81,7 @@ def _build_layer(layer: Any) -> nn.Module:
 class LayersDetector(Detector):
     """A network of plain layers, which is refused if a layer's output would take too much memory."""
 
-    def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
+    def _try_network(self, wanted: str | None) -> tuple[int, dict[str, tuple[int, int, int]]]:
         channels = 3
         # at most: layers without padding make it smaller
         side = self.side
@@ -96,7 +96,7 @@ class LayersDetector(Detector):
             if channels * side**2 > MAX_VALUES:
                 what = f"a layer {name!r} that may give {channels * side**2:,} numbers for a picture"
                 raise ValueError(f"it has {what}, and at most {MAX_VALUES:,} are computed")
-        return super()._find_layers(wanted)
+        return super()._try_network(wanted)
 
 
 def read(request: Request) -> Brought:

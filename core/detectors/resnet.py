@@ -215,15 +215,11 @@ class ResNetDetector(Detector):
     def _forward(self, inputs: Tensor) -> Tensor:
         return grouped(self.network.fc(self._activations(inputs).mean(dim=(2, 3))), self.classes)
 
-    def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
-        # each stage but the first halves the size, rounded up
-        positions = {name: -(-self.side // 2**number) for number, name in enumerate(STAGES)}
-        if wanted is not None and wanted not in positions:
-            raise ValueError(f"its layers are {', '.join(positions)}, not {wanted!r}")
-        if len(self.classes.names) != 2:
-            raise ValueError(f"its network has two outputs and {len(self.classes.names)} classes")
-        self.channels = self.network.width * 2 ** STAGES.index(wanted or STAGES[-1])
-        return {name: (side, side) for name, side in positions.items()}
+    def _try_network(self, wanted: str | None) -> tuple[int, dict[str, tuple[int, int, int]]]:  # noqa: ARG002
+        # known without trying: each stage but the first halves the size, rounded up, and has twice the channels
+        scales = {stage: 2**number for number, stage in enumerate(STAGES)}
+        sides = {stage: -(-self.side // scale) for stage, scale in scales.items()}
+        return 2, {stage: (self.network.width * scales[stage], side, side) for stage, side in sides.items()}
 
 
 def round_to_float16(network: nn.Module) -> None:
@@ -237,7 +233,7 @@ def round_to_float16(network: nn.Module) -> None:
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             if tensor.ndim > 1 or name.startswith("fc."):
-                if not bool(torch.isfinite(tensor.half()).all()):
+                if not tensor.half().isfinite().all():
                     raise ValueError(f"{name} has values that float16 cannot hold; the training has diverged")
                 tensor.copy_(tensor.half())
 

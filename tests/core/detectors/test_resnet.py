@@ -93,5 +93,5 @@ def test_stages_are_its_layers_and_the_last_one_gives_its_map_at_once(layer, pix
         assert_allclose(full.maps, torch.einsum("nchw,c->nhw", activations, weights), atol=1e-4)
         assert detector.bias == pytest.approx(float(bias))
     for wrong in ({"target_layer": "layer5"}, {"classes": Classes(("a",), ("a",))}):
-        with pytest.raises(ValueError, match="layer4|two outputs"):
+        with pytest.raises(ValueError, match="no layer 'layer5'|2 outputs for 1 classes"):
             ResNetDetector(network, **wrong)
