@@ -146,5 +146,5 @@ def categories_of(names: Sequence[str]) -> list[str | None]:
 
 def fingerprint_of(split: str, rows: pd.DataFrame) -> str:
     """sha256 over "split sha256 label" of every row, sorted."""
-    lines = sorted(f"{split} {digest} {label}" for digest, label in zip(rows["sha256"], rows["label"], strict=True))
-    return digest_of("\n".join(lines))
+    lines = f"{split} " + rows["sha256"] + " " + rows["label"].astype(str)
+    return digest_of("\n".join(sorted(lines)))

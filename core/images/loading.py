@@ -164,14 +164,14 @@ def common_side(data: str | Path, split: Split, *, progress: Progress | None) ->
 def _measure_side(source: Source, entries: list[Entry]) -> tuple[int, bool]:
     """Measure a sample of a set's files: the commonest side of square images, and whether nearly all have it."""
     spread = np.unique(np.linspace(0, len(entries) - 1, min(len(entries), MEASURED)).astype(int))
-    sides: Counter[int] = Counter()
+    sides = []
     for number in spread:
         with suppress(ImageError):
             height, width = decode(source.read(entries[number], MAX_BYTES), most_pixels=MAX_SET_SIDE**2).shape[:2]
             if height == width:
-                sides[height] += 1
+                sides.append(height)
     # of two that are as common, the larger
-    count, side = max(((count, side) for side, count in sides.items()), default=(0, 0))
+    ((side, count),) = Counter(sorted(sides, reverse=True)).most_common(1) or [(0, 0)]
     return side, count >= NEARLY_ALL * len(spread) > 0
 
 
