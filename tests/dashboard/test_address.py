@@ -49,28 +49,6 @@ def test_value(monkeypatch, setting, text, value):
     assert setting.value == value
 
 
-@pytest.mark.parametrize(
-    "setting, value, text",
-    [
-        (LETTER, "y", "y"),
-        (NUMBER, 9, "9"),
-        (SHARE, 0.25, "0.25"),
-        (SHARE, 0.5, None),
-        (LETTER, None, None),
-    ],
-)
-def test_a_value_is_written_unless_it_is_the_default(setting, value, text):
-    assert setting.text_of(value) == text
-
-
-def test_what_a_widget_holds_is_written(monkeypatch):
-    monkeypatch.setattr(st, "query_params", Params({"b": "z"}))
-    for value, written in (("y", {"a": "y", "b": "z"}), ("x", {"b": "z"})):
-        monkeypatch.setattr(st, "session_state", {"url.a": value})
-        LETTER.store()
-        assert st.query_params == written
-
-
 def test_several_parameters_are_one_step_and_none_where_nothing_changes(monkeypatch):
     params = Params({"run": "r", "open": "a", "seed": "7", "of": "FAKE"})
     monkeypatch.setattr(st, "query_params", params)

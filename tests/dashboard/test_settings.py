@@ -218,15 +218,15 @@ def served_by_guard(scope, *messages, answers=()):
     return asked, sent
 
 
-@pytest.mark.parametrize("origin, own", [(b"https://elsewhere.org", False), (b"http://localhost:1", True)])
-def test_a_request_from_elsewhere_is_answered_as_nobodys_and_no_answer_may_be_framed(origin, own):
+def test_a_request_from_elsewhere_is_answered_as_nobodys_and_no_answer_may_be_framed():
     others = [(b"host", b"here.org"), (b"x", b"origin")]
     start = {"type": "http.response.start", "status": 200, "headers": [(b"x-frame-options", b"SAMEORIGIN")]}
     body = {"type": "http.response.body", "body": b"x"}
     scope = {"type": "http", "path": "/a"}
     message = {"type": "http.request", "body": b"asked"}
-    asked, sent = served_by_guard(scope | {"headers": [*others, (b"origin", origin)]}, message, answers=(start, body))
-    assert asked == [(scope | {"headers": [*others, *[(b"origin", origin)] * own]}, message)]
+    headers = [*others, (b"origin", b"https://elsewhere.org")]
+    asked, sent = served_by_guard(scope | {"headers": headers}, message, answers=(start, body))
+    assert asked == [(scope | {"headers": others}, message)]
     assert sent[1] == body
     expected = [(name.lower().encode(), value.encode()) for name, value in visitors.HEADERS.items()]
     assert sorted(sent[0]["headers"]) == sorted(expected)
