@@ -7,9 +7,8 @@ import logging
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import streamlit as st
 
@@ -62,8 +61,7 @@ def refused_detectors() -> dict[str, str]:
     return {name: for_visitors(sentence) for name, sentence in refused.items()}
 
 
-@dataclass(frozen=True)
-class Attaching:
+class Attaching(NamedTuple):
     """The progress of an attachment.
 
     Attributes:
@@ -157,19 +155,19 @@ class DatasetRegistry:
         self._stop.set()
 
     def _read_all(self, wanted: Sequence[Wanted]) -> None:
-        problems: list[str] = []
+        problems = []
         for data, splits, fit in wanted:
             try:
                 self._read(self._fetch() if str(data) == "github" else data, splits, fit)
             except _Stopped:
                 self.status = Attaching("idle")
                 return
-            except (DatasetError, OSError) as error:
-                problems.append(f"{str(error).rstrip('.')}.")
-                logging.getLogger(__name__).warning("%s", problems[-1])
             except Exception as error:  # otherwise the sidebar would show it as reading forever
                 logging.getLogger(__name__).exception("An image set could not be read")
-                problems.append(f"{data} could not be read ({type(error).__name__}); the server's log says why.")
+                sentence = f"{data} could not be read ({type(error).__name__}); the server's log says why"
+                if isinstance(error, DatasetError | OSError):
+                    sentence = str(error).rstrip(".")
+                problems.append(f"{sentence}.")
         self.status = Attaching("failed" if problems else "done", message=" ".join(problems))
 
     def _fetch(self) -> Path:
@@ -199,7 +197,7 @@ class DatasetRegistry:
         def progress(done: int, total: int) -> None:
             if self._stop.is_set():
                 raise _Stopped
-            self.status = replace(self.status, doing=doing, share=min(1.0, done / total) if total else 0.0)
+            self.status = Attaching("reading", doing, min(1.0, done / total) if total else 0.0)
 
         return progress
 

@@ -48,9 +48,10 @@ if drawn is None:
     st.stop()
 
 rows: Positions = drawn
-ids = [str(id_) for id_ in table["id"].iloc[rows]]
-labels = table["label"].astype(str).to_numpy()[rows]
-verdicts = table["predicted"].astype(str).to_numpy()[rows]
+dealt = table.iloc[rows].astype({"id": str, "label": str, "predicted": str})
+ids = dealt["id"].tolist()
+labels = dealt["label"].to_numpy()
+verdicts = dealt["predicted"].to_numpy()
 store = Answers(cache_dir() / "play.sqlite")
 
 
