@@ -131,7 +131,8 @@ def draw_case(case: Case, *, key: str = "case", focus: bool = False) -> None:
 def draw_unanswered(subject: Subject, *, key: str) -> None:
     """Draw the picture of a case that is still being computed, where and as large as it will stand."""
     before = {"source": _source_of(subject.image), "verdict": "", "word": "", "sure": ""}
-    _mount(key=key, data={"id": subject.sha256, "crisp": shows_pixels(), "before": before, "changes": []})
+    data = {"id": subject.sha256, "crisp": shows_pixels(), "before": before, "changes": []}
+    _mount(key=key, data=data)
 
 
 def control_words(changes: pd.DataFrame, column: str) -> str:

@@ -56,7 +56,8 @@ CLOSER = BY_COLUMN | {"calibration": "Calibration", "studies": "Their studies"}
 def picked_ids(opened: Opened) -> list[str]:
     """The ids that the URL selects and the run has."""
     asked = st.query_params.get("pick", "").split(",")
-    return [id_ for id_ in dict.fromkeys(asked) if id_ in opened.rows][:MOST_PICKED]
+    known = [id_ for id_ in dict.fromkeys(asked) if id_ in opened.rows]
+    return known[:MOST_PICKED]
 
 
 def draw_select_page(page: Sequence[str], ids: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Try a picture: one answer a picture, several files as a table, and what a file says of itself."""
 
-import io
+import re
 
 import numpy as np
 import pytest
@@ -100,8 +100,7 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(tried, home, monkeypatch,
     assert "Nothing found" in said
     assert "Where does it look?" in words(app)
     # how often it is right stands beside the answer
-    assert "60.0% of generated" in words(app)
-    assert "11.1% of shrunk photographs" in words(app)
+    assert re.search("60.0% of generated, .*, 11.1% of shrunk photographs", words(app))
     # an edited margin decides nothing
     written = threshold_path(home / "runs" / RUN)
     written.write_text(written.read_text().replace('"margin": ', '"margin": -9'))
@@ -156,16 +155,11 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(tried, home
     assert matrix.loc["rival"].tolist() == called
     # until somebody moves its square, which stays for another detector
     app.session_state["upload.places"] = {key: (0.0, 0.5, 1.0) for key, *_ in app.session_state["upload.made"]}
-    app = settled(app.run())
-    square = Image.fromarray(pixels[:, :90])
-
-    def resized(name):
-        return np.asarray(square.resize((32, 32), RESAMPLING[name]))[None]
-
-    assert plus(float(other.margins(resized(steps.interpolation))[0])) in raw_margins(app)
-    app.selectbox(key="url.by").set_value("tiny")
-    app = settled(app.run())
-    assert plus(float(tiny.margins(resized("bicubic"))[0])) in raw_margins(app)
+    for detector, name, interpolation in ((other, "rival", steps.interpolation), (tiny, "tiny", "bicubic")):
+        app.selectbox(key="url.by").set_value(name)
+        app = settled(app.run())
+        square = Image.fromarray(pixels[:, :90]).resize((32, 32), RESAMPLING[interpolation])
+        assert plus(float(detector.margins(np.asarray(square)[None])[0])) in raw_margins(app)
 
 
 def test_several_are_a_table_and_one_of_them_is_explained(tried, monkeypatch):
@@ -279,23 +273,18 @@ def test_the_map_of_a_whole_picture_before_and_after_a_change(tried, home):
 def test_a_map_is_laid_over_a_picture_by_its_signs():
     drawn = uploads.overlay(np.full((8, 16, 3), 128, np.uint8), np.array([[-1.0, np.nan, 0.0, 1.0]]), 1.0)
     red, _, blue = drawn[4].T.astype(int)
-    assert red[0] > blue[0]
-    assert red[-1] < blue[-1]
-    assert red[8] == blue[8]
+    assert np.sign(red - blue)[[0, 8, -1]].tolist() == [1, 0, -1]
 
 
 def test_a_strip_has_a_block_of_each_verdicts_colour():
     strip = judged.colour_strip(["FAKE", "", "REAL"])
-    height, width, _ = strip.shape
-    blocks = [strip[height // 2, width * place // 6] for place in (1, 3, 5)]
-    expected = [CLASS_COLOURS["FAKE"], GREY, CLASS_COLOURS["REAL"]]
-    assert [tuple(block) for block in blocks] == [(*rgb(colour), 255) for colour in expected]
+    colours = (CLASS_COLOURS["FAKE"], GREY, CLASS_COLOURS["REAL"])
+    assert strip[12, 50::100].tolist() == [[*rgb(colour), 255] for colour in colours]
 
 
 def test_a_picture_that_was_halved_gets_no_answer(tried, home):
     write_detector(home, "ferret", make_ferret())
-    buffer = io.BytesIO()
-    Image.new("L", (5000, 5000), 90).save(buffer, "JPEG")
-    app = tried(("large.jpg", buffer.getvalue(), "image/jpeg"), by="ferret")
+    large = saved("JPEG", np.full((5000, 5000, 3), 90, np.uint8))
+    app = tried(("large.jpg", large, "image/jpeg"), by="ferret")
     assert titles(app) == [judged.ORDINARY["halved"]]
     assert "24.5 million" in words(app)
