@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import confusion_matrix, roc_auc_score
 from torch import Tensor
 
 from core.arrays import Float64, Pixels
@@ -128,15 +128,14 @@ def check_answers(detector: Detector, data: str, *, progress: Progress | None = 
     images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True, progress=progress).needing_both()
     margins = detector.margins(images.pixels, progress=progress)
     real = images.labels.astype(bool)
-    missed = int((~real & (margins > 0)).sum())
-    accused = int((real & (margins <= 0)).sum())
-    right = len(images) - missed - accused
+    (caught, missed), (accused, trusted) = confusion_matrix(real, margins > 0)
+    right = int(caught + trusted)
     if binomtest(right, len(images), alternative="less").pvalue < 0.01:
         raise SourceError(
             f"it is right on {right} of {len(images)} pictures of {data}, fewer than a coin would be; check "
             "--fake-classes, --classes, and the preprocessing"
         )
-    counts = f"FAKE called REAL: {missed} of {(~real).sum()}; REAL called FAKE: {accused} of {real.sum()}"
+    counts = f"FAKE called REAL: {missed} of {caught + missed}; REAL called FAKE: {accused} of {accused + trusted}"
     accuracy = f"right on {right:,} of {len(images):,} pictures with known answers ({right / len(images):.4f})"
     return f"{accuracy}; AUROC {roc_auc_score(real, margins):.4f}; {counts}"
 

@@ -45,10 +45,6 @@ def added_as_suggested(folder, request, capsys):
     assert detectors.main(words) == 2
     said = capsys.readouterr().err
     assert "does not say everything; say it with --size, --crop, --interpolation, --mean, --std;" in said
-    for option, start in (("--weights", 3), ("--classes", 5)):
-        assert detectors.main(words[:start] + words[start + 2 :]) == 2
-        # only what has not been said
-        assert capsys.readouterr().err.endswith(f"say it with {option}\n")
     assert detectors.main([*words, *said.partition("go with ")[2].split()]) == 0
     return load_detector(folder / "detectors" / "d")
 
@@ -90,8 +86,11 @@ def test_wrong_names_and_what_is_missing_are_sentences(tmp_path, monkeypatch):
     for source in ("timm:nothing", "timm:hf-hub:some/model", "timm:local-dir:/tmp", "torchvision:fcos_resnet50_fpn"):
         with pytest.raises(SourceError, match="has no .*network"):
             build_from(replace(request, source=source))
-    with pytest.raises(SourceError, match="say it with --weights and --classes$"):
-        build_from(Request("timm:test_resnet"))
+    missing = {"--weights": {"weights": None}, "--classes": {"classes": None}}
+    # only what has not been said
+    for option, changes in missing.items():
+        with pytest.raises(SourceError, match=f"say it with {option}$"):
+            build_from(replace(request, **changes))
     path = tmp_path / "detectors" / "d"
     add(path, request)
     monkeypatch.setitem(sys.modules, "timm", None)
