@@ -67,7 +67,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(options: argparse.Namespace) -> None:
     """Compute the studies that the command line names."""
     if options.list or not (options.study or options.conclude or options.recommended):
-        _list(as_json=options.json)
+        from core.studies.study import STUDIES, find_study
+
+        rows = [{"study": name, "question": find_study(name).question} for name in STUDIES]
+        print_rows(rows, as_json=options.json)
         return
     with importing(NAME):
         folder = find_run(options.run)
@@ -97,14 +100,6 @@ def main(options: argparse.Namespace) -> None:
                 print(f"{NAME}: {study.name} was not made: {error}", file=sys.stderr)
     if options.json:
         print(to_json(findings))
-
-
-def _list(*, as_json: bool) -> None:
-    """Print the names and questions of all studies."""
-    from core.studies.study import STUDIES, find_study
-
-    rows = [{"study": name, "question": find_study(name).question} for name in STUDIES]
-    print_rows(rows, as_json=as_json)
 
 
 def _named(options: argparse.Namespace, run: "Run") -> "list[Study]":
@@ -168,15 +163,14 @@ def _compute(options: argparse.Namespace, study: "Study", run: "Run") -> str:
     from core.studies.study import ENOUGH, StudyError
 
     stored = None
+    done = "Written"
     if options.only_missing:
         stored = find_stored(study, run)
-    if options.only_missing and stored is None:
-        raise StudyError(
-            f"the file of the study {study.name} cannot be completed: it is missing, damaged or about other "
-            "parameters, or must be made as a whole; leave --only-missing out to make it again"
-        )
-    done = "Written"
-    if stored is not None:
+        if stored is None:
+            raise StudyError(
+                f"the file of the study {study.name} cannot be completed: it is missing, damaged or about other "
+                "parameters, or must be made as a whole; leave --only-missing out to make it again"
+            )
         missing = study.missing(stored.table)
         if not missing:
             return "Nothing is missing"
@@ -184,17 +178,15 @@ def _compute(options: argparse.Namespace, study: "Study", run: "Run") -> str:
     images = options.images
     if options.recommended:
         images = None if study.whole else images or ENOUGH
-    source = _source(options, run)
-    engine = engine_of(options)
     with show_progress(study.name) as progress:
         run_study(
             study,
-            source,
+            _source(options, run),
             images=images,
             simple=options.simple,
             seed=options.seed,
             stored=stored,
-            engine=engine,
+            engine=engine_of(options),
             progress=progress,
         )
     return done

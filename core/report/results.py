@@ -135,6 +135,8 @@ def write_results(file: Path) -> None:
         bound=cues.BOUND,
         cues={name: markdown(across({"a small network": _of_cues(own)})) for name, own in learned.items()},
         studies=_about_studies(studies),
+        terms=QUANTITIES,
+        scales=SCALES,
         trainings=markdown(trainings(findings)),
         pairs=markdown(across({f"`swift` and `{name}`": pair for name, pair in compared.items()})),
     )
@@ -163,19 +165,14 @@ def _of_cues(findings: Sequence[Finding]) -> list[Finding]:
     return [replace(finding, subject=finding.details["keeps"]) for finding in findings if finding.key in keys]
 
 
-def _about_studies(studies: Mapping[str, Mapping[str, StudyResult]]) -> list[tuple[str, list[str], str]]:
-    """Lay out each study but those of `COUNTS`: its title, what its effects are, and its findings."""
+def _about_studies(studies: Mapping[str, Mapping[str, StudyResult]]) -> Sequence[tuple[str, Sequence[Finding], str]]:
+    """Lay out each study but those of `COUNTS`: its title, its findings on the first detector, and those on all."""
     parts = []
     for study in STUDIES:
         findings = {f"`{name}`": stored[study].findings for name, stored in studies.items() if study in stored}
         if findings and study not in COUNTS:
-            effects = {}
-            for finding in next(iter(findings.values())):
-                label = QUANTITIES[finding.unit][finding.quantity]
-                effects[label] = label
-                if finding.unit in SCALES:
-                    effects[label] += f" ({SCALES[finding.unit]})"
-            parts.append((find_study(study).title, list(effects.values()), markdown(across(findings))))
+            first = next(iter(findings.values()))
+            parts.append((find_study(study).title, first, markdown(across(findings))))
     return parts
 
 
