@@ -14,7 +14,16 @@ from core.findings.contrast import Control, Finding, Measure
 from core.findings.intervals import weighted_share
 from core.findings.paired import compare_apart, compare_means
 from core.runs.run import Run
-from core.studies.shared.explanations import ALIKE, OTHERS, SAME, explain_all, judged, settings_of, table_by_method
+from core.studies.shared.explanations import (
+    ALIKE,
+    OTHERS,
+    SAME,
+    describe_all,
+    explain_all,
+    judged,
+    settings_of,
+    table_by_method,
+)
 from core.studies.shared.groups import Cells, groups
 from core.studies.study import Context, Parameters, Rows, Study
 
@@ -111,7 +120,7 @@ def make_study() -> Study:
         name="agreement",
         title="Agreement",
         question="Do Grad-CAM and LIME mark the same regions, more than maps of other images would?",
-        columns={column: text for explainer in compared().values() for column, text in columns_of(explainer).items()},
+        columns=describe_all(columns_of),
         needs="maps",
         control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's "
         "own.",

@@ -215,7 +215,7 @@ def _choice(rows: pd.DataFrame, method: str, seam: str, kind: str, value: str) -
 
 
 def _against_controls(rows: pd.DataFrame, method: str, seam: str) -> list[Contrast]:
-    weights = rows[WEIGHT].to_numpy(np.float64)
+    weights = rows[WEIGHT]
     own = rows[column_of(method, seam)]
     others = {"same": rows[column_of(method, seam, control=True)], "random": rows["random_auroc"]}
     return [

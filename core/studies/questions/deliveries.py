@@ -102,7 +102,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
 
 def _flips(rows: pd.DataFrame, verdict: str, titles: Mapping[str, str], confidence: float) -> Finding:
     """Compare the delivery that flips most verdicts with all others together."""
-    weights = rows[WEIGHT].to_numpy(np.float64)
+    weights = rows[WEIGHT]
     flipped = (rows[list(titles)] > 0) != (verdict == "REAL")
     worst, about = _about_worst(flipped, weights, titles)
     others = flipped.drop(columns=worst).any(axis=1)
@@ -114,7 +114,7 @@ def _flips(rows: pd.DataFrame, verdict: str, titles: Mapping[str, str], confiden
 
 def _errors(rows: pd.DataFrame, label: str, titles: Mapping[str, str], confidence: float) -> Finding:
     """Compare the error rate after the worst delivery with that on the images as they are."""
-    weights = rows[WEIGHT].to_numpy(np.float64)
+    weights = rows[WEIGHT]
     wrong = (rows[list(titles)] > 0) != (label == "REAL")
     worst, about = _about_worst(wrong, weights, titles)
     before = rows["predicted"] != label

@@ -168,9 +168,14 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     records = []
     for number, row in enumerate(rows):
         truths = _truths(detector, pixels[number], exact[number], coverage, squares, seed=seed)
-        orders = _verdict_orders(pixels[number], squares, seed=(seed, row))
-        orders = {key: cells.signs[row] * values for key, values in orders.items()}
-        orders["other"] = patch_means(others_exact[number], coverage, squares)
+        # by what speaks for the verdict, whichever it is
+        sign = cells.signs[row]
+        orders = {
+            "edges": sign * _means(edge_map(pixels[number]), squares),
+            "centre": sign * _means(centre_map(*squares.shape), squares),
+            "random": sign * np.random.default_rng((seed, row)).random(parameters["cells"] ** 2),
+            "other": patch_means(others_exact[number], coverage, squares),
+        }
         record = {}
         for key, truth in product(orders, TRUTHS):
             record[column_of(key, truth)] = rank_correlation(orders[key], truths[truth])
@@ -213,15 +218,6 @@ def _truths(
         margins = detector.margins(mask_batch(image, squares, keep=keep, fill=fill, seed=seed))
         truths[fill] = margins[0] - margins[1:]
     return truths
-
-
-def _verdict_orders(image: Pixels, squares: Integers, *, seed: tuple[int, int]) -> dict[str, Float64]:
-    """Order cells by what speaks for the verdict, whichever it is: edges, the centre, or chance; float64 (S,)."""
-    return {
-        "edges": _means(edge_map(image), squares),
-        "centre": _means(centre_map(*squares.shape), squares),
-        "random": np.random.default_rng(seed).random(int(squares.max()) + 1),
-    }
 
 
 def _means(values: Floats, squares: Integers) -> Float64:

@@ -5,7 +5,7 @@ are meant for single images, not for thousands. Columns of studies are named aft
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,11 +46,8 @@ OTHERS = "maps of other images of the same cell"
 def judged() -> dict[str, AnyExplainer]:
     """Name -> explainer, in the order of the registry; but for maps of few detectors: exact ones, of tokens."""
     rare = {Capability.PATCH_SCORES, Capability.PATCH_TOKENS}
-    fitting = {}
-    for explainer in explainers():
-        if rare.isdisjoint(explainer.needs) and cost_of(explainer) <= MOST_PASSES:
-            fitting[explainer.name] = explainer
-    return fitting
+    common = (explainer for explainer in explainers() if rare.isdisjoint(explainer.needs))
+    return {explainer.name: explainer for explainer in common if cost_of(explainer) <= MOST_PASSES}
 
 
 def cost_of(explainer: AnyExplainer) -> int:
@@ -90,10 +87,7 @@ def methods_in(table: pd.DataFrame, column: str) -> dict[str, str]:
 
 def method_of(column: str, names: Iterable[str]) -> str | None:
     """Return the explainer that a column's name begins with, the longest match ("lime_grid" before "lime"), or None."""
-    matches = [name for name in names if column.startswith(f"{name}_")]
-    if not matches:
-        return None
-    return max(matches, key=len)
+    return max((name for name in names if column.startswith(f"{name}_")), key=len, default=None)
 
 
 def describe_all(describe: Callable[[AnyExplainer], Mapping[str, str]]) -> dict[str, str]:
@@ -237,7 +231,7 @@ def _write(file: Path, computed: Pass) -> None:
 def _read(path: Path) -> Pass | None:
     try:
         with open_file(path) as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {attribute.name: stored[attribute.name] for attribute in fields(Pass)}
+            arrays: dict[str, Any] = dict(stored)
+            return Pass(**arrays | {"one_colour": str(arrays["one_colour"])})
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is computed again
         return None
-    return Pass(**{name: values if values.ndim else values.item() for name, values in arrays.items()})

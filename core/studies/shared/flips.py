@@ -223,7 +223,7 @@ def compare_flips(
         kind, value: of the choice; the control's name where `value` is "".
     """
     _, strength = probe_columns()[column]
-    weights = rows[WEIGHT].to_numpy(np.float64)
+    weights = rows[WEIGHT]
     real = (rows["verdict"] == "REAL").to_numpy()
     flips = flip_values(rows[column], real, column)
     made = np.isfinite(flips)
@@ -273,7 +273,7 @@ def flip_rates(rows: pd.DataFrame, *, by: By = "verdict", probes: Sequence[str] 
 
 def _rate(rows: pd.DataFrame, verdict: str, group: str, column: str) -> FlipRate:
     probe, _ = probe_columns()[column]
-    weights = rows[WEIGHT].to_numpy(np.float64)
+    weights = rows[WEIGHT]
     after = rows[column].to_numpy(np.float64)
     before = rows["donor_margin" if probe.changes_donor else "margin"]
     sizes = np.where(np.isfinite(after), rows[size_column(column)].to_numpy(np.float64), np.nan)
