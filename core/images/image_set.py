@@ -49,7 +49,7 @@ class ImageSet:
         name: for instance "cifake-test"; becomes part of a run's name.
         split: "train" or "test".
         pixels: uint8 (N, side, side, 3), memory-mapped where it comes from the cache.
-        rows: one row per image: `id` (split and 16 letters of the hash, made in `core.images.cache`), `name`, `label`
+        rows: one row per image: `id` (split and 16 letters of the hash, made in `core.images.sources`), `name`, `label`
             (FAKE = 0, REAL = 1, unlabelled = 2), `category`, `sha256`, `is_repeat`, `source` (generator or camera,
             where the set knows any), and the columns of `core.images.statistics.STATISTICS` and `FILE_FACTS`.
         fingerprint: sha256 over split, file hashes and labels, independent of their order.

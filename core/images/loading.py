@@ -1,30 +1,43 @@
-"""Loading image sets by their path: which files they have, and their pixels from the cache."""
+"""Loading image sets by their path: which files they have, and their pixels from the cache.
 
+In the cache every file is decoded once, and from then on memory-mapped.
+"""
+
+import io
 import json
 import re
+import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from filelock import FileLock
 
 from core.console import show_progress
-from core.images.cache import MAX_SET_SIDE, Reading, check_usable, fill_cache, open_cache
 from core.images.cifake import FINGERPRINTS, ShippedSource, fetched_path
 from core.images.decoding import MAX_BYTES, ImageError, decode
-from core.images.image_set import ImageSet, Progress, Split, draw_balanced
+from core.images.image_set import DatasetError, ImageSet, Progress, Split, draw_balanced, fingerprint_of
 from core.images.labels import LABELS
 from core.images.layout import Entry
 from core.images.preprocessing import Preprocessing
-from core.images.sources import LayoutSource, Source, open_source, remember
-from core.storage.atomic import cache_dir
+from core.images.sources import MAX_SET_SIDE, LayoutSource, Reading, Source, open_source, remember
+from core.storage.atomic import cache_dir, read_folder, read_manifest, read_sealed, write_folder
 from core.storage.limits import ContractError, digest_of, printable
-from core.storage.shards import Engine, run_locally
+from core.storage.shards import Engine, compute_shards, run_locally
 
+KIND = "image cache"
+PIXELS = "images.pixels"
+ROWS = "rows.parquet"
+# bytes of pixels that are hashed whenever a cache is opened
+SMALL = 2**29
+# of the key of a cache
 VERSION = 5
 # files whose sizes are measured to find the side of a set
 MEASURED = 99
@@ -186,3 +199,105 @@ def _folder_name(source: Source) -> str:
     # file systems count bytes
     name = UNNAMED.sub("", printable(stem)).strip(" .-").encode()[:MAX_NAME].decode(errors="ignore").strip(" .-")
     return name or "images"
+
+
+def fill_cache(cache: Path, reading: Reading, *, engine: Engine, progress: Progress | None) -> ImageSet:
+    """Read a set's files into its cache, in shards.
+
+    Finished shards stay in a folder beside it until all are there, so that reading resumes where a process was killed.
+
+    Args:
+        cache: the folder of the cache.
+        reading: the files.
+        engine: what reads the shards.
+        progress: called with (files done, files).
+
+    Raises:
+        DatasetError: the cache cannot be written, or as `check_usable`.
+    """
+    part = cache.with_suffix(".part")
+
+    def report(done: int, total: int, _text: str) -> None:
+        if progress:
+            progress(done, total)
+
+    numbers = np.arange(len(reading.entries))
+    read_shards = partial(
+        compute_shards, reading, numbers, reading.shard_size, part, whole=True, engine=engine, progress=report
+    )
+
+    def write_pixels(file: Path) -> None:
+        # not mapped: on a disk that is full, writing to a map kills the process
+        with file.open("wb") as opened:
+            # now that the folder holds all shards, in order
+            for _, table in read_shards():
+                opened.writelines(table["pixels"])
+
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache.with_suffix(".lock")):
+            with suppress(ContractError, OSError):
+                # another process was faster
+                return open_cache(cache)
+            if cache.exists():
+                # what is damaged is read from the files
+                shutil.rmtree(part, ignore_errors=True)
+            # in any order
+            shards = {number: table.drop(columns="pixels") for number, table in read_shards()}
+            tables = [shards[number] for number in sorted(shards)]
+            skipped = [name for table in tables for name in table.attrs["skipped"]]
+            check_usable(skipped, sum(map(len, tables)), reading.split, skip_bad=reading.skip_bad)
+            rows = reading.rows(tables)
+            manifest = {
+                "name": reading.image_set,
+                "split": reading.split,
+                "side": reading.side,
+                "skipped": skipped,
+                "fingerprint": fingerprint_of(reading.split, rows),
+                "images": len(rows),
+            }
+            write_folder(
+                cache,
+                kind=KIND,
+                manifest=manifest,
+                files={PIXELS: write_pixels, ROWS: partial(rows.to_parquet, index=False)},
+                replace=True,
+            )
+            shutil.rmtree(part, ignore_errors=True)
+            return open_cache(cache)
+    except OSError as error:
+        raise DatasetError(
+            f"{cache.parent} could not be written ({error.strerror}); check that its disk has room and is writable."
+        ) from None
+
+
+def open_cache(cache: Path) -> ImageSet:
+    """Map a cache; of a large one's pixels only the size is checked, because a sha256 would have to read them all.
+
+    Raises:
+        ContractError, OSError: there is none, or it is damaged.
+    """
+    about = read_manifest(cache, KIND)
+    shape = (about["images"], about["side"], about["side"], 3)
+    size = int(np.prod(shape))
+    if size <= SMALL:
+        read_folder(cache, KIND)
+    if (cache / PIXELS).stat().st_size != size:
+        raise ContractError(f"{cache / PIXELS} has another size than was written")
+    rows = pd.read_parquet(io.BytesIO(read_sealed(cache, ROWS, about, kind=KIND)))
+    pixels = np.memmap(cache / PIXELS, np.uint8, "r", shape=shape)
+    return ImageSet(about["name"], about["split"], pixels, rows, about["fingerprint"], tuple(about["skipped"]))
+
+
+def check_usable(skipped: Sequence[str], images: int, split: Split, *, skip_bad: bool) -> None:
+    """Refuse a set with files that cannot be used, unless they are skipped, and one without any that can."""
+    if skipped and not skip_bad:
+        offenders = [f"{split}/{offender.rstrip('.')}" for offender in skipped[:10]]
+        if len(skipped) > 10:
+            offenders.append(f"and {len(skipped) - 10} more")
+        raise DatasetError(
+            f"{len(skipped)} of the files cannot be used: {'; '.join(offenders)}. Fix them, or leave them out with "
+            "--skip-bad."
+        )
+    if not images:
+        raise DatasetError(f"The {split} split holds no image that can be used.")

@@ -1,26 +1,46 @@
-"""Sources of image sets: a folder, an archive or a table in any layout, the shipped set, GitHub.
+"""Sources of image sets: a folder, an archive or a table in any layout, the shipped set, GitHub; and reading them.
 
 Where a set was last read from is remembered on this machine, by its fingerprint, in a small file in the cache folder.
 """
 
 import json
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+import pandas as pd
+
 from core import homes
+from core.arrays import Pixels, Positions, Record
 from core.images.cifake import ShippedSource, fetch_cifake, is_shipped
+from core.images.decoding import MAX_BYTES, MAX_PIXELS, ImageError, PassingError, decode
+from core.images.encoding import file_facts
 from core.images.files import open_files
-from core.images.image_set import DataPath, DatasetError, Progress, Split
+from core.images.image_set import DataPath, DatasetError, Progress, Split, categories_of
+from core.images.labels import LABELS
 from core.images.layout import Entry, Layout, image_folder, real_fake, some, sources, unlabelled
+from core.images.parts import WHOLE
+from core.images.preprocessing import Preprocessing
+from core.images.statistics import FILE_FACTS, STATISTICS, image_statistics
 from core.images.tables import parquet, path_tables
 from core.storage.atomic import cache_dir, write_data
-from core.storage.limits import is_plain_name, parse_json, read_bytes
+from core.storage.limits import digest_of, is_plain_name, is_text, parse_json, printable, read_bytes
+from core.storage.shards import Report
 
 SAMPLE = homes.SHIPPED / "sample" / "sample.zip"
 # CIFAKE's test set, by the name of its folder in assets/
 SHIPPED = "cifake-test"
 SHIPPED_FOLDER = homes.SHIPPED / SHIPPED
+# of a set's rows; the source only where that is known
+COLUMNS = ["id", "name", "label", "category", "sha256", "is_repeat", "source", *STATISTICS, *FILE_FACTS]
+# bytes of pixels of a shard
+BATCH = 2**23
+# pixels along each side of images that are not resized
+MAX_SET_SIDE = 1024
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
 # what a layout expects, as a phrase for messages -> what finds it, in the order in which they are tried
 LAYOUTS: dict[str, Layout] = {
@@ -149,3 +169,126 @@ def remembered(fingerprint: str) -> DataPath | None:
             if Path(place["path"]).exists():
                 return DataPath(place["path"], place["fake_classes"])
     return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The files to read into a cache, and how: a `Work` whose rows are the files.
+
+    Attributes:
+        image_set: the name of the image set.
+        data: where the files are, as for `open_source`.
+        source: that, opened in this process; other processes open it again.
+        split, entries: the files.
+        side: pixels along each side of the result.
+        fit: resizes images of any size; None where all must have this side.
+        skip_bad: leave out files that cannot be used instead of refusing the set.
+    """
+
+    name = "reading"
+    device = "cpu"
+
+    image_set: str
+    data: str | Path
+    source: Source | None
+    split: Split
+    entries: list[Entry]
+    side: int
+    fit: Preprocessing | None
+    skip_bad: bool
+
+    def __getstate__(self) -> Record:
+        return vars(self) | {"source": None}
+
+    @property
+    def shard_size(self) -> int:
+        """Files of a shard."""
+        return max(1, BATCH // max(1, self.side**2 * 3))
+
+    def open(self, _report: Report) -> Callable[[Positions], pd.DataFrame]:
+        """Return the function that reads some of the files; its errors are those of `read`."""
+        # only in CIFAKE's layout, whose entries have no label, do file names give the category
+        categories = categories_of([entry.name for entry in self.entries])
+        return partial(self.read, self.source or open_source(self.data), categories)
+
+    def read(self, source: Source, categories: Sequence[str | None], positions: Positions) -> pd.DataFrame:
+        """Read some of the files.
+
+        Args:
+            source: of the files.
+            categories: of all files by their names.
+            positions: intp (N,), numbers of the files.
+
+        Returns:
+            A row for each that can be used: `pixels`, the bytes of uint8 (side, side, 3), `name`, `label`, `category`,
+            `source`, `sha256` and the columns of `STATISTICS` and `FILE_FACTS`. `attrs["skipped"]` lists the others, as
+            "name: reason".
+
+        Raises:
+            DatasetError: a file cannot be read now, but perhaps later.
+        """
+        skipped = []
+        images = []
+        rows = []
+        for number in positions:
+            entry = self.entries[number]
+            category = categories[number]
+            if entry.label:
+                category = entry.category or None
+            try:
+                data, image = self._decode(source, entry)
+                facts = file_facts(data)
+            except PassingError as error:
+                raise DatasetError(f"{self.split}/{printable(entry.name)} {error}; try again.") from None
+            except ImageError as error:
+                skipped.append(f"{printable(entry.name)}: {error}")
+                continue
+            images.append(image)
+            label = LABELS.index(entry.class_name)
+            rows.append((entry.name, label, category, entry.source or None, digest_of(data), len(data), *facts))
+        columns = ["name", "label", "category", "source", "sha256", "file_bytes", *FILE_FACTS]
+        kinds = {"name": str, "label": np.uint8, "sha256": str, "file_bytes": np.float32, "quality": np.float32}
+        table = pd.DataFrame(rows, columns=columns).astype(kinds)
+        if isinstance(source, ShippedSource) and self.fit is None:
+            # shipped, because their last bits depend on the machine
+            statistics = source.statistics.loc[table["name"]].reset_index(drop=True)
+        else:
+            statistics = image_statistics(np.array(images, np.uint8).reshape(len(images), self.side, self.side, 3))
+        table = statistics.assign(**table, pixels=[image.tobytes() for image in images])
+        table.attrs = {"skipped": skipped}
+        return table
+
+    def _decode(self, source: Source, entry: Entry) -> tuple[bytes, Pixels]:
+        """Read a file: its bytes, and uint8 (side, side, 3).
+
+        Raises:
+            ImageError: it cannot be used.
+        """
+        if not is_text(entry.name):
+            raise ImageError("has a name that is no text; rename it")
+        data = source.read(entry, MAX_BYTES)
+        if self.fit is not None:
+            # a larger one would be halved
+            most = WHOLE if self.fit.native else MAX_PIXELS
+            return data, self.fit.fit(decode(data, most_pixels=most))
+        # the header alone refuses an image that is too large
+        image = decode(data, most_pixels=MAX_SET_SIDE**2)
+        height, width = image.shape[:2]
+        if (height, width) != (self.side, self.side):
+            raise ImageError(f"is {width} x {height} pixels, not {self.side} x {self.side} as the others")
+        return data, image
+
+    def rows(self, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+        """Join the rows of shards, with ids."""
+        table = pd.concat(tables, ignore_index=True)
+        table.attrs = {}
+        hashes = table["sha256"]
+        occurrence = hashes.groupby(hashes).cumcount()
+        ids = f"{self.split}-" + hashes.str[:16]
+        # a repeated file has the hash of the first; a count keeps the ids unique
+        table["id"] = ids.where(occurrence == 0, ids + "~" + occurrence.astype(str))
+        table["is_repeat"] = (occurrence > 0).to_numpy()
+        table = table[COLUMNS]
+        if table["source"].isna().all():
+            return table.drop(columns="source")
+        return table

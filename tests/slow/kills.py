@@ -31,7 +31,7 @@ from core.commands.study import main as make_study
 from core.detectors import detector as detecting
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
-from core.images import cache
+from core.images import sources
 from core.runs import writing as passing
 from core.runs.run import read_run
 from core.studies.store import read_study, study_path
@@ -123,7 +123,7 @@ class Predicting:
         if self._run(folder).exists():
             return ""
         full_pass = ResNetDetector.full_pass
-        read_batch = cache.image_statistics
+        read_batch = sources.image_statistics
         begun = {}
 
         def begins(what, pixels):
@@ -141,8 +141,8 @@ class Predicting:
             return read_batch(pixels, **more)
 
         ResNetDetector.full_pass = passes
-        cache.image_statistics = reads
-        cache.BATCH = 6 * 32 * 32 * 3
+        sources.image_statistics = reads
+        sources.BATCH = 6 * 32 * 32 * 3
         detecting.batch_size = passing.batch_size = lambda *_: 6
         passing.SHARD = 6
         words = ["tiny", "--data", folder / "cifake", "--out", folder / "out", "--device", "cpu"]

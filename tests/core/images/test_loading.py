@@ -12,7 +12,7 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from core.images import cache, files
+from core.images import files, loading, sources
 from core.images.image_set import DatasetError, categories_of
 from core.images.labels import REAL
 from core.images.loading import check_image_set, load_image_set, load_with_bar
@@ -56,7 +56,7 @@ def test_a_second_start_decodes_nothing_until_a_file_has_changed(cifake, monkeyp
     assert rows["file_bytes"].to_dict() == {name: (cifake / "test" / name).stat().st_size for name in rows.index}
     assert rows.loc[["REAL/0000.jpg", "FAKE/0009 (10).jpg"], "category"].tolist() == ["airplane", "truck"]
     with monkeypatch.context() as patched:
-        patched.setattr(cache, "decode", lambda data, **_: pytest.fail("decoded again"))
+        patched.setattr(sources, "decode", lambda data, **_: pytest.fail("decoded again"))
         again = load_image_set(cifake, "test")
         assert isinstance(again.pixels, np.memmap)
         same(again, before)
@@ -87,7 +87,7 @@ def test_a_reading_that_was_stopped_goes_on_where_it_was(cifake, monkeypatch, da
     for file in (files[1], files[6]):
         file.write_bytes(b"no image")
     expected = without_cache(load_image_set(cifake, "test", skip_bad=True))
-    monkeypatch.setattr(cache, "BATCH", 5 * 32 * 32 * 3)
+    monkeypatch.setattr(sources, "BATCH", 5 * 32 * 32 * 3)
 
     def stop(done, total):
         if done == 10:
@@ -109,14 +109,14 @@ def test_a_reading_that_was_stopped_goes_on_where_it_was(cifake, monkeypatch, da
 @pytest.mark.parametrize(
     "name, damage",
     [
-        (cache.PIXELS, flip_bit),
-        (cache.PIXELS, cut(0.9)),
-        (cache.ROWS, cut(0.9)),
+        (loading.PIXELS, flip_bit),
+        (loading.PIXELS, cut(0.9)),
+        (loading.ROWS, cut(0.9)),
     ],
 )
 def test_a_damaged_cache_is_made_again(cifake, expected, name, damage, monkeypatch):
     # of a large one's pixels only the size is checked
-    monkeypatch.setattr(cache, "SMALL", cache.SMALL if damage is flip_bit else 0)
+    monkeypatch.setattr(loading, "SMALL", loading.SMALL if damage is flip_bit else 0)
     load_image_set(cifake, "test")
     (folder,) = caches()
     damage(folder / name)
@@ -193,8 +193,8 @@ def test_a_limit_is_balanced_and_reads_the_files_that_limited_takes_and_no_other
     whole = load_image_set(cifake, "train")
     assert whole.limited(1000) is whole
     read = []
-    decode = cache.decode
-    monkeypatch.setattr(cache, "decode", lambda data, **how: read.append(data) or decode(data, **how))
+    decode = sources.decode
+    monkeypatch.setattr(sources, "decode", lambda data, **how: read.append(data) or decode(data, **how))
     shutil.rmtree(cache_dir() / "images")
     few = load_image_set(cifake, "train", limit=20)
     same(few, whole.limited(20))

@@ -14,7 +14,7 @@ import ray
 from core.commands import predict
 from core.commands.study import main
 from core.detectors.storage import save_detector
-from core.images import cache
+from core.images import sources
 from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.storage.atomic import cache_dir
@@ -91,7 +91,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(source, cluster, tmp_path):
 
 
 def test_a_set_is_read_as_by_this_process(cluster, cifake, monkeypatch):
-    monkeypatch.setattr(cache, "BATCH", 5 * 32 * 32 * 3)
+    monkeypatch.setattr(sources, "BATCH", 5 * 32 * 32 * 3)
     (cifake / "test/FAKE/0001 (10).jpg").write_bytes(b"no image")
     found = load_image_set(cifake, "test", skip_bad=True, engine=ray_engine())
     shutil.rmtree(cache_dir() / "images")
