@@ -1,4 +1,4 @@
-"""Explanations drawn, as maps over images in RGBA at any size, and as `.npz` for programs.
+"""Explanations drawn, as maps over images at any size, and as `.npz` for programs.
 
 Colours diverge from a neutral middle at 0 to the palette's two ends in steps that look equally large (CIEDE2000). 0 is
 always the middle: a map is never stretched to fill its colours.
@@ -16,7 +16,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
-from core.arrays import Array, Float64, Floats, Mask, Pixels
+from core.arrays import Array, Float64, Floats, Pixels
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
 from core.images.encoding import enlarged
@@ -68,59 +68,41 @@ DEFAULT = Style()
 
 
 def draw_image(image: Pixels, size: int, *, pixels: bool = False) -> Pixels:
-    """Draw a square uint8 image as opaque RGBA (size, size, 4): smooth, or with every pixel a crisp rectangle."""
+    """Draw a square uint8 image as uint8 (size, size, 3): smooth, or with every pixel a crisp rectangle."""
     large = enlarged(image, size, pixels=pixels)
     if len(large) > size:
         large = _nearest(image, size)
-    return _opaque(large)
+    return large
 
 
-def _opaque(colours: Pixels) -> Pixels:
-    return np.dstack([colours, np.full(colours.shape[:2], 255, np.uint8)])
-
-
-def draw_map(values: Floats, size: int, style: Style = DEFAULT, *, undecided: Mask | None = None) -> Pixels:
-    """A map alone, opaque, neutral where it is 0.
+def draw_map(values: Floats, size: int, style: Style = DEFAULT) -> Pixels:
+    """A map alone, neutral where it is 0.
 
     Args:
         values: float (h, w), any size; positive is the palette's positive end.
         size: pixels a side of what is returned.
         style: palette, smoothness and scale.
-        undecided: bool, of any size, hatched in grey instead, without any colour.
 
     Returns:
-        uint8 RGBA (size, size, 4).
+        uint8 (size, size, 3).
     """
-    colours = _colours(style.palette)[np.rint((_share(values, size, style) + 1) * STEPS).astype(int)]
-    drawn = _opaque(colours)
-    if undecided is not None:
-        drawn[_nearest(undecided, size), :3] = rgb(NEUTRAL)
-        _hatch(drawn, undecided)
-    return drawn
+    return _colours(style.palette)[np.rint((_share(values, size, style) + 1) * STEPS).astype(int)]
 
 
-def draw_overlay(
-    image: Pixels, values: Floats, size: int, style: Style = DEFAULT, *, undecided: Mask | None = None
-) -> Pixels:
+def draw_overlay(image: Pixels, values: Floats, size: int, style: Style = DEFAULT) -> Pixels:
     """Draw a map over a greyscale image: grey where the map is 0, `style.opacity` of the end colour at full scale.
 
     The image is greyscale so that every visible colour is the map's. Arguments as for `draw_map`; `image` is uint8
     (height, width, 3).
 
     Returns:
-        uint8 RGBA (size, size, 4), opaque.
+        uint8 (size, size, 3).
     """
     share = _share(values, size, style)[..., None]
-    ends = np.array([rgb(colour) for colour in ENDS[style.palette]], np.float64)
-    drawn = draw_image(grey_picture(image), size, pixels=style.pixels)
+    negative, positive = (np.array(rgb(colour), np.float64) for colour in ENDS[style.palette])
+    grey = draw_image(grey_picture(image), size, pixels=style.pixels)
     weight = style.opacity * np.abs(share)
-    if undecided is not None:
-        weight[_nearest(undecided, size)] = 0
-    blended = drawn[..., :3] * (1 - weight) + np.where(share > 0, ends[1], ends[0]) * weight
-    drawn[..., :3] = np.rint(blended).astype(np.uint8)
-    if undecided is not None:
-        _hatch(drawn, undecided)
-    return drawn
+    return np.rint(grey * (1 - weight) + np.where(share > 0, positive, negative) * weight).astype(np.uint8)
 
 
 def draw_outline(image: Pixels, values: Floats, size: int, style: Style = DEFAULT) -> Pixels:
@@ -129,24 +111,24 @@ def draw_outline(image: Pixels, values: Floats, size: int, style: Style = DEFAUL
     Arguments as for `draw_overlay`. Zeros are never enclosed; positions that tie with the weakest enclosed ones are.
 
     Returns:
-        uint8 RGBA (size, size, 4), opaque.
+        uint8 (size, size, 3).
     """
     share = _share(values, size, replace(style, scale=None))
     strength = np.abs(share)
     least = np.quantile(strength, 1 - STRONGEST)
-    drawn = draw_image(image, size, pixels=style.pixels)
+    drawn = draw_image(image, size, pixels=style.pixels).copy()
     line = max(1, size // 100)
     halo = max(1, size // 200)
     for end, positive in zip(ENDS[style.palette], (False, True), strict=True):
         inside = (strength >= least) & (strength > 0) & ((share > 0) == positive)
         # a white rim beside the line: one of the two shows on any background; all around the picture is outside
         for width, colour in ((line + halo, (255, 255, 255)), (line, rgb(end))):
-            drawn[inside & ~ndimage.binary_erosion(inside, iterations=width), :3] = colour
+            drawn[inside & ~ndimage.binary_erosion(inside, iterations=width)] = colour
     return drawn
 
 
 def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style = DEFAULT) -> Pixels:
-    """Draw an explanation's map in a style as uint8 RGBA (size, size, 4); regions are outlined, undecided ones hatched.
+    """Draw an explanation's map in a style as uint8 (size, size, 3); regions are outlined, undecided ones hatched.
 
     The size is at least the image's.
     Parts that are decided, but not alike under every fill, get a light tint of their class, whatever their weight.
@@ -167,16 +149,19 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
     if style.drawing == "outline":
         return draw_outline(image, values, size, style)
     if style.drawing == "overlay":
-        drawn = draw_overlay(image, values, size, style, undecided=explanation.undecided)
+        drawn = draw_overlay(image, values, size, style)
     else:
-        drawn = draw_map(values, size, style, undecided=explanation.undecided)
+        drawn = draw_map(values, size, style)
+    if explanation.undecided is not None:
+        stripes = np.add.outer(np.arange(size), np.arange(size)) % HATCH < 1 + HATCH // 8
+        drawn[_nearest(explanation.undecided, size) & stripes] = rgb(UNDECIDED)
     if regions is not None:
         # a thin line where regions meet, grey enough for light and dark ground
         large = _nearest(regions, size)
         down = np.diff(large, axis=0, prepend=large[:1])
         right = np.diff(large, axis=1, prepend=large[:, :1])
         edge = (down != 0) | (right != 0)
-        drawn[edge, :3] = drawn[edge, :3] // 3 + np.uint8(80)
+        drawn[edge] = drawn[edge] // 3 + np.uint8(80)
     return drawn
 
 
@@ -239,13 +224,6 @@ def _nearest(array: Array, size: int) -> Array:
     rows = np.arange(size) * array.shape[0] // size
     columns = np.arange(size) * array.shape[1] // size
     return array[rows[:, None], columns]
-
-
-def _hatch(drawn: Pixels, undecided: Mask) -> None:
-    """Draw diagonal grey lines over what is undecided, in place."""
-    size = len(drawn)
-    line = np.add.outer(np.arange(size), np.arange(size)) % HATCH < 1 + HATCH // 8
-    drawn[_nearest(undecided, size) & line, :3] = rgb(UNDECIDED)
 
 
 @lru_cache

@@ -144,7 +144,7 @@ def _paste_maps(
         x = MARGIN + number * width
         words = settings
         if explanation.has_picture:
-            drawn = Image.fromarray(draw_explanation(explanation, max(MAP, 256), style=style)).convert("RGB")
+            drawn = Image.fromarray(draw_explanation(explanation, max(MAP, 256), style=style))
             slide.paste(drawn.resize((MAP, MAP)), (x, MAPS_TOP))
         else:
             words = explanation.diagnostics.sentence

@@ -145,7 +145,7 @@ def maps(opened: Opened, row: int) -> Beat | None:
     own = stored_map(opened.run, row, image)
     style = Style(smooth=True, scale=opened.map_scale)
     both = (own, shuffled(own, seed=Subject(image, "").seed))
-    sources = [thumbnail_url(draw_explanation(one, style=style)[..., :3], SIDE) for one in both]
+    sources = [thumbnail_url(draw_explanation(one, style=style), SIDE) for one in both]
     return {
         "kind": "vote",
         "title": "One of these maps is random. Which?",

@@ -93,7 +93,7 @@ def map_cells(shown: Opened, stamp: str, row: int, field: int | None) -> list[Ce
     for name, values in ((f"its {KEPT.title}", own), second, (f"another picture's {KEPT.title}", other)):
         # the exact map's values are of single pixels
         style = Style(scale=scale if values.shape == own.shape else None, opacity=STRONG)
-        cells.append(Cell(draw_overlay(image, values, SIDE, style)[..., :3], name, name))
+        cells.append(Cell(draw_overlay(image, values, SIDE, style), name, name))
     return cells
 
 

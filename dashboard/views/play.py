@@ -121,7 +121,7 @@ def map_cells(row: int) -> list[Cell]:
     if opened.run.maps is None or image is None:
         return []
     drawing = draw_explanation(stored_map(opened.run, row, image), SIDE, style=Style(scale=opened.map_scale))
-    return [Cell(drawing[..., :3], "Where its score comes from", "Map: where its score comes from")]
+    return [Cell(drawing, "Where its score comes from", "Map: where its score comes from")]
 
 
 def flip_cells(row: int) -> list[Cell]:

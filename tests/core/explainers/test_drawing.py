@@ -27,7 +27,7 @@ from core.images.labels import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED
 
 @pytest.mark.parametrize("palette", PALETTES)
 def test_the_middle_is_neutral_and_the_ends_are_the_palettes(palette):
-    drawn = draw_map(np.array([[-2.0, 0.0, 2.0]] * 3), 3, Style(palette))[0, :, :3]
+    drawn = draw_map(np.array([[-2.0, 0.0, 2.0]] * 3), 3, Style(palette))[0, :]
     negative, positive = ENDS[palette]
     assert tuple(drawn[1]) == rgb(NEUTRAL)
     assert np.abs(drawn[0].astype(int) - rgb(negative)).max() <= 1
@@ -41,25 +41,10 @@ def test_an_overlay_is_the_grey_picture_where_the_map_is_zero_and_mixed_where_it
     values = np.zeros((32, 32))
     values[:, 16:] = -1
     drawn = draw_overlay(image, values, 64, Style(opacity=0.5))
-    assert_array_equal(drawn[:, :32, :3], grey)
+    assert_array_equal(drawn[:, :32], grey)
     expected = np.rint(grey / 2 + np.array(rgb(CLASS_COLOURS["FAKE"])) / 2)
-    assert_allclose(drawn[0, 63, :3], expected, atol=1)
-    assert (drawn[..., 3] == 255).all()
+    assert_allclose(drawn[0, 63], expected, atol=1)
     assert_array_equal(draw_overlay(image, values, 64, Style(opacity=0)), draw_image(grey_picture(image), 64))
-
-
-def test_undecided_is_hatched_in_grey_and_what_is_decided_is_not():
-    undecided = np.zeros((32, 32), bool)
-    undecided[:16] = True
-    plain, hatched = draw_map(np.ones((32, 32)), 64), draw_map(np.ones((32, 32)), 64, undecided=undecided)
-    assert_array_equal(hatched[32:], plain[32:])
-    shown = {tuple(pixel) for pixel in hatched[:32, :, :3].reshape(-1, 3)}
-    assert shown == {rgb(UNDECIDED), rgb(NEUTRAL)}
-    over = draw_overlay(np.full((32, 32, 3), 200, np.uint8), np.ones((32, 32)), 64, undecided=undecided)
-    assert (over[:32] == (*rgb(UNDECIDED), 255)).all(axis=2).mean() > 0.1
-    # between the lines there is the picture, without any colour
-    grey = tuple(grey_picture(np.full((1, 1, 3), 200, np.uint8))[0, 0])
-    assert {tuple(pixel) for pixel in over[:32, :, :3].reshape(-1, 3)} == {rgb(UNDECIDED), grey}
 
 
 def test_an_outline_encloses_the_strongest_quarter_in_the_colour_of_its_sign():
@@ -75,15 +60,15 @@ def test_an_outline_encloses_the_strongest_quarter_in_the_colour_of_its_sign():
     assert changed[0, :128].all()
     assert changed[255, 128:].all()
     assert not changed[20:40, 20:100].any()
-    assert tuple(drawn[0, 0, :3]) == rgb(CLASS_COLOURS["REAL"])
-    assert tuple(drawn[255, 255, :3]) == rgb(CLASS_COLOURS["FAKE"])
+    assert tuple(drawn[0, 0]) == rgb(CLASS_COLOURS["REAL"])
+    assert tuple(drawn[255, 255]) == rgb(CLASS_COLOURS["FAKE"])
     assert_array_equal(draw_outline(image, np.zeros((8, 8)), 64), draw_image(image, 64))
 
 
 def test_the_papers_colours_stand_for_and_against_the_verdict(lime):
     for margin, end in ((-4.0, 0), (4.0, 1)):
         found = replace(lime, parts=None, undecided=None, values=np.full((4, 4), 2.0), margin=margin)
-        drawn = draw_explanation(found, 64, style=Style("paper", 1.0))[0, 0, :3]
+        drawn = draw_explanation(found, 64, style=Style("paper", 1.0))[0, 0]
         assert_allclose(drawn, rgb(ENDS["paper"][end]), atol=1)
 
 
@@ -92,7 +77,7 @@ def lime(detector, image):
     return LIME.explain_fully(detector, image, LimeSettings(n_samples=64, least_share=0.0))
 
 
-def test_three_states_are_drawn_as_full_colour_light_and_none(lime):
+def test_three_states_are_drawn_as_full_colour_light_and_hatched(lime):
     regions = np.add.outer(np.arange(32) // 16 * 2, np.arange(32) // 16).astype(np.int32)
     values, signs = np.array([2.0, 1.0, -2.0, 9.0]), np.array([1, 1, -1, 0], np.int8)
     holds = np.array([True, False, False, False])
@@ -102,7 +87,7 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime):
     )  # fmt: skip
     grey = np.full((32, 32, 3), 200, np.uint8)
     found = replace(lime, image=grey, parts=parts, values=values[regions], undecided=(signs == 0)[regions], margin=4.0)
-    drawn = draw_explanation(found, 64, style=Style(opacity=1.0))[..., :3]
+    drawn = draw_explanation(found, 64, style=Style(opacity=1.0))
     solid, light, other = drawn[10, 10], drawn[10, 50], drawn[50, 10]
     blue, orange = (np.array(rgb(CLASS_COLOURS[name]), float) for name in ("REAL", "FAKE"))
     # what is undecided sets no scale: 2 is in full colour
@@ -111,6 +96,11 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime):
     assert_allclose(light, 0.75 * ground + 0.25 * blue, atol=1)
     assert_allclose(other, 0.75 * ground + 0.25 * orange, atol=1)
     assert ["every" in parts.reading(number) for number in range(4)] == holds.tolist()
+    # between the lines there is no colour but the ground's
+    alone = draw_explanation(found, 64, style=Style(drawing="alone"))
+    for picture, between in ((drawn, tuple(ground.astype(int))), (alone, rgb(NEUTRAL))):
+        undecided = {tuple(pixel) for pixel in picture[33:, 33:].reshape(-1, 3).tolist()}
+        assert undecided == {rgb(UNDECIDED), between}
 
 
 def test_npz_holds_everything_and_needs_no_pickle(lime):

@@ -65,7 +65,7 @@ def test_every_method_keeps_its_promises(name, kind):
         assert explainer.reading(found)
     assert_allclose(last.values, batch[1].values, rtol=1e-3, atol=1e-5)
     assert np.isfinite(last.values).all()
-    assert draw_explanation(last, 64).shape == (64, 64, 4)
+    assert draw_explanation(last, 64).shape == (64, 64, 3)
     if last.one_sided == "REAL":
         assert last.values.min() >= 0
     assert list(explainer.explain_batch(detector, pixels, settings, cancel=lambda: True)) == []

@@ -103,7 +103,7 @@ def test_a_slide_tells_the_reason_and_shows_both_pictures_and_the_maps(made):
     ):
         [right] = [at[0] for text, at in Recorded.texts if text == name]
         left = int(right) - MAP - 20
-        expected = Image.fromarray(draw_explanation(explanation, max(MAP, 256), style=style)).convert("RGB")
+        expected = Image.fromarray(draw_explanation(explanation, max(MAP, 256), style=style))
         assert_array_equal(drawn[MAPS_TOP : MAPS_TOP + MAP, left : left + MAP], expected.resize((MAP, MAP)))
 
 
