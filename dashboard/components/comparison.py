@@ -19,7 +19,6 @@ from core.findings.table import findings_text
 from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
 from core.runs.metrics import HALF, calibration
-from core.runs.pictures import Pictures
 from core.runs.rows import at_threshold
 from core.runs.run import distinct_names
 from core.runs.tags import TagError
@@ -113,7 +112,7 @@ def _change_tag(ids: Sequence[str], put: Callable[[Sequence[str], str], None], d
         st.toast(f"{len(ids)} {done} “{plain(tag)}”")
 
 
-def draw_selected(opened: Opened, wanted: Filter, ids: Sequence[str], pictures: Pictures) -> None:
+def draw_selected(opened: Opened, wanted: Filter, ids: Sequence[str]) -> None:
     """Draw the selected images, plain and under their maps, and their numbers, where that is asked for."""
     if COMPARE.value != "on":
         return
@@ -125,7 +124,6 @@ def draw_selected(opened: Opened, wanted: Filter, ids: Sequence[str], pictures: 
         id_ = image_grid(
             opened,
             chosen,
-            pictures,
             key=f"selection.compared.{with_map}",
             threshold=wanted.threshold,
             maps=with_map,

@@ -38,7 +38,6 @@ FINEST = 2 * TILES["large"]
 def image_grid(
     opened: Opened,
     rows: Positions,
-    pictures: Pictures,
     *,
     key: str,
     picked: Sequence[str] = (),
@@ -57,8 +56,7 @@ def image_grid(
 
     Args:
         opened: the run.
-        rows: positions to show, in this order.
-        pictures: their pixels; a map stands in for a missing one.
+        rows: positions to show, in this order; a map stands in for a missing picture.
         key: of the element.
         picked: ids shown as selected.
         tags: the tags of each id.
@@ -80,6 +78,7 @@ def image_grid(
     table = opened.judged[COLUMNS].iloc[rows]
     badges = at_threshold(table, threshold)["predicted"] if judged else table["label"].astype(str)
     table = table.assign(twice=table["sha256"].duplicated(keep=False))
+    pictures = library.pictures(opened)
     tiles = []
     for position, badge, row in zip(rows, badges, table.itertuples(), strict=True):
         tile = _tile(row, badge, judged=judged)

@@ -274,24 +274,21 @@ def draw_whole(picture: Picture, detector: DetectorHandle) -> None:
     st.subheader("Where its score comes from", anchor=False)
     changes = [name for name in CHANGES if name != PASTE or find_photograph() is not None]
     change = CHANGE.choose("What happens to it", options=changes)
-    shown = {"upload.whole": version_of(picture, "")}
+    shown = [("upload.whole", "As it is", version_of(picture, ""))]
     if change:
         where = choose_place(picture) if change == PASTE else None
-        shown["upload.changed"] = version_of(picture, change, where)
+        shown.append(("upload.changed", CHANGES[change], version_of(picture, change, where)))
 
     def statuses() -> list[JobStatus]:
         return [
-            ask(detector, version.pixels[None], "whole", slot=slot, sha256=version.sha256)
-            for slot, version in shown.items()
+            ask(detector, version.pixels[None], "whole", slot=slot, sha256=version.sha256) for slot, _, version in shown
         ]
 
     def draw(asked: list[JobStatus]) -> None:
         opacity = st.slider("Opacity of the map", 0, 100, 70, format="%d %%", key=OPACITY, width=330) / 100
         scale = full_colour(asked)
-        titles = ["As it is", CHANGES[change]]
-        columns = st.columns(2)
         # one that is alone is drawn as large as one of two: nothing moves when the other comes
-        for column, title, version, status, slot in zip(columns, titles, shown.values(), asked, shown, strict=False):
+        for column, (slot, title, version), status in zip(st.columns(2), shown, asked, strict=False):
             with column:
                 draw_version(title, version, status, opacity=opacity, scale=scale)
                 draw_status(status, slot, "Part by part")
@@ -320,12 +317,8 @@ def choose_place(picture: Picture) -> Location:
     """Draw the picture with the square that a photograph is pasted into, which is dragged; return where it is."""
     photograph = find_photograph()
     assert photograph is not None  # noqa: S101 - else pasting is not offered
-
-    def measure(pixels: Pixels) -> tuple[int, int, int]:
-        return (*pixels.shape[:2], pasted_side(pixels, photograph))
-
-    height, width, side = picture.use(measure)
-    zoom = min(height, width) / side
+    height, width = picture.use(np.shape)[:2]
+    zoom = min(height, width) / picture.use(partial(pasted_side, other=photograph))
     first = Location(zoom=zoom)
     alt = f"{picture.name} with the square that the photograph is pasted into"
     key = f"{picture.key}.paste"
@@ -351,8 +344,7 @@ def version_of(picture: Picture, change: str, where: Location | None = None) -> 
 def full_colour(statuses: list[JobStatus]) -> float:
     """Return the size of a local score that is drawn in full colour, for all maps together."""
     scores = [np.abs(status.answer.scores).ravel() for status in statuses if status.answer is not None]
-    sizes = np.concatenate(scores) if scores else np.ones(1)
-    return max(float(np.nanquantile(sizes, FULL)), 1e-6)
+    return max(float(np.nanquantile(np.concatenate(scores or [np.ones(1)]), FULL)), 1e-6)
 
 
 def overlay(picture: Pixels, shares: Floats, opacity: float) -> Pixels:

@@ -176,7 +176,6 @@ def draw_grid(current: str | None = None) -> None:
     image_grid(
         opened,
         shown,
-        pictures,
         key="mistakes.grid",
         picked=picked,
         tags=tags.of(list(table["id"].iloc[shown])),
@@ -296,4 +295,4 @@ elif VIEW.value == "sheet":
 else:
     draw_images()
     if picked:
-        draw_selected(opened, wanted, picked, pictures)
+        draw_selected(opened, wanted, picked)

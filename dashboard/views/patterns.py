@@ -228,7 +228,7 @@ def draw_card(opened: Opened, card: Any, space: str, scale: float) -> None:
         wanted = members(space, card.number, wrong=kind == "wrong")
         key = f"patterns.{kind}.{space}.{card.number}"
         rows = opened.rows.get_indexer(ids)
-        id_ = image_grid(opened, rows, library.pictures(opened), key=key, size="small")
+        id_ = image_grid(opened, rows, key=key, size="small")
         if id_:
             state.show_images(opened.run.name, wanted, id=id_)
         if st.button(words, key=f"{key}.all", type="tertiary"):

@@ -104,10 +104,7 @@ def draw_examples() -> None:
     with examples:
         st.caption("Examples")
         current = str(origin.table["id"].iloc[row])
-        grid = library.pictures(origin)
-        pressed = image_grid(
-            origin, samples[1], grid, key="upload.samples", size="small", judged=False, current=current
-        )
+        pressed = image_grid(origin, samples[1], key="upload.samples", size="small", judged=False, current=current)
         if pressed:
             state.put("sample", pressed)
             st.rerun()
