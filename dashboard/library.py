@@ -57,17 +57,15 @@ class Opened:
 
     Attributes:
         run: the run as read.
-        studied: descriptions of the columns that studies add to `table`, by name.
-        further: descriptions of study columns that `table` has only where a URL names them.
+        columns: descriptions of the columns of its studies, by name; `table` has those that are offered.
         stamp: changes when the run or its studies do.
-        linked: the further columns that the URL names.
+        linked: further columns, which `table` has because the URL names them.
         without: the same run without `linked` and `beside`; None where it has neither.
         beside: a run on the same images whose verdicts `table` has too; None where the URL names none.
     """
 
     run: Run
-    studied: dict[str, StudyColumn]
-    further: dict[str, StudyColumn]
+    columns: dict[str, StudyColumn]
     stamp: str
     linked: tuple[str, ...] = ()
     without: "Opened | None" = None
@@ -79,6 +77,13 @@ class Opened:
         return self.without or self
 
     @lazy_property
+    def studied(self) -> dict[str, StudyColumn]:
+        """Descriptions of the columns that studies, and the run beside this one, add to `table`, by name."""
+        beside = {} if self.beside is None else describe_versus(self.beside)
+        own = {name: column for name, column in self.columns.items() if column.offered or name in self.linked}
+        return own | beside
+
+    @lazy_property
     def judged(self) -> pd.DataFrame:
         """From `judged_table`, a row an image: all that a page needs which asks no study."""
         return judged_table(self.run)
@@ -88,7 +93,7 @@ class Opened:
         """From `browse_table`, a row an image; and the linked columns, but those that nothing can be asked of."""
         try:
             if self.without is None:
-                return browse_table(self.run, self.judged, self.studied | self.further)
+                return browse_table(self.run, self.judged, self.columns)
             parts = [self.without.table, read_columns(self.run, self.linked)]
         except ContractError as error:
             _end(error)
@@ -197,10 +202,7 @@ def open_run(path: Path) -> Opened:
 @st.cache_resource(max_entries=MAX_RUNS, show_spinner="Reading the run")
 def _open(path: Path, stamp: str) -> Opened:
     run = read_run(path)
-    columns = study_columns(run)
-    studied = {name: column for name, column in columns.items() if column.offered}
-    further = {name: column for name, column in columns.items() if not column.offered}
-    return Opened(run, studied, further, stamp)
+    return Opened(run, study_columns(run), stamp)
 
 
 def _with_linked(opened: Opened) -> Opened:
@@ -208,7 +210,8 @@ def _with_linked(opened: Opened) -> Opened:
     sort = st.query_params.get("sort", "").removeprefix("-")
     # what filters and sorts comes first, because only `MOST_LINKED` are read
     also = st.query_params.get("also", "").split(",")
-    named = [name for name in dict.fromkeys((*st.query_params, sort, *also)) if name in opened.further]
+    further = {name for name, column in opened.columns.items() if not column.offered}
+    named = [name for name in dict.fromkeys((*st.query_params, sort, *also)) if name in further]
     path = runs().get(st.query_params.get("versus", ""))
     beside = None
     with suppress(ContractError):
@@ -219,12 +222,10 @@ def _with_linked(opened: Opened) -> Opened:
 
 @cached()
 def _linked(opened: Opened, beside: Opened | None, names: tuple[str, ...]) -> Opened:
-    studied = opened.studied | {name: opened.further[name] for name in names}
-    linked = replace(opened, studied=studied, stamp=f"{opened.stamp} {names}", linked=names, without=opened)
+    linked = replace(opened, stamp=f"{opened.stamp} {names}", linked=names, without=opened)
     if beside is None:
         return linked
-    studied |= describe_versus(beside.run)
-    return replace(linked, studied=studied, stamp=f"{linked.stamp} {beside.stamp}", beside=beside.run)
+    return replace(linked, stamp=f"{linked.stamp} {beside.stamp}", beside=beside.run)
 
 
 def matching(opened: Opened, wanted: Filter) -> Positions:
