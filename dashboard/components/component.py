@@ -17,7 +17,6 @@ import streamlit as st
 
 from core.images.labels import CLASS_COLOURS
 from core.runs.filter import Filter
-from core.runs.pictures import Pictures
 from core.studies.former import FORMER_NAMES
 from dashboard import files, library
 from dashboard.library import Opened
@@ -195,7 +194,7 @@ def report_download(opened: Opened, wanted: Filter | None = None, *, key: str) -
         about = "Numbers, pictures and settings of the images found here"
     file_button(
         "Report",
-        partial(report_file, opened, wanted, library.pictures(opened)),
+        partial(report_file, opened, wanted),
         file_name=name,
         mime="text/html",
         icon="article",
@@ -205,7 +204,7 @@ def report_download(opened: Opened, wanted: Filter | None = None, *, key: str) -
     )
 
 
-def report_file(opened: Opened, wanted: Filter | None, pictures: Pictures | None) -> bytes:
+def report_file(opened: Opened, wanted: Filter | None) -> bytes:
     """Make the report as `telltale report` writes it, of a whole run or of the rows that a filter finds."""
     # read only now: they bring the libraries that draw and compute, which no page waits for
     from core.report.run_report import report_of  # noqa: PLC0415
@@ -214,5 +213,6 @@ def report_file(opened: Opened, wanted: Filter | None, pictures: Pictures | None
     if wanted is None:
         return report_of(opened.run).encode()
     rows = library.matching(opened, wanted)
+    pictures = library.pictures(opened)
     other = "" if opened.beside is None else opened.beside.name
     return selection_report(opened.run, opened.table, wanted, rows, other=other, pictures=pictures).encode()

@@ -7,7 +7,6 @@ import pandas as pd
 import streamlit as st
 
 from core.arrays import Pixels
-from core.detectors.identity import DetectorHandle
 from core.explainers.cam import stored_map
 from core.images.labels import ClassName, other_class
 from core.perturbations.flips import flipping, reason
@@ -48,7 +47,8 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
     values = opened.table.iloc[row]
     label = values["label"] if values["label"] in CLASS_WORDS else None
     made_by = catalogue.maker(opened.run)
-    detectors = _detectors(opened)
+    # who explains the image: the run's detector, where it is here, and the one in the address beside it
+    detectors = [*filter(None, (made_by, catalogue.detectors().get(_beside(opened).value)))]
     subject = Subject(image, values["name"])
     draw_title(_headline(opened, row, subject, label))
     verdict = values["predicted"]
@@ -126,13 +126,6 @@ def address_of(id_: str) -> str:
     query = urlencode(st.query_params.to_dict() | {"id": id_})
     page = (st.context.url or "").partition("?")[0]
     return f"{page}?{query}"
-
-
-def _detectors(opened: Opened) -> list[DetectorHandle]:
-    """Return who explains an image: the run's detector, where it is here, and the one in the address beside it."""
-    made_by = catalogue.maker(opened.run)
-    beside = catalogue.detectors().get(_beside(opened).value)
-    return [detector for detector in (made_by, beside) if detector is not None]
 
 
 def _beside(opened: Opened) -> Setting:

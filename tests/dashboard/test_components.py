@@ -208,6 +208,6 @@ def test_what_a_second_run_says_is_reported_under_its_name(home):
     other = library.open_run(home / "runs" / "tiny@blind-test")
     both = replace(opened, beside=other.run, without=opened)
     wanted = Filter().choosing("versus.correct", ["wrong"])
-    made = component.report_file(both, wanted, None).decode()
+    made = component.report_file(both, wanted).decode()
     assert other.run.name in made
-    assert other.run.name not in component.report_file(opened, Filter(name="0"), None).decode()
+    assert other.run.name not in component.report_file(opened, Filter(name="0")).decode()

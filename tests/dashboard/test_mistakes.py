@@ -101,7 +101,7 @@ def test_only_what_has_a_label_is_called_wrong(open_page, home, labelled, tiny):
     assert ("Dashed" in words(grid)) == labelled
     assert "Choose a " in words(grid)
     opened = library.open_run(home / "runs" / "tiny@own-test")
-    report = report_file(opened, Filter(), library.pictures(opened)).decode()
+    report = report_file(opened, Filter()).decode()
     _, _, tiles = report.partition('<ul class="tiles">')
     for html in ("".join(element.proto.body for element in sheet.get("html")), tiles):
         assert not re.search(r"\bnan\b", html)
