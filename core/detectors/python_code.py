@@ -9,7 +9,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -169,23 +168,11 @@ def _consented(request: Request) -> tuple[dict[str, Any], bytes]:
     prefix, _, rest = request.source.partition(":")
     where, _, name = rest.rpartition(":")
     if not where or not name or not request.may_run_code:
-        returned = "P(FAKE) of an image's path"
-        if prefix == "py":
-            returned = "the network"
         raise SourceError(
-            f"{prefix}:FILE.py:FUNCTION or {prefix}:MODULE:FUNCTION names a function that returns {returned}, and runs "
-            "code, which may do whatever you may do; give --run-code if you trust it"
+            f"{prefix}:FILE.py:FUNCTION runs code, which may do whatever you may do; name a function that returns "
+            "a network (py) or P(FAKE) of an image's path (function), and give --run-code if you trust it"
         )
-    try:
-        # the packages around a module are imported to find it
-        origin: str | None = where
-        if not where.endswith(".py"):
-            origin = find_spec(where).origin  # type: ignore[union-attr]
-        file = Path(origin).resolve()  # type: ignore[arg-type]
-    except Exception as error:  # noqa: BLE001 - they may raise anything
-        raise SourceError(
-            f"the module {where} cannot be found ({error}); name its file, {prefix}:FILE.py:{name}"
-        ) from None
+    file = Path(where).resolve()
     source = read_bytes(file)
     write_text(_consents() / digest_of(source), str(file))
     return {"factory": name}, source

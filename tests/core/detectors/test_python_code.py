@@ -45,9 +45,8 @@ def make():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder on Python's path with a module `brought_net` and weights; nothing has been consented to."""
+    """A folder with a module `brought_net` and weights; nothing has been consented to."""
     (tmp_path / "brought_net.py").write_text(SOURCE)
-    monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(python_code.CONSENT, raising=False)
     generator = torch.Generator().manual_seed(0)
@@ -61,7 +60,7 @@ def folder(tmp_path, monkeypatch):
 def request_of(folder, function="make", *, may=True):
     """A request for one of its functions."""
     return Request(
-        f"py:brought_net:{function}",
+        f"py:{folder / 'brought_net.py'}:{function}",
         weights=folder / "w.safetensors",
         classes=("REAL",),
         outputs="logits",
