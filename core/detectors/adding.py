@@ -167,13 +167,16 @@ def fetch(name: str, *, progress: Progress | None = None) -> Request:
                 sender = sender_of(published.address)
                 raise DatasetError(f"{sender} sent another file than the one known as {name}; not added")
             write_bytes_atomically(file, part.rename)
+    source = f"{published.kind}:{name}"
+    weights: Path | None = file
+    if published.encoder:
+        model = file.with_suffix(".onnx")
+        with zipfile.ZipFile(file) as packed:
+            write_data(model, chain_head(packed.read(published.encoder), json.loads(packed.read(published.head))))
+        source = str(model)
+        weights = None
     stated = published.model_dump(include={"classes", "fake", "threshold", "preprocess"})
-    if not published.encoder:
-        return Request(f"{published.kind}:{name}", weights=file, outputs="logits", **stated)
-    model = file.with_suffix(".onnx")
-    with zipfile.ZipFile(file) as packed:
-        write_data(model, chain_head(packed.read(published.encoder), json.loads(packed.read(published.head))))
-    return Request(str(model), outputs="logits", **stated)
+    return Request(source, weights=weights, outputs="logits", **stated)
 
 
 def download_wheel(wheel: str, target: Path, *, sha256: str) -> None:

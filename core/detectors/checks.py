@@ -1,6 +1,5 @@
 """Check a detector that others made before it is added: its outputs, its noise, and its answers to known pictures."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -78,38 +77,34 @@ def measure_noise(detector: Detector, pixels: Pixels) -> tuple[Detector, dict[st
         the same; and what is to be said of that, heading -> words.
     """
     inputs = detector.inputs(pixels)
-
-    def together(batch: Tensor) -> Float64:
-        with torch.inference_mode():
-            return detector.scores(batch).double().diff(dim=1)[:, 0].cpu().numpy()
-
-    def alone(batch: Tensor) -> Float64:
-        return np.concatenate([together(image) for image in torch.split(batch, 1)])
-
-    noise = _largest_change(together, inputs)
-    apart = float(np.abs(alone(inputs) - together(inputs)).max())
-    remarks = {}
     about = detector.about
-    manifest = dict(detector.manifest)
+    about = replace(about, config={**about.config, "one_by_one": True}, target_layer="")
+    alone = detector.from_about(detector.network, about, manifest=detector.manifest, device=detector.device)
+    noise = _largest_change(detector, inputs)
+    apart = float(np.abs(_margins(alone, inputs) - _margins(detector, inputs)).max())
+    remarks = {}
     # of one that draws at random, two may differ by twice as much as any of some from the first
     if apart > max(STEADY, 2 * noise):
-        noise = _largest_change(alone, inputs)
-        about = replace(about, config={**about.config, "one_by_one": True}, target_layer="")
+        detector = alone
+        noise = _largest_change(detector, inputs)
         remarks["One by one"] = f"in a batch its margin depends on the other images, by {apart:.2g}"
     if noise > STEADY:
-        manifest["noise"] = noise
+        detector.manifest = {**detector.manifest, "noise": noise}
         remarks["Noise"] = f"its margin is uncertain by {noise:.2g}: it changes so much though the image is the same"
-    if not remarks:
-        return detector, {}
-    return detector.from_about(detector.network, about, manifest=manifest, device=detector.device), remarks
+    return detector, remarks
 
 
-def _largest_change(margins: Callable[[Tensor], Float64], inputs: Tensor) -> float:
+def _margins(detector: Detector, inputs: Tensor) -> Float64:
+    with torch.inference_mode():
+        return detector.scores(inputs).double().diff(dim=1)[:, 0].cpu().numpy()
+
+
+def _largest_change(detector: Detector, inputs: Tensor) -> float:
     """Return the largest change of a margin from the first time to the second, and to those with other last bits."""
-    first = margins(inputs)
+    first = _margins(detector, inputs)
     generator = torch.Generator().manual_seed(0)
     signs = (torch.randint(-1, 2, inputs.shape, generator=generator).to(inputs.device) for _ in range(DRAWS))
-    again = [margins(inputs), *(margins(inputs * (1 + LAST_BIT * sign)) for sign in signs)]
+    again = [_margins(detector, inputs), *(_margins(detector, inputs * (1 + LAST_BIT * sign)) for sign in signs)]
     return float(np.abs(np.stack(again) - first).max())
 
 

@@ -29,60 +29,52 @@ from core.detectors.resnet import build_network
 from core.detectors.storage import load_detector
 from tests.core.detectors.made import SAID, expected_of, given_by, spread
 
-SQUEEZENET = "squeezenet1_1"
 
-
-def request_of(folder, network, name, **said):
+def request_of(folder, network, source, **said):
     """A request with the weights of a network of this name."""
     save_file(network.state_dict(), folder / "w.safetensors")
-    return Request(f"timm:{name}", weights=folder / "w.safetensors", classes=("fake", "real"), **said)
+    return Request(source, weights=folder / "w.safetensors", classes=("fake", "real"), **said)
 
 
-def added_as_suggested(folder, request, capsys):
-    """Add without preprocessing, which is refused, and again with the options that the error shows."""
-    words = ["add", "d", request.source, "--weights", str(request.weights), "--classes", ",".join(request.classes)]
-    words += ["--fake-classes", ",".join(request.fake or request.classes[:1]), "--out", str(folder)]
+def made_by(source):
+    """A random network of this name, and its library's own transform."""
+    library, _, name = source.partition(":")
+    if library == "timm":
+        network = timm.create_model(name, num_classes=2)
+        return spread(network), timm.data.create_transform(**timm.data.resolve_data_config({}, model=network))
+    network = torchvision.models.get_model(name, weights=None, num_classes=2)
+    return spread(network), torchvision.models.get_model_weights(name)["DEFAULT"].transforms()
+
+
+@pytest.mark.parametrize(
+    "source, layer",
+    [
+        ("timm:test_vit", "blocks.5.norm1.places"),
+        ("timm:test_convnext", "norm_pre"),
+        ("timm:test_resnet", "layer4"),
+        ("torchvision:squeezenet1_1", "classifier.2"),
+    ],
+)
+def test_it_gives_the_logits_of_the_librarys_own_pipeline_with_the_options_that_are_suggested(
+    tmp_path, source, layer, capsys
+):
+    network, transform = made_by(source)
+    request = request_of(tmp_path, network, source)
+    words = ["add", "d", source, "--weights", str(request.weights), "--classes", "fake,real", "--out", str(tmp_path)]
     assert detectors.main(words) == 2
     said = capsys.readouterr().err
     assert "does not say everything; say it with --size, --crop, --interpolation, --mean, --std;" in said
     assert detectors.main([*words, *said.partition("go with ")[2].split()]) == 0
-    return load_detector(folder / "detectors" / "d")
-
-
-@pytest.mark.parametrize(
-    "name, layer",
-    [("test_vit", "blocks.5.norm1.places"), ("test_convnext", "norm_pre"), ("test_resnet", "layer4")],
-)
-def test_it_gives_the_logits_of_timms_own_pipeline(tmp_path, name, layer, capsys):
-    network = spread(timm.create_model(name, num_classes=2))
-    detector = added_as_suggested(tmp_path, request_of(tmp_path, network, name), capsys)
-    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=network))
+    detector = load_detector(tmp_path / "detectors" / "d")
     expected = expected_of(lambda image: network(transform(image)[None]))
     assert_allclose(given_by(detector), expected, rtol=1e-4, atol=1e-5)
     assert np.ptp(expected) > 0.01
     assert (detector.target_layer, detector.classes.fake) == (layer, ("fake",))
 
 
-def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path, capsys):
-    network = spread(torchvision.models.get_model(SQUEEZENET, weights=None, num_classes=3))
-    weights = {"state_dict": {f"module.{name}": value for name, value in network.state_dict().items()}}
-    torch.save(weights, tmp_path / "w.pth")
-    request = Request(
-        f"torchvision:{SQUEEZENET}", weights=tmp_path / "w.pth", classes=("photo", "gan", "diffusion"),
-        fake=("gan", "diffusion"),
-    )  # fmt: skip
-    detector = added_as_suggested(tmp_path, request, capsys)
-    transform = torchvision.models.get_model_weights(SQUEEZENET)["DEFAULT"].transforms()
-    expected = expected_of(lambda image: network(transform(image)[None]))
-    assert_allclose(given_by(detector), expected, rtol=1e-4, atol=1e-5)
-    assert np.ptp(expected) > 0.01
-    assert detector.preprocessing.resize == 256
-    assert detector.layers[detector.target_layer] == (13, 13)
-
-
 def test_wrong_names_and_what_is_missing_are_sentences(tmp_path, monkeypatch):
-    network = spread(timm.create_model("test_resnet", num_classes=2))
-    request = request_of(tmp_path, network, "test_resnet", preprocess={"size": 160, **SAID})
+    network, _ = made_by("timm:test_resnet")
+    request = request_of(tmp_path, network, "timm:test_resnet", preprocess={"size": 160, **SAID})
     for source in ("timm:nothing", "timm:hf-hub:some/model", "timm:local-dir:/tmp", "torchvision:fcos_resnet50_fpn"):
         with pytest.raises(SourceError, match="has no .*network"):
             build_from(replace(request, source=source))
@@ -121,7 +113,7 @@ def test_a_resnet_18_gets_the_papers_stem_where_settings_say_so():
 )
 def test_a_network_of_one_size_is_built_for_the_size_that_is_asked_for(tmp_path, name, size, built):
     options = {"img_size": size} if built else {}
-    request = request_of(tmp_path, timm.create_model(name, num_classes=2, **options), name)
+    request = request_of(tmp_path, timm.create_model(name, num_classes=2, **options), f"timm:{name}")
     if size is not None:
         request = replace(request, preprocess={"size": size})
     brought = find_kind("timm").read(request)
@@ -277,8 +269,6 @@ def test_names_of_classes_are_in_the_order_of_their_numbers_or_as_timm_lists_the
         file.write_text(json.dumps(settings | names))
         brought = TRANSFORMERS.read(Request(str(tmp_path)))
         assert brought.classes == expected
-    assert brought.outputs == "logits"
-    assert brought.preprocess["size"] == 32
     assert brought.config["config"]["transformers_version"] == transformers.__version__
     (tmp_path / "preprocessor_config.json").unlink()
     assert TRANSFORMERS.read(Request(str(tmp_path))).preprocess == {}
