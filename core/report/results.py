@@ -10,16 +10,19 @@ from fnmatch import fnmatchcase
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from core.answers import comparison
 from core.cues import cues
+from core.detectors.known import AS_IT_IS
+from core.detectors.known import COUNTS as ORDINARY
 from core.findings.answer import MEANINGS, Word, answer_of, ruling_of
 from core.findings.contrast import QUANTITIES, SCALES, Contrast, Finding, Measure, Unit, find
 from core.findings.numbers import format_difference, format_value
 from core.findings.table import contrast_rows, count_of, markdown
 from core.homes import SHIPPED
-from core.report import ordinary, render
+from core.report import render
 from core.runs.folders import find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
@@ -43,6 +46,16 @@ COUNTS = ("audit", "duplicates", "files", "clusters", "neighbours", "stability")
 CUES = ("grey", "high-8", "low-8", "shuffle-4", "colour", "amplitudes", "patch-9")
 LEFT_OUT = "gradcampp"
 HARMLESS = ("JPEG 95", "JPEG 85", "JPEG 75", "WebP 80", "PNG")
+# how well public detectors do on ordinary pictures: name of a delivery -> its words
+DELIVERED = {
+    AS_IT_IS: AS_IT_IS,
+    "jpeg_85": "JPEG 85",
+    "jpeg_75": "JPEG 75",
+    "scale_50_box": "halved",
+    "screenshot": "screenshot",
+}
+# heading of all their sources together
+PHOTOGRAPHS = "photographs"
 # what is replaced in README
 BLOCK = re.compile(r"(<!-- findings -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -131,7 +144,7 @@ def write_results(file: Path) -> None:
         rounded=_rounded,
         harmless=HARMLESS,
         elsewhere=markdown(shares[~shares["images"].isin(HARMLESS)]),
-        ordinary=markdown(ordinary.by_generator()),
+        ordinary=markdown(_by_generator()),
         bound=cues.BOUND,
         cues={name: markdown(across({"a small network": _of_cues(own)})) for name, own in learned.items()},
         studies=_about_studies(studies),
@@ -174,6 +187,48 @@ def _about_studies(studies: Mapping[str, Mapping[str, StudyResult]]) -> Sequence
             first = next(iter(findings.values()))
             parts.append((find_study(study).title, first, markdown(across(findings))))
     return parts
+
+
+def ordinary_tables() -> dict[str, pd.DataFrame]:
+    """Lay the counts out for people: detector -> a row a source and the sum of photographs, a column a delivery."""
+    return {name: _ordinary_table(own) for name, own in _ordinary_counts().groupby("detector", sort=False)}
+
+
+def _ordinary_counts() -> pd.DataFrame:
+    """Read the counts that are known for both thresholds."""
+    return pd.read_csv(ORDINARY).dropna().astype({"two_percent": int})
+
+
+def _ordinary_table(counts: pd.DataFrame) -> pd.DataFrame:
+    photographs = counts[counts["label"] == "REAL"]
+    every = photographs.groupby("delivery", as_index=False)[["pictures", "authors", "two_percent"]].sum()
+    counts = pd.concat([counts, every.assign(source="all photographs", label="REAL")])
+    texts = [f"{own.authors} / {own.two_percent} of {own.pictures}" for own in counts.itertuples()]
+    counts = counts.assign(text=np.where(counts["pictures"] > 0, texts, "too small"))
+    wide = counts.pivot(index=["label", "source"], columns="delivery", values="text")
+    rows = counts[["label", "source"]].drop_duplicates().sort_values("label", kind="stable")
+    wide = wide.loc[pd.MultiIndex.from_frame(rows), list(DELIVERED)].rename(columns=DELIVERED)
+    return wide.reset_index().rename_axis(None, axis=1)
+
+
+def _by_generator() -> pd.DataFrame:
+    """Lay out, for docs/results.md, what detectors find by generator after each delivery, and their false alarms."""
+    counts = _ordinary_counts()
+    counts["of"] = counts["source"].where(counts["label"] == "FAKE", PHOTOGRAPHS)
+    sums = counts.groupby(["detector", "delivery", "of"])[["pictures", "authors", "two_percent"]].sum()
+    originals = sums["pictures"].groupby("of").max()
+    # generators first
+    sources = sorted(originals.index, key=lambda source: (source == PHOTOGRAPHS, source))
+    rows = []
+    for detector in counts["detector"].unique():
+        for delivery, words in DELIVERED.items():
+            row = {"detector": f"`{detector}`", "delivery": words}
+            for source in sources:
+                pictures, authors, two_percent = sums.loc[(detector, delivery, source)]
+                fewer = f" of {pictures}" if pictures < originals[source] else ""
+                row[f"{source} ({originals[source]})"] = f"{authors}/{two_percent}{fewer}"
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def across(findings: ByDetector) -> pd.DataFrame:

@@ -207,8 +207,7 @@ def report_download(opened: Opened, wanted: Filter | None = None, *, key: str) -
 def report_file(opened: Opened, wanted: Filter | None) -> bytes:
     """Make the report as `telltale report` writes it, of a whole run or of the rows that a filter finds."""
     # read only now: they bring the libraries that draw and compute, which no page waits for
-    from core.report.run_report import report_of  # noqa: PLC0415
-    from core.report.selection import selection_report  # noqa: PLC0415
+    from core.report.run_report import report_of, selection_report  # noqa: PLC0415
 
     if wanted is None:
         return report_of(opened.run).encode()

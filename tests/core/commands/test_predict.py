@@ -9,8 +9,7 @@ from PIL import Image
 from core.commands import predict
 from core.detectors.resnet import ResNetDetector
 from core.images.loading import load_image_set
-from core.report.run_report import report_of
-from core.report.selection import selection_report
+from core.report.run_report import report_of, selection_report
 from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.runs.run import read_run

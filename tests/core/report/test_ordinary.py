@@ -3,7 +3,7 @@
 import pytest
 
 from core.detectors import known
-from core.report import ordinary
+from core.report import results
 
 # a photograph's half is too small, and what is known at one threshold alone stands in no table
 COUNTS = """detector,source,label,delivery,pictures,authors,two_percent
@@ -21,8 +21,8 @@ def counts(tmp_path, monkeypatch):
     file = tmp_path / "ordinary.csv"
     others = [f"d,painter,FAKE,{name},4,1,1\n" for name in ("jpeg_85", "scale_50_box", "screenshot")]
     file.write_text(COUNTS + "".join(others))
-    for module in (known, ordinary):
-        monkeypatch.setattr(module, "COUNTS", file)
+    monkeypatch.setattr(known, "COUNTS", file)
+    monkeypatch.setattr(results, "ORDINARY", file)
     known.false_alarms.cache_clear()
     yield
     known.false_alarms.cache_clear()
@@ -36,18 +36,10 @@ def test_false_alarms_are_added_up_over_sources_by_delivery(counts):
 
 
 def test_the_tables_show_each_source_and_all_photographs(counts):
-    (table,) = ordinary.tables().values()
+    (table,) = results.ordinary_tables().values()
     assert table[["label", "source"]].to_numpy().tolist() == [
         ["FAKE", "painter"], ["REAL", "camera"], ["REAL", "phone"], ["REAL", "all photographs"],
     ]  # fmt: skip
     assert table.loc[0, ["as it is", "JPEG 75"]].tolist() == ["3 / 2 of 4", "0 / 0 of 4"]
     assert table.loc[1, ["as it is", "halved"]].tolist() == ["9 / 2 of 90", "too small"]
     assert table.loc[3, "as it is"] == "10 / 2 of 100"
-
-
-def test_generators_stand_before_all_photographs():
-    table = ordinary.by_generator()
-    found = table[table["detector"] == "`ferretnet`"].set_index("delivery")
-    assert found.columns[-1] == "photographs (147)"
-    assert found.loc["as it is"].tolist()[1:] == ["9/8", "5/4", "0/0", "23/20", "1/1", "12/2"]
-    assert found.loc["halved"].tolist()[1:] == ["8/4", "7/6", "0/0 of 9", "22/18", "0/0 of 58", "4/1 of 59"]

@@ -20,8 +20,7 @@ from core.findings.numbers import percent
 from core.findings.table import findings_text
 from core.images.encoding import data_url
 from core.images.labels import CLASSES
-from core.report.run_report import MOST_FINDINGS, maker_of, report_of
-from core.report.selection import TILES, describe, selection_report
+from core.report.run_report import MOST_FINDINGS, TILES, describe, maker_of, report_of, selection_report
 from core.runs.filter import Area, Filter
 from core.runs.metrics import sweep
 from core.runs.pictures import find_pictures
@@ -359,7 +358,7 @@ def test_a_filter_is_described_by_all_that_it_asks(wanted, phrases):
 
 
 def test_tiles_show_the_first_of_many_and_what_is_wrong(run, monkeypatch):
-    monkeypatch.setattr("core.report.selection.TILES", 7)
+    monkeypatch.setattr("core.report.run_report.TILES", 7)
     table = browse_table(run)
     chosen = np.arange(60)[::-1]
     pictures = find_pictures(run, [])
