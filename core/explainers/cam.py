@@ -12,7 +12,7 @@ import numpy as np
 
 from core.arrays import Floats, Pixels
 from core.detectors.manifest import Capability
-from core.explainers.explainer import BatchExplainer, Cancel, check_finite, check_target
+from core.explainers.explainer import BatchExplainer, Cancel
 from core.explainers.explanation import Explanation, Provenance, map_diagnostics
 from core.explainers.settings import ExplainerSettings, ExplanationError, Target, class_of_target, setting
 
@@ -68,9 +68,7 @@ class ClassMaps(BatchExplainer[S]):
         cancel: Cancel | None,  # noqa: ARG002
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
-        check_target(detector, settings.target)
         margins, maps = self.compute(detector, pixels, settings)
-        check_finite(detector, margins)
         unit = "margin" if settings.target == "margin" else "logit"
         one_sided = None
         if not self.signed:

@@ -8,7 +8,7 @@ from scipy.signal import convolve
 
 from core.arrays import Float32, Floats, Pixels
 from core.detectors.manifest import Capability
-from core.explainers.explainer import BatchExplainer, Cancel, check_finite
+from core.explainers.explainer import BatchExplainer, Cancel
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import ExplainerSettings
 
@@ -48,7 +48,6 @@ class Exact(BatchExplainer[ExplainerSettings]):
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
         scores = detector.local_scores(pixels)
-        check_finite(detector, scores)
         fields = detector.fields
         assert fields is not None  # noqa: S101 - it has the capability
         for own in scores:

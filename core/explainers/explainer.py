@@ -152,7 +152,11 @@ class Explainer(ABC, Generic[S]):
             margin: of the image as it is.
             seconds: that it took.
             fields: of `Explanation` that are the method's own.
+
+        Raises:
+            ExplanationError: the margin is not finite.
         """
+        check_finite(detector, np.array(margin))
         made = Provenance(detector.name, detector.sha256, seconds, versions_of(self.libraries))
         p_real = float(detector.p_real(np.array(margin, np.float32)))
         return Explanation(image, margin, p_real, made, method=self.name, settings=settings, **fields)
@@ -164,26 +168,20 @@ def versions_of(libraries: tuple[str, ...]) -> dict[str, str]:
     return {name: version(name) for name in libraries}
 
 
-def check_pixels(detector: "Detector", pixels: Pixels) -> None:
-    """Refuse what the detector cannot take.
+def check_request(detector: "Detector", pixels: Pixels, settings: ExplainerSettings) -> None:
+    """Refuse pictures that the detector cannot take, and a class that it does not score.
 
     Raises:
-        ExplanationError: `pixels` is not uint8 (N, side, side, 3).
+        ExplanationError: `pixels` is not uint8 (N, side, side, 3), or the target is the class that a detector with one
+            output does not score.
     """
     side = detector.side
     if pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3) or pixels.dtype != np.uint8:
         raise ExplanationError(
             f"image must be uint8 ({side}, {side}, 3), not {pixels.dtype} {pixels.shape[1:]}; resize it first"
         )
-
-
-def check_target(detector: "Detector", target: str) -> None:
-    """Refuse a class that a detector does not score.
-
-    Raises:
-        ExplanationError: the detector has one output, and `target` is the class that it has none for.
-    """
     classes = detector.classes
+    target = getattr(settings, "target", "margin")
     if len(classes.names) == 1 and target == ("REAL" if classes.fake else "FAKE"):
         raise ExplanationError(
             f"{detector.name} has one output, and so no score for {target} alone; explain the margin instead"
@@ -246,7 +244,7 @@ class BatchExplainer(Explainer[S]):
         self, detector: "Detector", pixels: Pixels, settings: S, *, cancel: Cancel | None = None
     ) -> Iterator[Explanation]:
         """See `Explainer.explain_batch`."""
-        check_pixels(detector, pixels)
+        check_request(detector, pixels, settings)
         size = self.batch_size(detector, settings)
         for start in range(0, len(pixels), size):
             part = pixels[start : start + size]

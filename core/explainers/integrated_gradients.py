@@ -12,7 +12,7 @@ import numpy as np
 
 from core.arrays import Float32, Pixels
 from core.detectors.manifest import Capability
-from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, check_finite, check_target
+from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, check_finite
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import ExplainerSettings, Target, class_of_target, setting, towards_real
 from core.perturbations.masking import blurred
@@ -28,9 +28,6 @@ INPUTS = 128
 GAP = 0.01
 
 
-Baseline = Literal["blur", "black"]
-
-
 class IntegratedGradientsSettings(ExplainerSettings):
     """Settings of the integration.
 
@@ -43,7 +40,7 @@ class IntegratedGradientsSettings(ExplainerSettings):
     """
 
     steps: int = setting(32, low=2, high=1000)
-    baseline: Baseline = setting("blur")
+    baseline: Literal["blur", "black"] = setting("blur")
     sigma: float = setting(0.0625, low=0.005, high=0.5)
     target: Target = setting("margin")
 
@@ -81,7 +78,6 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
         self, detector: "Detector", pixels: Pixels, settings: IntegratedGradientsSettings, cancel: Cancel | None
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
-        check_target(detector, settings.target)
         baseline = np.zeros_like(pixels)
         if settings.baseline == "blur":
             baseline = np.stack([blurred(image, settings.sigma) for image in pixels])

@@ -26,11 +26,8 @@ DIGITS = dict(enumerate(["one", "two", "three", "four", "five", "six", "seven", 
 
 def own_columns() -> dict[str, Probe]:
     """Map the columns that support conclusions to their probes: no controls or changed donors."""
-    columns = {}
-    for column, (probe, _) in probe_columns().items():
-        if not (probe.is_control or probe.changes_donor):
-            columns[column] = probe
-    return columns
+    probes = {column: probe for column, (probe, _) in probe_columns().items()}
+    return {column: probe for column, probe in probes.items() if not (probe.is_control or probe.changes_donor)}
 
 
 def short_sizes(values: Float32) -> Float32:

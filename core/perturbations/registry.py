@@ -21,18 +21,6 @@ from core.perturbations.probe import Batch, Chance, Dial, Edit, Needs, Probe, St
 
 # the radius beyond which detail is fine, for the controls of a blur
 _FINE = frequency.NYQUIST / 2
-# top, bottom, left, right in eighths of the side
-_SQUARES = {
-    "hide_centre": (2, 6, 2, 6),
-    "hide_top_left": (0, 4, 0, 4),
-    "hide_top_right": (0, 4, 4, 8),
-    "hide_bottom_left": (4, 8, 0, 4),
-    "hide_bottom_right": (4, 8, 4, 8),
-    "hide_top": (0, 4, 2, 6),
-    "hide_bottom": (4, 8, 2, 6),
-    "hide_left": (2, 6, 0, 4),
-    "hide_right": (2, 6, 4, 8),
-}
 # lower radius of a ring of the spectrum -> its upper radius
 _RINGS = {16: 23, 12: 16, 8: 12, 4: 8}
 
@@ -210,7 +198,6 @@ EDITS: dict[str, Edit] = {
     "shuffle_turn": _on_blocks(edits.rotated_in_blocks, moved=False),
     "shuffle_fade": _on_blocks(edits.cross_faded),
     "shuffle_fade_turn": _on_blocks(edits.cross_faded, moved=False),
-    **{key: _hide(edits.place_mask, square) for key, square in _SQUARES.items()},
     "hide_border": _hide(edits.frame_mask, 0),
     # distances from the border as shares of the side: 1 and 4 pixels of 32
     "hide_frame_32": _hide(edits.frame_mask, 1 / 32),
@@ -227,14 +214,16 @@ def _declared() -> Iterator[Probe]:
     strengths = {}
     for name, steps in declared["strengths"].items():
         strengths[name] = tuple(Strength(**step) for step in steps)
+    squares = [key for key, about in declared["probes"].items() if "square" in about]
     for key, about in declared["probes"].items():
         titles = about.pop("controls", {})
         about["strengths"] = strengths[about["strengths"]]
         if "dial" in about:
             about["dial"] = Dial(**about["dial"])
         controls = tuple(titles)
-        if key in _SQUARES:
-            controls = tuple(square for square in _SQUARES if square != key)
+        if key in squares:
+            controls = tuple(square for square in squares if square != key)
+            EDITS[key] = _hide(edits.place_mask, about.pop("square"))
         probe = Probe(key=key, edit=EDITS[key], controls=controls, **about)
         yield probe
         for control, title in titles.items():

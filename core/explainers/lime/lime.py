@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from core.arrays import Array, Float64, Int64, Integers, Pixels, Regions
-from core.explainers.explainer import Cancel, Explainer, Preset, check_finite, check_pixels, check_target
+from core.explainers.explainer import Cancel, Explainer, Preset, check_finite, check_request
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
 from core.explainers.lime.segmentation import (
     Samples,
@@ -125,8 +125,7 @@ class RegionLime(Explainer[R]):
         Fewer where repeated samples make steps pointless.
         """
         began = time.perf_counter()
-        check_pixels(detector, image[None])
-        check_target(detector, settings.target)
+        check_request(detector, image[None], settings)
         if regions is None:
             regions = self.cut(image, settings)
         segments = np.asarray(regions, np.int32)
