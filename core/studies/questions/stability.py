@@ -1,7 +1,7 @@
 """Is an explanation the same when it is computed again? Under another seed, and under noise that nobody can see."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -51,76 +51,57 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     return {f"{explainer.name}_{name}_rank": text for name, text in texts.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Images whose explanations are computed again.
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
+    """Compute each explanation of each image again, and compare it with itself and with those of other images."""
+    detector = context.detector
+    seed = parameters["seed"]
+    cells = Cells(context.run)
+    images = context.pixels[rows]
+    noisy = np.stack([add_noise(context.pixels[row], seed=(seed, row)) for row in rows.tolist()])
+    grid = segment(images[0], method="grid", n_segments=parameters["segments"])
 
-    Attributes:
-        context, rows, parameters: of the study.
-        cells: of the run.
-        images: uint8 (N, side, side, 3).
-        noisy: the same with noise.
-    """
+    def maps_of(pixels: Pixels, explainer: AnyExplainer, settings: ExplainerSettings) -> list[Floats]:
+        return [explained.values for explained in explain_all(detector, pixels, explainer, settings)]
 
-    context: Context
-    rows: Rows
-    parameters: Parameters
-    cells: Cells
-    images: Pixels
-    noisy: Pixels
+    def maps_of_others(row: int, explainer: AnyExplainer, settings: ExplainerSettings) -> list[Floats]:
+        # many of the maps that the run stores, and a few by other methods
+        if explainer is KEPT:
+            return list(context.run.needed_maps[cells.others(row, parameters["others"], seed=seed)])
+        chosen = cells.references(row, parameters["lime_others"], seed=seed)
+        return maps_of(context.pixels[chosen], explainer, settings)
 
-    def ranks(self, explainer: AnyExplainer) -> dict[str, list[float]]:
+    def repeat(repetition: str, explainer: AnyExplainer, first: Sequence[Pass]) -> Iterator[list[Floats]]:
+        """Yield the maps that each image's first one is compared with."""
+        settings = settings_of(explainer, parameters["lime_seed"])
+        if repetition == "other":
+            for row in rows:
+                yield maps_of_others(int(row), explainer, settings)
+        elif repetition == "kept":
+            for image, original in zip(noisy, first, strict=True):
+                yield [explainer.explain_fully(detector, image, settings, regions=original.regions).values]
+        else:
+            pixels = noisy
+            if repetition == "seed":
+                pixels = images
+                settings = settings_of(explainer, parameters["lime_seed"] + 1)
+            for values in maps_of(pixels, explainer, settings):
+                yield [values]
+
+    def correlate(explainer: AnyExplainer) -> dict[str, list[float]]:
         """Correlate each image's explanation with its repetitions and with others: wanted column -> (N,), -1 to 1."""
-        settings = settings_of(explainer, self.parameters["lime_seed"])
-        first = explain_all(self.context.detector, self.images, explainer, settings)
-        grid = segment(self.images[0], method="grid", n_segments=self.parameters["segments"])
-        ranks: dict[str, list[float]] = {}
-        for column in filter(self.context.wants, columns_of(explainer)):
+        first = explain_all(detector, images, explainer, settings_of(explainer, parameters["lime_seed"]))
+        ranks: dict[str, list[float]] = defaultdict(list)
+        for column in filter(context.wants, columns_of(explainer)):
             repetition = column.removeprefix(f"{explainer.name}_").removesuffix("_rank")
-            ranks[column] = []
-            for original, repeated in zip(first, self._repeat(repetition, explainer, settings, first), strict=True):
+            for original, repeated in zip(first, repeat(repetition, explainer, first), strict=True):
                 compared = [original.values, *repeated]
                 if original.values.size > FEW:
                     compared = list(segment_values(np.stack(compared), grid))
                 ranks[column].append(mean_rank(compared[0], compared[1:]))
         return ranks
 
-    def _repeat(
-        self, repetition: str, explainer: AnyExplainer, settings: ExplainerSettings, first: Sequence[Pass]
-    ) -> list[list[Floats]]:
-        """Return the maps that each image's first one is compared with."""
-        if repetition == "seed":
-            redrawn = settings_of(explainer, self.parameters["lime_seed"] + 1)
-            return [[values] for values in self._maps(self.images, explainer, redrawn)]
-        if repetition == "noise":
-            return [[values] for values in self._maps(self.noisy, explainer, settings)]
-        if repetition == "other":
-            return [self._maps_of_others(int(row), explainer, settings) for row in self.rows]
-        same_segments = []
-        for image, original in zip(self.noisy, first, strict=True):
-            again = explainer.explain_fully(self.context.detector, image, settings, regions=original.regions)
-            same_segments.append([again.values])
-        return same_segments
-
-    def _maps_of_others(self, row: int, explainer: AnyExplainer, settings: ExplainerSettings) -> list[Floats]:
-        """Return many of the maps that the run stores, and a few by other methods."""
-        seed = self.parameters["seed"]
-        if explainer is KEPT:
-            return list(self.context.run.needed_maps[self.cells.others(row, self.parameters["others"], seed=seed)])
-        chosen = self.cells.references(row, self.parameters["lime_others"], seed=seed)
-        return self._maps(self.context.pixels[chosen], explainer, settings)
-
-    def _maps(self, images: Pixels, explainer: AnyExplainer, settings: ExplainerSettings) -> list[Floats]:
-        return [explained.values for explained in explain_all(self.context.detector, images, explainer, settings)]
-
-
-def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
-    """Compute each explanation of each image again, and compare it with itself and with those of other images."""
-    images = context.pixels[rows]
-    noisy = np.stack([add_noise(context.pixels[row], seed=(parameters["seed"], row)) for row in rows.tolist()])
-    batch = Batch(context, rows, parameters, Cells(context.run), images, noisy)
-    table = table_by_method(context, rows, columns_of, batch.ranks)
-    before, after = np.split(context.detector.margins(np.concatenate([images, noisy])), 2)
+    table = table_by_method(context, rows, columns_of, correlate)
+    before, after = np.split(detector.margins(np.concatenate([images, noisy])), 2)
     return table.assign(is_flipped_by_noise=(after > 0) != (before > 0))
 
 

@@ -1,7 +1,6 @@
 """Columns that studies and other runs add to a run's rows."""
 
 import json
-import re
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 
-from core.homes import ROOT
 from core.runs.filter import Filter, choices_of, range_columns
 from core.runs.rows import find_rows, judged_table
 from core.studies import columns
@@ -153,60 +151,9 @@ def test_verdicts_stand_beside_the_images_and_can_be_filtered_by():
     assert set(describe_versus(second)) == {name for name in table if name.startswith("versus.")}
 
 
-# how a number's column ends -> what its description says of unit or range
-UNITS = {
-    "margin": "margin",
-    "size": "grey levels",
-    "rank": "-1 to 1|0 to 1",
-    "share": "share|0 to 1",
-    "count": "number|how many",
-    "auroc": "0 to 1|0.5",
-    "silhouette": "-1 to 1|the same",
-    "distance": "distance",
-    "area": "margins",
-    "radius": "radius",
-    "bits": "bits of 64",
-    "accuracy": "0 to 1",
-    "confidence": "0.5 to 1",
-    "cluster": "cluster",
-    "network": "counted from 0",
-    "x|y": "place",
-    "low|high": "end",
-}
-# columns of words
-WORDS = (
-    r"method|control|fill|direction|.*_id|.*_label|.*_class|.*_name|.*_cause|kind|name|source|encoding|filter|layout|"
-    "fingerprint|compression|searched_set|smallest_flip|smallest_flip_probe|.*_kind"
-)
-
-
-@pytest.mark.parametrize("study", STUDIES)
-def test_a_columns_name_ends_in_what_it_holds_and_its_description_has_the_unit(study):
-    for column, text in find_study(study).columns.items():
-        assert text, column
-        if re.fullmatch(WORDS, column) or column.startswith("is_"):
-            continue
-        ends = [says for end, says in UNITS.items() if re.fullmatch(f"(?:.*_)?(?:{end})", column)]
-        # quartiles of a ring's power, and what they are of, come last
-        assert ends or re.fullmatch("(lower|median|upper)_(real|fake)", column), column
-        assert all(re.search(says, text, re.IGNORECASE) for says in ends), (column, text)
-
-
 @pytest.mark.parametrize("study", STUDIES)
 def test_former_names_lead_to_present_ones_which_stay(study):
     assert [present_column(study, name) for name in find_study(study).columns] == list(find_study(study).columns)
-
-
-SAMPLE = sorted((ROOT / "assets" / "runs" / "sample@sample-test" / "studies").glob("*.parquet"))
-
-
-@pytest.mark.parametrize("path", SAMPLE, ids=lambda path: path.stem)
-def test_columns_of_truth_values_are_named_so_and_no_others(path):
-    """Of the files that ship, whatever version wrote them."""
-    result = read_study(path)
-    described = result.about["columns"].keys() & set(result.table)
-    is_bool = {name for name in described if pd.api.types.is_bool_dtype(result.table[name])}
-    assert is_bool == {name for name in described if name.startswith("is_")}
 
 
 OLD = {

@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_samples
 from core.findings.answer import answer_of
 from core.runs.pictures import Pictures
 from core.studies.questions.clusters import COLUMNS, STUDY, cluster_space, cluster_verdict, compute, conclude, spaces
-from core.studies.shared.differences import columns_of, differing, read_cards
+from core.studies.shared.differences import Column, columns_of, compare_groups, differing, read_cards
 from core.studies.store import study_path, write_study
 from core.studies.study import Context, StudyError
 from tests.core.runs.made import made_run
@@ -222,3 +222,37 @@ def test_columns_of_studies_set_clusters_and_groups_apart(run, table):
     assert cards["apart"][2][0].column == "brightness"
     found = differing(columns_of(run, np.arange(SIZE), np.ones(SIZE)), CLUSTER == 1, CLUSTER == 3)
     assert [each.column for each in found] == ["changes.change", "changes.flips"]
+
+
+COUNT = 900
+GROUP, OTHERS = (np.arange(COUNT) % 3 == number for number in (0, 1))
+ONES = np.ones(COUNT)
+
+
+@pytest.mark.parametrize("shift", [0.6, -0.6])
+def test_means_are_compared_by_cohens_d(shift):
+    generator = np.random.default_rng(0)
+    # the third group is in neither
+    values = generator.normal(size=COUNT) + shift * GROUP + 50 * (~GROUP & ~OTHERS)
+    values[generator.permutation(COUNT)[:50]] = np.nan
+    weights = generator.uniform(1, 3, COUNT)
+    difference = compare_groups(Column("c", "c", values, weights), GROUP, OTHERS)
+    known = np.isfinite(values)
+    own, rest = ((values[side & known], weights[side & known]) for side in (GROUP, OTHERS))
+    assert (difference.own, difference.rest) == pytest.approx(
+        (np.average(*own[:1], weights=own[1]), np.average(rest[0], weights=rest[1]))
+    )
+    assert difference.effect == pytest.approx(
+        abs(difference.own - difference.rest) / values[(GROUP & known)].std(), rel=0.08
+    )
+
+
+def test_shares_are_compared_by_cohens_h_where_the_group_has_more():
+    hits = (GROUP & (np.arange(COUNT) % 4 == 0)).astype(float)
+    birds = Column("c", "c", hits, ONES, share=True, text="bird")
+    more = compare_groups(birds, GROUP, OTHERS)
+    assert (more.effect, more.own, more.rest) == pytest.approx(
+        (2 * np.arcsin(np.sqrt(more.own)), hits[GROUP].mean(), 0)
+    )
+    assert compare_groups(birds, OTHERS, GROUP).effect == 0
+    assert compare_groups(Column("c", "c", hits, ONES, share=True), OTHERS, GROUP).effect == more.effect

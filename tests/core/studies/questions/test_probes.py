@@ -1,16 +1,46 @@
-"""The study of probes: on detectors that see one thing only the right probe comes first, and the sentence names it."""
+"""The study of probes on made images: flip rates, donors, and findings that survive every control and way."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
-from core.perturbations.probe import margin_column
-from core.perturbations.registry import PROBES
+from core.findings.answer import answer_of
+from core.perturbations.probe import FAMILIES, margin_column, size_column
+from core.perturbations.registry import PROBES, probe_columns
 from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
-from core.studies.questions.probes import STUDY
-from core.studies.shared.flips import flip_rates, rates_table, read_flips
-from core.studies.store import read_study, study_path
-from tests.core.studies.counted import PARAMETERS, counted
+from core.storage.limits import ContractError
+from core.studies.questions.probes import STUDY, compute, conclude
+from core.studies.shared.flips import by_change, choose_donors, flip_rates, probe_example, rates_table, read_flips
+from core.studies.store import conclude_again, read_study, study_path, write_study
+from core.studies.study import Context
+from tests.core.cue_detectors import CUES, mean_colour
+
+PARAMETERS = {"seed": 0}
+
+
+@pytest.fixture(scope="module")
+def cue():
+    """A run of 400 images, half of it called FAKE."""
+    return mean_colour(400).run(Path("nowhere"))
+
+
+def counted(run, turned):
+    """A table in which only the chosen shares of verdicts flip: column -> share that turns, 0 to 1."""
+    real = (run.predictions["predicted"] == "REAL").to_numpy()
+    place = np.arange(len(run)) % (len(run) // 2) / (len(run) // 2)
+    columns = {}
+    for column, (probe, _) in probe_columns().items():
+        # a donor that is changed turns where it gets the image's verdict
+        is_real = (place < turned.get(column, 0)) ^ real ^ probe.changes_donor
+        columns[margin_column(column)] = np.where(is_real, 1.0, -1.0).astype(np.float16)
+        columns[size_column(column)] = np.float16(900 if probe.is_control else 200)
+    return pd.concat([run.predictions[["id"]], pd.DataFrame(columns)], axis=1).assign(weight=np.float32(1))
 
 
 def rates_of(run, table, **options):
@@ -49,22 +79,183 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probe
     assert {rate.group for rate in counted} == {"cat", "dog", "ship"}
 
 
-def test_a_share_is_set_against_its_strongest_control_with_a_paired_interval(tmp_path):
+def test_a_share_is_set_against_its_strongest_control_with_a_paired_interval(cue):
     """The interval of the difference against a bootstrap of the images."""
     turned = {"lowpass_12": 0.5, "lowpass_control_12": 0.1, "lowpass_pattern_12": 0.4, "lowpass_grey_12": 0.2}
-    run, table = counted({}, turned, tmp_path, images=400)
-    rates = {(rate.verdict, rate.column): rate for rate in rates_of(run, table)}
+    table = counted(cue, turned)
+    rates = {(rate.verdict, rate.column): rate for rate in rates_of(cue, table)}
     rate = rates["FAKE", "lowpass_12"].contrast
     assert rate.value == PROBES["lowpass_pattern"].inline
     assert rate.control.measure.value == 0.4
     assert rate.measure.value == 0.5
-    fake = (run.predictions["predicted"] == "FAKE").to_numpy()
+    fake = (cue.predictions["predicted"] == "FAKE").to_numpy()
     lead = np.subtract(*((table[f"{key}_12_margin"][fake] > 0).astype(float) for key in ("lowpass", "lowpass_pattern")))
     drawn = np.random.default_rng(0).choice(lead, (4000, len(lead))).mean(axis=1)
     ends = np.quantile(drawn, [0.025, 0.975])
     np.testing.assert_allclose([rate.difference.low, rate.difference.high], ends, atol=0.006)
     assert rates["FAKE", "brighter_48"].contrast.difference is None
-    written = rates_table(list(rates.values()), side=run.side)
+    written = rates_table(list(rates.values()), side=cue.side)
     row = written[(written["verdict"] == "FAKE") & (written["change"] == PROBES["lowpass"].title)].iloc[1]
     assert row["share"] == 0.5
     assert row["control_share"] == 0.4
+
+
+def test_the_detector_says_of_the_pictures_what_the_study_says(probed):
+    run = read_run(probed.run)
+    table = by_change(read_study(study_path(probed.run, STUDY.name), run).table).set_index("id")
+    context = probed.open()
+    for row in (0, 41):
+        example = probe_example(run, row, lambda at: context.pixels[at])
+        assert set(example.pictures) == set(probe_columns())
+        margins = context.detector.margins(np.stack(list(example.pictures.values())))
+        expected = table.loc[run.predictions["id"][row], list(example.pictures)].to_numpy(float)
+        assert_allclose(margins, expected, rtol=0.01, atol=2e-3)
+
+
+def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_image(tmp_path):
+    run = mean_colour().run(tmp_path)
+    # three wrong answers and one repeat, none of which may lend
+    run.predictions.loc[[0, 5], "predicted"] = "REAL"
+    run.predictions.loc[[79], "predicted"] = "FAKE"
+    run.predictions.loc[[50], "is_repeat"] = True
+    rows = np.arange(len(run))
+    donors = choose_donors(run, rows)
+    table = run.predictions
+    for chosen, same in ((donors.other, False), (donors.same, True)):
+        lent = table.iloc[chosen].reset_index(drop=True)
+        assert not set(chosen) & {0, 5, 79, 50}
+        assert (lent["label"] == lent["predicted"]).all()
+        assert ((lent["predicted"] == table["predicted"]) == same).all()
+        assert (lent["category"] == table["category"]).all()
+        assert (chosen != rows).all()
+        assert len(set(chosen)) > 20
+    # a copy of an image borrows nothing from it, whatever is drawn
+    copies = np.arange(10, 70, 7)
+    copied = np.roll(rows, 3)[copies]
+    again = replace(run, predictions=table.copy())
+    again.predictions.loc[copies, "sha256"] = table["sha256"][copied].to_numpy()
+    again.predictions.loc[copies, "is_repeat"] = True
+    for seed in range(30):
+        lent = choose_donors(again, copies, seed=seed)
+        assert not ((lent.same == copied) | (lent.other == copied)).any()
+    part = choose_donors(run, rows[10:20])
+    assert_array_equal(part.other, donors.other[10:20])
+    assert (choose_donors(run, rows, seed=1).other != donors.other).any()
+
+
+VERDICTS = ("FAKE", "REAL")
+# what each network sees -> the answers that must hold
+SEEN = {
+    "mean_colour": {"colour-FAKE", "colour-REAL"},
+    "ring": {"transplant-FAKE", "transplant-REAL"},
+    "corner": {"place-REAL"},
+    "block_order": {"blocks-FAKE", "blocks-REAL"},
+}
+# what nothing but its own network may rest on much
+ONLY = ("colour", "place", "blocks")
+CONTROLS = ("lowpass_control", "lowpass_pattern", "lowpass_grey")
+SEAMS = ("shuffle_blend", "shuffle", "shuffle_fade")
+
+
+@pytest.fixture
+def found(cue):
+    """From the shares that flip to the findings by their keys."""
+    return lambda flipped: {finding.key: finding for finding in conclude(cue, counted(cue, flipped), PARAMETERS)}
+
+
+@pytest.mark.parametrize("name", CUES)
+def test_each_network_rests_on_what_it_sees_and_on_nothing_else(name, tmp_path):
+    detector = CUES[name]()
+    run = detector.run(tmp_path)
+    table = compute(Context(run, detector, detector.pixels), np.arange(len(run)), PARAMETERS)
+    made = {one.key: one for one in conclude(run, table.assign(weight=np.float32(1)), PARAMETERS)}
+    assert set(made) == {f"{family}-{verdict}" for family in FAMILIES for verdict in VERDICTS}
+    much = {
+        key
+        for key, finding in made.items()
+        if answer_of(finding).word == "yes" and finding.difference is not None and finding.difference.low > 0.25
+    }
+    assert much >= SEEN[name]
+    assert not {key for key in much - SEEN[name] if key.partition("-")[0] in ONLY}
+
+
+def test_a_claim_needs_every_control(found):
+    planted = {"lowpass_8": 0.9, "lowpass_control_8": 0.02, "lowpass_pattern_8": 0.2, "lowpass_grey_8": 0.3}
+    planted |= {"rephase_8": 0.8, "blur_2": 0.8}
+    detail = found(planted)["detail-FAKE"]
+    assert answer_of(detail).word == "yes"
+    controls = {contrast.value for contrast in detail.contrasts if contrast.kind == "control"}
+    assert controls == {PROBES[key].inline for key in CONTROLS}
+    # the strongest of them is the one beside the number
+    assert detail.control.measure.value == 0.3
+    assert detail.difference.value == pytest.approx(0.6)
+    for key in CONTROLS:
+        detail = found(planted | {f"{key}_8": 0.9})["detail-FAKE"]
+        assert detail.main.value == PROBES[key].inline
+        assert answer_of(detail).on == ("control", "change")
+
+
+def test_a_claim_needs_every_other_way_of_making_the_change(found):
+    agree = dict.fromkeys((f"{key}_8" for key in SEAMS), 0.5)
+    blocks = found(agree)["blocks-FAKE"]
+    assert answer_of(blocks).word == "yes"
+    assert [contrast.value for contrast in blocks.choices if contrast.kind == "seam"] == ["hard", "cross-faded"]
+    blocks = found(agree | {"shuffle_turn_8": 0.9})["blocks-FAKE"]
+    assert str(answer_of(blocks)) == "depends on seam"
+    # and nothing where no way differs from its control
+    nothing = {f"{key}_8": 0.5 for key in (*SEAMS, "shuffle_blend_turn", "shuffle_turn", "shuffle_fade_turn")}
+    assert answer_of(found(nothing)["blocks-FAKE"]).word != "yes"
+    # random phases may say otherwise than removal, and so may the blur that is like it
+    for other in ({"rephase_8": 0.4, "rephase_pattern_8": 0.6, "blur_2": 0.8}, {"rephase_8": 0.8, "blur_grey_2": 0.5}):
+        detail = found({"lowpass_8": 0.9, **other})["detail-FAKE"]
+        assert str(answer_of(detail)) == "depends on change"
+
+
+def test_a_place_is_set_against_the_same_shape_elsewhere_and_under_every_fill(found):
+    border = {"hide_border_texture": 0.5, "hide_border_flat": 0.4}
+    place = found(border)["place-FAKE"]
+    assert place.details["title"] == "Hiding the border"
+    assert answer_of(place).word == "yes"
+    assert {contrast.kind for contrast in place.contrasts} == {"control", "fill"}
+    # the same frame further in flips more: nothing of the place
+    further = border | {"hide_frame_32_texture": 0.7, "hide_frame_32_flat": 0.7}
+    assert answer_of(found(further)["place-FAKE"]).word != "yes"
+    other = found({"hide_border_texture": 0.5, "hide_border_flat": 0.2, "hide_frame_8_flat": 0.2})
+    assert str(answer_of(other["place-FAKE"])) == "depends on fill"
+
+
+def test_the_strength_that_certainly_flips_most_beyond_its_strongest_control_answers(found):
+    planted = {"lowpass_12": 0.3, "lowpass_8": 0.9, "lowpass_pattern_8": 0.8}
+    assert found(planted)["detail-FAKE"].details["strength"].startswith("radius 12")
+    # noise as large as the sharpening flips as many
+    noisy = {"jpeg_30": 0.2, "sharpen_100": 0.4, "sharpen_noise_100": 0.4}
+    assert found(noisy)["compression-FAKE"].measure.value == 0.2
+
+
+@pytest.mark.parametrize("shares, answer", [((0.8, 0.9), "yes"), ((0.8, 0.0), "depends on training")])
+def test_other_trainings_are_a_choice_that_stays(shares, answer, cue, tmp_path):
+    """Their number is that of the probe which answers in the main run, even where another would answer in theirs."""
+    runs = []
+    for number, share in enumerate((0.9, *shares)):
+        planted = dict.fromkeys(("lowpass_8", "rephase_8", "blur_2"), share)
+        if number:
+            planted |= dict.fromkeys(("lowpass_12", "rephase_12", "blur_1"), 0.95)
+        manifest = {"detector": f"seed-{number}", "set_fingerprint": "same"}
+        run = replace(cue, path=tmp_path / str(number), manifest=manifest)
+        about = {"study": STUDY.name, "parameters": PARAMETERS, "precision": "bfloat16", **manifest}
+        write_study(study_path(run.path, STUDY.name), counted(cue, planted), {**about, "columns": {}}, run)
+        runs.append(run)
+    main, *others = runs
+    path = study_path(main.path, STUDY.name)
+    conclude_again(path, main, others)
+    for other in others:
+        shutil.rmtree(other.path)
+    detail = conclude_again(path, main).finding("detail-FAKE")
+    trained = [contrast for contrast in detail.choices if contrast.kind == "training"]
+    assert [(contrast.value, contrast.measure.value) for contrast in trained] == [
+        ("seed-1", shares[0]),
+        ("seed-2", shares[1]),
+    ]
+    assert str(answer_of(detail)) == answer
+    with pytest.raises(ContractError, match="on the same images"):
+        conclude_again(path, main, [main])
