@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.storage.limits import ContractError
@@ -21,7 +22,7 @@ from dashboard import components, files, library
 from dashboard.catalogue import runs
 from dashboard.components.dial import first_picture, measured_flips
 from dashboard.components.probing import stored_changes
-from dashboard.visitors import Guard, log_once, own_address
+from dashboard.visitors import Guard, base_path, log_once, own_address
 
 STYLE = b"<style>" + Path(__file__).with_name("main.css").read_bytes() + b"</style>"
 
@@ -104,6 +105,6 @@ async def prepare(_app: st.App) -> AsyncIterator[None]:
 app = st.App(
     Path(__file__).with_name("main.py"),
     lifespan=prepare,
-    routes=[files.route()],
+    routes=[Route(f"{base_path()}/files/{{secret}}", files.send)],
     middleware=[Middleware(Guard), Middleware(Styled)],
 )

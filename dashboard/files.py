@@ -11,7 +11,6 @@ import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from core.storage.memory import Bounded
 from dashboard.visitors import base_path, for_visitors
@@ -70,8 +69,3 @@ async def send(request: Request) -> Response:
         return PlainTextResponse(for_visitors(error), 409)
     saved = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}", "Cache-Control": "no-store"}
     return Response(data, media_type=file.mime, headers=saved)
-
-
-def route() -> Route:
-    """Return the route of all files."""
-    return Route(f"{base_path()}/files/{{secret}}", send)
