@@ -1,1 +1,1 @@
-"""The pages, a folder each: the page itself and the parts that only it uses."""
+"""The pages, a script each; the tabs of What it reads are modules beside it."""

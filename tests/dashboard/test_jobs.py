@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -223,36 +224,25 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home):
     detector = load_detector(folder, device="cpu")
     threads = torch.get_num_threads()
     images = textured(3, fine=True, seed=4)
-    asked = {
-        "a": (0, ExplainRequest("lime", LimeSettings(n_samples=128, n_segments=20))),
-        "c": (1, ExplainRequest("gradcam", CamSettings(layer="layer3"))),
-        "f": (2, PREDICT),
-    }
-    worker = Worker()
-    statuses = {}
+    asked = [
+        ExplainRequest("lime", LimeSettings(n_samples=128, n_segments=20)),
+        ExplainRequest("gradcam", CamSettings(layer="layer3")),
+        PREDICT,
+    ]
 
-    def visit(name):
-        number, settings = asked[name]
-        one = Request(folder, detector.identity, f"image{number}", settings)
-        statuses[name] = answered(worker, name, one, images[number][None])
+    def visit(number):
+        one = Request(folder, detector.identity, f"image{number}", asked[number])
+        return answered(worker, str(number), one, images[number][None])
 
-    visitors = [threading.Thread(target=visit, args=(name,)) for name in asked]
-    for visitor in visitors:
-        visitor.start()
-    for visitor in visitors:
-        visitor.join()
-    changed = Request(folder, NOBODY, "image", PREDICT)
-    assert "is another detector than" in answered(worker, "me", changed).message
-    worker.close()
-    for name, (number, settings) in asked.items():
-        assert statuses[name].state == "done", statuses[name].message
-        answer = statuses[name].answer
-        if isinstance(settings, ExplainRequest):
-            alone = find_explainer(settings.method).explain_fully(detector, images[number], settings.settings)
-            # to the last bit: a request is always computed in the same batches
-            assert_array_equal(answer.values, alone.values)
-        else:
-            assert_allclose(answer.margins, detector.margins(images[number][None]), atol=1e-5)
+    with closing(Worker()) as worker, ThreadPoolExecutor() as visitors:
+        *explained, predicted = visitors.map(visit, range(3))
+        changed = Request(folder, NOBODY, "image", PREDICT)
+        assert "is another detector than" in answered(worker, "me", changed).message
+    for request, image, status in zip(asked, images, explained, strict=False):
+        alone = find_explainer(request.method).explain_fully(detector, image, request.settings)
+        # to the last bit: a request is always computed in the same batches
+        assert_array_equal(status.answer.values, alone.values)
+    assert_allclose(predicted.answer.margins, detector.margins(images[2:]), atol=1e-5)
     torch.set_num_threads(threads)
 
 
@@ -305,30 +295,26 @@ def test_who_waits_is_told_how_many_are_before(worker, script):
 
 @pytest.mark.parametrize("cores, threads", [(16, 8), (4, 3), (None, 1)])
 def test_detectors_are_read_once_and_leave_a_core_and_the_precedence_to_pages(monkeypatch, cores, threads):
-    asked = []
     read = []
     numbers = []
+
+    def answer(detector, *_):
+        yield (detector.folder, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())), 1.0
 
     def read_detector(folder):
         read.append(folder)
         return SimpleNamespace(identity=NOBODY, folder=folder)
-
-    def answer(detector, *_):
-        asked.append((detector.folder, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
-        yield "answer", 1.0
 
     monkeypatch.setattr("core.detectors.storage.load_detector", read_detector)
     monkeypatch.setattr(jobs, "compute_answer", answer)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
     monkeypatch.setattr(torch, "set_num_threads", numbers.append)
-    # equal identities may differ in name or training set
-    folders = [Path("a"), Path("b"), Path("a")]
+    nice = os.getpriority(os.PRIO_PROCESS, os.getpid()) + NICE * (sys.platform == "linux")
     with closing(Worker()) as worker:
-        for number, folder in enumerate(folders):
+        # equal identities may differ in name or training set
+        for number, folder in enumerate([Path("a"), Path("b"), Path("a")]):
             status = answered(worker, "me", Request(folder, NOBODY, f"image {number}", PREDICT))
-            assert status.answer == "answer", status.message
-    nice = NICE if sys.platform == "linux" else 0
-    assert asked == [(folder, os.getpriority(os.PRIO_PROCESS, os.getpid()) + nice) for folder in folders]
-    assert read == folders[:2]
+            assert status.answer == (folder, nice), status.message
+    assert read == [Path("a"), Path("b")]
     assert numbers == [threads] * 2
