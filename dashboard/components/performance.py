@@ -122,6 +122,7 @@ def _draw_roc(rows: pd.DataFrame, counts: Int64) -> None:
     if not counts.sum(axis=1).all():
         st.info("These images are of one class, and a curve needs both.")
         return
+    st.markdown("#### ROC curve", help=explain("ROC curve"))
     recall, alarms = counts[:, 0] / counts.sum(axis=1)
     figure = charts.roc(metrics.sweep(rows), alarms, recall)
     now = f"false-positive rate {percent(alarms)}, true-positive rate {percent(recall)}"
