@@ -14,7 +14,7 @@ from core.findings.numbers import percent, plus
 from core.images.encoding import data_url
 from core.images.labels import END_LABELS
 from core.perturbations.flips import flipping, reason, tabulate_changes
-from core.perturbations.registry import PROBES, probe_columns
+from core.perturbations.registry import probe_columns
 from core.report.explanation_page import compared, html_of
 from tests.core.report.test_report import REVERSED, Page
 
@@ -77,7 +77,14 @@ def test_a_page_says_what_its_explanations_hold():
     flips = flipping(changes)
     assert len(flips) > 1
     became = [row[1] for row in page.rows if "the verdict is now REAL" in row[-1]]
-    assert all(f"{size:.2g} grey levels" in text for size, text in zip(flips["size"], became, strict=True))
+    expected = [f"margin -1.25 to +2.00, a change of {size:.2g} grey levels" for size in flips["size"]]
+    assert all(words in text for words, text in zip(expected, became, strict=True))
+    named = [f"{probe.title}, {strength.at(SIDE).full_label}" for probe, strength in map(columns.get, flips.index)]
+    assert [row[0] for row in page.rows if "the verdict is now REAL" in row[-1]] == named
+    nothing = tabulate_changes(dict.fromkeys(columns, -1.0), dict.fromkeys(columns, 3.0), -1.25)
+    calm = Page(html_of([(cam, Style())], title="", label="FAKE", probes=nothing))
+    assert calm.rows == []
+    assert reason(nothing, side=SIDE, label="FAKE") in calm.text
     right = Page(html_of([(replace(cam, margin=3.0, p_real=0.9), Style())], title="", label="REAL"))
     assert "correct" in right.text
     assert "What flips" not in right.text
@@ -154,21 +161,3 @@ def test_a_map_is_drawn_as_chosen_and_in_another_way_beside_its_scale(drawing, o
     # where nothing is decided there is no map to draw
     undecided = Page(html_of([(replace(cam, undecided=np.ones_like(cam.values, bool)), style)], title=""))
     assert len(undecided.images) == 1
-
-
-def test_changes_that_flip_a_verdict_are_told_with_their_margins():
-    columns = probe_columns()
-    margins = dict.fromkeys(columns, -1.0)
-    flipped = [name for name in columns if PROBES[columns[name][0].key].controls][:1]
-    margins |= dict.fromkeys(flipped, 2.0)
-    changes = tabulate_changes(margins, dict.fromkeys(columns, 3.456), -1.25)
-    page = Page(html_of([(explained(RAMP), Style())], title="", label="FAKE", probes=changes))
-    [column] = flipping(changes).index
-    probe, strength = columns[column]
-    [row] = [row for row in page.rows if row[0] == f"{probe.title}, {strength.at(SIDE).full_label}"]
-    for words in ("REAL", "-1.25 to +2.00", "3.5 grey levels"):
-        assert words in row[1]
-    nothing = tabulate_changes(dict.fromkeys(columns, -1.0), dict.fromkeys(columns, 3.0), -1.25)
-    calm = Page(html_of([(explained(RAMP), Style())], title="", label="FAKE", probes=nothing))
-    assert calm.rows == []
-    assert reason(nothing, side=SIDE, label="FAKE") in calm.text
