@@ -9,12 +9,12 @@ flip then, and 38% of REAL ones. A stranger's detail leaves no blur.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import Float32, Float64, Mask
+from core.arrays import Float32, Mask
 from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_mean
 from core.findings.paired import compare_means, compare_shares, strongest_first
@@ -110,93 +110,68 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
         "class-rest": ("swap_other_rest_margin", "swap_same_rest_margin"),
     }
     swapped = "swapping with the other class"
+    within = "the same swap within the class"
     for verdict, part, weights in groups(table, run):
-        margins = Margins(part, weights, verdict)
+        margins = _towards(part, verdict)
+        flips = _flips(margins)
         for name, subject in SUBJECTS.items():
-            contrasts = margins.contrasts(name)
+            contrasts: list[Contrast] = []
+            for absence, words in ABSENCES.items():
+                compared = strongest_first([_compare(flips, weights, pair) for pair in _pairs(name, absence)])
+                if contrasts:
+                    # of a choice, only the strongest control
+                    compared = (replace(compared[0], kind="absence", value=words),)
+                contrasts += compared
             question = QUESTIONS[name].format(verdict)
-            yield Finding(f"{name}-{verdict}", question, "flip_rate", contrasts, group=verdict, subject=subject)
-        for name, columns in swaps.items():
-            contrast = margins.swap(*columns)
+            yield Finding(f"{name}-{verdict}", question, "flip_rate", tuple(contrasts), group=verdict, subject=subject)
+        for name, (other, same) in swaps.items():
+            moved = margins[["margin", "margin"]].to_numpy() - margins[[other, same]].to_numpy()
+            is_known = np.isfinite(moved).all(axis=1)
+            own, control = moved[is_known].T
+            contrast = compare_means("control", "within the class", own, control, weights[is_known], control=within)
             question = QUESTIONS[name].format(verdict)
             yield Finding(f"{name}-{verdict}", question, "margin_effect", (contrast,), group=verdict, subject=swapped)
 
 
-@dataclass(frozen=True, eq=False)
-class Margins:
-    """The rows of one verdict.
+def _towards(rows: pd.DataFrame, verdict: str) -> pd.DataFrame:
+    """Return all margins towards the verdict of the rows, float64; NaN where there is no donor."""
+    margins = rows.filter(regex="margin$").astype(np.float64)
+    if verdict == "FAKE":
+        return -margins
+    return margins
 
-    Attributes:
-        rows: of the study's table, with `margin`.
-        weights: (N,), how many images each stands for.
-        verdict: theirs.
-    """
 
-    rows: pd.DataFrame
-    weights: Float32
-    verdict: str
+def _flips(towards: pd.DataFrame) -> pd.DataFrame:
+    """Return 1 where a verdict flips and 0 where not, NaN where there is no donor."""
+    return (towards <= 0).astype(np.float64).where(towards.notna())
 
-    def towards(self, column: str) -> Float64:
-        """Return margins towards the verdict, NaN where there is no donor."""
-        margins = self.rows[column].to_numpy(np.float64)
-        if self.verdict == "FAKE":
-            return -margins
-        return margins
 
-    def flips(self, column: str) -> Float64:
-        """Return 1 where a verdict flips and 0 where not, NaN where there is no donor."""
-        after = self.towards(column)
-        return np.where(np.isnan(after), np.nan, after <= 0)
-
-    def contrasts(self, name: str) -> tuple[Contrast, ...]:
-        """Compare under each absence with each control, and of the choices keep the strongest."""
-        contrasts: list[Contrast] = []
-        for absence, words in ABSENCES.items():
-            if name == "relative":
-                compared = strongest_first(list(self._relative(absence)))
-            else:
-                compared = strongest_first(list(self._absent(name, absence)))
-            if contrasts:
-                contrasts.append(replace(compared[0], kind="absence", value=words))
-            else:
-                contrasts += compared
-        return tuple(contrasts)
-
-    def swap(self, other: str, same: str) -> Contrast:
-        """Compare how far two swaps move the margin away from the verdict."""
-        before = self.towards("margin")
-        own = before - self.towards(other)
-        within = before - self.towards(same)
-        is_known = np.isfinite(own + within)
-        name = "the same swap within the class"
-        return compare_means(
-            "control", "within the class", own[is_known], within[is_known], self.weights[is_known], control=name
-        )
-
-    def _absent(self, band: str, absence: str) -> Iterator[Contrast]:
-        """Compare the flips where a band is absent with those where as much changes elsewhere."""
-        cell = cell_column(absence, "0", "1")
-        if band == "medium":
-            cell = cell_column(absence, "1", "0")
-        for other in ELSEWHERE[band]:
-            control = f"as large a pattern in {other} detail"
-            yield self._compare(control, cell, control_column(absence, band, other), control)
-
-    def _relative(self, absence: str) -> Iterator[Contrast]:
-        """Compare the flips without fine detail, alone or under a coarse pattern, with those without both."""
+def _pairs(name: str, absence: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield what a finding of flips compares under an absence: choice, column, column of the control, control."""
+    without_fine = cell_column(absence, "0", "1")
+    if name == "relative":
+        # without fine detail, alone or under a coarse pattern, and without both
         both = cell_column(absence, "0", "0")
         control = "removing medium detail too"
-        yield self._compare("fine detail alone", cell_column(absence, "0", "1"), both, control)
+        yield "fine detail alone", without_fine, both, control
         pattern = "as large a coarse pattern in place of medium detail"
-        yield self._compare(pattern, f"{absence}_{WITHOUT_FINE}", both, control)
+        yield pattern, f"{absence}_{WITHOUT_FINE}", both, control
+        return
+    cell = without_fine
+    if name == "medium":
+        cell = cell_column(absence, "1", "0")
+    for other in ELSEWHERE[name]:
+        control = f"as large a pattern in {other} detail"
+        yield control, cell, control_column(absence, name, other), control
 
-    def _compare(self, value: str, own: str, other: str, control: str) -> Contrast:
-        first = self.flips(own)
-        second = self.flips(other)
-        is_known = np.isfinite(first + second)
-        return compare_shares(
-            "control", value, first[is_known] > 0, second[is_known] > 0, self.weights[is_known], control=control
-        )
+
+def _compare(flips: pd.DataFrame, weights: Float32, pair: tuple[str, str, str, str]) -> Contrast:
+    """Compare the flips of one of `_pairs`, of the images that have both."""
+    value, own, other, control = pair
+    both = flips[[own, other]].to_numpy()
+    is_known = np.isfinite(both).all(axis=1)
+    first, second = both[is_known].T > 0
+    return compare_shares("control", value, first, second, weights[is_known], control=control)
 
 
 def cell_flips(run: Run, table: pd.DataFrame, verdict: str) -> dict[str, pd.DataFrame]:
@@ -207,19 +182,17 @@ def cell_flips(run: Run, table: pd.DataFrame, verdict: str) -> dict[str, pd.Data
     """
     tables = {}
     levels = list(reversed(LEVELS))
+    names = [LEVELS[level][1] for level in levels]
     for group, part, weights in groups(table, run):
         if group != verdict:
             continue
-        margins = Margins(part, weights, verdict)
+        flips = _flips(_towards(part, verdict))
         for absence, words in ABSENCES.items():
             shares = pd.DataFrame(0.0, levels, levels)
             for fine, medium in CELLS:
-                flips = margins.flips(cell_column(absence, fine, medium))
-                is_known = np.isfinite(flips)
-                shares.loc[fine, medium] = weighted_mean(flips[is_known], weights[is_known]).value
-            names = [LEVELS[level][1] for level in levels]
-            rows = [f"fine {name}" for name in names]
-            tables[words] = shares.set_axis(rows, axis=0).set_axis([f"medium {name}" for name in names], axis=1)
+                shares.loc[fine, medium] = weighted_mean(flips[cell_column(absence, fine, medium)], weights).value
+            shares.index = pd.Index([f"fine {name}" for name in names])
+            tables[words] = shares.set_axis([f"medium {name}" for name in names], axis=1)
     return tables
 
 

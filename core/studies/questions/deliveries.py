@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from core.arrays import Float32, Float64
-from core.findings.contrast import Finding
+from core.arrays import Float32
+from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_share
 from core.findings.paired import compare_shares
 from core.images.decoding import decode
@@ -88,47 +88,38 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     if not titles or table.empty:
         return
     rows = with_predictions(table, run)
-    confidence = 1 - LEVEL / len(titles)
+    called_real = rows[list(titles)] > 0
     for group in CLASSES:
-        own = rows[rows["predicted"] == group]
+        own = rows["predicted"] == group
         # a single one has no others
-        if len(own) and len(titles) > 1:
-            yield _flips(own, group, titles, confidence)
+        if own.any() and len(titles) > 1:
+            flipped = called_real[own] != (group == "REAL")
+            worst, about = _worst(flipped, rows[own], titles)
+            others = flipped.drop(columns=worst).any(axis=1)
+            contrast = _compare(flipped[worst], others, rows[own], "any other delivery", len(titles))
+            question = f"Does one delivery flip many more {group} verdicts than all others together?"
+            yield Finding(f"flips_{group.lower()}", question, "flip_rate", (contrast,), group=group, **about)
     for group in CLASSES:
-        own = rows[rows["label"] == group]
-        if len(own):
-            yield _errors(own, group, titles, confidence)
+        own = rows["label"] == group
+        if own.any():
+            wrong = called_real[own] != (group == "REAL")
+            worst, about = _worst(wrong, rows[own], titles)
+            before = rows["predicted"][own] != group
+            contrast = _compare(wrong[worst], before, rows[own], "the images as they are", len(titles))
+            yield Finding(f"errors_{group.lower()}", WORSE[group], "error_rate", (contrast,), group=group, **about)
 
 
-def _flips(rows: pd.DataFrame, verdict: str, titles: Mapping[str, str], confidence: float) -> Finding:
-    """Compare the delivery that flips most verdicts with all others together."""
-    weights = rows[WEIGHT]
-    flipped = (rows[list(titles)] > 0) != (verdict == "REAL")
-    worst, about = _about_worst(flipped, weights, titles)
-    others = flipped.drop(columns=worst).any(axis=1)
-    name = "any other delivery"
-    contrast = compare_shares("control", name, flipped[worst], others, weights, control=name, confidence=confidence)
-    question = f"Does one delivery flip many more {verdict} verdicts than all others together?"
-    return Finding(f"flips_{verdict.lower()}", question, "flip_rate", (contrast,), group=verdict, **about)
-
-
-def _errors(rows: pd.DataFrame, label: str, titles: Mapping[str, str], confidence: float) -> Finding:
-    """Compare the error rate after the worst delivery with that on the images as they are."""
-    weights = rows[WEIGHT]
-    wrong = (rows[list(titles)] > 0) != (label == "REAL")
-    worst, about = _about_worst(wrong, weights, titles)
-    before = rows["predicted"] != label
-    name = "the images as they are"
-    contrast = compare_shares("control", name, wrong[worst], before, weights, control=name, confidence=confidence)
-    return Finding(f"errors_{label.lower()}", WORSE[label], "error_rate", (contrast,), group=label, **about)
-
-
-def _about_worst(outcomes: pd.DataFrame, weights: Float64, titles: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+def _worst(outcomes: pd.DataFrame, rows: pd.DataFrame, titles: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     """Find the delivery after which an outcome is most frequent; returns its name, and what a finding says beside."""
-    rates = {name: weighted_share(outcomes[name], weights) for name in titles}
+    rates = {name: weighted_share(outcomes[name], rows[WEIGHT]) for name in titles}
     worst = max(rates, key=lambda name: rates[name].value)
     beside = {titles[name]: rate for name, rate in rates.items()}
     return worst, {"subject": titles[worst], "beside": beside, "details": {"worst_name": titles[worst]}}
+
+
+def _compare(own: pd.Series, others: pd.Series, rows: pd.DataFrame, control: str, tried: int) -> Contrast:
+    """Compare the outcome after the worst of so many deliveries with that under a control."""
+    return compare_shares("control", control, own, others, rows[WEIGHT], control=control, confidence=1 - LEVEL / tried)
 
 
 STUDY = Study(
