@@ -63,30 +63,24 @@ def package_weights(detector, image, *, n_samples, seed, slic, probability):
     return np.array([weights[number] for number in range(len(weights))])
 
 
-def toward_verdict(explanation):
-    """The weights of the predicted class."""
-    return explanation.parts.weights * (1 if explanation.verdict == "REAL" else -1)
-
-
-def test_random_sampling_gives_the_packages_weights(detector, pictures):
-    for seed, image in enumerate(pictures):
-        settings = LimeSettings(n_samples=120, seed=seed, sampling="random")
-        ours = LIME.explain_fully(detector, image, settings)
-        expected = package_weights(detector, image, n_samples=120, seed=seed, slic=True, probability=False)
-        assert len(expected) == ours.diagnostics.numbers["segments"] > 8
-        assert_allclose(ours.parts.weights, expected, rtol=1e-3, atol=1e-5)
-
-
-def test_the_papers_settings_give_the_packages_weights(detector, pictures):
+# a thousand passes each of the paper's, by the package in batches of ten
+@pytest.mark.parametrize("paper, step", [(False, 1), (True, 3)])
+def test_random_samples_and_the_papers_settings_give_the_packages_weights(detector, pictures, paper, step):
     sizes = []
-    # a thousand passes each, by the package in batches of ten
-    for seed, image in enumerate(pictures[::3]):
-        ours = LIME.explain_fully(detector, image, LimeSettings.paper(seed=seed))
-        expected = package_weights(detector, image, n_samples=1000, seed=seed, slic=False, probability=True)
-        assert_allclose(toward_verdict(ours), expected, rtol=1e-3, atol=1e-5)
+    for seed, image in enumerate(pictures[::step]):
+        settings = LimeSettings.paper(seed=seed) if paper else LimeSettings(n_samples=120, seed=seed, sampling="random")
+        ours = LIME.explain_fully(detector, image, settings)
+        expected = package_weights(
+            detector, image, n_samples=settings.n_samples, seed=seed, slic=not paper, probability=paper
+        )
+        # the package explains the predicted class, if it is asked for a probability
+        sign = -1 if paper and ours.verdict == "FAKE" else 1
+        assert_allclose(sign * ours.parts.weights, expected, rtol=1e-3, atol=1e-5)
         sizes.append(np.abs(expected).max())
-        assert ours.diagnostics.numbers["distinct"] <= 2 ** len(expected)
-        assert ours.diagnostics.numbers["samples"] == 1000
+        numbers = ours.diagnostics.numbers
+        assert numbers["samples"] == settings.n_samples
+        assert numbers["distinct"] <= 2 ** len(expected)
+        assert paper or numbers["segments"] > 8
     assert np.median(sizes) > 1e-3
 
 

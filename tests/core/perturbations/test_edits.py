@@ -1,15 +1,77 @@
-"""Blocks, places and turns."""
+"""Edits of values against Pillow, scipy and arithmetic; blocks, places and turns against loops."""
 
 from itertools import product
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image, ImageEnhance
+from scipy import ndimage
 
+from core.images.encoding import compressed
 from core.perturbations import edits
 from core.perturbations.frequency import scrambled, spectra_of
 from core.perturbations.probe import BLOCKS, Chance, block_side
-from tests.conftest import noise
+from tests.conftest import noise, resaved
+
+
+def pillow(pixels, enhance, factor):
+    """Pillow's own enhancement of each image."""
+    return np.stack([np.asarray(enhance(Image.fromarray(image)).enhance(factor)) for image in pixels])
+
+
+def close(ours, theirs, levels=1):
+    """Equal but for rounding."""
+    assert ours.dtype == np.uint8
+    assert np.abs(ours.astype(int) - theirs).max() <= levels
+
+
+@pytest.mark.parametrize("step", [2, 4, 8, 16])
+def test_rounding_goes_to_the_nearest_multiple(pixels, step):
+    after = edits.rounded(pixels, step).astype(int)
+    assert (after % step == 0).all()
+    top = 255 // step * step
+    assert (np.abs(after - pixels)[pixels <= top] <= step / 2).all()
+    assert edits.rounded(np.full((1, 2, 2, 3), 255, np.uint8), step).max() == top
+
+
+@pytest.mark.parametrize("factor", [0, 0.5, 1.5])
+def test_saturation_and_contrast_are_pillows(pixels, factor):
+    close(edits.saturated(pixels, factor), pillow(pixels, ImageEnhance.Color, factor), 2)
+    close(edits.contrasted(pixels, factor), pillow(pixels, ImageEnhance.Contrast, factor), 2)
+
+
+@pytest.mark.parametrize("share", [0.5, 1])
+def test_brightness_and_chroma_move_alone_and_together_the_whole_mean(pixels, share):
+    soft = (60 + pixels // 2).astype(np.uint8)
+    donors = np.roll(soft, 1, axis=0)
+    weights = [0.299, 0.587, 0.114]
+    shift = share * (donors.mean(axis=(1, 2)) - soft.mean(axis=(1, 2)))[:, None, None]
+    grey = (shift @ weights)[..., None]
+    expected = {edits.with_brightness: grey, edits.with_chroma: shift - grey}
+    for change, by in expected.items():
+        close(change(soft, donors, share), np.clip(np.rint(soft + by), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1, 2])
+def test_blur_is_scipys_and_sharpening_its_opposite(pixels, sigma):
+    smooth = ndimage.gaussian_filter(pixels.astype(float), (0, sigma, sigma, 0), mode="reflect")
+    close(edits.blurred(pixels, sigma), np.rint(smooth).astype(np.uint8))
+    if sigma == 1:
+        sharp = np.clip(np.rint(1.5 * pixels - 0.5 * smooth), 0, 255).astype(np.uint8)
+        close(edits.sharpened(pixels, 0.5), sharp)
+
+
+@pytest.mark.parametrize("quality", [95, 30])
+def test_compression_is_pillows_jpeg(pixels, quality):
+    for image, after in zip(pixels, compressed(pixels, quality), strict=True):
+        assert_array_equal(after, resaved(image, "JPEG", quality=quality))
+
+
+def test_the_size_of_a_change_is_its_root_mean_square(pixels):
+    other = np.roll(pixels, 1, axis=0)
+    expected = np.sqrt(((pixels.astype(float) - other) ** 2).mean(axis=(1, 2, 3)))
+    assert_allclose(edits.rms(other, pixels), expected, rtol=1e-5)
 
 
 def places(side, block):
@@ -57,9 +119,8 @@ def poisson(image, cut):
 @pytest.mark.parametrize("side, block", [(16, 4), (16, 8), (15, 4)])
 def test_blocks_without_seams_solve_the_poisson_equation(side, block):
     pixels = noise(2, side, side) // 5 + 100
-    orders = orders_of(side, block)
-    for order in (orders, None):
-        cut = pixels if order is None else edits.shuffled(pixels, block, orders)
+    for order in (orders_of(side, block), None):
+        cut = pixels if order is None else edits.shuffled(pixels, block, order)
         found = edits.without_seams(pixels, block, order)
         for image, after in zip(cut, found, strict=True):
             assert_allclose(after, np.clip(poisson(image, block), 0, 255), atol=0.51)
@@ -91,13 +152,10 @@ def faded(image, block, order):
 @pytest.mark.parametrize("side, block", [(16, 4), (16, 8), (13, 2)])
 def test_cross_faded_blocks_are_those_of_a_sum_pixel_by_pixel(side, block):
     pixels = noise(2, side, side)
-    orders = orders_of(side, block)
-    before = pixels.copy()
-    for given in (orders, None):
-        expected = [faded(image, block, None if given is None else order)
-                    for image, order in zip(pixels, orders, strict=True)]  # fmt: skip
-        assert_allclose(edits.cross_faded(pixels, block, given), expected, atol=0.501)
-    assert_array_equal(pixels, before)
+    for given in (orders_of(side, block), [None, None]):
+        expected = [faded(image, block, order) for image, order in zip(pixels, given, strict=True)]
+        found = edits.cross_faded(pixels, block, given if given[0] is not None else None)
+        assert_allclose(found, expected, atol=0.501)
 
 
 def test_geometry(pixels):
@@ -128,10 +186,10 @@ def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(pixels, place):
     noise = np.random.default_rng(0).standard_normal((len(soft), 32, 32)).astype(np.float32)
     flat = edits.hidden(soft, mask)
     textured = edits.hidden(soft, mask, scrambled(spectra_of(soft), noise))
-    for after in (flat, textured):
-        assert_array_equal(after[:, ~mask], soft[:, ~mask])
-        assert_allclose(after[:, mask].mean(axis=1), soft[:, mask].mean(axis=1), atol=0.6)
-    assert_array_equal(flat[:, mask], np.rint(soft[:, mask].mean(axis=1, keepdims=True)) + 0 * flat[:, mask])
+    means = soft[:, mask].mean(axis=1, keepdims=True)
+    assert_array_equal(flat, np.where(mask[..., None], np.rint(means)[:, None], soft))
+    assert_array_equal(textured[:, ~mask], soft[:, ~mask])
+    assert_allclose(textured[:, mask].mean(axis=1, keepdims=True), means, atol=0.6)
     assert_allclose(textured[:, mask].std(axis=1), soft[:, mask].std(axis=1), rtol=0.05, atol=0.5)
     assert (textured[:, mask] != soft[:, mask]).mean() > 0.5
     # a place of its own for each image, and a texture without contrast
