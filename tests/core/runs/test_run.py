@@ -210,28 +210,27 @@ def test_numbers_that_follow_from_the_rows_are_computed_whatever_the_manifest_sa
     assert [again[key] for key in ("metrics", "leaked", "repeats")] == [run.manifest["metrics"], 3, 1]
 
 
-@pytest.mark.parametrize("name", ["maps.npy", "features.npy", "images.npy"])
-def test_an_open_run_survives_that_its_files_are_cut_short(run, name):
-    code = f"""
+def test_an_open_run_survives_that_its_files_are_cut_short(run):
+    code = """
 import os, sys
 from pathlib import Path
 from core.runs.run import read_run
 run = read_run(Path(sys.argv[1]))
 for name in run.manifest["files"]:
     os.truncate(run.path / name, 0)
-print(float(run.{name.removesuffix(".npy")}.astype(float).sum()))
+print(*(float(array.astype(float).sum()) for array in (run.maps, run.features, run.images)))
 """
-    expected = float(getattr(run, name.removesuffix(".npy")).astype(float).sum())
-    done = subprocess.run([sys.executable, "-c", code, run.path], cwd=ROOT, capture_output=True, check=False, text=True)
-    assert (done.returncode, done.stdout.strip()) == (0, str(expected)), done.stderr
+    expected = [float(array.astype(float).sum()) for array in (run.maps, run.features, run.images)]
+    done = subprocess.run([sys.executable, "-c", code, run.path], cwd=ROOT, capture_output=True, check=True, text=True)
+    assert [*map(float, done.stdout.split())] == expected
 
 
 @pytest.mark.parametrize(
     "name, array",
     [
-        *[("maps", np.zeros(of, "f4")) for of in ((), 25, (24, 4, 4), (25, 4), (25, 0, 4), (25, 1, SIDES[-1] + 1))],
+        *[("maps", np.zeros(of, "f4")) for of in (25, (24, 4, 4), (25, 0, 4), (25, 1, SIDES[-1] + 1))],
         ("maps", np.full((25, 4, 4), np.nan)), ("maps", np.zeros((25, 4, 4), int)),
-        *[("features", np.zeros(of, "f4")) for of in ((24, 4), (25, 4, 4), 25)], ("features", np.zeros((25, 4), int)),
+        *[("features", np.zeros(of, "f4")) for of in ((24, 4), 25)], ("features", np.zeros((25, 4), int)),
         *[("images", np.zeros((25, *of, 3), kind)) for *of, kind in ((32, 32, "f4"), (16, 16, "u1"), (32, "u1"))],
     ],
 )  # fmt: skip

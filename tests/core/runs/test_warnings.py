@@ -1,6 +1,5 @@
 """Warnings of a run: each against its own definition, and none where nothing is wrong."""
 
-from collections import Counter
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -27,8 +26,6 @@ def run_of(confusion):
     "confusion, not_above_chance, few",
     [
         ([[13, 7], [9, 11]], True, True),
-        ([[17, 3], [2, 18]], False, True),
-        ([[0, 2], [0, 38]], True, True),
         ([[0, 4], [0, 400]], True, False),
         # 60 of 100 is above one half (p = 0.028), 58 is not (p = 0.067)
         ([[30, 20], [20, 30]], False, True),
@@ -72,59 +69,35 @@ def test_margins_that_are_noise_or_saturated():
 
 
 def test_shortcuts_are_what_a_rule_learned_on_half_of_the_files_gets_right_on_the_rest():
-    generator = np.random.default_rng(4)
-    label = np.where(np.arange(400) // 2 % 4 == 0, "FAKE", "REAL")
+    number = np.arange(80)
+    label = np.where(number // 2 % 4 == 0, "FAKE", "REAL")
     is_fake = label == "FAKE"
-    # of five files of each class in turn, one looks like the other class's
-    turn = np.arange(400) // 8 % 5 == 0
+    turn = number // 8
     rows = pd.DataFrame(
         {
             "label": label,
-            "format": np.where(generator.random(400) < 0.02, ~is_fake, is_fake),
-            "metadata": np.where(is_fake ^ turn, "camera", "tool"),
-            "width": np.where(is_fake, 64, generator.choice([32, 64], 400, p=[0.75, 0.25])),
+            "format": "PNG",
+            # one file of ten of each class looks like the other class's
+            "metadata": np.where(is_fake ^ (turn == 0), "camera", "tool"),
+            # of 64 pixels there are more REAL than FAKE files, but a smaller share of them
+            "width": np.where(is_fake | (turn % 5 < 2), 64, 32),
             "height": 48,
-            "quality": np.where(is_fake, np.nan, generator.choice([75.0, 90.0], 400)),
+            "quality": np.where(is_fake, np.nan, np.where(turn % 5 < 2, 90.0, 75.0)),
         },
-        index=np.arange(400) + 1000,
+        index=number + 1000,
     )
-    rows["format"] = rows["format"].map({True: "PNG", False: "JPEG"})
-    values = {
-        "format": rows["format"],
-        "metadata": rows["metadata"],
-        "size": rows["width"].map("{} x 48 px".format),
-        "quality": rows["quality"].map("quality {:.0f}".format).replace("quality nan", "none"),
-    }
-    expected = []
-    for name, column in values.items():
-        value = column.to_numpy()
-        # a value is of the class of which it is the larger share, among the even ones
-        shares = {text: [(value[::2][label[::2] == one] == text).mean() for one in CLASSES] for text in set(value)}
-        called = np.array([CLASSES[int(np.argmax(shares[text]))] for text in value[1::2]])
-        right = np.mean([(called == one)[label[1::2] == one].mean() for one in CLASSES])
-        if right > 0.8 - 1e-9:
-            commonest = [Counter(value[label == one]).most_common(1)[0] for one in CLASSES]
-            words = [
-                f"{text}, {n / (label == one).sum():.0%}" for (text, n), one in zip(commonest, CLASSES, strict=True)
-            ]
-            expected.append([name, *words, pytest.approx(right)])
-    expected.sort(key=lambda row: -row[-1].expected)
-    assert [row[0] for row in expected] == ["quality", "format", "size", "metadata"]
-    assert expected[-1][-1] == 0.8
     found = find_shortcuts(rows)
-    assert found.to_numpy().tolist() == expected
+    assert found.to_numpy().tolist() == [
+        ["quality", "none, 100%", "quality 75, 60%", 1.0],
+        ["metadata", "camera, 90%", "tool, 90%", pytest.approx(0.9)],
+        ["size", "64 x 48 px, 100%", "32 x 48 px, 60%", 0.8],
+    ]
     assert list(found) == ["Property", *CLASSES, "Right by it alone"]
-    assert found.index.tolist() == [0, 1, 2, 3]
-    assert list(find_shortcuts(rows[["label", "width"]])) == list(found)
-    assert len(find_shortcuts(rows[["label", "width"]])) == 0
-    assert len(find_shortcuts(rows[["label", "metadata", "width", "height"]])) == 2
-    one_class = find_shortcuts(rows[is_fake])
-    assert list(one_class) == list(found)
-    assert len(one_class) == 0
-    (sentence,) = warnings_of(made_run(label, label, format=rows["format"].to_numpy()))
-    assert "format" in sentence
-    assert f"{expected[1][-1].expected:.0%}" in sentence
-    assert all(words in sentence for words in expected[1][1:3])
+    for few in (rows[["label", "width"]], rows[is_fake]):
+        assert list(find_shortcuts(few)) == list(found)
+        assert len(find_shortcuts(few)) == 0
+    (sentence,) = warnings_of(made_run(label, label, metadata=rows["metadata"].to_numpy()))
+    assert all(words in sentence for words in ("metadata", "right 90%", "camera, 90%", "tool, 90%"))
 
 
 def test_pictures_are_counted_that_were_not_seen_at_their_own_size():
