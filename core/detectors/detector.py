@@ -30,6 +30,7 @@ from core.detectors.local import (
 )
 from core.detectors.manifest import About, Capability, Classes
 from core.detectors.target_layers import (
+    LayerShapes,
     expose_tokens,
     find_layers,
     margin_gradient,
@@ -469,7 +470,7 @@ class Detector:
         last = {(height, width): name for name, (_, height, width) in shapes.items()}
         return {name: (h, w) for name, (_, h, w) in shapes.items() if last[h, w] == name or name == wanted}
 
-    def _try_network(self, wanted: str | None) -> tuple[int, dict[str, tuple[int, int, int]]]:
+    def _try_network(self, wanted: str | None) -> tuple[int, LayerShapes]:
         """Return the number of outputs and the layers with positions, name -> (C, h, w); find the norms of tokens."""
         image = self.inputs(np.zeros((1, self.side, self.side, 3), np.uint8))
         try:

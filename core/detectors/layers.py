@@ -13,6 +13,7 @@ from core.arrays import Record
 from core.detectors.detector import Detector
 from core.detectors.known import find_known
 from core.detectors.registry import Brought, Kind, Request, load_in_order
+from core.detectors.target_layers import LayerShapes
 from core.storage.limits import printable
 
 
@@ -81,7 +82,7 @@ def _build_layer(layer: Any) -> nn.Module:
 class LayersDetector(Detector):
     """A network of plain layers, which is refused if a layer's output would take too much memory."""
 
-    def _try_network(self, wanted: str | None) -> tuple[int, dict[str, tuple[int, int, int]]]:
+    def _try_network(self, wanted: str | None) -> tuple[int, LayerShapes]:
         channels = 3
         # at most: layers without padding make it smaller
         side = self.side

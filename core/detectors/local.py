@@ -130,32 +130,25 @@ def find_fields(scores: Callable[[Tensor], Tensor], inputs: Tensor) -> Fields | 
         marked[..., pixels] = torch.nan
         return bool(scores(marked)[0, :, position].isnan().any())
 
-    def is_beyond(position: int, pixel: int) -> bool:
-        return not sees(position, slice(pixel, None))
-
-    def is_within(pixel: int) -> bool:
-        return sees(count - 1, slice(0, pixel))
+    def end_of(position: int) -> int:
+        """Return one beyond the last pixel that positions in this column see."""
+        return 1 + bisect_left(pixels, True, key=lambda pixel: not sees(position, slice(pixel, None)))
 
     if count < 2 or sees(0, slice(side - 1, None)) or sees(count - 1, slice(0, 1)):
         return None
     pixels = range(1, side)
-    # one beyond the last pixel that a position sees
-    end = 1 + bisect_left(pixels, True, key=partial(is_beyond, 0))
-    step = 1 + bisect_left(pixels, True, key=partial(is_beyond, 1)) - end
+    end = end_of(0)
+    step = end_of(1) - end
     # the last field starts inside the picture, the first may start before it
-    last_start = bisect_left(pixels, True, key=is_within)
+    last_start = bisect_left(pixels, True, key=lambda pixel: sees(count - 1, slice(0, pixel)))
     first_start = last_start - (count - 1) * step
-    if not _is_square(scores, inputs, end, count):
-        return None
-    return Fields(end - first_start, step, first_start)
-
-
-def _is_square(scores: Callable[[Tensor], Tensor], inputs: Tensor, end: int, count: int) -> bool:
-    """Check whether the rows of a map have the columns' number, `count`, and first field, which ends before `end`."""
     marked = inputs.clone()
     marked[:, :, end:] = torch.nan
-    clean = scores(marked)[0].isfinite().any(dim=1).tolist()
-    return clean[:2] == [True, False] and len(clean) == count
+    unmarked = scores(marked)[0].isfinite().any(dim=1).tolist()
+    # the rows of the map are as many as the columns, and the first field is as high as it is wide
+    if len(unmarked) != count or unmarked[:2] != [True, False]:
+        return None
+    return Fields(end - first_start, step, first_start)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,12 @@ from core.images.labels import FAKE, REAL
 
 # held while a shared network has hooks or is being copied, so that maps are computed one at a time
 HOOKS = threading.Lock()
+# module name -> (C, h, w)
+LayerShapes = dict[str, tuple[int, int, int]]
 POOLING = nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d
 
 
-def find_layers(network: nn.Module, image: Tensor) -> tuple[int, dict[str, tuple[int, int, int]]]:
+def find_layers(network: nn.Module, image: Tensor) -> tuple[int, LayerShapes]:
     """Run one image through a network and find the modules with a spatial output, (1, C, h, w) larger than 1 x 1.
 
     Args:
@@ -32,7 +34,7 @@ def find_layers(network: nn.Module, image: Tensor) -> tuple[int, dict[str, tuple
     Raises:
         RuntimeError: the network does not accept the image.
     """
-    shapes: dict[str, tuple[int, int, int]] = {}
+    shapes: LayerShapes = {}
     sure: set[str] = set()
 
     def note(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
