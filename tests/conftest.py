@@ -157,13 +157,13 @@ def _initial(width, seed):
     import torch
     from torchvision.models.resnet import BasicBlock, ResNet
 
-    from core.detectors.resnet import build_network
+    from core.detectors.resnet import ResNet18
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         # tests rest on what these weights predict: those that are drawn after torchvision's own network
         ResNet(BasicBlock, [2, 2, 2, 2], num_classes=2)
-        return build_network(width).state_dict()
+        return ResNet18(width).state_dict()
 
 
 def make_detector(width=2, seed=0, **settings):

@@ -83,8 +83,7 @@ def fastest_format(network: nn.Module, device: torch.device) -> torch.memory_for
     """
     if device.type == "mps":
         return torch.contiguous_format
-    convolutions = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
-    for layer in convolutions:
+    for layer in (layer for layer in network.modules() if isinstance(layer, nn.Conv2d)):
         if layer.kernel_size == (1, 1) != layer.stride and layer.in_channels // layer.groups < 16:
             return torch.contiguous_format
     return torch.channels_last
@@ -341,13 +340,12 @@ class Detector:
             # a seed per part, so that the upper parts do not depend on how far down the randomisation goes
             reinitialise(parts[level], seed=seed * 1_000_003 + number)
 
-    def inputs(self, pixels: Pixels | Tensor) -> Tensor:
+    def inputs(self, pixels: Pixels) -> Tensor:
         """Convert uint8 (N, S, S, 3) to normalised float32 (N, 3, S, S) as the network takes it."""
-        if isinstance(pixels, np.ndarray):
-            # a copy, because pixels may be a read-only memory map
-            pixels = torch.from_numpy(np.array(pixels))
+        # a copy, because pixels may be a read-only memory map
+        copied = torch.from_numpy(np.array(pixels)).to(self.device)
         # NHWC viewed as NCHW is channels last already: no copy beyond the conversion
-        values = normalise(pixels.to(self.device).permute(0, 3, 1, 2).float(), self.preprocessing)
+        values = normalise(copied.permute(0, 3, 1, 2).float(), self.preprocessing)
         return values.contiguous(memory_format=self.format)
 
     def scores(self, inputs: Tensor) -> Tensor:

@@ -91,9 +91,7 @@ def false_alarms() -> dict[str, dict[str, Alarms]]:
 def caution_of(manifest: Record) -> str:
     """Return the sentence on the false alarms of the detector of a manifest, or of that of a run; "" if unmeasured."""
     counted = _counted(str(manifest.get("known")))
-    if counted:
-        return f"It called {counted} FAKE."
-    return ""
+    return f"It called {counted} FAKE." if counted else ""
 
 
 def _counted(name: str) -> str:

@@ -101,16 +101,15 @@ class ResNet18(nn.Module):
         return self.fc(self.avgpool(self.activations(inputs)).flatten(1))
 
 
-def build_network(width: int, *, groups: int = 1, seed: int | None = None) -> ResNet18:
+def build_network(width: int, *, groups: int = 1, seed: int) -> ResNet18:
     """Build the network with random weights.
 
     Args:
         width, groups: see `ResNet18`.
         seed: of the initial weights; torch's global generator is not touched.
     """
-    with torch.random.fork_rng(devices=[], enabled=seed is not None):
-        if seed is not None:
-            torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
         return ResNet18(width, groups)
 
 

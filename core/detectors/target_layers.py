@@ -55,9 +55,7 @@ def find_layers(network: nn.Module, image: Tensor) -> tuple[int, LayerShapes]:
         # attention heads and channels-last outputs look spatial too: keep only sizes that a convolution or Places has
         certain = {shapes[name][1:] for name in sure}
         shapes = {n: s for n, s in shapes.items() if s[1:] in certain and (n in sure or s[1] == s[2])}
-    if not isinstance(outputs, Tensor):
-        return 0, shapes
-    return outputs.numel(), shapes
+    return outputs.numel() if isinstance(outputs, Tensor) else 0, shapes
 
 
 def _layer_norms(network: nn.Module) -> dict[str, nn.Module]:

@@ -94,7 +94,7 @@ def test_wrong_names_and_what_is_missing_are_sentences(tmp_path, monkeypatch):
 
 def test_a_resnet_18_gets_the_papers_stem_where_settings_say_so():
     config = {"name": "resnet18", "outputs": 2}
-    adapted, ours = find_kind("torchvision").build({**config, "stem": 32}), build_network(64)
+    adapted, ours = find_kind("torchvision").build({**config, "stem": 32}), build_network(64, seed=0)
     adapted.load_state_dict(ours.state_dict())
     batch = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -104,7 +104,7 @@ def test_a_resnet_18_gets_the_papers_stem_where_settings_say_so():
     assert (timms.conv1[0].stride, timms.conv1[0].kernel_size) == ((1, 1), (3, 3))
     for side in (0, "32"):
         with pytest.raises(ValueError, match="its images have a side of"):
-            adapt_stem(build_network(4), side)
+            adapt_stem(build_network(4, seed=0), side)
 
 
 @pytest.mark.parametrize(
