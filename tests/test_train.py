@@ -49,9 +49,7 @@ def test_another_architecture_without_the_cue(cifake, tmp_path):
     assert detector.sha256 == read_run(tmp_path / "runs/other@images-test").manifest["detector_sha256"]
     network = {"kind": "timm", "name": "test_resnet", "outputs": 2, "size": None, "stem": 32}
     assert detector.manifest["architecture"] == network
-    recipe = detector.manifest["recipe"]
-    assert recipe["arch"] == "timm:test_resnet"
-    assert recipe["without_cue"]
+    assert detector.manifest["recipe"]["without_cue"]
     # two bytes a weight
     assert (tmp_path / "detectors/other/weights.safetensors").stat().st_size < 2.5 * detector.manifest["parameters"]
 
@@ -104,8 +102,7 @@ def test_a_detector_of_patches_has_its_own_recipe(cifake, tmp_path, capsys):
     assert "epoch 1" in printed.err
     assert json.loads(printed.out)["metrics"]["images"] == 8
     detector = load_detector(tmp_path / "detectors/patch", device="cpu")
-    assert detector.kind == "patch"
-    assert detector.config == {"field": 5}
+    assert (detector.kind, detector.config) == ("patch", {"field": 5})
     assert detector.manifest["recipe"]["shift"] == 1
     assert detector.manifest["training_images"] == 40
     assert read_run(tmp_path / "runs/patch@images-test-8").maps.shape == (8, 14, 14)

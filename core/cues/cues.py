@@ -27,6 +27,7 @@ from core.runs.folders import made_now
 from core.runs.metrics import wilson_interval
 from core.storage.atomic import only_writer
 from core.storage.limits import ContractError, is_plain_name, plain_json
+from core.storage.shards import ShardProgress, silent
 from core.studies.store import StudyResult, read_sealed, write_sealed
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def run(
     seeds: int,
     limit: int | None = None,
     report: Callable[[str], None],
-    progress: Callable[..., None] | None = None,
+    progress: ShardProgress = silent,
 ) -> Path:
     """Train and test the networks that a file does not hold yet, one after the other, and keep each at once.
 
@@ -234,7 +235,7 @@ def _trained(
     version: str,
     recipe: "Recipe",
     amplitude: Float32,
-    progress: Callable[..., None] | None,
+    progress: ShardProgress,
 ) -> "Detector":
     """Train a network on a version of the images."""
     from core.detectors.detector import pick_device  # noqa: PLC0415 - torch

@@ -109,9 +109,7 @@ def find_training_set(detector: "Detector", data: str | None, *, progress: Progr
         return None
     # trained with --limit: the same draw gives the same images, whatever they are called by now
     limited = re.search(r"-train-(\d+)$", str(detector.manifest.get("training_set", "")))
-    limit = None
-    if limited:
-        limit = int(limited[1])
+    limit = int(limited[1]) if limited else None
     fit = detector.preprocessing
     try:
         images = load_image_set(data, "train", fit=fit, skip_bad=True, limit=limit, progress=progress)

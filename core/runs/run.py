@@ -130,10 +130,9 @@ class Run:
     @property
     def preprocessing(self) -> Preprocessing:
         """The preprocessing from files to the detector's input."""
-        fields = self.manifest.get("preprocess")
-        if fields is None:
+        if "preprocess" not in self.manifest:
             return Preprocessing(OLD_SIDE)
-        return Preprocessing.of(fields)
+        return Preprocessing.of(self.manifest["preprocess"])
 
     @property
     def side(self) -> int:

@@ -24,6 +24,7 @@ from core.images.image_set import ImageSet
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import cache_dir, only_writer, write_data
 from core.storage.limits import digest_of, first_line
+from core.storage.shards import ShardProgress, silent
 from core.training.held_out import channel_statistics, fit_temperature, split_of, validation_split
 from core.training.recipe import Recipe, architecture_of, augment, autocast, build_for, learning_rate, precision_on
 
@@ -45,7 +46,7 @@ def fit(
     device: str = "auto",
     resume: bool = False,
     report: Callable[[str], None] = print,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: ShardProgress = silent,
 ) -> Detector:
     """Train a detector; its checkpoint stays until `checkpoint_file` is removed.
 
@@ -158,7 +159,7 @@ class Training:
         """Epochs done."""
         return len(self.history)
 
-    def run_epoch(self, progress: Callable[[int, int, str], None] | None = None) -> dict[str, float]:
+    def run_epoch(self, progress: ShardProgress = silent) -> dict[str, float]:
         """Train for one epoch and return its row of the history; arguments as for `fit`."""
         recipe = self.recipe
         begun = time.perf_counter()
@@ -191,7 +192,7 @@ class Training:
                 loss_sum += loss.detach() * len(indices)
                 correct += (logits.argmax(1) == labels).sum()
                 seen += len(indices)
-                if progress is not None and self.step % REPORT_EVERY == 0:
+                if self.step % REPORT_EVERY == 0:
                     loss_now = float(loss_sum) / seen
                     progress(self.step, self.steps, f"epoch {epoch + 1}/{recipe.epochs}  loss {loss_now:.4f}")
         if not np.isfinite(float(loss_sum)):

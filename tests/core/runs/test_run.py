@@ -161,20 +161,14 @@ def test_an_unusable_manifest_is_refused_and_an_old_one_is_not(run):
         with pytest.raises(ContractError, match=rf"manifest\.json has no usable {field};"):
             read_run(run.path)
         reseal(run.path, **{field: before[field]})
-    assert run.side == 32
-    assert run.split == "test"
-    assert run.target_layer == "layer4"
-    assert run.leaks_checked
-    assert len(run) == 25
+    assert (run.side, run.split, run.target_layer, run.leaks_checked) == (32, "test", "layer4", True)
     assert_array_equal(run.is_real, run.predictions["label"] == "REAL")
     assert_array_equal(run.predicted_real, run.predictions["margin"] > 0)
     fresh = ("preprocess", "target_layer", "detector_fingerprint", "device", "leaks_checked", SEAL)
     plain = {key: value for key, value in before.items() if key not in fresh}
     (run.path / MANIFEST).write_text(json.dumps(sealed(plain)))
     old = read_run(run.path)
-    assert old.preprocessing == Preprocessing(32)
-    assert old.target_layer == "layer4"
-    assert old.leaks_checked
+    assert (old.preprocessing, old.target_layer, old.leaks_checked) == (Preprocessing(32), "layer4", True)
     assert not replace(old, manifest={**plain, "leaks_checked": False}).leaks_checked
     assert_array_equal(old.needed_maps, old.maps)
     with pytest.raises(ContractError, match="unnamed@images-test has no maps"):
