@@ -267,7 +267,7 @@ def _early_pictures(opened: Opened, shipped: Path) -> Pictures | None:
         about = read_manifest(shipped, SHIPPED_KIND)
         if about["fingerprint"] == opened.run.manifest["set_fingerprint"] and opened.run.side == OLD_SIDE:
             pixels: Any = ShippedPixels(shipped, rows["name"].to_list(), rows["sha256"].to_list())
-            return Pictures(pixels, np.arange(len(rows)), str(about["name"]))
+            return Pictures(pixels, np.arange(len(rows)), about["name"])
     return None
 
 

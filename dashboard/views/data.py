@@ -85,8 +85,8 @@ def draw_lesson(opened: Opened, audit: StudyResult) -> None:
     if not has_both(opened.run):
         return
     accuracy = audit.table.set_index("name")["accuracy"]
-    simple = float(accuracy["spectrum"])
-    network = float(accuracy["network"])
+    simple = accuracy["spectrum"]
+    network = accuracy["network"]
     follows = "Mostly, and the network sees more" if network > simple else "As well as by the network"
     guessing = max(opened.run.is_real.mean(), 1 - opened.run.is_real.mean())
     st.markdown(f"Does fineness of detail alone tell REAL from FAKE? **{follows}.**")
@@ -182,7 +182,7 @@ def results_of(opened: Opened) -> StudyResult | None:
             continue
         if results.about["of_fingerprint"] == opened.run.manifest["set_fingerprint"] and len(results.table):
             fitting.append(results)
-    return max(fitting, key=lambda study: int(study.about["training_images"]), default=None)
+    return max(fitting, key=lambda study: study.about["training_images"], default=None)
 
 
 def draw_copied(opened: Opened) -> None:
@@ -206,11 +206,11 @@ def draw_copied(opened: Opened) -> None:
 
 def copies_words(opened: Opened, duplicates: StudyResult) -> str:
     """Count the copies of training images, where those were looked for, and the images that the set has twice."""
-    repeats = f"{int(opened.run.predictions['is_repeat'].sum()):,} repeats"
+    repeats = f"{opened.run.predictions['is_repeat'].sum():,} repeats"
     if duplicates.finding("unchecked") is not None and not opened.run.leaks_checked:
         return f"Not checked; {repeats}."
     leaks = (finding for finding in duplicates.findings if finding.key.startswith("leak."))
-    return f"{sum(int(leak.details.get('count', 0)) for leak in leaks):,} copies, {repeats}."
+    return f"{sum(leak.details.get('count', 0) for leak in leaks):,} copies, {repeats}."
 
 
 def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
@@ -284,7 +284,7 @@ def draw_pair(opened: Opened, pair: Mapping[Hashable, Any], row: int, training: 
         other = opened.table["label"].iloc[at]
     cells = [
         Cell(image, f"{its_label}, {its_name}", f"{CLASS_WORDS[its_label]} {plain(its_name)}", its_label)
-        for image, its_label, its_name in ((pictures.get(row), label, name), (beside, other, str(pair["name"])))
+        for image, its_label, its_name in ((pictures.get(row), label, name), (beside, other, pair["name"]))
         if image is not None
     ]
     picture_grid(cells, columns=2, least=100)
@@ -293,7 +293,7 @@ def draw_pair(opened: Opened, pair: Mapping[Hashable, Any], row: int, training: 
     names = "" if len(cells) == 2 else f"{plain(name)} and {plain(pair['name'])}: "
     st.caption(f"{clash}{names}{alike}")
     if st.button("Open", key=key_of("data.pair", pair["id"], pair["partner"]), type="tertiary"):
-        state.show_images(opened.run.name, id=str(pair["id"]))
+        state.show_images(opened.run.name, id=pair["id"])
 
 
 @st.cache_data(max_entries=32, show_spinner="Looking for the training images", ttl=3600)

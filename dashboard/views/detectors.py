@@ -78,7 +78,7 @@ def row_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG00
     metrics = about["metrics"]["all"]
     made_by = catalogue.maker(opened.run)
     names = [] if made_by is None else [made_by.name, made_by.manifest.get("recipe", {}).get("name")]
-    if str(about["set"]).startswith("sample"):
+    if about["set"].startswith("sample"):
         names = ["sample"]
     shares = {name: scores["recall"] for name, scores in metrics.get("per_class", {}).items() if scores["support"]}
     shares |= {"accuracy": metrics.get("accuracy", np.nan)}
@@ -94,7 +94,7 @@ def row_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG00
 def choose() -> None:
     """Open the run that was ticked, or compare the two that were."""
     chosen = [row for row in st.session_state["detectors.table"].selection.rows if type(row) is int]
-    names = [str(table["name"][row]) for row in chosen if 0 <= row < len(table)]
+    names = [table["name"][row] for row in chosen if 0 <= row < len(table)]
     if names:
         state.put_all({"run": names[0], "versus": names[1] if len(names) > 1 else None})
         if len(names) == 1:

@@ -182,7 +182,7 @@ def draw_pictures(
         st.caption(f"No picture is available to show it on. {how_to_get_pictures()}")
         return
     run, row = example
-    called = str(run.judged["predicted"].iloc[row])
+    called = run.judged["predicted"].iloc[row]
     changes, donor = stored
     before = changes.loc["", "picture"]
     if probe.changes_donor and donor is not None:

@@ -83,7 +83,7 @@ def map_cells(shown: Opened, stamp: str, row: int, field: int | None) -> list[Ce
         return []
     own = np.asarray(run.needed_maps[row], np.float32)
     other = np.asarray(run.needed_maps[Cells(run).others(row, 1)[0]], np.float32) if len(run) > 1 else own[::-1]
-    verdict = str(shown.judged["predicted"].iloc[row])
+    verdict = shown.judged["predicted"].iloc[row]
     scale = common_scale([own, other])
     cells = [Cell(image, f"The picture, called {verdict}", CLASS_WORDS[verdict], verdict)]
     if field is None:
@@ -116,7 +116,7 @@ def draw_answers(findings: Sequence[Finding]) -> None:
 def draw_methods(findings: Sequence[Finding]) -> None:
     """Draw a table per verdict, methods by fills: whether the maps beat both controls by deletion and insertion."""
     for group, mine in groupby(findings, key=attrgetter("group")):
-        st.markdown(f"{CLASS_WORDS[str(group)]} **verdicts**, by how parts are hidden")
+        st.markdown(f"{CLASS_WORDS[group]} **verdicts**, by how parts are hidden")
         answers = {}
         for finding in mine:
             for fill in finding.details["fills"]:
@@ -138,7 +138,7 @@ def known_truth() -> tuple[Opened, int] | None:
     for detector in (maker, *catalogue.detectors().values()):
         if detector is not None and detector.about.kind == "patch":
             for run in library.runs_by(detector.identity):
-                return run, int(detector.about.config["field"])
+                return run, detector.about.config["field"]
     return None
 
 

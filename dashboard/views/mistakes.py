@@ -101,7 +101,7 @@ def walk(step: int) -> None:
         number = (location.number or 0) + step
         page = 1 + (number - 1) // wanted.per_page
         state.put("page", str(page) if page > 1 else None)
-        open_image(str(table["id"].iloc[to]))
+        open_image(table["id"].iloc[to])
 
 
 def take_walk() -> None:
@@ -261,7 +261,7 @@ def draw_open_image(row: int) -> None:
     """Draw the image that is open beside the filmstrip."""
     strip, case = st.columns([1, 4], gap="medium")
     with strip:
-        draw_filmstrip(str(table["id"].iloc[row]))
+        draw_filmstrip(table["id"].iloc[row])
     with case:
         if asked and opened.row_of(asked) is None:
             st.info("The image in this address is not in this run; showing another one.", icon=":material/link_off:")
@@ -272,7 +272,7 @@ asked = st.query_params.get("id", "")
 row = opened.row_of(asked)
 if row is None and len(positions):
     row = int(shown[0])
-is_case = VIEW.value == "case" or bool(ABOUT_IMAGE.intersection(st.query_params))
+is_case = VIEW.value == "case" or ABOUT_IMAGE.intersection(st.query_params)
 if is_case and row is not None:
     location = location_of(positions, row)
     draw_open_image(row)

@@ -136,7 +136,7 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
     row = clicked_row(event["selection"], len(opened.table))
     area = drawn_area(event["selection"], space)
     if row is not None:
-        state.show_images(opened.run.name, id=str(opened.table["id"].iloc[row]))
+        state.show_images(opened.run.name, id=opened.table["id"].iloc[row])
     elif area is not None:
         wanted = Filter(area=area)
         if len(library.matching(opened, wanted)):
@@ -163,7 +163,7 @@ def draw_rates(opened: Opened, answer: StudyResult, space: str) -> None:
     with st.grid(2, min_column_width=340, gap="large") as grid:
         for verdict, mine in cards.groupby("verdict"):
             with grid.cell():
-                st.markdown(f"{CLASS_WORDS[str(verdict)]} **verdicts**")
+                st.markdown(f"{CLASS_WORDS[verdict]} **verdicts**")
                 # a sample holds a larger share of mistakes than the run: counts are scaled to the run, as the rates are
                 images = (mine["share"] * answer.about["of"]).round().astype(int)
                 rates = mine.assign(

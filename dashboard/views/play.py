@@ -36,7 +36,7 @@ table = opened.judged
 pictures = library.pictures(opened)
 draw_title("REAL or FAKE?")
 # another set has other answers, and another detector other verdicts
-images = str(opened.run.manifest["set_fingerprint"])
+images = opened.run.manifest["set_fingerprint"]
 drawn = draw_game(table, pictures.where >= 0, seed=(GAME.value, int.from_bytes(images.encode()[:4])))
 if drawn is None:
     few = "this run has fewer" if pictures.found == len(table) else f"not all are available. {how_to_get_pictures()}"
@@ -130,7 +130,7 @@ def flip_cells(row: int) -> list[Cell]:
     if stored is None or not len(flipping(stored[0])):
         return []
     changes = stored[0]
-    column = str(flipping(changes).index[0])
+    column = flipping(changes).index[0]
     cells = [changed_cell(changes, column, f"After {change_words(column, opened.run.side)}")]
     control = strongest_control(column, measured_flips(opened.origin))
     if control is not None and pd.notna(changes.loc[control, "margin"]):
@@ -164,7 +164,7 @@ def play(number: int) -> None:
     st.progress(number / ROUND, f"Image {number + 1} of {ROUND}")
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        label = str(labels[number]) if answered else None
+        label = labels[number] if answered else None
         size = f"{len(image)} x {len(image)} pixels, enlarged"
         picture_grid([Cell(image, "Is this a photograph or generated?", size, label)], columns=1, least=100)
     with right:
@@ -201,18 +201,18 @@ def finish() -> None:
     with st.grid(2, min_column_width=220, gap="large") as grid:
         for name, answers in (("You", choices), ("The detector", verdicts)):
             with grid.cell(), st.container(border=True):
-                st.metric(name, f"{int((labels == np.array(answers)).sum())} of {ROUND}")
+                st.metric(name, f"{(labels == np.array(answers)).sum()} of {ROUND}")
     draw_group()
     cells = []
     for row, label, choice, help_ in zip(rows, labels, choices, game["helps"], strict=True):
         image = pictures.get(int(row))
         mark = "✓" if choice == label else "✗"
         if image is not None:
-            cells.append(Cell(image, f"It is {label}", f"{mark} {choice}, {HELPS[help_].lower()}", str(label)))
+            cells.append(Cell(image, f"It is {label}", f"{mark} {choice}, {HELPS[help_].lower()}", label))
     picture_grid(cells, columns=5, least=130)
     with st.container(horizontal=True):
         st.button("Ten other images", key="game.again", type="primary", on_click=new_game)
-        wrong = bool((table["correct"] == "wrong").any())
+        wrong = (table["correct"] == "wrong").any()
         if wrong and st.button("Look at the detector's mistakes", key="game.mistakes"):
             state.show_images(opened.run.name, result="wrong")
     st.caption("Share the address: others judge the same ten images, each with help at other ones.")

@@ -12,7 +12,7 @@ from dashboard.state import script_of
 
 def draw_doors() -> None:
     """Draw the three ways on."""
-    wrong = int((opened.judged["correct"] == "wrong").sum())
+    wrong = (opened.judged["correct"] == "wrong").sum()
     images = len(opened.run)
     doors = {
         "try_picture": ("Try a picture", "What would flip it?"),

@@ -94,7 +94,7 @@ def example_of(run: Opened, rows: Positions) -> tuple[Picture | None, int]:
     about = run.table.iloc[row]
     label = about["label"] if run.run.classes else None
     key = f"{run.run.name} {about['id']}"
-    return Picture(key, str(about["name"]), pixels, label, run.run.preprocessing), row
+    return Picture(key, about["name"], pixels, label, run.run.preprocessing), row
 
 
 def draw_examples() -> None:
@@ -103,7 +103,7 @@ def draw_examples() -> None:
         return
     with examples:
         st.caption("Examples")
-        current = str(origin.table["id"].iloc[row])
+        current = origin.table["id"].iloc[row]
         pressed = image_grid(origin, samples[1], key="upload.samples", size="small", judged=False, current=current)
         if pressed:
             state.put("sample", pressed)
@@ -119,7 +119,7 @@ def draw_maps() -> None:
     if now.answer is not None and run is not None:
         chosen = ready.filters.index(FILTER.value) if FILTER.value in ready.filters else 0
         row_in_run = row if origin.run.path == run.run.path else None
-        others = other_maps(run, verdict=verdict_of(float(now.answer.margins[chosen])), label=None, row=row_in_run)
+        others = other_maps(run, verdict=verdict_of(now.answer.margins[chosen]), label=None, row=row_in_run)
     judgement = judged.judged(picture, ready, detector, now, threshold)
     notes = [ready.describe(FILTER.value)]
     if judgement is not None:
