@@ -169,33 +169,30 @@ def test_classes_that_cannot_be_are_refused(fields):
 
 
 ABOUT = describe(Path("d"), OLD)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"temperature": 1.6},
-        {"target_layer": "layer3"},
-        {"preprocessing": replace(ABOUT.preprocessing, mean=(0.1, 0.2, 0.4))},
-        {"preprocessing": replace(ABOUT.preprocessing, std=(0.4, 0.5, 0.7))},
-        {"preprocessing": replace(ABOUT.preprocessing, interpolation="box")},
-        {"classes": Classes(("FAKE", "REAL"), ("REAL",))},
-        {"classes": Classes(("a", "REAL"), ("a",))},
-        {"classes": Classes(outputs="probabilities")},
-        {"classes": Classes(threshold=0.25)},
-        {"kind": "timm"},
-        {"kind": "timm", "config": {"name": "a"}},
-    ],
+CHANGES = (
+    {"temperature": 1.6},
+    {"target_layer": "layer3"},
+    {"preprocessing": replace(ABOUT.preprocessing, mean=(0.1, 0.2, 0.4))},
+    {"preprocessing": replace(ABOUT.preprocessing, std=(0.4, 0.5, 0.7))},
+    {"preprocessing": replace(ABOUT.preprocessing, interpolation="box")},
+    {"classes": Classes(("FAKE", "REAL"), ("REAL",))},
+    {"classes": Classes(("a", "REAL"), ("a",))},
+    {"classes": Classes(outputs="probabilities")},
+    {"classes": Classes(threshold=0.25)},
+    {"kind": "timm"},
+    {"kind": "timm", "config": {"name": "a"}},
 )
-def test_whatever_an_answer_depends_on_makes_another_identity(changes):
+
+
+def test_whatever_an_answer_depends_on_makes_another_identity():
+    first = Identity.of("abc", ABOUT)
     # width follows from the weights
-    first, same = Identity.of("abc", ABOUT), Identity.of("abc", replace(ABOUT, config={"width": 4}))
-    plain = Identity.of("abc", replace(ABOUT, kind="timm")) if "config" in changes else first
-    other = Identity.of("abc", replace(ABOUT, **changes))
-    assert first == same
-    assert len({one.fingerprint for one in (plain, other, Identity.of("abd", ABOUT))}) == 3
-    assert first.made({"detector_fingerprint": first.fingerprint})
-    assert not other.made({"detector_fingerprint": first.fingerprint})
+    assert first == Identity.of("abc", replace(ABOUT, config={"width": 4}))
+    others = [Identity.of("abd", ABOUT), *(Identity.of("abc", replace(ABOUT, **changes)) for changes in CHANGES)]
+    assert len({one.fingerprint for one in (first, *others)}) == 2 + len(CHANGES)
+    run = {"detector_fingerprint": first.fingerprint}
+    assert first.made(run)
+    assert not any(other.made(run) for other in others)
 
 
 def test_of_several_that_may_have_made_a_run_the_one_that_it_names_did(tmp_path):

@@ -47,15 +47,9 @@ def test_it_gives_the_logits_of_onnxruntime(tmp_path, last, batch):
 def test_what_is_stored_answers_and_copies_do_too(tmp_path):
     detector = add(tmp_path / "d", request_of(tmp_path, make_graph(side="s"), preprocess={**SAID, "size": 40}))
     assert (detector.capabilities, detector.layers, detector.levels) == ({Capability.PREDICTIONS}, {}, ())
-    found = identify(tmp_path / "d")
-    assert found.identity == detector.identity
-    other = add(tmp_path / "e", request_of(tmp_path, make_graph(side="s", seed=1), preprocess={**SAID, "size": 40}))
-    assert other.identity.weights_sha256 != detector.identity.weights_sha256
+    assert identify(tmp_path / "d").identity == detector.identity
     inputs = torch.zeros(2, 3, 40, 40)
     assert torch.equal(copy.deepcopy(detector.network)(inputs), detector.network(inputs))
-    (tmp_path / "d" / "model.onnx").write_bytes(make_graph(side="s", seed=1))
-    with pytest.raises(ValueError, match=r"model\.onnx is not the file that was written"):
-        identify(tmp_path / "d")
 
 
 @pytest.mark.parametrize(
