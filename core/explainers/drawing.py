@@ -174,8 +174,7 @@ def grey_picture(image: Pixels) -> Pixels:
 
 def common_scale(maps: Iterable[Floats]) -> float:
     """Return the largest magnitude in any of the maps: one scale for panels side by side."""
-    largest = [float(np.abs(np.nan_to_num(values)).max(initial=0)) for values in maps]
-    return max(largest, default=0.0)
+    return max((float(np.abs(np.nan_to_num(values)).max(initial=0)) for values in maps), default=0.0)
 
 
 def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:

@@ -3,6 +3,9 @@
 Each maps uint8 (N, side, side, 3) to the same without changing its input; randomness is passed in.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from scipy import fft, ndimage
 
@@ -105,22 +108,15 @@ def rms(changed: Pixels, original: Pixels) -> Float32:
     return np.sqrt(np.einsum("nk,nk->n", difference, difference) / difference.shape[1])
 
 
-def blocks_of(pixels: Pixels, block: int) -> Pixels:
-    """Cut images into blocks uint8 (N, B, block, block, 3), row by row; a remainder at the far ends is left out."""
+def _in_blocks(pixels: Pixels, block: int, change: Callable[[Pixels], Pixels]) -> Pixels:
+    """Change images in blocks uint8 (N, B, block, block, 3), row by row; a remainder at the far ends stays."""
     n, side = pixels.shape[:2]
     count = side // block
-    whole = pixels[:, : count * block, : count * block]
-    cut = whole.reshape(n, count, block, count, block, 3).transpose(0, 1, 3, 2, 4, 5)
-    return cut.reshape(n, count * count, block, block, 3)
-
-
-def image_of(blocks: Pixels, original: Pixels) -> Pixels:
-    """Invert `blocks_of`; the remainder comes from `original`."""
-    n, total, block = blocks.shape[:3]
-    count = round(total**0.5)
-    rows = blocks.reshape(n, count, count, block, block, 3).transpose(0, 1, 3, 2, 4, 5)
-    image = original.copy()
-    image[:, : count * block, : count * block] = rows.reshape(n, count * block, count * block, 3)
+    whole = np.s_[:, : count * block, : count * block]
+    image = pixels.copy()
+    places = pixels[whole].reshape(n, count, block, count, block, 3).transpose(0, 1, 3, 2, 4, 5)
+    changed = change(places.reshape(n, count * count, block, block, 3))
+    image[whole] = changed.reshape(places.shape).transpose(0, 1, 3, 2, 4, 5).reshape(image[whole].shape)
     return image
 
 
@@ -139,7 +135,7 @@ def shuffled(pixels: Pixels, block: int, orders: Integers) -> Pixels:
         array([[4, 1],
                [2, 3]], dtype=uint8)
     """
-    return image_of(_moved(blocks_of(pixels, block), orders), pixels)
+    return _in_blocks(pixels, block, partial(_moved, orders=orders))
 
 
 def _moved(blocks: Array, orders: Integers) -> Array:
@@ -161,7 +157,7 @@ def rotated_in_blocks(pixels: Pixels, block: int) -> Pixels:
         array([[4, 3],
                [2, 1]], dtype=uint8)
     """
-    return image_of(blocks_of(pixels, block)[:, :, ::-1, ::-1], pixels)
+    return _in_blocks(pixels, block, partial(np.flip, axis=(2, 3)))
 
 
 def without_seams(pixels: Pixels, block: int, orders: Integers | None = None) -> Pixels:

@@ -130,7 +130,6 @@ def test_a_reason_says_what_a_verdict_comes_to_on_such_an_image(margin, verdict)
         words = reason(changes, side=32, label=label, says=own)
         assert words == f"It {own[verdict]}, until its detail under 4 pixels is removed."
     assert reason(changes.assign(controlled=False), side=32) == NOTHING
-    blurred = tabulate_changes(
-        dict.fromkeys(COLUMNS, margin) | {"blur_2": -margin}, dict.fromkeys(COLUMNS, 3.0), margin
-    )
+    margins |= {"lowpass_8": margin, "blur_2": -margin}
+    blurred = tabulate_changes(margins, dict.fromkeys(COLUMNS, 3.0), margin)
     assert reason(blurred, side=32).endswith("until it is blurred by two pixels.")

@@ -35,30 +35,29 @@ def pictures():
     return np.concatenate([textured(4, fine=False, seed=5), textured(4, fine=True, seed=6)])
 
 
-def package_weights(detector, image, *, n_samples, seed, slic, probability):
+def package_weights(detector, image, settings, *, paper):
     """The lime package's weights, its classifier being the plain network: two columns, and the second is explained."""
 
     def classifier(pixels):
         with torch.inference_mode():
             logits = detector.network(detector.inputs(pixels)).double()
-        if probability:
+        if paper:
             return torch.softmax(logits, dim=1).numpy()
         margins = (logits[:, 1] - logits[:, 0]).numpy()
         return np.stack([-margins, margins], axis=1)
 
-    algorithm = SegmentationAlgorithm("slic", n_segments=50, compactness=10, start_label=0) if slic else None
-    # the package's ridge has alpha 1 whatever the number of samples, which for 1,000 is what ours has
-    ridge = None if n_samples == 1000 else Ridge(alpha=n_samples / 1000, fit_intercept=True)
-    explanation = LimeImageExplainer(random_state=seed).explain_instance(
+    algorithm = None if paper else SegmentationAlgorithm("slic", n_segments=50, compactness=10, start_label=0)
+    explanation = LimeImageExplainer(random_state=settings.seed).explain_instance(
         image,
         classifier,
         top_labels=2,
-        num_samples=n_samples,
+        num_samples=settings.n_samples,
         batch_size=500,
         segmentation_fn=algorithm,
-        model_regressor=ridge,
+        # the package's ridge has alpha 1 whatever the number of samples, which for 1,000 is what ours has
+        model_regressor=None if paper else Ridge(alpha=settings.n_samples / 1000, fit_intercept=True),
     )
-    label = explanation.top_labels[0] if probability else REAL
+    label = explanation.top_labels[0] if paper else REAL
     weights = dict(explanation.local_exp[label])
     return np.array([weights[number] for number in range(len(weights))])
 
@@ -70,9 +69,7 @@ def test_random_samples_and_the_papers_settings_give_the_packages_weights(detect
     for seed, image in enumerate(pictures[::step]):
         settings = LimeSettings.paper(seed=seed) if paper else LimeSettings(n_samples=120, seed=seed, sampling="random")
         ours = LIME.explain_fully(detector, image, settings)
-        expected = package_weights(
-            detector, image, n_samples=settings.n_samples, seed=seed, slic=not paper, probability=paper
-        )
+        expected = package_weights(detector, image, settings, paper=paper)
         # the package explains the predicted class, if it is asked for a probability
         sign = -1 if paper and ours.verdict == "FAKE" else 1
         assert_allclose(sign * ours.parts.weights, expected, rtol=1e-3, atol=1e-5)

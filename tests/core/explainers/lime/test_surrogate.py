@@ -4,7 +4,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from lime.lime_image import LimeImageExplainer
 from numpy.random import RandomState
 from numpy.testing import assert_allclose
 from scipy import stats
@@ -96,12 +95,6 @@ def test_the_tuned_process_is_the_likeliest(count):
 
     choices = [Process(*choice) for choice in product(REACHES, PAIRS, NOISES)]
     assert likelihood(found) == pytest.approx(max(map(likelihood, choices)), abs=1e-6)
-
-
-def test_samples_count_as_in_the_package():
-    samples = random_samples(200, SEGMENTS, RandomState(0)).keep
-    distances = cdist(samples, np.ones((1, SEGMENTS)), "cosine").ravel()
-    assert_allclose(proximity_of(samples), LimeImageExplainer().base.kernel_fn(distances), rtol=1e-9)
 
 
 @pytest.mark.parametrize("balanced", [True, False])
