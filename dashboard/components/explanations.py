@@ -72,7 +72,6 @@ class View:
         stored: the first detector's map as the run has stored it.
         label: the image's class; None if unknown.
         others: float32 (M, h, w), maps of other images of the kind that runs store, to compare chance with; or None.
-        whose: what those images are.
         notes: sentences that must be read with a saved page.
         address: that shows this view; "" where there is none to share.
         story: returns what a slide tells; None before that is known.
@@ -83,7 +82,6 @@ class View:
     stored: Explanation | None = None
     label: ClassName | None = None
     others: Float32 | None = None
-    whose: str = ""
     notes: Sequence[str] = ()
     address: str = ""
     story: Callable[[], Story | None] = nothing
@@ -378,7 +376,8 @@ def _draw_agreement(view: View, explanations: Sequence[Explanation]) -> None:
         st.markdown(f"**{titles}:** {sentence}")
     if len(measured := table.drop(columns="conclusion").dropna()):
         st.table(measured.T.rename_axis(index="measure", columns=None), border="horizontal")
-        st.caption(f"Over the places of the image; compared with {view.whose}.", help=explain("Rank correlation"))
+        words = "Over the places of the image; compared with maps of other images of this verdict."
+        st.caption(words, help=explain("Rank correlation"))
 
 
 def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> Float32 | None:

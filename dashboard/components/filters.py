@@ -270,8 +270,6 @@ def value_name(value: str) -> str:
 
 def range_words(low: float, high: float) -> str:
     """Write a range in words."""
-    if low == high:
-        return f"is {low:.4g}"
     if np.isfinite(low) and np.isfinite(high):
         return f"{low:.4g} to {high:.4g}"
     return f"from {low:.4g}" if np.isfinite(low) else f"up to {high:.4g}"

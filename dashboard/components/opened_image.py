@@ -81,7 +81,6 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
         stored,
         label,
         others,
-        whose=f"other images that are {f'{label} and ' if label else ''}called {verdict}",
         address=address_of(str(values["id"])),
         story=story,
     )

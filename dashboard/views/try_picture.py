@@ -131,7 +131,6 @@ def draw_maps() -> None:
             None,
             picture.label,
             others,
-            whose="images of its test set with this verdict",
             notes=list(filter(None, notes)),
             story=partial(judged.last_story, subject, detector, picture.label),
         )
