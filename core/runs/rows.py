@@ -12,6 +12,9 @@ from core.runs.filter import DECIDED, OUTCOMES, Filter, choices_of, range_column
 from core.runs.metrics import HALF, confidence_of, confusion_at, is_right, predicted_real
 from core.runs.run import Run
 
+# orders by confidence -> as one by a column
+ORDERS = {"mistakes": "-confidence", "sure": "-confidence", "unsure": "confidence"}
+
 
 def judged_table(run: Run) -> pd.DataFrame:
     """Add `confidence` (0.5 to 1), `correct` ("right", "wrong" or missing) and perhaps `Run.seen` to a run's rows."""
@@ -131,18 +134,14 @@ def _order(rows: pd.DataFrame, sort: str) -> Positions:
     """Return the order of the rows; those without a value come last."""
     if sort == "name":
         return np.argsort(rows["name"].to_numpy(object), kind="stable")
-    column = sort.removeprefix("-")
-    descends = sort.startswith("-")
-    if sort in ("mistakes", "sure", "unsure"):
-        column = "confidence"
-        descends = sort != "unsure"
-    values = rows[column]
+    by = ORDERS.get(sort, sort)
+    values = rows[by.removeprefix("-")]
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.cat.codes.where(values.notna())
     keys = np.asarray(values, np.float64)
     if sort == "mistakes":
         keys = keys + (rows["correct"] == "wrong").to_numpy()
-    if descends:
+    if by.startswith("-"):
         keys = -keys
     return np.argsort(keys, kind="stable")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from core.arrays import Array, Float32, Positions, Record
 from core.detectors.detector import Detector, Pass, batch_size
@@ -133,7 +134,7 @@ def write_scores(
     """
     logits = logits.astype(np.float32)
     margins = (logits[:, 1] - logits[:, 0]).astype(np.float64)
-    p_real = (0.5 * (1 + np.tanh(margins / 2))).astype(np.float32)
+    p_real = expit(margins).astype(np.float32)
     predictions = prediction_frame(images, logits, p_real, frozenset())
     about = {
         "detector": name,
@@ -237,7 +238,11 @@ class PassWork:
         Raises:
             DatasetError: they are others than those of the process that writes the run.
         """
-        detector, images = self.opened or self._load()
+        if self.opened is None:
+            loaded = load_detector(self.folder, device=self.device)
+            fit = loaded.preprocessing
+            self.opened = loaded, load_image_set(self.data, "test", fit=fit, skip_bad=self.skip_bad)
+        detector, images = self.opened
         if (detector.sha256, images.fingerprint) != self.made_of:
             raise DatasetError(f"{self.folder} or {self.data} is another one for a worker; give all machines the same.")
 
@@ -251,10 +256,6 @@ class PassWork:
             return table
 
         return compute
-
-    def _load(self) -> tuple[Detector, ImageSet]:
-        detector = load_detector(self.folder, device=self.device)
-        return detector, load_image_set(self.data, "test", fit=detector.preprocessing, skip_bad=self.skip_bad)
 
 
 def pass_in_shards(
