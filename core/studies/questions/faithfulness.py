@@ -17,7 +17,7 @@ import pandas as pd
 from core.arrays import Float64, Floats, Integers
 from core.explainers.lime.lime import LIME
 from core.explainers.lime.segmentation import segment
-from core.explainers.measures import areas, centre_map, deletion_curves, edge_map, segment_values
+from core.explainers.measures import areas, centre_map, deletion_curves, edge_map
 from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_mean
 from core.findings.paired import compare_means, strongest_first
@@ -29,6 +29,7 @@ from core.studies.shared.explanations import (
     can_explain,
     explain_all,
     judged,
+    means_in,
     methods_in,
     on_grid,
     settings_of,
@@ -68,7 +69,14 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     cells = Cells(context.run)
     ids = context.ids(rows)
     images = context.pixels[rows]
-    passes = _explained(context, rows, parameters["lime_seed"])
+    stored = context.run.maps
+    if stored is not None:
+        stored = stored[rows]
+    passes = {}
+    for name, explainer in judged().items():
+        if can_explain(explainer, context.detector) and context.wants(name):
+            settings = settings_of(explainer, parameters["lime_seed"])
+            passes[name] = explain_all(context.detector, images, explainer, settings, stored=stored)
     # cells of 2 x 2 pixels at least: most fills give a single pixel back as it is
     count = min(parameters["segments"], (images.shape[1] // 2) ** 2)
     grid = segment(images[0], method="grid", n_segments=count)
@@ -92,19 +100,6 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     table = pd.concat([*tables, pd.DataFrame({"id": ids}).merge(lacking, how="cross")], ignore_index=True)
     wanted = [name for name in make_study().methods if context.wants(name)]
     return table[table["method"].isin(wanted)].reset_index(drop=True)
-
-
-def _explained(context: Context, rows: Rows, seed: int) -> dict[str, list[Pass]]:
-    """Explain images by each method that is wanted and can explain the detector."""
-    stored = context.run.maps
-    if stored is not None:
-        stored = stored[rows]
-    passes = {}
-    for name, explainer in judged().items():
-        if can_explain(explainer, context.detector) and context.wants(name):
-            settings = settings_of(explainer, seed)
-            passes[name] = explain_all(context.detector, context.pixels[rows], explainer, settings, stored=stored)
-    return passes
 
 
 def tabulate(id_: str, keys: Sequence[tuple[str, ...]], curves: Floats) -> pd.DataFrame:
@@ -141,10 +136,10 @@ def scores_of(
     other = sign * other
     scores = {}
     for name, values in {"edges": edge_map(image), "centre": centre_map(*grid.shape), "other": other}.items():
-        scores[NONE, name] = segment_values(values[None], grid)[0]
+        scores[NONE, name] = means_in(grid, values)
     scores[NONE, "random"] = np.random.default_rng((seed, row)).random(count)
     for method, own in passes.items():
-        scores[method, NONE] = segment_values(sign * own.values[None], grid)[0]
+        scores[method, NONE] = means_in(grid, sign * own.values)
         # what is as fine as the grid, or finer, has the plain controls
         scores[method, "random"] = scores[NONE, "random"]
         scores[method, "other"] = scores[NONE, "other"]
@@ -158,17 +153,15 @@ def scores_of(
 def _spread(values: Float64, like: Pass, grid: Integers) -> Float64:
     """Score each cell of the grid by float64 (parts,), a value for each part of an explanation."""
     if like.regions.size:
-        spread = values[like.regions]
-    else:
-        spread = values.reshape(like.values.shape)
-    return segment_values(spread[None], grid)[0]
+        return means_in(grid, values[like.regions])
+    return means_in(grid, values.reshape(like.values.shape))
 
 
 def _coarsen(values: Floats, like: Pass, shape: tuple[int, ...]) -> Float64:
     """float64 (parts,): the means of a map over the regions, or over the positions, of an explanation."""
-    whole = segment_values(values[None], np.arange(np.prod(shape)).reshape(shape)).reshape(shape)
+    whole = means_in(np.arange(np.prod(shape)).reshape(shape), values).reshape(shape)
     if like.regions.size:
-        return segment_values(whole[None], like.regions)[0]
+        return means_in(like.regions, whole)
     return on_grid(whole, like.values.shape)
 
 

@@ -29,7 +29,7 @@ from core.findings.paired import compare_means, strongest_first
 from core.perturbations.masking import FILLS, Fill, mask_batch
 from core.runs.run import Run
 from core.studies.questions.certainty import NOT_COUNTED
-from core.studies.shared.explanations import explain_all, judged, methods_in, settings_of
+from core.studies.shared.explanations import explain_all, judged, means_in, methods_in, settings_of
 from core.studies.shared.groups import Cells, groups
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
@@ -171,17 +171,17 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         # by what speaks for the verdict, whichever it is
         sign = cells.signs[row]
         orders = {
-            "edges": sign * _means(edge_map(pixels[number]), squares),
-            "centre": sign * _means(centre_map(*squares.shape), squares),
+            "edges": sign * means_in(squares, edge_map(pixels[number])),
+            "centre": sign * means_in(squares, centre_map(*squares.shape)),
             "random": sign * np.random.default_rng((seed, row)).random(parameters["cells"] ** 2),
             "other": patch_means(others_exact[number], coverage, squares),
         }
         record = {}
         for key, truth in product(orders, TRUTHS):
             record[column_of(key, truth)] = rank_correlation(orders[key], truths[truth])
-        record[column_of("other", SUM)] = rank_correlation(_means(others_exact[number], squares), truths[SUM])
+        record[column_of("other", SUM)] = rank_correlation(means_in(squares, others_exact[number]), truths[SUM])
         for variant, passes in explained:
-            values = _means(passes[number].values, squares)
+            values = means_in(squares, passes[number].values)
             for truth in variant.truths:
                 record[column_of(variant.key, truth)] = rank_correlation(values, truths[truth])
         records.append(record)
@@ -213,15 +213,11 @@ def _truths(
     count = int(squares.max()) + 1
     # the image as it is, then with each cell covered
     keep = ~np.eye(count + 1, count, -1, dtype=bool)
-    truths = {SCORES: patch_means(exact, coverage, squares), SUM: _means(exact, squares)}
+    truths = {SCORES: patch_means(exact, coverage, squares), SUM: means_in(squares, exact)}
     for fill in FILLS:
         margins = detector.margins(mask_batch(image, squares, keep=keep, fill=fill, seed=seed))
         truths[fill] = margins[0] - margins[1:]
     return truths
-
-
-def _means(values: Floats, squares: Integers) -> Float64:
-    return segment_values(values[None], squares)[0]
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:

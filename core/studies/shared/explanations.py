@@ -19,7 +19,7 @@ from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer, versions_of
 from core.explainers.explanation import Explanation
 from core.explainers.lime.segmentation import grid
-from core.explainers.measures import rank_correlation
+from core.explainers.measures import rank_correlation, segment_values
 from core.explainers.registry import explainers
 from core.explainers.settings import ExplainerSettings
 from core.images.decoding import pixels_sha256
@@ -96,6 +96,11 @@ def describe_all(describe: Callable[[AnyExplainer], Mapping[str, str]]) -> dict[
     for explainer in judged().values():
         columns |= describe(explainer)
     return columns
+
+
+def means_in(regions: Integers, values: Floats) -> Float64:
+    """float64 (S,): the means of a map, interpolated to their size, over regions (side, side) from 0 to S - 1."""
+    return segment_values(values[None], regions)[0]
 
 
 def on_grid(values: Floats, cells: tuple[int, ...]) -> Float64:
