@@ -17,6 +17,7 @@ from core.findings.answer import Answer, answer_of
 from core.findings.contrast import Finding
 from core.images.labels import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
+from core.runs.pictures import Pictures
 from core.runs.rows import evenly
 from core.studies.questions.faithfulness import CONTROLS, ORDERS, mean_curves, under_fill
 from core.studies.questions.randomisation import OTHER, randomisation_summary
@@ -62,23 +63,21 @@ def draw_maps(shown: Opened, field: int | None) -> None:
         field: side of the patches of a detector that adds up their scores, None for any other; the exact map is then
             drawn in the place of the shuffled one.
     """
-    run = shown.run
     pictures = library.pictures(shown)
     rows = evenly(np.flatnonzero(pictures.where >= 0), PICTURES)
-    if run.maps is None or not len(rows):
+    if shown.run.maps is None or not len(rows):
         st.info("Maps need a detector with layers, and its pictures.", icon=":material/hide_image:")
         return
     row = int(rows[(PICTURE.value - 1) % len(rows)])
-    if pictures.get(row) is not None:
-        with st.container(key=f"maps_{'first' if field is None else 'exact'}"):
-            picture_grid(map_cells(shown, pictures.stamp, row, field), columns=4, least=150)
+    with st.container(key=f"maps_{'first' if field is None else 'exact'}"):
+        picture_grid(map_cells(shown, pictures, row, field), columns=4, least=150)
 
 
 @cached(max_entries=64)
-def map_cells(shown: Opened, stamp: str, row: int, field: int | None) -> list[Cell]:  # noqa: ARG001 - the key
+def map_cells(shown: Opened, pictures: Pictures, row: int, field: int | None) -> list[Cell]:
     """Draw the cells of `draw_maps` of a run with maps, for the picture of a row."""
     run = shown.run
-    image = library.pictures(shown).get(row)
+    image = pictures.get(row)
     if image is None:
         return []
     own = np.asarray(run.needed_maps[row], np.float32)
