@@ -121,7 +121,7 @@ def draw_filters(opened: Opened, wanted: Filter) -> None:
     with main:
         for column in (*DECIDED, "in_train", "is_repeat", "source", "seen", "format", "metadata"):
             draw_choice(opened, wanted, column)
-        _draw_range(opened, wanted, "confidence", low=0.5, high=1.0, step=0.01, format="percent")
+        _draw_range(opened, wanted, "confidence", (0.5, 1.0, 0.01, "percent"))
         st.text_input("File name contains", max_chars=100, **bound(opened, "filter.name", wanted.name or "", "name"))
         names = library.tags().names()
         if names:
@@ -188,7 +188,6 @@ def draw_choice(opened: Opened, wanted: Filter, column: str, *, counted: bool = 
         return
     counts = count_choices(opened.table, wanted, column, tagged=library.tagged(wanted)) if counted else {}
     label = short_label(opened, column)
-
     is_row = len(options) <= MOST_PILLS
 
     def name(option: str) -> str:
@@ -214,14 +213,12 @@ def _draw_ranges(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None
     if spread:
         with st.grid(2, min_column_width=180, gap="small"):
             for column in spread:
-                low, high, step, shown = _steps(opened.extents[column])
-                _draw_range(opened, wanted, column, low=low, high=high, step=step, format=shown)
+                _draw_range(opened, wanted, column, _steps(opened.extents[column]))
 
 
-def _draw_range(
-    opened: Opened, wanted: Filter, column: str, *, low: float, high: float, step: float, format: str
-) -> None:
-    """Draw a slider with two ends; an end at its stop filters nothing."""
+def _draw_range(opened: Opened, wanted: Filter, column: str, scale: tuple[float, float, float, str]) -> None:
+    """Draw a slider with two ends, on a scale as of `_steps`; an end at its stop filters nothing."""
+    low, high, step, shown = scale
 
     def narrow(now: Filter, ends: tuple[float, float]) -> Filter:
         first, last = ends
@@ -231,7 +228,7 @@ def _draw_range(
     options = bound(opened, filter_key(column), ends, "ends", narrow)
     label = plain(short_label(opened, column))
     help = help_of(opened, column)
-    st.slider(label, low, high, step=step, help=help, format=format, **options)
+    st.slider(label, low, high, step=step, help=help, format=shown, **options)
 
 
 def _steps(extent: Extent) -> tuple[float, float, float, str]:

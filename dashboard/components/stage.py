@@ -88,7 +88,7 @@ def vote(opened: Opened, row: int) -> Beat | None:
         "title": "Which one did a camera take?",
         "text": f"The other is generated. Both have {opened.run.side} x {opened.run.side} pixels.",
         "notes": "Ask for hands. Press A or B once for each; the next key tells.",
-        **_lettered({"Generated": pictures[0], "The photograph": pictures[1]}, right="The photograph", seed=row),
+        **_lettered({"Generated": pictures[0], "The photograph": pictures[1]}, seed=row),
     }
 
 
@@ -144,14 +144,14 @@ def maps(opened: Opened, row: int) -> Beat | None:
         return None
     own = stored_map(opened.run, row, image)
     style = Style(smooth=True, scale=opened.map_scale)
-    both = (own, shuffled(own, seed=Subject(image, "").seed))
-    sources = [thumbnail_url(draw_explanation(one, style=style), SIDE) for one in both]
+    both = {"The detector's map": own, "Random": shuffled(own, seed=Subject(image, "").seed)}
+    drawn = {name: thumbnail_url(draw_explanation(one, style=style), SIDE) for name, one in both.items()}
     return {
         "kind": "vote",
         "title": "One of these maps is random. Which?",
         "text": "Orange marks what is said to speak for FAKE.",
         "notes": "Hands again. Both look like an explanation; only an experiment tells them apart.",
-        **_lettered({"The detector's map": sources[0], "Random": sources[1]}, right="Random", seed=row + 1),
+        **_lettered(drawn, seed=row + 1),
     }
 
 
@@ -181,8 +181,9 @@ def trust() -> Beat:
     }
 
 
-def _lettered(sources: Mapping[str, str], *, right: str, seed: int) -> Beat:
-    """Letter two pictures by name in an order that the row decides; the right one is not always the same letter."""
+def _lettered(sources: Mapping[str, str], *, seed: int) -> Beat:
+    """Letter two pictures by name, of which the second is the right one, in an order that the seed decides."""
+    _, right = sources
     names = np.random.default_rng(seed).permutation(list(sources)).tolist()
     pictures = [
         {"letter": letter, "name": name, "source": sources[name]} for letter, name in zip(LETTERS, names, strict=True)
