@@ -107,11 +107,11 @@ def _read_named(request: Request) -> Brought:
         config["size"] = None
         network = _build_timm(config)
         size = request.preprocess.get("size")
-        pretrained = getattr(network, "pretrained_cfg", {})
-        if size not in (None, pretrained.get("input_size", (3, None, None))[1]) and pretrained.get("fixed_input_size"):
+        fixed = getattr(network, "pretrained_cfg", {}).get("fixed_input_size")
+        if fixed and size not in (None, timm_preprocessing(network, None)["size"]):
             config["size"] = size
             network = _build_timm(config)
-        usual = timm_preprocessing(pretrained, size)
+        usual = timm_preprocessing(network, size)
     else:
         network = _build_torchvision(config)
         usual = torchvision_preprocessing(name)
@@ -119,23 +119,19 @@ def _read_named(request: Request) -> Brought:
     return Brought(network, config, outputs="logits", usual=usual)
 
 
-def timm_preprocessing(pretrained: Record, size: int | None) -> dict[str, Any]:
-    """Return options for the preprocessing of timm's own evaluation transform, as far as it can be expressed.
+def timm_preprocessing(network: nn.Module, size: int | None) -> dict[str, Any]:
+    """Return options for timm's own evaluation of a network, as far as it can be expressed.
 
     Args:
-        pretrained: a network's `pretrained_cfg`.
-        size: input size in pixels instead of the stated one, or None.
+        network: timm's.
+        size: input size in pixels instead of its own, or None.
     """
-    options: dict[str, Any] = {}
-    _, height, width = pretrained.get("input_size") or (3, None, None)
-    if height is not None and height == width:
-        options["size"] = size or height
-        if pretrained.get("crop_mode", "center") == "center":
-            options["resize"] = math.floor(options["size"] / (pretrained.get("crop_pct") or 1.0))
-            options["crop"] = "after"
-    if pretrained.get("mean"):
-        options |= {"interpolation": pretrained["interpolation"]}
-        options |= {key: _listed(pretrained[key]) for key in ("mean", "std")}
+    config = require("timm.data", "timm").resolve_data_config({"img_size": size}, model=network)
+    side = config["input_size"][1]
+    options = {"size": side, "interpolation": config["interpolation"]}
+    options |= {key: _listed(config[key]) for key in ("mean", "std")}
+    if config["crop_mode"] == "center":
+        options |= {"resize": math.floor(side / config["crop_pct"]), "crop": "after"}
     return options
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -123,17 +124,18 @@ def test_a_network_of_one_size_is_built_for_the_size_that_is_asked_for(tmp_path,
 
 
 @pytest.mark.parametrize(
-    "pretrained, size, expected",
+    "stated, size, expected",
     [
-        ({}, 100, {}),
-        ({"input_size": (3, 64, 64), "crop_pct": 0.875}, 128, {"size": 128, "resize": 146, "crop": "after"}),
-        ({"input_size": (3, 64, 64), "crop_mode": "squash"}, None, {"size": 64}),
-        ({"input_size": (3, 64, 48), "mean": (1, 2, 3), "std": (4, 5, 6), "interpolation": "box"}, None,
-         {"interpolation": "box", "mean": "1,2,3", "std": "4,5,6"}),
+        ({"crop_pct": 0.875}, 128, {"size": 128, "resize": 146, "crop": "after"}),
+        ({"crop_pct": 0.875}, None, {"size": 64, "resize": 73, "crop": "after"}),
+        ({"crop_mode": "squash"}, None, {"size": 64}),
     ],
-)  # fmt: skip
-def test_what_timm_states_becomes_our_steps(pretrained, size, expected):
-    assert timm_preprocessing(pretrained, size) == expected
+)
+def test_what_timm_states_becomes_our_steps(stated, size, expected):
+    steps = {"input_size": (3, 64, 64), "mean": (1, 2, 3), "std": (4, 5, 6), "interpolation": "box"}
+    network = SimpleNamespace(pretrained_cfg=steps | stated)
+    usual = {"interpolation": "box", "mean": "1,2,3", "std": "4,5,6"}
+    assert timm_preprocessing(network, size) == usual | expected
 
 
 def test_what_all_weights_of_torchvisions_agree_on_is_taken():
