@@ -40,6 +40,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "else the test set that ships")  # fmt: skip
     add_fake_classes(parser)
     add("--images", type=int, metavar="N", help="most images, up to half of them errors; default: all")
+    add("--simple", action="store_true", help="draw them at random: narrower intervals of rates, fewer errors to see")
     add("--seed", type=int, default=0, help="of that choice, a whole number; default: 0")
     add_device(parser)
     add_engine(parser)
@@ -182,6 +183,7 @@ def _compute(options: argparse.Namespace, study: "Study", run: "Run") -> str:
             study,
             _source(options, run),
             images=images,
+            simple=options.simple,
             seed=options.seed,
             stored=stored,
             engine=engine_of(options),

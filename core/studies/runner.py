@@ -178,6 +178,7 @@ def run_study(
     *,
     images: int | None = None,
     seed: int = 0,
+    simple: bool = False,
     stored: StudyResult | None = None,
     engine: Engine = run_locally,
     progress: ShardProgress = silent,
@@ -188,7 +189,7 @@ def run_study(
         study: the study, or its name.
         source: run, detector and images; or a run's name or folder, of which `find_source` finds the others.
         images: maximum number of images, chosen by `choose_rows`; all when None.
-        seed: of that choice.
+        seed, simple: of that choice.
         stored: from `find_stored`: its rows and columns stay as they are, and only the columns, or the methods, that it
             lacks are computed.
         engine: what computes the shards.
@@ -210,7 +211,7 @@ def run_study(
     run = read_run(source.run)
     check_needs(study, run)
     if stored is None:
-        positions, weights = choose_rows(run, images, seed=seed)
+        positions, weights = choose_rows(run, images, seed=seed, simple=simple)
     else:
         seed = int(stored.about.get("chosen_with_seed", seed))
         chosen = stored.table.drop_duplicates("id")

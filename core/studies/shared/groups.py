@@ -95,7 +95,7 @@ class Cells:
         return np.arange(len(self._cell))
 
 
-def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[Positions, Float32]:
+def choose_rows(run: Run, images: int | None, *, seed: int = 0, simple: bool = False) -> tuple[Positions, Float32]:
     """Choose every error, and as many right verdicts as fit, half of them from each class where there are enough.
 
     Errors fill at most half of the sample; otherwise a handful of right verdicts would have to stand for all others.
@@ -105,6 +105,7 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[Positio
         run: whose rows.
         images: how many in all; None for every image.
         seed: of the draw.
+        simple: draw every image with the same probability instead, which estimates rates more closely.
 
     Returns:
         intp (M,) ascending positions, and float32 (M,) how many images of the run each of them stands for: the size of
@@ -119,6 +120,8 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[Positio
     if images < 1:
         raise StudyError(f"the number of images must be at least 1, not {images}")
     generator = np.random.default_rng(seed)
+    if simple:
+        return np.sort(generator.choice(total, images, replace=False)), np.full(images, total / images, np.float32)
     cell = 2 * run.is_real + run.predicted_real
     cells = [np.flatnonzero(cell == number) for number in range(4)]
     right = [cells[0], cells[3]]

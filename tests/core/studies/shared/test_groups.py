@@ -1,5 +1,6 @@
 """Rows by verdict or by cell: every row once, in the right group, never pooled over verdicts."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -46,7 +47,7 @@ def test_others_are_of_the_same_cell_and_never_the_image_itself(cells):
         assert cells.sizes[row] == size
 
 
-def test_a_sample_holds_every_error_or_shares_evenly():
+def test_a_simple_sample_gives_every_image_the_same_weight():
     run = made_run(CELL_LABEL, CELL_CALLED)
     errors = {row for row in range(60) if CELL_LABEL[row] != CELL_CALLED[row]}
     rows, weights = choose_rows(run, 20)
@@ -57,3 +58,8 @@ def test_a_sample_holds_every_error_or_shares_evenly():
     assert len(few) == 8
     assert len(errors & set(few.tolist())) == 3
     assert heavy.sum() == pytest.approx(60)
+    drawn = [choose_rows(run, 20, seed=seed, simple=True) for seed in range(300)]
+    assert all(len(set(rows.tolist())) == 20 and (weights == 3).all() for rows, weights in drawn)
+    counts = np.bincount(np.concatenate([rows for rows, _ in drawn]), minlength=60)
+    # a third of 300 draws each, within five standard errors
+    assert np.abs(counts - 100).max() < 5 * np.sqrt(300 * 2 / 9)
