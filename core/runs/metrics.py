@@ -78,10 +78,9 @@ def sweep(table: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: the rows hold one class only.
     """
-    is_real = (table["label"] == "REAL").to_numpy(bool)
-    p_real = table["p_real"].to_numpy(np.float64)
-    fake = np.sort(p_real[~is_real])
-    real = np.sort(p_real[is_real])
+    p_real = table["p_real"].astype(np.float64)
+    fake = np.sort(p_real[table["label"] != "REAL"])
+    real = np.sort(p_real[table["label"] == "REAL"])
     if not len(fake) or not len(real):
         raise ValueError("a threshold curve needs both classes and these rows hold one")
     shares = np.linspace(0, 1, MAX_POINTS // 2)

@@ -42,12 +42,7 @@ def print_run(run: Run, *, detector: Path | None = None, as_json: bool) -> None:
         written = {"detector": str(detector), **written}
     if as_json:
         shortcuts = find_shortcuts(run.predictions).to_dict("records")
-        about = {
-            "metrics": metrics,
-            "resized": count_resized(run),
-            "shortcuts": shortcuts,
-            "doubts": doubts_about(run),
-        }
+        about = {"metrics": metrics, "resized": count_resized(run), "shortcuts": shortcuts, "doubts": doubts_about(run)}
         print(json.dumps(written | about, indent=1))
         return
     # the paper's accuracy is on CIFAKE
@@ -155,10 +150,7 @@ def count_resized(run: Run) -> dict[str, int]:
     sizes = run.predictions[["height", "width"]].dropna().astype(int).value_counts()
     for (height, width), number in sizes.items():
         if run.preprocessing.resamples(height, width):
-            change = "shrunk"
-            if run.preprocessing.enlarges(height, width):
-                change = "enlarged"
-            counts[change] += int(number)
+            counts["enlarged" if run.preprocessing.enlarges(height, width) else "shrunk"] += int(number)
     return counts
 
 

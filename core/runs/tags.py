@@ -23,7 +23,7 @@ SELECT
 FROM (SELECT id FROM tags UNION SELECT id FROM notes) AS ids
 ORDER BY id
 """
-NOT_KEPT = "this was not kept, what was kept before is; check that its disk has room and is writable"
+REMEDY = "nothing in it was changed: check that its disk has room and is writable, or move it away if it is damaged"
 
 
 class TagError(ValueError):
@@ -110,9 +110,7 @@ class Tags:
     def note_of(self, id_: str) -> str:
         """Return the note on one image, "" for none."""
         rows = self._read("SELECT text FROM notes WHERE id = ?", id_)
-        if not rows:
-            return ""
-        return rows[0][0]
+        return rows[0][0] if rows else ""
 
     def frame(self) -> pd.DataFrame:
         """Return everything saved: columns `id`, `tags` (joined by ";") and `note`, a row per image.
@@ -147,8 +145,4 @@ class Tags:
                 connection.execute("CREATE TABLE IF NOT EXISTS notes (id TEXT PRIMARY KEY, text TEXT)")
                 yield connection
         except (OSError, sqlite3.Error) as error:
-            remedy = NOT_KEPT
-            # only a damaged file should be moved away; after any other error the saved tags are still there
-            if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-                remedy = "move it away and start with no tags"
-            raise TagError(f"{self.path} cannot be used ({error}); {remedy}.") from error
+            raise TagError(f"{self.path} cannot be used ({error}); {REMEDY}.") from error

@@ -77,7 +77,6 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_almost_none():
     assert_allclose(rates[10:], 0.2 * np.arange(30, 0, -1) / 30)
     constant = replace(PLAIN, learning_rate=0.2, schedule="constant")
     assert {learning_rate(constant, step, 40) for step in range(40)} == {0.2}
-    assert learning_rate(replace(PLAIN, warmup=0.0), 0, 1) == PLAIN.learning_rate
 
 
 def test_a_share_of_the_images_loses_the_cue():
