@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Float64, Mask
-from core.findings.answer import with_least
+from core.findings.answer import LEAST_EFFECTS
 from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
 from core.findings.intervals import weighted_share
 from core.findings.numbers import percent
@@ -35,16 +35,6 @@ BOTH_WRONG = "both wrong"
 
 # good detectors differ in few images: half a point is a tenth or more of the errors of either
 LEAST_EFFECT = 0.005
-ACCURACY = "Is the first right more often than the second?"
-RECALL = {
-    "REAL": "Does the first recognise more REAL images than the second?",
-    "FAKE": "Does the first recognise more FAKE images than the second?",
-}
-TOGETHER = "Do they err together more often than independent detectors would?"
-SEPARATES = "Does the first separate the classes better than the second?"
-EASY = "Do they find the same images easy?"
-OVERCONFIDENT = "Is the first more overconfident than the second?"
-ON_THESE = "Is the first right more often than the second on these?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,29 +95,38 @@ def conclude(pair: Pair) -> list[Finding]:
     is_real = pair.first.is_real
     margins = pair.both("margin")
     classes = {label: is_real == (label == "REAL") for label in CLASSES}
-    findings = [_compared(pair, "accuracy", ACCURACY, np.ones(len(is_real), bool))]
+    findings = [
+        _compared(pair, "accuracy", "Is the first right more often than the second?", np.ones(len(is_real), bool))
+    ]
     for label, chosen in classes.items():
-        findings.append(_compared(pair, f"recall-{label}", RECALL[label], chosen, group=label))
+        question = f"Does the first recognise more {label} images than the second?"
+        findings.append(_compared(pair, f"recall-{label}", question, chosen, group=label))
     findings.append(_both_wrong(pair))
     areas = [replace(auroc(scores, is_real), low=np.nan, high=np.nan) for scores in margins]
     difference = difference_of_aurocs(*margins, is_real)
     separation = Contrast("control", other, areas[0], Control(other, areas[1]), difference)
-    findings.append(_finding("auroc", SEPARATES, "auroc", separation))
+    findings.append(
+        _finding("auroc", "Does the first separate the classes better than the second?", "auroc", separation)
+    )
     for label, chosen in classes.items():
         rank = rank_correlation(*(values[chosen] for values in margins))
         # 0 is what margins that know nothing of each other have
         unrelated = Control("unrelated margins", Measure(0.0))
         contrast = compare_apart("control", unrelated.name, rank, unrelated)
-        easy = Finding(f"margins-{label}", EASY, "rank_correlation", (contrast,), group=label)
-        findings.append(with_least(easy, 0.0))
+        easy = _finding(
+            f"margins-{label}", "Do they find the same images easy?", "rank_correlation", contrast, group=label
+        )
+        findings.append(replace(easy, least=LEAST_EFFECTS["correlation"]))
     excess = [confidence_of(p_real) - right for p_real, right in zip(pair.both("p_real"), pair.right, strict=True)]
     contrast = compare_means("control", other, excess[0], excess[1], None, control=other)
-    findings.append(_finding("confidence", OVERCONFIDENT, "overconfidence", contrast))
-    return [replace(finding, study=STUDY) for finding in findings if finding.measure.known]
+    findings.append(
+        _finding("confidence", "Is the first more overconfident than the second?", "overconfidence", contrast)
+    )
+    return [finding for finding in findings if finding.measure.known]
 
 
 def _finding(key: str, question: str, quantity: str, *contrasts: Contrast, **about: Any) -> Finding:
-    return Finding(key, question, quantity, contrasts, least=LEAST_EFFECT, **about)
+    return Finding(key, question, quantity, contrasts, least=LEAST_EFFECT, study=STUDY, **about)
 
 
 def _compared(
@@ -164,7 +163,12 @@ def _both_wrong(pair: Pair) -> Finding:
     expected = float((both["expected"] * both["images"]).sum()) / images
     control = Control("errors that were independent within each class", Measure(expected, n=images))
     share = weighted_share(~(pair.right[0] | pair.right[1]))
-    return _finding("both_wrong", TOGETHER, "both_wrong", compare_apart("control", control.name, share, control))
+    return _finding(
+        "both_wrong",
+        "Do they err together more often than independent detectors would?",
+        "both_wrong",
+        compare_apart("control", control.name, share, control),
+    )
 
 
 def outcome_rates(pair: Pair) -> pd.DataFrame:
@@ -217,8 +221,15 @@ def by(pair: Pair, column: str) -> list[Finding]:
     findings = []
     for name in kept:
         rows = (values == name).to_numpy()
-        finding = _compared(pair, f"{column}-{name}", ON_THESE, rows, confidence=confidence, value=str(name))
-        findings.append(replace(finding, study=STUDY))
+        finding = _compared(
+            pair,
+            f"{column}-{name}",
+            "Is the first right more often than the second on these?",
+            rows,
+            confidence=confidence,
+            value=str(name),
+        )
+        findings.append(finding)
     return sorted(findings, key=lambda finding: -abs((finding.difference or UNKNOWN).value))
 
 

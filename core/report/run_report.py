@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import zip_longest
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -74,27 +75,9 @@ LIMITS: Record = {"limits": True}
 def report_of(run: Run) -> str:
     """Write the HTML report of a run, with what its studies found and how its detector was trained."""
     manifest = run.manifest
-    overall = manifest["metrics"]["all"]
-    clean = manifest["metrics"]["clean"]
-    images = overall["images"]
-    if not images:
-        title = f"{run.name}: a run without images"
-        return render_page(title, ["The run holds no image; nothing was measured."], {}, {}, run)
-    lead = []
-    if "accuracy" in overall:
-        low, high = map(float, wilson_interval(round(overall["accuracy"] * images), images))
-        (_, fake_real), (real_fake, _) = overall["confusion"]
-        interval = f"({percent(low)} to {percent(high)})"
-        lead.append(f"Accuracy {percent(overall['accuracy'])} {interval} on {images:,} images.")
-        lead.append(f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.")
-    leaks = "an unknown number"
-    if run.leaks_checked:
-        leaks = f"{manifest['leaked']:,}"
-    lead.append(f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}.")
-    if "accuracy" in clean:
-        lead.append(f"Accuracy without them: {percent(clean['accuracy'])}.")
-    elif "accuracy" in overall:
-        lead.append("Nothing is left without them.")
+    page = partial(_render, "run.html", run, interval=wilson_interval)
+    if not manifest["metrics"]["all"]["images"]:
+        return page(f"{run.name}: a run without images", {}, {})
     studies, problems = _concluded(run)
     details = {}
     if run.classes:
@@ -105,7 +88,7 @@ def report_of(run: Run) -> str:
     hashes = {name: sha256_of(study.path) for name, study in studies.items()}
     details[f"Settings and hashes of {run.name}"] = [{"detector": maker_of(run), "studies": hashes}]
     front: Sections = {"What was found": _summary(studies), "What this report cannot say": [LIMITS]}
-    return render_page(f"{manifest['detector']} on {manifest['set']}", lead, front, details, run)
+    return page(f"{manifest['detector']} on {manifest['set']}", front, details)
 
 
 def _concluded(run: Run) -> tuple[dict[str, StudyResult], list[str]]:
@@ -177,7 +160,7 @@ def _quality(run: Run) -> list[Block]:
     return blocks
 
 
-def render_page(title: str, lead: Sequence[str], first: Sections, details: Sections, run: Run) -> str:
+def _render(template: str, run: Run, title: str, first: Sections, details: Sections, **lead: Any) -> str:
     """Render a report: a title, sentences to begin with, the run's warnings, sections of the first page, and the rest.
 
     Readers of a report see neither the dashboard nor a terminal, so its first page carries the warnings.
@@ -186,9 +169,7 @@ def render_page(title: str, lead: Sequence[str], first: Sections, details: Secti
     if warnings:
         first = {"What speaks against these numbers": [warnings], **first}
     sections = [*first.items(), *details.items()]
-    return render(
-        "report.html", run=run, title=title, lead=lead, sections=sections, first=len(first), colours=CLASS_COLOURS
-    )
+    return render(template, run=run, title=title, sections=sections, first=len(first), colours=CLASS_COLOURS, **lead)
 
 
 def selection_report(
@@ -214,7 +195,7 @@ def selection_report(
     words = describe(wanted, other)
     title = f"{len(rows):,} image{'s' * (len(rows) != 1)} of {run.name}"
     if rows.empty:
-        return render_page(title, ["No image fits this selection.", words], {}, {}, run)
+        return _render("report.html", run, title, {}, {}, lead=["No image fits this selection.", words])
     lead = [f"The selection: {words}."]
     first: dict[str, list[Block]] = {}
     if run.classes:
@@ -236,7 +217,7 @@ def selection_report(
         "What this report cannot say": [LIMITS],
         f"Settings and hashes of {run.name}": [{"detector": {}, "studies": {}}],
     }
-    return render_page(title, lead, first, details, run)
+    return _render("report.html", run, title, first, details, lead=lead)
 
 
 def describe(wanted: Filter, other: str = "") -> str:
