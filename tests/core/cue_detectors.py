@@ -1,10 +1,8 @@
 """Detectors that see one thing only, and images in which that thing decides."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from tests.conftest import make_set
@@ -23,8 +21,8 @@ class Cue:
         pixels: uint8 (N, 32, 32, 3), the first half FAKE.
     """
 
-    formula: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-    pixels: NDArray[np.uint8]
+    formula: object
+    pixels: np.ndarray
 
     def margins(self, pixels):
         """float32 (N,)."""

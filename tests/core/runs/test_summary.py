@@ -1,5 +1,6 @@
-"""Warnings of a run: each against its own definition, and none where nothing is wrong."""
+"""Warnings of a run, each against its own definition and none where nothing is wrong; and model cards."""
 
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -8,10 +9,12 @@ import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
 
+from core.homes import ROOT
 from core.images.labels import CLASSES
 from core.images.preprocessing import Preprocessing
 from core.runs.run import SCORES
-from core.runs.summary import count_resized, find_shortcuts, warnings_of
+from core.runs.summary import count_resized, find_shortcuts, model_card, warnings_of
+from core.storage.atomic import read_manifest
 from tests.core.runs.made import made_run
 
 
@@ -116,3 +119,19 @@ def test_pictures_are_counted_that_were_not_seen_at_their_own_size():
     assert count_resized(replace(run, manifest=about | {"detector_sha256": SCORES})) == nothing
     unknown = run.predictions.assign(width=np.where(np.arange(14) < 9, np.nan, width))
     assert count_resized(replace(run, predictions=unknown)) == {"shrunk": 5, "enlarged": 0}
+
+
+ASSETS = ROOT / "assets"
+
+
+@pytest.mark.parametrize("name", ["masked", "patch", "strong"])
+def test_a_card_holds_the_numbers_of_its_manifests(name):
+    folder = ASSETS / "detectors" / name
+    run = read_manifest(ASSETS / "runs" / f"{name}@cifake-test", "run")
+    card = model_card(read_manifest(folder, "detector"), run)
+    # rows with nothing between them, or it were no table
+    assert not re.search(r"\|\n\s*\n\|", card)
+    shipped = (folder / "README.md").read_text(encoding="utf-8")
+    # the card of a joined one is of an older form
+    pattern = r"\d\.\d{4}\b" if name == "strong" else r"`.+?`|[\d.]+|\|.*|fitted on the held-out|mean of scores"
+    assert re.findall(pattern, card) == re.findall(pattern, shipped)
