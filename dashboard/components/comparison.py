@@ -33,7 +33,7 @@ from dashboard.components import charts
 from dashboard.components.component import key_of, opens_all
 from dashboard.components.filters import bound, full_label
 from dashboard.components.grid import image_grid
-from dashboard.components.study import refused
+from dashboard.components.study import finding_table, refused
 from dashboard.components.words import code, explain, percent, plain, with_code
 from dashboard.library import BY_STAMP, Opened, cached
 from dashboard.state import Setting, script_of
@@ -49,7 +49,7 @@ RIGHT["both wrong"] = ("wrong", "wrong")
 # verdicts of both, the disagreements first
 PAIRS = [("REAL", "FAKE"), ("FAKE", "REAL"), ("REAL", "REAL"), ("FAKE", "FAKE")]
 BY_COLUMN = {"category": "By category", "source": "By source", "seen": "By seen and unseen"}
-CLOSER = BY_COLUMN | {"calibration": "Calibration", "studies": "Their studies"}
+CLOSER = BY_COLUMN | {"margins": "Margins", "calibration": "Calibration", "studies": "Their studies"}
 
 
 def picked_ids(opened: Opened) -> list[str]:
@@ -259,17 +259,19 @@ def _draw_pair(opened: Opened, other: Opened) -> None:
     if side:
         winner, loser = map(plain, pair.names[::side])
         st.markdown(f"**{winner} is right more often than {loser}.**", help=explain("McNemar's test"))
-    _pair_table(pair, findings, "accuracy", "recall", "both_wrong", "auroc", "margins")
+    _pair_table(pair, [finding for finding in findings if not finding.key.startswith("margins")])
     _draw_outcomes(pair)
     parts = {part: title for part, title in CLOSER.items() if part not in BY_COLUMN or part in columns_of(pair)}
     # only the chosen part is computed
     part = Setting("more", None, parts).choose("Look closer", required=False)
     if part in BY_COLUMN:
         _draw_column(pair, part)
+    elif part == "margins":
+        # how alike they are, not one beside the other
+        finding_table(findings, only="margins")
     elif part == "calibration":
         bins = {name: calibration(run.judged) for name, run in zip(pair.names, (opened, other), strict=True)}
         charts.show(charts.calibration(bins), key="compare.calibration", alt="Calibration of both detectors")
-        _pair_table(pair, findings, "confidence")
     elif part == "studies":
         table = studies_beside(opened, other)
         st.caption(
@@ -293,13 +295,13 @@ def studies_beside(opened: Opened, other: Opened) -> pd.DataFrame:
     return side_by_side(distinct_names(runs), [find_studies(run)[0] for run in runs])
 
 
-def _pair_table(pair: Pair, findings: Sequence[Finding], *keys: str) -> None:
-    """Draw the findings whose keys begin so: both numbers, and the difference."""
-    table = findings_text(finding for finding in findings if finding.key.startswith(keys))
+def _pair_table(pair: Pair, findings: Sequence[Finding]) -> None:
+    """Draw findings of two runs: both numbers, and the difference."""
+    table = findings_text(findings)
     both = dict(zip(("Effect", "Control"), pair.names, strict=True))
     table["Control"] = table["Control"].str.partition(",")[0]
     table = table.rename(columns=both)[["Question", "Of", "Group", *both.values(), "Difference", "Images", "Answer"]]
-    st.dataframe(table.loc[:, (table != "").any()], hide_index=True, alt=f"Both detectors: {', '.join(keys)}")
+    st.dataframe(table.loc[:, (table != "").any()], hide_index=True, alt="Both detectors")
 
 
 def _draw_outcomes(pair: Pair) -> None:
@@ -322,7 +324,7 @@ def _draw_outcomes(pair: Pair) -> None:
 def _draw_column(pair: Pair, column: str) -> None:
     """Draw both accuracies on each value of a column; a chosen value opens its images."""
     findings = by(pair, column)
-    _pair_table(pair, findings, column)
+    _pair_table(pair, findings)
     values = [finding.details["value"] for finding in findings]
     value = st.selectbox("Show the images of", values, index=None, key=f"compare.{column}.open", width=320)
     if value:

@@ -344,7 +344,8 @@ def version_of(picture: Picture, change: str, where: Location | None = None) -> 
 def full_colour(statuses: list[JobStatus]) -> float:
     """Return the size of a local score that is drawn in full colour, for all maps together."""
     scores = [np.abs(status.answer.scores).ravel() for status in statuses if status.answer is not None]
-    return max(float(np.nanquantile(np.concatenate(scores or [np.ones(1)]), FULL)), 1e-6)
+    sizes = np.concatenate(scores or [np.ones(1)])
+    return max(float(np.nanquantile(sizes, FULL)), 1e-6)
 
 
 def overlay(picture: Pixels, shares: Floats, opacity: float) -> Pixels:
