@@ -71,13 +71,14 @@ def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
     if made.resize == made.size:
         # not resized, which is the same: the preprocessing keeps images of the right size unchanged
         seen.add("")
+    usable = [image_set for image_set in sets if image_set.side == run.side and image_set.fit in seen]
+    # of sets with as many the first is kept
+    usable.sort(key=lambda image_set: image_set.fingerprint != run.manifest["set_fingerprint"])
+    wanted = run.predictions["sha256"].to_numpy(str)
     best = Pictures(None, np.full(len(run), MISSING, np.intp))
-    same = [image_set for image_set in sets if image_set.fingerprint == run.manifest["set_fingerprint"]]
-    # what is tried twice is no better the second time
-    for image_set in (*same, *sets):
-        if image_set.side == run.side and image_set.fit in seen and best.found < len(run):
+    for image_set in usable:
+        if best.found < len(run):
             digests = image_set.rows["sha256"].to_numpy(str)
-            wanted = run.predictions["sha256"].to_numpy(str)
             where = np.arange(len(run))
             # the same files in the same order, repeats included, are used as they are; else of copies the first
             if not np.array_equal(digests, wanted):
