@@ -65,6 +65,15 @@ def _towards(donor: Needs, change: Callable[[Pixels, Pixels, float], Pixels]) ->
     return edit
 
 
+def _swap(donor: Needs, change: Callable[[Spectra, Spectra, Ring], Pixels] = frequency.transplanted) -> Edit:
+    """Make an edit that moves detail beyond a radius, or as much elsewhere, to that of a donor."""
+
+    def edit(batch: Batch, radius: float) -> Pixels:
+        return change(batch.spectra, getattr(batch, f"{donor}_spectra"), _above(batch, radius))
+
+    return edit
+
+
 def _on_spectra(change: Callable[[Spectra, Ring], Pixels], rings: Callable[[Batch, float], Ring] = _above) -> Edit:
     """Make an edit of a change of rings of the spectra, by default of all beyond a radius."""
 
@@ -133,18 +142,6 @@ def _add_grey_like_blur(batch: Batch, sigma: float) -> Pixels:
     return _add_grey(batch, _FINE, _blur_energy(batch, sigma))
 
 
-def _swap(batch: Batch, radius: float) -> Pixels:
-    return frequency.transplanted(batch.spectra, batch.other_spectra, _above(batch, radius))
-
-
-def _swap_same(batch: Batch, radius: float) -> Pixels:
-    return frequency.transplanted(batch.spectra, batch.same_spectra, _above(batch, radius))
-
-
-def _swap_elsewhere(batch: Batch, radius: float) -> Pixels:
-    return frequency.transplanted_elsewhere(batch.spectra, batch.other_spectra, _above(batch, radius))
-
-
 def _lend(batch: Batch, radius: float) -> Pixels:
     return frequency.transplanted(batch.other_spectra, batch.spectra, _above(batch, radius))
 
@@ -176,9 +173,9 @@ EDITS: dict[str, Edit] = {
     "highpass": _on_spectra(frequency.attenuated, _below),
     "ring": _on_spectra(frequency.attenuated, _band),
     "ring_control": _on_spectra(frequency.attenuated_elsewhere, _band),
-    "transplant": _swap,
-    "transplant_same": _swap_same,
-    "transplant_elsewhere": _swap_elsewhere,
+    "transplant": _swap("other"),
+    "transplant_same": _swap("same"),
+    "transplant_elsewhere": _swap("other", frequency.transplanted_elsewhere),
     "lend": _lend,
     "fade": _on_pixels(edits.saturated),
     "chroma": _towards("other", edits.with_chroma),
@@ -220,11 +217,13 @@ def _declared() -> Iterator[Probe]:
         about["strengths"] = strengths[about["strengths"]]
         if "dial" in about:
             about["dial"] = Dial(**about["dial"])
-        controls = tuple(titles)
         if key in squares:
             controls = tuple(square for square in squares if square != key)
-            EDITS[key] = _hide(edits.place_mask, about.pop("square"))
-        probe = Probe(key=key, edit=EDITS[key], controls=controls, **about)
+            edit = _hide(edits.place_mask, about.pop("square"))
+        else:
+            controls = tuple(titles)
+            edit = EDITS[key]
+        probe = Probe(key=key, edit=edit, controls=controls, **about)
         yield probe
         for control, title in titles.items():
             needs = "same" if control.endswith("_same") else probe.needs

@@ -61,7 +61,7 @@ class RegionSettings(ExplainerSettings):
         fill: what a covered region shows, see `core.perturbations.masking.fill_image`.
         target: the score to explain. "margin" is the logit of REAL minus that of FAKE; "probability" the probability of
             the predicted class as in the paper (softmax of the logits, without temperature); "REAL" or "FAKE" a logit.
-        sampling: balanced in complement pairs, or the lime package's coin flips; see sampling.py.
+        sampling: balanced in complement pairs, or the lime package's coin flips; see segmentation.py.
     """
 
     n_samples: int = setting(256, low=2, high=5000)
