@@ -221,15 +221,9 @@ def by(pair: Pair, column: str) -> list[Finding]:
     findings = []
     for name in kept:
         rows = (values == name).to_numpy()
-        finding = _compared(
-            pair,
-            f"{column}-{name}",
-            "Is the first right more often than the second on these?",
-            rows,
-            confidence=confidence,
-            value=str(name),
-        )
-        findings.append(finding)
+        question = "Is the first right more often than the second on these?"
+        key = f"{column}-{name}"
+        findings.append(_compared(pair, key, question, rows, confidence=confidence, value=str(name)))
     return sorted(findings, key=lambda finding: -abs((finding.difference or UNKNOWN).value))
 
 

@@ -152,11 +152,8 @@ def _stated(options: argparse.Namespace) -> "Request":
     """Return what the command line states of a source."""
     from core.detectors.registry import Request
 
-    preprocess = {}
-    for key in ("size", "resize", "crop", "interpolation", "mean", "std"):
-        value = getattr(options, key)
-        if value is not None:
-            preprocess[key] = value
+    given = vars(options)
+    steps = ("size", "resize", "crop", "interpolation", "mean", "std")
     return Request(
         options.source,
         weights=options.weights,
@@ -165,7 +162,7 @@ def _stated(options: argparse.Namespace) -> "Request":
         outputs=options.outputs,
         threshold=options.threshold,
         output_name=options.output_name,
-        preprocess=preprocess,
+        preprocess={step: given[step] for step in steps if given[step] is not None},
         resize_like=options.resize_like,
         may_run_code=options.may_run_code,
     )

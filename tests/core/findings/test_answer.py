@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from core.findings.answer import LEAST_EFFECTS, Answer, answer_of, certain_side, ruling_of, with_least, with_noise
-from core.findings.contrast import Measure
 from core.studies import store
 from tests.core.findings.planted import contrast, finding, measure
 from tests.core.studies.pairs import made_run
@@ -32,7 +31,7 @@ def drawn(generator):
     """A finding whose contrasts may lack a control or an interval; many ends coincide with each other and `least`."""
 
     def one():
-        value = generator.choice([-0.5, -0.1, 0, 0.05, 0.1, 0.15, 0.2, 0.5])
+        value = generator.choice([-0.5, -0.1, 0, 0.05, 0.1, 0.15, 0.2, 0.5, np.nan])
         half = generator.choice([0, 0.05, 0.1, 0.4, np.nan])
         made = contrast(value, half, kind=str(generator.choice(["fill", "seam", "control"])))
         return made if generator.random() < 0.8 else contrast(None)
@@ -100,8 +99,3 @@ def test_no_effect_on_margins_below_the_noise_is_claimed(noise, word):
     made = finding(contrast(0.3), contrast(0.2), contrast(None), quantity="margin_effect")
     assert answer_of(with_noise(made, noise)).word == word
     assert with_noise(finding(contrast(0.3)), noise) == finding(contrast(0.3))
-
-
-def test_a_measure_without_a_number_is_open():
-    lost = replace(contrast(0.3), measure=Measure(np.nan), difference=Measure(np.nan))
-    assert answer_of(finding(lost)).word == "not shown"
