@@ -22,7 +22,7 @@ from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import KNeighborsRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from core.arrays import Array, Float64, Integers, Positions, Record
+from core.arrays import Array, Float64, Integers, Positions
 from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
 from core.findings.paired import compare_apart
 from core.runs.run import Run
@@ -211,20 +211,19 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
         for verdict, cards in read_cards(table, run, space).groupby("verdict"):
             if len(cards) < 2:
                 continue
-            about: dict[str, Any] = {"group": str(verdict), "subject": f"by {name}"}
-            yield _worst(space, str(verdict), cards, about)
+            yield _worst(space, str(verdict), cards)
             mine = table[predicted == verdict]
             silhouette = _mean(mine[f"{space}_silhouette"])
             control = Control(CLOUD, _mean(mine[f"{space}_control_silhouette"]))
             contrast = compare_apart("control", CLOUD, silhouette, control)
-            details = {"space": name, "clusters": len(cards)}
             yield Finding(
                 f"number-{space}-{verdict}",
                 "Do verdicts fall into separate groups?",
                 "silhouette",
                 (contrast,),
-                details=details,
-                **about,
+                group=str(verdict),
+                subject=f"by {name}",
+                details={"space": name, "clusters": len(cards)},
             )
 
 
@@ -233,11 +232,12 @@ def _mean(values: "pd.Series[Any]") -> Measure:
     return Measure(float(values.mean()), n=int(values.count()))
 
 
-def _worst(space: str, verdict: str, cards: pd.DataFrame, about: Record) -> Finding:
+def _worst(space: str, verdict: str, cards: pd.DataFrame) -> Finding:
     """Compare the cluster that errs most with all images of its verdict."""
     images = int(cards["images"].sum())
     name = f"all {verdict} verdicts"
     details: dict[str, Any] = {"space": SPACES[space]}
+    contrast = Contrast("control", name, replace(UNKNOWN, n=images), difference=UNKNOWN)
     worse = cards[cards["strict_low"] > cards["verdict_error_rate"]]
     if len(worse):
         worst = worse.loc[worse["low"].idxmax()]
@@ -246,16 +246,15 @@ def _worst(space: str, verdict: str, cards: pd.DataFrame, about: Record) -> Find
         # of all images of the verdict, so exact
         contrast = compare_apart("control", name, measure, Control(name, Measure(rate, rate, rate, images)))
         details["cluster"] = int(worst["number"])
-    else:
-        contrast = Contrast("control", name, replace(UNKNOWN, n=images), difference=UNKNOWN)
     return Finding(
         f"worst-{space}-{verdict}",
         "Is there a group of verdicts that errs unusually often?",
         "error_rate",
         (contrast,),
         least=LEAST_ERRORS,
+        group=verdict,
+        subject=f"by {SPACES[space]}",
         details=details,
-        **about,
     )
 
 

@@ -11,7 +11,6 @@ from operator import attrgetter
 import numpy as np
 import pandas as pd
 
-from core.arrays import Mask
 from core.findings.contrast import Contrast, Finding
 from core.findings.paired import strongest_first
 from core.perturbations.edits import rms
@@ -51,7 +50,12 @@ QUESTIONS = {
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the margin of each image under each strength of each probe, and the size of the change."""
-    batch, lacking = _batch(context, rows, parameters["seed"])
+    seed = parameters["seed"]
+    donors, lacking = lent_images(context, rows, seed=seed)
+    lacking["nothing"] = np.zeros(len(rows), bool)
+    pixels = context.pixels[rows]
+    chance = Chance.of(context.ids(rows).astype(str).tolist(), side=pixels.shape[1], seed=seed)
+    batch = Batch(pixels, donors["other"], donors["same"], chance)
     table = {"id": context.ids(rows)}
     for column, (probe, strength) in probe_columns().items():
         if not context.wants(margin_column(column), size_column(column)):
@@ -65,14 +69,6 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         for name, numbers in values.items():
             table[name] = np.where(lacking[probe.needs], np.nan, numbers).astype(np.float16)
     return pd.DataFrame(table)
-
-
-def _batch(context: Context, rows: Rows, seed: int) -> tuple[Batch, dict[str, Mask]]:
-    """Return images with their donors and chance, and for each need of a probe bool (N,), which images lack it."""
-    donors, lacking = lent_images(context, rows, seed=seed)
-    pixels = context.pixels[rows]
-    chance = Chance.of(context.ids(rows).astype(str).tolist(), side=pixels.shape[1], seed=seed)
-    return Batch(pixels, donors["other"], donors["same"], chance), {"nothing": np.zeros(len(rows), bool), **lacking}
 
 
 def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
