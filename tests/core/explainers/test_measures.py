@@ -1,6 +1,7 @@
 """Agreement of maps by scipy and sets, and deletion and insertion curves against torchcam's."""
 
 from itertools import product
+from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -10,9 +11,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import spearmanr
 from torchcam.metrics import DeletionInsertionMetric
 
-from core.explainers.explanation import Diagnostics, Explanation, Provenance
 from core.explainers.measures import agreement, agreement_of, areas, deletion_curves, segment_values
-from core.explainers.settings import ExplainerSettings
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import fill_image
 
@@ -26,18 +25,9 @@ def smooth_maps(n, *, seed):
 
 
 def explained(values, verdict):
-    """An explanation that consists of its map."""
-    return Explanation(
-        image=np.zeros((32, 32, 3), np.uint8),
-        margin=1.0 if verdict == "REAL" else -1.0,
-        p_real=0.5,
-        provenance=Provenance("made", "0" * 64, 0.0),
-        method="made",
-        settings=ExplainerSettings(),
-        unit="margin",
-        diagnostics=Diagnostics(),
-        values=values,
-    )
+    """What is compared of an explanation."""
+    image = np.zeros((32, 32, 3), np.uint8)
+    return SimpleNamespace(image=image, values=values, regions=None, one_sided=None, verdict=verdict)
 
 
 def test_rank_and_overlap_are_what_scipy_and_sets_say():
