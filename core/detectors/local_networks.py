@@ -240,7 +240,7 @@ class FerretDetector(Detector):
 def build_ferretnet(config: Record) -> FerretNet:
     """Build the network without memory for its weights: on torch's meta device."""
     with torch.device("meta"):
-        return FerretNet(**config)
+        return FerretNet(config["width"])
 
 
 def read_ferretnet(request: Request) -> Brought:

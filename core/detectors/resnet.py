@@ -119,7 +119,7 @@ def build(config: Record) -> ResNet18:
     `load_state_dict(..., assign=True)` gives it that.
     """
     with torch.device("meta"):
-        return ResNet18(**config)
+        return ResNet18(config["width"], config.get("groups", 1))
 
 
 def fused_groups(network: ResNet18) -> list[ResNet18]:
