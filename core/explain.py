@@ -54,7 +54,7 @@ def explain_image(
         ImageError: the file is not an image that can be read, or the array is none.
     """
     explainer = find_explainer(method)
-    refusal = explainer.unavailable(detector)
+    refusal = explainer.unavailable(detector.about)
     if refusal:
         raise ExplanationError(refusal)
     if isinstance(image, str | Path):

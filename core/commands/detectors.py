@@ -49,8 +49,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     option("--output-name", help="of an ONNX file with several outputs, the one with the scores")
     option("--size", type=int, help="pixels along each side of the network's input")
     option("--resize", type=int, help="length of the shorter side before the centre is cut out")
-    option("--crop", choices=CROPS, help="the central square, before or after resizing; none stretches, native cuts")
-    option("--resize-like", choices=("torchvision", "pillow"), help="whose crops, which differ by a pixel, to follow")
+    option(
+        "--crop",
+        choices=CROPS,
+        help="the central square, before or after resizing; before_fit and after_floor round like Pillow and "
+        "transformers, the others like torchvision; none stretches, native cuts",
+    )
     option("--interpolation", choices=FILTERS, help="filter of the resizing")
     option("--mean", type=_three, help="one number or three, subtracted from values of 0..1")
     option("--std", type=_three, help="one number or three, by which they are divided then")
@@ -163,6 +167,5 @@ def _stated(options: argparse.Namespace) -> "Request":
         threshold=options.threshold,
         output_name=options.output_name,
         preprocess={step: given[step] for step in steps if given[step] is not None},
-        resize_like=options.resize_like,
         may_run_code=options.may_run_code,
     )

@@ -123,7 +123,7 @@ def _explain(
 
     ready = prepare_pixels(decode(data), detector.preprocessing)
     name = options.resampling or ready.usual
-    refusals = [method.unavailable(detector) for method in methods]
+    refusals = [method.unavailable(detector.about) for method in methods]
     if any(refusals) and (options.method or all(refusals)):
         raise ExplanationError(next(filter(None, refusals)))
     explanations = []

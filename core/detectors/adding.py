@@ -18,17 +18,12 @@ from core.detectors.registry import Brought, Request, SourceError, find_kind
 from core.detectors.storage import load_detector, save_detector
 from core.images.cifake import download, sender_of
 from core.images.image_set import DatasetError
-from core.images.labels import CLASSES, Crop
+from core.images.labels import CLASSES
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import cache_dir, only_writer, refuse_taken, write_bytes_atomically, write_data
 from core.storage.limits import printable, sha256_of
 
-# whose rounding of crops -> the crop of the other
-LIKE: dict[str | None, dict[str, Crop]] = {
-    "torchvision": {"after_floor": "after", "before_fit": "before"},
-    "pillow": {"after": "after_floor", "before": "before_fit"},
-}
 # what sources begin with -> their kind
 PREFIXES = {"py": "python", **{kind: kind for kind in ("timm", "torchvision", "function", "layers", "ferretnet")}}
 # endings of files that are no sources -> how a detector in such a file is added
@@ -257,12 +252,10 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
         ValueError: a setting is impossible.
     """
     stated: dict[str, Any] = {**brought.preprocess, **request.preprocess}
-    crop = stated.get("crop")
     other_size = stated.get("size") != brought.preprocess.get("size")
-    if "resize" not in request.preprocess and (other_size or not str(crop).startswith("after")):
+    if "resize" not in request.preprocess and (other_size or not str(stated.get("crop")).startswith("after")):
         # the source's resize length is only valid for the source's own size, and before a crop
         stated.pop("resize", None)
-    stated["crop"] = LIKE.get(request.resize_like, {}).get(str(crop), crop)
     names = request.classes or brought.classes
     fake = request.fake
     if fake is None and names and {name.upper() for name in names} <= set(CLASSES):

@@ -1,11 +1,10 @@
 """A detector as its manifest describes it, in today's form or an older one. Needs no torch."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -148,26 +147,6 @@ class About:
             "capabilities": sorted(self.capabilities),
         }
         return {key: value for key, value in fields.items() if value is not None}
-
-
-class Offers(Protocol):
-    """The properties that an explanation method checks before it runs; a detector and its description have them."""
-
-    @property
-    def side(self) -> int:
-        """Pixels along each side of its square input."""
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """Its capabilities."""
-
-    @property
-    def layers(self) -> Mapping[str, tuple[int, int]]:
-        """The layers that a class activation map can be read from: module name -> positions (height, width)."""
-
-    @property
-    def target_layer(self) -> str:
-        """The default layer to explain, one of `layers`; "" where it has none."""
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]

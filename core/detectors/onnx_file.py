@@ -66,10 +66,6 @@ class Graph(nn.Module):
         outputs = np.stack(parts).reshape(len(values), -1)[: len(inputs)]
         return torch.from_numpy(outputs.astype(np.float32))
 
-    def __reduce__(self) -> tuple[type["Graph"], tuple[bytes, str]]:
-        # a session cannot be copied; the copy opens its own
-        return Graph, (self.model.get_buffer("onnx").numpy().tobytes(), self.output)
-
 
 def _session(model: bytes) -> Any:
     """Open a file's bytes.

@@ -56,7 +56,6 @@ class Request:
         threshold: see `Classes`.
         output_name: the output with the scores, for an ONNX file with several.
         preprocess: fields of `Preprocessing`.
-        resize_like: "torchvision" or "pillow", whose rounding of crops to follow.
         may_run_code: True if the user allowed running the source's code.
     """
 
@@ -68,7 +67,6 @@ class Request:
     threshold: float | None = None
     output_name: str | None = None
     preprocess: Record = field(default_factory=dict)
-    resize_like: str | None = None
     may_run_code: bool = False
 
 

@@ -14,7 +14,6 @@ from core.arrays import Record
 from core.detectors.detector import Detector, fold_norms, grouped, move_network
 from core.detectors.manifest import OLD_SIDE, Classes
 from core.detectors.registry import Kind
-from core.detectors.target_layers import LayerShapes
 from core.images.preprocessing import Preprocessing
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -214,12 +213,6 @@ class ResNetDetector(Detector):
 
     def _forward(self, inputs: Tensor) -> Tensor:
         return grouped(self.network.fc(self._activations(inputs).mean(dim=(2, 3))), self.classes)
-
-    def _try_network(self, wanted: str | None) -> tuple[int, LayerShapes]:  # noqa: ARG002
-        # known without trying: each stage but the first halves the size, rounded up, and has twice the channels
-        scales = {stage: 2**number for number, stage in enumerate(STAGES)}
-        sides = {stage: -(-self.side // scale) for stage, scale in scales.items()}
-        return 2, {stage: (self.network.width * scales[stage], side, side) for stage, side in sides.items()}
 
 
 def round_to_float16(network: nn.Module) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from core.arrays import Floats, Integers, Pixels
-from core.detectors.manifest import Capability, Offers
+from core.detectors.manifest import About, Capability
 from core.explainers.explanation import Explanation, Provenance
 from core.explainers.settings import ExplainerSettings, ExplanationError
 from core.perturbations.masking import Fill
@@ -130,7 +130,7 @@ class Explainer(ABC, Generic[S]):
         """Say how to read one of its explanations, for readers who know no method."""
         return self.sentence
 
-    def unavailable(self, offers: Offers) -> str:
+    def unavailable(self, offers: About) -> str:
         """Say why it cannot explain a detector, in one sentence; "" where it can."""
         lacking = sorted(need.value for need in self.needs - offers.capabilities)
         if not lacking:

@@ -2,7 +2,7 @@
 
 from pkgutil import resolve_name
 
-from core.detectors.manifest import Offers
+from core.detectors.manifest import About
 from core.explainers.explainer import AnyExplainer
 from core.explainers.settings import ExplanationError
 
@@ -37,13 +37,13 @@ def find_explainer(name: str) -> AnyExplainer:
     return explainer
 
 
-def explainers(offers: Offers | None = None) -> tuple[AnyExplainer, ...]:
+def explainers(offers: About | None = None) -> tuple[AnyExplainer, ...]:
     """Return all explainers, or those that can explain a detector (`Explainer.unavailable` says why others cannot)."""
     known = map(find_explainer, EXPLAINERS)
     return tuple(explainer for explainer in known if offers is None or not explainer.unavailable(offers))
 
 
-def default_explainers(offers: Offers) -> tuple[AnyExplainer, ...]:
+def default_explainers(offers: About) -> tuple[AnyExplainer, ...]:
     """Return the two default explainers; where one cannot explain the detector, the next that can replaces it."""
 
     def is_other(explainer: AnyExplainer) -> bool:

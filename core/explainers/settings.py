@@ -19,7 +19,7 @@ from typing import Any, Literal, Self, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.arrays import Record
-from core.detectors.manifest import Offers
+from core.detectors.manifest import About
 from core.images.labels import FAKE, REAL, ClassName
 
 Target = Literal["margin", "FAKE", "REAL"]
@@ -129,12 +129,12 @@ class SettingField:
         return all(values.get(other) in allowed for other, allowed in self.applies_if.items())
 
 
-def describe(settings: type[ExplainerSettings], offers: Offers | None = None) -> tuple[SettingField, ...]:
+def describe(settings: type[ExplainerSettings], offers: About | None = None) -> tuple[SettingField, ...]:
     """Describe the fields of a settings type, in order.
 
     Args:
         settings: the type.
-        offers: a detector, or what is known of one: its layers become the choices of settings that name a layer.
+        offers: the description of a detector: its layers become the choices of settings that name a layer.
     """
     # under the class of a field, or else its nearest base
     in_file = ChainMap(*(SHOWN.get(base.__name__, {}) for base in settings.__mro__))
@@ -149,7 +149,7 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
     return tuple(described)
 
 
-def _names_of_layers(offers: Offers) -> dict[str, str]:
+def _names_of_layers(offers: About) -> dict[str, str]:
     """Name a detector's layers with their sizes; "" is its own target layer, which comes first."""
     names = {"": offers.target_layer} | {layer: layer for layer in offers.layers if layer != offers.target_layer}
     for key, layer in names.items():

@@ -1,4 +1,4 @@
-"""Training: recipes (`recipe.py`), the loop (`fit.py`), and what held-out images decide (`held_out.py`).
+"""Training: recipes (`recipe.py`, `recipes.toml`), the loop (`fit.py`), and what held-out images decide.
 
-`train.py` at the root is the command.
+The last is in `held_out.py`; `train.py` at the root is the command.
 """

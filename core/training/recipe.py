@@ -1,6 +1,8 @@
 """Recipes: every hyper-parameter of a training, with its network, learning rate, precision and augmentation."""
 
+import tomllib
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -112,30 +114,8 @@ class Recipe:
         return given
 
 
-RECIPES = {
-    # the paper states no batch size; 64 is the commonest choice with a learning rate of 1e-4
-    "paper": Recipe(
-        name="paper",
-        width=64,
-        epochs=10,
-        batch_size=64,
-        optimizer="adam",
-        learning_rate=1e-4,
-        schedule="constant",
-        weight_decay=0,
-        label_smoothing=0,
-        flip=False,
-        average=0,
-        normalise="unit",
-        validation=0,
-    ),
-    "swift": Recipe(name="swift", width=32, epochs=20, shift=2),
-    "robust": Recipe(name="robust", width=32, epochs=20, shift=2, without_cue=True),
-    "patch": Recipe(name="patch", arch="patch:9", epochs=20),
-    # a detector to whom covered parts are not foreign, after F-Fidelity (Zheng et al. 2024): it begins with swift
-    "masked": Recipe(name="masked", width=32, epochs=3, learning_rate=0.02, shift=2, masked_share=0.5, start="swift"),
-    "sample": Recipe(name="sample", width=16, epochs=30, batch_size=64, learning_rate=0.02, colour=True),
-}
+FILE = Path(__file__).with_name("recipes.toml")
+RECIPES = {name: Recipe(name, **given) for name, given in tomllib.loads(FILE.read_text(encoding="utf-8")).items()}
 
 
 def fitted(recipe: Recipe, images: int, side: int, *, is_gpu: bool = False) -> Recipe:

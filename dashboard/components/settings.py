@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.detectors.manifest import Offers
+from core.detectors.manifest import About
 from core.explainers.drawing import Style
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
@@ -37,7 +37,7 @@ ROW = 40
 SAMPLES = "n_samples"
 
 
-def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
+def chosen_methods(offers: About) -> tuple[AnyExplainer, ...]:
     """Return the methods that stand side by side, of those that can explain a detector."""
     offered = {method.name: method for method in explainers(offers)}
     chosen = [offered[name] for name in dict.fromkeys(METHODS.value.split(",")) if name in offered]
@@ -49,7 +49,7 @@ def style_now(*, scale: float | None = None) -> Style:
     return Style(PALETTE.value, OPACITY.value, SMOOTH.value == "yes", scale, DRAWING.value)
 
 
-def request_of(explainer: AnyExplainer, offers: Offers) -> ExplainRequest:
+def request_of(explainer: AnyExplainer, offers: About) -> ExplainRequest:
     """Return the request that the address makes of a detector: a method, and its settings."""
     values = {field.name: parameter(explainer, field).value for field in describe(explainer.settings, offers)}
     return ExplainRequest(explainer.name, explainer.settings(**values))
@@ -64,7 +64,7 @@ def parameter(explainer: AnyExplainer, field: SettingField) -> Setting:
     return Setting(name, field.default, field.choices or None, kind=field.kind, low=low, high=high)
 
 
-def draw_strip(methods: Sequence[AnyExplainer], offers: Offers, made: Mapping[str, Explanation]) -> None:
+def draw_strip(methods: Sequence[AnyExplainer], offers: About, made: Mapping[str, Explanation]) -> None:
     """Draw the settings of methods that stand side by side: their numbers in a row, all else folded beneath it.
 
     Args:
@@ -98,13 +98,13 @@ def _draw_estimate(explanation: Explanation, samples: int) -> None:
         st.caption(f"{samples:,} samples take about {seconds * samples:.0f} s, each 100 more {100 * seconds:.1f} s.")
 
 
-def _in_sight(explainer: AnyExplainer, offers: Offers) -> list[SettingField]:
+def _in_sight(explainer: AnyExplainer, offers: About) -> list[SettingField]:
     """Return the settings that a reader changes first: how the image is cut, then how often it is asked."""
     fields = [field for field in describe(explainer.settings, offers) if field.offers and not field.advanced]
     return fields[::-1]
 
 
-def _draw_rest(explainer: AnyExplainer, offers: Offers) -> None:
+def _draw_rest(explainer: AnyExplainer, offers: About) -> None:
     """Draw a method's presets, and the settings that are not in sight."""
     settings = request_of(explainer, offers).settings
     if explainer.presets:
@@ -135,7 +135,7 @@ def _draw_rest(explainer: AnyExplainer, offers: Offers) -> None:
     st.caption(f"At most about {explainer.cost(settings):,} forward passes of the detector.")
 
 
-def _draw_drawing(offers: Offers) -> None:
+def _draw_drawing(offers: About) -> None:
     """Draw the choice of methods, and the controls of how all maps are drawn."""
     methods = explainers(offers)
     titles = {method.name: method.title for method in methods}

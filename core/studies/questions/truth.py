@@ -148,7 +148,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     """Compare each image's explanations, controls and baselines with every truth, over the cells of a grid."""
     detector = context.detector
     seed = parameters["seed"]
-    if EXACT.unavailable(detector):
+    if EXACT.unavailable(detector.about):
         raise StudyError(
             f"the study truth needs a detector that adds up small patches, not {detector.name}; name another"
         )
@@ -163,7 +163,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     tried = _all_variants(layers, seed)
     explained = []
     for variant in tried:
-        if not variant.explainer.unavailable(detector) and context.wants(*variant.columns):
+        if not variant.explainer.unavailable(detector.about) and context.wants(*variant.columns):
             explained.append((variant, explain_all(detector, pixels, variant.explainer, variant.settings)))
     records = []
     for number, row in enumerate(rows):

@@ -190,7 +190,7 @@ def explain_all(
 
 def can_explain(explainer: AnyExplainer, detector: "Detector") -> bool:
     """Tell whether a study of maps has an explainer's: of the kind that runs store it has what a run stores."""
-    return (explainer is KEPT and bool(detector.layers)) or not explainer.unavailable(detector)
+    return (explainer is KEPT and bool(detector.layers)) or not explainer.unavailable(detector.about)
 
 
 def table_by_method(

@@ -110,9 +110,6 @@ def test_a_users_settings_take_precedence_over_the_sources():
     assert (classes.names, classes.fake, classes.outputs) == (("a", "b"), ("b",), "probabilities")
     # the length before the crop belongs to the size that the source states, and to a crop
     brought = replace(BROUGHT, preprocess={"size": 64, "resize": 73, **SAID, "crop": "after"})
-    for given, like, crop in (("after", "pillow", "after_floor"), ("before_fit", "torchvision", "before")):
-        request = Request("s", preprocess={"crop": given}, resize_like=like)
-        assert complete(BROUGHT, request)[0].crop == crop
     for given, resize in (({"size": 64}, 73), ({"size": 32}, 32), ({"crop": "none"}, 64)):
         assert complete(brought, Request("s", preprocess=given))[0].resize == resize
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
 from numpy.testing import assert_allclose
 from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from core.detectors.detector import fastest_format
 from core.detectors.manifest import Classes
@@ -16,14 +16,10 @@ from tests.conftest import make_detector
 
 
 def test_it_is_torchvisions_network_with_another_stem():
-    width = 4
-    theirs = ResNet(BasicBlock, [2, 2, 2, 2], num_classes=2)
-    theirs.conv1, theirs.maxpool = nn.Conv2d(3, width, 3, padding=1, bias=False), nn.Identity()
-    theirs.bn1, theirs.inplanes, theirs.fc = nn.BatchNorm2d(width), width, nn.Linear(8 * width, 2)
-    for stage in range(1, 5):
-        layer = theirs._make_layer(BasicBlock, width * 2 ** (stage - 1), 2, stride=1 if stage == 1 else 2)
-        setattr(theirs, f"layer{stage}", layer)
-    ours = build_network(width, seed=3)
+    theirs = torchvision.models.resnet18(num_classes=2)
+    theirs.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    theirs.maxpool = nn.Identity()
+    ours = build_network(64, seed=3)
     theirs.load_state_dict(ours.state_dict())
     inputs = torch.randn(2, 3, 32, 24, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
