@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 
 from core.arrays import Float32, Float64, Floats, Integers, Pixels
 from core.explainers.explanation import Explanation
-from core.explainers.lime.segmentation import distinct_rows, grid
+from core.explainers.segmentation import distinct_rows, grid
 from core.images.statistics import LUMA
 from core.perturbations.masking import Fill, mask_batch
 

@@ -13,8 +13,8 @@ EXPLAINERS: dict[str, str | AnyExplainer] = {
     "xgradcam": "core.explainers.cam:XGRADCAM",
     "gradcampp": "core.explainers.cam:GRADCAMPP",
     "tokens": "core.explainers.cam:TOKENS",
-    "lime": "core.explainers.lime.lime:LIME",
-    "lime_grid": "core.explainers.lime.lime:LIME_GRID",
+    "lime": "core.explainers.lime:LIME",
+    "lime_grid": "core.explainers.lime:LIME_GRID",
     "integrated_gradients": "core.explainers.integrated_gradients:INTEGRATED_GRADIENTS",
     "exact": "core.explainers.exact:EXACT",
 }

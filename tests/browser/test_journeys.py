@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from core.detectors.known import find_known
 from core.detectors.local_networks import WIDTH, FerretDetector
 from core.detectors.manifest import Classes
-from core.explainers.lime.lime import LimeSettings
+from core.explainers.lime import LimeSettings
 from core.explainers.settings import describe
 from core.homes import ROOT, SHIPPED
 from core.images.decoding import decode

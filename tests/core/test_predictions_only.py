@@ -7,9 +7,9 @@ from core.commands import explain
 from core.detectors.adding import add, build_from
 from core.detectors.manifest import Capability
 from core.detectors.registry import Request
-from core.explainers.lime.lime import LIME
-from core.explainers.lime.segmentation import segment
+from core.explainers.lime import LIME
 from core.explainers.registry import explainers
+from core.explainers.segmentation import segment
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
 from core.runs.run import read_run

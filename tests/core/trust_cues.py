@@ -8,7 +8,7 @@ from torch import nn
 
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.storage import save_detector
-from core.explainers.lime.lime import LIME
+from core.explainers.lime import LIME
 from core.images.labels import CLASSES, FAKE, REAL
 from core.runs.writing import write_run
 from core.studies.runner import Source

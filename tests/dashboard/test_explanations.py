@@ -16,7 +16,7 @@ from core.explainers import drawing
 from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.drawing import Style, draw_explanation
 from core.explainers.explanation import shuffled
-from core.explainers.lime.lime import LIME, LIME_GRID, LimeSettings
+from core.explainers.lime import LIME, LIME_GRID, LimeSettings
 from core.explainers.settings import describe
 from core.images.labels import CLASS_COLOURS, rgb
 from dashboard import catalogue

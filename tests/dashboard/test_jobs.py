@@ -17,7 +17,7 @@ from core.detectors.identity import Identity
 from core.detectors.local import TILE
 from core.detectors.storage import load_detector
 from core.explainers.cam import CamSettings
-from core.explainers.lime.lime import LimeSettings
+from core.explainers.lime import LimeSettings
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings, ExplanationError
 from dashboard import jobs

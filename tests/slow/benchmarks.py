@@ -18,7 +18,7 @@ from torchcam.methods import GradCAM
 from core.detectors.resnet import ResNetDetector, build_network
 from core.detectors.storage import load_detector
 from core.explainers.cam import GRADCAM
-from core.explainers.lime.lime import LIME, LimeSettings
+from core.explainers.lime import LIME, LimeSettings
 from core.images.labels import FAKE, REAL
 from core.images.loading import load_image_set
 from core.runs.folders import find_detectors, find_named

@@ -31,7 +31,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.detectors.storage import load_detector
-from core.explainers.lime.lime import LIME, LimeSettings
+from core.explainers.lime import LIME, LimeSettings
 from core.runs.folders import find_detectors, find_runs
 from core.runs.run import read_run
 from dashboard.components.component import key_of

@@ -7,9 +7,9 @@ import pandas as pd
 
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
-from core.explainers.lime.segmentation import segment
 from core.explainers.measures import LEVEL, agreement, enough
 from core.explainers.registry import DEFAULT
+from core.explainers.segmentation import segment
 from core.findings.contrast import Control, Finding, Measure
 from core.findings.intervals import weighted_share
 from core.findings.paired import compare_apart, compare_means

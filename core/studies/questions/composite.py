@@ -20,9 +20,9 @@ from scipy import ndimage
 
 from core.arrays import Float64, Mask, Pixels, Positions
 from core.explainers.explainer import AnyExplainer
-from core.explainers.lime.segmentation import grid
 from core.explainers.measures import segment_values
 from core.explainers.registry import find_explainer
+from core.explainers.segmentation import grid
 from core.explainers.settings import ExplainerSettings
 from core.findings.contrast import Contrast, Finding
 from core.findings.paired import compare_means, strongest_first

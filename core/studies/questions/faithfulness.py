@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Float64, Floats, Integers
-from core.explainers.lime.lime import LIME
-from core.explainers.lime.segmentation import segment
+from core.explainers.lime import LIME
 from core.explainers.measures import areas, centre_map, deletion_curves, edge_map
+from core.explainers.segmentation import segment
 from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_mean
 from core.findings.paired import compare_means, strongest_first

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from core.explainers.lime.lime import LIME, LimeSettings
+from core.explainers.lime import LIME, LimeSettings
 from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_share
 from core.findings.paired import compare_shares

@@ -9,8 +9,8 @@ import pandas as pd
 from core.arrays import Floats, Pixels
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
-from core.explainers.lime.segmentation import segment
 from core.explainers.measures import segment_values
+from core.explainers.segmentation import segment
 from core.explainers.settings import ExplainerSettings
 from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_share

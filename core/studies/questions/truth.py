@@ -20,8 +20,8 @@ from core.arrays import Float32, Float64, Floats, Integers, Pixels
 from core.explainers.cam import KEPT
 from core.explainers.exact import EXACT, spread_scores
 from core.explainers.explainer import AnyExplainer
-from core.explainers.lime.segmentation import grid
 from core.explainers.measures import centre_map, edge_map, rank_correlation, segment_values
+from core.explainers.segmentation import grid
 from core.explainers.settings import ExplainerSettings, describe
 from core.findings.contrast import Contrast, Finding
 from core.findings.intervals import weighted_mean

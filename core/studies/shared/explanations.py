@@ -18,9 +18,9 @@ from core.detectors.manifest import Capability
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer, versions_of
 from core.explainers.explanation import Explanation
-from core.explainers.lime.segmentation import grid
 from core.explainers.measures import rank_correlation, segment_values
 from core.explainers.registry import explainers
+from core.explainers.segmentation import grid
 from core.explainers.settings import ExplainerSettings
 from core.images.decoding import pixels_sha256
 from core.storage.atomic import cache_dir, write_bytes_atomically

@@ -20,7 +20,7 @@ from core.explainers.drawing import (
     grey_picture,
     npz_of,
 )
-from core.explainers.lime.lime import LIME, LimeSettings
+from core.explainers.lime import LIME, LimeSettings
 from core.images.encoding import encode_png
 from core.images.labels import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, rgb
 

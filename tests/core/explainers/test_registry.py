@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from core.detectors.manifest import Capability
 from core.explainers.cam import GRADCAM, TOKENS
 from core.explainers.drawing import Style, draw_explanation, npz_of
-from core.explainers.lime.lime import LIME, LIME_GRID
+from core.explainers.lime import LIME, LIME_GRID
 from core.explainers.registry import explainers, find_explainer
 from core.explainers.settings import ExplanationError, describe, from_parameters
 from core.report.explanation_page import html_of

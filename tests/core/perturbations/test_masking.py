@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
-from core.explainers.lime.segmentation import segment
+from core.explainers.segmentation import segment
 from core.perturbations import masking
 from core.perturbations.masking import FILLS, fill_image, impute, mask_batch
 from tests.conftest import noise, textured

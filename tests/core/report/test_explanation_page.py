@@ -8,7 +8,7 @@ import pytest
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import DRAWINGS, SIZE, Style, bar_colours, draw_explanation, draw_image, scale_of
 from core.explainers.explanation import Diagnostics, Explanation, Parts, Provenance
-from core.explainers.lime.lime import LIME, LimeSettings
+from core.explainers.lime import LIME, LimeSettings
 from core.explainers.settings import settings_text
 from core.findings.numbers import percent, plus
 from core.images.encoding import data_url

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core.explainers.cam import GRADCAM
-from core.explainers.lime.lime import LIME
+from core.explainers.lime import LIME
 from core.findings.contrast import Contrast, Finding, Measure
 from core.studies.runner import Source, run_study
 from core.studies.shared import explanations

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.explainers.lime.lime import LIME, LimeSettings
+from core.explainers.lime import LIME, LimeSettings
 from core.findings.answer import answer_of
 from core.findings.contrast import find
 from core.runs.run import read_run

@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from sklearn.metrics import auc
 
-from core.explainers.lime.lime import LIME, LimeSettings
-from core.explainers.lime.segmentation import segment
+from core.explainers.lime import LIME, LimeSettings
 from core.explainers.measures import centre_map, deletion_curves, segment_values
+from core.explainers.segmentation import segment
 from core.findings.answer import certain_side
 from core.findings.contrast import find
 from core.runs.run import read_run

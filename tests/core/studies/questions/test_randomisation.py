@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.stats import spearmanr
 
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
-from core.explainers.lime.lime import LIME
+from core.explainers.lime import LIME
 from core.explainers.measures import edge_map
 from core.studies.questions import randomisation
 from core.studies.questions.randomisation import compute, conclude, levels_for, make_study, randomisation_summary

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from core.explainers.lime.lime import LimeSettings
+from core.explainers.lime import LimeSettings
 from core.studies.questions import single_sign
 from core.studies.questions.single_sign import COLUMNS, STUDY, compute, conclude
 from core.studies.shared.explanations import Pass

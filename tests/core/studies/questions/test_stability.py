@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import spearmanr
 
-from core.explainers.lime.lime import LIME, LimeSettings
+from core.explainers.lime import LIME, LimeSettings
 from core.studies.questions import stability
 from core.studies.questions.stability import add_noise, compute, make_study
 from core.studies.shared.groups import Cells

@@ -13,7 +13,7 @@ from core.explainers.cam import GRADCAM
 from core.explainers.exact import EXACT, stored_exact_map
 from core.explainers.explainer import BatchExplainer
 from core.explainers.explanation import Diagnostics
-from core.explainers.lime.lime import LIME
+from core.explainers.lime import LIME
 from core.explainers.settings import ExplainerSettings
 from core.findings.answer import answer_of
 from core.perturbations.masking import FILLS

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from core.explainers.cam import GRADCAM
-from core.explainers.lime.lime import LIME, Lime, LimeSettings
+from core.explainers.lime import LIME, Lime, LimeSettings
 from core.runs.run import read_run
 from core.storage.atomic import cache_dir
 from core.studies.runner import run_study

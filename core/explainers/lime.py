@@ -12,7 +12,7 @@ from numpy.random import RandomState
 from core.arrays import Array, Float64, Int64, Integers, Pixels, Regions
 from core.explainers.explainer import Cancel, Explainer, Preset, check_finite, check_request
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
-from core.explainers.lime.segmentation import (
+from core.explainers.segmentation import (
     Samples,
     Segmentation,
     balanced_samples,
@@ -27,7 +27,7 @@ from core.perturbations.masking import FILLS, Fill, mask_batch, masker
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
-    from core.explainers.lime.surrogate import Fit
+    from core.explainers.surrogate import Fit
 
 
 LimeTarget = Literal["margin", "FAKE", "REAL", "probability"]
@@ -221,7 +221,7 @@ def _weighed(
     No version of the image is run twice; `stepwise` is False to yield the last step only.
     """
     # scikit-learn is imported where it is needed
-    from core.explainers.lime.surrogate import fit_imputed, fit_samples  # noqa: PLC0415
+    from core.explainers.surrogate import fit_imputed, fit_samples  # noqa: PLC0415
 
     masked = masker(image, regions, fill=settings.fill, seed=settings.seed)
     count = int(regions.max()) + 1

@@ -6,7 +6,7 @@ from lime.wrappers.scikit_image import SegmentationAlgorithm
 from numpy.random import RandomState
 from numpy.testing import assert_array_equal
 
-from core.explainers.lime.segmentation import balanced_samples, distinct_rows, random_samples, segment
+from core.explainers.segmentation import balanced_samples, distinct_rows, random_samples, segment
 from core.explainers.settings import ExplanationError
 from tests.conftest import noise, textured
 

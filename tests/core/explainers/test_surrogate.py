@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from core.explainers.lime.segmentation import balanced_samples, random_samples
-from core.explainers.lime.surrogate import (
+from core.explainers.segmentation import balanced_samples, random_samples
+from core.explainers.surrogate import (
     MAIN_EFFECT,
     NOISES,
     PAIRS,

@@ -24,7 +24,7 @@ from sklearn.metrics import pairwise_distances
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from core.arrays import Float64, Mask, Positions
-from core.explainers.lime.segmentation import Samples, balanced_samples
+from core.explainers.segmentation import Samples, balanced_samples
 
 # of the package's exponential kernel
 KERNEL_WIDTH = 0.25

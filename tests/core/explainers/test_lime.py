@@ -13,7 +13,7 @@ from scipy.special import softmax
 from sklearn.linear_model import Ridge
 
 from core.detectors.resnet import ResNetDetector
-from core.explainers.lime.lime import LIME, LIME_GRID, GridSettings, LimeSettings
+from core.explainers.lime import LIME, LIME_GRID, GridSettings, LimeSettings
 from core.explainers.settings import ExplanationError
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import FILLS

@@ -1,1 +1,0 @@
-"""LIME: on the segments of an image, and on a grid."""
