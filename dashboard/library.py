@@ -139,29 +139,12 @@ cached = partial(st.cache_resource, max_entries=MAX_RUNS, show_spinner=False, ha
 
 
 def choose_run() -> str:
-    """Choose the run that the URL names, else the one shown before, else the best one.
-
-    That is `FIRST` where it opens and its pictures are available, else the run that can be shown best; "" without runs.
-    """
+    """Choose the run that the URL names, else the one shown before, else `FIRST`, else any; "" without runs."""
     paths = runs()
-    for name in (st.query_params.get("run"), st.session_state.get("run")):
+    for name in (st.query_params.get("run"), st.session_state.get("run"), FIRST):
         if name in paths:
             return str(name)
-    best = max(paths.values(), key=_default_rank, default=None)
-    return "" if best is None else best.name
-
-
-def _default_rank(path: Path) -> tuple[bool, bool, int]:
-    """Rank a run: whether all of its pictures are available, whether it is `FIRST`, and how many images it has."""
-    try:
-        manifest = open_run(path).run.manifest if path.name == FIRST else read_manifest(path, "run")
-    except ContractError:
-        return False, False, -1
-    # what is still being read is available in a moment: the first visitor sees the same run as the next
-    complete = registry().status.busy or "images.npy" in manifest["files"]
-    complete |= manifest.get("set_fingerprint") in {images.fingerprint for images in registry().sets}
-    images = manifest.get("images", 0)
-    return complete, path.name == FIRST, images if isinstance(images, int) else -1
+    return next(iter(paths), "")
 
 
 def current() -> Opened:

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.detectors.manifest import OLD_SIDE
-from core.images.image_set import DataPath
 from core.storage.atomic import read_manifest
 from core.storage.limits import ContractError
 from dashboard import catalogue, library, state
@@ -65,7 +63,7 @@ def draw_pictures(registry: catalogue.DatasetRegistry) -> None:
         registry.begin()
     st.session_state["pictures"] = True
     if status.busy:
-        st.progress(status.share, f"{status.doing}, in the background")
+        st.progress(status.share, "Reading pictures, in the background")
         if is_local():
             st.button("Not now", key="attach.stop", on_click=registry.stop, type="tertiary")
         return
@@ -96,12 +94,6 @@ def draw_attaching() -> None:
             placeholder="path to CIFAKE, or to your own images",
             help=explain("CIFAKE", "Hash", also=more),
         )
-        st.text_input(
-            "Classes that are FAKE",
-            key="attach.fake",
-            placeholder="only where folders or labels do not say it",
-            help="Names of folders or labels with commas between them, for instance: biggan,midjourney",
-        )
         with st.container(horizontal=True):
             st.button("Attach", key="attach.go", on_click=attach_path)
             st.button(
@@ -117,16 +109,16 @@ def draw_attaching() -> None:
 def attach_path() -> None:
     path = st.session_state["attach.path"].strip()
     if path:
-        attach(DataPath(path, st.session_state["attach.fake"].split(",")))
+        attach(path)
 
 
 def attach(data: str) -> None:
-    """Begin to read a set, made to fit the run on the page."""
+    """Begin to read the split of a set that the run on the page is of, made to fit it."""
     opened = shown_run()
-    fit = None if opened is None else opened.run.preprocessing
-    # every training image enlarged would take gigabytes
-    whole = fit is None or fit.size == OLD_SIDE
-    catalogue.registry().attach(data, ("test", "train") if whole else catalogue.needed_splits(), fit=fit)
+    if opened is None:
+        catalogue.registry().attach(data)
+    else:
+        catalogue.registry().attach(data, opened.run.split, fit=opened.run.preprocessing)
 
 
 def shown_run() -> library.Opened | None:

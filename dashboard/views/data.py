@@ -1,6 +1,7 @@
 """Data, a tab of What it reads: which shortcuts and copies the data contains, and whether the detector uses them."""
 
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -297,6 +298,6 @@ def draw_pair(opened: Opened, pair: Mapping[Hashable, Any], row: int, training: 
 
 
 @st.cache_data(max_entries=32, show_spinner="Looking for the training images", ttl=3600)
-def read_training(source: str, wanted: tuple[tuple[str, str], ...]) -> dict[str, Pixels]:
+def read_training(source: str | Path, wanted: tuple[tuple[str, str], ...]) -> dict[str, Pixels]:
     """Read training images by their identity; cached."""
     return training_pictures(source, dict(wanted))

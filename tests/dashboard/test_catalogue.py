@@ -17,9 +17,8 @@ from core.images.sources import SHIPPED
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.storage.atomic import cache_dir
-from core.storage.limits import MANIFEST
 from dashboard import catalogue, library
-from dashboard.catalogue import DatasetRegistry, needed_splits
+from dashboard.catalogue import DatasetRegistry
 from tests.conftest import make_detector, write_shipped
 from tests.core.images import made
 from tests.core.images.github import serve
@@ -42,10 +41,11 @@ def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake, tmp_path):
     with zipfile.ZipFile(packed, "w") as archive:
         for file in sorted(cifake.rglob("*.jpg")):
             archive.write(file, file.relative_to(cifake))
-    registry = DatasetRegistry(tmp_path / "nowhere")
+    registry = DatasetRegistry()
     assert registry.attach(packed)
     assert settled(registry).state == "done"
     assert len(registry.sets) == 1
+    assert registry.source == packed
     (tmp_path / "cut.zip").write_bytes(packed.read_bytes()[:-2000])
     for path in (tmp_path / "missing", tmp_path / "cut.zip", Path("~nosuchuser/cifake")):
         assert registry.attach(path)
@@ -55,31 +55,29 @@ def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake, tmp_path):
     assert len(registry.sets) == 1
 
 
-def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path, monkeypatch):
-    first_done = threading.Event()
+def test_stopping_lets_another_begin(tmp_path, monkeypatch):
+    has_begun = threading.Event()
     may_go_on = threading.Event()
 
     def slowly(data, split, *, progress, **options):
         progress(1, 4)
-        if split == "train":
-            first_done.set()
-            assert may_go_on.wait(30)
-            progress(2, 4)
-        return SimpleNamespace(fingerprint=split, side=32, fit="", name="slow", split=split)
+        has_begun.set()
+        assert may_go_on.wait(30)
+        progress(2, 4)
+        return SimpleNamespace(fingerprint=split, side=32, fit="")
 
     monkeypatch.setattr("dashboard.catalogue.load_image_set", slowly)
-    monkeypatch.setattr("dashboard.catalogue.check_image_set", lambda *_: 1)
-    registry = DatasetRegistry(tmp_path / "nowhere")
-    assert registry.attach("somewhere", ("test", "train"))
-    assert first_done.wait(30)
+    registry = DatasetRegistry()
+    assert registry.attach("somewhere", "train")
+    assert has_begun.wait(30)
     assert registry.status.share == 0.25
+    assert not registry.attach("elsewhere")
     registry.stop()
     may_go_on.set()
     assert settled(registry).state == "idle"
-    assert [found.split for found in registry.sets] == ["test"]
-    assert registry.attach("somewhere", ("test", "train"))
+    assert registry.attach("somewhere", "train")
     assert settled(registry).state == "done"
-    assert len(registry.sets) == 2
+    assert [found.fingerprint for found in registry.sets] == ["train"]
 
 
 def are_here(app):
@@ -135,11 +133,10 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(open_page, h
     assert are_here(app)
     # another start of the dashboard
     monkeypatch.setenv("TELLTALE_HOME", str(home.rename(home.with_name("moved"))))
-    catalogue.registry().begin()
-    settled(catalogue.registry())
+    assert catalogue.registry().source == fetched_path()
     app = open_page("mistakes", run=cifake_run)
-    assert are_here(app)
-    assert catalogue.registry().source == str(fetched_path())
+    settled(catalogue.registry())
+    assert are_here(app.run())
 
 
 def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(open_page, tmp_path, monkeypatch):
@@ -158,70 +155,35 @@ def test_pictures_are_taken_from_where_they_were_last_read(open_page, home, cifa
     assert are_here(app)
 
 
-def test_only_the_splits_that_some_run_lacks_are_read(home, cifake, cifake_run):
-    shipped = write_shipped(home / SHIPPED, cifake)
-    (home / "runs" / "tiny@seen-test" / "images.npy").unlink()
-    # what cannot be read needs nothing, nor does what holds its pictures or has shipped
-    (home / "runs" / "tiny@blind-test" / MANIFEST).write_text("{")
-    assert needed_splits(shipped) == ()
-    assert needed_splits() == ("test",)
-    train = write_run(home, make_detector(manifest={"name": "tiny"}), load_image_set(cifake, "train"))
-    assert needed_splits(shipped) == ("train",)
-    assert needed_splits() == ("test", "train")
-    shutil.rmtree(train)
-    (shipped / MANIFEST).write_text("{")
-    assert needed_splits(shipped) == ("test",)
-
-
-def test_what_is_there_at_the_start_is_read_once_it_is_asked_for(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error, said", [(DatasetError, "is odd"), (ZeroDivisionError, "ZeroDivisionError")])
+def test_what_ships_is_read_once_it_is_asked_for(tmp_path, monkeypatch, error, said):
     read = []
     seen = []
 
-    def load(data, split, *, skip_bad, fit, progress):
-        read.append((data, split, skip_bad, fit))
+    def load(*arguments, progress, **options):
+        read.append((*arguments, options))
         for done, total in ((1, 0), (1, 4), (9, 4)):
             progress(done, total)
             seen.append((registry.status.state, registry.status.share))
-        if data == tmp_path / "set":
-            raise ZeroDivisionError
-        raise DatasetError(f"{data} is odd.")
+        raise error(f"{tmp_path} is odd.")
 
     monkeypatch.setattr(catalogue, "load_image_set", load)
-    monkeypatch.setattr(catalogue, "check_image_set", lambda _data, split: int(split == "train"))
-    (tmp_path / "set" / "train").mkdir(parents=True)
-    registry = DatasetRegistry(tmp_path / "set", ("train",), shipped=tmp_path / "shipped")
-    assert registry.source == str(tmp_path / "set")
+    registry = DatasetRegistry(tmp_path)
     assert registry.status.state == "reading"
     assert not registry.attach(tmp_path)
     registry.begin()
     registry.begin()
     status = settled(registry)
-    assert read == [(tmp_path / "shipped", "test", True, None), (tmp_path / "set", "train", True, None)]
-    assert seen == [("reading", 0.0), ("reading", 0.25), ("reading", 1.0)] * 2
+    assert read == [(tmp_path, "test", {"skip_bad": True, "fit": None})]
+    assert seen == [("reading", 0.0), ("reading", 0.25), ("reading", 1.0)]
     assert status.state == "failed"
-    # each in a sentence of its own
-    assert status.message.startswith(f"{tmp_path / 'shipped'} is odd. {tmp_path / 'set'} ")
-    assert "ZeroDivisionError" in status.message
-
-
-@pytest.mark.parametrize(
-    "kind, splits, state", [("zip", ("test",), "reading"), ("bare", (), "idle"), ("", ("test",), "idle")]
-)
-def test_training_images_are_where_a_zip_or_a_split_of_them_is(tmp_path, kind, splits, state):
-    place = tmp_path / "place"
-    if kind == "zip":
-        place.write_bytes(b"")
-    elif kind == "bare":
-        place.mkdir()
-    registry = DatasetRegistry(place, splits)
-    assert registry.source == (str(place) if kind == "zip" else None)
-    assert registry.status.state == state
-    assert registry.sets == ()
+    assert status.message.startswith(str(tmp_path))
+    assert said in status.message
 
 
 def test_a_set_is_looked_for_once_where_it_was_last_read(cifake):
     fingerprint = load_image_set(cifake, "test").fingerprint
-    registry = DatasetRegistry(cifake / "nowhere")
+    registry = DatasetRegistry()
     assert [registry.recall(name) for name in (fingerprint, fingerprint, "0" * 64)] == [str(cifake), None, None]
 
 
@@ -277,7 +239,6 @@ def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page, first, ci
     file = first / SHIPPED / ARCHIVE
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     app = opened(open_page)
-    assert app.session_state["run"] == RUN
     assert [error.value for error in app.error] == [
         f"{SHIPPED}/{ARCHIVE} is not the file that was written (its sha256 differs); restore it."
     ]
@@ -285,18 +246,13 @@ def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page, first, ci
     assert "Accuracy" in opened(open_page, "detectors", run="swift@cifake-test").dataframe[0].value
 
 
-@pytest.mark.parametrize("needed", [["test"], ["test", "train"]])
-def test_a_set_in_data_is_read_for_what_did_not_ship(open_page, first, cifake, needed):
+def test_training_images_are_in_the_home_and_what_ships_is_read(open_page, first, cifake):
     data = first / "data" / "cifake"
     data.parent.mkdir()
     cifake.rename(data)
-    if "train" in needed:
-        (first / "runs" / "swift@cifake-test").rename(first / "runs" / "aside")
-        write_run(first, make_detector(manifest={"name": "swift"}), load_image_set(data, "train"))
     opened(open_page)
-    # the same test images twice would be read for nothing; where training images are is known all the same
-    assert [found.split for found in catalogue.registry().sets] == needed
-    assert catalogue.registry().source == str(data)
+    assert [found.split for found in catalogue.registry().sets] == ["test"]
+    assert catalogue.registry().source == data
 
 
 def test_the_first_visitor_sees_pictures_before_all_are_read(open_page, first):

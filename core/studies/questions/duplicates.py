@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -241,7 +242,7 @@ def _near(own: pd.DataFrame, others: pd.DataFrame, pairs: pd.DataFrame) -> pd.Da
     return near.merge(first, left_on="right", right_on="shown").assign(kind=NEAR)
 
 
-def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, Pixels]:
+def training_pictures(data: str | Path, wanted: Mapping[str, str]) -> dict[str, Pixels]:
     """Read training images from their set, each checked by its hash.
 
     Args:
