@@ -18,8 +18,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.storage.limits import ContractError
-from dashboard import components, files, library
+from dashboard import components, library
 from dashboard.catalogue import runs
+from dashboard.components.component import send
 from dashboard.components.dial import first_picture, measured_flips
 from dashboard.components.probing import stored_changes
 from dashboard.visitors import Guard, base_path, log_once, own_address
@@ -105,6 +106,6 @@ async def prepare(_app: st.App) -> AsyncIterator[None]:
 app = st.App(
     Path(__file__).with_name("main.py"),
     lifespan=prepare,
-    routes=[Route(f"{base_path()}/files/{{secret}}", files.send)],
+    routes=[Route(f"{base_path()}/files/{{secret}}", send)],
     middleware=[Middleware(Guard), Middleware(Styled)],
 )

@@ -1,25 +1,35 @@
 """What Streamlit lacks: elements of our own, parts of a page that open as the address says, and lasting downloads.
 
-An element is a .js and a .css file beside its module, appended to base.js and base.css. Files are made when they are
-asked for.
+An element is a .js and a .css file beside its module, appended to base.js and base.css. A file is made when a browser
+asks for its address, which holds a secret of the page's session.
 """
 
+import asyncio
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 import pandas as pd
 import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from core.images.labels import CLASS_COLOURS
 from core.runs.filter import Filter
+from core.storage.memory import Bounded
 from core.studies.former import FORMER_NAMES
-from dashboard import files, library
+from dashboard import library
 from dashboard.library import Opened
+from dashboard.visitors import base_path, for_visitors
 
 HERE = Path(__file__).parent
 SHARED = f":host {{ --real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAKE']}; }}\n"
@@ -28,6 +38,13 @@ OPEN = "open"
 ALL = "all"
 # spreadsheets run a cell that begins like this as a formula; some settings also let `;`, tab, CR or LF start a cell
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
+
+# of the session: the files that its page offers, by the keys of their buttons; far more than one page has
+OWN = "files"
+MOST = 128
+# files that are made at once; others wait, and pages keep a core
+AT_ONCE = 2
+_making = asyncio.Semaphore(AT_ONCE)
 
 
 def component(name: str) -> Any:
@@ -104,6 +121,54 @@ def fold(name: str, question: str, answer: str = "", *, explained: str = "", hel
         yield bool(part.open)
 
 
+@dataclass(frozen=True, eq=False)
+class File:
+    """A file that is offered.
+
+    Attributes:
+        secret: in its address.
+        make: returns its bytes; called in a thread without a session.
+        name: that it is saved under.
+        mime: its type.
+    """
+
+    secret: str
+    make: Callable[[], bytes]
+    name: str
+    mime: str
+
+
+# by secret; a session holds its files, so that they go when it ends
+_offered: WeakValueDictionary[str, File] = WeakValueDictionary()
+
+
+def offer(key: str, make: Callable[[], bytes], *, name: str, mime: str) -> str:
+    """Return the address of a file, which stays the same for a key of this session, whatever is offered under it."""
+    own = st.session_state.setdefault(OWN, Bounded(MOST))
+    secret = own[key].secret if key in own else secrets.token_urlsafe()
+    own[key] = _offered[secret] = File(secret, make, name, mime)
+    return f"{base_path()}/files/{secret}"
+
+
+def withdraw(key: str) -> None:
+    """Offer a file no longer."""
+    st.session_state.get(OWN, {}).pop(key, None)
+
+
+async def send(request: Request) -> Response:
+    """Make the file of an address."""
+    file = _offered.get(request.path_params["secret"])
+    if file is None:
+        return PlainTextResponse("This page is too old to give files; reload it.", 404)
+    try:
+        async with _making:
+            data = await run_in_threadpool(file.make)
+    except (ValueError, OSError) as error:
+        return PlainTextResponse(for_visitors(error), 409)
+    saved = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}", "Cache-Control": "no-store"}
+    return Response(data, media_type=file.mime, headers=saved)
+
+
 _file = component("file")
 
 
@@ -136,9 +201,9 @@ def file_button(
     """
     url = None
     if disabled:
-        files.withdraw(key)
+        withdraw(key)
     else:
-        url = files.offer(key, make, name=file_name, mime=mime)
+        url = offer(key, make, name=file_name, mime=mime)
     data = {"label": label, "icon": icon, "kind": type, "help": help, "name": file_name, "url": url, "text": None}
     _file(key=key, data=data, width="content")
 

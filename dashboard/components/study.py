@@ -1,11 +1,15 @@
-"""A study on a page: its findings, what its file lacks, its numbers as files; and what a detector can know.
+"""A study on a page: its findings, how it is made, its numbers as files; and what a detector can know.
 
 Streamlit lacks a table whose rows open, and bars with an interval and a control beneath: its progress columns have one
 value each. Both are plain HTML.
 """
 
+import atexit
 import html
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -23,8 +27,10 @@ from core.findings.answer import answer_of
 from core.findings.contrast import Contrast, Finding
 from core.findings.numbers import percent
 from core.findings.table import FindingTable
+from core.homes import ROOT
 from core.images.labels import CLASS_COLOURS, GREY
 from core.images.sources import remembered
+from core.storage.atomic import cache_dir
 from core.storage.limits import ContractError
 from core.studies.store import StudyResult, study_path
 from core.studies.study import ENOUGH, StudyError, find_study
@@ -32,7 +38,6 @@ from dashboard import library
 from dashboard.components.component import csv_button, fold, opens_all
 from dashboard.components.words import code, explain, plain, with_code
 from dashboard.library import Opened
-from dashboard.making import the_maker
 from dashboard.visitors import for_visitors, is_local
 
 # what a study needs and a run lacks -> why it cannot be measured
@@ -147,6 +152,58 @@ def study_of(opened: Opened, name: str, *others: str) -> StudyResult | None:
         recommended = ("study", opened.run.name, "--recommended")
         draw_maker(name, {"Measure this": _words(opened, name, *others), "Measure all that pages show": recommended})
     return None
+
+
+class Maker:
+    """The process that makes studies at a press of a button, one for all visitors at this machine.
+
+    Attributes:
+        words: of the command that was started last, after the program's name.
+    """
+
+    def __init__(self) -> None:
+        self.words: tuple[str, ...] = ()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = cache_dir() / f"study-{os.getpid()}.log"
+        atexit.register(self.cancel)
+
+    @property
+    def busy(self) -> bool:
+        """True while a command runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def line(self) -> str:
+        """What the command printed last."""
+        return "".join(self._log.read_text("utf-8", errors="replace").splitlines()[-1:]) if self._process else ""
+
+    @property
+    def problem(self) -> str:
+        """One sentence on why the last command ended without a result; "" where it did not, and after `cancel`."""
+        return self.line if self._process is not None and (self._process.poll() or 0) > 0 else ""
+
+    def start(self, words: tuple[str, ...]) -> None:
+        """Start the command of these words; nothing happens while another runs."""
+        if self.busy:
+            return
+        self.words = words
+        command = [sys.executable, "-m", "core", *words]
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - no shell
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def cancel(self) -> None:
+        """End the command; the shards that it has finished are kept."""
+        if self._process is not None:
+            self._process.terminate()
+
+
+@st.cache_resource(show_spinner=False)
+def the_maker() -> Maker:
+    """Return the process that makes studies."""
+    return Maker()
 
 
 def draw_maker(key: str, commands: Mapping[str, tuple[str, ...]]) -> None:

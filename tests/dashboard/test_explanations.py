@@ -21,11 +21,10 @@ from core.explainers.settings import describe
 from core.images.labels import CLASS_COLOURS, rgb
 from dashboard import catalogue
 from dashboard.components import explanations, picture, settings
-from dashboard.components.component import key_of
+from dashboard.components.component import OWN, key_of
 from dashboard.components.explanations import View, draw_explanations
 from dashboard.components.picture import Cell
 from dashboard.components.requests import Subject
-from dashboard.files import OWN
 from dashboard.jobs import JobStatus
 from dashboard.state import put_all
 from tests.conftest import textured

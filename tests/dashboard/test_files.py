@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import streamlit as st
 
-from dashboard import files
+from dashboard.components import component as files
 from tests.shared import in_a_thread
 
 

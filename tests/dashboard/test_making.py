@@ -1,14 +1,11 @@
 """Studies that are made by a press of a button on the page that lacks them."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import pytest
 
-from dashboard import making
 from dashboard.components import study
-from dashboard.making import Maker, the_maker
+from dashboard.components.study import Maker, the_maker
 
 LABEL = "Measure this"
 
@@ -51,27 +48,6 @@ def test_cancel_ends_it_and_an_error_is_shown(open_page, home, monkeypatch):
     assert any("tiny@seen-test" in error.value for error in app.run().error)
 
 
-def test_one_command_runs_at_a_time(monkeypatch):
-    began = []
-    status = []
-
-    def begin(command, **_):
-        began.append(command[-1])
-        # whoever asks meanwhile has time to
-        time.sleep(0.05)
-        return SimpleNamespace(poll=lambda: status[-1] if status else None, terminate=lambda: None)
-
-    monkeypatch.setattr(making, "subprocess", SimpleNamespace(Popen=begin, DEVNULL=None, STDOUT=None))
-    maker = Maker()
-    with ThreadPoolExecutor(8) as visitors:
-        list(visitors.map(maker.start, [(f"study {number}",) for number in range(8)]))
-    assert maker.words == (*began,)
-    assert len(began) == 1
-    status.append(0)
-    maker.start(("another",))
-    assert began[1:] == ["another"]
-
-
 @pytest.mark.parametrize("run, is_local", [("tiny@seen-test", False), ("tiny@blind-test", True)])
 def test_no_button_for_others_or_where_the_pictures_are_unknown(open_page, monkeypatch, run, is_local):
     monkeypatch.setattr(study, "is_local", lambda: is_local)
@@ -87,6 +63,8 @@ def test_a_command_runs_from_any_folder_and_its_error_is_kept(monkeypatch, tmp_p
     for word in ("first", "second"):
         maker.start((word,))
         assert maker.busy
+        # one runs at a time
+        maker.start(("another",))
         wait_for(maker)
         assert maker.words == (word,)
         assert f"'{word}'" in maker.problem

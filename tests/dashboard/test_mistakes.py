@@ -27,10 +27,9 @@ from dashboard import library
 from dashboard.components import probing
 from dashboard.components.about import original_of
 from dashboard.components.case import Case
-from dashboard.components.component import report_file
+from dashboard.components.component import OWN, report_file
 from dashboard.components.requests import Subject
 from dashboard.components.words import coloured
-from dashboard.files import OWN
 from tests.conftest import textured
 from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import RUN, image_set

@@ -22,10 +22,9 @@ from core.runs.run import read_run
 from core.runs.summary import warnings_of
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
-from dashboard.components.component import key_of
+from dashboard.components.component import OWN, key_of
 from dashboard.components.requests import worker
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent, plain
-from dashboard.files import OWN
 from tests.conftest import make_detector, write_detector
 from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import PAGES, ROOT, RUN, image_set

@@ -21,9 +21,9 @@ from core.images.preprocessing import Location, Preprocessing, prepare_pixels
 from core.perturbations.delivery import DELIVERIES, deliver, pasted
 from dashboard import library
 from dashboard.components import judged, uploads
+from dashboard.components.study import Maker
 from dashboard.components.uploads import sound_place
 from dashboard.components.words import CLASS_WORDS
-from dashboard.making import Maker
 from tests.conftest import make_detector, write_detector
 from tests.core.answers.test_judgement import threshold
 from tests.core.detectors.test_ferretnet import make_detector as make_ferret
