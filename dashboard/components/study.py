@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 import streamlit as st
 
 from core.console import PROGRAM, join, one_direction
@@ -278,10 +277,8 @@ def refused(error: ContractError | StudyError) -> None:
     st.error(with_code(for_visitors(error)))
 
 
-def study_files(
-    opened: Opened, answer: StudyResult, *, key: str, summary: Callable[[], pd.DataFrame] | None = None
-) -> None:
-    """Draw how a study was made, and buttons for its table beside names and verdicts, and for a summary."""
+def study_files(opened: Opened, answer: StudyResult, *, key: str) -> None:
+    """Draw how a study was made, and a button for its table."""
     about = answer.about
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.get("parameters", {}).items())
     of = f"{about['images']:,} of {about['of']:,} images" if "of" in about else f"{len(answer.table):,} rows"
@@ -290,14 +287,11 @@ def study_files(
     st.caption(
         plain(f"{of}; control: {about.get('control', '')} Settings: {settings or 'none'}. Made {made}.{precision}")
     )
-    name = f"{opened.run.name}-{about['study']}"
     table = answer.table
-    with st.container(horizontal=True, gap="small"):
-        if summary is not None:
-            csv_button("Summary (CSV)", summary, f"{name}-summary.csv", key=f"{key}.summary")
-        # where it has a row an image, beside names, labels and verdicts
-        beside = partial(opened.table[ABOUT].merge, table, on="id", suffixes=("", "_of_study"))
-        csv_button("Every image (CSV)", beside if "id" in table else table, f"{name}.csv", key=f"{key}.csv")
+    # where it has a row an image, beside names, labels and verdicts
+    beside = partial(opened.table[ABOUT].merge, table, on="id", suffixes=("", "_of_study"))
+    name = f"{opened.run.name}-{about['study']}.csv"
+    csv_button("Every image (CSV)", beside if "id" in table else table, name, key=f"{key}.csv")
 
 
 def draw_limits(detector: DetectorHandle | None = None) -> None:

@@ -16,7 +16,7 @@ from core.perturbations.probe import FAMILIES, Probe
 from core.perturbations.registry import PROBES, in_every_way
 from core.runs.filter import Filter
 from core.studies.questions.bands import cell_flips
-from core.studies.shared.flips import FlipRate, rates_table
+from core.studies.shared.flips import FlipRate
 from core.studies.shared.groups import VERDICTS
 from core.studies.store import StudyResult
 from dashboard import state
@@ -72,12 +72,7 @@ def draw(opened: Opened) -> None:
         with fold("probe", "What does a change do as it grows?", PROBES[setting.value].title) as is_open:
             if is_open:
                 draw_probe(opened, probes, setting)
-        study_files(
-            opened,
-            probes,
-            key="evidence.probes",
-            summary=lambda: rates_table(rates_of(opened.origin, probes), side=opened.run.side),
-        )
+        study_files(opened, probes, key="evidence.probes")
     draw_study(
         opened,
         "bands",

@@ -1,8 +1,7 @@
 """Can maps be believed? A real map beside maps that know nothing, and every method measured beside its controls."""
 
-from collections.abc import Mapping, Sequence
-from itertools import chain, cycle, groupby
-from operator import attrgetter
+from collections.abc import Sequence
+from itertools import chain, cycle
 
 import numpy as np
 import pandas as pd
@@ -13,16 +12,16 @@ from core.explainers.cam import KEPT
 from core.explainers.drawing import Style, common_scale, draw_overlay
 from core.explainers.exact import stored_exact_map
 from core.explainers.registry import find_explainer
-from core.findings.answer import Answer, answer_of
+from core.findings.answer import answer_of
 from core.findings.contrast import Finding
 from core.images.labels import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
 from core.runs.pictures import Pictures
 from core.runs.rows import evenly
-from core.studies.questions.faithfulness import CONTROLS, ORDERS, mean_curves, under_fill
+from core.studies.questions.faithfulness import CONTROLS, ORDERS, mean_curves
 from core.studies.questions.randomisation import OTHER, randomisation_summary
 from core.studies.questions.truth import nearness
-from core.studies.shared.groups import By, Cells
+from core.studies.shared.groups import Cells
 from core.studies.store import StudyResult
 from dashboard import catalogue, library
 from dashboard.components import charts
@@ -33,9 +32,8 @@ from dashboard.components.probing import PICTURE, PICTURES, next_picture
 from dashboard.components.study import bars_of, draw_bars, draw_study, finding_table, readable, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, explain, heading, name_paper, plain
 from dashboard.library import Opened, cached
-from dashboard.state import Setting, script_of
+from dashboard.state import Setting
 
-BY = Setting("by", "verdict", {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"})
 SIDE = 384
 # of the maps at the top, which are compared at a glance
 STRONG = 0.8
@@ -97,36 +95,22 @@ def map_cells(shown: Opened, pictures: Pictures, row: int, field: int | None) ->
 
 
 def draw_answers(findings: Sequence[Finding]) -> None:
-    """Draw the answer of each method and verdict: whether its maps beat both controls, under every fill."""
+    """Draw the answer of each method and verdict: whether its maps beat both controls, under every fill.
+
+    Methods with equal answers are in one row.
+    """
     answers = {}
     words: dict[str, set[str]] = {}
     for finding in findings:
         answer = answer_of(finding)
-        answers[plain(finding.subject), f"{finding.group} verdicts"] = answer
+        answers[plain(finding.subject), f"{finding.group} verdicts"] = f"{answer.mark} {answer}"
         words.setdefault(finding.subject, set()).add(answer.word)
     st.subheader(
         f"{'A' if {'yes'} in words.values() else 'No'} method here always beats a random map and another picture's",
         anchor=False,
         help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
     )
-    draw_table(answers)
-
-
-def draw_methods(findings: Sequence[Finding]) -> None:
-    """Draw a table per verdict, methods by fills: whether the maps beat both controls by deletion and insertion."""
-    for group, mine in groupby(findings, key=attrgetter("group")):
-        st.markdown(f"{CLASS_WORDS[group]} **verdicts**, by how parts are hidden")
-        answers = {}
-        for finding in mine:
-            for fill in finding.details["fills"]:
-                answers[plain(finding.subject), FILLINGS[fill]] = answer_of(under_fill(finding, fill))
-        draw_table(answers)
-
-
-def draw_table(answers: Mapping[tuple[str, str], Answer]) -> None:
-    """Draw the answers of methods, by method and column; methods with equal answers are in one row."""
-    marked = pd.Series({key: f"{answer.mark} {answer}" for key, answer in answers.items()})
-    table = marked.unstack(sort=False, fill_value="").rename_axis("method").reset_index()
+    table = pd.Series(answers).unstack(sort=False, fill_value="").rename_axis("method").reset_index()
     table = table.groupby([*table.columns[1:]], sort=False)["method"].agg(", ".join).reset_index()
     st.table(table.set_index("method"), border="horizontal")
 
@@ -156,11 +140,6 @@ def draw_truth(shown: Opened, *, field: int) -> None:
         bar = st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1)
         alt = "Correlation of each map with the truth, the nearest first"
         st.dataframe(near, height="content", column_config=dict.fromkeys(near.columns, bar), alt=alt)
-    beside = {"run": shown.run.name, "methods": "exact,lime", "lime.fill": "road"}
-    st.page_link(
-        script_of("mistakes"), label="LIME beside the exact map, on any picture", icon=":material/compare:",
-        query_params=beside,
-    )  # fmt: skip
     draw_study(
         shown,
         "truth",
@@ -173,12 +152,10 @@ def draw_truth(shown: Opened, *, field: int) -> None:
 
 def draw_curves(result: StudyResult) -> None:
     """Draw deletion and insertion curves under one fill; controls are grey, baselines thin."""
-    curves = curves_of(opened.origin, result, BY.value)
+    curves = curves_of(opened.origin, result)
     fills = {fill: FILLINGS[fill] for fill in curves["fill"].unique()}
     fill = Setting("filled", next(iter(fills)), fills)
-    with st.container(horizontal=True, gap="medium"):
-        fill.choose("Fill", help=explain("Fill"))
-        BY.choose("Group by", help="REAL and FAKE verdicts are never pooled.")
+    fill.choose("Fill", help=explain("Fill"))
     drawn = curves[curves["fill"] == fill.value]
     with st.grid(2, min_column_width=320) as grid:
         for (group, direction), part in drawn.groupby(["group", "direction"], sort=False):
@@ -203,9 +180,9 @@ def draw_curves(result: StudyResult) -> None:
 
 
 @cached(max_entries=16)
-def curves_of(opened: Opened, result: StudyResult, by: By) -> pd.DataFrame:
+def curves_of(opened: Opened, result: StudyResult) -> pd.DataFrame:
     """Return the mean curves of all methods and controls; cached."""
-    return mean_curves(result.table, opened.run, by=by)
+    return mean_curves(result.table, opened.run)
 
 
 def draw_randomised(result: StudyResult) -> None:
@@ -253,7 +230,6 @@ if faithfulness is not None:
         help=explain("Faithfulness", "Deletion and insertion", "Fill", "Margin", "Control"),
     ) as is_open:
         if is_open:
-            draw_methods(faithfulness.findings)
             draw_curves(faithfulness)
             finding_table(faithfulness.findings)
             study_files(opened, faithfulness, key="trust.faithfulness")

@@ -12,7 +12,6 @@ from core.perturbations.delivery import DELIVERIES
 from core.runs.filter import Area
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
-from core.studies.questions.faithfulness import under_fill
 from core.studies.shared.groups import with_predictions
 from core.studies.store import read_study, study_path
 from dashboard import library
@@ -147,19 +146,15 @@ def test_a_broken_study_is_one_sentence(open_page, studied, page, tab, name):
 
 def test_a_real_map_stands_beside_maps_that_know_nothing(open_page, home, run):
     add_studies(home, *TRUST)
-    app = open_page("maps", by="cell", filled="road")
+    app = open_page("maps", filled="road")
     assert not app.error
     assert [alt.split(",")[0] for alt in alts(app)] == [
         "The picture", f"its {KEPT.title}", "the same shuffled", f"another picture's {KEPT.title}",
     ]  # fmt: skip
-    assert app.segmented_control(key="url.by").value == "cell"
     assert app.segmented_control(key="url.filled").value == "road"
-    # one word a method and verdict first, then a table of methods and fills a verdict
-    answers, *by_fill = (set(table.value.to_numpy().ravel()) for table in app.table)
+    # one word a method and verdict
     findings = read_study(study_path(run.path, "faithfulness"), run).findings
-    assert answers == set(map(marked, findings))
-    fills = {marked(under_fill(finding, fill)) for finding in findings for fill in finding.details["fills"]}
-    assert set().union(*by_fill) == fills
+    assert set(app.table[0].value.to_numpy().ravel()) == set(map(marked, findings))
 
 
 def test_the_exact_map_of_another_detector_stands_beside_its_own(open_page, home):

@@ -8,7 +8,6 @@ right answer.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -34,7 +33,7 @@ from core.studies.shared.explanations import (
     on_grid,
     settings_of,
 )
-from core.studies.shared.groups import By, Cells, groups
+from core.studies.shared.groups import Cells, groups
 from core.studies.study import Context, Parameters, Rows, Study
 
 # orders of the grid's cells: controls, also made as coarse as the judged map; and baselines
@@ -239,14 +238,7 @@ def _against_controls(part: pd.DataFrame, weights: Floats, method: str, directio
     return contrasts
 
 
-def under_fill(finding: Finding, fill: Fill) -> Finding:
-    """Return a finding under one fill only, with both directions and all controls."""
-    values = {choice_value(direction, fill, control) for direction, control in product(DIRECTIONS, CONTROLS)}
-    contrasts = tuple(contrast for contrast in finding.contrasts if contrast.value in values)
-    return replace(finding, contrasts=contrasts)
-
-
-def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+def mean_curves(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     """Average the curves of all methods, controls and baselines, with intervals.
 
     Returns:
@@ -257,7 +249,7 @@ def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.Data
     orders = {(method, NONE): name for method, name in methods_of(table).items()}
     orders |= {(NONE, order): name for order, name in ORDERS.items()}
     curves = {key: of.set_index("id")[MARGINS] for key, of in table.groupby(KEYS)}
-    for group, images, weights in groups(table.drop_duplicates("id"), run, by):
+    for group, images, weights in groups(table.drop_duplicates("id"), run):
         for fill, ((method, control), name), direction in product(fills_of(table), orders.items(), DIRECTIONS):
             points = curves[method, control, fill, direction].loc[images["id"]].to_numpy(np.float64)
             # one of both is none

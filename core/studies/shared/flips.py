@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Mask, Pixels, Positions, Record
-from core.findings.contrast import UNKNOWN, Contrast, Control, Measure
+from core.findings.contrast import Contrast, Control, Measure
 from core.findings.intervals import weighted_lead, weighted_mean, weighted_share
 from core.findings.paired import strongest_first
 from core.images.labels import UNLABELLED, other_class
@@ -285,26 +285,3 @@ def _rate(rows: pd.DataFrame, verdict: str, group: str, column: str) -> FlipRate
         weighted_mean(after - before, weights),
         weighted_mean(sizes, weights).value,
     )
-
-
-def rates_table(rates: Sequence[FlipRate], *, side: int) -> pd.DataFrame:
-    """Lay flip rates out for a file: a row each, shares 0 to 1 with the ends of their 95 % intervals.
-
-    Args:
-        rates: from `flip_rates`.
-        side: of the images in pixels, for the labels of strengths.
-    """
-    records = []
-    for rate in rates:
-        contrast = rate.contrast
-        share = contrast.measure
-        control = contrast.control or Control("", UNKNOWN)
-        difference = contrast.difference or UNKNOWN
-        records.append({
-            "verdict": rate.verdict, "group": rate.group, "flipped": rate.flipped, "change": rate.probe.title,
-            "strength": rate.strength.at(side).label, "images": share.n, "share": share.value, "share_low": share.low,
-            "share_high": share.high, "shift_margin": rate.shift.value, "size_grey_levels": rate.size,
-            "control": control.name, "control_share": control.measure.value, "difference": difference.value,
-            "difference_low": difference.low, "difference_high": difference.high,
-        })  # fmt: skip
-    return pd.DataFrame(records)

@@ -1,7 +1,6 @@
 """Which rows of a run a study is about: by verdict, by cell of the confusion matrix, a sample. Needs no torch."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,9 +10,7 @@ from core.images.labels import CLASSES
 from core.runs.run import Run
 from core.studies.study import WEIGHT, StudyError
 
-By = Literal["verdict", "cell"]
 VERDICTS = CLASSES
-CELLS = ("FAKE called FAKE", "REAL called FAKE", "FAKE called REAL", "REAL called REAL")
 
 
 def with_predictions(table: pd.DataFrame, run: Run) -> pd.DataFrame:
@@ -30,22 +27,18 @@ def with_predictions(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     return pd.concat([table.reset_index(drop=True).drop(columns=list(rows), errors="ignore"), rows], axis=1)
 
 
-def groups(table: pd.DataFrame, run: Run, by: By = "verdict") -> Iterator[tuple[str, pd.DataFrame, Float32]]:
-    """Name, rows and weights of each group that has rows, FAKE verdicts first.
+def groups(table: pd.DataFrame, run: Run) -> Iterator[tuple[str, pd.DataFrame, Float32]]:
+    """Name, rows and weights of each verdict that has rows, FAKE first.
 
     Args:
         table: of a study, a row an image.
         run: that it was asked of.
-        by: "verdict", or "cell" for right and wrong verdicts apart.
     """
     joined = with_predictions(table, run)
-    names = joined["predicted"]
-    if by == "cell":
-        names = joined["label"] + " called " + names
-    for name in (*VERDICTS, *CELLS):
-        rows = joined[(names == name).to_numpy()]
+    for verdict in VERDICTS:
+        rows = joined[(joined["predicted"] == verdict).to_numpy()]
         if len(rows):
-            yield name, rows, rows[WEIGHT].to_numpy(np.float32)
+            yield verdict, rows, rows[WEIGHT].to_numpy(np.float32)
 
 
 class Cells:

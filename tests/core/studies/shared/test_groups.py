@@ -1,10 +1,10 @@
-"""Rows by verdict or by cell: every row once, in the right group, never pooled over verdicts."""
+"""Rows by verdict: every row once, in the right group, never pooled over verdicts."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from core.studies.shared.groups import CELLS, Cells, choose_rows, groups
+from core.studies.shared.groups import Cells, choose_rows, groups
 from tests.core.runs.made import made_run
 
 LABEL = ["FAKE", "REAL", "REAL", "FAKE", "REAL", "FAKE", "FAKE"]
@@ -13,21 +13,11 @@ CELL_LABEL = ["FAKE"] * 30 + ["REAL"] * 30
 CELL_CALLED = ["FAKE"] * 25 + ["REAL"] * 5 + ["REAL"] * 29 + ["FAKE"]
 
 
-@pytest.fixture
-def run():
-    return made_run(LABEL, CALLED)
-
-
-def test_cells_are_those_of_the_confusion_matrix(run):
+def test_groups_are_the_verdicts_with_the_rows_of_each():
+    run = made_run(LABEL, CALLED)
     table = pd.DataFrame({"id": list("0123456")})
-    found = {name: rows for name, rows, _ in groups(table, run, "cell")}
-    assert list(found) == list(CELLS)
-    counted = pd.crosstab(pd.Series(LABEL), pd.Series(CALLED))
-    for name, rows in found.items():
-        label, called = name.split(" called ")
-        assert len(rows) == counted.loc[label, called]
-        assert set(rows["label"]) == {label}
-        assert set(rows["predicted"]) == {called}
+    found = [(verdict, rows["id"].tolist(), weights.tolist()) for verdict, rows, weights in groups(table, run)]
+    assert found == [("FAKE", ["0", "1", "5", "6"], [1.0] * 4), ("REAL", ["2", "3", "4"], [1.0] * 3)]
 
 
 @pytest.fixture
