@@ -11,7 +11,6 @@ from plotly.graph_objects import Figure
 from core.arrays import Pixels
 from core.console import PROGRAM
 from core.cues.cues import BOUND, conclude, find_results, read_results
-from core.homes import homes
 from core.images.labels import CLASS_COLOURS, CLASSES, other_class
 from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
@@ -27,13 +26,11 @@ from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.study import Bar, command, draw_bars, finding_table, readable, refused, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, code, explain, plain
 from dashboard.library import Opened, cached
-from dashboard.state import Setting
 
 DASHES = {"REAL": "solid", "FAKE": "dash"}
 SIDES = {"training": "With training images", "set": "Within this set"}
 WHAT = {FILE: "The same file", SHOWN: "The same pixels in another file", NEAR: "Nearly the same picture"}
-SIDE = Setting("side", "training", SIDES)
-# pairs that are drawn; the counts above them lead to all
+# pairs of a side that are drawn; the counts above them lead to all
 MOST_PAIRS = 12
 
 
@@ -166,24 +163,16 @@ def draw_cues(opened: Opened) -> None:
 
 
 def results_of(opened: Opened) -> StudyResult | None:
-    """Read the cues of the run's image set with the most training images; None without any.
+    """Read the cues of the run's image set, which their file is named after; None without any.
 
     Raises:
-        ContractError: the file named after the set is damaged.
+        ContractError: the file is damaged.
     """
-    fitting = []
-    # each home for itself: a file of the same name would hide one with more training images
-    for path in (path for folder in homes() for path in find_results((folder,)).values()):
-        try:
-            results = read_results(path)
-        except ContractError:
-            # its set cannot be read, so go by the file's name
-            if path.stem == opened.run.manifest["set"]:
-                raise
-            continue
-        if results.about["of_fingerprint"] == opened.run.manifest["set_fingerprint"] and len(results.table):
-            fitting.append(results)
-    return max(fitting, key=lambda study: study.about["training_images"], default=None)
+    path = find_results().get(opened.run.manifest["set"])
+    results = None if path is None else read_results(path)
+    if results is None or results.about["of_fingerprint"] != opened.run.manifest["set_fingerprint"]:
+        return None
+    return results
 
 
 def draw_copied(opened: Opened) -> None:
@@ -227,24 +216,25 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
                 if side == "training" and duplicates.finding("unchecked") is not None:
                     again = code(command(opened, "duplicates"))
                     st.caption(f"With the training images available, run {again}.")
-    pairs_of = {side: copy_pairs(duplicates.table, side) for side in SIDES}
-    if not any(map(len, pairs_of.values())):
-        st.caption("There are no pairs: no near copies, and no equal pixels in another file.")
-        return
-    words = {side: f"{title}, {len(pairs_of[side]):,}" for side, title in SIDES.items()}
-    SIDE.choose("Pairs", format_func=words.__getitem__, label_visibility="collapsed")
-    pairs = pairs_of[SIDE.value]
-    shown = pairs.head(MOST_PAIRS)
+    for side, title in SIDES.items():
+        pairs = copy_pairs(duplicates.table, side)
+        if len(pairs):
+            st.markdown(f"**{title}: {len(pairs):,} pairs**")
+            draw_pairs(opened, side, pairs.head(MOST_PAIRS))
+
+
+def draw_pairs(opened: Opened, side: str, pairs: pd.DataFrame) -> None:
+    """Draw pairs of a side, from `copy_pairs`, as pictures."""
     training = None
-    if SIDE.value == "training":
+    if side == "training":
         # of the attached set, or of the sample
         source = "sample" if opened.run.manifest["set"].startswith("sample-") else catalogue.registry().source
-        wanted = tuple(zip(shown["partner"], shown["name"], strict=True))
+        wanted = tuple(zip(pairs["partner"], pairs["name"], strict=True))
         training = read_training(source, wanted) if source is not None else {}
     if training == {}:
         st.caption(f"The pictures of the training images are not available. {catalogue.how_to_get_pictures()}")
     with st.grid(3, min_column_width=300, gap="medium") as grid:
-        for pair in shown.to_dict("records"):
+        for pair in pairs.to_dict("records"):
             row = opened.row_of(pair["id"])
             if row is not None:
                 with grid.cell():

@@ -41,7 +41,6 @@ from dashboard.state import Setting
 from dashboard.visitors import for_visitors
 
 MAPS = Setting("maps", "off", choices=("off", "on"))
-CAPTIONS = Setting("captions", "off", choices=("off", "on"))
 TILE = Setting("tile", "medium", choices=tuple(TILES))
 VIEW = Setting("view", "grid", choices=("grid", "case", "sheet"))
 # parameters of an address that are about an open image
@@ -150,7 +149,6 @@ def draw_view() -> None:
     TILE.choose("Size")
     by_size = bound(opened, "mistakes.per", wanted.per_page, "per_page")
     st.segmented_control("Per page", PAGE_SIZES, required=True, **by_size)
-    CAPTIONS.toggle("Captions", help="Under each image what it is called, how sure, and what it is.")
     if opened.run.maps is not None:
         also = "Blue speaks for REAL, orange for FAKE, on one scale for the whole run; smoothed."
         MAPS.toggle("Overlay margin maps", help=explain("Margin map", also=also))
@@ -167,8 +165,6 @@ def draw_files() -> None:
     csv_button("CSV", found_rows, f"{opened.run.name}.csv", key="mistakes.csv", help=help, disabled=not len(positions))
     if len(positions):
         report_download(opened, wanted, key="mistakes.report")
-    help = "Every tag and note on this machine."
-    csv_button("Tags", tags.frame, "tags.csv", key="mistakes.tags", icon="sell", help=help, disabled=tags.empty)
 
 
 def draw_grid(current: str | None = None) -> None:
@@ -182,7 +178,7 @@ def draw_grid(current: str | None = None) -> None:
         threshold=wanted.threshold,
         maps=opened.run.maps is not None and MAPS.value == "on",
         size=TILE.value,
-        captions=CAPTIONS.value == "on" and current is None,
+        captions=False,
         on_open=take_click,
         most=MOST_PICKED,
         current=current,

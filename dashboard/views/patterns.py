@@ -1,7 +1,6 @@
 """Patterns, a tab of What it reads: which images the detector treats alike, as points, and where each group errs."""
 
 from collections.abc import Mapping
-from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -20,9 +19,8 @@ from core.studies.shared.differences import outline, read_cards
 from core.studies.shared.groups import VERDICTS
 from core.studies.store import StudyResult
 from dashboard import library, state
-from dashboard.components.charts import rate_table
 from dashboard.components.comparison import difference_table
-from dashboard.components.component import csv_button, fold
+from dashboard.components.component import fold
 from dashboard.components.grid import image_grid
 from dashboard.components.study import finding_table, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, explain, figure_text, inline, percent
@@ -76,17 +74,11 @@ def draw(opened: Opened) -> None:
     draw_points(opened, answer, space)
     finding_table(answer.findings, only="worst-")
     with fold(
-        "errors",
-        "Where does it err?",
-        explained="Share of wrong verdicts with 95% intervals. A row opens its wrong images.",
-        help=explain("Cluster", "Silhouette", "Interval"),
-    ) as is_open:
-        if is_open:
-            draw_rates(opened, answer, space)
-    with fold(
         "cards",
-        "What is in each group?",
-        explained="Averages, the most typical images, and what sets it apart. Mean maps are on one scale.",
+        "What is in each group, and where does it err?",
+        explained="Share of wrong verdicts with 95% intervals, averages, the most typical images, and what sets each "
+        "group apart. Mean maps are on one scale.",
+        help=explain("Cluster", "Silhouette", "Interval"),
     ) as is_open:
         if is_open:
             draw_cards(opened, answer, space)
@@ -157,35 +149,8 @@ def members(space: str, number: int, *, wrong: bool = False) -> Filter:
     return found.choosing("correct", ["wrong"]) if wrong else found
 
 
-def draw_rates(opened: Opened, answer: StudyResult, space: str) -> None:
-    """Draw the error rates of the groups, for each verdict."""
-    cards = cards_of(opened.origin, answer, space, library.pictures(opened))
-    with st.grid(2, min_column_width=340, gap="large") as grid:
-        for verdict, mine in cards.groupby("verdict"):
-            with grid.cell():
-                st.markdown(f"{CLASS_WORDS[verdict]} **verdicts**")
-                # a sample holds a larger share of mistakes than the run: counts are scaled to the run, as the rates are
-                images = (mine["share"] * answer.about["of"]).round().astype(int)
-                rates = mine.assign(
-                    value="group " + mine["number"].astype(str),
-                    rate=mine["error_rate"],
-                    images=images,
-                    wrong=(mine["error_rate"] * images).round().astype(int),
-                )
-                value = rate_table(
-                    rates,
-                    key=f"patterns.rates.{space}.{verdict}",
-                    title=f"Error rates of the groups of {verdict}",
-                    overall=mine["verdict_error_rate"].iloc[0],
-                )
-            if value is not None:
-                number = int(value.removeprefix("group "))
-                state.show_images(opened.run.name, members(space, number, wrong=True))
-    finding_table(answer.findings, only=f"number-{space}")
-
-
 def draw_cards(opened: Opened, answer: StudyResult, space: str) -> None:
-    """Draw the groups of one verdict."""
+    """Draw the groups of one verdict, those that err most first."""
     VERDICT.choose("Called")
     cards = cards_of(opened.origin, answer, space, library.pictures(opened))
     shown = cards[cards["verdict"] == VERDICT.value]
@@ -194,9 +159,7 @@ def draw_cards(opened: Opened, answer: StudyResult, space: str) -> None:
         for card in shown.itertuples():
             with grid.cell(), st.container(border=True, height="stretch"):
                 draw_card(opened, card, space, scale)
-    name = f"{opened.run.name}-clusters-{space}.csv"
-    numbers = partial(cards.drop, columns=["members", "wrong", "apart", "mean_map", "mean_image"])
-    csv_button("Groups (CSV)", numbers, name, key="patterns.cards.csv")
+    finding_table(answer.findings, only=f"number-{space}")
 
 
 def draw_card(opened: Opened, card: Any, space: str, scale: float) -> None:
