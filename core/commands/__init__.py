@@ -37,14 +37,6 @@ def add_skip_bad(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
 
 
-def add_engine(parser: argparse.ArgumentParser) -> None:
-    """Add --engine and --address, which choose what computes a command's shards."""
-    parser.add_argument(
-        "--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once; default: local"
-    )
-    parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
-
-
 def add_out(parser: argparse.ArgumentParser, folders: str) -> None:
     """Add --out, a folder that gets, or has, other folders."""
     parser.add_argument("--out", type=Path, default=home(), help=f"folder that {folders}; default: {DEFAULT}")

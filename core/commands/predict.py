@@ -6,18 +6,8 @@ python -m core predict swift --data sample
 import argparse
 import sys
 from dataclasses import replace
-from functools import partial
 
-from core.commands import (
-    TEST_DATA,
-    add_device,
-    add_engine,
-    add_fake_classes,
-    add_out,
-    add_skip_bad,
-    find_detector,
-    names,
-)
+from core.commands import TEST_DATA, add_device, add_fake_classes, add_out, add_skip_bad, find_detector, names
 from core.console import PROGRAM, command, importing, parser_of, show_progress
 
 NAME = f"{PROGRAM} predict"
@@ -36,7 +26,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", help="of the image set in the run's name; default: its folder's or file's own")
     add_out(parser, "gets runs/")
     add_device(parser)
-    add_engine(parser)
     add_skip_bad(parser)
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
     parser.add_argument("--json", action="store_true", help="print metrics, warning and the run's folder as JSON")
@@ -55,18 +44,15 @@ def main(options: argparse.Namespace) -> None:
         from core.runs.pictures import find_training_set
         from core.runs.run import read_run
         from core.runs.summary import print_run
-        from core.runs.writing import PassWork, pass_in_shards, shards_folder, write_run
+        from core.runs.writing import write_run
         from core.storage.limits import is_plain_name
-        from core.storage.shards import remove_shards
-        from core.studies.ray_engine import engine_of
 
     name = options.name
     if name and (not is_plain_name(name) or "@" in name or split_of(name) == "train"):
         raise ValueError(f"a set's name has no slash and no @ and does not end in -train, unlike {name!r}")
     data = DataPath(options.data, options.fake_classes)
     detector = load_detector(folder, device=options.device)
-    engine = engine_of(options)
-    images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad, engine=engine)
+    images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
     images = replace(images, name=name or images.name)
     absent = set(options.seen or ()).difference(images.rows.get("source", ()))
     if absent:
@@ -78,7 +64,6 @@ def main(options: argparse.Namespace) -> None:
         print(f"{NAME}: the training images are missing, so leaks were not checked.", file=sys.stderr)
     else:
         train_sha256 = frozenset(training.rows["sha256"])
-    work = PassWork(folder, data, detector, images, skip_bad=options.skip_bad)
     with show_progress("testing") as progress:
         path = write_run(
             options.out,
@@ -88,7 +73,6 @@ def main(options: argparse.Namespace) -> None:
             ship_images=options.data == "sample",
             seen=options.seen or detector.manifest.get("training_sources"),
             replace=options.replace,
-            run_pass=partial(pass_in_shards, work, detector, images, engine=engine, progress=progress),
+            progress=progress,
         )
-    remove_shards(shards_folder(detector, images))
     print_run(read_run(path), as_json=options.json)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.commands import RUN, TEST_DATA, add_device, add_engine, add_fake_classes, find_run
+from core.commands import RUN, TEST_DATA, add_device, add_fake_classes, find_run
 from core.console import PROGRAM, command, importing, parser_of, print_rows, show_progress
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--simple", action="store_true", help="draw them at random: narrower intervals of rates, fewer errors to see")
     add("--seed", type=int, default=0, help="of that choice, a whole number; default: 0")
     add_device(parser)
-    add_engine(parser)
+    help_ = "ray: all cores and GPUs at once; default: local"
+    add("--engine", choices=("local", "ray"), default="local", help=help_)
+    add("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--only-missing", "--missing", action="store_true", help="compute only the columns that the "
                       "file lacks, with its parameters and for its images")  # fmt: skip

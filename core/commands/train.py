@@ -14,7 +14,6 @@ import glob
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -236,5 +235,5 @@ def _test(options: argparse.Namespace, detector: "Detector", train_set: "ImageSe
             ship_images=options.data == "sample",
             seen=detector.manifest.get("training_sources"),
             replace=options.replace or options.resume,
-            run_pass=partial(detector.full_pass, test_set.pixels, progress=progress),
+            progress=progress,
         )

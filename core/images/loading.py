@@ -30,7 +30,7 @@ from core.images.preprocessing import Preprocessing
 from core.images.sources import MAX_SET_SIDE, LayoutSource, Reading, Source, open_source, remember
 from core.storage.atomic import cache_dir, read_folder, read_manifest, read_sealed, write_folder
 from core.storage.limits import ContractError, digest_of, printable
-from core.storage.shards import Engine, compute_shards, run_locally
+from core.storage.shards import compute_shards, run_locally
 
 KIND = "image cache"
 PIXELS = "images.pixels"
@@ -78,7 +78,6 @@ def load_image_set(
     fit: Preprocessing | None = None,
     skip_bad: bool = False,
     limit: int | None = None,
-    engine: Engine = run_locally,
     progress: Progress | None = None,
 ) -> ImageSet:
     """Read one split of an image set.
@@ -94,7 +93,6 @@ def load_image_set(
             of one side.
         skip_bad: leave out files that are not images of the set's side instead of refusing the set.
         limit: reads at most this many files, half of each class: those that `ImageSet.limited` would take.
-        engine: what reads the files: this process, or Ray.
         progress: called with (files done, files), and with (bytes done, bytes) during a download; it may raise to stop
             the reading.
 
@@ -128,7 +126,6 @@ def load_image_set(
             side = fit.size if fit else _measure_side(source, entries)[0]
             reading = Reading(
                 image_set=f"{base}-{split}",
-                data=data,
                 source=source,
                 split=split,
                 entries=entries,
@@ -136,7 +133,7 @@ def load_image_set(
                 fit=fit,
                 skip_bad=skip_bad,
             )
-            images = fill_cache(cache, reading, engine=engine, progress=progress)
+            images = fill_cache(cache, reading, progress)
     check_usable(images.skipped, len(images), split, skip_bad=skip_bad)
     remember(images.fingerprint, source)
     name = images.name
@@ -201,7 +198,7 @@ def _folder_name(source: Source) -> str:
     return name or "images"
 
 
-def fill_cache(cache: Path, reading: Reading, *, engine: Engine, progress: Progress | None) -> ImageSet:
+def fill_cache(cache: Path, reading: Reading, progress: Progress | None) -> ImageSet:
     """Read a set's files into its cache, in shards.
 
     Finished shards stay in a folder beside it until all are there, so that reading resumes where a process was killed.
@@ -209,7 +206,6 @@ def fill_cache(cache: Path, reading: Reading, *, engine: Engine, progress: Progr
     Args:
         cache: the folder of the cache.
         reading: the files.
-        engine: what reads the shards.
         progress: called with (files done, files).
 
     Raises:
@@ -223,7 +219,7 @@ def fill_cache(cache: Path, reading: Reading, *, engine: Engine, progress: Progr
 
     numbers = np.arange(len(reading.entries))
     read_shards = partial(
-        compute_shards, reading, numbers, reading.shard_size, part, whole=True, engine=engine, progress=report
+        compute_shards, reading, numbers, reading.shard_size, part, whole=True, engine=run_locally, progress=report
     )
 
     def write_pixels(file: Path) -> None:

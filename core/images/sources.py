@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from core import homes
-from core.arrays import Pixels, Positions, Record
+from core.arrays import Pixels, Positions
 from core.images.cifake import ShippedSource, fetch_cifake, is_shipped
 from core.images.decoding import MAX_BYTES, MAX_PIXELS, ImageError, PassingError, decode
 from core.images.encoding import file_facts
@@ -177,8 +177,7 @@ class Reading:
 
     Attributes:
         image_set: the name of the image set.
-        data: where the files are, as for `open_source`.
-        source: that, opened in this process; other processes open it again.
+        source: of the files.
         split, entries: the files.
         side: pixels along each side of the result.
         fit: resizes images of any size; None where all must have this side.
@@ -189,16 +188,12 @@ class Reading:
     device = "cpu"
 
     image_set: str
-    data: str | Path
-    source: Source | None
+    source: Source
     split: Split
     entries: list[Entry]
     side: int
     fit: Preprocessing | None
     skip_bad: bool
-
-    def __getstate__(self) -> Record:
-        return vars(self) | {"source": None}
 
     @property
     def shard_size(self) -> int:
@@ -209,13 +204,12 @@ class Reading:
         """Return the function that reads some of the files; its errors are those of `read`."""
         # only in CIFAKE's layout, whose entries have no label, do file names give the category
         categories = categories_of([entry.name for entry in self.entries])
-        return partial(self.read, self.source or open_source(self.data), categories)
+        return partial(self.read, categories)
 
-    def read(self, source: Source, categories: Sequence[str | None], positions: Positions) -> pd.DataFrame:
+    def read(self, categories: Sequence[str | None], positions: Positions) -> pd.DataFrame:
         """Read some of the files.
 
         Args:
-            source: of the files.
             categories: of all files by their names.
             positions: intp (N,), numbers of the files.
 
@@ -236,7 +230,7 @@ class Reading:
             if entry.label:
                 category = entry.category or None
             try:
-                data, image = self._decode(source, entry)
+                data, image = self._decode(entry)
                 facts = file_facts(data)
             except PassingError as error:
                 raise DatasetError(f"{self.split}/{printable(entry.name)} {error}; try again.") from None
@@ -249,16 +243,16 @@ class Reading:
         columns = ["name", "label", "category", "source", "sha256", "file_bytes", *FILE_FACTS]
         kinds = {"name": str, "label": np.uint8, "sha256": str, "file_bytes": np.float32, "quality": np.float32}
         table = pd.DataFrame(rows, columns=columns).astype(kinds)
-        if isinstance(source, ShippedSource) and self.fit is None:
+        if isinstance(self.source, ShippedSource) and self.fit is None:
             # shipped, because their last bits depend on the machine
-            statistics = source.statistics.loc[table["name"]].reset_index(drop=True)
+            statistics = self.source.statistics.loc[table["name"]].reset_index(drop=True)
         else:
             statistics = image_statistics(np.array(images, np.uint8).reshape(len(images), self.side, self.side, 3))
         table = statistics.assign(**table, pixels=[image.tobytes() for image in images])
         table.attrs = {"skipped": skipped}
         return table
 
-    def _decode(self, source: Source, entry: Entry) -> tuple[bytes, Pixels]:
+    def _decode(self, entry: Entry) -> tuple[bytes, Pixels]:
         """Read a file: its bytes, and uint8 (side, side, 3).
 
         Raises:
@@ -266,7 +260,7 @@ class Reading:
         """
         if not is_text(entry.name):
             raise ImageError("has a name that is no text; rename it")
-        data = source.read(entry, MAX_BYTES)
+        data = self.source.read(entry, MAX_BYTES)
         if self.fit is not None:
             # a larger one would be halved
             most = WHOLE if self.fit.native else MAX_PIXELS

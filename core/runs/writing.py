@@ -1,8 +1,8 @@
-"""Computing a run, as a whole or in shards that a killed process goes on from, and writing it to disk."""
+"""Computing a run, in shards that a killed process goes on from, and writing it to disk."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -14,10 +14,8 @@ from scipy.special import expit
 
 from core.arrays import Array, Float32, Positions, Record
 from core.detectors.detector import Detector, Pass, batch_size
-from core.detectors.storage import load_detector
-from core.images.image_set import DataPath, DatasetError, ImageSet
+from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
-from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.images.statistics import FILE_FACTS, STATISTICS
 from core.runs.folders import library_versions, made_now
@@ -26,7 +24,7 @@ from core.runs.nearest import halved
 from core.runs.run import KIND, SCORES, fault_of, fits_rows
 from core.storage.atomic import cache_dir, refuse_taken, write_folder
 from core.storage.limits import digest_of
-from core.storage.shards import Engine, Report, ShardProgress, compute_shards
+from core.storage.shards import Report, ShardProgress, compute_shards, remove_shards, run_locally, silent
 
 LARGE_FEATURES = 32 * 2**20
 # the fewest images of a shard
@@ -42,9 +40,9 @@ def write_run(
     ship_images: bool = False,
     seen: Sequence[str] | None = None,
     replace: bool = False,
-    run_pass: Callable[[], Pass] | None = None,
+    progress: ShardProgress = silent,
 ) -> Path:
-    """Compute a run and write it to `<home>/runs/<detector>@<set>/`.
+    """Compute a run, in shards that a killed process goes on from, and write it to `<home>/runs/<detector>@<set>/`.
 
     Args:
         home: folder that holds `runs/`.
@@ -55,7 +53,7 @@ def write_run(
         ship_images: store the pixels with the run (only where their licence allows it).
         seen: sources whose images the detector was trained on; None where that is not known.
         replace: overwrite a run of this name.
-        run_pass: computes the detector's full pass over the images; when None, it is done here as a whole.
+        progress: called with (images done, N, what is being done).
 
     Returns:
         The run's folder.
@@ -73,9 +71,7 @@ def write_run(
             f"the images of {images.name} have {images.side} pixels a side and {detector.name} takes {detector.side}; "
             "resize them first"
         )
-    if run_pass is None:
-        run_pass = partial(detector.full_pass, images.pixels)
-    computed = run_pass()
+    computed = pass_in_shards(detector, images, progress)
     predictions = prediction_frame(
         images, computed.logits, detector.p_real(computed.margins), train_sha256 or frozenset()
     )
@@ -102,7 +98,9 @@ def write_run(
     }
     if seen is not None:
         about["seen"] = sorted(seen)
-    return _write(home, images, predictions, about, arrays, replace=replace)
+    path = _write(home, images, predictions, about, arrays, replace=replace)
+    remove_shards(shards_folder(detector, images))
+    return path
 
 
 def write_scores(
@@ -209,70 +207,35 @@ def prediction_frame(images: ImageSet, logits: Float32, p_real: Float32, train_s
     return frame.astype(texts)
 
 
+@dataclass(frozen=True, eq=False)
 class PassWork:
-    """The full pass of a detector over an image set, as work that is done in shards.
+    """The full pass of a detector over an image set, as work that is done in shards."""
 
-    Args:
-        folder: of the detector.
-        data: where the images are, as for `load_image_set`.
-        detector, images: what this process has opened; other processes open it again.
-        skip_bad: as the images were loaded.
-    """
-
+    detector: Detector
+    images: ImageSet
     name = "testing"
 
-    def __init__(self, folder: Path, data: DataPath, detector: Detector, images: ImageSet, *, skip_bad: bool) -> None:
-        self.folder = folder
-        self.data = data
-        self.skip_bad = skip_bad
-        self.device = detector.device.type
-        self.made_of = (detector.sha256, images.fingerprint)
-        self.opened: tuple[Detector, ImageSet] | None = (detector, images)
-
-    def __getstate__(self) -> Record:
-        return vars(self) | {"opened": None}
+    @property
+    def device(self) -> str:
+        """The detector's device."""
+        return self.detector.device.type
 
     def open(self, _report: Report) -> Callable[[Positions], pd.DataFrame]:
-        """Load detector and images where this process has not, and return what passes some of them.
+        """Return `compute`: everything is open."""
+        return self.compute
 
-        Raises:
-            DatasetError: they are others than those of the process that writes the run.
-        """
-        if self.opened is None:
-            loaded = load_detector(self.folder, device=self.device)
-            fit = loaded.preprocessing
-            self.opened = loaded, load_image_set(self.data, "test", fit=fit, skip_bad=self.skip_bad)
-        detector, images = self.opened
-        if (detector.sha256, images.fingerprint) != self.made_of:
-            raise DatasetError(f"{self.folder} or {self.data} is another one for a worker; give all machines the same.")
-
-        def compute(rows: Positions) -> pd.DataFrame:
-            """Pack the arrays of a pass into a table: a column each, the bytes of an image's part in every row."""
-            computed = detector.full_pass(images.pixels[rows[0] : rows[-1] + 1])
-            table = pd.DataFrame(index=rows)
-            for name, array in computed._asdict().items():
-                if array is not None:
-                    table[name] = [part.tobytes() for part in array]
-            return table
-
-        return compute
+    def compute(self, rows: Positions) -> pd.DataFrame:
+        """Pack the arrays of a pass into a table: a column each, the bytes of an image's part in every row."""
+        computed = self.detector.full_pass(self.images.pixels[rows[0] : rows[-1] + 1])
+        table = pd.DataFrame(index=rows)
+        for name, array in computed._asdict().items():
+            if array is not None:
+                table[name] = [part.tobytes() for part in array]
+        return table
 
 
-def pass_in_shards(
-    work: PassWork,
-    detector: Detector,
-    images: ImageSet,
-    *,
-    engine: Engine,
-    progress: ShardProgress,
-) -> Pass:
+def pass_in_shards(detector: Detector, images: ImageSet, progress: ShardProgress) -> Pass:
     """Compute the same as `Detector.full_pass`; finished shards stay in `shards_folder`.
-
-    Args:
-        work: of this detector and these images.
-        detector, images: as opened in this process.
-        engine: what computes the shards.
-        progress: called with (images done, N, what is being done).
 
     Raises:
         WriteError: a shard cannot be written.
@@ -281,11 +244,11 @@ def pass_in_shards(
     if detector.layers:
         shapes["maps"] = detector.layers[detector.target_layer]
     shards = compute_shards(
-        work,
+        PassWork(detector, images),
         np.arange(len(images)),
         shard_size(detector),
         shards_folder(detector, images),
-        engine=engine,
+        engine=run_locally,
         progress=progress,
     )
     table = pd.concat([table for _, table in sorted(shards, key=itemgetter(0))])

@@ -41,11 +41,11 @@ def test_a_run_on_another_set(cifake, tmp_path, monkeypatch, capsys):
 
 
 def test_a_pass_that_was_stopped_goes_on_where_it_was(cifake, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("core.runs.writing.SHARD", 7)
     for module in ("core.runs.writing", "core.detectors.detector"):
         monkeypatch.setattr(f"{module}.batch_size", lambda *_: 4)
     detector = write_detector(tmp_path)
     whole = read_run(write_run(tmp_path / "whole", detector, load_image_set(str(cifake), "test")))
+    monkeypatch.setattr("core.runs.writing.SHARD", 7)
     full_pass = ResNetDetector.full_pass
     passed = []
 

@@ -1,28 +1,20 @@
 """The second engine: the same rows and values as in this process, whatever happens to a worker."""
 
 import os
-import shutil
 import signal
 import sys
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 import ray
 
-from core.commands import predict
 from core.commands.study import main
-from core.detectors.storage import save_detector
-from core.images import sources
-from core.images.loading import load_image_set
-from core.runs.run import read_run
 from core.storage.atomic import cache_dir
 from core.studies.ray_engine import ray_engine
 from core.studies.runner import run_study
 from core.studies.store import read_study
 from core.studies.study import find_study
-from tests.conftest import make_detector
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 pytestmark = pytest.mark.slow
@@ -88,30 +80,6 @@ def test_a_worker_killed_in_the_middle_loses_nothing(source, cluster, tmp_path):
     assert set(found["half"]) <= {"0", "1"}
     local = table_of(run_study(BRIGHTNESS, source))
     pd.testing.assert_frame_equal(found.drop(columns="half"), local.drop(columns="half"), rtol=1e-4, atol=1e-5)
-
-
-def test_a_set_is_read_as_by_this_process(cluster, cifake, monkeypatch):
-    monkeypatch.setattr(sources, "BATCH", 5 * 32 * 32 * 3)
-    (cifake / "test/FAKE/0001 (10).jpg").write_bytes(b"no image")
-    found = load_image_set(cifake, "test", skip_bad=True, engine=ray_engine())
-    shutil.rmtree(cache_dir() / "images")
-    expected = load_image_set(cifake, "test", skip_bad=True)
-    assert found.fingerprint == expected.fingerprint
-    assert found.skipped == expected.skipped
-    assert len(found.skipped) == 1
-    pd.testing.assert_frame_equal(found.rows, expected.rows)
-    np.testing.assert_array_equal(found.pixels, expected.pixels)
-
-
-def test_a_pass_has_the_margins_of_this_process(cluster, cifake, tmp_path):
-    save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
-    words = ["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]
-    runs = [
-        read_run(tmp_path / f"runs/other@{name}-test").predictions["margin"]
-        for name in ("ray", "local")
-        if predict.main([*words, "--engine", name, "--name", f"{name}-test"]) == 0
-    ]
-    np.testing.assert_allclose(*runs, atol=1e-5)
 
 
 def test_without_ray_the_command_says_how_to_get_it(source, monkeypatch, capsys):
