@@ -16,8 +16,8 @@ COMMANDS = {
     "judgement": (judgement.main, "measure how far verdicts on uploads can be believed"),
     "findings": (findings.main, "print what the studies of a run found"),
     "report": (report.main, "write a run as one HTML page"),
-    "runs": (runs.main, "make a run from a table of scores; list, rename or remove runs"),
-    "detectors": (detectors.main, "add a detector that others made; list, rename or remove detectors"),
+    "runs": (runs.main, "make a run from a table of scores; list runs"),
+    "detectors": (detectors.main, "add a detector that others made; list detectors"),
     "serve": (serve.main, "show runs and detectors in the dashboard"),
 }
 

@@ -71,7 +71,7 @@ def command(
 
     Args:
         name: of the command, which begins its messages, for instance f"{PROGRAM} predict".
-        parse: reads the command line, unless the function is given options that were read before.
+        parse: reads the command line; without it the function is given the words.
         stopped: what is left after Ctrl-C, where the interrupt does not say.
 
     Returns:
@@ -87,7 +87,7 @@ def command(
             status = None
             try:
                 try:
-                    if parse is not None and not isinstance(arguments, argparse.Namespace):
+                    if parse is not None:
                         arguments = parse(arguments)
                     status = run(arguments)
                 finally:

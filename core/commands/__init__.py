@@ -1,13 +1,12 @@
-"""The commands, one file a noun; here is what several have in common: options, and what is done with folders."""
+"""The commands, one file a noun; here is what several have in common: options, folders found and listed."""
 
 import argparse
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.console import parser_of, print_rows
-from core.homes import DEFAULT, SHIPPED, home, homes
+from core.homes import DEFAULT, home, homes
 
 # the run that studies, thresholds and findings are of where none is named
 RUN = "swift@cifake-test"
@@ -38,14 +37,14 @@ def add_skip_bad(parser: argparse.ArgumentParser) -> None:
 
 
 def add_out(parser: argparse.ArgumentParser, folders: str) -> None:
-    """Add --out, a folder that gets, or has, other folders."""
+    """Add --out, a folder that gets other folders."""
     parser.add_argument("--out", type=Path, default=home(), help=f"folder that {folders}; default: {DEFAULT}")
 
 
 def noun_parser(
     kind: str, description: str | None
 ) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]:
-    """Make the parser of a noun, with the commands add, list, rename and remove.
+    """Make the parser of a noun, with the commands add and list.
 
     Args:
         kind: "run" or "detector".
@@ -58,15 +57,7 @@ def noun_parser(
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     adding = commands.add_parser("add", help=f"add a {kind}")
     listing = commands.add_parser("list", help=f"list {kind}s")
-    renaming = commands.add_parser("rename", help=f"rename a {kind}")
-    removing = commands.add_parser("remove", help=f"remove a {kind}")
     listing.add_argument("--json", action="store_true", help="as JSON")
-    for part in (renaming, removing):
-        part.add_argument("name", help="as `list` shows it, or a folder")
-    renaming.add_argument("to", help="its new name")
-    removing.add_argument("--yes", action="store_true", help="remove it, not only say what would be lost")
-    for part in (listing, renaming, removing):
-        add_out(part, f"has {kind}s/")
     return parser, adding, listing
 
 
@@ -88,73 +79,29 @@ def find_detector(name: str, *parents: Path) -> Path:
     return find_named(name, find_detectors((*parents, *homes())), "detector")
 
 
-def manage(
-    options: argparse.Namespace,
-    kind: str,
+def print_folders(
+    folders: Mapping[str, Path],
     columns: Sequence[str],
     describe: Callable[[Path], Mapping[str, Any]],
-    moves: Callable[[Path, str], Mapping[Path, Path]],
+    *,
+    as_json: bool,
 ) -> None:
-    """List, rename or remove runs or detectors.
+    """Print what runs or detectors are, where they lie, and what is wrong with them.
 
     Args:
-        options: from the parser of `noun_parser`.
-        kind: "run" or "detector".
+        folders: theirs by name.
         columns: that `describe` fills.
         describe: what a folder is; of a damaged one it raises ContractError.
-        moves: the new path of a folder that gets another name, and of those that go with it.
-
-    Raises:
-        ContractError: there is none of that name.
-        TakenError: something has one of the new names.
-        ValueError: the folder ships with Telltale, or nobody has said that it may be lost.
+        as_json: print JSON.
     """
-    from core.runs.folders import find_detectors, find_named, find_runs
-    from core.storage.atomic import refuse_taken
-
-    find = find_runs if kind == "run" else find_detectors
-    folders = find((options.out, *homes()))
-    if options.command == "list":
-        rows = [_row_of(name, path, columns, describe) for name, path in folders.items()]
-        print_rows(rows, as_json=options.json)
-        return
-    path = find_named(options.name, folders, kind)
-    if SHIPPED in path.resolve().parents:
-        raise ValueError(f"{path.name} ships with Telltale and stays as it is")
-    if options.command == "remove":
-        _remove(path, sure=options.yes)
-        return
-    renamed = moves(path, options.to)
-    for new in renamed.values():
-        refuse_taken(new)
-    for old, new in renamed.items():
-        old.rename(new)
-        print(f"{old.name} is now {new}")
-
-
-def _row_of(
-    name: str, path: Path, columns: Sequence[str], describe: Callable[[Path], Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Say what a run or detector is, its size, where it lies, and what is wrong with it."""
     from core.storage.limits import ContractError
 
-    row: dict[str, Any] = {"name": name, **dict.fromkeys(columns, ""), "MB": "", "folder": str(path), "problem": ""}
-    try:
-        row |= describe(path)
-        files = [file for file in path.rglob("*") if file.is_file()]
-        row["MB"] = round(sum(file.stat().st_size for file in files) / 2**20, 1)
-    except ContractError as error:
-        row["problem"] = str(error)
-    return row
-
-
-def _remove(path: Path, *, sure: bool) -> None:
-    """Remove a folder, at once for all readers."""
-    from core.storage.atomic import sibling
-
-    if not sure:
-        studies = len(list(path.glob("studies/[!.]*.parquet")))
-        raise ValueError(f"{path} and {studies} studies in it would be lost; say so with --yes")
-    hidden = path.rename(sibling(path))
-    shutil.rmtree(hidden)
-    print(f"Removed: {path}")
+    rows = []
+    for name, path in folders.items():
+        row: dict[str, Any] = {"name": name, **dict.fromkeys(columns, ""), "folder": str(path), "problem": ""}
+        try:
+            row |= describe(path)
+        except ContractError as error:
+            row["problem"] = str(error)
+        rows.append(row)
+    print_rows(rows, as_json=as_json)

@@ -1,7 +1,6 @@
-"""List, rename and remove the detectors on this machine; `add` adds one that others made.
+"""List the detectors on this machine; `add` adds one that others made.
 
 python -m core detectors list --known
-python -m core detectors rename mine better
 python -m core detectors add dnt
 python -m core detectors add mine FOLDER
 python -m core detectors add mine model.onnx --size 224 --mean 0.5 --std 0.5 ... --check my-pictures/
@@ -14,8 +13,7 @@ which returns P(FAKE) of an image's path, or a list of them of a list of paths. 
 What a source does not say of its preprocessing and classes is asked for; --check tries the result on pictures whose
 answers are known.
 
-A folder's name is the name: what is renamed is the folder, and its sealed manifest stays as it was written. A detector
-that is renamed takes its runs along; one that is removed leaves them. What ships stays as it is.
+A folder's name is the name: a detector is renamed or removed as its folder is.
 """
 
 import argparse
@@ -23,7 +21,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.commands import add_out, manage, names, noun_parser
+from core.commands import add_out, names, noun_parser, print_folders
 from core.console import PROGRAM, command, importing, join, print_rows, show_progress
 from core.homes import home
 from core.images.labels import CROPS, FILTERS, OUTPUTS
@@ -35,7 +33,7 @@ NAME = f"{PROGRAM} detectors"
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Parse the command line; `command` is add, list, rename or remove."""
+    """Parse the command line; `command` is add or list."""
     parser, adding, listing = noun_parser("detector", __doc__)
     listing.add_argument("--known", action="store_true", help="public ones that can be added by their name")
     option = adding.add_argument
@@ -76,31 +74,17 @@ def _three(text: str) -> tuple[float, ...]:
 
 @command(NAME, parse)
 def main(options: argparse.Namespace) -> None:
-    """Add a detector, or list, rename or remove those that are here."""
+    """Add a detector, or list those that are here."""
     if options.command == "add":
         add(options)
-    elif options.command == "list" and options.known:
+    elif options.known:
         from core.detectors.known import known_rows
 
         print_rows(known_rows(), as_json=options.json)
     else:
-        manage(options, "detector", ("parameters",), _describe, _moves)
+        from core.runs.folders import find_detectors
 
-
-def _moves(path: Path, name: str) -> dict[Path, Path]:
-    """Return the new folder of a detector, and of the runs beside it that begin with its name.
-
-    Raises:
-        ValueError: the name cannot be one.
-    """
-    from core.detectors.manifest import check_detector_name
-
-    check_detector_name(name)
-    moves = {path: path.with_name(name)}
-    for run in (path.parents[1] / "runs").glob(f"{path.name}@*"):
-        image_set = run.name.partition("@")[2]
-        moves[run] = run.with_name(f"{name}@{image_set}")
-    return moves
+        print_folders(find_detectors(), ("parameters",), _describe, as_json=options.json)
 
 
 def _describe(path: Path) -> dict[str, Any]:

@@ -1,30 +1,27 @@
-"""List, rename and remove the runs on this machine; `add` makes one from a table of scores.
+"""List the runs on this machine; `add` makes one from a table of scores.
 
 python -m core runs list
-python -m core runs rename swift@images-test swift@holiday
-python -m core runs remove swift@holiday --yes
 python -m core runs add theirs scores.csv --data my-pictures
 python -m core runs add theirs scores.parquet --data my-pictures --outputs logits --threshold 1.7
 
-A folder's name is the name: what is renamed is the folder, and its sealed manifest stays as it was written. What ships
-stays as it is. The table of `add` has a column `path` or `sha256` and a column `score`: P(FAKE) or, with --outputs
-logits, any number.
+A folder's name is the name: a run is renamed or removed as its folder is. The table of `add` has a column `path` or
+`sha256` and a column `score`: P(FAKE) or, with --outputs logits, any number.
 """
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from core.commands import TEST_DATA, add_fake_classes, add_out, manage, noun_parser
+from core.commands import TEST_DATA, add_fake_classes, add_out, noun_parser, print_folders
 from core.console import PROGRAM, command, importing
 from core.images.labels import OUTPUTS
 
 COLUMNS = ("set", "images", "date", "accuracy", "pictures")
-ADD = f"{PROGRAM} runs add"
+NAME = f"{PROGRAM} runs"
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Parse the command line; `command` is add, list, rename or remove."""
+    """Parse the command line; `command` is add or list."""
     parser, adding, _ = noun_parser("run", __doc__)
     option = adding.add_argument
     option("name", help="of the detector, which need not be here")
@@ -34,7 +31,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     option("--classes", choices=("FAKE", "REAL"), default="FAKE", help="what a high score speaks for; default: FAKE")
     option("--outputs", choices=OUTPUTS, default="probabilities", help="the scores; default: probabilities")
     option("--threshold", type=float, help="above it they speak for that class; default: 0.5, of logits 0")
-    option("--size", type=int, help="pixels a side of the images on pages; default: their own, at most 256")
     option("--skip-bad", action="store_true", help="leave out files that cannot be used or have no score")
     add_out(adding, "gets runs/")
     option("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
@@ -42,19 +38,20 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-@command(f"{PROGRAM} runs", parse)
-def main(options: argparse.Namespace) -> int:
-    """Make a run from a table of scores, or list, rename or remove runs."""
+@command(NAME, parse)
+def main(options: argparse.Namespace) -> None:
+    """Make a run from a table of scores, or list runs."""
     if options.command == "add":
-        return add(options)
-    manage(options, "run", COLUMNS, _describe, _moves)
-    return 0
+        add(options)
+    else:
+        from core.runs.folders import find_runs
+
+        print_folders(find_runs(), COLUMNS, _describe, as_json=options.json)
 
 
-@command(ADD, stopped="no run was written")
 def add(options: argparse.Namespace) -> None:
     """Write a run from a table of scores."""
-    with importing(ADD):
+    with importing(NAME):
         from core.storage.limits import check_file
 
         check_file(options.scores)
@@ -73,21 +70,12 @@ def add(options: argparse.Namespace) -> None:
     classes = Classes((options.classes,), fake, options.outputs, options.threshold)
     table = read_scores(options.scores)
     data = DataPath(options.data, options.fake_classes)
-    fit = Preprocessing(options.size or shown_side(data))
+    fit = Preprocessing(shown_side(data))
     images = load_with_bar(data, "test", fit=fit, skip_bad=options.skip_bad)
     images, scores = join_scores(table, images, str(options.scores), skip_bad=options.skip_bad)
     logits = logits_of(scores, classes, str(options.scores))
     path = write_scores(options.out, options.name, images, logits, fit=fit, replace=options.replace)
     print_run(read_run(path), as_json=options.json)
-
-
-def _moves(path: Path, name: str) -> dict[Path, Path]:
-    """Return the new folder of a run."""
-    from core.storage.limits import is_plain_name
-
-    if not is_plain_name(name) or not all(name.partition("@")[::2]):
-        raise ValueError(f"a run is named DETECTOR@SET, without slashes, not {name!r}")
-    return {path: path.with_name(name)}
 
 
 def _describe(path: Path) -> dict[str, Any]:

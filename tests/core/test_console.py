@@ -66,9 +66,7 @@ WRONG = [
     "findings nobody",
     "report nobody --out x.html",
     "judgement --run nobody --data sample",
-    "runs remove nobody",
     "runs add x no.csv --data sample",
-    "detectors rename nobody x",
     "detectors add nobody",
 ]
 NOT_FOR_ARGUMENTS = {"torch", "pandas", "numpy", "PIL", "pydantic", "scipy", "streamlit", "pyarrow"}
@@ -95,12 +93,12 @@ def test_a_noun_offers_all_of_its_commands(noun, capsys):
         with pytest.raises(SystemExit):
             main(words)
         offered = "".join(capsys.readouterr())
-        assert all(name in offered for name in ("add", "list", "rename", "remove"))
+        assert all(name in offered for name in ("add", "list"))
 
 
 @pytest.mark.parametrize(
     "line",
-    ["train --data x", "predict x --data x", "cues --data x", "runs list", "runs add x x --data x", "detectors add x"],
+    ["train --data x", "predict x --data x", "cues --data x", "runs add x x --data x", "detectors add x"],
 )
 def test_a_command_writes_to_the_home(line, tmp_path, monkeypatch):
     name, *words = line.split()

@@ -102,14 +102,8 @@ def test_a_table_that_does_not_fit_is_refused(tmp_path, change, options, sentenc
         assert len(read_run(before.path)) == 37
 
 
-@pytest.mark.parametrize(
-    "sizes, options, side",
-    [
-        (((300, 300),), [], 256), (((40, 40),), [], 40), (((1600, 900), (30, 60)), [], 256),
-        (((300, 300),), ["--size", "48"], 48),
-    ],
-)  # fmt: skip
-def test_pictures_of_any_size_are_read_to_be_shown(tmp_path, sizes, options, side):
+@pytest.mark.parametrize("sizes, side", [(((300, 300),), 256), (((40, 40),), 40), (((1600, 900), (30, 60)), 256)])
+def test_pictures_of_any_size_are_read_to_be_shown(tmp_path, sizes, side):
     rows = []
     for number, label in enumerate(("real", "fake") * 2):
         file = tmp_path / "set" / label / f"{number}.png"
@@ -117,7 +111,7 @@ def test_pictures_of_any_size_are_read_to_be_shown(tmp_path, sizes, options, sid
         Image.effect_noise(sizes[number % len(sizes)], 60).save(file)
         rows.append((str(file), 0.1 * number))
     pd.DataFrame(rows, columns=["path", "score"]).to_csv(tmp_path / "scores.csv")
-    assert add(tmp_path, tmp_path / "scores.csv", *options) == 0
+    assert add(tmp_path, tmp_path / "scores.csv") == 0
     assert read_run(tmp_path / "runs" / "theirs@set-test").side == side
 
 
