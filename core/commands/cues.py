@@ -19,8 +19,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = parser_of("cues", __doc__)
     parser.add_argument("--data", required=True, help=f"{DATA}, with training and test images, or 'sample'")
     add_fake_classes(parser)
-    help_ = "such as everything, low-8 or grey; default: all; of a wrong one the message names all"
-    parser.add_argument("--versions", nargs="+", metavar="VERSION", help=help_)
     parser.add_argument("--seeds", type=int, default=3, help="networks for each version, default 3")
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick look")
     add_out(parser, "gets cues/SET.parquet")
@@ -44,10 +42,6 @@ def main(options: argparse.Namespace) -> None:
         from core.images.image_set import DataPath
         from core.images.loading import load_with_bar
 
-    versions = options.versions or list(VERSIONS)
-    for name in versions:
-        if name not in VERSIONS:
-            raise ValueError(f"there is no version {name!r}; there are {', '.join(VERSIONS)}")
     data = DataPath(options.data, options.fake_classes)
     train = load_with_bar(data, "train", skip_bad=options.skip_bad).needing_both()
     test = load_with_bar(data, "test", skip_bad=options.skip_bad).needing_both()
@@ -56,7 +50,7 @@ def main(options: argparse.Namespace) -> None:
             train,
             test,
             folder=options.out / FOLDER,
-            versions=versions,
+            versions=list(VERSIONS),
             seeds=options.seeds,
             limit=options.limit,
             report=tqdm.write,

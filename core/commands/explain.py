@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from core.commands import add_device, find_detector
 from core.console import PROGRAM, command, importing, parser_of
 from core.homes import homes
-from core.images.labels import FILTERS, PALETTES
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -37,14 +36,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--list", action="store_true", help="show every method with its settings")
     add("--detector", default="swift", help="name of a detector, or its folder; default: swift")
     add_device(parser)
-    add("--palette", choices=PALETTES, default="class", help="colours of the two classes; default: class")
-    help_ = "filter for images of another size; default: the detector's own"
-    add("--resampling", choices=FILTERS, help=help_)
     options = parser.parse_args(arguments)
     if options.image is None and not options.list:
         parser.error("say which IMAGE to explain, or --list the methods")
-    if options.json and options.resampling:
-        parser.error("--json judges the image under every filter; leave out --resampling")
     return options
 
 
@@ -94,7 +88,7 @@ def _print_judgement(options: argparse.Namespace, detector: "Detector", judgemen
     if judgement["scope"] in ("in scope", "signs"):
         nothing = ""
     by_filter = judgement["raw"]["filters"]
-    margin = by_filter.get(options.resampling, judgement["raw"]["margin"])
+    margin = judgement["raw"]["margin"]
     verdict = verdict_of(margin)
     beside = ""
     if len(by_filter) > 1:
@@ -122,22 +116,21 @@ def _explain(
     from core.report.explanation_page import write_explanations
 
     ready = prepare_pixels(decode(data), detector.preprocessing)
-    name = options.resampling or ready.usual
     refusals = [method.unavailable(detector.about) for method in methods]
     if any(refusals) and (options.method or all(refusals)):
         raise ExplanationError(next(filter(None, refusals)))
     explanations = []
     for method, own, refusal in zip(methods, settings, refusals, strict=True):
         if not refusal:
-            explanations.append((method, method.explain_fully(detector, ready.seen(name), own)))
+            explanations.append((method, method.explain_fully(detector, ready.seen(ready.usual), own)))
     notes = []
     if not ready.whole:
-        note = f"The picture was read at {ready.width} x {ready.height} pixels. {ready.describe(name)}"
+        note = f"The picture was read at {ready.width} x {ready.height} pixels. {ready.describe(ready.usual)}"
         if ready.resized:
             note += " The choice of resampling filter alone can flip this detector's verdict."
         notes.append(note)
     explained = [explanation for _, explanation in explanations]
-    write_explanations(options.out, explained, title=options.image.name, notes=notes, palette=options.palette)
+    write_explanations(options.out, explained, title=options.image.name, notes=notes)
     if options.json:
         return
     for method, explanation in explanations:

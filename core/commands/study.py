@@ -47,7 +47,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--engine", choices=("local", "ray"), default="local", help=help_)
     add("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--only-missing", "--missing", action="store_true", help="compute only the columns that the "
+    what.add_argument("--only-missing", action="store_true", help="compute only the columns that the "
                       "file lacks, with its parameters and for its images")  # fmt: skip
     what.add_argument("--conclude", action="store_true", help="only make the findings again from the values that the "
                       "files have; of all studies where none is named")  # fmt: skip

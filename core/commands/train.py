@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from core.commands import DATA, add_device, add_fake_classes, add_out, add_skip_bad, find_detector
 from core.console import PROGRAM, command, importing, show_progress
@@ -61,7 +61,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add_out(parser, "gets detectors/ and runs/")
     parser.add_argument("--replace", action="store_true", help="overwrite a detector and run of this name")
     add_device(parser)
-    parser.add_argument("--json", action="store_true", help="print metrics, warnings and folders as JSON")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     how.add_argument("--join", nargs="+", metavar="NAME", help="train nothing: join detectors that held out the same")
@@ -120,14 +119,15 @@ def main(options: argparse.Namespace) -> None:
                 recipe = _fitted(options, train_set, given)
             detector = _fit(options, recipe, train_set, first)
         detector.manifest = {"name": name, **detector.manifest, **_about(detector, train_set)}
-        _print_members(options, detector)
+        _print_members(detector)
         run = read_run(_test(options, detector, train_set, test_set))
         warnings = [f"\n**{warning}**\n" for warning in warnings_of(run)]
         card = model_card(detector.manifest, run.manifest) + "".join(warnings)
         save_detector(folder, detector, model_card=card, replace=options.replace)
         # not before: until here it is what --resume goes on from
         checkpoint_file(recipe, train_set).unlink(missing_ok=True)
-    print_run(run, detector=folder, as_json=options.json)
+    print_run(run)
+    print(f"Written: {folder}")
 
 
 def _usual(options: argparse.Namespace, given: Mapping[str, Any]) -> str:
@@ -172,14 +172,13 @@ def _fit(options: argparse.Namespace, recipe: "Recipe", train_set: "ImageSet", s
 
     from core.training.fit import fit
 
-    stream = _stream(options)
     settings = ", ".join(f"{key} {value}" for key, value in recipe.settings().items() if key != "name")
-    print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}", file=stream)
+    print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")
 
     def report(text: str) -> None:
-        tqdm.write(text, file=stream)
+        tqdm.write(text)
         # at once, where it goes to a file
-        stream.flush()
+        sys.stdout.flush()
 
     with show_progress("training", unit="steps") as progress:
         return fit(
@@ -191,11 +190,6 @@ def _fit(options: argparse.Namespace, recipe: "Recipe", train_set: "ImageSet", s
             resume=options.resume,
             progress=progress,
         )
-
-
-def _stream(options: argparse.Namespace) -> TextIO:
-    """Return where the training is followed: not among the JSON."""
-    return sys.stderr if options.json else sys.stdout
 
 
 def _about(detector: "Detector", train_set: "ImageSet") -> dict[str, Any]:
@@ -215,11 +209,11 @@ def _about(detector: "Detector", train_set: "ImageSet") -> dict[str, Any]:
     return about | detector.about.as_manifest()
 
 
-def _print_members(options: argparse.Namespace, detector: "Detector") -> None:
+def _print_members(detector: "Detector") -> None:
     """Print the weight of each detector that was joined."""
     for row in detector.manifest.get("members", ()):
         accuracy = f"validation accuracy {row['val_accuracy']:.4f}"
-        print(f"{row['name']:20} weight {row['weight']:.3f}  {accuracy}", file=_stream(options))
+        print(f"{row['name']:20} weight {row['weight']:.3f}  {accuracy}")
 
 
 def _test(options: argparse.Namespace, detector: "Detector", train_set: "ImageSet", test_set: "ImageSet") -> Path:

@@ -32,7 +32,7 @@ from core.explainers.registry import find_explainer
 from core.explainers.settings import settings_text
 from core.findings.numbers import percent, plus, unbroken_percent
 from core.images.encoding import data_url, encode_png
-from core.images.labels import CLASS_COLOURS, END_LABELS, UNDECIDED, ClassName, Palette, verdict_of
+from core.images.labels import CLASS_COLOURS, END_LABELS, UNDECIDED, ClassName, verdict_of
 from core.perturbations.flips import flipping, reason
 from core.perturbations.registry import PROBES, probe_columns
 from core.report import render
@@ -85,12 +85,9 @@ def html_of(
     )
 
 
-def write_explanations(
-    out: Path, explanations: Sequence[Explanation], *, title: str, notes: Sequence[str], palette: Palette
-) -> None:
+def write_explanations(out: Path, explanations: Sequence[Explanation], *, title: str, notes: Sequence[str]) -> None:
     """Write explanation.html and, for each explanation, METHOD.npz, plus METHOD.png if any of its map is decided."""
-    style = Style(palette)
-    page = html_of([(explanation, style) for explanation in explanations], title=title, notes=notes)
+    page = html_of([(explanation, Style()) for explanation in explanations], title=title, notes=notes)
     write_data(out / "explanation.html", page.encode())
     for explanation in explanations:
         write_data(out / f"{explanation.method}.npz", npz_of(explanation))
@@ -98,7 +95,7 @@ def write_explanations(
         # one of another image must not stand beside this one's numbers
         picture.unlink(missing_ok=True)
         if explanation.has_picture:
-            write_data(picture, encode_png(draw_explanation(explanation, style=style)))
+            write_data(picture, encode_png(draw_explanation(explanation, style=Style())))
 
 
 def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from core.findings.numbers import percent
 from core.findings.table import FindingTable
 from core.homes import homes
 from core.images.encoding import data_url
-from core.images.labels import CLASS_COLOURS, CURVE
+from core.images.labels import CLASS_COLOURS
 from core.report import render
 from core.runs.filter import SORTS, Filter
 from core.runs.folders import find_detectors
@@ -29,7 +29,6 @@ from core.runs.metrics import (
     largest,
     means_by_source,
     predicted_real,
-    sweep,
     wilson_interval,
 )
 from core.runs.pictures import Pictures
@@ -65,8 +64,8 @@ NAMES = {
     "versus.margin": "margin by the other run",
 }
 Block: TypeAlias = "FindingTable | pd.DataFrame | Record | str | list[str]"
-# title -> what stands beneath it: a note, a list of notes, tables, or a record that templates/report.html draws: a
-# picture with `url`, `alt` and `caption`; `confusion`, counts [label][prediction], FAKE first; `rates` by a column;
+# title -> what stands beneath it: a note, a list of notes, tables, or a record that templates/report.html draws:
+# `confusion`, counts [label][prediction], FAKE first; `rates` by a column;
 # `detector` and hashes of `studies`, for the settings of the run; `LIMITS`; or `tiles`, images with their verdicts
 Sections: TypeAlias = Mapping[str, Sequence[Block]]
 LIMITS: Record = {"limits": True}
@@ -127,7 +126,7 @@ def _summary(studies: Mapping[str, StudyResult]) -> list[Block]:
 
 
 def _quality(run: Run) -> list[Block]:
-    """Show confusion matrix, scores of each class, ROC curve, calibration, and error rates by group."""
+    """Show confusion matrix, scores of each class, calibration, and error rates by group."""
     table = run.predictions
     counts = confusion_at(table)
     scores = class_scores(counts)
@@ -136,13 +135,6 @@ def _quality(run: Run) -> list[Block]:
     written = scores.map("{:.3f}".format).where(pd.DataFrame(defined, index=scores.index), "none")
     blocks: list[Block] = [{"confusion": counts}, written.rename_axis("class").reset_index()]
     if labelled.all():
-        recall = scores.loc["FAKE", "recall"]
-        alarms = 1 - scores.loc["REAL", "recall"]
-        curve = sweep(table)[["false_positive_rate", "true_positive_rate"]].to_numpy()
-        chart = render("roc.svg", curve=curve, colour=CURVE, alarms=alarms, recall=recall)
-        alt = f"ROC curve; at the run's threshold {recall:.1%} of FAKE and {alarms:.1%} of REAL are called FAKE."
-        url = data_url(chart.encode(), mime="image/svg+xml")
-        blocks.append({"url": url, "alt": alt, "caption": "ROC curve."})
         bins = calibration(table)[["confidence", "accuracy", "low", "high"]].map(percent)
         intervals = bins["accuracy"] + " (" + bins["low"] + " to " + bins["high"] + ")"
         blocks.append(pd.DataFrame({"Confidence": bins["confidence"], "Accuracy (calibration)": intervals}))

@@ -72,8 +72,8 @@ def sweep(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Float64 columns `thresholds`, ascending (an image is called REAL when p(REAL) is above); `true_positive_rate`,
-        the share of FAKE images called FAKE (recall), and `false_positive_rate`, the share of REAL images called FAKE;
-        and `precision`, the share of FAKE among images called FAKE, 1 where none is. All are 0 to 1.
+        the share of FAKE images called FAKE (recall), and `false_positive_rate`, the share of REAL images called FAKE.
+        All are 0 to 1.
 
     Raises:
         ValueError: the rows hold one class only.
@@ -88,13 +88,11 @@ def sweep(table: pd.DataFrame) -> pd.DataFrame:
     # below the threshold 0 nothing is called FAKE, where many probabilities are exactly 0 too
     hits = np.r_[0, np.searchsorted(fake, thresholds, side="right")]
     alarms = np.r_[0, np.searchsorted(real, thresholds, side="right")]
-    positives = hits + alarms
     return pd.DataFrame(
         {
             "thresholds": np.r_[thresholds[:1], thresholds],
             "true_positive_rate": hits / len(fake),
             "false_positive_rate": alarms / len(real),
-            "precision": np.where(positives > 0, hits / np.maximum(positives, 1), 1.0),
         }
     )
 

@@ -8,9 +8,8 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from core.arrays import Record
-from core.console import PROGRAM, join, quote
+from core.console import PROGRAM, quote
 from core.detectors.known import caution_of
-from core.homes import home, homes
 from core.images.labels import CLASSES
 from core.runs.metrics import ECE_BINS, PAPER, confusion_at, error_by, means_by_source, wilson_interval
 from core.runs.rows import judged_table
@@ -28,37 +27,23 @@ LEVEL = 0.05
 SATURATED = 0.01
 
 
-def print_run(run: Run, *, detector: Path | None = None, as_json: bool) -> None:
-    """Print a run's performance, overall and by source, with warnings, or everything as JSON.
-
-    Args:
-        run: as written.
-        detector: folder of the detector that was written with it.
-        as_json: print JSON.
-    """
+def print_run(run: Run, *, as_json: bool = False) -> None:
+    """Print a run's performance, overall and by source, with warnings, or everything as JSON."""
     metrics = run.manifest["metrics"]["all"]
-    written = {"run": str(run.path)}
-    if detector is not None:
-        written = {"detector": str(detector), **written}
     if as_json:
         shortcuts = find_shortcuts(run.predictions).to_dict("records")
         about = {"metrics": metrics, "resized": count_resized(run), "shortcuts": shortcuts, "doubts": doubts_about(run)}
-        print(json.dumps(written | about, indent=1))
+        print(json.dumps({"run": str(run.path), **about}, indent=1))
         return
     # the paper's accuracy is on CIFAKE
-    print(result_table(metrics, beside_paper=detector is not None and run.manifest["set"].startswith("cifake")))
+    print(result_table(metrics, beside_paper=run.manifest["set"].startswith("cifake")))
     _print_by_source(run)
     for warning in warnings_of(run):
         print(f"\nWarning: {warning}")
-    folder = run.path.parents[1]
-    name = quote(run.name if folder in homes() else str(run.path))
-    words = ["serve"]
-    if folder.resolve() != home().resolve():
-        words += ["--home", str(folder.resolve())]
-    print(f"\nShow it: {PROGRAM} {join(words)}")
+    print(f"\nShow it: {PROGRAM} serve --home {quote(str(run.path.parents[1].resolve()))}")
     if not run.scores_only:
-        print(f"Next: {PROGRAM} study {name} --recommended")
-    print(f"Written: {' and '.join(written.values())}")
+        print(f"Next: {PROGRAM} study {quote(str(run.path))} --recommended")
+    print(f"Written: {run.path}")
 
 
 def _print_by_source(run: Run) -> None:
