@@ -1,6 +1,6 @@
 """The runs, tables and pictures that all visitors share, read once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -214,12 +214,6 @@ def _linked(opened: Opened, beside: Opened | None, names: tuple[str, ...]) -> Op
 def matching(opened: Opened, wanted: Filter) -> Positions:
     """Find the positions of the rows that fit a filter, in its order."""
     return find_rows(opened.table, wanted, tagged=tagged(wanted))
-
-
-def tag_counts(opened: Opened, wanted: Filter, names: Sequence[str]) -> dict[str, int]:
-    """Count the images with each tag among those that all other filters find."""
-    ids = set(opened.table["id"].iloc[matching(opened, replace(wanted, tag=None))])
-    return {name: len(ids.intersection(tags().ids(name))) for name in names}
 
 
 def tagged(wanted: Filter) -> frozenset[str]:

@@ -17,7 +17,7 @@ from core.studies.former import present_column, present_name
 
 # what goes along with a filter from page to page: columns of studies, what is selected, how images are shown, and the
 # run beside the first
-CARRIED = ("also", "pick", "compare", "tile", "maps", "versus")
+CARRIED = ("also", "pick", "tile", "maps", "versus")
 # how parameters begin that widgets are bound to: parts that open, tabs
 BOUND = ("fold_", "tab")
 # a column of a study, alone or in a list, where a minus sorts the other way

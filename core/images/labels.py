@@ -27,9 +27,6 @@ NEUTRAL = "#f3f3f3"
 GREY = UNDECIDED = "#8b9099"
 # of curves in which FAKE is the positive class
 CURVE = CLASS_COLOURS["FAKE"]
-# two detectors side by side: unlike the colours of both classes, and each with a shape of its own, because with some
-# colour blindness the first is hard to tell from grey
-PAIR = ("#0f9d8a", "#9a6fe0")
 # opacity, 0 to 1, of a map over an image, where the map is at full scale
 OPACITY = 0.7
 

@@ -28,7 +28,6 @@ ECE_BINS = 15
 # bins of the calibration curve: few, so that each holds enough images
 CURVE_BINS = 10
 # bins of confidence, right and wrong verdicts beside each other
-HISTOGRAM_BINS = 20
 # groups that can be compared at a glance
 MOST_GROUPS = 24
 
@@ -105,18 +104,6 @@ def confidence_of(p_real: Floats) -> Floats:
 def is_right(table: pd.DataFrame) -> Mask:
     """Return bool (N,), True where the prediction equals the label."""
     return np.asarray((table["label"] == "REAL") == (table["predicted"] == "REAL"))
-
-
-def confidence_histogram(table: pd.DataFrame) -> pd.DataFrame:
-    """Count right and wrong verdicts by confidence: columns `low`, `high` (0.5 to 1), `right`, `wrong`."""
-    right = is_right(table)
-    confidence = confidence_of(table["p_real"].to_numpy())
-    edges = np.linspace(HALF, 1, HISTOGRAM_BINS + 1)
-    bins = pd.DataFrame({"low": edges[:-1], "high": edges[1:]})
-    return bins.assign(
-        right=np.histogram(confidence[right], edges)[0],
-        wrong=np.histogram(confidence[~right], edges)[0],
-    )
 
 
 def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from core.runs.tags import TagError
 from core.studies.questions.neighbours import NAMED
 from dashboard import library
 from dashboard.catalogue import how_to_get_pictures
-from dashboard.components.component import csv_button, key_of, opens_all
+from dashboard.components.component import key_of, opens_all
 from dashboard.components.filters import short_label, value_name
 from dashboard.components.picture import Cell, picture_strip, thumbnail
 from dashboard.components.probing import follow_changes
@@ -231,10 +231,6 @@ def _draw_table(subject: Subject, changes: pd.DataFrame) -> None:
             "margin": st.column_config.NumberColumn(format="%.2f"),
         },
     )
-    csv_button(
-        "Every change (CSV)", made.drop(columns="picture").rename_axis("change").reset_index(),
-        f"{subject.name}-probes.csv", key="probes.csv",
-    )  # fmt: skip
 
 
 def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | None, row: int | None) -> None:

@@ -4,7 +4,7 @@ The matrix is four counts as buttons. Streamlit lacks buttons in a grid that are
 say of two lines which row and column they stand in.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import streamlit as st
 
 from core.arrays import Int64
 from core.console import one_direction
-from core.images.labels import CLASSES, CURVE, GREY, PAIR, rgb
+from core.images.labels import CLASSES, CURVE, GREY, rgb
 from dashboard.components.component import component, nothing
 from dashboard.components.words import figure_text, percent
 
@@ -116,28 +116,13 @@ def roc(swept: pd.DataFrame, alarms: float, recall: float) -> go.Figure:
     return figure.update_xaxes(share).update_yaxes(share)
 
 
-def confidence(histogram: pd.DataFrame) -> go.Figure:
-    """Plot how many verdicts of each confidence are right and wrong, on a logarithmic axis because far fewer are."""
-    figure = new_figure("confidence in the verdict", "verdicts", barmode="group")
-    for name, shape in (("right", ""), ("wrong", "/")):
-        # wrong verdicts are hatched, as in the confusion matrix
-        pattern = {"color": GREY, "pattern": {"shape": shape, "solidity": 0.4}}
-        figure.add_bar(x=histogram[["low", "high"]].mean(axis=1), y=histogram[name], name=name, marker=pattern)
-    figure.update_xaxes(tickformat=".0%", range=[0.49, 1.01])
-    return figure.update_yaxes(type="log", dtick=1, gridcolor=GRID)
-
-
-def calibration(curves: Mapping[str, pd.DataFrame]) -> go.Figure:
-    """Plot how often verdicts of each confidence are right, with 95 % intervals, for one detector or two.
-
-    Args:
-        curves: name of the detector -> from `core.runs.metrics.calibration`.
-    """
+def calibration(bins: pd.DataFrame) -> go.Figure:
+    """Plot how often verdicts of each confidence are right, with 95 % intervals: `core.runs.metrics.calibration`."""
+    measured = bins["confidence"], bins["accuracy"]
     lines = [
-        Line(name, bins["confidence"], bins["accuracy"], colour, "solid", symbol, bins["low"], bins["high"])
-        for (name, bins), colour, symbol in zip(curves.items(), PAIR, ("circle", "square"), strict=False)
+        Line("this detector", *measured, CURVE, "solid", "circle", bins["low"], bins["high"]),
+        Line("calibrated", [0.5, 1], [0.5, 1], dash="dot", width=1),
     ]
-    lines.append(Line("calibrated", [0.5, 1], [0.5, 1], dash="dot", width=1))
     figure = line_figure(lines, "confidence in the verdict", "accuracy")
     return figure.update_xaxes(range=[0.49, 1.01], tickformat=".0%").update_yaxes(tickformat=".0%", gridcolor=GRID)
 

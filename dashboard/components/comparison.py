@@ -1,4 +1,4 @@
-"""Comparisons: of selected images, of those that a filter finds with the rest, and of two runs on the same images.
+"""What is done with selected images; comparisons of those that a filter finds with the rest, and of two runs.
 
 Of two runs the pictures on which they differ come first, and then both in numbers.
 """
@@ -16,10 +16,7 @@ from core.console import PROGRAM
 from core.findings.answer import certain_side
 from core.findings.contrast import UNKNOWN, Finding
 from core.findings.table import findings_text
-from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
-from core.runs.metrics import HALF, calibration
-from core.runs.rows import at_threshold
 from core.runs.run import distinct_names
 from core.runs.tags import TagError
 from core.storage.limits import ContractError
@@ -31,15 +28,13 @@ from dashboard import catalogue, library, state
 from dashboard.catalogue import run_label
 from dashboard.components import charts
 from dashboard.components.component import key_of, opens_all
-from dashboard.components.filters import bound, full_label
-from dashboard.components.grid import image_grid
+from dashboard.components.filters import bound
 from dashboard.components.study import finding_table, refused
 from dashboard.components.words import code, explain, percent, plain, with_code
 from dashboard.library import BY_STAMP, Opened, cached
 from dashboard.state import Setting, script_of
 from dashboard.visitors import for_visitors
 
-COMPARE = Setting("compare", "off", choices=("off", "on"))
 MOST_PICKED = 60
 MOST_DIFFERENCES = 12
 FEWEST = 5
@@ -49,7 +44,7 @@ RIGHT["both wrong"] = ("wrong", "wrong")
 # verdicts of both, the disagreements first
 PAIRS = [("REAL", "FAKE"), ("FAKE", "REAL"), ("REAL", "REAL"), ("FAKE", "FAKE")]
 BY_COLUMN = {"category": "By category", "source": "By source", "seen": "By seen and unseen"}
-CLOSER = BY_COLUMN | {"margins": "Margins", "calibration": "Calibration", "studies": "Their studies"}
+CLOSER = BY_COLUMN | {"margins": "Margins", "studies": "Their studies"}
 
 
 def picked_ids(opened: Opened) -> list[str]:
@@ -69,8 +64,8 @@ def draw_select_page(page: Sequence[str], ids: Sequence[str]) -> None:
         args=("pick", ",".join(list(dict.fromkeys([*ids, *page]))[:MOST_PICKED])),
         disabled=not len(page),
         type="tertiary",
-        help=f"Selects this page to compare or tag; at most {MOST_PICKED} at a time. For a single image, tick its box "
-        "or press Space on it.",
+        help=f"Selects this page to tag it, or for a sheet of reasons; at most {MOST_PICKED} at a time. For a single "
+        "image, tick its box or press Space on it.",
     )
 
 
@@ -83,7 +78,6 @@ def draw_selection(ids: Sequence[str]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             full = ", the most at a time" if len(ids) == MOST_PICKED else ""
             st.markdown(f"**{len(ids)} selected**{full}", width="content")
-            COMPARE.toggle("Compare them")
             st.button("Select none", key="selection.none", type="tertiary", on_click=state.put, args=("pick", None))
         with st.form("selection.tagging", border=False):
             st.text_input("Tag", key="selection.tag_text", placeholder="a tag", label_visibility="collapsed")
@@ -110,36 +104,6 @@ def _change_tag(ids: Sequence[str], put: Callable[[Sequence[str], str], None], d
     else:
         st.session_state["selection.tag_text"] = ""
         st.toast(f"{len(ids)} {done} “{plain(tag)}”")
-
-
-def draw_selected(opened: Opened, wanted: Filter, ids: Sequence[str]) -> None:
-    """Draw the selected images, plain and under their maps, and their numbers, where that is asked for."""
-    if COMPARE.value != "on":
-        return
-    chosen = np.array([opened.row_of(id_) for id_ in ids], np.intp)
-    for with_map, caption in ((False, "As they are"), (True, "Under their margin maps, all on one scale")):
-        if with_map and opened.run.maps is None:
-            continue
-        st.caption(caption)
-        id_ = image_grid(
-            opened,
-            chosen,
-            key=f"selection.compared.{with_map}",
-            threshold=wanted.threshold,
-            maps=with_map,
-            size="large",
-        )
-        if id_:
-            state.put("id", id_)
-            st.rerun()
-    judged_by = ["threshold", "p_real"] if wanted.threshold != HALF else []
-    columns = ["label", "predicted", *judged_by, "confidence", "margin", *STATISTICS, *opened.studied]
-    rows = at_threshold(opened.table.iloc[chosen], wanted.threshold).set_index("name")
-    st.dataframe(
-        rows[[name for name in columns if name in rows]],
-        column_config={name: full_label(opened, name) for name in columns},
-        alt="Verdicts, statistics and studies' columns of the selected images",
-    )
 
 
 def draw_group_differences(opened: Opened, wanted: Filter, positions: Positions) -> None:
@@ -265,13 +229,10 @@ def _draw_pair(opened: Opened, other: Opened) -> None:
     # only the chosen part is computed
     part = Setting("more", None, parts).choose("Look closer", required=False)
     if part in BY_COLUMN:
-        _draw_column(pair, part)
+        _pair_table(pair, by(pair, part))
     elif part == "margins":
         # how alike they are, not one beside the other
         finding_table(findings, only="margins")
-    elif part == "calibration":
-        bins = {name: calibration(run.judged) for name, run in zip(pair.names, (opened, other), strict=True)}
-        charts.show(charts.calibration(bins), key="compare.calibration", alt="Calibration of both detectors")
     elif part == "studies":
         table = studies_beside(opened, other)
         st.caption(
@@ -318,15 +279,4 @@ def _draw_outcomes(pair: Pair) -> None:
         right, of_other = RIGHT[row.outcome]
         wanted = Filter().choosing("label", [row.label]).choosing("correct", [right])
         wanted = wanted.choosing("versus.correct", [of_other])
-        state.show_images(pair.first.name, wanted, versus=pair.second.name)
-
-
-def _draw_column(pair: Pair, column: str) -> None:
-    """Draw both accuracies on each value of a column; a chosen value opens its images."""
-    findings = by(pair, column)
-    _pair_table(pair, findings)
-    values = [finding.details["value"] for finding in findings]
-    value = st.selectbox("Show the images of", values, index=None, key=f"compare.{column}.open", width=320)
-    if value:
-        wanted = Filter().choosing(column, [value])
         state.show_images(pair.first.name, wanted, versus=pair.second.name)

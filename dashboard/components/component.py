@@ -204,13 +204,7 @@ def file_button(
         withdraw(key)
     else:
         url = offer(key, make, name=file_name, mime=mime)
-    data = {"label": label, "icon": icon, "kind": type, "help": help, "name": file_name, "url": url, "text": None}
-    _file(key=key, data=data, width="content")
-
-
-def copy_button(label: str, text: str, *, key: str, icon: str, help: str) -> None:
-    """Draw a button that copies a text to the clipboard, which Streamlit lacks; see `file_button`."""
-    data = {"label": label, "icon": icon, "kind": "secondary", "help": help, "name": "", "url": None, "text": text}
+    data = {"label": label, "icon": icon, "kind": type, "help": help, "name": file_name, "url": url}
     _file(key=key, data=data, width="content")
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,14 @@ import streamlit as st
 
 from core.arrays import Float32, Pixels
 from core.detectors.identity import DetectorHandle
-from core.explainers import drawing
 from core.explainers.cam import stored_map
-from core.explainers.drawing import Style, npz_of, scale_of
+from core.explainers.drawing import Style, npz_of
 from core.explainers.exact import EXACT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation, shuffled
 from core.explainers.registry import find_explainer
 from core.findings.answer import Word, answer_of
 from core.findings.contrast import Finding
-from core.findings.numbers import plus
-from core.images.encoding import encode_png
 from core.images.labels import ClassName
 from core.report.explanation_page import compared, html_of
 from core.report.slide import Story, draw_slide
@@ -36,12 +32,12 @@ from core.storage.limits import ContractError
 from core.storage.memory import lazy_property
 from core.studies.store import StudyResult
 from dashboard import library
-from dashboard.components.component import copy_button, file_button, key_of, nothing, opens_all
+from dashboard.components.component import file_button, key_of, nothing, opens_all
 from dashboard.components.picture import explained_picture
 from dashboard.components.probing import last_changes
-from dashboard.components.requests import Subject, any_busy, ask, draw_status, pace, poll
+from dashboard.components.requests import Subject, ask, draw_status, pace, poll
 from dashboard.components.settings import chosen_methods, draw_strip, request_of, style_now
-from dashboard.components.words import CLASS_WORDS, explain, percent, plain, terms_in
+from dashboard.components.words import explain, plain, terms_in
 from dashboard.jobs import ExplainRequest, JobStatus
 from dashboard.library import Opened
 from dashboard.state import script_of
@@ -68,8 +64,8 @@ class View:
 
     Attributes:
         subject: the image.
-        detectors: those asked; the first one's layers are offered, and its explanations are compared and saved.
-        stored: the first detector's map as the run has stored it.
+        detector: who is asked.
+        stored: its map as the run has stored it.
         label: the image's class; None if unknown.
         others: float32 (M, h, w), maps of other images of the kind that runs store, to compare chance with; or None.
         notes: sentences that must be read with a saved page.
@@ -78,7 +74,7 @@ class View:
     """
 
     subject: Subject
-    detectors: Sequence[DetectorHandle]
+    detector: DetectorHandle
     stored: Explanation | None = None
     label: ClassName | None = None
     others: Float32 | None = None
@@ -86,23 +82,23 @@ class View:
     address: str = ""
     story: Callable[[], Story | None] = nothing
 
-    def status(self, detector: DetectorHandle, explainer: AnyExplainer) -> JobStatus | None:
+    def status(self, explainer: AnyExplainer) -> JobStatus | None:
         """Return an explanation's status with the present settings, or a stored map's; None if it cannot be made."""
-        if explainer.unavailable(detector.about):
+        if explainer.unavailable(self.detector.about):
             return None
         # a layer that only another detector has is as if none was asked for
-        request = request_of(explainer, detector.about)
+        request = request_of(explainer, self.detector.about)
         stored = self.stored
-        if stored and detector is self.detectors[0] and ExplainRequest(stored.method, stored.settings) == request:
+        if stored and ExplainRequest(stored.method, stored.settings) == request:
             return JobStatus("done", stored, 1.0)
-        slot = key_of(request.method, detector.name)
-        return ask(detector, self.subject.image[None], request, sha256=self.subject.sha256, slot=slot)
+        slot = key_of(request.method, self.detector.name)
+        return ask(self.detector, self.subject.image[None], request, sha256=self.subject.sha256, slot=slot)
 
     @lazy_property
     def study(self) -> StudyResult | None:
-        """The study of the first detector's maps; None where nothing can be read."""
+        """The study of the detector's maps; None where nothing can be read."""
         with suppress(ContractError):
-            study = library.study_by(self.detectors[0].identity, STUDY)
+            study = library.study_by(self.detector.identity, STUDY)
             # it may be refused only when it is concluded
             return study if study is not None and study.findings else None
         return None
@@ -119,50 +115,36 @@ def draw_explanations(view: View) -> None:
 
 def _draw(view: View) -> None:
     """Draw everything that belongs to the present settings; while a map is computed, it alone is drawn again."""
-    first = view.detectors[0]
-    methods = chosen_methods(first.about)
-    by_detector = [[view.status(detector, explainer) for explainer in methods] for detector in view.detectors]
-    # one scale for maps of a method that stand beneath each other
-    styles = [
-        style_now(scale=max(map(scale_of, _answers(column, True)), default=None) if column[1:] else None)
-        for column in zip(*by_detector, strict=True)
-    ]
-    complete: list[list[tuple[Explanation, Style]]] = []
-    for statuses in by_detector:
-        pairs = zip(statuses, styles, strict=True)
-        complete.append([(status.answer, style) for status, style in pairs if status and status.state == "done"])
-    own = complete[0]
+    methods = chosen_methods(view.detector.about)
+    statuses = [view.status(explainer) for explainer in methods]
+    style = style_now()
+    own = [(status.answer, style) for status in statuses if status is not None and status.state == "done"]
     is_whole = len(own) == len(methods)
     with st.container(horizontal=True, gap="small"):
-        _draw_saving(view, own, list(chain.from_iterable(complete)), ready=is_whole)
+        _draw_saving(view, own, ready=is_whole)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("### Where does it look?", help=explain("Margin map"), width="content")
         _draw_checked(view, own)
-    for detector, statuses in zip(view.detectors, by_detector, strict=True):
-        if len(view.detectors) > 1:
-            _draw_verdict(detector, statuses)
-        with st.grid(len(methods) + 1, min_column_width=150, gap="medium") as grid:
-            for explainer, status, style in zip(methods, statuses, styles, strict=True):
-                with grid.cell():
-                    st.markdown(f"**{explainer.title}**")
-                    ask: Callable[[], Any] = partial(view.status, detector, explainer)
-                    draw = partial(_draw_one, view, detector, explainer, style=style)
-                    if status is None or not status.busy:
-                        # without a fragment here, a timer that was here ends
-                        draw(status)
-                    else:
-                        poll(ask, draw, partial(_is_unchanged, status.answer is None), pace(status), status)
+    with st.grid(len(methods) + 1, min_column_width=150, gap="medium") as grid:
+        for explainer, status in zip(methods, statuses, strict=True):
             with grid.cell():
-                real = next(iter(_answers(statuses, True)), None)
-                if real:
-                    st.markdown("**A random map**", help="A map that knows nothing, for comparison: the values of the "
-                                "first map in random places.")  # fmt: skip
-                    fake = shuffled(real, seed=view.subject.seed)
-                    key = key_of("random", detector.name)
-                    explained_picture(fake, key=key, style=style_now(), title="A random map")
+                st.markdown(f"**{explainer.title}**")
+                draw = partial(_draw_one, view, explainer, style)
+                if status is None or not status.busy:
+                    # without a fragment here, a timer that was here ends
+                    draw(status)
+                else:
+                    ask: Callable[[], Any] = partial(view.status, explainer)
+                    poll(ask, draw, partial(_is_unchanged, status.answer is None), pace(status), status)
+        with grid.cell():
+            real = next((answer for answer in _answers(statuses) if answer.has_picture), None)
+            if real:
+                help = "A map that knows nothing, for comparison: the values of the first map in random places."
+                st.markdown("**A random map**", help=help)
+                fake = shuffled(real, seed=view.subject.seed)
+                explained_picture(fake, key=key_of("random", view.detector.name), style=style, title="A random map")
     # beneath the maps, so that no setting covers one
-    statuses = by_detector[0]
-    draw_strip(methods, first.about, {answer.method: answer for answer in _answers(statuses)})
+    draw_strip(methods, view.detector.about, {answer.method: answer for answer in _answers(statuses)})
     _draw_more(view, [explanation for explanation, _ in own], whole=is_whole)
 
 
@@ -174,35 +156,17 @@ def _is_unchanged(is_first: bool, status: JobStatus) -> bool:
     return status.busy and (status.answer is None) == is_first
 
 
-def _answers(statuses: Sequence[JobStatus | None], pictured: bool = False) -> list[Explanation]:
-    """Return the explanations that are there, also those that are still refined; `pictured`: those with a picture."""
-    answers = [status.answer for status in statuses if status is not None and status.answer is not None]
-    return [answer for answer in answers if answer.has_picture or not pictured]
+def _answers(statuses: Sequence[JobStatus | None]) -> list[Explanation]:
+    """Return the explanations that are there, also those that are still refined."""
+    return [status.answer for status in statuses if status is not None and status.answer is not None]
 
 
-def _draw_verdict(detector: DetectorHandle, statuses: Sequence[JobStatus | None]) -> None:
-    """Draw a detector's verdict, as any of its explanations has it."""
-    answer = next(iter(_answers(statuses)), None)
-    if answer is None:
-        st.markdown(f"**{plain(detector.name)}**{' is being asked' if any_busy(statuses) else ''}")
-        return
-    sure = percent(max(answer.p_real, 1 - answer.p_real))
-    noise = detector.manifest.get("noise")
-    margin = f"margin {plus(answer.margin)}{f' ± {noise:.2g}' if noise else ''}"
-    st.markdown(
-        f"**{plain(detector.name)}**: {CLASS_WORDS[answer.verdict]}, {sure} sure, {margin}",
-        help=explain("Confidence", "Margin"),
-    )
-
-
-def _draw_one(
-    view: View, detector: DetectorHandle, explainer: AnyExplainer, status: JobStatus | None, style: Style
-) -> None:
+def _draw_one(view: View, explainer: AnyExplainer, style: Style, status: JobStatus | None) -> None:
     """Draw an explanation, or the one under the settings before while it is computed, which is marked as such."""
     if status is None:
-        st.caption(explainer.unavailable(detector.about))
+        st.caption(explainer.unavailable(view.detector.about))
         return
-    key = key_of(explainer.name, detector.name)
+    key = key_of(explainer.name, view.detector.name)
     sha256 = view.subject.sha256
     answer = status.answer
     of, last = st.session_state.get(f"{key}.last", ("", None))
@@ -267,20 +231,13 @@ def _draw_checked(view: View, own: Sequence[tuple[Explanation, Style]]) -> None:
         st.page_link(script_of("maps"), label=worst, query_params={"run": st.session_state["run"]})
 
 
-def _draw_saving(
-    view: View,
-    own: Sequence[tuple[Explanation, Style]],
-    files: Sequence[tuple[Explanation, Style]],
-    *,
-    ready: bool,
-) -> None:
+def _draw_saving(view: View, own: Sequence[tuple[Explanation, Style]], *, ready: bool) -> None:
     """Draw the buttons of the files, which hold what is shown now and can be pressed once it is complete.
 
     Args:
         view: the image.
-        own: what is complete of the first detector.
-        files: what is complete of all.
-        ready: whether all of the first detector's are.
+        own: the explanations that are complete.
+        ready: whether all are.
     """
     stem = Path(view.subject.name).stem
     waits = "" if ready else "Available once all explanations are complete."
@@ -288,7 +245,7 @@ def _draw_saving(
     measured = {explanation.method: _measured_words(view, explanation) for explanation, _ in own}
     # asked for now: the file is made when no session is at hand
     about: dict[str, Any] = {"label": view.label, "title": view.subject.name, "notes": view.notes}
-    probes = last_changes(view.subject, view.detectors[0])
+    probes = last_changes(view.subject, view.detector)
 
     def page() -> bytes:
         lines = compared([explanation for explanation, _ in own], view.others)["conclusion"].items()
@@ -306,9 +263,6 @@ def _draw_saving(
         help=waits or "The reason, both pictures and the maps as a picture of 1920 x 1080 pixels.",
         disabled=not ready,
     )
-    if view.address:
-        help = "Copies the address that opens this very view, settings and all."
-        copy_button("Share", view.address, key="share", icon="link", help=help)
     with st.popover("Files", icon=":material/download:"):
         file_button(
             "Whole explanation as a page",
@@ -321,33 +275,16 @@ def _draw_saving(
             help=waits or "One self-contained page with the image, its explanations and how far to trust them.",
             disabled=not ready,
         )
-        for explanation, style in files:
-            detector = explanation.provenance.detector
-            st.caption(f"{find_explainer(explanation.method).title} of {plain(detector)}")
-            key = key_of(explanation.method, detector)
-            _draw_files(explanation, style, name=view.subject.name, key=key)
-
-
-def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) -> None:
-    """Draw buttons for the picture as it is drawn (PNG), the numbers (.npz)."""
-    stem = f"{Path(name).stem}-{explanation.provenance.detector}-{explanation.method}"
-    with st.container(horizontal=True, gap="small"):
-        if explanation.has_picture:
+        for explanation, _ in own:
+            method = explanation.method
             file_button(
-                "PNG",
-                lambda: encode_png(drawing.draw_explanation(explanation, style=style)),
-                file_name=f"{stem}.png",
-                mime="image/png",
-                key=f"{key}.files.png",
+                f"{find_explainer(method).title} in numbers",
+                partial(npz_of, explanation),
+                file_name=f"{stem}-{view.detector.name}-{method}.npz",
+                mime="application/octet-stream",
+                key=f"{key_of(method, view.detector.name)}.files.npz",
+                help="Every array and setting of this explanation, for numpy.load.",
             )
-        file_button(
-            "Numbers",
-            partial(npz_of, explanation),
-            file_name=f"{stem}.npz",
-            mime="application/octet-stream",
-            key=f"{key}.files.npz",
-            help="Every array and setting of this explanation, for numpy.load.",
-        )
 
 
 def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) -> None:

@@ -1,19 +1,8 @@
-// A button for a file that the server makes when it is pressed, or for a text that it copies.
-// data: {label, icon, kind, help, name, url: null where there is no file, text: null where nothing is copied}
+// A button for a file that the server makes when it is pressed.
+// data: {label, icon, kind, help, name, url: null where there is no file}
 
 // milliseconds after which a press that is still being answered says so
 const SLOW = 400
-
-const copy = async (text) => {
-  // browsers have no clipboard for addresses without https
-  if (navigator.clipboard) return navigator.clipboard.writeText(text)
-  const field = make("textarea", "spoken")
-  field.value = text
-  document.body.append(field)
-  field.select()
-  document.execCommand("copy")
-  field.remove()
-}
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".file")
@@ -32,14 +21,9 @@ export default function ({ data, parentElement }) {
   label.textContent = data.label
   button.className = data.kind
   button.title = data.help
-  button.disabled = !data.url && !data.text
+  button.disabled = !data.url
   button.onclick = async () => {
     if (root.busy) return
-    if (data.text) {
-      await copy(data.text)
-      said.textContent = "Copied"
-      return
-    }
     root.busy = true
     said.textContent = ""
     const slow = setTimeout(() => (said.textContent = "Being made ..."), SLOW)

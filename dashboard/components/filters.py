@@ -126,11 +126,10 @@ def draw_filters(opened: Opened, wanted: Filter) -> None:
         names = library.tags().names()
         if names:
             # all visitors share them
-            counts = library.tag_counts(opened, wanted, names)
             st.selectbox(
                 "Tag",
                 names,
-                format_func=lambda name: f"{one_direction(name)} {counts.get(name, 0):,}",
+                format_func=one_direction,
                 index=None,
                 placeholder="any",
                 **bound(opened, "filter.tag", wanted.tag, "tag"),
@@ -139,9 +138,7 @@ def draw_filters(opened: Opened, wanted: Filter) -> None:
         _draw_ranges(opened, wanted, [name for name in opened.extents if name not in ("confidence", *opened.studied)])
     for tab, columns in zip(tabs, studies.values(), strict=True):
         with tab:
-            measured = int(opened.table.reindex(columns=columns).notna().sum().max())
-            some = f" Measured on {measured:,} of these images; a filter leaves the others out."
-            st.caption(plain(opened.studied[columns[0]].question) + some * (measured < len(opened.table)))
+            st.caption(plain(opened.studied[columns[0]].question))
             for column in columns:
                 draw_choice(opened, wanted, column)
             _draw_ranges(opened, wanted, [name for name in columns if name in opened.extents])

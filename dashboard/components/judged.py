@@ -1,6 +1,6 @@
 """What can be said of a picture: the answer with its reason, other detectors, saving, and what its file says."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -17,7 +17,7 @@ from core.detectors import known
 from core.detectors.identity import DetectorHandle
 from core.findings.numbers import plus
 from core.images.decoding import ImageError, may_be_transparent
-from core.images.labels import CLASS_COLOURS, CLASSES, GREY, ClassName, rgb, verdict_of
+from core.images.labels import CLASSES, ClassName, verdict_of
 from core.images.preprocessing import Prepared, Preprocessing, settle
 from core.images.provenance import read_claims, summarise, weigh
 from core.perturbations.delivery import DELIVERIES, Delivered, deliver
@@ -252,30 +252,22 @@ def draw_filters(ready: Prepared, detector: DetectorHandle) -> None:
     links = f"[Watch the answer flip](./?{start}) · [Try a {size}-pixel picture](?{own})"
 
     def show(now: JobStatus) -> None:
-        verdicts = [""] * len(ready.filters)
+        verdicts: list[ClassName | None] = [None] * len(ready.filters)
+        outcome = ""
         if now.answer is not None:
-            verdicts = list(map(verdict_of, now.answer.margins))
+            verdicts = [verdict_of(margin) for margin in now.answer.margins]
+            counts = ", ".join(f"{verdicts.count(name)} {name}" for name in CLASSES)
+            outcome = f": {coloured(counts)}"
         cells = [
-            Cell(pixels, f"Resized with {name}", f"{name}: {CLASS_WORDS.get(verdict, '…')}")
+            Cell(pixels, f"Resized with {name}", f"{name}: {CLASS_WORDS.get(str(verdict), '…')}", verdict)
             for name, pixels, verdict in zip(ready.filters, ready.pixels, verdicts, strict=True)
         ]
-        counts = ", ".join(f"{verdicts.count(name)} {name}" for name in CLASSES)
-        outcome = "" if now.answer is None else f": {coloured(counts)}"
         st.subheader(f"One picture, six ways to {verb} it{outcome}", anchor=False)
-        st.image(colour_strip(verdicts), alt=counts, width="stretch")
         picture_grid(cells, columns=3, least=96)
         with st.container(border=True):
             st.markdown(f"Asking the detector. {waiting(now)}" if now.busy else f"{SO_WHAT}  \n{links}")
 
     follow(detector, versions(ready), "predictions", show, slot="upload")
-
-
-def colour_strip(verdicts: Sequence[str]) -> Pixels:
-    """Draw a block for each verdict in its class's colour, grey for "", uint8 (height, width, 4)."""
-    colours = [rgb(CLASS_COLOURS.get(verdict, GREY)) for verdict in verdicts]
-    blocks = [np.full((24, 96, 4), (*colour, 255), np.uint8) for colour in colours]
-    # with gaps between them
-    return np.concatenate([np.pad(block, ((0, 0), (2, 2), (0, 0))) for block in blocks], axis=1)
 
 
 def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:

@@ -26,7 +26,6 @@ from dashboard.components.probing import follow_changes, last_changes, probes_of
 from dashboard.components.requests import Subject
 from dashboard.components.words import CLASS_WORDS, draw_title, explain, percent, plain, thing_of, with_code
 from dashboard.library import Opened
-from dashboard.state import Setting
 
 # the image that was opened by a press, which gets the keyboard's focus
 PRESSED = "mistakes.pressed"
@@ -47,8 +46,6 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
     values = opened.table.iloc[row]
     label = values["label"] if values["label"] in CLASS_WORDS else None
     made_by = catalogue.maker(opened.run)
-    # who explains the image: the run's detector, where it is here, and the one in the address beside it
-    detectors = [*filter(None, (made_by, catalogue.detectors().get(_beside(opened).value)))]
     subject = Subject(image, values["name"])
     draw_title(_headline(opened, row, subject, label))
     verdict = values["predicted"]
@@ -60,24 +57,25 @@ def draw_image(opened: Opened, wanted: Filter, row: int) -> None:
     def draw(changes: pd.DataFrame) -> None:
         draw_case(case_of(changes), focus=st.session_state.get(PRESSED) == values["id"])
 
-    def story() -> Story | None:
-        changes = last_changes(subject, detectors[0])
-        return None if changes is None else case_of(changes).story()
-
     follow_changes(subject, made_by, opened, row, draw, slot="flips")
     _draw_notes(values, wanted)
     draw_original(opened, row)
-    if not detectors:
+    if made_by is None:
         _draw_without_detector(opened, row, image)
         return
     stored = None
     others = None
-    if made_by and opened.run.maps is not None:
+    if opened.run.maps is not None:
         stored = stored_map(opened.run, row, image)
         others = other_maps(opened, verdict=verdict, label=label, row=row)
+
+    def story() -> Story | None:
+        changes = last_changes(subject, made_by)
+        return None if changes is None else case_of(changes).story()
+
     view = View(
         subject,
-        detectors,
+        made_by,
         stored,
         label,
         others,
@@ -127,16 +125,6 @@ def address_of(id_: str) -> str:
     return f"{page}?{query}"
 
 
-def _beside(opened: Opened) -> Setting:
-    """Return the choice of a detector beside the run's: it gets the very same pixels, so its input must be as large."""
-    made_by = catalogue.maker(opened.run)
-    names = {"": "none"}
-    for name, detector in catalogue.detectors().items():
-        if detector.about.side == opened.run.side and (made_by is None or name != made_by.name):
-            names[name] = name
-    return Setting("beside", "", names)
-
-
 def _measured(opened: Opened, verdict: str, changes: pd.DataFrame) -> dict[str, str]:
     """Say how often each change that flips an image flips such verdicts in the run, and its strongest control."""
     study = probes_of(opened.origin)
@@ -171,19 +159,19 @@ def _draw_notes(values: pd.Series, wanted: Filter) -> None:
 
 def _draw_further(opened: Opened, row: int, view: View) -> None:
     """Draw what other detectors say, the dial, further experiments, and what is known of the image, each folded."""
-    for name, parameter in (("dial", CHANGE.name), ("experiments", "evidence"), ("others", "beside")):
+    for name, parameter in (("dial", CHANGE.name), ("experiments", "evidence")):
         if parameter in st.query_params:
             st.session_state.setdefault(f"fold_{name}", True)
     others = _other_runs(opened, str(opened.rows[row]))
     with fold("others", "Other detectors:", _others_words(opened.judged.iloc[row]["predicted"], others)) as is_open:
         if is_open:
-            _draw_others(opened, others, view.label)
+            _draw_others(others, view.label)
     with fold("dial", "Change it bit by bit") as is_open:
         if is_open:
-            draw_dial(view.subject, view.detectors[0], opened, row)
+            draw_dial(view.subject, view.detector, opened, row)
     with fold("experiments", "More experiments on this image") as is_open:
         if is_open:
-            experiments(view.subject, view.detectors[0], opened, row)
+            experiments(view.subject, view.detector, opened, row)
     with fold("about", "About this image", "statistics, studies, tags and note") as is_open:
         if is_open:
             st.caption(plain(view.subject.name), help=explain("Margin", "Confidence"))
@@ -214,8 +202,8 @@ def _others_words(verdict: ClassName, others: list[tuple[Opened, int]]) -> str:
     return f"{', '.join(names)} {'says' if len(names) == 1 else 'say'} {CLASS_WORDS[other_class(verdict)]}"
 
 
-def _draw_others(opened: Opened, others: list[tuple[Opened, int]], label: ClassName | None) -> None:
-    """Draw what other detectors say of an image and what flips each, and the choice of one to set beside."""
+def _draw_others(others: list[tuple[Opened, int]], label: ClassName | None) -> None:
+    """Draw what other detectors say of an image, and what flips each."""
     for other, row in others:
         values = other.judged.iloc[row]
         verdict = CLASS_WORDS[values["predicted"]]
@@ -225,6 +213,3 @@ def _draw_others(opened: Opened, others: list[tuple[Opened, int]], label: ClassN
         if stored is not None:
             sentence += f" {reason(stored[0], side=other.run.side, label=label)}"
         st.markdown(sentence)
-    beside = _beside(opened)
-    if len(beside.choices or ()) > 1:
-        beside.choose("Set its maps beside these", st.selectbox, width=280)

@@ -12,14 +12,13 @@ from core.images.cifake import FINGERPRINTS
 from core.images.labels import CLASSES
 from core.runs import metrics
 from core.runs.filter import Filter
-from core.runs.rows import at_threshold
 from core.runs.run import Run
 from core.runs.summary import warnings_of
 from core.storage.limits import read_bytes
 from dashboard import state
 from dashboard.components import charts
 from dashboard.components.charts import confusion_matrix
-from dashboard.components.component import csv_button, report_download
+from dashboard.components.component import report_download
 from dashboard.components.words import code, explain, name_paper, percent, plain, without_pictures
 from dashboard.library import Opened, cached
 from dashboard.state import Setting
@@ -148,24 +147,16 @@ def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:
         # of many, those with the most images
         title = f"Error rates by {column}"
         value = charts.rate_table(metrics.largest(rates), key=column, title=title, overall=overall)
-        name = f"{opened.run.name}-{column}.csv"
-        csv_button("These numbers (CSV)", rates.rename(columns={"value": column}), name, key=f"csv.{column}")
         if value is not None:
             state.show_images(opened.run.name, wanted.choosing(column, [value]))
 
 
 def draw_confidence(opened: Opened, rows: pd.DataFrame) -> None:
-    """Draw how confident verdicts are, and how often verdicts of each confidence are right."""
-    histogram = metrics.confidence_histogram(at_threshold(rows, THRESHOLD.value))
+    """Draw how often verdicts of each confidence are right."""
     bins = metrics.calibration(rows)
     over, under = metrics.beyond_confidence(bins)
-    with st.grid(2, min_column_width=340, gap="large") as grid:
-        with grid.cell():
-            st.markdown("#### Confidence", help=explain("Confidence"))
-            charts.show(charts.confidence(histogram), key="confidence", alt="Right and wrong verdicts by confidence")
-        with grid.cell():
-            st.markdown("#### Calibration", help=explain("Calibration"))
-            charts.show(charts.calibration({opened.run.name: bins}), key="calibration", alt="Accuracy by confidence")
+    st.markdown("#### Calibration", help=explain("Confidence", "Calibration"))
+    charts.show(charts.calibration(bins), key="calibration", alt="Accuracy by confidence")
     error = f"{100 * opened.run.manifest['metrics'][COUNT.value]['ece']:.1f} points over {metrics.ECE_BINS} bins"
     beyond = f"significantly too sure at {over} of {len(bins)} points, not sure enough at {under}"
     st.caption(f"Calibration error {error}; {beyond}.")
@@ -207,9 +198,7 @@ def _draw_training(made_by: DetectorHandle | None) -> None:
 
 def facts_of(run: Run) -> dict[str, str]:
     """Return what identifies a run and its detector, as Markdown."""
-    # runs of earlier versions do not say
     manifest = run.manifest
-    device = str(run.manifest.get("device", "unknown"))
     leaked = f"{manifest['leaked']:,}" if run.leaks_checked else "not checked"
     facts = {
         "Detector": f"{plain(manifest['detector'])}, weights {code(manifest['detector_sha256'][:16])}",
@@ -217,7 +206,6 @@ def facts_of(run: Run) -> dict[str, str]:
         "Created": plain(manifest["created"].replace("T", " ").replace("+00:00", " UTC")),
         "Left out as unreadable": "; ".join([f"{len(manifest['skipped']):,}", *map(plain, manifest["skipped"][:5])]),
         "Train-test leakage, repeats": f"{leaked}, {manifest['repeats']:,}",
-        "Computed on": plain({"cpu": "CPU", "cuda": "GPU (CUDA or ROCm)", "mps": "Apple GPU"}.get(device, device)),
     }
     if not run.sealed:
         facts["Seal"] = "not sealed: a change of its manifest would not be noticed; make the run again to seal it"

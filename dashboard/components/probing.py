@@ -42,7 +42,7 @@ def probes_of(opened: Opened) -> StudyResult | None:
 
 @cached(show_spinner="Counting verdicts")
 def _rows(opened: Opened, answer: StudyResult) -> pd.DataFrame:
-    return read_flips(opened.run, answer.table, answer.about.get("parameters"))
+    return read_flips(opened.run, answer.table)
 
 
 @cached(max_entries=256, show_spinner="Counting verdicts")

@@ -29,7 +29,6 @@ PALETTE = Setting(
     {"class": "Blue for REAL, orange for FAKE", "paper": "Green for the verdict, red against (the paper's)"},
 )
 OPACITY = Setting("opacity", labels.OPACITY, kind=float, low=0.1, high=1.0)
-SMOOTH = Setting("smooth", "no", {"no": "as they are", "yes": "blended"})
 DRAWING = Setting("draw", "overlay", {"overlay": "over the grey picture", "alone": "alone", "outline": "outlined"})
 # characters up to which choices form a row of buttons; beyond that, a select box
 ROW = 40
@@ -44,9 +43,9 @@ def chosen_methods(offers: About) -> tuple[AnyExplainer, ...]:
     return tuple(chosen[:MOST]) or default_explainers(offers)
 
 
-def style_now(*, scale: float | None = None) -> Style:
-    """Return the style that the page's controls set; `scale` as in `Style`."""
-    return Style(PALETTE.value, OPACITY.value, SMOOTH.value == "yes", scale, DRAWING.value)
+def style_now() -> Style:
+    """Return the style that the page's controls set."""
+    return Style(PALETTE.value, OPACITY.value, drawing=DRAWING.value)
 
 
 def request_of(explainer: AnyExplainer, offers: About) -> ExplainRequest:
@@ -170,8 +169,6 @@ def _draw_drawing(offers: About) -> None:
         format="percent",
         disabled=DRAWING.value != "overlay",
     )
-    help = "“As they are” shows a map's true resolution, such as 4 x 4. Regions keep their edges either way."
-    SMOOTH.choose("Interpolation", help=help)
 
 
 def _apply_preset(explainer: AnyExplainer, key: str) -> None:

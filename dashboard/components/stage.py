@@ -24,13 +24,11 @@ from dashboard.components.dial import SHOWN, measured_flips, second_picture, sha
 from dashboard.components.probing import stored_changes
 from dashboard.components.requests import Subject
 from dashboard.library import Opened
-from dashboard.state import Setting, put
+from dashboard.state import Setting
 
 BEATS = 6
 # 0 is the page without the stage
 STAGE = Setting("stage", 0, kind=int, low=0, high=BEATS)
-# the parameter of the story that was here before
-OLD = "step"
 # the strength that the audience sees, the strongest that changes no more than fine detail
 COLUMN = PROBES[SHOWN.key].column("8")
 # pixels along a side of a map
@@ -41,8 +39,8 @@ _mount = component("stage")
 
 
 def is_open() -> bool:
-    """Check whether the address asks for the stage, by `?stage`, one of its beats, or a step of the story of before."""
-    return STAGE.name in st.query_params or OLD in st.query_params
+    """Check whether the address asks for the stage, by `?stage` or one of its beats."""
+    return STAGE.name in st.query_params
 
 
 def draw_stage(opened: Opened, row: int) -> None:
@@ -73,7 +71,6 @@ def _follow() -> None:
     """Write the beat that the browser shows to the address."""
     at = st.session_state["stage"].at
     STAGE.set(at if at in range(BEATS + 1) else 0)
-    put(OLD, None)
 
 
 def vote(opened: Opened, row: int) -> Beat | None:

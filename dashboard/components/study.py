@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -278,20 +278,32 @@ def refused(error: ContractError | StudyError) -> None:
 
 
 def study_files(opened: Opened, answer: StudyResult, *, key: str) -> None:
-    """Draw how a study was made, and a button for its table."""
+    """Draw how a study was made, and the button for its table beside names and verdicts."""
     about = answer.about
-    settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.get("parameters", {}).items())
-    of = f"{about['images']:,} of {about['of']:,} images" if "of" in about else f"{len(answer.table):,} rows"
-    made = str(about.get("created", "")).partition("T")[0]
-    precision = f" Computed in {about['precision']}." if "precision" in about else ""
-    st.caption(
-        plain(f"{of}; control: {about.get('control', '')} Settings: {settings or 'none'}. Made {made}.{precision}")
-    )
     table = answer.table
+    st.caption(plain(_made_words(about, len(table))))
     # where it has a row an image, beside names, labels and verdicts
     beside = partial(opened.table[ABOUT].merge, table, on="id", suffixes=("", "_of_study"))
     name = f"{opened.run.name}-{about['study']}.csv"
     csv_button("Every image (CSV)", beside if "id" in table else table, name, key=f"{key}.csv")
+
+
+def _made_words(about: Mapping[str, Any], rows: int) -> str:
+    """Say in sentences how a study was made, and what its control is; `rows` as of its table."""
+    of = f"{about['images']:,} of {about['of']:,} images" if "of" in about else f"{rows:,} rows"
+    made = str(about.get("created", "")).partition("T")[0]
+    sentences = [f"{of} were measured on {made}."]
+    control = str(about.get("control", "")).rstrip(".")
+    if control.startswith("none"):
+        sentences.append(f"There is no control{control.removeprefix('none')}.")
+    elif control:
+        sentences.append(f"This is the control: {control}.")
+    settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.get("parameters", {}).items())
+    if settings:
+        sentences.append(f"The settings were {settings}.")
+    if "precision" in about:
+        sentences.append(f"The detector computed in {about['precision']}.")
+    return " ".join(sentences)
 
 
 def draw_limits(detector: DetectorHandle | None = None) -> None:

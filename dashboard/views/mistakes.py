@@ -13,7 +13,6 @@ from dashboard.components.comparison import (
     draw_comparison,
     draw_group_differences,
     draw_select_page,
-    draw_selected,
     draw_selection,
     draw_verdict_pairs,
     pair_words,
@@ -44,7 +43,7 @@ MAPS = Setting("maps", "off", choices=("off", "on"))
 TILE = Setting("tile", "medium", choices=tuple(TILES))
 VIEW = Setting("view", "grid", choices=("grid", "case", "sheet"))
 # parameters of an address that are about an open image
-ABOUT_IMAGE = frozenset({"id", "evidence", "methods", "beside", "change"})
+ABOUT_IMAGE = frozenset({"id", "evidence", "methods", "change"})
 # the one cell that is shown -> the page's title, after the number of images in it
 TITLES = {
     ("FAKE", "REAL"): "generated pictures passed as REAL",
@@ -290,5 +289,3 @@ elif VIEW.value == "sheet":
     draw_sheet(opened, chosen, threshold=wanted.threshold)
 else:
     draw_images()
-    if picked:
-        draw_selected(opened, wanted, picked)

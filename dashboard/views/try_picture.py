@@ -127,7 +127,7 @@ def draw_maps() -> None:
     draw_explanations(
         View(
             subject,
-            [detector],
+            detector,
             None,
             picture.label,
             others,

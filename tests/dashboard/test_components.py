@@ -96,19 +96,18 @@ def buttons_app():
     """Draw a button of each kind."""
     import pandas as pd
 
-    from dashboard.components.component import copy_button, csv_button, file_button
+    from dashboard.components.component import csv_button, file_button
 
     table = pd.DataFrame({"a": [1]})
     file_button(
         "File", lambda: b"1", file_name="a.bin", mime="a/b", key="file", icon="save", type="primary", help="Saves."
     )
     file_button("None", lambda: b"2", file_name="b.bin", mime="a/b", key="none", disabled=True)
-    copy_button("Copy", "text", key="copy", icon="link", help="Copies.")
     csv_button("Table", table, "t.csv", key="table")
     csv_button("Later", lambda: table, "l.csv", key="later", type="primary")
 
 
-def test_a_button_gives_the_file_or_the_text_that_it_says():
+def test_a_button_gives_the_file_that_it_says():
     app = AppTest.from_function(buttons_app).run()
     assert not app.exception
     buttons = sent(app)
@@ -116,13 +115,12 @@ def test_a_button_gives_the_file_or_the_text_that_it_says():
     csv = (b"\xef\xbb\xbfa\r\n1\r\n", "text/csv")
     files = {key: (answer.body, answer.media_type) for key, answer in answers.items()}
     assert files == {"file": (b"1", "a/b"), "table": csv, "later": csv}
-    names = ("label", "icon", "kind", "help", "name", "text")
+    names = ("label", "icon", "kind", "help", "name")
     assert {key: tuple(button[name] for name in names) for key, button in buttons.items()} == {
-        "file": ("File", "save", "primary", "Saves.", "a.bin", None),
-        "none": ("None", "download", "tertiary", "", "b.bin", None),
-        "copy": ("Copy", "link", "secondary", "Copies.", "", "text"),
-        "table": ("Table", "download", "tertiary", "", "t.csv", None),
-        "later": ("Later", "download", "primary", "", "l.csv", None),
+        "file": ("File", "save", "primary", "Saves.", "a.bin"),
+        "none": ("None", "download", "tertiary", "", "b.bin"),
+        "table": ("Table", "download", "tertiary", "", "t.csv"),
+        "later": ("Later", "download", "primary", "", "l.csv"),
     }
 
 

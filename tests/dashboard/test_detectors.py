@@ -85,7 +85,7 @@ def test_the_numbers_follow_the_threshold(open_page, run):
 
 def test_each_part_of_a_comparison_opens_on_demand(two, open_page):
     app = open_page("detectors", versus=OTHER, open="compare")
-    for more in ("category", "margins", "calibration", "studies"):
+    for more in ("category", "margins", "studies"):
         app.query_params["more"] = more
         assert not app.run().exception
     assert "They share no study." in words(app)

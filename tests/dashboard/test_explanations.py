@@ -96,7 +96,7 @@ def draw(home, parts, monkeypatch):
             return statuses[request.method]
 
         monkeypatch.setattr(explanations, "ask", ask)
-        draw_explanations(View(Subject(image, "a.png"), [catalogue.detectors()["tiny"]]))
+        draw_explanations(View(Subject(image, "a.png"), catalogue.detectors()["tiny"]))
         return asked
 
     return drawn

@@ -13,7 +13,6 @@ import pytest
 
 from core.explainers.registry import explainers
 from core.explainers.settings import describe
-from core.findings.numbers import plus
 from core.images.image_set import fingerprint_of
 from core.images.labels import LABELS, REAL
 from core.runs.filter import ALIASES, DEFAULTS, Filter
@@ -22,10 +21,9 @@ from core.runs.run import read_run
 from core.runs.summary import warnings_of
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
-from dashboard.components.component import OWN, key_of
+from dashboard.components.component import OWN
 from dashboard.components.requests import worker
-from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent, plain
-from tests.conftest import make_detector, write_detector
+from dashboard.components.words import NO_BREAK, percent, plain
 from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import PAGES, ROOT, RUN, image_set
 
@@ -135,20 +133,17 @@ def test_mistakes_tags_what_is_selected(open_page, run):
     assert "1 of 60 images" in found()
 
 
-def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(open_page, run):
+def test_another_threshold_is_that_of_the_csv_and_the_tiles(open_page, run):
     table = browse_table(run)
     cut = float(table["p_real"].quantile(0.8))
     turned = table[(table["p_real"] <= cut) & (table["predicted"] == "REAL")]
     assert len(turned) > 3
-    pick = turned["id"].iloc[0]
-    app = open_page("mistakes", cut=f"{cut:g}", said="FAKE", sort="sure", pick=pick, compare="on")
+    app = open_page("mistakes", cut=f"{cut:g}", said="FAKE", sort="sure")
     rows = pd.read_csv(io.BytesIO(app.session_state[OWN]["mistakes.csv"].make()))
     assert len(rows) == (table["p_real"] <= cut).sum()
     assert (rows["predicted"] == "FAKE").all()
     assert ((rows["correct"] == "right") == (rows["label"] == "FAKE")).all()
     assert rows["threshold"].to_numpy() == pytest.approx(cut, rel=1e-4)
-    assert app.dataframe[0].value["predicted"].tolist() == ["FAKE"]
-    assert app.dataframe[0].value["p_real"].tolist() == turned["p_real"].iloc[:1].tolist()
     tiles = {tile["id"]: tile for tile in sent(app)["mistakes.grid"]["tiles"]}
     known = table.set_index("id").loc[list(tiles)]
     # the number on a tile is what it is sorted and filtered by
@@ -192,27 +187,6 @@ def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page, hom
     assert dict(app.query_params) == {"run": "tiny@other-test"}
     # where a detector is chosen, no run is
     assert "Run" not in [choice.label for choice in open_page("try_picture").selectbox]
-
-
-def test_two_detectors_stand_beside_each_other(open_page, home, run):
-    """Each with its own verdict and its own maps, as if it had been asked alone."""
-    other = write_detector(home, "rival", make_detector(seed=7))
-    row = int(find_rows(browse_table(run), Filter())[0])
-    app = settled(open_page("mistakes", beside="rival", **{"lime.n_samples": "64"}))
-    assert app.selectbox(key="url.beside").value == "rival"
-    text = words(app)
-    margin = float(other.margins(run.images[[row]])[0])
-    assert f"**tiny**: {CLASS_WORDS[run.predictions['predicted'][row]]}" in text
-    assert f"**rival**: {CLASS_WORDS['REAL' if margin > 0 else 'FAKE']}" in text
-    assert f"margin {plus(margin)}" in text
-    assert text.count("**rival**") == 1
-    panels_of_both = [key_of(method, name) for method in ("gradcam", "lime") for name in ("rival", "tiny")]
-    numbers = {f"{key}.files.npz" for key in panels_of_both}
-    of_gradcam = {f"{key_of('gradcam', name)}.files.png" for name in ("rival", "tiny")}
-    # LIME has no picture where it decides nothing
-    assert numbers | of_gradcam | {"page.file", "slide"} <= set(app.session_state[OWN])
-    app.selectbox(key="url.beside").set_value("").run()
-    assert "rival" not in words(app)
 
 
 @pytest.mark.parametrize("labels", [None, REAL], ids=["none", "one"])

@@ -41,7 +41,7 @@ def test_without_pictures_there_is_no_stage(open_page):
     assert not open_page("start", run="tiny@blind-test", stage="3").button
 
 
-@pytest.mark.parametrize("address", [{"stage": ""}, {"stage": "4"}, {"step": "2"}, {}])
+@pytest.mark.parametrize("address", [{"stage": ""}, {"stage": "4"}, {}])
 def test_the_stage_has_the_beats_that_the_run_has_data_for(address, studied, open_page, run):
     app = open_page("start", **address)
     if not address:
@@ -91,7 +91,7 @@ def test_the_dial_has_no_shares_of_another_detector_than_the_one_that_is_asked(o
     add_studies(home, "probes")
     shutil.rmtree(home / "detectors" / "tiny")
     write_detector(home, "rival", make_detector(seed=7))
-    data = sent(settled(open_page("mistakes", view="case", beside="rival", change="turn_180")))["dial.dial"]
+    data = sent(settled(open_page("try_picture", by="rival", change="turn_180")))["upload.dial.dial"]
     assert not data["of"]
     assert not any(stop["shares"] for experiment in data["experiments"] for stop in experiment["stops"])
 

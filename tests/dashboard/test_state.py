@@ -61,7 +61,7 @@ def test_several_parameters_are_one_step_and_none_where_nothing_changes(monkeypa
 
 def test_showing_images_takes_the_filter_and_what_belongs_to_it_along(monkeypatch):
     opened = []
-    carried = {"also": "probes.after", "pick": "a,b", "compare": "on", "tile": "large", "maps": "on"}
+    carried = {"also": "probes.after", "pick": "a,b", "tile": "large", "maps": "on"}
     monkeypatch.setattr(st, "query_params", {"run": "old", "page": "3", "seed": "7", **carried})
     monkeypatch.setattr(st, "switch_page", lambda page, query_params: opened.append((page, query_params)))
     show_images("new", Filter().choosing("label", ["FAKE"]), id="x")

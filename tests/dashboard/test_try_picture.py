@@ -15,7 +15,6 @@ from core.detectors.local_networks import FerretDetector
 from core.detectors.manifest import Classes
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode
-from core.images.labels import CLASS_COLOURS, GREY, rgb
 from core.images.out_of_distribution import find_photograph
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels
 from core.perturbations.delivery import DELIVERIES, deliver, pasted
@@ -274,12 +273,6 @@ def test_a_map_is_laid_over_a_picture_by_its_signs():
     drawn = uploads.overlay(np.full((8, 16, 3), 128, np.uint8), np.array([[-1.0, np.nan, 0.0, 1.0]]), 1.0)
     red, _, blue = drawn[4].T.astype(int)
     assert np.sign(red - blue)[[0, 8, -1]].tolist() == [1, 0, -1]
-
-
-def test_a_strip_has_a_block_of_each_verdicts_colour():
-    strip = judged.colour_strip(["FAKE", "", "REAL"])
-    colours = (CLASS_COLOURS["FAKE"], GREY, CLASS_COLOURS["REAL"])
-    assert strip[12, 50::100].tolist() == [[*rgb(colour), 255] for colour in colours]
 
 
 def test_a_picture_that_was_halved_gets_no_answer(tried, home):

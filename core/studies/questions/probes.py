@@ -78,7 +78,7 @@ def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[Finding]:
     """Conclude `<family>-<verdict>`; the parameter `like` may name details of the probe that answers, by finding."""
-    rows = read_flips(run, table, parameters)
+    rows = read_flips(run, table)
     like = parameters.get("like", {})
     rates = flip_rates(rows, probes=[key for key in PROBES if key not in _NO_ANSWERS])
     answers = [rate for rate in rates if rate.contrast.measure.known]

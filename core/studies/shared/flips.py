@@ -11,13 +11,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.arrays import Mask, Pixels, Positions, Record
-from core.findings.contrast import Contrast, Control, Measure
-from core.findings.intervals import weighted_lead, weighted_mean, weighted_share
+from core.arrays import Mask, Pixels, Positions
+from core.findings.contrast import Contrast, Control
+from core.findings.intervals import weighted_lead, weighted_share
 from core.findings.paired import strongest_first
 from core.images.labels import UNLABELLED, other_class
 from core.perturbations.flips import flip_values
-from core.perturbations.probe import Probe, Strength, number_of, size_column
+from core.perturbations.probe import Probe, Strength, number_of
 from core.perturbations.registry import PROBES, probe_columns, probe_pictures
 from core.runs.metrics import MOST_GROUPS
 from core.runs.run import Run
@@ -141,16 +141,12 @@ class FlipRate:
         group: within the verdict; "all" where it is not divided.
         column: of the probe's strength.
         contrast: the share that flips, beside its strongest control.
-        shift: mean change of the margin.
-        size: mean root mean square of the change, grey levels 0 to 255.
     """
 
     verdict: str
     group: str
     column: str
     contrast: Contrast
-    shift: Measure
-    size: float
 
     @property
     def probe(self) -> Probe:
@@ -175,23 +171,19 @@ def by_change(table: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns=lambda name: name.removesuffix("_margin"))
 
 
-def read_flips(run: Run, table: pd.DataFrame, parameters: Record | None = None) -> pd.DataFrame:
+def read_flips(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """Join the study's table with the run's predictions of the same images.
 
     Args:
         run: whose study it is.
         table: `StudyResult.table`.
-        parameters: the study's, `StudyResult.about["parameters"]`.
 
     Returns:
         The table `by_change`, and `verdict`, `cell` (the true class), `category`, and `source` and `seen` where they
-        are known ("unknown" for an image that has none), and `margin`, `donor_margin` before any change (NaN without a
-        donor).
+        are known ("unknown" for an image that has none).
     """
     where = pd.Index(run.predictions["id"]).get_indexer(table["id"])
     rows = run.predictions.iloc[where].reset_index(drop=True)
-    donors = choose_donors(run, where, seed=int((parameters or {}).get("seed", 0))).other
-    margins = run.predictions["margin"].to_numpy(np.float64)
     groups = {name: rows[name].astype(object) for name in ("category", "source") if name in rows}
     if run.seen is not None:
         groups["seen"] = run.seen.iloc[where].reset_index(drop=True).astype(object)
@@ -199,8 +191,6 @@ def read_flips(run: Run, table: pd.DataFrame, parameters: Record | None = None) 
         "verdict": rows["predicted"].astype(str).astype("category"),
         "cell": rows["label"].astype(object).fillna(UNLABELLED),
         **{name: values.where(values.notna(), "unknown") for name, values in groups.items()},
-        "margin": margins[where],
-        "donor_margin": np.where(donors == NO_DONOR, np.nan, margins[donors]),
     }
     return pd.concat([by_change(table).reset_index(drop=True), pd.DataFrame(added)], axis=1)
 
@@ -243,7 +233,7 @@ def compare_flips(
 
 
 def flip_rates(rows: pd.DataFrame, *, by: By = "verdict", probes: Sequence[str] | None = None) -> list[FlipRate]:
-    """Compute how often each strength of each probe flips verdicts, and how far it moves margins.
+    """Compute how often each strength of each probe flips verdicts.
 
     Args:
         rows: from `read_flips`.
@@ -267,21 +257,9 @@ def flip_rates(rows: pd.DataFrame, *, by: By = "verdict", probes: Sequence[str] 
             own = rows[(rows["verdict"] == verdict) & (groups == group)]
             if own.empty:
                 continue
-            rates += [_rate(own, verdict, str(group), column) for column in columns]
-    return [rate for rate in rates if rate.contrast.n]
-
-
-def _rate(rows: pd.DataFrame, verdict: str, group: str, column: str) -> FlipRate:
-    probe, _ = probe_columns()[column]
-    weights = rows[WEIGHT]
-    after = rows[column].to_numpy(np.float64)
-    before = rows["donor_margin" if probe.changes_donor else "margin"]
-    sizes = np.where(np.isfinite(after), rows[size_column(column)].to_numpy(np.float64), np.nan)
-    return FlipRate(
-        verdict,
-        group,
-        column,
-        compare_flips(rows, column, probe.controls),
-        weighted_mean(after - before, weights),
-        weighted_mean(sizes, weights).value,
-    )
+            for column in columns:
+                probe, _ = probe_columns()[column]
+                contrast = compare_flips(own, column, probe.controls)
+                if contrast.n:
+                    rates.append(FlipRate(verdict, str(group), column, contrast))
+    return rates

@@ -15,7 +15,6 @@ from core.runs.metrics import (
     beyond_confidence,
     calibration,
     class_scores,
-    confidence_histogram,
     confidence_of,
     confusion_at,
     error_by,
@@ -145,12 +144,6 @@ def test_bins_of_confidence_are_those_counted_one_by_one(table):
 
     gaps = [abs((confidence - right)[inside].sum()) for inside in members(15)]
     assert metrics(table)["ece"] == pytest.approx(sum(gaps) / len(table))
-    histogram = confidence_histogram(table)
-    expected = [
-        [n / 40 + 0.5, n / 40 + 0.525, (own & right).sum(), (own & ~right).sum()] for n, own in enumerate(members(20))
-    ]
-    assert_allclose(histogram[["low", "high", "right", "wrong"]], expected)
-    assert len(confidence_histogram(table[confidence < 0.6])) == 20
     curve = calibration(table)
     inside = [chosen for chosen in members(10) if chosen.any()]
     assert curve["images"].tolist() == [chosen.sum() for chosen in inside]
