@@ -41,6 +41,8 @@ BASELINES = {"edges": "edges first", "centre": "middle first"}
 # the first truth of a cell; the others are the effects of covering it with a fill
 SCORES = "exact"
 SUM = "sum"
+# in the key of a finding: by the effect of covering with the method's own fill
+COVERED = "covered"
 TRUTHS: dict[str, str] = {
     SCORES: "mean score of the patches that see it",
     SUM: "sum of the exact map in it",
@@ -53,7 +55,7 @@ NOTE = "the patches' scores, stretched"
 
 NEAR = {
     SCORES: "Is the map nearer to the truth than its controls?",
-    "covered": "Is the map nearer to the true effect of covering than its controls?",
+    COVERED: "Is the map nearer to the true effect of covering than its controls?",
 }
 
 
@@ -77,16 +79,11 @@ class Variant(NamedTuple):
 
     @property
     def columns(self) -> dict[str, str]:
-        """Column -> plain description."""
+        """Column -> plain description, for each of the `TRUTHS` that its maps are compared with."""
         name = self.explainer.title
         if self.title:
             name += f", {self.kind} {self.title}"
-        return _describe(self.key, name, self.truths)
-
-    @property
-    def truths(self) -> tuple[str, ...]:
-        """The `TRUTHS` that its maps are compared with."""
-        return (SCORES, SUM, self.fill)
+        return _describe(self.key, name, (SCORES, SUM, self.fill))
 
 
 def variants(explainer: AnyExplainer, *, layers: Iterable[str], seed: int = 0) -> list[Variant]:
@@ -166,26 +163,25 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         if not variant.explainer.unavailable(detector.about) and context.wants(*variant.columns):
             explained.append((variant, explain_all(detector, pixels, variant.explainer, variant.settings)))
     records = []
+    # a variant has the columns of some truths only
+    columns = list({**make_study().columns, **_columns(tried)})
     for number, row in enumerate(rows):
         truths = _truths(detector, pixels[number], exact[number], coverage, squares, seed=seed)
         # by what speaks for the verdict, whichever it is
         sign = cells.signs[row]
-        orders = {
+        values = {
             "edges": sign * means_in(squares, edge_map(pixels[number])),
             "centre": sign * means_in(squares, centre_map(*squares.shape)),
             "random": sign * np.random.default_rng((seed, row)).random(parameters["cells"] ** 2),
             "other": patch_means(others_exact[number], coverage, squares),
         }
-        record = {}
-        for key, truth in product(orders, TRUTHS):
-            record[column_of(key, truth)] = rank_correlation(orders[key], truths[truth])
-        record[column_of("other", SUM)] = rank_correlation(means_in(squares, others_exact[number]), truths[SUM])
         for variant, passes in explained:
-            values = means_in(squares, passes[number].values)
-            for truth in variant.truths:
-                record[column_of(variant.key, truth)] = rank_correlation(values, truths[truth])
+            values[variant.key] = means_in(squares, passes[number].values)
+        record = {}
+        for key, truth in product(values, TRUTHS):
+            record[column_of(key, truth)] = rank_correlation(values[key], truths[truth])
+        record[column_of("other", SUM)] = rank_correlation(means_in(squares, others_exact[number]), truths[SUM])
         records.append(record)
-    columns = list({**make_study().columns, **_columns(tried)})
     table = pd.DataFrame(records).reindex(columns=columns).astype(np.float32)
     table.insert(0, "id", context.ids(rows))
     return table
@@ -226,36 +222,37 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
     Choices are the method's fills, baselines or layers, the controls, and for `exact` the sum in a cell in place of the
     mean; LIME's fill with black is shown and not counted.
     """
-    for is_exact, (group, part, weights) in product((True, False), groups(table, run)):
+    for key, (group, part, weights) in product(NEAR, groups(table, run)):
         for name, title in methods_in(part, column_of("{}", SCORES)).items():
             tried = _variants_in(part, name)
-            truths = {variant.key: SCORES if is_exact else variant.fill for variant in tried}
             contrasts: list[Contrast] = []
             for variant in tried:
-                contrasts += strongest_first(_against_controls(part, weights, variant, truths[variant.key]))
-            key = "covered"
-            subject = f"{title}, by covering"
-            if is_exact:
-                key = SCORES
-                subject = title
-                if column_of(name, SUM) in part:
-                    by_sum = strongest_first(_against_controls(part, weights, tried[0], SUM))[0]
-                    contrasts.append(replace(by_sum, kind="truth", value=TRUTHS[SUM]))
+                contrasts += strongest_first(_against_controls(part, weights, variant, _truth_of(key, variant)))
+            subject = title
+            if key == COVERED:
+                subject += ", by covering"
+            elif column_of(name, SUM) in part:
+                by_sum = strongest_first(_against_controls(part, weights, tried[0], SUM))[0]
+                contrasts.append(replace(by_sum, kind="truth", value=TRUTHS[SUM]))
             beside = {}
             for baseline, text in BASELINES.items():
-                beside[text] = weighted_mean(part[column_of(baseline, truths[tried[0].key])], weights)
+                beside[text] = weighted_mean(part[column_of(baseline, _truth_of(key, tried[0]))], weights)
             yield Finding(
                 f"{key}-{name}-{group}", NEAR[key], "rank_correlation", tuple(contrasts), group=group,
                 subject=subject, beside=beside,
             )  # fmt: skip
 
 
+def _truth_of(key: str, variant: Variant) -> str:
+    """Name the truth that a finding compares a variant with."""
+    if key == COVERED:
+        return variant.fill
+    return SCORES
+
+
 def _variants_in(table: pd.DataFrame, name: str) -> list[Variant]:
     """List a method's variants that a table holds; further layers are only in that of a detector that has them."""
-    layers = []
-    for column in table:
-        if column.startswith(f"{name}_"):
-            layers.append(column.removeprefix(f"{name}_").partition("_cells_")[0])
+    layers = [column.removeprefix(f"{name}_").partition("_cells_")[0] for column in table]
     return [own for own in variants(judged()[name], layers=layers) if column_of(own.key, SCORES) in table]
 
 
@@ -285,7 +282,7 @@ def nearness(findings: Iterable[Finding]) -> pd.DataFrame:
     """
     rows: dict[str, dict[str, float]] = {}
     for finding in findings:
-        if not finding.key.startswith(f"{SCORES}-") or finding.control is None:
+        if not finding.key.startswith(f"{SCORES}-"):
             continue
         column = f"{finding.group} verdicts"
         for contrast in finding.contrasts:
