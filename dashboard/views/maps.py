@@ -20,7 +20,6 @@ from core.runs.pictures import Pictures
 from core.runs.rows import evenly
 from core.studies.questions.faithfulness import CONTROLS, ORDERS, mean_curves
 from core.studies.questions.randomisation import OTHER, randomisation_summary
-from core.studies.questions.truth import nearness
 from core.studies.shared.groups import Cells
 from core.studies.store import StudyResult
 from dashboard import catalogue, library
@@ -126,25 +125,19 @@ def known_truth() -> tuple[Opened, int] | None:
 
 
 def draw_truth(shown: Opened, *, field: int) -> None:
-    """Draw a map beside the exact one, unless the page begins with them, and how near all maps are to it."""
+    """Draw a map beside the exact one, unless the page begins with them, and how near all maps are to it, folded."""
     st.subheader("Where the truth is known", anchor=False)
     st.markdown(
         f"The detector {plain(shown.run.manifest['detector'])} averages scores of {field} x {field} pixels: an "
-        "exact map. 1 is the truth, 0 chance."
+        "exact map."
     )
     if shown.run.path != opened.run.path:
         draw_maps(shown, field)
-    result = readable(shown, "truth")
-    if result is not None:
-        near = nearness(result.findings)
-        bar = st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1)
-        alt = "Correlation of each map with the truth, the nearest first"
-        st.dataframe(near, height="content", column_config=dict.fromkeys(near.columns, bar), alt=alt)
     draw_study(
         shown,
         "truth",
         "How near are maps to the truth?",
-        "Rank correlation with the truth over 16 cells; the controls are another image's truth and a random order. "
+        "Rank correlation with the truth over 16 cells: 1 is the truth, 0 chance; the controls are another image's truth and a random order. "
         "Grad-CAM on the last layer is near by construction: it is those scores, stretched.",
         ("Rank correlation", "Fill", "Grad-CAM", "LIME"),
     )

@@ -12,29 +12,24 @@ the middle whenever the verdict is FAKE. The second is a random map.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import ndimage
 
 from core.arrays import Float64, Mask, Pixels, Positions
-from core.explainers.explainer import AnyExplainer
 from core.explainers.measures import segment_values
 from core.explainers.registry import find_explainer
 from core.explainers.segmentation import grid
-from core.explainers.settings import ExplainerSettings
 from core.findings.contrast import Contrast, Finding
 from core.findings.paired import compare_means, strongest_first
+from core.findings.separation import auroc
 from core.perturbations.frequency import to_pixels
 from core.perturbations.probe import number_of
 from core.runs.run import Run
 from core.studies.shared.explanations import CHEAP_PASSES, can_explain, explain_all, settings_of
 from core.studies.shared.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Parameters, Rows, Study, StudyError
-
-if TYPE_CHECKING:
-    from core.detectors.detector import Detector
 
 # the last needs a detector that adds up patches
 METHODS = ("gradcam", "integrated_gradients", "lime_grid", "exact")
@@ -47,14 +42,13 @@ SETTINGS = {
 }
 # pixels a side from which on costlier methods than `CHEAP_PASSES`, which would take hours, are left out
 LARGE = 128
-# first row, last row, first column and last column of a part, in cells
+# the cells of the first part
 PARTS = {
-    "left and right": (0, 4, 0, 2),
-    "top and bottom": (0, 2, 0, 4),
-    "a window": (1, 3, 1, 3),
+    "left and right": np.s_[:, :2],
+    "top and bottom": np.s_[:2],
+    "a window": np.s_[1:3, 1:3],
 }
 SEAMS = {"hard": "as it is", "blended": "blended"}
-CONTROLS = {"same": "pictures of one class, joined alike", "random": "a random map"}
 # width of a blended seam, as a part of the side
 BLEND = 8
 
@@ -68,11 +62,9 @@ def column_of(method: str, seam: str, *, control: bool = False) -> str:
 
 def part_mask(layout: str, side: int) -> Mask:
     """Select the pixels of the first part of a layout: bool (side, side)."""
-    first_row, last_row, first_column, last_column = PARTS[layout]
-    cell = grid(side, side, rows=CELLS, columns=CELLS)
-    row = cell // CELLS
-    column = cell % CELLS
-    return (row >= first_row) & (row < last_row) & (column >= first_column) & (column < last_column)
+    cells = np.zeros((CELLS, CELLS), bool)
+    cells[PARTS[layout]] = True
+    return cells.ravel()[grid(side, side, rows=CELLS, columns=CELLS)]
 
 
 def join(first: Pixels, rest: Pixels, mask: Mask, seam: str) -> Pixels:
@@ -89,20 +81,6 @@ def join(first: Pixels, rest: Pixels, mask: Mask, seam: str) -> Pixels:
         share = ndimage.uniform_filter(share, mask.shape[0] // BLEND, mode="nearest")
     share = share[..., None]
     return to_pixels(share * first + (1 - share) * rest)
-
-
-def separation(values: Float64, is_fake: Mask) -> float:
-    """Compute how often a cell of the FAKE part speaks more for FAKE than one of the rest, ties counting half.
-
-    Args:
-        values: float (S,), means of the map over cells, positive for REAL.
-        is_fake: bool (S,).
-
-    Returns:
-        0 to 1; 0.5 is chance.
-    """
-    excess = values[~is_fake] - values[is_fake][:, None]
-    return float(np.mean(excess > 0) + np.mean(excess == 0) / 2)
 
 
 def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
@@ -128,7 +106,8 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         explainer = find_explainer(name)
         settings = settings_of(explainer, seed).changed(**SETTINGS.get(name, {}))
         columns = [column_of(name, seam), column_of(name, seam, control=True)]
-        if not context.wants(*columns) or not _can_score(explainer, settings, context.detector):
+        is_too_slow = context.detector.side >= LARGE and explainer.cost(settings) > CHEAP_PASSES
+        if is_too_slow or not context.wants(*columns) or not can_explain(explainer, context.detector):
             continue
         passes = explain_all(context.detector, pictures[seam], explainer, settings)
         values = np.concatenate([segment_values(explained.values[None], cells) for explained in passes])
@@ -136,11 +115,6 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
             is_fake = fake_cells[number]
             table.loc[number, columns] = _score(own[:2], is_fake), _score(own[2:], is_fake)
     return table
-
-
-def _can_score(explainer: AnyExplainer, settings: ExplainerSettings, detector: "Detector") -> bool:
-    is_too_slow = detector.side >= LARGE and explainer.cost(settings) > CHEAP_PASSES
-    return not is_too_slow and can_explain(explainer, detector)
 
 
 def _composites(pixels: Pixels, partners: Mapping[int, Positions], layouts: Sequence[str], seam: str) -> Pixels:
@@ -155,8 +129,16 @@ def _composites(pixels: Pixels, partners: Mapping[int, Positions], layouts: Sequ
 
 
 def _score(values: Float64, is_fake: Mask) -> float:
-    """Average over two maps (2, S), of the picture with FAKE in the part and of that with REAL in it."""
-    return (separation(values[0], is_fake) + separation(values[1], ~is_fake)) / 2
+    """Measure how often a cell of the FAKE part speaks more for FAKE than one of the rest, ties counting half.
+
+    Args:
+        values: float (2, S), means of two maps over cells: of the picture with FAKE in the part, and with REAL in it.
+        is_fake: bool (S,), the part.
+
+    Returns:
+        The mean of both, 0 to 1; 0.5 is chance.
+    """
+    return (auroc(values[0], ~is_fake).value + auroc(values[1], is_fake).value) / 2
 
 
 def _partners(run: Run, rows: Rows, *, seed: int) -> dict[int, Positions]:
@@ -215,12 +197,14 @@ def _choice(rows: pd.DataFrame, method: str, seam: str, kind: str, value: str) -
 
 
 def _against_controls(rows: pd.DataFrame, method: str, seam: str) -> list[Contrast]:
-    weights = rows[WEIGHT]
+    others = {
+        "pictures of one class, joined alike": column_of(method, seam, control=True),
+        "a random map": "random_auroc",
+    }
     own = rows[column_of(method, seam)]
-    others = {"same": rows[column_of(method, seam, control=True)], "random": rows["random_auroc"]}
     return [
-        compare_means("control", text, own, others[control], weights, control=text)
-        for control, text in CONTROLS.items()
+        compare_means("control", control, own, rows[column], rows[WEIGHT], control=control)
+        for control, column in others.items()
     ]
 
 

@@ -10,7 +10,7 @@ from core.explainers.measures import centre_map
 from core.explainers.registry import EXPLAINERS, find_explainer
 from core.findings.answer import answer_of
 from core.studies.questions import composite
-from core.studies.questions.composite import PARTS, SEAMS, STUDY, column_of, join, part_mask, separation
+from core.studies.questions.composite import PARTS, SEAMS, STUDY, column_of, join, part_mask
 from core.studies.runner import run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
@@ -103,13 +103,6 @@ def test_parts_are_joined_with_a_seam_or_a_fade(layout):
     differs = (blended != hard).any(axis=2)
     assert 0 < differs.mean() < 0.4
     assert max(np.abs(np.diff(blended, axis=axis)).max() for axis in (0, 1)) <= 40
-
-
-def test_separation_is_the_auroc_of_cells():
-    is_fake = np.array([True, True, False, False])
-    assert separation(np.array([-2.0, -1, 1, 2]), is_fake) == 1
-    assert separation(np.array([-2.0, 1, 1, 2]), is_fake) == 0.875
-    assert separation(np.zeros(4), is_fake) == 0.5
 
 
 def test_a_detector_that_recognises_too_few_is_refused(chequered):
