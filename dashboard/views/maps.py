@@ -137,8 +137,8 @@ def draw_truth(shown: Opened, *, field: int) -> None:
         shown,
         "truth",
         "How near are maps to the truth?",
-        "Rank correlation with the truth over 16 cells: 1 is the truth, 0 chance; the controls are another image's truth and a random order. "
-        "Grad-CAM on the last layer is near by construction: it is those scores, stretched.",
+        "Rank correlation with the truth over 16 cells: 1 is the truth, 0 chance. The controls are another image's "
+        "truth and a random order. Grad-CAM on the last layer is near by construction: it is those scores, stretched.",
         ("Rank correlation", "Fill", "Grad-CAM", "LIME"),
     )
 

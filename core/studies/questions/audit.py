@@ -27,11 +27,10 @@ from core.studies.questions.files import compressions
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
 Row: TypeAlias = dict[str, Any]
-ENDS = ("", "_low", "_high")
 # images of each class that a statistic needs
 MIN_IN_CLASS = 10
 RINGS = 16
-# images of 32 x 32 pixels whose spectra are computed together, of larger ones fewer
+# images of 32 x 32 pixels whose spectra are computed together
 AT_ONCE = 4096
 # of a histogram; what lies beyond the tails is counted in the outermost bins
 HISTOGRAM_BINS = 28
@@ -64,7 +63,7 @@ COLUMNS = {
     "matched_auroc": "the detector's AUROC among images that are alike in the fact, or that have no copy, 0 to 1",
 }
 ESTIMATED = [name for name in COLUMNS if name.endswith("auroc")]
-COLUMNS |= {name + end: "an end of its 95 % interval" for name, end in product(ESTIMATED, ENDS[1:])}
+COLUMNS |= {name + end: "an end of its 95 % interval" for name, end in product(ESTIMATED, ("_low", "_high"))}
 
 BASELINES = {"spectrum": "of the spectrum", "facts": "of image statistics"}
 
@@ -93,8 +92,15 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     seed = int(parameters["seed"])
     margins = run.predictions["margin"].to_numpy(np.float64)
     accuracy = ((margins > 0) == is_real).mean()
-    row = {"kind": "network", "name": "network", "images_count": len(margins), "accuracy": accuracy}
-    table = [row | _estimate("auroc", auroc(margins, is_real))]
+    table: list[Row] = [
+        {
+            "kind": "network",
+            "name": "network",
+            "images_count": len(margins),
+            "accuracy": accuracy,
+            "auroc": auroc(margins, is_real),
+        }
+    ]
     if len(training.rows):
         table.append(_leak_row(own, training, margins, seed, context.report))
     table += _fact_rows(context, own, training, seed)
@@ -106,7 +112,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         for name, (scored, fitted) in {"spectrum": spectra, "facts": facts}.items():
             separation = _separation(regression_scores, scored, is_real, fitted, training.is_real, seed=seed)
             table.append({"kind": "baseline", "name": name} | separation)
-    return pd.DataFrame(table).reindex(columns=list(COLUMNS))
+    return pd.DataFrame(map(_spread, table)).reindex(columns=list(COLUMNS))
 
 
 def _leak_row(own: Images, training: Images, margins: Float64, seed: int, report: Report) -> Row:
@@ -123,11 +129,16 @@ def _leak_row(own: Images, training: Images, margins: Float64, seed: int, report
     scores = np.where(real != is_other, 1, -1) * is_copy
     alike = np.zeros((~is_copy).sum(), np.intp)
     shuffled = np.random.default_rng(seed).permutation(real)
-    row = {"kind": "leak", "name": "leak", "images_count": len(real)}
-    row |= {"copies_count": is_copy.sum(), "other_class_count": is_other.sum()}
-    row |= _estimate("auroc", auroc(scores, real))
-    row |= _estimate("shuffled_auroc", auroc(scores, shuffled))
-    return row | _estimate("matched_auroc", within_strata(margins[~is_copy], real[~is_copy], alike))
+    return {
+        "kind": "leak",
+        "name": "leak",
+        "images_count": len(real),
+        "copies_count": is_copy.sum(),
+        "other_class_count": is_other.sum(),
+        "auroc": auroc(scores, real),
+        "shuffled_auroc": auroc(scores, shuffled),
+        "matched_auroc": within_strata(margins[~is_copy], real[~is_copy], alike),
+    }
 
 
 def _fact_rows(context: Context, own: Images, training: Images, seed: int) -> Iterator[Row]:
@@ -158,20 +169,18 @@ def _fact_row(name: str, images: pd.DataFrame, training: pd.DataFrame, seed: int
     is_real = images["is_real"].to_numpy(bool)
     row: Row = {"kind": "fact", "name": name}
     if name in STATISTICS:
-        row |= _estimate("direct_auroc", auroc(values.to_numpy(), is_real))
+        row["direct_auroc"] = auroc(values.to_numpy(), is_real)
     else:
         row["values_count"] = values.nunique()
     scored, fitted = np.split(strata_of(pd.concat([values, training[name]])), [len(values)])
-    row |= _separation(bin_log_odds, scored, is_real, fitted, training["is_real"].to_numpy(bool), seed=seed)
-    matched = within_strata(images["margin"].to_numpy(), is_real, strata_of(values))
-    return row | _estimate("matched_auroc", matched)
+    row["matched_auroc"] = within_strata(images["margin"].to_numpy(), is_real, strata_of(values))
+    return row | _separation(bin_log_odds, scored, is_real, fitted, training["is_real"].to_numpy(bool), seed=seed)
 
 
 def _ring_rows(spectra: Float32, real: Mask) -> Iterator[Row]:
     """Yield a row for each ring of the radial spectrum, float32 (N, rings): its power in both classes."""
     for ring, powers in enumerate(spectra.astype(np.float64).T, start=1):
-        row = {"kind": "ring", "name": str(ring), "images_count": len(powers)}
-        row |= _estimate("direct_auroc", auroc(powers, real))
+        row: Row = {"kind": "ring", "name": str(ring), "images_count": len(powers), "direct_auroc": auroc(powers, real)}
         for part, share in QUARTILES.items():
             row[f"{part}_real"] = np.quantile(powers[real], share)
             row[f"{part}_fake"] = np.quantile(powers[~real], share)
@@ -183,9 +192,13 @@ def has_both(run: Run) -> bool:
     return len(run.classes) == len(CLASSES)
 
 
-def _estimate(name: str, measure: Measure) -> dict[str, float]:
-    """Spread a measure over three columns."""
-    return dict(zip([name + end for end in ENDS], (measure.value, measure.low, measure.high), strict=True))
+def _spread(row: Row) -> Row:
+    """Spread each measure of a row over three columns."""
+    spread = dict(row)
+    for name, value in row.items():
+        if isinstance(value, Measure):
+            spread |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+    return spread
 
 
 def _separation(
@@ -193,13 +206,16 @@ def _separation(
 ) -> Row:
     """Measure how well a classifier separates the classes, see `cross_fit`, and the same after labels were shuffled."""
     scores = cross_fit(classifier, features, is_real, training, training_real, seed=seed)
-    row = {"images_count": len(scores), "accuracy": ((scores > 0) == is_real).mean()}
-    row |= _estimate("auroc", auroc(scores, is_real))
     generator = np.random.default_rng(seed)
     shuffled = generator.permutation(is_real)
     fitted = training_real[generator.permutation(len(training_real))]
-    scores = cross_fit(classifier, features, shuffled, training, fitted, seed=seed)
-    return row | _estimate("shuffled_auroc", auroc(scores, shuffled))
+    by_chance = cross_fit(classifier, features, shuffled, training, fitted, seed=seed)
+    return {
+        "images_count": len(scores),
+        "accuracy": ((scores > 0) == is_real).mean(),
+        "auroc": auroc(scores, is_real),
+        "shuffled_auroc": auroc(by_chance, shuffled),
+    }
 
 
 def radial_spectrum(pixels: Pixels) -> Float32:
@@ -217,7 +233,7 @@ def radial_spectrum(pixels: Pixels) -> Float32:
     share[np.arange(side * side), ring] = 1
     share /= np.maximum(share.sum(axis=0), 1)
     spectra = np.zeros((len(pixels), RINGS), np.float32)
-    chunk = max(1, min(AT_ONCE, AT_ONCE * 32**2 // side**2))
+    chunk = max(1, AT_ONCE * 32**2 // side**2)
     for start in range(0, len(pixels), chunk):
         luma = np.asarray(pixels[start : start + chunk], np.float32) @ LUMA
         power = np.square(np.abs(np.fft.fft2(luma))).astype(np.float32).reshape(len(luma), -1)
@@ -298,8 +314,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
 
 
 def _measure(row: Row, name: str) -> Measure:
-    value, low, high = (float(row[name + end]) for end in ENDS)
-    return Measure(value, low, high, int(row["images_count"]))
+    return Measure(row[name], row[f"{name}_low"], row[f"{name}_high"], int(row["images_count"]))
 
 
 def _beyond_shuffled(row: Row, kind: str, value: str) -> Contrast:

@@ -45,7 +45,7 @@ LARGE = 128
 # the cells of the first part
 PARTS = {
     "left and right": np.s_[:, :2],
-    "top and bottom": np.s_[:2],
+    "top and bottom": np.s_[:2, :],
     "a window": np.s_[1:3, 1:3],
 }
 SEAMS = {"hard": "as it is", "blended": "blended"}

@@ -1,13 +1,14 @@
 """The study `deliveries`: the margin of every image after each kind of saving, resizing and sharing."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from core.arrays import Float32
-from core.findings.contrast import Contrast, Finding
+from core.findings.contrast import Finding
 from core.findings.intervals import weighted_share
 from core.findings.paired import compare_shares
 from core.images.decoding import decode
@@ -85,41 +86,37 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
         for sent in DELIVERIES
         if sent.name != UNCHANGED and sent.column in table and table[sent.column].notna().all()
     }
-    if not titles or table.empty:
+    if not titles:
         return
     rows = with_predictions(table, run)
     called_real = rows[list(titles)] > 0
-    for group in CLASSES:
-        own = rows["predicted"] == group
-        # a single one has no others
-        if own.any() and len(titles) > 1:
-            flipped = called_real[own] != (group == "REAL")
-            worst, about = _worst(flipped, rows[own], titles)
-            others = flipped.drop(columns=worst).any(axis=1)
-            contrast = _compare(flipped[worst], others, rows[own], "any other delivery", len(titles))
+    for kind, group in product(("flips", "errors"), CLASSES):
+        is_own = rows["predicted" if kind == "flips" else "label"] == group
+        if not is_own.any():
+            continue
+        own = rows[is_own]
+        outcomes = called_real[is_own] != (group == "REAL")
+        rates = {column: weighted_share(outcomes[column], own[WEIGHT]) for column in titles}
+        worst = max(rates, key=lambda column: rates[column].value)
+        if kind == "flips":
             question = f"Does one delivery flip many more {group} verdicts than all others together?"
-            yield Finding(f"flips_{group.lower()}", question, "flip_rate", (contrast,), group=group, **about)
-    for group in CLASSES:
-        own = rows["label"] == group
-        if own.any():
-            wrong = called_real[own] != (group == "REAL")
-            worst, about = _worst(wrong, rows[own], titles)
-            before = rows["predicted"][own] != group
-            contrast = _compare(wrong[worst], before, rows[own], "the images as they are", len(titles))
-            yield Finding(f"errors_{group.lower()}", WORSE[group], "error_rate", (contrast,), group=group, **about)
-
-
-def _worst(outcomes: pd.DataFrame, rows: pd.DataFrame, titles: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """Find the delivery after which an outcome is most frequent; returns its name, and what a finding says beside."""
-    rates = {name: weighted_share(outcomes[name], rows[WEIGHT]) for name in titles}
-    worst = max(rates, key=lambda name: rates[name].value)
-    beside = {titles[name]: rate for name, rate in rates.items()}
-    return worst, {"subject": titles[worst], "beside": beside, "details": {"worst_name": titles[worst]}}
-
-
-def _compare(own: pd.Series, others: pd.Series, rows: pd.DataFrame, control: str, tried: int) -> Contrast:
-    """Compare the outcome after the worst of so many deliveries with that under a control."""
-    return compare_shares("control", control, own, others, rows[WEIGHT], control=control, confidence=1 - LEVEL / tried)
+            quantity = "flip_rate"
+            control = "any other delivery"
+            others = outcomes.drop(columns=worst).any(axis=1)
+        else:
+            question = WORSE[group]
+            quantity = "error_rate"
+            control = "the images as they are"
+            others = own["predicted"] != group
+        contrast = compare_shares(
+            "control", control, outcomes[worst], others, own[WEIGHT], control=control,
+            confidence=1 - LEVEL / len(titles),
+        )  # fmt: skip
+        beside = {titles[column]: rate for column, rate in rates.items()}
+        yield Finding(
+            f"{kind}_{group.lower()}", question, quantity, (contrast,), group=group, subject=titles[worst],
+            beside=beside, details={"worst_name": titles[worst]},
+        )  # fmt: skip
 
 
 STUDY = Study(

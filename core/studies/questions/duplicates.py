@@ -212,9 +212,9 @@ def nearest_copies(images: pd.DataFrame, pairs: pd.DataFrame, among: Mask) -> pd
     candidates = candidates.sort_values(["kind", "bits", "correlation", "at"], ascending=[True, True, False, True])
     best = candidates.drop_duplicates("own").set_index("own").reindex(own["own"])
     copy = images.reindex(best["at"]).reset_index(drop=True)
-    classes = set(zip(others["shown"], others["is_real"], strict=True))
-    has_both = [(shown, not real) in classes for shown, real in zip(own["shown"], own["is_real"], strict=True)]
-    is_other = np.array(has_both) | (copy["is_real"] != own["is_real"]).to_numpy()
+    opposite = pd.MultiIndex.from_arrays([own["shown"], ~own["is_real"]])
+    has_both = opposite.isin(pd.MultiIndex.from_frame(others[["shown", "is_real"]]))
+    is_other = has_both | (copy["is_real"] != own["is_real"]).to_numpy()
     return pd.DataFrame(
         {
             "kind": best["kind"].astype(object).fillna(NONE).to_numpy(),

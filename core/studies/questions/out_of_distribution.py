@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.arrays import Floats, Integers, Mask, Record
 from core.findings.contrast import Contrast, Control, Finding, Measure
-from core.findings.intervals import clustered_share
+from core.findings.intervals import clustered_share, weighted_share
 from core.findings.paired import compare_apart
 from core.images.labels import UNLABELLED, ClassName, other_class
 from core.images.out_of_distribution import (
@@ -24,7 +24,7 @@ from core.images.out_of_distribution import (
     read_generators,
 )
 from core.images.preprocessing import Preprocessing
-from core.runs.metrics import Interval, confidence_of, wilson_interval
+from core.runs.metrics import confidence_of
 from core.runs.pictures import is_sample
 from core.runs.run import Run
 from core.studies.study import Context, Parameters, Rows, Study, StudyError
@@ -115,9 +115,7 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         raise StudyError("the study is of a whole set beside images of others; leave --images out")
     steps = context.detector.preprocessing
     # a detector of the sample has been trained on crops of its first five photographs
-    split = None
-    if is_sample(context.detector.manifest):
-        split = "test"
+    split = "test" if is_sample(context.detector.manifest) else None
     sources = {
         IMITATIONS: _drawn(parameters["imitations"], steps, large=False),
         LARGE: _drawn(parameters["large"], steps, large=True),
@@ -167,21 +165,20 @@ def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceIm
             about["filter"] = name
         for number, source in enumerate(sources):
             own = clusters == number
-            alike = None
-            if kind == PHOTOGRAPHS:
-                alike = np.zeros(len(source), np.intp)
             of = {"source": source.name, "skipped_count": source.skipped, "fingerprint": source.fingerprint}
+            alike = clusters[own] if kind == PHOTOGRAPHS else None
             yield _row(about | of, real[name][own], confidence[name][own], alike)
         yield _row(about | {"source": ALL}, real[name], confidence[name], clusters)
+    if AS_DRAWN in real:
+        return
     but_crudest = [name for name in real if name != CRUDEST]
     for title, names in ((EVERY_FILTER, list(real)), (BUT_CRUDEST, but_crudest)):
-        if len(names) > 1:
-            calls = np.mean([real[name] for name in names], axis=0)
-            mean = np.mean([confidence[name] for name in names], axis=0)
-            depends = clustered_share((calls > 0) & (calls < 1), clusters)
-            about = {"kind": kind, "source": ALL, "encoding": encoding, "filter": title}
-            about |= {"depends_share": depends.value, "depends_low": depends.low, "depends_high": depends.high}
-            yield _row(about, calls == 1, mean, clusters)
+        calls = np.mean([real[name] for name in names], axis=0)
+        mean = np.mean([confidence[name] for name in names], axis=0)
+        depends = clustered_share((calls > 0) & (calls < 1), clusters)
+        about = {"kind": kind, "source": ALL, "encoding": encoding, "filter": title}
+        about |= {"depends_share": depends.value, "depends_low": depends.low, "depends_high": depends.high}
+        yield _row(about, calls == 1, mean, clusters)
 
 
 def _row(about: Record, real: Mask, confidence: Floats, clusters: Integers | None = None) -> dict[str, Any]:
@@ -194,21 +191,20 @@ def _row(about: Record, real: Mask, confidence: Floats, clusters: Integers | Non
         clusters: integers (N,), images with the same number resemble each other; None where each stands alone.
     """
     count = len(real)
-    called_real = int(real.sum())
     independent = count
-    interval: Interval | Measure = wilson_interval(called_real, count)
+    share = weighted_share(real)
     if clusters is not None:
         independent = len(np.unique(clusters))
-        interval = clustered_share(real, clusters)
+        share = clustered_share(real, clusters)
     return {
         "skipped_count": 0,
         **about,
         "images_count": count,
         "clusters_count": independent,
-        "called_real_count": called_real,
-        "called_real_share": called_real / count,
-        "low": float(interval.low),
-        "high": float(interval.high),
+        "called_real_count": int(real.sum()),
+        "called_real_share": share.value,
+        "low": share.low,
+        "high": share.high,
         "confidence": float(confidence.mean()),
         "sure_share": float((confidence >= SURE).mean()),
     }
@@ -226,9 +222,12 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[
         if len(rows):
             images = group.images.format(imitates=parameters.get("imitates", "CIFAR-10"))
             measured.append((rows, group._replace(images=images)))
-    for conclude_part in (_error_rate, _filter_dependence, _confidence):
-        for rows, group in measured:
-            yield from conclude_part(run, own, rows, group)
+    for rows, group in measured:
+        yield _error_rate(run, own, rows, group)
+    for rows, group in measured:
+        yield from _filter_dependence(rows, group)
+    for rows, group in measured:
+        yield _confidence(run, own, rows, group)
 
 
 def _across(rows: pd.DataFrame, encoding: str = AS_CIFAKE) -> pd.DataFrame:
@@ -241,7 +240,7 @@ def _usual(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["filter"] == run.preprocessing.interpolation) | rows["filter"].isna()]
 
 
-def _error_rate(run: Run, own: pd.DataFrame, rows: pd.DataFrame, group: Group) -> Iterator[Finding]:
+def _error_rate(run: Run, own: pd.DataFrame, rows: pd.DataFrame, group: Group) -> Finding:
     """Conclude how often a group is called wrongly, beside the run's own rows of the same class."""
     wrong = other_class(group.label)
     control = None
@@ -262,19 +261,18 @@ def _error_rate(run: Run, own: pd.DataFrame, rows: pd.DataFrame, group: Group) -
     for _, row in sources.sort_values("called_real_share").iterrows():
         contrasts.append(compare_apart("generator", generator_name(row["source"]), called(row, wrong), beside))
     quantity = f"called_{wrong.lower()}"
-    yield Finding(group.key, group.question, quantity, tuple(contrasts), group=group.label, subject=group.made)
+    return Finding(group.key, group.question, quantity, tuple(contrasts), group=group.label, subject=group.made)
 
 
-def _filter_dependence(_run: Run, _own: pd.DataFrame, rows: pd.DataFrame, group: Group) -> Iterator[Finding]:
+def _filter_dependence(rows: pd.DataFrame, group: Group) -> Iterator[Finding]:
     """Conclude how often the filters differ, from the rows of several filters; every filter comes first."""
     contrasts = []
     for _, row in _across(rows).dropna(subset="depends_share").iterrows():
         measure = _measure(row, row["depends_share"], row["depends_low"], row["depends_high"])
         contrasts.append(Contrast("filters", row["filter"], measure))
     if contrasts:
-        key = f"filters_{group.key}"
         yield Finding(
-            key,
+            f"filters_{group.key}",
             "How often does the resampling filter alone decide the verdict?",
             "filter_dependent",
             tuple(contrasts),
@@ -282,7 +280,7 @@ def _filter_dependence(_run: Run, _own: pd.DataFrame, rows: pd.DataFrame, group:
         )
 
 
-def _confidence(run: Run, own: pd.DataFrame, rows: pd.DataFrame, group: Group) -> Iterator[Finding]:
+def _confidence(run: Run, own: pd.DataFrame, rows: pd.DataFrame, group: Group) -> Finding:
     """Compare the confidence in a group with that in the run's own images."""
     name = str(run.manifest["set"])
     row = _across(_usual(run, rows)).iloc[0]
@@ -292,7 +290,7 @@ def _confidence(run: Run, own: pd.DataFrame, rows: pd.DataFrame, group: Group) -
     # without intervals nothing is certain
     difference = Measure(measure.value - control.measure.value)
     contrast = Contrast("control", name, measure, control, difference)
-    yield Finding(
+    return Finding(
         f"confidence_{group.key}",
         "Is it less confident on images of other sources?",
         "confidence",
