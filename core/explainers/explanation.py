@@ -13,6 +13,8 @@ from core.images.labels import ClassName, verdict_of
 # a part's decision in words, see `Parts`
 SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
 HELD = {True: " under every fill", False: " under this fill, but not under all"}
+# of the intervals of parts
+CONFIDENCE = 0.95
 # a map whose values differ by less than this share of the largest is flat
 FLAT = 0.1
 # why a map shows one colour or none; "" where it shows both
@@ -58,9 +60,8 @@ class Parts:
     Attributes:
         labels: S names, such as "segment 0".
         weights: float64 (S,), how much the part's presence adds towards REAL.
-        low, high: float64 (S,), the confidence interval over repeated sampling; it covers sampling error only.
+        low, high: float64 (S,), the interval of `CONFIDENCE` over repeated sampling; it covers sampling error only.
         decisions: int8 (S,), 1 where the weight is significantly for REAL and not negligible, -1 for FAKE, 0 undecided.
-        confidence: level of the intervals, 0 to 1.
         regions: int32 (height, width) from 0 to S - 1, where the parts lie.
         holds: bool (S,), True where decided with the same sign under every fill; None where only one fill was used.
     """
@@ -70,7 +71,6 @@ class Parts:
     low: Float64
     high: Float64
     decisions: Integers
-    confidence: float
     regions: Regions
     holds: Mask | None = None
 

@@ -55,7 +55,6 @@ class RegionSettings(ExplainerSettings):
     Attributes:
         n_samples: versions of the image to draw, from 2; the ridge is scaled with it (alpha = n_samples / 1000).
         seed: of the samples and of fills that are random.
-        confidence: of the intervals.
         least_share: the least effect worth naming, as a share of the target's own size on this image.
         certain_under: "every" repeats the explanation under every other fill and reports which signs hold under all.
         fill: what a covered region shows, see `core.perturbations.masking.fill_image`.
@@ -66,7 +65,6 @@ class RegionSettings(ExplainerSettings):
 
     n_samples: int = setting(256, low=2, high=5000)
     seed: int = setting(0, low=0, high=2**32 - 1)
-    confidence: float = setting(0.95, low=0.5, high=0.999)
     least_share: float = setting(0.01, low=0, high=1)
     certain_under: Literal["this", "every"] = setting("this")
     fill: Fill = setting("mean")
@@ -242,9 +240,9 @@ def _weighed(
             logits = np.concatenate([logits, more])
         values, sign = target_values(logits[inverse[:stop]], settings.target)
         part = Samples(samples.keep[:stop], samples.clusters[:stop], samples.exhaustive and stop == len(samples))
-        fit = fit_to(part, values, confidence=settings.confidence)
+        fit = fit_to(part, values)
         least = settings.least_share * abs(float(values[0]))
-        parts = _parts_of(fit, regions, sign=sign, least=least, confidence=settings.confidence)
+        parts = _parts_of(fit, regions, sign=sign, least=least)
         numbers = {
             "samples": stop,
             "distinct": needed,
@@ -281,13 +279,13 @@ def _stops(first: Int64, count: int, *, stepwise: bool) -> Iterator[int]:
     yield count
 
 
-def _parts_of(fit: "Fit", regions: Regions, *, sign: int, least: float, confidence: float) -> Parts:
+def _parts_of(fit: "Fit", regions: Regions, *, sign: int, least: float) -> Parts:
     """Name the regions whose effect on REAL is clear of its error and of at least this size."""
     weights = sign * fit.weights
     is_decided = (np.abs(weights) > fit.error) & (np.abs(weights) >= least)
     decisions = np.where(is_decided, np.sign(weights), 0).astype(np.int8)
     labels = tuple(f"segment {number}" for number in range(len(weights)))
-    return Parts(labels, weights, weights - fit.error, weights + fit.error, decisions, confidence, regions)
+    return Parts(labels, weights, weights - fit.error, weights + fit.error, decisions, regions)
 
 
 def _with_held(diagnostics: Diagnostics, decided: int, held: int) -> Diagnostics:

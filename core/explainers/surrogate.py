@@ -24,6 +24,7 @@ from sklearn.metrics import pairwise_distances
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from core.arrays import Float64, Mask, Positions
+from core.explainers.explanation import CONFIDENCE
 from core.explainers.segmentation import Samples, balanced_samples
 
 # of the package's exponential kernel
@@ -71,7 +72,7 @@ def proximity_of(keep: Mask) -> Float64:
     return kernel_of(distances_of(keep))
 
 
-def fit_samples(samples: Samples, values: Float64, *, confidence: float) -> Fit:
+def fit_samples(samples: Samples, values: Float64) -> Fit:
     """Fit the package's ridge to n samples.
 
     Its alpha of 1 suits its default of 1,000 samples; here alpha is proportional to n, so that the shrinkage of the
@@ -80,7 +81,6 @@ def fit_samples(samples: Samples, values: Float64, *, confidence: float) -> Fit:
     Args:
         samples: n rows.
         values: float (n,), the target in each sample.
-        confidence: of the intervals, see `Jackknife`.
     """
     data = samples.keep.astype(np.int64)
     distances = distances_of(samples.keep)
@@ -94,7 +94,7 @@ def fit_samples(samples: Samples, values: Float64, *, confidence: float) -> Fit:
         model_regressor=Ridge(alpha=len(data) / 1000),
     )
     weights = np.array([weight for _, weight in sorted(pairs)])
-    error = Jackknife.of(samples, kernel_of(distances)).error(values, confidence=confidence)
+    error = Jackknife.of(samples).error(values)
     return Fit(weights, error, float(intercept), float(r2))
 
 
@@ -124,12 +124,12 @@ class Jackknife:
     exhaustive: bool
 
     @classmethod
-    def of(cls, samples: Samples, proximity: Float64) -> "Jackknife":
-        """Compute it for n samples and their weights, float (n,)."""
+    def of(cls, samples: Samples) -> "Jackknife":
+        """Compute it for n samples."""
         drawn = np.flatnonzero(samples.clusters)
         sizes = np.bincount(samples.clusters[drawn], minlength=1)
         freedom = int(np.count_nonzero(sizes)) - samples.keep.shape[1]
-        root = np.sqrt(proximity)
+        root = np.sqrt(proximity_of(samples.keep))
         design = np.column_stack([np.ones(len(samples)), samples.keep]) * root[:, None]
         penalty = len(samples) / 1000 * np.eye(design.shape[1])
         penalty[0, 0] = 0
@@ -148,7 +148,7 @@ class Jackknife:
             pulls.append((chosen, solve @ block.transpose(0, 2, 1) @ corrected))
         return cls(root, design, solve @ (design * root[:, None]).T, pulls, freedom, samples.exhaustive)
 
-    def error(self, values: Float64, *, confidence: float) -> Float64:
+    def error(self, values: Float64) -> Float64:
         """float64 (S,): 0 where every combination was run, infinite where there are no more clusters than segments."""
         count = self.design.shape[1] - 1
         if self.exhaustive:
@@ -159,7 +159,7 @@ class Jackknife:
         variance = np.zeros(count + 1)
         for chosen, pull in self.pulls:
             variance += ((pull @ residuals[chosen][..., None]) ** 2).sum(axis=(0, 2))
-        return stats.t.ppf(0.5 + confidence / 2, self.freedom) * np.sqrt(variance[1:])
+        return stats.t.ppf(0.5 + CONFIDENCE / 2, self.freedom) * np.sqrt(variance[1:])
 
 
 @dataclass(frozen=True)
@@ -253,16 +253,15 @@ def _spectra(keep: Mask) -> Spectra:
 
 
 @lru_cache(maxsize=64)
-def _shared_spectra(packed: bytes, shape: tuple[int, int]) -> Spectra:
+def _shared_spectra(kept: bytes, shape: tuple[int, int]) -> Spectra:
     """Decompose few samples, which many images share, once."""
-    flat = np.unpackbits(np.frombuffer(packed, np.uint8), count=shape[0] * shape[1])
-    return _spectra(flat.reshape(shape).astype(bool))
+    return _spectra(np.frombuffer(kept, bool).reshape(shape))
 
 
 def tune(keep: Mask, values: Float64) -> Process:
     """The process under which the values of n samples, with a mean of 0, are likeliest."""
     if len(keep) <= TUNED_ON:
-        spectra = _shared_spectra(np.packbits(keep).tobytes(), keep.shape)
+        spectra = _shared_spectra(keep.tobytes(), keep.shape)
     else:
         spectra = _spectra(keep)
     folded = fold(values, paired=len(spectra) > 1)
@@ -287,7 +286,7 @@ _POOLS = ThreadpoolController()
 def _make_population(n_segments: int) -> tuple[Mask, Jackknife]:
     """Draw the samples whose values are imputed, balanced and in complement pairs, and what maps values to weights."""
     samples = balanced_samples(max(POPULATION, 4 * n_segments), n_segments, RandomState(0))
-    return samples.keep, Jackknife.of(samples, proximity_of(samples.keep))
+    return samples.keep, Jackknife.of(samples)
 
 
 # always the same, so that images share it: for 128 segments it takes 3 MB, for 1,024 a hundred
@@ -311,13 +310,12 @@ def _prior_variance(n_segments: int, process: Process) -> Float64:
 
 
 @_POOLS.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
-def fit_imputed(samples: Samples, values: Float64, *, confidence: float) -> Fit:
+def fit_imputed(samples: Samples, values: Float64) -> Fit:
     """Fit the surrogate to the population's values, imputed from n samples.
 
     Args:
         samples: the n that were run; with fewer than S + 2, every interval is infinite.
         values: float (n,), the target in each.
-        confidence: of the intervals.
     """
     keep = samples.keep
     centred = values - values.mean()
@@ -363,7 +361,7 @@ def fit_imputed(samples: Samples, values: Float64, *, confidence: float) -> Fit:
     if freedom < 1:
         return Fit(weights, np.full(count, np.inf), float(intercept), r2)
     doubt = _prior_variance(count, replace(process, noise=0.0)) - reduced
-    error = stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(np.maximum(size / freedom * doubt, 0))
+    error = stats.t.ppf(0.5 + CONFIDENCE / 2, freedom) * np.sqrt(np.maximum(size / freedom * doubt, 0))
     # the population is itself a draw from all combinations
-    drawn = jackknife.error(imputed, confidence=confidence)
+    drawn = jackknife.error(imputed)
     return Fit(weights, np.hypot(error, drawn), float(intercept), r2)

@@ -177,9 +177,9 @@ def deliver(
 
 def halved(picture: Pixels) -> Pixels:
     """Halve uint8 (height, width, 3) by averaging 2 x 2 pixels; an odd row or column is dropped, a side of 1 stays."""
-    if 1 in picture.shape[:2]:
-        # a line of pixels has no second row or column to average
-        picture = np.repeat(picture, 2, axis=picture.shape.index(1))
-    height = picture.shape[0] // 2
-    width = picture.shape[1] // 2
-    return np.asarray(Image.fromarray(picture).reduce(2, (0, 0, 2 * width, 2 * height)))
+    height, width = picture.shape[:2]
+    # a line of pixels has no second row or column to average
+    down = min(2, height)
+    right = min(2, width)
+    whole = (0, 0, width - width % right, height - height % down)
+    return np.asarray(Image.fromarray(picture).reduce((right, down), whole))

@@ -256,12 +256,7 @@ def _by_transform(pixels: Positions, shape: tuple[int, ...], seed: int) -> tuple
         return np.fft.irfft2(spectrum, s=shape, axes=(0, 1))
 
     def blur(values: Float64, sigma: float) -> Float64:
-        bell = _bell(np.arange(-_reach(sigma), _reach(sigma) + 1), sigma)
-
-        def smooth(image: Float64) -> Float64:
-            down = ndimage.correlate1d(image, bell, 0, mode="constant")
-            return ndimage.correlate1d(down, bell, 1, mode="constant")
-
+        smooth = partial(ndimage.gaussian_filter, sigma=(sigma, sigma, 0), mode="constant")
         return within(smooth, values) / within(smooth, np.ones((*values.shape[:2], 1)))
 
     return partial(within, shuffle), [partial(blur, sigma=sigma) for sigma in SIGMAS]

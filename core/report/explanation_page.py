@@ -26,7 +26,7 @@ from core.explainers.drawing import (
     npz_of,
     scale_of,
 )
-from core.explainers.explanation import Explanation, Parts
+from core.explainers.explanation import CONFIDENCE, Explanation, Parts
 from core.explainers.measures import Agreement, agreement_of
 from core.explainers.registry import find_explainer
 from core.explainers.settings import settings_text
@@ -137,7 +137,7 @@ def _parts(parts: Parts) -> pd.DataFrame:
             "Part": parts.labels,
             "Pixels": np.bincount(parts.regions.ravel()),
             "Effect": list(map(plus, parts.weights)),
-            f"{parts.confidence:.0%} interval": np.where(np.isfinite(parts.high), ends, "unknown: too few samples"),
+            f"{CONFIDENCE:.0%} interval": np.where(np.isfinite(parts.high), ends, "unknown: too few samples"),
             "Reading": [parts.reading(number) for number in range(len(parts.weights))],
         }
     )

@@ -127,7 +127,6 @@ def test_intervals_hold_the_weights_of_all_combinations_as_often_as_they_say(det
     truth = LIME.explain_fully(detector, pictures[6], LimeSettings(**grid, n_samples=512)).parts.weights
     held = []
     for seed in range(40):
-        # the confidence is the default
         settings = LimeSettings(**grid, n_samples=64, sampling=sampling, seed=seed)
         result = LIME.explain_fully(detector, pictures[6], settings)
         parts, numbers = result.parts, result.diagnostics.numbers

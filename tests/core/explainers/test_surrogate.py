@@ -59,8 +59,8 @@ def textbook(samples, values):
     population = balanced_samples(max(POPULATION, 4 * count), count, RandomState(0))
     across = covariance(population.keep, keep)
     guesses = values.mean() + across @ np.linalg.solve(known, values - values.mean())
-    surrogate = fit_samples(population, guesses, confidence=0.95)
-    weights_of = Jackknife.of(population, proximity_of(population.keep)).weights_of[1:]
+    surrogate = fit_samples(population, guesses)
+    weights_of = Jackknife.of(population).weights_of[1:]
     left = covariance(population.keep, population.keep) - across @ np.linalg.solve(known, across.T)
     freedom = len(keep) - count - 1
     scale = (values - values.mean()) @ np.linalg.solve(known, values - values.mean()) / freedom
@@ -73,7 +73,7 @@ def textbook(samples, values):
 def test_the_fast_fit_is_the_textbooks(count):
     samples = balanced_samples(count, SEGMENTS, RandomState(count))
     values = rough(samples.keep)
-    fit = fit_imputed(samples, values, confidence=0.95)
+    fit = fit_imputed(samples, values)
     expected = textbook(samples, values)
     assert_allclose(fit.weights, expected.weights, rtol=1e-8, atol=1e-9)
     assert_allclose(fit.error, expected.error, rtol=1e-7)
@@ -114,5 +114,5 @@ def test_the_error_is_the_jackknife_over_clusters(balanced):
     moved = np.array([solved(samples.clusters != cluster) - whole for cluster in clusters])
     expected = stats.t.ppf(0.975, len(clusters) - 6) * np.sqrt((moved**2).sum(axis=0))[1:]
     assert not samples.exhaustive
-    found = Jackknife.of(samples, proximity).error(values, confidence=0.95)
+    found = Jackknife.of(samples).error(values)
     assert_allclose(found, expected, rtol=1e-6)

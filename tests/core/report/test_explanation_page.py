@@ -39,7 +39,7 @@ def test_a_page_says_what_its_explanations_hold():
     weights = np.array([0.5, -3.0, 0.25, 2.0] + [0.01 * n for n in range(8)])
     high = np.where(np.arange(12) == 1, np.inf, weights + 0.125)
     names = tuple(f"part {n}" for n in range(12))
-    parts = Parts(names, weights, weights - 0.125, high, np.sign(weights).astype(np.int8), 0.95, PARTS)
+    parts = Parts(names, weights, weights - 0.125, high, np.sign(weights).astype(np.int8), PARTS)
     lime = explained(weights[PARTS], lime=True, parts=parts)
     cam = explained(RAMP)
     columns = probe_columns()
@@ -97,9 +97,7 @@ def test_two_explanations_are_compared_as_far_as_they_can_be():
     cam = explained(RAMP * 2 + 3)
     flat = explained(np.ones_like(RAMP), lime=True)
     noise = generator.normal(size=(40, SIDE, SIDE)).astype(np.float32)
-    one = Parts(
-        ("all",), np.ones(1), np.ones(1), np.ones(1), np.ones(1, np.int8), 0.95, np.zeros((SIDE, SIDE), np.int32)
-    )
+    one = Parts(("all",), np.ones(1), np.ones(1), np.ones(1), np.ones(1, np.int8), np.zeros((SIDE, SIDE), np.int32))
     half = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) < SIDE * SIDE / 2
     # in either order, Grad-CAM's map is the one that other images' are compared with
     for pair in ([cam, lime], [lime, cam]):
