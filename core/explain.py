@@ -60,7 +60,9 @@ def explain_image(
     if isinstance(image, str | Path):
         pixels = decode(read_bytes(Path(image), limit=MAX_BYTES))
     else:
-        pixels = _checked_array(image)
+        pixels = np.asarray(image)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise ImageError(f"the image is {pixels.dtype} {pixels.shape}; give uint8 (height, width, 3), 0 to 255")
     ready = prepare_pixels(pixels, detector.preprocessing)
     return explainer.explain_fully(detector, ready.seen(ready.usual), explainer.settings(**settings))
 
@@ -68,14 +70,3 @@ def explain_image(
 def draw(explanation: Explanation) -> Image.Image:
     """Draw an explanation's map over its image; a notebook shows the result as a picture."""
     return Image.fromarray(draw_explanation(explanation))
-
-
-def _checked_array(image: Pixels) -> Pixels:
-    """Return a caller's array, once it is an image; raises ImageError or TypeError."""
-    if not isinstance(image, np.ndarray):
-        raise TypeError(f"an image is the path of a file or a NumPy array, not {type(image).__name__}")
-    if image.dtype != np.uint8:
-        raise ImageError(f"the image holds {image.dtype}; give uint8, 0 to 255, as by (255 * image).astype('uint8')")
-    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ImageError(f"the image has the shape {image.shape}; give (height, width, 3): red, green and blue")
-    return image

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
 from core.arrays import Array, Float64, Floats, Pixels
@@ -29,16 +28,10 @@ HATCH = 8
 # levels of the grey picture under a map: a tint is invisible on full black and white
 DARKEST = 36
 LIGHTEST = 232
-# of the area, the part that an outline encloses
-STRONGEST = 0.25
 # share of full colour for parts that are not decided alike under every fill, whatever their weight
 LIGHT = 0.25
-Drawing = Literal["overlay", "alone", "outline"]
-DRAWINGS = {
-    "overlay": "over the grey picture",
-    "alone": "map alone",
-    "outline": "outline of the strongest parts",
-}
+Drawing = Literal["overlay", "alone"]
+DRAWINGS = {"overlay": "over the grey picture", "alone": "map alone"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class Style:
             edges, and stay as they are.
         scale: the value drawn in full colour, the same for panels that are compared; when None, that of `scale_of` for
             an explanation and the largest for plain values.
-        drawing: over the grey picture, alone, or as lines around the strongest quarter of the area on the picture.
+        drawing: over the grey picture, or alone.
         pixels: draw the picture's pixels as crisp rectangles; the map is drawn the same either way.
     """
 
@@ -105,28 +98,6 @@ def draw_overlay(image: Pixels, values: Floats, size: int, style: Style = DEFAUL
     return np.rint(grey * (1 - weight) + np.where(share > 0, positive, negative) * weight).astype(np.uint8)
 
 
-def draw_outline(image: Pixels, values: Floats, size: int, style: Style = DEFAULT) -> Pixels:
-    """Draw an image in its own colours, with lines around the strongest quarter of a map, coloured by sign.
-
-    Arguments as for `draw_overlay`. Zeros are never enclosed; positions that tie with the weakest enclosed ones are.
-
-    Returns:
-        uint8 (size, size, 3).
-    """
-    share = _share(values, size, replace(style, scale=None))
-    strength = np.abs(share)
-    least = np.quantile(strength, 1 - STRONGEST)
-    drawn = draw_image(image, size, pixels=style.pixels).copy()
-    line = max(1, size // 100)
-    halo = max(1, size // 200)
-    for end, positive in zip(ENDS[style.palette], (False, True), strict=True):
-        inside = (strength >= least) & (strength > 0) & ((share > 0) == positive)
-        # a white rim beside the line: one of the two shows on any background; all around the picture is outside
-        for width, colour in ((line + halo, (255, 255, 255)), (line, rgb(end))):
-            drawn[inside & ~ndimage.binary_erosion(inside, iterations=width)] = colour
-    return drawn
-
-
 def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style = DEFAULT) -> Pixels:
     """Draw an explanation's map in a style as uint8 (size, size, 3); regions are outlined, undecided ones hatched.
 
@@ -140,14 +111,11 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
     style = replace(style, scale=scale, smooth=style.smooth and regions is None)
     # smaller than the image it would leave out values
     size = max(size, len(image))
-    # an outline encloses the strongest parts, and a light tint does not mean strength
-    if explanation.depends_on_fill is not None and style.drawing != "outline":
+    if explanation.depends_on_fill is not None:
         values = np.where(explanation.depends_on_fill, LIGHT * scale * np.sign(values), values)
     if style.palette == "paper" and explanation.verdict == "FAKE":
         # its colours stand for and against the verdict
         values = -values
-    if style.drawing == "outline":
-        return draw_outline(image, values, size, style)
     if style.drawing == "overlay":
         drawn = draw_overlay(image, values, size, style)
     else:

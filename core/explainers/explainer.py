@@ -45,7 +45,7 @@ class Preset(Generic[S]):
 
     def matches(self, settings: S) -> bool:
         """Check whether settings equal this preset's, except for the seed."""
-        return {**settings.model_dump(), "seed": 0} == {**self.settings.model_dump(), "seed": 0}
+        return settings.model_dump(exclude={"seed"}) == self.settings.model_dump(exclude={"seed"})
 
 
 class Explainer(ABC, Generic[S]):

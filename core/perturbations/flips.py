@@ -1,6 +1,5 @@
 """Flips: which probes change a verdict, and whether fine detail decides it, for one image or a whole test set."""
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,8 +19,6 @@ NOTHING = "Nothing that we tried flips it."
 # verdict on a generated image -> what that comes to
 OF_GENERATED = {"FAKE": "is caught", "REAL": "passes as REAL"}
 OF_ANY: dict[ClassName, str] = {"FAKE": "is called FAKE", "REAL": "is called REAL"}
-# strengths of one digit, in words
-DIGITS = dict(enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], start=1))
 
 
 def own_columns() -> dict[str, Probe]:
@@ -187,7 +184,7 @@ def flipping(changes: pd.DataFrame) -> pd.DataFrame:
 def reason(
     changes: pd.DataFrame, *, side: int, label: ClassName | None = None, says: Mapping[ClassName, str] = OF_ANY
 ) -> str:
-    """Say which change flips the verdict on an image: "It is caught, until it is blurred by two pixels."
+    """Say which change flips the verdict on an image: "It is caught, until it is blurred by 2 pixels."
 
     Args:
         changes: from `tabulate_changes`; named is the smallest change that flips the verdict while no control does.
@@ -205,8 +202,7 @@ def reason(
         called = says[verdict]
     column = str(flips.index[0])
     clause = probe_columns()[column][0].clause.format(strength_words(column, side))
-    in_words = re.sub(r"(?<=by |of )[1-9](?= pixel)", lambda digit: DIGITS[int(digit[0])], clause)
-    return f"It {called}, until {in_words}."
+    return f"It {called}, until {clause}."
 
 
 def strength_words(column: str, side: int) -> str:

@@ -1,5 +1,5 @@
 // One picture with its values under the pointer or, after a Tab, under the arrow keys.
-// data: {source, alt, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: {texts, codes: base64, rows, columns}, dim: it belongs to an earlier setting, legend: {colours, low, high, left, right, outlined, hatch: colour | null, light: [colour] | null}}
+// data: {source, alt, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: {texts, codes: base64, rows, columns}, dim: it belongs to an earlier setting, legend: {colours, low, high, left, right, hatch: colour | null, light: [colour] | null}}
 
 const HINT = "point at the picture to read its values"
 
@@ -18,11 +18,6 @@ const legend = (data) => {
     }
     line.append(document.createTextNode(text))
     parts.push(line)
-  }
-  if (data.outlined) {
-    parts.length = 0
-    const side = [data.left, data.right]
-    side.forEach((text, end) => state(`strongest quarter of the area: ${text}`, data.colours.at(-end)))
   }
   if (data.light) {
     state("certain under every fill", data.colours[0], data.colours.at(-1))

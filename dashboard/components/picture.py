@@ -123,7 +123,6 @@ def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> d
     colours = bar_colours(style.palette)
     scale = scale_of(explanation, style)
     left, right = ENDS[style.palette]
-    outlined = style.drawing == "outline"
     name = title or find_explainer(explanation.method).title
     legend: dict[str, Any] = {
         "colours": colours,
@@ -131,15 +130,13 @@ def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> d
         "high": f"{scale:+.2g}",
         "left": left,
         "right": right,
-        "outlined": outlined,
         "hatch": None,
         "light": None,
     }
-    if not outlined:
-        if explanation.undecided is not None and explanation.undecided.any():
-            legend["hatch"] = UNDECIDED
-        if explanation.depends_on_fill is not None:
-            legend["light"] = [colours[len(colours) * end // 8] for end in (3, 5)]
+    if explanation.undecided is not None and explanation.undecided.any():
+        legend["hatch"] = UNDECIDED
+    if explanation.depends_on_fill is not None:
+        legend["light"] = [colours[len(colours) * end // 8] for end in (3, 5)]
     return {
         "source": lossless_url(draw_explanation(explanation, SIZE, style=style)),
         "alt": f"{name}, {DRAWINGS[style.drawing]}, called {explanation.verdict}.",

@@ -29,7 +29,7 @@ PALETTE = Setting(
     {"class": "Blue for REAL, orange for FAKE", "paper": "Green for the verdict, red against (the paper's)"},
 )
 OPACITY = Setting("opacity", labels.OPACITY, kind=float, low=0.1, high=1.0)
-DRAWING = Setting("draw", "overlay", {"overlay": "over the grey picture", "alone": "alone", "outline": "outlined"})
+DRAWING = Setting("draw", "overlay", {"overlay": "over the grey picture", "alone": "alone"})
 # characters up to which choices form a row of buttons; beyond that, a select box
 ROW = 40
 # the setting whose time is estimated
@@ -155,8 +155,7 @@ def _draw_drawing(offers: About) -> None:
     )
     DRAWING.choose(
         "Maps",
-        help="Over the picture without its colours, so that every colour is the map's; the map alone; or the "
-        "picture in its colours, with lines around the strongest quarter of the map's area.",
+        help="Over the picture without its colours, so that every colour is the map's; or the map alone.",
     )
     help = f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is the class "
     PALETTE.choose("Colours", st.selectbox, help=f"{help}itself, so that blue means REAL on every page.")

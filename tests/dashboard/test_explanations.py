@@ -218,7 +218,7 @@ def test_a_picture_is_drawn_once_for_an_answer_and_a_style(tiny_detector, monkey
     monkeypatch.setattr(picture, "_mount", lambda *, key, data: shown.append(data))
     first, *_, last = LIME.explain(tiny_detector, IMAGES[0], LimeSettings(n_samples=128, n_segments=12))
     cams = GRADCAM.explain_batch(tiny_detector, IMAGES, CamSettings(layer="layer2"))
-    styles = (Style(), Style("paper", 0.5), Style(scale=3.0), Style(drawing="outline"))
+    styles = (Style(), Style("paper", 0.5), Style(scale=3.0), Style(drawing="alone"))
     asked = [(result, style, style is styles[1]) for result in (first, last, *cams) for style in styles]
     for result, style, blind in 2 * asked:
         # another visitor's, with the same content
@@ -228,7 +228,6 @@ def test_a_picture_is_drawn_once_for_an_answer_and_a_style(tiny_detector, monkey
     for (result, style, blind), data in zip(asked, shown, strict=False):
         assert_array_equal(pixels_of(data["source"]), draw_explanation(result, picture.SIZE, style=style))
         assert (data["rgb"] == "") == blind
-        assert data["legend"]["outlined"] == (style.drawing == "outline")
 
 
 def test_maps_of_a_page_are_drawn_once(open_page, monkeypatch):

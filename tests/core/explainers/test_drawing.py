@@ -15,7 +15,6 @@ from core.explainers.drawing import (
     draw_explanation,
     draw_image,
     draw_map,
-    draw_outline,
     draw_overlay,
     grey_picture,
     npz_of,
@@ -45,24 +44,6 @@ def test_an_overlay_is_the_grey_picture_where_the_map_is_zero_and_mixed_where_it
     expected = np.rint(grey / 2 + np.array(rgb(CLASS_COLOURS["FAKE"])) / 2)
     assert_allclose(drawn[0, 63], expected, atol=1)
     assert_array_equal(draw_overlay(image, values, 64, Style(opacity=0)), draw_image(grey_picture(image), 64))
-
-
-def test_an_outline_encloses_the_strongest_quarter_in_the_colour_of_its_sign():
-    image = np.full((32, 32, 3), (10, 200, 30), np.uint8)
-    values = np.zeros((8, 8))
-    values[:2, :4], values[6:, 4:], values[3] = 3.0, -2.0, 0.1
-    drawn = draw_outline(image, values, 256)
-    changed = (drawn != draw_image(image, 256)).any(axis=2)
-    strong = np.zeros((256, 256), bool)
-    strong[:64, :128] = strong[192:, 128:] = True
-    # on the inside of both places, at the picture's edge too, and nowhere else
-    assert not changed[~strong].any()
-    assert changed[0, :128].all()
-    assert changed[255, 128:].all()
-    assert not changed[20:40, 20:100].any()
-    assert tuple(drawn[0, 0]) == rgb(CLASS_COLOURS["REAL"])
-    assert tuple(drawn[255, 255]) == rgb(CLASS_COLOURS["FAKE"])
-    assert_array_equal(draw_outline(image, np.zeros((8, 8)), 64), draw_image(image, 64))
 
 
 def test_the_papers_colours_stand_for_and_against_the_verdict(lime):

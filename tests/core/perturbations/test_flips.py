@@ -132,4 +132,4 @@ def test_a_reason_says_what_a_verdict_comes_to_on_such_an_image(margin, verdict)
     assert reason(changes.assign(controlled=False), side=32) == NOTHING
     margins |= {"lowpass_8": margin, "blur_2": -margin}
     blurred = tabulate_changes(margins, dict.fromkeys(COLUMNS, 3.0), margin)
-    assert reason(blurred, side=32).endswith("until it is blurred by two pixels.")
+    assert reason(blurred, side=32).endswith("until it is blurred by 2 pixels.")
