@@ -10,7 +10,6 @@ from fnmatch import fnmatchcase
 from functools import cache, partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from core.answers import comparison
@@ -54,8 +53,6 @@ DELIVERED = {
     "scale_50_box": "halved",
     "screenshot": "screenshot",
 }
-# heading of all their sources together
-PHOTOGRAPHS = "photographs"
 # what is replaced in README
 BLOCK = re.compile(r"(<!-- findings -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -144,7 +141,7 @@ def write_results(file: Path) -> None:
         rounded=_rounded,
         harmless=HARMLESS,
         elsewhere=markdown(shares[~shares["images"].isin(HARMLESS)]),
-        ordinary=markdown(_by_generator()),
+        ordinary=markdown(ordinary_table()),
         bound=cues.BOUND,
         cues={name: markdown(across({"a small network": _of_cues(own)})) for name, own in learned.items()},
         studies=_about_studies(studies),
@@ -189,46 +186,27 @@ def _about_studies(studies: Mapping[str, Mapping[str, StudyResult]]) -> Sequence
     return parts
 
 
-def ordinary_tables() -> dict[str, pd.DataFrame]:
-    """Lay the counts out for people: detector -> a row a source and the sum of photographs, a column a delivery."""
-    return {name: _ordinary_table(own) for name, own in _ordinary_counts().groupby("detector", sort=False)}
+def ordinary_table() -> pd.DataFrame:
+    """Lay out how many ordinary pictures detectors call FAKE at both thresholds.
 
-
-def _ordinary_counts() -> pd.DataFrame:
-    """Read the counts that are known for both thresholds."""
-    return pd.read_csv(ORDINARY).dropna().astype({"two_percent": int})
-
-
-def _ordinary_table(counts: pd.DataFrame) -> pd.DataFrame:
+    Returns:
+        A row a detector and delivery, a column a source, generators first, and one for all photographs. A column's head
+        has its number of pictures, and a cell's text has it where fewer were large enough for the delivery.
+    """
+    numbers = ["pictures", "authors", "two_percent"]
+    # those that are known for both thresholds
+    counts = pd.read_csv(ORDINARY).dropna().astype({"two_percent": int}).sort_values("label", kind="stable")
     photographs = counts[counts["label"] == "REAL"]
-    every = photographs.groupby("delivery", as_index=False)[["pictures", "authors", "two_percent"]].sum()
-    counts = pd.concat([counts, every.assign(source="all photographs", label="REAL")])
-    texts = [f"{own.authors} / {own.two_percent} of {own.pictures}" for own in counts.itertuples()]
-    counts = counts.assign(text=np.where(counts["pictures"] > 0, texts, "too small"))
-    wide = counts.pivot(index=["label", "source"], columns="delivery", values="text")
-    rows = counts[["label", "source"]].drop_duplicates().sort_values("label", kind="stable")
-    wide = wide.loc[pd.MultiIndex.from_frame(rows), list(DELIVERED)].rename(columns=DELIVERED)
-    return wide.reset_index().rename_axis(None, axis=1)
-
-
-def _by_generator() -> pd.DataFrame:
-    """Lay out, for docs/results.md, what detectors find by generator after each delivery, and their false alarms."""
-    counts = _ordinary_counts()
-    counts["of"] = counts["source"].where(counts["label"] == "FAKE", PHOTOGRAPHS)
-    sums = counts.groupby(["detector", "delivery", "of"])[["pictures", "authors", "two_percent"]].sum()
-    originals = sums["pictures"].groupby("of").max()
-    # generators first
-    sources = sorted(originals.index, key=lambda source: (source == PHOTOGRAPHS, source))
-    rows = []
-    for detector in counts["detector"].unique():
-        for delivery, words in DELIVERED.items():
-            row = {"detector": f"`{detector}`", "delivery": words}
-            for source in sources:
-                pictures, authors, two_percent = sums.loc[(detector, delivery, source)]
-                fewer = f" of {pictures}" if pictures < originals[source] else ""
-                row[f"{source} ({originals[source]})"] = f"{authors}/{two_percent}{fewer}"
-            rows.append(row)
-    return pd.DataFrame(rows)
+    every = photographs.groupby(["detector", "delivery"], as_index=False)[numbers].sum()
+    counts = pd.concat([counts, every.assign(source="all photographs")], ignore_index=True)
+    counts["delivery"] = counts["delivery"].map(DELIVERED)
+    originals = counts.groupby("source")["pictures"].transform("max")
+    texts = counts.astype(str)
+    both = texts["authors"] + "/" + texts["two_percent"]
+    counts["text"] = both.where(counts["pictures"] == originals, both + " of " + texts["pictures"])
+    counts["column"] = texts["source"] + " (" + originals.astype(str) + ")"
+    table = counts.set_index(["detector", "delivery", "column"])["text"].unstack(sort=False, fill_value="")
+    return table.reset_index().rename_axis(columns=None)
 
 
 def across(findings: ByDetector) -> pd.DataFrame:

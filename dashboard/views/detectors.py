@@ -11,7 +11,7 @@ import streamlit as st
 from core.answers.comparison import right_elsewhere
 from core.console import PROGRAM
 from core.detectors.known import known_rows
-from core.report.results import ordinary_tables
+from core.report.results import ordinary_table
 from core.storage.limits import MANIFEST, ContractError
 from core.studies.store import study_path
 from dashboard import catalogue, library, state
@@ -175,8 +175,8 @@ with fold("add", "How is a detector added?") as is_open:
         st.caption(f"`{PROGRAM} detectors --help` says which sources there are. Reload this page afterwards.")
         st.markdown("Public detectors that are fetched by their name:")
         st.dataframe(known_rows(), hide_index=True, height="content", alt="Public detectors with licence and command")
-        for name, table in ordinary_tables().items():
-            st.markdown(
-                f"{plain(name)} on ordinary pictures: called FAKE at its authors' threshold / at 2% false alarms"
-            )
-            st.dataframe(table, hide_index=True, height="content", alt=f"{plain(name)} by source and delivery")
+        for name, table in ordinary_table().groupby("detector", sort=False):
+            detector = plain(str(name))
+            st.markdown(f"{detector} on ordinary pictures: called FAKE at its authors' threshold / at 2% false alarms")
+            counts = table.drop(columns="detector")
+            st.dataframe(counts, hide_index=True, height="content", alt=f"{detector} by source and delivery")
