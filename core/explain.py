@@ -13,7 +13,7 @@ from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplanationError
 from core.images.decoding import MAX_BYTES, ImageError, decode
 from core.images.preprocessing import prepare_pixels
-from core.runs.folders import find_detectors, find_named
+from core.runs.folders import find_detector
 from core.storage.limits import read_bytes
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def open_detector(name: str | Path, *, device: str = "auto") -> "Detector":
     # torch is read once it is known what to do
     from core.detectors.storage import load_detector  # noqa: PLC0415
 
-    return load_detector(find_named(str(name), find_detectors(), "detector"), device=device)
+    return load_detector(find_detector(name), device=device)
 
 
 def explain_image(

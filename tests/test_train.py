@@ -81,11 +81,11 @@ def test_starting_with_other_weights_and_joining_both(cifake, tmp_path, monkeypa
     join = ["--data", str(cifake), "--out", str(tmp_path), "--name", "both", "--join", "first", "second"]
     capsys.readouterr()
     assert train.main([*join, "--device", "cpu"]) == 0
-    assert "weight 0.750" in capsys.readouterr().out
     both = load_detector(tmp_path / "detectors/both", device="cpu")
     assert both.config == {"width": 8, "groups": 2}
     assert read_run(tmp_path / "runs/both@images-test").manifest["detector_sha256"] == both.sha256
     card = (tmp_path / "detectors/both/README.md").read_text()
+    assert "| first | 0.750 |" in card
     assert "| second | 0.500 |" in card
     assert train.main(join) == 2
     assert "exists already" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The commands, one file a noun; here is what several have in common: options, folders found and listed."""
+"""The commands, one file a noun; here is what several have in common: options, and folders that are listed."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.console import parser_of, print_rows
-from core.homes import DEFAULT, home, homes
+from core.homes import DEFAULT, home
 
 # the run that studies, thresholds and findings are of where none is named
 RUN = "swift@cifake-test"
@@ -59,24 +59,6 @@ def noun_parser(
     listing = commands.add_parser("list", help=f"list {kind}s")
     listing.add_argument("--json", action="store_true", help="as JSON")
     return parser, adding, listing
-
-
-def find_run(name: str) -> Path:
-    """Find the run that a command line names, so that a wrong name is refused before libraries that take seconds.
-
-    Raises:
-        ContractError: there is none of that name.
-    """
-    from core.runs.folders import find_named, find_runs
-
-    return find_named(name, find_runs(), "run")
-
-
-def find_detector(name: str, *parents: Path) -> Path:
-    """Find a detector like `find_run` a run; in `parents`, too."""
-    from core.runs.folders import find_detectors, find_named
-
-    return find_named(name, find_detectors((*parents, *homes())), "detector")
 
 
 def print_folders(

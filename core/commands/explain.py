@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.commands import add_device, find_detector
+from core.commands import add_device
 from core.console import PROGRAM, command, importing, parser_of
 from core.homes import homes
 
@@ -49,6 +49,7 @@ def main(options: argparse.Namespace) -> None:
         print(_list_methods())
         return
     with importing(NAME):
+        from core.runs.folders import find_detector, find_runs
         from core.storage.limits import check_file, read_bytes
 
         folder = find_detector(options.detector)
@@ -59,7 +60,6 @@ def main(options: argparse.Namespace) -> None:
         from core.detectors.storage import load_detector
         from core.explainers.registry import DEFAULT, find_explainer
         from core.images.decoding import MAX_BYTES
-        from core.runs.folders import find_runs
 
     methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT)]
     settings = read_settings(methods, options.set)

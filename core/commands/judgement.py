@@ -5,7 +5,7 @@ python -m core judgement --run swift@cifake-test --data data/cifake
 
 import argparse
 
-from core.commands import DATA, RUN, add_device, add_fake_classes, find_run
+from core.commands import DATA, RUN, add_device, add_fake_classes
 from core.console import PROGRAM, command, importing, parser_of
 
 NAME = f"{PROGRAM} judgement"
@@ -25,6 +25,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(options: argparse.Namespace) -> None:
     """Write the threshold that the command line asks for."""
     with importing(NAME):
+        from core.runs.folders import find_run
+
         folder = find_run(options.run)
 
         from core.answers.judgement import calibrate, write_threshold

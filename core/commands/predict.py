@@ -7,7 +7,7 @@ import argparse
 import sys
 from dataclasses import replace
 
-from core.commands import TEST_DATA, add_device, add_fake_classes, add_out, add_skip_bad, find_detector, names
+from core.commands import TEST_DATA, add_device, add_fake_classes, add_out, add_skip_bad, names
 from core.console import PROGRAM, command, importing, parser_of, show_progress
 
 NAME = f"{PROGRAM} predict"
@@ -36,6 +36,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(options: argparse.Namespace) -> None:
     """Write the run that the command line asks for."""
     with importing(NAME):
+        from core.runs.folders import find_detector
+
         folder = find_detector(options.detector, options.out)
 
         from core.detectors.storage import load_detector

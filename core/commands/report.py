@@ -6,7 +6,6 @@ python -m core report swift@cifake-test --out FILE
 import argparse
 from pathlib import Path
 
-from core.commands import find_run
 from core.console import PROGRAM, command, importing, parser_of
 
 NAME = f"{PROGRAM} report"
@@ -24,6 +23,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(options: argparse.Namespace) -> None:
     """Write the report that the command line asks for."""
     with importing(NAME):
+        from core.runs.folders import find_run
+
         folder = find_run(options.run)
 
         from core.report.run_report import report_of

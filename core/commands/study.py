@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.commands import RUN, TEST_DATA, add_device, add_fake_classes, find_run
+from core.commands import RUN, TEST_DATA, add_device, add_fake_classes
 from core.console import PROGRAM, command, importing, parser_of, print_rows, show_progress
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def main(options: argparse.Namespace) -> None:
         print_rows(rows, as_json=options.json)
         return
     with importing(NAME):
+        from core.runs.folders import find_run
+
         folder = find_run(options.run)
 
         from core.findings.contrast import to_json

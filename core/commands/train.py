@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.commands import DATA, add_device, add_fake_classes, add_out, add_skip_bad, find_detector
+from core.commands import DATA, add_device, add_fake_classes, add_out, add_skip_bad
 from core.console import PROGRAM, command, importing, show_progress
 
 if TYPE_CHECKING:
@@ -81,12 +81,13 @@ def main(options: argparse.Namespace) -> None:
         raise ValueError("--join trains nothing, so it takes no recipe and no hyper-parameters")
     if options.best is not None and not options.join:
         raise ValueError("--best N chooses among the detectors of --join; name them")
-    if options.limit is not None and options.limit < 2:
-        raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
     with importing(NAME):
+        from core.runs.folders import find_detector
+
         members = [find_detector(name, options.out) for name in options.join or ()]
         start = find_detector(given["start"], options.out) if given.get("start") else None
 
+        from core.detectors.detector import pick_device
         from core.detectors.manifest import check_detector_name
         from core.detectors.storage import load_detector, save_detector
         from core.runs.run import read_run
@@ -94,14 +95,15 @@ def main(options: argparse.Namespace) -> None:
         from core.storage.atomic import only_writer, refuse_taken
         from core.training.fit import checkpoint_file
         from core.training.held_out import join
-        from core.training.recipe import RECIPES
+        from core.training.recipe import RECIPES, fitted
 
     joined = [load_detector(path, device=options.device) for path in members]
     first = None
     if start is not None:
         first = load_detector(start, device=options.device)
         given |= {"start": first.name, "start_sha256": first.sha256}
-    recipe = replace(RECIPES[options.recipe or _usual(options, given)], **given)
+    usual = RECIPES[options.recipe or _usual(options, given)]
+    recipe = replace(usual, **given)
     name = options.name or ("joined" if joined else recipe.name)
     check_detector_name(name)
     folder = options.out / "detectors" / name
@@ -116,10 +118,10 @@ def main(options: argparse.Namespace) -> None:
             detector: Detector = join(joined, train_set, size=options.best)
         else:
             if not options.recipe and options.data != "sample":
-                recipe = _fitted(options, train_set, given)
+                on_gpu = pick_device(options.device).type != "cpu"
+                recipe = replace(fitted(usual, len(train_set), train_set.side, is_gpu=on_gpu), **given)
             detector = _fit(options, recipe, train_set, first)
         detector.manifest = {"name": name, **detector.manifest, **_about(detector, train_set)}
-        _print_members(detector)
         run = read_run(_test(options, detector, train_set, test_set))
         warnings = [f"\n**{warning}**\n" for warning in warnings_of(run)]
         card = model_card(detector.manifest, run.manifest) + "".join(warnings)
@@ -135,16 +137,6 @@ def _usual(options: argparse.Namespace, given: Mapping[str, Any]) -> str:
     if given.get("arch", "").startswith("patch:"):
         return "patch"
     return "sample" if options.data == "sample" else "swift"
-
-
-def _fitted(options: argparse.Namespace, train_set: "ImageSet", given: Mapping[str, Any]) -> "Recipe":
-    """Fit the usual recipe to the number and the size of the training images."""
-    from core.detectors.detector import pick_device
-    from core.training.recipe import RECIPES, fitted
-
-    on_gpu = pick_device(options.device).type != "cpu"
-    recipe = RECIPES[_usual(options, given)]
-    return replace(fitted(recipe, len(train_set), train_set.side, is_gpu=on_gpu), **given)
 
 
 def load_sets(options: argparse.Namespace) -> "tuple[ImageSet, ImageSet]":
@@ -207,13 +199,6 @@ def _about(detector: "Detector", train_set: "ImageSet") -> dict[str, Any]:
         about["training_sources"] = sorted(generators.dropna().unique())
     about |= {"skipped": list(train_set.skipped), "versions": library_versions()}
     return about | detector.about.as_manifest()
-
-
-def _print_members(detector: "Detector") -> None:
-    """Print the weight of each detector that was joined."""
-    for row in detector.manifest.get("members", ()):
-        accuracy = f"validation accuracy {row['val_accuracy']:.4f}"
-        print(f"{row['name']:20} weight {row['weight']:.3f}  {accuracy}")
 
 
 def _test(options: argparse.Namespace, detector: "Detector", train_set: "ImageSet", test_set: "ImageSet") -> Path:

@@ -6,7 +6,6 @@ docs/results.csv has every contrast.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from functools import cache, partial
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from core.findings.numbers import format_difference, format_value
 from core.findings.table import contrast_rows, count_of, markdown
 from core.homes import SHIPPED
 from core.report import render
-from core.runs.folders import find_named, find_runs
+from core.runs.folders import find_run, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
 from core.storage.atomic import write_bytes_atomically, write_text
@@ -62,19 +61,19 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
 
     Args:
         name: of the run, or its folder.
-        studies: names of studies, or of findings as `<study>.<key>`; a pattern with * may match nothing.
+        studies: names of studies, or of findings as `<study>.<key>`.
 
     Raises:
         ValueError: there is no such run or study, or one cannot be read.
     """
-    _, stored = _studies_of(find_named(name, find_runs(), "run"))
+    _, stored = _studies_of(find_run(name))
     every = _by_name(stored)
     chosen = []
-    for pattern in studies:
-        study, dot, key = pattern.partition(".")
+    for studied in studies:
+        study, dot, key = studied.partition(".")
         wanted = f"{present_name(study)}{dot}{key}"
-        matching = [finding for key, finding in every.items() if finding.study == wanted or fnmatchcase(key, wanted)]
-        if not matching and "*" not in wanted:
+        matching = [finding for name, finding in every.items() if wanted in (finding.study, name)]
+        if not matching:
             there = ", ".join(stored) or "no study"
             raise StudyError(f"{name} has no study or finding {wanted}; it has {there}")
         chosen += matching

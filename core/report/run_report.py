@@ -37,18 +37,8 @@ from core.runs.run import Run
 from core.runs.summary import warnings_of
 from core.storage.limits import ContractError, sha256_of
 from core.studies.store import StudyResult, find_studies
+from core.studies.study import STUDIES
 
-# order of the studies in a report, what readers ask first on top; studies not named here come last
-ORDER = (
-    "probes",
-    "out_of_distribution",
-    "deliveries",
-    "neighbours",
-    "clusters",
-    "faithfulness",
-    "agreement",
-    "stability",
-)
 # findings of each study; all are on the dashboard
 MOST_FINDINGS = 2
 # images of a selection that are shown
@@ -75,8 +65,6 @@ def report_of(run: Run) -> str:
     """Write the HTML report of a run, with what its studies found and how its detector was trained."""
     manifest = run.manifest
     page = partial(_render, "run.html", run, interval=wilson_interval)
-    if not manifest["metrics"]["all"]["images"]:
-        return page(f"{run.name}: a run without images", {}, {})
     studies, problems = _concluded(run)
     details = {}
     if run.classes:
@@ -91,10 +79,10 @@ def report_of(run: Run) -> str:
 
 
 def _concluded(run: Run) -> tuple[dict[str, StudyResult], list[str]]:
-    """Read a run's studies in `ORDER`; returns those whose findings can be read, and sentences about the others."""
+    """Read a run's studies, in the order of `STUDIES`; returns those with findings, and sentences about the others."""
     studies, problems = find_studies(run)
     concluded = {}
-    for name in sorted(studies, key=lambda name: (*ORDER, name).index(name)):
+    for name in sorted(studies, key=(*STUDIES, *studies).index):
         try:
             studies[name].findings  # noqa: B018 - remembered
             concluded[name] = studies[name]

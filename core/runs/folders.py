@@ -39,17 +39,21 @@ def find_detectors(parents: tuple[Path, ...] | None = None) -> dict[str, Path]:
     return _find((*shipped, *parents), "detectors", shadowed="{} (own)")
 
 
-def find_named(name: str, paths: Mapping[str, Path], kind: str) -> Path:
-    """Find the folder that a user names on the command line: a name among `paths`, or else a path.
-
-    Args:
-        name: a name or a path.
-        paths: from `find_runs` or `find_detectors`.
-        kind: "run" or "detector", for the error message.
+def find_run(name: str | Path) -> Path:
+    """Find the folder of a run that a user names: its name, or else a path.
 
     Raises:
         ContractError: there is none of that name.
     """
+    return _find_named(str(name), find_runs(), "run")
+
+
+def find_detector(name: str | Path, *parents: Path) -> Path:
+    """Find a detector like `find_run` a run; in `parents`, too."""
+    return _find_named(str(name), find_detectors((*parents, *homes())), "detector")
+
+
+def _find_named(name: str, paths: Mapping[str, Path], kind: str) -> Path:
     if name in paths:
         return paths[name]
     if (Path(name) / MANIFEST).is_file():

@@ -15,7 +15,7 @@ from core.images.image_set import Split, split_of
 from core.images.labels import CLASSES, ClassName
 from core.images.preprocessing import SIDES, Preprocessing
 from core.images.statistics import FILE_FACTS, STATISTICS
-from core.runs.folders import find_named, find_runs
+from core.runs.folders import find_run
 from core.runs.metrics import SEEN, derived_of
 from core.storage.atomic import SEAL, read_folder
 from core.storage.limits import MANIFEST, ContractError, read_array, read_table
@@ -219,7 +219,7 @@ def open_run(name: str | Path) -> Run:
     Raises:
         ContractError: there is none, or as for `read_run`.
     """
-    return read_run(find_named(str(name), find_runs(), "run"))
+    return read_run(find_run(name))
 
 
 def _read_array(run: Run, name: str) -> Array:
@@ -236,15 +236,12 @@ def _read_array(run: Run, name: str) -> Array:
 
 
 def distinct_names(runs: Sequence[Run]) -> list[str]:
-    """Name each of some runs: by its detector where all are on one set, else by its own name, numbered if need be."""
+    """Name each of some runs: by its detector where all are on one set, else by its own name."""
     detectors = [str(run.manifest["detector"]) for run in runs]
-    names = [run.name for run in runs]
-    different = len({run.path for run in runs})
-    if len({run.manifest.get("set_fingerprint") for run in runs}) == 1 and len(set(detectors)) == different:
+    sets = {run.manifest.get("set_fingerprint") for run in runs}
+    if len(sets) == 1 and len(set(detectors)) == len({run.path for run in runs}):
         return detectors
-    if len(set(names)) == different:
-        return names
-    return [f"{name} ({number})" for number, name in enumerate(names, 1)]
+    return [run.name for run in runs]
 
 
 def same_images(first: Run, second: Run) -> bool:

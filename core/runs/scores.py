@@ -48,9 +48,6 @@ def read_scores(file: Path) -> pd.DataFrame:
         key = column_of(table, PATH)
     if score is None or key is None:
         raise ValueError(f"{file} needs a column path or sha256 and a column score; it has {', '.join(table)}")
-    # which pandas would count in microseconds
-    if table[score].dtype.kind in "mM":
-        raise ValueError(f"{file} has dates or times in its column {score}; give numbers")
     values = pd.to_numeric(table[score], errors="coerce").to_numpy(np.float64)
     bad = np.flatnonzero(~(np.abs(values) <= LARGEST))
     if len(bad):

@@ -114,8 +114,6 @@ def doubts_about(run: Run) -> list[str]:
 
     A public detector's false alarms elsewhere, resized pictures, chance, few images, noise, equal margins.
     """
-    if not len(run):
-        return []
     doubts = []
     caution = caution_of(run.manifest)
     if caution:

@@ -23,7 +23,7 @@ from core.images.cifake import is_fetched
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED, remembered
-from core.runs.folders import find_detectors, find_named, find_runs, library_versions, made_now
+from core.runs.folders import find_detectors, find_run, library_versions, made_now
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.storage.atomic import cache_dir, read_manifest
@@ -119,7 +119,7 @@ def find_source(
         StudyError: the detector is not here, or it is not known where the images are.
         ContractError: there is no such run, or it cannot be read.
     """
-    folder = find_named(str(run), find_runs(), "run")
+    folder = find_run(run)
     opened = read_run(folder)
     manifest = opened.manifest
     given = remembered(str(manifest["set_fingerprint"]))

@@ -21,7 +21,7 @@ from core.explainers.cam import GRADCAM
 from core.explainers.lime import LIME, LimeSettings
 from core.images.labels import FAKE, REAL
 from core.images.loading import load_image_set
-from core.runs.folders import find_detectors, find_named
+from core.runs.folders import find_detector
 from tests.conftest import noise
 
 PAPER_WIDTH = 64
@@ -141,7 +141,7 @@ def main():
     options = parser.parse_args()
     # a progress bar is no part of what is compared
     lime_image.tqdm = iter
-    detector = load_detector(find_named(options.detector, find_detectors(), "detector"), device="cpu")
+    detector = load_detector(find_detector(options.detector), device="cpu")
     images = load_image_set(options.data, "test").limited(50).pixels
     print(f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}")
     for part in options.parts or PARTS:

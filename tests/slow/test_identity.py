@@ -11,7 +11,7 @@ from core.detectors.storage import load_detector
 from core.homes import SHIPPED
 from core.images.preprocessing import Preprocessing
 from core.report.run_report import maker_of
-from core.runs.folders import find_detectors, find_named
+from core.runs.folders import find_detectors
 from core.runs.run import read_run
 from core.storage.limits import MANIFEST
 from core.studies.runner import Source, StudyError
@@ -85,7 +85,7 @@ def test_what_ships_comes_before_a_user_s_folders(tmp_path):
     for homes in ((tmp_path, SHIPPED), (SHIPPED, tmp_path)):
         detectors = find_detectors(homes)
         assert [*detectors] == [*find_detectors((SHIPPED,)), "sample (own)"]
-        assert find_named("sample", detectors, "detector") == SHIPPED / "detectors" / "sample"
+        assert detectors["sample"] == SHIPPED / "detectors" / "sample"
         # and the user's own can be had still
         assert detectors["sample (own)"] == tmp_path / "detectors" / "sample"
         assert find_maker(run, identify_all(detectors)[0]) == "sample"

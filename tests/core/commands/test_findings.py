@@ -30,8 +30,6 @@ def test_findings_are_printed_as_a_table_and_as_data(capsys):
     assert main([RUN]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + len(gather(RUN))
-    # a pattern may match nothing
-    assert gather(RUN, ["nothing*"]) == []
     with pytest.raises(ValueError, match="no study or finding nothing"):
         gather(RUN, ["nothing"])
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1

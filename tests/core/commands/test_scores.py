@@ -82,7 +82,6 @@ def test_its_margins_are_those_of_the_scores(tmp_path, columns, options, thresho
     "change, options, sentence",
     [
         (lambda table: table.assign(score=1.0), ["--outputs", "logits", "--threshold=-1e40"], "no usable column"),
-        (lambda table: table.assign(score=pd.Timestamp("2024-01-01")), ["--outputs", "logits"], "dates or times"),
         (lambda table: table[3:], [], "no score for 3 of 40 images"),
         (lambda table: table, ["--threshold", "1"], "above 0 and below 1"),
     ],

@@ -86,9 +86,6 @@ def test_a_run_in_full(source, run, monkeypatch):  # noqa: F811
     assert "script" not in page.tags
     assert all(link.startswith("data:") for link in page.links)
     assert page.images == []
-    nothing = {"all": {"images": 0}, "clean": {"images": 0}}
-    empty = replace(run, manifest=run.manifest | {"metrics": nothing}, predictions=table[:0])
-    assert run.name in Page(report_of(empty)).text
 
 
 @pytest.mark.parametrize("threshold", [0.05, 0.5, 0.975])
