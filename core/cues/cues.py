@@ -5,7 +5,7 @@ A small network is trained and tested on each of `VERSIONS`, which keep one cue.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 
 from core.arrays import Float32, Record
 from core.console import PROGRAM
-from core.cues.versions import EDITION, EVERYTHING, LABELS, VERSIONS, make_version, mean_amplitude
+from core.cues.versions import EDITION, ENOUGH_ALONE, LABELS, VERSIONS, make_version, mean_amplitude
 from core.findings.answer import with_least
 from core.findings.contrast import Control, Finding, Measure
 from core.findings.paired import compare_apart, strongest_first
@@ -40,12 +40,6 @@ BOUND = "A lower bound: what one small network reads from each cue; others may r
 # the paper's network, narrow, chosen before any version was tried
 RECIPE: dict[str, Any] = {"width": 16, "epochs": 6, "validation": 0.0, "average": 0.995}
 COLUMNS = ["trained", "tested", "seed", "images_fake", "images_real", "right_fake", "right_real", "seconds"]
-# by version; of all others
-QUESTIONS = {
-    LABELS: "Are networks right more often than by guessing if they had nothing to learn?",
-    EVERYTHING: "Are small networks that see everything right more often than by guessing?",
-}
-ENOUGH_ALONE = "Is this cue enough to tell REAL from FAKE?"
 
 
 def read_results(path: Path) -> StudyResult:
@@ -72,10 +66,10 @@ def read_results(path: Path) -> StudyResult:
     return StudyResult(path, table, about)
 
 
-def find_results(folders: Iterable[Path] | None = None) -> dict[str, Path]:
+def find_results() -> dict[str, Path]:
     """Find the files of results by the name of their image set, a user's own first."""
     files: dict[str, Path] = {}
-    for folder in folders or homes():
+    for folder in homes():
         for path in sorted((folder / FOLDER).glob("[!.]*.parquet")):
             if is_plain_name(path.stem):
                 files.setdefault(path.stem, path)
@@ -135,7 +129,7 @@ def conclude(results: StudyResult) -> list[Finding]:
         contrasts = [compare_apart("control", control.name, measures[key], control) for control in controls]
         finding = Finding(
             f"cue-{key}",
-            QUESTIONS.get(key, ENOUGH_ALONE),
+            version.question,
             "cue_accuracy",
             strongest_first(contrasts),
             subject=version.title,

@@ -1,11 +1,12 @@
 """Versions of an image set that keep a single cue each.
 
-A version is one entry of `VERSIONS`: its `make` maps a batch of images to a batch of the same shape and dtype. Lengths
-are for images of 32 pixels a side and scale with the side.
+A version is one entry of versions.toml, made by a function of `MAKERS`, which maps a batch of images to one of the same
+shape and dtype. Lengths are for images of 32 pixels a side and scale with the side.
 """
 
+import tomllib
 from collections.abc import Callable
-from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +16,32 @@ from core.images.encoding import compressed
 from core.images.image_set import ImageSet
 from core.perturbations import edits, frequency
 
-EVERYTHING = "everything"
 LABELS = "labels"
+ENOUGH_ALONE = "Is this cue enough to tell REAL from FAKE?"
+# raised whenever the recipe changes; a version that changes gets another key, so that only its networks are made again
+EDITION = 1
 # the grey that replaces what is removed
 NOTHING = 128
 SIDE = 32
 BATCH = 1000
+
+
+class Version(NamedTuple):
+    """A version of the image set.
+
+    Attributes:
+        title: for a row of a table or figure.
+        keeps: what it keeps, in a few words.
+        make: a key of `MAKERS`.
+        size: a number for that function.
+        question: what networks that were trained on it answer.
+    """
+
+    title: str
+    keeps: str
+    make: str
+    size: int = 0
+    question: str = ENOUGH_ALONE
 
 
 class Batch(NamedTuple):
@@ -30,34 +51,23 @@ class Batch(NamedTuple):
         pixels: uint8 (N, side, side, 3).
         generators: one for each image, seeded by the hash of its file, so that its version never depends on the batch.
         amplitude: float32 (side, side // 2 + 1, 3), the mean amplitude spectrum of the training images.
+        size: of the version.
     """
 
     pixels: Pixels
     generators: list[np.random.Generator]
     amplitude: Float32
+    size: int
 
     @property
     def side(self) -> int:
         """Pixels along each side."""
         return int(self.pixels.shape[1])
 
-    def scaled(self, length: float) -> int:
-        """Scale a length from images of 32 pixels a side to these."""
-        return max(1, round(length * self.side / SIDE))
-
-
-class Version(NamedTuple):
-    """A version of the image set.
-
-    Attributes:
-        title: for a row of a table or figure.
-        keeps: what it keeps, in a few words.
-        make: batch -> uint8 pixels of the same shape.
-    """
-
-    title: str
-    keeps: str
-    make: Callable[[Batch], Pixels]
+    @property
+    def length(self) -> int:
+        """The size, scaled from images of 32 pixels a side to these."""
+        return max(1, round(self.size * self.side / SIDE))
 
 
 def mean_amplitude(pixels: Pixels) -> Float32:
@@ -69,11 +79,13 @@ def mean_amplitude(pixels: Pixels) -> Float32:
 
 def make_version(name: str, images: ImageSet, amplitude: Float32) -> Pixels:
     """Make a version of images, uint8 (N, side, side, 3), with the `mean_amplitude` of the training images."""
+    version = VERSIONS[name]
     made = np.empty(images.pixels.shape, np.uint8)
     for start in range(0, len(images), BATCH):
         here = slice(start, start + BATCH)
         generators = [np.random.default_rng(int(str(digest)[:16], 16)) for digest in images.rows["sha256"].iloc[here]]
-        made[here] = VERSIONS[name].make(Batch(np.asarray(images.pixels[here]), generators, amplitude))
+        batch = Batch(np.asarray(images.pixels[here]), generators, amplitude, version.size)
+        made[here] = MAKERS[version.make](batch)
     return made
 
 
@@ -86,7 +98,7 @@ def _grey(batch: Batch) -> Pixels:
 
 
 def _compressed(batch: Batch) -> Pixels:
-    return compressed(batch.pixels, 30)
+    return compressed(batch.pixels, batch.size)
 
 
 def _border(batch: Batch) -> Pixels:
@@ -97,24 +109,22 @@ def _border(batch: Batch) -> Pixels:
 
 
 def _centre(batch: Batch) -> Pixels:
-    width = batch.scaled(5)
-    inner = slice(width, -width)
+    inner = slice(batch.length, -batch.length)
     made = np.full_like(batch.pixels, NOTHING)
     made[:, inner, inner] = batch.pixels[:, inner, inner]
     return made
 
 
-def _low_pass(radius: float, batch: Batch) -> Pixels:
-    spectra = frequency.spectra_of(batch.pixels)
-    fine = frequency.ring(radius, side=batch.side)
-    return frequency.attenuated(spectra, fine)
+def _low_pass(batch: Batch) -> Pixels:
+    fine = frequency.ring(batch.size, side=batch.side)
+    return frequency.attenuated(frequency.spectra_of(batch.pixels), fine)
 
 
-def _high_pass(radius: float, batch: Batch) -> Pixels:
+def _high_pass(batch: Batch) -> Pixels:
     spectra = frequency.spectra_of(batch.pixels)
     # brightness and mean colour go with the coarse waves
     spectra[:, 0, 0] = NOTHING * batch.side**2
-    return frequency.attenuated(spectra, frequency.ring(0, radius, side=batch.side))
+    return frequency.attenuated(spectra, frequency.ring(0, batch.size, side=batch.side))
 
 
 def _mean_colours(batch: Batch) -> Pixels:
@@ -140,61 +150,37 @@ def _phases(batch: Batch) -> Pixels:
     return frequency.images_of(np.asarray(phases * batch.amplitude, np.complex64))
 
 
-def _shuffled_blocks(block: int, batch: Batch) -> Pixels:
-    size = max(2, block * batch.side // SIDE)
-    count = (batch.side // size) ** 2
+def _shuffled_blocks(batch: Batch) -> Pixels:
+    block = max(2, batch.size * batch.side // SIDE)
+    count = (batch.side // block) ** 2
     orders = np.stack([generator.permutation(count) for generator in batch.generators])
-    return edits.without_seams(batch.pixels, size, orders)
+    return edits.without_seams(batch.pixels, block, orders)
 
 
-def _patch(size: int, batch: Batch) -> Pixels:
-    own = batch.scaled(size)
+def _patch(batch: Batch) -> Pixels:
+    length = batch.length
     made = np.full_like(batch.pixels, NOTHING)
-    start = (batch.side - own) // 2
+    start = (batch.side - length) // 2
+    middle = slice(start, start + length)
     for image, patch, generator in zip(batch.pixels, made, batch.generators, strict=True):
-        row, column = generator.integers(0, batch.side - own + 1, 2)
-        patch[start : start + own, start : start + own] = image[row : row + own, column : column + own]
+        row, column = generator.integers(0, batch.side - length + 1, 2)
+        patch[middle, middle] = image[row : row + length, column : column + length]
     return made
 
 
-RADII = (4, 6, 8, 10, 12)
-WAVES = {radius: f"{frequency.wave_length(radius):.3g} pixels" for radius in RADII}
-VERSIONS: dict[str, Version] = {
-    # controls: what there is to learn with all cues, and without any, as the training labels are shuffled
-    EVERYTHING: Version("everything", "the whole image", _unchanged),
-    LABELS: Version("shuffled labels", "the whole image, with shuffled labels", _unchanged),
-    **{
-        f"low-{radius}": Version(f"low-pass {radius}", f"wavelengths of {waves} and more", partial(_low_pass, radius))
-        for radius, waves in WAVES.items()
-    },
-    **{
-        f"high-{radius}": Version(f"high-pass {radius}", f"wavelengths under {waves}", partial(_high_pass, radius))
-        for radius, waves in WAVES.items()
-    },
-    "grey": Version("grey", "grey levels, no colour", _grey),
-    "colour": Version("mean colours of 8 x 8", "the mean colour of each of 8 x 8 places", _mean_colours),
-    "amplitudes": Version("amplitude spectrum", "how strong each wave is, with random phases", _amplitudes),
-    "phase": Version("phases", "the phase of each wave, with the mean strength of all images", _phases),
-    **{
-        f"shuffle-{block}": Version(
-            f"shuffled blocks of {block}",
-            f"blocks of {block} pixels, in another order and without seams",
-            partial(_shuffled_blocks, block),
-        )
-        for block in (16, 8, 4)
-    },
-    **{
-        f"patch-{size}": Version(
-            f"one {size} x {size} patch",
-            f"one patch of {size} x {size} pixels from anywhere, in the middle of grey",
-            partial(_patch, size),
-        )
-        for size in (5, 9, 17)
-    },
-    "border": Version("border", "the outer 4 pixels", _border),
-    # 22 of 32 pixels a side: about as large as the border
-    "centre": Version("centre", "the inner 22 x 22 pixels", _centre),
-    "jpeg-30": Version("JPEG 30", "what JPEG at quality 30 keeps", _compressed),
+MAKERS: dict[str, Callable[[Batch], Pixels]] = {
+    "unchanged": _unchanged,
+    "low_pass": _low_pass,
+    "high_pass": _high_pass,
+    "grey": _grey,
+    "mean_colours": _mean_colours,
+    "amplitudes": _amplitudes,
+    "phases": _phases,
+    "shuffled_blocks": _shuffled_blocks,
+    "patch": _patch,
+    "border": _border,
+    "centre": _centre,
+    "compressed": _compressed,
 }
-# raised whenever the recipe changes; a version that changes gets another key, so that only its networks are made again
-EDITION = 1
+_DECLARED = tomllib.loads(Path(__file__).with_name("versions.toml").read_text(encoding="utf-8"))
+VERSIONS = {key: Version(**about) for key, about in _DECLARED.items()}

@@ -56,11 +56,6 @@ def ring(low: float, high: float = OUTERMOST, *, side: int) -> Ring:
     return (radius > max(low, 0)) & (radius <= high)
 
 
-def wave_length(radius: float) -> float:
-    """Return the wavelength in pixels at a radius."""
-    return 2 * NYQUIST / radius
-
-
 def energy(spectra: Spectra, rings: Ring) -> Float64:
     """Sum the squared pixel values that a ring's frequencies hold (Parseval), over all channels: float64 (N,)."""
     side = spectra.shape[1]

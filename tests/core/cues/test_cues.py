@@ -22,7 +22,6 @@ from core.cues.cues import (
 )
 from core.cues.versions import VERSIONS
 from core.findings.contrast import find
-from core.homes import ROOT
 from core.storage.limits import ContractError
 from core.storage.shards import silent
 from core.studies.store import write_sealed
@@ -99,11 +98,12 @@ def test_finished_networks_are_kept_and_other_settings_refused(tmp_path):
         study(tmp_path, by_colour(66, "train", seed=1), sets[1], "grey")
 
 
-def test_a_changed_file_is_refused(tmp_path):
+def test_a_changed_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("TELLTALE_HOME", str(tmp_path))
     path = tmp_path / FOLDER / "made-test.parquet"
     path.parent.mkdir()
     made(path)
-    assert find_results((tmp_path,)) == {"made-test": path}
+    assert find_results()["made-test"] == path
     table = pq.read_table(path)
     changed = type(table).from_pandas(table.to_pandas().assign(right_real=1000), preserve_index=False)
     pq.write_table(changed.replace_schema_metadata(table.schema.metadata), path)
@@ -115,7 +115,7 @@ def test_a_changed_file_is_refused(tmp_path):
 
 
 def test_the_shipped_file_has_every_version():
-    results = read_results(find_results((ROOT / "assets",))["cifake-test"])
+    results = read_results(find_results()["cifake-test"])
     networks = set(zip(results.table["trained"], results.table["seed"], strict=True))
     assert networks == {(version, seed) for version in VERSIONS for seed in range(3)}
     assert len(conclude(results)) == len(VERSIONS)

@@ -17,7 +17,6 @@ from core.perturbations.frequency import (
     to_pixels,
     transplanted,
     transplanted_elsewhere,
-    wave_length,
 )
 from tests.conftest import noise
 
@@ -86,6 +85,5 @@ def test_where_nothing_else_is_left_controls_add_nothing():
         patterned_elsewhere(spectra, every, np.ones((2, 3, 3, 3), np.float32), np.array([9.0, 9.0])), pixels
     )
     assert_array_equal(attenuated_elsewhere(spectra, every), pixels)
-    assert wave_length(14) == pytest.approx(16 / 7)
     # radii may reach the corner, and the mean is in no ring
     assert ring(-5, side=32).sum() == ring(0, side=32).sum() == 32 * 17 - 1

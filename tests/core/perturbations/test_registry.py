@@ -9,7 +9,7 @@ from scipy import fft
 
 from core.perturbations import edits, frequency
 from core.perturbations.edits import rms
-from core.perturbations.frequency import ring, wave_length
+from core.perturbations.frequency import ring
 from core.perturbations.probe import BLOCKS, Batch, Chance, block_side, inline
 from core.perturbations.registry import PROBES, in_every_way, other_ways, probe_columns, probe_pictures
 
@@ -156,7 +156,7 @@ def test_strengths_are_labelled_for_the_size_of_the_image():
         # what is said of a radius is its wavelength
         if strength.label.startswith("radius"):
             assert strength.key == f"{strength.value:g}"
-            assert f" {round(wave_length(strength.value), 1):g} pixels" in strength.waves
+            assert f" {round(32 / strength.value, 1):g} pixels" in strength.waves
     assert inline("Recompressing as JPEG") == "recompressing as JPEG"
     every_way = {column for column in probe_columns() if in_every_way(column)}
     assert {"lowpass_12", "shuffle_blend_8", "blur_1"} <= every_way
