@@ -17,10 +17,9 @@ from pydantic import BaseModel, FiniteFloat, TypeAdapter
 from core.answers.judgement import Count, Judgement, Threshold, judge, versions
 from core.arrays import Floats
 from core.detectors.identity import Identity
-from core.images.decoding import decode
+from core.images.decoding import WHOLE, decode
 from core.images.encoding import file_facts
 from core.images.labels import verdict_of
-from core.images.parts import WHOLE
 from core.images.preprocessing import Prepared, prepare_pixels
 from core.images.provenance import read_claims
 from core.perturbations.delivery import deliver

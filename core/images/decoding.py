@@ -7,22 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from core.arrays import Pixels
 from core.images.labels import FILTERS
-from core.images.parts import (
-    STRIP,
-    TIFF,
-    WHOLE,
-    count_scans,
-    has_png_strips,
-    heif_strips,
-    png_strips,
-    reduced,
-    without_pixels,
-)
+from core.images.parts import PNG, STRIP, TIFF, count_scans, heif_strips
 from core.storage.limits import digest_of
 
 FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
@@ -33,8 +23,10 @@ MAX_BYTES = 64 * 2**20
 MAX_PARSED_BYTES = 8 * 2**20
 # per file of an image set of small pictures: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
 MAX_FILE_BYTES = 2**20
-# pixel limits, by what decoding takes of memory: of pictures that are shrunk meanwhile, JPEGs of several scans, HEIC
-# (kept as YCbCr too), and formats that take twice as much for a pixel; phones have 12, 24, 48 and 108 million
+# pixels of a picture that is read as it is; a larger one is halved, or halved twice, and never in memory whole
+WHOLE = 24_500_000
+# pixel limits, by what decoding takes of memory: of JPEGs, those of several scans, HEIC (kept as YCbCr too), and
+# formats that take twice as much for a pixel; phones have 12, 24, 48 and 108 million
 MAX_PIXELS = 110_000_000
 MAX_PROGRESSIVE = 26_500_000
 MAX_HEIC = 50_000_000
@@ -49,9 +41,6 @@ MAX_EXIF = 2**18
 # factors by which Pillow scales greys of few bits
 GREYS = {"L;2": 85, "L;4": 17}
 RESAMPLING = {name: Image.Resampling[name.upper()] for name in FILTERS}
-
-# what decodes a large picture piece by piece; a JPEG is decoded small instead
-STRIPS = {"PNG": png_strips, "HEIF": heif_strips}
 
 register_heif_opener(thumbnails=False)
 
@@ -87,25 +76,15 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Pixels:
             # a HEIC is opened at its primary picture, whose size was checked; its first may be another one
             image.seek(0)
         factor = next(factor for factor in (1, 2, 4) if image.width * image.height <= WHOLE * factor**2)
-        strips = STRIPS.get(str(image.format))
-        if factor > 1 and strips:
-            pixels = reduced(strips(data), image.size, factor, _strip_to_rgb)
-            # of a PNG, Pillow reads EXIF with all pixels
-            with Image.open(io.BytesIO(without_pixels(data)), formats=FORMATS) as parts:
-                return _upright(pixels, exif_of(parts).get(ExifTags.Base.Orientation, 1))
+        if factor > 1 and image.format == "HEIF":
+            # its decoder has turned it as its EXIF says
+            return np.concatenate([np.asarray(_strip_to_rgb(strip).reduce(factor)) for strip in heif_strips(data)])
         if factor > 1:
             # of JPEGs, which are decoded at a half or a quarter of their size
             image.draft(None, (image.width // factor, image.height // factor))
         _scale_transparent(image)
         image.load()
         return _to_rgb(image)
-
-
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Turn or mirror pixels as an EXIF orientation says."""
-    image = Image.fromarray(pixels)
-    image.getexif()[ExifTags.Base.Orientation] = orientation
-    return np.asarray(ImageOps.exif_transpose(image))
 
 
 @contextmanager
@@ -169,9 +148,7 @@ def _most_pixels(image: Image.Image, scans: int, data: bytes) -> int:
         return MAX_COSTLY
     if data.startswith(b"\xff\xd8"):
         return MAX_PROGRESSIVE if scans > 1 else MAX_PIXELS
-    if has_png_strips(data):
-        return MAX_PIXELS
-    return MAX_OTHER
+    return WHOLE if data.startswith(PNG) else MAX_OTHER
 
 
 def _check_size(image: Image.Image, scans: int, most: int) -> None:

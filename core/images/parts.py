@@ -1,21 +1,14 @@
-"""The parts of an image file: counted before a decoder steps through them, and decoded strip by strip.
+"""The parts of an image file: counted before a decoder steps through them, and strips of those that are large."""
 
-A picture of more than `WHOLE` pixels, larger than any detector reads, is halved, or halved twice, strip by strip, so
-that it is never in memory whole. Others are never touched.
-"""
-
-import io
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
 import pillow_heif
 from PIL import Image
-
-from core.arrays import Pixels
 
 # parts of one file; an honest one has dozens, a hostile one makes a decoder step through millions
 MAX_PARTS = 10_000
@@ -35,12 +28,8 @@ DIRECTORIES = (0x8769, 0x8825, 0xA005)
 TILE_SIDES = (322, 323)
 MAX_TILE = 1024
 BYTES = (1, 2, 6, 7)
-# pixels of a picture that is read as it is
-WHOLE = 24_500_000
 # rows at once, a multiple of every factor
 STRIP = 64
-# bytes of a pixel by the colour type of a PNG's header
-CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def count_scans(data: bytes) -> int:
@@ -116,56 +105,6 @@ def _walk_tiff(data: bytes) -> int:
     return 1
 
 
-def reduced(
-    strips: Iterable[Image.Image], size: tuple[int, int], factor: int, convert: Callable[[Image.Image], Image.Image]
-) -> Pixels:
-    """Shrink a picture by the mean of each square of pixels.
-
-    Args:
-        strips: from top to bottom, of `STRIP` rows each but for the last.
-        size: (width, height) of all of it.
-        factor: pixels along each side of a square.
-        convert: makes a strip RGB.
-
-    Returns:
-        uint8 (height, width, 3), rounded up.
-    """
-    width, height = (-(-side // factor) for side in size)
-    pixels = np.empty((height, width, 3), np.uint8)
-    step = STRIP // factor
-    for number, strip in enumerate(strips):
-        pixels[number * step : (number + 1) * step] = np.asarray(convert(strip).reduce(factor))
-    return pixels
-
-
-def has_png_strips(data: bytes) -> bool:
-    """Check whether a PNG can be read strip by strip: 8 bits a channel, not interlaced."""
-    return data.startswith(PNG) and data[24] == 8 and data[25] in CHANNELS and data[28] == 0
-
-
-def png_strips(data: bytes) -> Iterator[Image.Image]:
-    """Decode a PNG of `has_png_strips` strip by strip; raises OSError for one that ends early.
-
-    Rows refer to the row above, so each strip becomes a small PNG that begins with the last row of the one before.
-    """
-    width, height = struct.unpack(">II", data[16:24])
-    length = 1 + width * CHANNELS[data[25]]
-    head = b"".join(_chunk(kind, body) for kind, body in _chunks(data) if kind in (b"PLTE", b"tRNS"))
-    rows = _unpacked(data)
-    above = b""
-    for top in range(0, height, STRIP):
-        count = min(STRIP, height - top)
-        body = above + rows(count * length)
-        size = struct.pack(">II", width, count + bool(above))
-        strip = PNG + _chunk(b"IHDR", size + data[24:29]) + head
-        strip += _chunk(b"IDAT", zlib.compress(body, 0)) + _chunk(b"IEND", b"")
-        with Image.open(io.BytesIO(strip), formats=("PNG",)) as image:
-            image.load()
-            yield image.crop((0, bool(above), width, image.height))
-            # filter 0, then the row as it is
-            above = b"\0" + image.crop((0, image.height - 1, width, image.height)).tobytes()
-
-
 def without_pixels(data: bytes) -> bytes:
     """Return a PNG with all its parts but the pixels, which are read when it is opened; any other file as it is."""
     if not data.startswith(PNG):
@@ -185,25 +124,6 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def _unpacked(data: bytes) -> Callable[[int], bytes]:
-    """Return a function that unpacks the next so many bytes of a PNG's pixels."""
-    packed = (body for kind, body in _chunks(data) if kind == b"IDAT")
-    unpacker = zlib.decompressobj()
-
-    def read(size: int) -> bytes:
-        pieces = []
-        while size:
-            waiting = unpacker.unconsumed_tail or next(packed, b"")
-            piece = unpacker.decompress(waiting, size)
-            if not waiting and not piece:
-                raise OSError("it ends early")
-            pieces.append(piece)
-            size -= len(piece)
-        return b"".join(pieces)
-
-    return read
 
 
 def heif_strips(data: bytes) -> Iterator[Image.Image]:

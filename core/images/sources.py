@@ -17,13 +17,12 @@ import pandas as pd
 from core import homes
 from core.arrays import Pixels, Positions
 from core.images.cifake import ShippedSource, fetch_cifake, is_shipped
-from core.images.decoding import MAX_BYTES, MAX_PIXELS, ImageError, PassingError, decode
+from core.images.decoding import MAX_BYTES, MAX_PIXELS, WHOLE, ImageError, PassingError, decode
 from core.images.encoding import file_facts
 from core.images.files import open_files
 from core.images.image_set import DataPath, DatasetError, Progress, Split, categories_of
 from core.images.labels import LABELS
 from core.images.layout import Entry, Layout, image_folder, real_fake, some, sources, unlabelled
-from core.images.parts import WHOLE
 from core.images.preprocessing import Preprocessing
 from core.images.statistics import FILE_FACTS, STATISTICS, image_statistics
 from core.images.tables import parquet, path_tables

@@ -12,9 +12,8 @@ import numpy as np
 from PIL import Image
 
 from core.arrays import Pixels
-from core.images.decoding import RESAMPLING
+from core.images.decoding import RESAMPLING, WHOLE
 from core.images.encoding import jpeg, saved
-from core.images.parts import WHOLE
 from core.images.preprocessing import Location, Preprocessing, take_window
 
 # the filters of browsers, editors and image libraries; "nearest" is for pixel art

@@ -111,9 +111,7 @@ def run_length_bmp():
         (saved(BLANK, "TIFF", compression="jpeg"), "packed in a way"),
         (saved(Image.new("F", (64, 64)), "TIFF"), "packed in a way"),
         (run_length_bmp(), "packed in a way"),
-        (png(10_500, 10_500, rows=1), "110 million in all"),
-        (png(5_000, 5_000, rows=1, depth=16), "20 million in all"),
-        (png(5_000, 5_000, rows=1), "ends early"),
+        (png(5_000, 5_000, rows=1), "24.5 million in all"),
         (saved(Image.new("L", (20_000, 1)), "PNG"), "20000 x 1 pixels"),
         (saved(Image.effect_noise((64, 64), 50), "JPEG")[:1000], "damaged"),
         (many_orientations("JPEG", 50_000), "far more parts"),
@@ -140,11 +138,8 @@ def test_bmp_and_tiff_are_what_pillow_reads(kind, mode, options):
 
 @pytest.mark.parametrize(
     "kind, mode, options",
-    [
-        *(("PNG", mode, {}) for mode in ("L", "LA", "P", "RGB", "RGBA")), ("PNG", "RGB", {"transparency": (9, 9, 9)}),
-        ("JPEG", "RGB", {"quality": 98}), ("JPEG", "CMYK", {"progressive": True}), ("HEIF", "RGB", {}),
-    ],
-)  # fmt: skip
+    [("JPEG", "RGB", {"quality": 98}), ("JPEG", "CMYK", {"progressive": True}), ("HEIF", "RGB", {})],
+)
 @pytest.mark.parametrize("factor", [2, 4])
 def test_larger_pictures_are_shrunk_while_they_are_decoded(kind, mode, options, factor, monkeypatch):
     # more rows than a strip has
@@ -160,7 +155,7 @@ def test_larger_pictures_are_shrunk_while_they_are_decoded(kind, mode, options, 
     # never in memory whole
     assert max(sizes) < image.width * image.height
     expected = Image.fromarray(whole).transpose(Image.Transpose.ROTATE_90).reduce(factor).rotate(-90, expand=True)
-    assert np.abs(found.astype(int) - np.asarray(expected)).mean() <= (0 if kind == "PNG" else 5)
+    assert np.abs(found.astype(int) - np.asarray(expected)).mean() <= 5
 
 
 def broken_heic():
