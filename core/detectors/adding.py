@@ -141,8 +141,7 @@ def fetch(name: str, *, progress: Progress | None = None) -> Request:
 
     Raises:
         ValueError: there is none of this name.
-        DatasetError: it cannot be downloaded, or another file was sent; what has arrived of the right one is kept, and
-            the next call continues.
+        DatasetError: it cannot be downloaded, or another file was sent.
         OSError: the cache folder cannot be written, or another process is downloading it.
     """
     published = find_known(name)

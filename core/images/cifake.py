@@ -252,11 +252,11 @@ def sender_of(url: str) -> str:
 def download(
     url: str, target: Path, *, most: int, expected: int, otherwise: str, progress: Progress | None = None
 ) -> None:
-    """Download a file; where a part of it is there already, only the rest, if the server can.
+    """Download a file.
 
     Args:
         url: its address.
-        target: the file, complete when this returns; what has arrived stays where it breaks off.
+        target: the file, complete when this returns.
         most: bytes; more are refused.
         expected: bytes, for the progress of servers that state no size.
         otherwise: what else the user can do, for messages.
@@ -270,28 +270,12 @@ def download(
     import urllib3  # noqa: PLC0415
 
     sender = sender_of(url)
-    headers = {"User-Agent": "telltale"}
-    there = 0
-    if target.exists():
-        there = target.stat().st_size
-        headers["Range"] = f"bytes={there}-"
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-            if response.status_code == requests.codes.requested_range_not_satisfiable:
-                if response.headers.get("Content-Range") == f"bytes */{there}":
-                    # all of it was there
-                    return
-                target.unlink()
-                raise DatasetError(f"{sender} cannot continue the download; try again from its beginning.")
+        with requests.get(url, headers={"User-Agent": "telltale"}, stream=True, timeout=TIMEOUT) as response:
             if not response.ok:
                 raise DatasetError(f"{sender} answered {response.status_code}; {otherwise}.")
-            stated = response.headers.get("Content-Length", str(expected))
-            if not re.fullmatch("[0-9]{1,18}", stated):
-                raise DatasetError(f"{sender} states a size that is no number; {otherwise}.")
-            if response.status_code != requests.codes.partial_content:
-                target.unlink(missing_ok=True)
-            with target.open("ab") as file:
-                total = int(stated) + file.tell()
+            with target.open("wb") as file:
+                total = response.raw.length_remaining or expected
                 # not decoded: requests would decompress an archive that is served with a Content-Encoding
                 for piece in response.raw.stream(CHUNK, decode_content=False):
                     file.write(piece)

@@ -172,13 +172,6 @@ def exif_of(image: Image.Image) -> Image.Exif:
     return Image.Exif()
 
 
-def may_be_transparent(data: bytes) -> bool:
-    """Check whether a file's header speaks of transparency; no pixel is decoded."""
-    with contextlib.suppress(ImageError), open_image(data) as image:
-        return "A" in image.getbands() or "transparency" in image.info
-    return False
-
-
 def _scale_transparent(image: Image.Image) -> None:
     """Scale a PNG's transparent colour to 8 bits, as Pillow does with its pixels but not with this colour."""
     key = image.info.get("transparency")

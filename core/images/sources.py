@@ -40,7 +40,6 @@ COLUMNS = ["id", "name", "label", "category", "sha256", "is_repeat", "source", *
 BATCH = 2**23
 # pixels along each side of images that are not resized
 MAX_SET_SIDE = 1024
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
 # what a layout expects, as a phrase for messages -> what finds it, in the order in which they are tried
 LAYOUTS: dict[str, Layout] = {
     "a metadata.csv, metadata.jsonl or other .csv with path and label": path_tables,
@@ -74,7 +73,9 @@ class LayoutSource:
                 if pictures is not None:
                     break
             else:
-                raise self._unknown()
+                raise DatasetError(
+                    f"{path} is in no known layout: expected {'; '.join(LAYOUTS)}; found {self._contents()}."
+                )
             self._read_entry = pictures.read
             self._splits = dict[str, list[Entry]]()
             for split, entry in pictures.entries:
@@ -110,18 +111,6 @@ class LayoutSource:
     def close(self) -> None:
         """Close the archive."""
         self._files.close()
-
-    def _unknown(self) -> DatasetError:
-        """Say what is there where no layout fits."""
-        nested = [listed.name for listed in self._files.listing if listed.name.lower().endswith(ARCHIVES)]
-        if nested:
-            return DatasetError(
-                f"{self.path} holds no pictures but {len(nested):,} archives ({some(nested)}), which are not opened "
-                "within it; unpack them, or name one of them."
-            )
-        return DatasetError(
-            f"{self.path} is in no known layout: expected {'; '.join(LAYOUTS)}; found {self._contents()}."
-        )
 
     def _contents(self) -> str:
         """List for messages the first two folder levels of a set, and the files outside any folder."""

@@ -16,7 +16,7 @@ from core.console import PROGRAM, join
 from core.detectors import known
 from core.detectors.identity import DetectorHandle
 from core.findings.numbers import plus
-from core.images.decoding import ImageError, may_be_transparent
+from core.images.decoding import ImageError
 from core.images.labels import CLASSES, ClassName, verdict_of
 from core.images.preprocessing import Prepared, Preprocessing, settle
 from core.images.provenance import read_claims, summarise, weigh
@@ -430,5 +430,3 @@ def draw_file_says(picture: Picture, data: bytes) -> None:
             with st.popover(f"{plain(claim.kind)}, in the file's own text"):
                 # shown letter by letter
                 st.code(claim.detail, language=None, wrap_lines=True)
-    if may_be_transparent(data):
-        st.caption("Parts of it that are transparent were laid on white.")

@@ -2,7 +2,6 @@
 
 import http.server
 import io
-import re
 import tarfile
 import threading
 import zipfile
@@ -51,18 +50,14 @@ class Server:
         body: of the answer.
         cut: bytes after which the answer is cut off; None where it is complete.
         sized: whether it says how much comes; GitHub does not.
-        length: what it says instead of how much comes.
         status: of the answer.
-        resumes: whether it sends the rest of a file when that is asked for; GitHub's archives do not.
         requests: how many there were.
     """
 
     body: bytes
     cut: int | None = None
     sized: bool = True
-    length: str = ""
     status: int = 200
-    resumes: bool = False
     requests: int = 0
 
     @contextmanager
@@ -92,17 +87,11 @@ class Server:
         """Answer one request, then hang up."""
         to.close_connection = True
         self.requests += 1
-        start = int(re.sub(r"\D", "", to.headers.get("Range", "0"))) if self.resumes else 0
-        body = self.body[start:]
-        to.send_response(206 if body and start else 416 if start else self.status)
-        if not body:
-            to.send_header("Content-Range", f"bytes */{len(self.body)}")
-        to.send_header(
-            *(("Content-Length", self.length or str(len(body))) if self.sized else ("Transfer-Encoding", "chunked"))
-        )
+        to.send_response(self.status)
+        to.send_header(*(("Content-Length", str(len(self.body))) if self.sized else ("Transfer-Encoding", "chunked")))
         to.send_header("Connection", "close")
         to.end_headers()
-        sent = body[: self.cut]
+        sent = self.body[: self.cut]
         to.wfile.write(sent if self.sized else b"%x\r\n%b\r\n0\r\n\r\n" % (len(sent), sent))
 
 
