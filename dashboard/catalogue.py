@@ -144,7 +144,7 @@ class DatasetRegistry:
     def _read(self, data: str | Path, split: Split, fit: Preprocessing | None) -> None:
         try:
             if str(data) == "github":
-                data = fetch_cifake(downloading=self._progress, checking=self._progress)
+                data = fetch_cifake(self._progress)
             images = load_image_set(data, split, skip_bad=True, fit=fit, progress=self._progress)
         except _Stopped:
             self.status = Attaching()

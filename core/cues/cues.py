@@ -5,7 +5,7 @@ A small network is trained and tested on each of `VERSIONS`, which keep one cue.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,10 +66,10 @@ def read_results(path: Path) -> StudyResult:
     return StudyResult(path, table, about)
 
 
-def find_results() -> dict[str, Path]:
+def find_results(folders: Iterable[Path] | None = None) -> dict[str, Path]:
     """Find the files of results by the name of their image set, a user's own first."""
     files: dict[str, Path] = {}
-    for folder in homes():
+    for folder in folders or homes():
         for path in sorted((folder / FOLDER).glob("[!.]*.parquet")):
             if is_plain_name(path.stem):
                 files.setdefault(path.stem, path)

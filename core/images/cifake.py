@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from core.arrays import Pixels
 from core.images.decoding import MAX_FILE_BYTES, ImageError, decode
@@ -31,7 +30,7 @@ from core.images.image_set import DatasetError, Progress, Split, fingerprint_of
 from core.images.labels import CLASSES
 from core.images.layout import Entry
 from core.images.statistics import STATISTICS
-from core.storage.atomic import cache_dir, read_manifest, read_sealed, write_bytes_atomically
+from core.storage.atomic import cache_dir, only_writer, read_manifest, read_sealed, write_bytes_atomically, writing
 from core.storage.limits import ContractError, digest_of
 
 KIND = "shipped image set"
@@ -59,7 +58,7 @@ MAX_BYTES = 400_000_000
 CHUNK = 2**14
 # seconds to connect, and between two pieces of a response
 TIMEOUT = (10.0, 30.0)
-# files between two calls of `checking`
+# files between two calls of `progress`
 STEP = 500
 # bytes of a tar archive's header, and what its files are padded to
 BLOCK = tarfile.BLOCKSIZE
@@ -188,37 +187,27 @@ def is_fetched() -> bool:
     return zipfile.is_zipfile(fetched_path())
 
 
-def fetch_cifake(*, downloading: Progress | None = None, checking: Progress | None = None) -> Path:
+def fetch_cifake(progress: Progress | None = None) -> Path:
     """Download all images of CIFAKE, unless they have been downloaded before.
 
     Args:
-        downloading: called with (bytes done, bytes), the latter a guess where the server states no size.
-        checking: called with (files checked, files). What a callback raises ends the download.
+        progress: called with (bytes done, bytes), the latter a guess where the server states no size, and then with
+            (files checked, files). What it raises ends the download.
 
     Returns:
         A .zip that `core.images.loading.load_image_set` reads.
 
     Raises:
-        DatasetError: the server cannot be reached, refuses, or has sent something that is not CIFAKE; or the cache
-            cannot be written.
+        DatasetError: the server cannot be reached, refuses, or has sent something that is not CIFAKE.
+        OSError: the cache cannot be written, or another process is downloading it.
     """
     path = fetched_path()
     url = os.environ.get(ADDRESS) or URL
-    sender = sender_of(url)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.parent / ".lock", timeout=0), tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            if not is_fetched():
-                archive = Path(folder, "archive")
-                download(
-                    url, archive, most=MAX_BYTES, expected=EXPECTED_BYTES, otherwise=OTHERWISE, progress=downloading
-                )
-                write_bytes_atomically(path, partial(_repack, archive, sender, checking))
-    except Timeout:
-        raise DatasetError("Another program is already downloading CIFAKE; wait until it has finished.") from None
-    except OSError as error:
-        reason = f"could not be written ({error.strerror}); check that its disk has room and is writable"
-        raise DatasetError(f"{path.parent} {reason}, then try again.") from None
+    with only_writer(path), writing(path), tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        if not is_fetched():
+            archive = Path(folder, "archive")
+            download(url, archive, most=MAX_BYTES, expected=EXPECTED_BYTES, otherwise=OTHERWISE, progress=progress)
+            write_bytes_atomically(path, partial(_repack, archive, sender_of(url), progress))
     return path
 
 

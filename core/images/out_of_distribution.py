@@ -11,19 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Pixels, Record
-from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, RESAMPLING, ImageError, decode, pixels_sha256
-from core.images.encoding import compressed
+from core.images.decoding import MAX_BYTES, RESAMPLING, ImageError, decode, pixels_sha256
 from core.images.files import open_files
 from core.images.image_set import DatasetError
+from core.images.layout import is_picture
 from core.images.preprocessing import Preprocessing
 from core.images.sources import SAMPLE
 from core.storage.limits import digest_of
 
 MANIFEST = SAMPLE.parent / "manifest.json"
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 # in place of a filter's name: pictures of the detector's size, which no filter has changed
 AS_DRAWN = "as drawn"
-# of CIFAKE's own JPEG files, whose chroma is subsampled, 4:2:0
+# of CIFAKE's own JPEG files, whose chroma is subsampled, 4:2:0; PNG against JPEG would itself be a cue
 QUALITY = 75
 # prefix of an archive's name -> the generator, as it is usually spelled
 NAMES = {
@@ -116,13 +115,12 @@ def _collect(path: Path, preprocessing: Preprocessing, large: bool) -> SourceIma
     """Read the pictures of one generator; without any that fit, there are no pixels under any filter."""
     pictures = {}
     skipped = 0
-    limit = MAX_BYTES if large else MAX_FILE_BYTES
     with closing(open_files(path)) as files:
         for listed in files.listing:
-            if not listed.name.lower().endswith(SUFFIXES):
+            if not is_picture(listed.name):
                 continue
             try:
-                picture = decode(files.read(listed.name, limit=limit))
+                picture = decode(files.read(listed.name, limit=MAX_BYTES))
             except ImageError:
                 skipped += 1
                 continue
@@ -198,8 +196,3 @@ def read_photograph(about: Record) -> Pixels | None:
             if digest_of(data) == about["sha256"]:
                 return decode(data)
     return None
-
-
-def as_cifake(pixels: Pixels) -> Pixels:
-    """Recompress uint8 (N, side, side, 3) as CIFAKE's JPEGs are; PNG against JPEG would itself be a cue."""
-    return compressed(pixels, QUALITY)

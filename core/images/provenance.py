@@ -13,7 +13,6 @@ import json
 import re
 import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -80,7 +79,6 @@ PROGRAMS: tuple[tuple[set[str], str, tuple[str, ...]], ...] = (
     ({"nodes", "type"}, "ComfyUI", ("ckpt_name", "unet_name", "model_name")),
     ({"prompt", "steps"}, "an image generator", ("base_model", "model")),
 )
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,7 @@ def read_claims(data: bytes) -> list[Claim]:
     """
     # the parts of a PNG may lie behind its pixels
     with open_image(without_pixels(data)) as image:
-        kind = str(image.format)
-        is_animated = getattr(image, "is_animated", False)
+        mime = Image.MIME.get(str(image.format), "")
         exif = exif_of(image)
         own = {}
         xmp = {}
@@ -129,7 +126,7 @@ def read_claims(data: bytes) -> list[Claim]:
     texts = {key: _text(value) for key, value in info.items() if key in KEYWORDS}
     claims = []
     if b"c2pa" in data and b"jumb" in data:
-        claims = read_credentials(data, Image.MIME.get(kind, ""))
+        claims = read_credentials(data, mime)
     claims += _settings([*texts.items(), ("comment", _comment(own.get(ExifTags.Base.UserComment)))])
     code = xmp.get("DigitalSourceType")
     if code:
@@ -146,8 +143,6 @@ def read_claims(data: bytes) -> list[Claim]:
     if credit:
         sentence = f"Its credit line says {_quote(credit)}."
         claims.append(Claim("Credit", sentence, suggests=_of_generator(credit)))
-    if is_animated:
-        claims.append(Claim("How it was read", f"It has several {kind} pictures; only the first is judged."))
     return claims
 
 
@@ -219,11 +214,10 @@ def read_credentials(data: bytes, mime: str) -> list[Claim]:
         return [Claim(kind, "Reading them needs the package c2pa-python: pip install it.")]
     command = [sys.executable, "-m", "core.images.provenance", mime]
     try:
-        # each may take gigabytes, so one at a time; `-m` needs the repository root, wherever the server was started
-        with _lock:
-            done = subprocess.run(  # noqa: S603
-                command, cwd=ROOT, input=data, capture_output=True, timeout=SECONDS, check=True
-            )
+        # `-m` needs the repository root, wherever the server was started
+        done = subprocess.run(  # noqa: S603
+            command, cwd=ROOT, input=data, capture_output=True, timeout=SECONDS, check=True
+        )
     except subprocess.TimeoutExpired:
         return [Claim(kind, f"They cannot be read: that takes longer than {SECONDS} s.")]
     except subprocess.CalledProcessError as error:

@@ -132,7 +132,7 @@ def open_source(data: str | Path, progress: Progress | None = None) -> Source:
     except RuntimeError:
         raise DatasetError(f"{data} names an unknown user; write out the whole path.") from None
     if str(data) == "github":
-        path = fetch_cifake(downloading=progress, checking=progress)
+        path = fetch_cifake(progress)
     if path == SHIPPED_FOLDER or is_shipped(path):
         return ShippedSource(path)
     return LayoutSource(path, getattr(data, "fake_classes", ()))

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from core.arrays import Array, Float32, Float64, Integers, Pixels, Positions
-from core.images.decoding import pixels_sha256
+from core.arrays import Float32, Float64, Integers, Pixels, Positions
 
 # Rec. 601 luma, what JPEG itself uses
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -94,11 +93,6 @@ def frequency_radius(side: int) -> Float64:
     # whole cycles: of some sides 1 / (1 / side) is not the side again
     frequency = np.rint(np.fft.fftfreq(side, 1 / side))
     return np.hypot(frequency[:, None], frequency[None, :])
-
-
-def pixel_digests(pixels: Pixels) -> Array:
-    """Return the sha256 of each image's pixels, (N,) text; independent of how the files were encoded."""
-    return np.array([pixels_sha256(image) for image in pixels], dtype="U64")
 
 
 def perceptual_hashes(pixels: Pixels) -> Integers:

@@ -12,11 +12,11 @@ import pandas as pd
 from core.arrays import Mask, Pixels, Positions, Record
 from core.findings.contrast import UNKNOWN, Contrast, Finding, Measure
 from core.findings.intervals import weighted_share
-from core.images.decoding import ImageError, decode
+from core.images.decoding import ImageError, decode, pixels_sha256
 from core.images.image_set import DatasetError
 from core.images.labels import CLASSES, REAL
 from core.images.loading import load_image_set, read_files
-from core.images.statistics import STATISTICS, near_pairs, perceptual_hashes, pixel_digests
+from core.images.statistics import STATISTICS, near_pairs, perceptual_hashes
 from core.runs.run import Run
 from core.storage.limits import digest_of
 from core.storage.shards import Report, progress_of
@@ -172,7 +172,8 @@ def find_copies(own: Images, training: Images, report: Report) -> tuple[pd.DataF
         see `near_pairs`, whose `left` and `right` are numbers of `shown`.
     """
     images = pd.concat([own.rows, training.rows], ignore_index=True)
-    digests = np.concatenate([pixel_digests(part.pixels) for part in (own, training)])
+    # independent of how the files were encoded
+    digests = np.array([*map(pixels_sha256, own.pixels), *map(pixels_sha256, training.pixels)])
     images = images.assign(
         is_own=images.index < len(own.rows), file=pd.factorize(images["sha256"])[0], shown=pd.factorize(digests)[0]
     )

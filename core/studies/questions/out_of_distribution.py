@@ -14,11 +14,12 @@ from core.arrays import Floats, Integers, Mask, Record
 from core.findings.contrast import Contrast, Control, Finding, Measure
 from core.findings.intervals import clustered_share, weighted_share
 from core.findings.paired import compare_apart
+from core.images.encoding import compressed
 from core.images.labels import UNLABELLED, ClassName, other_class
 from core.images.out_of_distribution import (
     AS_DRAWN,
+    QUALITY,
     SourceImages,
-    as_cifake,
     crop_photographs,
     generator_name,
     read_generators,
@@ -156,7 +157,7 @@ def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceIm
     for name in sources[0].pixels:
         parts = [source.pixels[name] for source in sources]
         if encoding == AS_CIFAKE:
-            parts = [as_cifake(part) for part in parts]
+            parts = [compressed(part, QUALITY) for part in parts]
         margins = np.concatenate([context.detector.margins(part) for part in parts])
         real[name] = margins > 0
         confidence[name] = confidence_of(context.detector.p_real(margins))

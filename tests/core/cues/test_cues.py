@@ -98,12 +98,11 @@ def test_finished_networks_are_kept_and_other_settings_refused(tmp_path):
         study(tmp_path, by_colour(66, "train", seed=1), sets[1], "grey")
 
 
-def test_a_changed_file_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("TELLTALE_HOME", str(tmp_path))
+def test_a_changed_file_is_refused(tmp_path):
     path = tmp_path / FOLDER / "made-test.parquet"
     path.parent.mkdir()
     made(path)
-    assert find_results()["made-test"] == path
+    assert find_results((tmp_path,)) == {"made-test": path}
     table = pq.read_table(path)
     changed = type(table).from_pandas(table.to_pandas().assign(right_real=1000), preserve_index=False)
     pq.write_table(changed.replace_schema_metadata(table.schema.metadata), path)

@@ -14,14 +14,9 @@ from core.images import out_of_distribution as module
 from core.images.decoding import RESAMPLING
 from core.images.encoding import encode_png
 from core.images.image_set import DatasetError
-from core.images.out_of_distribution import (
-    AS_DRAWN,
-    as_cifake,
-    crop_photographs,
-    read_generators,
-)
+from core.images.out_of_distribution import AS_DRAWN, crop_photographs, read_generators
 from core.images.preprocessing import Preprocessing
-from tests.conftest import noise, resaved, textured
+from tests.conftest import noise, textured
 
 
 def write_archive(path, files):
@@ -117,9 +112,3 @@ def test_squares_are_cut_once_and_made_small_under_every_filter(photographs):
             assert_array_equal(squares[number], np.asarray(square))
     assert [one.name for one in crop_photographs(Preprocessing(32), crops=2, split="test")] == ["sea"]
     assert crop_photographs(Preprocessing(32), crops=2, split="train") == []
-
-
-def test_saved_like_cifake_is_jpeg_75_with_halved_colour(pixels):
-    for image, after in zip(pixels, as_cifake(pixels), strict=True):
-        assert_array_equal(after, resaved(image, "JPEG", quality=75, subsampling=2))
-    assert as_cifake(pixels[:0]).shape == (0, 32, 32, 3)

@@ -8,7 +8,7 @@ from core.findings.intervals import clustered_share
 from core.images.decoding import RESAMPLING
 from core.images.encoding import encode_png
 from core.images.image_set import DatasetError
-from core.images.out_of_distribution import AS_DRAWN, SourceImages, as_cifake, read_generators
+from core.images.out_of_distribution import AS_DRAWN, SourceImages, read_generators
 from core.images.preprocessing import Preprocessing
 from core.runs.metrics import confidence_of, wilson_interval
 from core.runs.run import read_run
@@ -27,11 +27,16 @@ from core.studies.questions.out_of_distribution import (
 from core.studies.runner import run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
-from tests.conftest import textured
+from tests.conftest import resaved, textured
 from tests.core.findings.planted import numbers
 from tests.core.images.test_out_of_distribution import write_archive
 
 SIZES = {"dcgan": 4, "ddpm": 6, "gan": 9, "vae": 5, "wgan": 3}
+
+
+def as_cifake(pixels):
+    """The pictures, saved as CIFAKE's are."""
+    return np.stack([resaved(image, "JPEG", quality=75, subsampling=2) for image in pixels])
 
 
 @pytest.fixture
