@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
+from scipy.stats import ttest_rel
 from sklearn.metrics import auc
 
 from core.explainers.lime import LIME, LimeSettings
@@ -24,7 +25,6 @@ from core.studies.questions.faithfulness import (
     KEYS,
     MARGINS,
     NONE,
-    ORDERS,
     choice_value,
     conclude,
     make_study,
@@ -35,15 +35,9 @@ from core.studies.runner import run_study
 from core.studies.shared.explanations import Pass
 from core.studies.shared.groups import Cells
 from core.studies.store import find_stored, read_study, write_sealed, write_study
-from tests.core.runs.made import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 METHODS = ("gradcam", "lime")
-GENERATOR = np.random.default_rng(0)
-SIZE = 90
-LABEL = GENERATOR.choice(["FAKE", "REAL"], SIZE)
-CALLED = GENERATOR.choice(["FAKE", "REAL"], SIZE)
-RUN = made_run(LABEL.tolist(), CALLED.tolist())
 
 
 def contrast_of(finding, direction, fill, control):
@@ -77,9 +71,8 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched, result):
         assert certain_side(finding.difference) == 1
         assert finding.group == verdict
         assert finding.measure.n == 8
-        # both controls by name, and baselines beside them
-        values = {choice_value(*chosen) for chosen in product(DIRECTIONS, FILLS, CONTROLS)}
-        assert {contrast.value for contrast in finding.contrasts} == values
+        # baselines stand beside both controls
+        assert len(finding.contrasts) == len(DIRECTIONS) * len(FILLS) * len(CONTROLS)
         assert finding.difference.value == min(
             contrast_of(finding, "deletion", "mean", control).difference.value for control in CONTROLS
         )
@@ -148,68 +141,54 @@ def test_only_the_methods_that_a_file_lacks_are_computed(patched, result):
 
 
 @pytest.fixture
-def wide():
-    """Random curves as files once had them: a row an image, in an order of their own, and a column a point."""
-    generator = np.random.default_rng(1)
-    names = ["start", *(f"filled_{fill}" for fill in FILLS)]
-    for direction, fill in product(DIRECTIONS, FILLS):
-        names += [f"{direction}_{order}_{fill}_{step}" for order in (*METHODS, *ORDERS) for step in range(1, 8)]
-        names += [f"{direction}_{control}_as_{method}_{fill}" for control in CONTROLS for method in METHODS]
-    table = pd.DataFrame({name: generator.normal(0.5, 1, SIZE) for name in names}).astype(np.float16)
-    table = table.assign(id=list(map(str, range(SIZE))), weight=generator.choice([1, 3], SIZE).astype(np.float32))
-    return table.iloc[generator.permutation(SIZE)].reset_index(drop=True)
+def wide(result):
+    """The same values as files once had them: a row an image, a column a point."""
+    columns = {}
+    for (method, control, fill, direction), rows in result.table.set_index("id").groupby(KEYS, sort=False):
+        if NONE not in (method, control):
+            columns[f"{direction}_{control}_as_{method}_{fill}"] = rows["area"]
+            continue
+        points = rows[MARGINS] if direction == "deletion" else rows[MARGINS[::-1]]
+        columns |= {"start": points.iloc[:, 0], f"filled_{fill}": points.iloc[:, 8]}
+        order = method if control == NONE else control
+        columns |= {f"{direction}_{order}_{fill}_{step}": rows[MARGINS[step]] for step in range(1, 8)}
+    return pd.DataFrame(columns).reset_index().assign(weight=np.float32(1))
 
 
-def of(wide, key="lime-FAKE"):
-    return find(conclude(RUN, present_table("faithfulness", wide), {}), key)
+def test_choices_are_the_paired_difference_from_each_control(patched, result):
+    called = pd.Series(read_run(patched.run).predictions.set_index("id")["predicted"])
+    for method, fill, direction, control in product(METHODS, FILLS, DIRECTIONS, CONTROLS):
+        own, beside = (rows_of(result.table, method, order, fill, direction) for order in (NONE, control))
+        sign = 1 if direction == "insertion" else -1
+        for verdict, mine in called[own["id"]].reset_index().groupby("predicted").groups.items():
+            paired = ttest_rel(sign * own["area"][mine], sign * beside["area"][mine]).confidence_interval()
+            found = contrast_of(result.finding(f"{method}-{verdict}"), direction, fill, control).difference
+            assert (found.low, found.high) == pytest.approx(tuple(paired))
 
 
-def wide_area(wide, direction, order, fill):
-    """float64 (N,): the area under a curve of a table with a column a point."""
-    inner = [f"{direction}_{order}_{fill}_{step}" for step in range(1, 8)]
-    ends = ["start", f"filled_{fill}"][:: 1 if direction == "deletion" else -1]
-    return np.trapezoid(wide[[ends[0], *inner, ends[1]]].to_numpy(float), dx=1 / 8, axis=1)
-
-
-def test_choices_are_the_paired_difference_from_each_control(wide):
-    for (group, part), method in product(wide.groupby(CALLED[wide["id"].astype(int)]), METHODS):
-        finding = of(wide, f"{method}-{group}")
-        for fill, direction, control in product(FILLS, DIRECTIONS, CONTROLS):
-            sign = 1 if direction == "insertion" else -1
-            beside = part[f"{direction}_{control}_as_{method}_{fill}"].to_numpy(float)
-            difference = sign * (wide_area(part, direction, method, fill) - beside)
-            found = contrast_of(finding, direction, fill, control).difference
-            assert found.value == pytest.approx(np.average(difference, weights=part["weight"]))
-            # narrower than two intervals side by side would be
-            pulls = part["weight"] * (difference - found.value) / part["weight"].sum()
-            assert found.high - found.value == pytest.approx(2 * np.linalg.norm(pulls), rel=0.05)
-
-
-def test_a_file_with_a_column_a_point_opens_as_rows(wide, tmp_path):
+def test_a_file_with_a_column_a_point_opens_as_rows(patched, result, wide, tmp_path):
     path = tmp_path / "runs" / "d@s" / "studies" / "faithfulness.parquet"
     path.parent.mkdir(parents=True)
-    about = {"study": "faithfulness", "schema": 3, "version": 1, "whole": False, "images": SIZE, "columns": {}}
+    about = {"study": "faithfulness", "schema": 3, "version": 1, "whole": False, "images": 16, "columns": {}}
     write_sealed(path, wide, about)
     table = read_study(path).table
-    assert list(table) == ["id", *make_study().columns, "weight"]
-    assert make_study().missing(table) == []
-    curves = mean_curves(table, RUN).set_index(["group", "method", "fill", "direction"]).sort_index()
-    for method, fill, direction in product((*METHODS, *ORDERS), FILLS, DIRECTIONS):
-        key = (NONE, method) if method in ORDERS else (method, NONE)
-        rows = rows_of(table, *key, fill, direction)
-        assert rows["id"].tolist() == wide["id"].tolist()
-        assert_array_equal(rows["area"], wide_area(wide, direction, method, fill))
-        second = wide[CALLED[wide["id"].astype(int)] == "FAKE"]
-        mean = np.average(second[f"{direction}_{method}_{fill}_2"].astype(float), weights=second["weight"])
-        assert curves.loc["FAKE", method, fill, direction]["value"].iloc[2] == pytest.approx(mean)
+    order = ["id", *KEYS]
+    now, before = (rows.sort_values(order).reset_index(drop=True) for rows in (table, result.table))
+    pd.testing.assert_frame_equal(now, before)
+    curves = mean_curves(table, read_run(patched.run)).set_index(["group", "method", "fill", "direction"])
+    for order, key in {"edges": (NONE, "edges"), "lime": ("lime", NONE)}.items():
+        curve = curves.loc["FAKE", order, "blur", "insertion"]["value"]
+        # the first eight images are FAKE
+        assert_allclose(curve, rows_of(result.table, *key, "blur", "insertion")[MARGINS][:8].astype(float).mean())
 
 
-def test_a_file_from_before_coarse_controls_and_a_fill_is_concluded_as_it_is(wide):
+def test_a_file_from_before_coarse_controls_and_a_fill_is_concluded_as_it_is(patched, wide):
     old = wide[[name for name in wide if "_as_" not in name and not name.endswith("road") and "_road_" not in name]]
-    finding = of(old)
+    weights = np.resize([1, 3], len(old))
+    table = present_table("faithfulness", old.assign(weight=weights))
+    finding = find(conclude(read_run(patched.run), table, {}), "lime-FAKE")
     assert len(finding.contrasts) == 12
     # the control as fine as the grid
     contrast = contrast_of(finding, "deletion", "mean", "random")
-    part = old[CALLED[old["id"].astype(int)] == "FAKE"]
-    expected = np.average(-wide_area(part, "deletion", "random", "mean"), weights=part["weight"])
-    assert contrast.control.measure.value == pytest.approx(expected)
+    areas = rows_of(table, NONE, "random", "mean", "deletion")["area"]
+    assert contrast.control.measure.value == pytest.approx(-np.average(areas[:8], weights=weights[:8]))

@@ -139,43 +139,27 @@ def test_filters_are_compared_on_the_same_squares(source, photographs):
         assert [*each["called_real_count"]] == [part.sum() for part in np.split(calls[name], [4, 10])]
         # crops of one photograph say nothing of others
         assert (each[["clusters_count", "low", "high"]] == [1, 0, 1]).all(axis=None)
-    stacked = np.stack(list(calls.values()))
-    depends = stacked.any(axis=0) & ~stacked.all(axis=0)
-    every = whole.loc[EVERY_FILTER]
-    assert every["depends_share"] == pytest.approx(depends.mean())
-    assert every["called_real_count"] == stacked.all(axis=0).sum()
-    assert every["images_count"] == 12
-    measure = result.finding("filters_photographs").measure
-    assert measure.value == pytest.approx(depends.mean())
-    assert measure.n == 12
-    assert measure.sources == 3
+    for title, names in {EVERY_FILTER: [*calls], BUT_CRUDEST: [name for name in calls if name != "nearest"]}.items():
+        some = np.stack([calls[name] for name in names])
+        measure = result.finding("filters_photographs").choice("filters", title).measure
+        assert measure.value == pytest.approx((some.any(axis=0) & ~some.all(axis=0)).mean())
+        assert (measure.n, measure.sources) == (12, 3)
+        assert whole.loc[title, "called_real_count"] == some.all(axis=0).sum()
 
 
 def test_pictures_drawn_large_are_their_own_group_under_every_filter(source, generators, large):
     result = result_of(source, imitations=str(generators), large=str(large))
-    detector = load_detector(source.detector)
-    sources = read_generators(large, Preprocessing(32), large=True)
-    clusters = np.repeat(range(2), list(map(len, sources)))
+    rows = rows_of(result.table, LARGE).set_index(["source", "filter"])["called_real_share"]
     finding = result.finding("large")
-    decides = result.finding("filters_large")
-    calls = {}
     for name in RESAMPLING:
-        calls[name] = np.concatenate([detector.margins(as_cifake(one.pixels[name])) > 0 for one in sources])
         measure = finding.choice("filter", name).measure
         # two generators are the independent samples, not their eight pictures: too few for an interval
-        assert measure.value == pytest.approx(clustered_share(calls[name], clusters).value)
+        assert (measure.value, measure.n, measure.sources) == (rows["all", name], 8, 2)
         assert not measure.has_interval
-        assert measure.n == 8
-        assert measure.sources == 2
-    assert finding.measure.value == pytest.approx(calls["bicubic"].mean())
-    each = {choice.value: choice for choice in finding.choices if choice.kind == "generator"}
-    assert each["Stable Diffusion 1"].measure.value == pytest.approx(calls["bicubic"][clusters == 1].mean())
+    assert finding.measure.value == rows["all", "bicubic"]
     # each is measured better than what all generators do, so alone none bears a claim
-    assert all(choice.control is None for choice in each.values())
-    for name, names in {EVERY_FILTER: [*calls], BUT_CRUDEST: [name for name in calls if name != "nearest"]}.items():
-        some = np.stack([calls[filter_] for filter_ in names])
-        expected = (some.any(axis=0) & ~some.all(axis=0)).mean()
-        assert decides.choice("filters", name).measure.value == pytest.approx(expected)
+    diffusion = finding.choice("generator", "Stable Diffusion 1")
+    assert (diffusion.measure.value, diffusion.control) == (rows["stable_diffusion_v1", "bicubic"], None)
     # no rate is over both groups
     assert not any(finding.measure.n == 35 for finding in result.findings)
     assert set(result.table["kind"]) == {OWN, IMITATIONS, LARGE, PHOTOGRAPHS}
