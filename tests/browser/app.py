@@ -2,9 +2,14 @@
 
 import os
 import shutil
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import sync_playwright
+
+from core.homes import ROOT
+from tests.server import running_server
 
 # without windows it takes a third less of the processor
 _PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
@@ -30,6 +35,8 @@ ARGUMENTS = [
 # the tests' pages live too briefly for a process each, or for scripts that are optimised beside them; benchmarks do
 # without
 SPARING = ["--renderer-process-limit=1", "--js-flags=--single-threaded --no-opt"]
+# of a desk, a narrow window and a phone: width -> height in pixels
+SIZES = {1440: 900, 900: 900, 390: 844}
 # milliseconds
 PATIENCE = 240_000
 # milliseconds between two polls of a page; by default Playwright polls every frame
@@ -77,3 +84,16 @@ def visit(page, address):
     page.goto(address)
     page.wait_for_selector("h1", timeout=PATIENCE)
     settle(page)
+
+
+def address_of(address, name):
+    """Return the address of a page on the run that ships; of Mistakes, the view that shows most of it."""
+    more = "&true=FAKE&said=REAL" if name == "mistakes" else ""
+    return f"{address}/{'' if name == 'start' else name}?run=swift%40cifake-test{more}"
+
+
+@contextmanager
+def shipped():
+    """Serve what ships and nothing of this machine's, with a cache of its own."""
+    with tempfile.TemporaryDirectory() as cache, running_server(ROOT / "assets", Path(cache)) as (address, _):
+        yield address

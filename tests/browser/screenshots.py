@@ -4,8 +4,7 @@ python -m tests.browser.screenshots
 """
 
 from core.homes import ROOT
-from tests.browser.above_the_fold import address_of, shipped
-from tests.browser.app import PATIENCE, running_browser, visit
+from tests.browser.app import PATIENCE, address_of, running_browser, shipped, visit
 
 
 def main():

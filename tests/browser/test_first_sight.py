@@ -9,8 +9,7 @@ from playwright.sync_api import TimeoutError as TooLate
 from playwright.sync_api import expect
 
 from core.images.decoding import decode
-from tests.browser.above_the_fold import shipped
-from tests.browser.app import PATIENCE, settle
+from tests.browser.app import PATIENCE, settle, shipped
 
 pytestmark = pytest.mark.browser
 

@@ -26,17 +26,13 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-from core.commands import predict, train
+from core.commands import train
 from core.commands.study import main as make_study
-from core.detectors import detector as detecting
-from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
-from core.images import sources
-from core.runs import writing as passing
 from core.runs.run import read_run
 from core.studies.store import read_study, study_path
 from core.studies.study import STUDIES
-from tests.conftest import write_cifake, write_detector
+from tests.conftest import write_cifake
 from tests.core.studies import conftest as studies
 from tests.faults import KILL, faulty, in_child, small_disk
 
@@ -112,52 +108,7 @@ class Studies:
         return read_study(study_path(run.path, "brightness"), run).table[["id", "brightness"]].to_numpy().tolist()
 
 
-class Predicting:
-    """`python -m core predict` that reads and passes six shards; one that later ones have followed is reported."""
-
-    def prepare(self, folder):
-        write_cifake(folder / "cifake", train=4, test=18)
-        write_detector(folder / "out", "tiny")
-
-    def do(self, folder, report):
-        if self._run(folder).exists():
-            return ""
-        full_pass = ResNetDetector.full_pass
-        read_batch = sources.image_statistics
-        begun = {}
-
-        def begins(what, pixels):
-            # a shard is kept before the next begins
-            if what in begun:
-                report((what, begun[what]))
-            begun[what] = int(pixels[0].astype(int).sum())
-
-        def passes(detector, pixels, **more):
-            begins("passed", pixels)
-            return full_pass(detector, pixels, **more)
-
-        def reads(pixels, **more):
-            begins("read", pixels)
-            return read_batch(pixels, **more)
-
-        ResNetDetector.full_pass = passes
-        sources.image_statistics = reads
-        sources.BATCH = 6 * 32 * 32 * 3
-        detecting.batch_size = passing.batch_size = lambda *_: 6
-        passing.SHARD = 6
-        words = ["tiny", "--data", folder / "cifake", "--out", folder / "out", "--device", "cpu"]
-        return call(predict.main, words, lambda _: None)
-
-    def _run(self, folder):
-        # a set is named by its folder
-        return folder / "out" / "runs" / "tiny@images-test"
-
-    def result(self, folder):
-        run = read_run(self._run(folder))
-        return run.predictions["margin"].tolist(), run.needed_maps.tolist()
-
-
-WORKS = {work.__name__.lower(): work for work in (Training, Studies, Predicting)}
+WORKS = {work.__name__.lower(): work for work in (Training, Studies)}
 
 
 def suffer(work, template, expected, **fault):
