@@ -48,9 +48,6 @@ from dashboard.state import Setting
 # families with a strip of pictures, in the order of the page
 STRIPS = ("transplant", "detail", "geometry", "colour")
 CHANGES = {key: f"{FAMILIES[probe.family]}: {probe.inline}" for key, probe in PROBES.items() if not probe.is_control}
-GROUPS = {
-    "category": "What it shows", "cell": "Right and wrong verdicts", "source": "Generator", "seen": "Seen or unseen",
-}  # fmt: skip
 # finding of the study `deliveries` -> heading of the rates beside it
 SURVIVAL = {
     "flips_fake": "FAKE verdicts flipped",
@@ -201,13 +198,8 @@ def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
     # the strongest that was tried in every way
     default = [step.key for step in probe.strengths if in_every_way(probe.column(step.key))][-1]
     strength = Setting("strength", default, {step.key: step.at(side).label for step in probe.strengths})
-    by = Setting(
-        "by", "category", {name: words for name, words in GROUPS.items() if name == "cell" or name in opened.judged}
-    )
     setting.choose("The change", st.selectbox, width=420)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        strength.choose("How much")
-        by.choose("Groups by")
+    strength.choose("How much")
     st.caption(probe.sentence)
     draw_pictures(opened, [probe, *(PROBES[key] for key in probe.controls)], strength.value)
     rates = rates_of(opened.origin, probes, "verdict", (probe.key,))
@@ -216,9 +208,10 @@ def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
         f"{rate.flipped}, {rate.strength.at(side).label}: {percent(rate.contrast.measure.value, 0)}" for rate in rates
     )
     charts.show(response(rates, side), key="evidence.response", alt=f"Share of verdicts that flip. {shares}")
-    grouped = rates_of(opened.origin, probes, by.value, (probe.key,))
-    column = probe.column(strength.value)
-    draw_groups(opened, by.value, [rate for rate in grouped if rate.column == column])
+    if opened.run.classes:
+        grouped = rates_of(opened.origin, probes, "cell", (probe.key,))
+        column = probe.column(strength.value)
+        draw_groups(opened, [rate for rate in grouped if rate.column == column])
 
 
 def response(rates: Sequence[FlipRate], side: int) -> Figure:
@@ -244,8 +237,8 @@ def response(rates: Sequence[FlipRate], side: int) -> Figure:
     return figure.update_xaxes(type="category")
 
 
-def draw_groups(opened: Opened, by: str, rates: Sequence[FlipRate]) -> None:
-    """Draw how often one strength of a probe flips verdicts, by category or by right and wrong verdicts."""
+def draw_groups(opened: Opened, rates: Sequence[FlipRate]) -> None:
+    """Draw how often one strength of a probe flips right and wrong verdicts, and open those that it flips."""
     with st.grid(2, min_column_width=400, gap="large") as grid:
         for verdict in VERDICTS:
             own = [rate for rate in rates if rate.verdict == verdict]
@@ -256,19 +249,15 @@ def draw_groups(opened: Opened, by: str, rates: Sequence[FlipRate]) -> None:
             with grid.cell():
                 st.markdown(f"{CLASS_WORDS[first.flipped]} verdicts")
                 key = f"evidence.groups.{verdict}"
-                title = "Share of verdicts that flip, by group"
-                group = rate_table(_rates_table(own), key=key, title=title, expected="control")
-            if group is not None:
+                title = "Share of verdicts that flip, by label"
+                label = rate_table(_rates_table(own), key=key, title=title, expected="control")
+            if label is not None:
                 name = f"probes.{first.column}"
                 # where a donor is changed, a flip means that the donor gets the image's verdict
                 toward_real = (verdict == "FAKE") != first.probe.changes_donor
                 wanted = Filter(sort=f"-{name}" if toward_real else name).choosing("predicted", [verdict])
                 wanted = wanted.ranging(name, **{"low" if toward_real else "high": 0})
-                field = "label" if by == "cell" else by
-                # without a category there is nothing to filter by
-                if field == "label" or group != "unknown":
-                    wanted = wanted.choosing(field, [group])
-                state.show_images(opened.run.name, wanted)
+                state.show_images(opened.run.name, wanted.choosing("label", [label]))
 
 
 def _rates_table(rates: Sequence[FlipRate]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from core.findings.numbers import format_measure
 from core.perturbations.flips import flipping
 from core.runs.pictures import ROUND, draw_game
 from core.storage.atomic import cache_dir
-from dashboard import library, state
+from dashboard import library
 from dashboard.catalogue import how_to_get_pictures
 from dashboard.components.component import csv_button
 from dashboard.components.dial import measured_flips, strongest_control
@@ -210,11 +210,7 @@ def finish() -> None:
         if image is not None:
             cells.append(Cell(image, f"It is {label}", f"{mark} {choice}, {HELPS[help_].lower()}", label))
     picture_grid(cells, columns=5, least=130)
-    with st.container(horizontal=True):
-        st.button("Ten other images", key="game.again", type="primary", on_click=new_game)
-        wrong = (table["correct"] == "wrong").any()
-        if wrong and st.button("Look at the detector's mistakes", key="game.mistakes"):
-            state.show_images(opened.run.name, result="wrong")
+    st.button("Ten other images", key="game.again", type="primary", on_click=new_game)
     st.caption("Share the address: others judge the same ten images, each with help at other ones.")
 
 

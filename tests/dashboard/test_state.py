@@ -141,7 +141,6 @@ WIDGETS = (
     ("mistakes", {"true": "FAKE"}, ("button_group", "filter.label", ["FAKE"])),
     ("inspect", {"methods": "lime,gradcam"}, ("multiselect", "methods.chosen", ["lime", "gradcam"])),
     ("inspect", {"lime.n_segments": "12"}, ("select_slider", "url.lime.n_segments", 12)),
-    ("glossary", {"find": "margin"}, ("text_input", "url.find", "margin")),
 )
 
 

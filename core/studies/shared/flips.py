@@ -19,7 +19,6 @@ from core.images.labels import UNLABELLED, other_class
 from core.perturbations.flips import flip_values
 from core.perturbations.probe import Probe, Strength, number_of
 from core.perturbations.registry import PROBES, probe_columns, probe_pictures
-from core.runs.metrics import MOST_GROUPS
 from core.runs.run import Run
 from core.studies.shared.groups import VERDICTS
 from core.studies.study import WEIGHT, Context
@@ -28,7 +27,7 @@ from core.studies.study import WEIGHT, Context
 NO_DONOR = -1
 # in place of a category, of images of every category or of none
 ANY_CATEGORY = -1
-By = Literal["verdict", "cell", "category", "source", "seen"]
+By = Literal["verdict", "cell"]
 
 
 class Donors(NamedTuple):
@@ -179,18 +178,13 @@ def read_flips(run: Run, table: pd.DataFrame) -> pd.DataFrame:
         table: `StudyResult.table`.
 
     Returns:
-        The table `by_change`, and `verdict`, `cell` (the true class), `category`, and `source` and `seen` where they
-        are known ("unknown" for an image that has none).
+        The table `by_change`, and `verdict` and `cell` (the true class).
     """
     where = pd.Index(run.predictions["id"]).get_indexer(table["id"])
     rows = run.predictions.iloc[where].reset_index(drop=True)
-    groups = {name: rows[name].astype(object) for name in ("category", "source") if name in rows}
-    if run.seen is not None:
-        groups["seen"] = run.seen.iloc[where].reset_index(drop=True).astype(object)
     added = {
         "verdict": rows["predicted"].astype(str).astype("category"),
         "cell": rows["label"].astype(object).fillna(UNLABELLED),
-        **{name: values.where(values.notna(), "unknown") for name, values in groups.items()},
     }
     return pd.concat([by_change(table).reset_index(drop=True), pd.DataFrame(added)], axis=1)
 
@@ -237,23 +231,21 @@ def flip_rates(rows: pd.DataFrame, *, by: By = "verdict", probes: Sequence[str] 
 
     Args:
         rows: from `read_flips`.
-        by: groups within a verdict: "verdict" for none, "cell" for the true class, or a column, for the largest.
+        by: groups within a verdict: "verdict" for none, "cell" for the true class.
         probes: keys; all of them, controls included, when None.
 
     Returns:
         One for each verdict, group, probe and strength with images.
     """
     groups = pd.Series("all", rows.index)
-    if by != "verdict":
-        groups = rows[by]
-    # of as many images, the first by name
-    largest = groups.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:MOST_GROUPS]
+    if by == "cell":
+        groups = rows["cell"]
     columns = [
         PROBES[key].column(strength.key) for key in probes or PROBES for strength in strengths_in(rows, PROBES[key])
     ]
     rates = []
     for verdict in VERDICTS:
-        for group in sorted(largest):
+        for group in sorted(groups.unique()):
             own = rows[(rows["verdict"] == verdict) & (groups == group)]
             if own.empty:
                 continue
