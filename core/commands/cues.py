@@ -33,7 +33,6 @@ def main(options: argparse.Namespace) -> None:
         from tqdm import tqdm
 
         from core.cues.cues import FOLDER, run
-        from core.cues.versions import VERSIONS
         from core.images.image_set import DataPath
         from core.images.loading import load_with_bar
 
@@ -45,7 +44,6 @@ def main(options: argparse.Namespace) -> None:
             train,
             test,
             folder=options.out / FOLDER,
-            versions=list(VERSIONS),
             seeds=options.seeds,
             limit=options.limit,
             report=tqdm.write,

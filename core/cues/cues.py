@@ -5,7 +5,7 @@ A small network is trained and tested on each of `VERSIONS`, which keep one cue.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,7 +145,6 @@ def run(
     test: ImageSet,
     *,
     folder: Path,
-    versions: Sequence[str],
     seeds: int,
     limit: int | None = None,
     report: Callable[[str], None],
@@ -156,8 +155,7 @@ def run(
     Args:
         train, test: image sets of one side.
         folder: that gets the file, named after the test set.
-        versions: keys of `VERSIONS`.
-        seeds: number of networks for each version; each version gets one before any gets a second.
+        seeds: number of networks for each of `VERSIONS`; each version gets one before any gets a second.
         limit: training images; a fifth as many test images. None for all.
         report: called with a line for each network.
         progress: called with (steps done, all steps, what is being done) of a training.
@@ -193,7 +191,7 @@ def run(
         if path.is_file():
             rows = _resumed(path, about).to_dict("records")
         trained = {(row["trained"], row["seed"]) for row in rows}
-        networks = [(version, seed) for seed in range(seeds) for version in versions]
+        networks = [(version, seed) for seed in range(seeds) for version in VERSIONS]
         missing = [network for network in networks if network not in trained]
         if missing:
             report(f"{len(missing)} networks to train on {len(train):,} images each")

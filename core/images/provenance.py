@@ -13,10 +13,12 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 from PIL import ExifTags, Image
@@ -42,18 +44,6 @@ OFFLINE = {
     "core": {"allowed_network_hosts": []},
 }
 Suggests = Literal["generated", "photograph", ""]
-# https://cv.iptc.org/newscodes/digitalsourcetype/
-SOURCE_TYPES: dict[str, tuple[str, Suggests]] = {
-    "trainedAlgorithmicMedia": (", made by a generative model", "generated"),
-    "compositeWithTrainedAlgorithmicMedia": (", put together with parts from a generative model", ""),
-    "digitalCapture": (", taken by a digital camera", "photograph"),
-    "computationalCapture": (", taken by a camera that computes", "photograph"),
-}
-# what c2pa-python says of a signature -> in words
-VALIDITY = {
-    "Trusted": "valid, and the signer is trusted",
-    "Valid": "valid; whether the signer is who it says was not checked",
-}
 # names of generators, as they stand in fields for software; people and places are called Kendall, Dallas, Firefly and
 # Gemini too, and "imagen" is Spanish for picture
 GENERATORS = re.compile(
@@ -64,21 +54,10 @@ GENERATORS = re.compile(
 )
 # the last line of what Stable Diffusion WebUI writes is a list of settings
 SETTING = re.compile(r"([A-Z][A-Za-z ]{0,40}): (\"[^\"]{0,200}\"|[^,\n]{0,200})(?:,|$)", re.MULTILINE)
-# names of a PNG's texts, and of comments
-KEYWORDS = (
-    "parameters", "prompt", "workflow", "comment", "invokeai_metadata", "sd-metadata", "software", "description",
-)  # fmt: skip
 # Midjourney ends its description so
 JOB = re.compile(r"Job ID: [0-9a-f]{8}-[0-9a-f-]{27}\b")
-# names that a text, or its JSON, has -> the program that wrote it, and the names under which its model stands
-PROGRAMS: tuple[tuple[set[str], str, tuple[str, ...]], ...] = (
-    ({"invokeai_metadata"}, "InvokeAI", ("model_name", "name")),
-    ({"sd-metadata"}, "InvokeAI", ("model_weights",)),
-    ({"sui_image_params"}, "SwarmUI", ("model",)),
-    ({"class_type"}, "ComfyUI", ("ckpt_name", "unet_name", "model_name")),
-    ({"nodes", "type"}, "ComfyUI", ("ckpt_name", "unet_name", "model_name")),
-    ({"prompt", "steps"}, "an image generator", ("base_model", "model")),
-)
+# source types, validity of signatures, keywords of texts, and programs that write them
+SIGNS = tomllib.loads(Path(__file__).with_name("provenance.toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -123,7 +102,7 @@ def read_claims(data: bytes) -> list[Claim]:
             if len(image.info.get("xmp", b"")) <= MAX_TEXT:
                 xmp = _values(image.getxmp())
         info = {str(name).lower(): value for name, value in image.info.items()}
-    texts = {key: _text(value) for key, value in info.items() if key in KEYWORDS}
+    texts = {key: _text(value) for key, value in info.items() if key in SIGNS["keywords"]}
     claims = []
     if b"c2pa" in data and b"jumb" in data:
         claims = read_credentials(data, mime)
@@ -198,9 +177,9 @@ def _generator(keyword: str, text: str) -> tuple[str, str]:
     # nested too deep is as good as no JSON
     with contextlib.suppress(ValueError, RecursionError):
         values = {keyword: ""} | _values(json.loads(text))
-        for marks, program, models in PROGRAMS:
-            if marks <= values.keys():
-                return program, next((values[name] for name in models if values.get(name)), "")
+        for program in SIGNS["programs"]:
+            if values.keys() >= set(program["marks"]):
+                return program["title"], next(filter(None, map(values.get, program["models"])), "")
     return "", ""
 
 
@@ -231,7 +210,8 @@ def read_credentials(data: bytes, mime: str) -> list[Claim]:
 
 def _source_type(code: str) -> tuple[str, Suggests]:
     """Return what a code of DigitalSourceType, or its URL, means and speaks for."""
-    return SOURCE_TYPES.get(code.strip().rstrip("/").rpartition("/")[2], ("", ""))
+    meaning, suggests = SIGNS["source_types"].get(code.strip().rstrip("/").rpartition("/")[2], ("", ""))
+    return meaning, suggests
 
 
 def _values(tree: Any) -> dict[str, str]:
@@ -306,7 +286,7 @@ def _print_credentials(mime: str) -> None:
         store = json.loads(reader.json())
     manifest = store["manifests"][store["active_manifest"]]
     names = filter(None, map(manifest["signature_info"].get, ("common_name", "issuer")))
-    validity = VALIDITY.get(store["validation_state"], "not valid: the picture or what it says was changed")
+    validity = SIGNS["validity"].get(store["validation_state"], "not valid: the picture or what it says was changed")
     signer = _quote(", ".join(map(str, names)) or "nobody")
     claims = {f"Signed by {signer}; the signature is {validity}.": ""}
     actions = []
@@ -322,7 +302,7 @@ def _print_credentials(mime: str) -> None:
         if not meaning:
             suggests = _of_generator(agent)
         claims[f"It says: {done}{meaning}."] = suggests
-    print(json.dumps({"signed": store["validation_state"] in VALIDITY, "says": list(claims.items())}))
+    print(json.dumps({"signed": store["validation_state"] in SIGNS["validity"], "says": list(claims.items())}))
 
 
 if __name__ == "__main__":

@@ -46,9 +46,10 @@ def made(path):
 
 def study(folder, train, test, *names, seeds=1, **options):
     """Run the study on some versions."""
-    options = {"versions": names, "seeds": seeds, "report": silent, **options}
+    options = {"seeds": seeds, "report": silent, **options}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cues, "RECIPE", RECIPE)
+        patch.setattr(cues, "VERSIONS", names)
         return read_results(run(train, test, folder=folder, **options))
 
 
