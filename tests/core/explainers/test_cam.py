@@ -1,4 +1,4 @@
-"""Class activation maps against the papers' formulas and autograd, and what they leave on a network."""
+"""Class activation maps against torchcam, the papers' formulas and autograd, and what they leave on a network."""
 
 import copy
 
@@ -7,8 +7,10 @@ import pytest
 import torch
 from torchcam import methods
 
+from core.explain import open_detector
 from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, XGRADCAM, CamSettings
 from core.explainers.explanation import map_diagnostics
+from core.images.labels import FAKE, REAL
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 CAMS = (GRADCAM, LAYERCAM, XGRADCAM, GRADCAMPP)
@@ -70,6 +72,26 @@ def test_maps_are_their_papers_formulas(detector, pixels, stage, cam, target):
     assert {one.one_sided for one in results} == {None if is_signed else "FAKE" if target == "FAKE" else "REAL"}
     assert {one.unit for one in results} == {"activation" if cam is GRADCAMPP else "margin" if is_signed else "logit"}
     np.testing.assert_allclose([one.values for one in results], expected.numpy(), rtol=1e-3, atol=1e-4 * scale)
+
+
+@pytest.mark.parametrize("name", ["sample", "paper"])
+def test_grad_cam_of_a_shipped_network_is_torchcams(pixels, name):
+    detector = open_detector(name, device="cpu")
+    network = copy.deepcopy(detector.network).requires_grad_(True)
+    inputs = detector.inputs(pixels)
+    with methods.GradCAM(network, "layer4", input_shape=inputs.shape[1:]) as extractor:
+        scores = network(inputs)
+        how = {"scores": scores, "normalized": False, "retain_graph": True}
+        (fake,), (real,) = (extractor(class_idx=label, **how) for label in (FAKE, REAL))
+        (towards,) = extractor(targets=lambda logits: logits[REAL] - logits[FAKE], **how)
+    # the margin's comes from the detector's own pass, and is as many times larger as it has positions
+    for target, expected in (("FAKE", -fake), ("REAL", real), ("margin", 16 * towards)):
+        values = np.array([one.values for one in explain(GRADCAM, detector, pixels, target=target)])
+        if target == "margin":
+            values = values.clip(min=0)
+        scale = float(expected.abs().max())
+        assert scale > 0
+        np.testing.assert_allclose(values, expected.numpy(), rtol=1e-3, atol=1e-4 * scale)
 
 
 def test_nothing_is_left_on_the_network(detector, pixels, monkeypatch):
