@@ -123,20 +123,6 @@ def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(tried, home
     assert table(app, "p(REAL)")["called"].tolist() == [CLASS_WORDS["REAL" if one > 0 else "FAKE"] for one in margins]
 
 
-def test_a_failed_look_is_one_sentence_and_can_be_tried_again(tried, home):
-    # the detector looks whole until it is asked
-    card = home / "detectors" / "tiny" / "README.md"
-    whole = card.read_bytes()
-    card.write_bytes(b"")
-    app = tried(stripes(), open="")
-    assert {error.value.partition(" ")[0] for error in app.error} == {"tiny/README.md"}
-    card.write_bytes(whole)
-    app.button(key="upload.again").click()
-    app = settled(app.run())
-    assert "No answer" in words(app)
-    assert "upload.again" not in [button.key for button in app.button]
-
-
 @pytest.mark.parametrize(
     "steps", [Preprocessing(32, 40, "after", "bilinear"), Preprocessing(32, crop="none", interpolation="box")]
 )
