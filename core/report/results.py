@@ -4,6 +4,7 @@ docs/results.csv has every contrast.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -99,14 +100,10 @@ def insert_findings(file: Path) -> None:
     write_text(file, text)
 
 
-def _tally(finding: Finding) -> dict[str, list[str]]:
-    """List the choices of a finding by what they say."""
-    values: dict[str, list[str]] = {}
-    for contrast in finding.contrasts:
-        ruling = ruling_of(finding, contrast)
-        if ruling is not None:
-            values.setdefault(ruling, []).append(contrast.value)
-    return values
+def _tally(finding: Finding) -> Counter[str]:
+    """Count the choices of a finding by what they say."""
+    rulings = [ruling_of(finding, contrast) for contrast in finding.contrasts]
+    return Counter(ruling for ruling in rulings if ruling is not None)
 
 
 def write_results(file: Path) -> None:

@@ -1,6 +1,5 @@
 """How the commands end: in a result, or in one sentence and a status."""
 
-import argparse
 import os
 import signal
 import subprocess
@@ -10,29 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from core.cli import COMMANDS, main
+from core.cli import main
 from core.homes import ROOT
 
 
 def run(*command, **options):
     """What a command in a process of its own ends with."""
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **options)
-
-
-@pytest.mark.parametrize("name", [*COMMANDS, "runs add"])
-def test_each_option_has_help_that_states_its_default(name, monkeypatch):
-    options = []
-    container = argparse._ActionsContainer
-    add = container.add_argument
-    monkeypatch.setattr(
-        container, "add_argument", lambda *names, **given: options.append(given) or add(*names, **given)
-    )
-    with pytest.raises(SystemExit):
-        main([*name.split(), "--help"])
-    # one that is absent by default needs no more words
-    stated = [given for given in options if given.get("default") not in (None, False, "", [], (), argparse.SUPPRESS)]
-    assert all(given.get("help") for given in options)
-    assert all("default" in given["help"] for given in stated)
 
 
 # each reads its arguments to the end, and refuses them or prints its help
@@ -85,15 +68,6 @@ def test_what_is_typed_is_read_before_libraries(words, unread):
     assert done.returncode == (0 if words.endswith("--help") else 2)
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert not imported & unread
-
-
-@pytest.mark.parametrize("noun", ["runs", "detectors"])
-def test_a_noun_offers_all_of_its_commands(noun, capsys):
-    for words in ([noun, "--help"], [noun, "foo"]):
-        with pytest.raises(SystemExit):
-            main(words)
-        offered = "".join(capsys.readouterr())
-        assert all(name in offered for name in ("add", "list"))
 
 
 @pytest.mark.parametrize(
