@@ -82,16 +82,8 @@ def _folders(parent: Path) -> Iterator[Path]:
         restore_all(parent)
         with os.scandir(parent) as entries:
             visible = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-        yield from filter(_has_manifest, (parent / name for name in visible))
-
-
-def _has_manifest(folder: Path) -> bool:
-    try:
-        (folder / MANIFEST).stat()
-    except OSError as error:
-        # one without permission has one too
-        return not isinstance(error, FileNotFoundError | NotADirectoryError)
-    return True
+        # of one without permission pathlib would raise
+        yield from (parent / name for name in visible if os.path.isfile(parent / name / MANIFEST))  # noqa: PTH113
 
 
 def made_now() -> dict[str, Any]:

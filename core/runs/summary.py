@@ -31,9 +31,7 @@ def print_run(run: Run, *, as_json: bool = False) -> None:
     """Print a run's performance, overall and by source, with warnings, or everything as JSON."""
     metrics = run.manifest["metrics"]["all"]
     if as_json:
-        shortcuts = find_shortcuts(run.predictions).to_dict("records")
-        about = {"metrics": metrics, "resized": count_resized(run), "shortcuts": shortcuts, "doubts": doubts_about(run)}
-        print(json.dumps({"run": str(run.path), **about}, indent=1))
+        print(json.dumps({"run": str(run.path), "metrics": metrics, "warnings": warnings_of(run)}, indent=1))
         return
     # the paper's accuracy is on CIFAKE
     print(result_table(metrics, beside_paper=run.manifest["set"].startswith("cifake")))
@@ -99,29 +97,24 @@ def model_card(detector: Record, run: Record) -> str:
 
 
 def warnings_of(run: Run) -> list[str]:
-    """Write every warning of a run as a sentence: shortcuts in its files first, then `doubts_about` its numbers."""
-    warnings = doubts_about(run)
+    """Say where a run's numbers are less than they seem.
+
+    Shortcuts in its files, a public detector's false alarms elsewhere, resized pictures, chance, few images, noise,
+    equal margins.
+    """
+    warnings = []
     shortcuts = [HEADLINE]
     for name, fake, real, right in find_shortcuts(run.predictions).itertuples(index=False):
         shortcuts.append(f"The {name} alone is right {right:.0%} of the time (FAKE: {fake}; REAL: {real}).")
     if len(shortcuts) > 1:
-        warnings.insert(0, " ".join(shortcuts))
-    return warnings
-
-
-def doubts_about(run: Run) -> list[str]:
-    """Say where a run's numbers are less than they seem.
-
-    A public detector's false alarms elsewhere, resized pictures, chance, few images, noise, equal margins.
-    """
-    doubts = []
+        warnings.append(" ".join(shortcuts))
     caution = caution_of(run.manifest)
     if caution:
-        doubts.append(caution)
+        warnings.append(caution)
     resized = [f"{count:,} of {len(run):,} were {change}" for change, count in count_resized(run).items() if count]
     if resized:
-        doubts.append(f"Pictures of other sizes: {' and '.join(resized)} to the detector's size.")
-    return doubts + _about_accuracy(run) + _about_margins(run)
+        warnings.append(f"Pictures of other sizes: {' and '.join(resized)} to the detector's size.")
+    return warnings + _about_accuracy(run) + _about_margins(run)
 
 
 def count_resized(run: Run) -> dict[str, int]:

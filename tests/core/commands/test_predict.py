@@ -77,7 +77,7 @@ def test_pictures_that_were_resized_are_counted(tmp_path, capsys):
     sentence = "4 of 8 were shrunk and 2 of 8 were enlarged"
     assert f"Warning: Pictures of other sizes: {sentence}" in capsys.readouterr().out
     assert command(tmp_path, tmp_path / "set", "--replace", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["resized"] == {"shrunk": 4, "enlarged": 2}
+    assert any(sentence in warning for warning in json.loads(capsys.readouterr().out)["warnings"])
 
 
 def test_leaks_are_looked_for_where_the_training_images_are(cifake, tmp_path):
