@@ -1,6 +1,7 @@
 """Local scores: their mean is the margin, each depends on its own field alone, and tiles change nothing."""
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -90,49 +91,36 @@ def test_a_margin_that_is_no_mean_has_no_local_scores(detector):
         next(detector.score_whole(noise(100, 100)))
 
 
-@pytest.mark.parametrize("name, height, width", [("ferretnet", 203, 331), ("patch9", 161, 167), ("ferretnet", 90, 200)])
-def test_a_picture_in_tiles_has_the_scores_of_the_whole(name, height, width, monkeypatch):
-    monkeypatch.setattr("core.detectors.local.TILE", 64)
-    detector = make(name)
-    picture = noise(height, width)
-    steps = []
-    for whole in detector.score_whole(picture):
-        steps.append(whole.done)
-        assert np.isfinite(whole.margin)
-    assert steps == sorted(steps)
-    assert steps[-1] == 1 != steps[0]
-    if height < detector.side:
-        # a smaller one is scored as it is padded
-        picture = detector.preprocessing.fit(picture)
+def test_a_picture_smaller_than_the_input_is_scored_as_it_is_padded():
+    detector = make("ferretnet")
+    picture = noise(90, 200)
+    *_, whole = detector.score_whole(picture)
     with torch.no_grad():
-        scores = detector.scores(detector.inputs(picture[None]))[0]
+        scores = detector.scores(detector.inputs(detector.preprocessing.fit(picture)[None]))[0]
     assert whole.margin == pytest.approx(float(scores[1] - scores[0]), abs=1e-4)
 
 
 @pytest.mark.parametrize(
-    "kernel, step, padding, side",
-    [(3, 1, 1, 20), (5, 2, 2, 21), (7, 3, 0, 40), (6, 4, 5, 64), (2, 5, 0, 33), (19, 1, 0, 20)],
-)
-def test_fields_are_those_of_a_convolution(kernel, step, padding, side):
-    layer = nn.Conv2d(3, 1, kernel, step, padding).requires_grad_(False)
-    inputs = torch.zeros(1, 3, side, side)
-    assert find_fields(lambda images: layer(images)[:, 0], inputs) == Fields(kernel, step, -padding)
-
-
-@pytest.mark.parametrize(
-    "layer",
+    "side, kernel, step, padding, expected",
     [
-        nn.Conv2d(3, 1, 20),
+        (20, 3, 1, 1, Fields(3, 1, -1)),
+        (21, 5, 2, 2, Fields(5, 2, -2)),
+        (40, 7, 3, 0, Fields(7, 3, 0)),
+        (64, 6, 4, 5, Fields(6, 4, -5)),
+        (33, 2, 5, 0, Fields(2, 5, 0)),
+        (20, 19, 1, 0, Fields(19, 1, 0)),
+        (20, 20, 1, 0, None),
         # fields as large as the picture, though they begin before it
-        nn.Conv2d(3, 1, 39, padding=19),
-        nn.Conv2d(3, 1, (3, 5)),
-        nn.Conv2d(3, 1, 3, stride=(2, 1)),
-        nn.Conv2d(3, 1, 3, padding=(1, 0)),
+        (20, 39, 1, 19, None),
+        # fields that are no squares
+        (20, (3, 5), 1, 0, None),
+        (20, 3, (2, 1), 0, None),
+        (20, 3, 1, (1, 0), None),
     ],
 )
-def test_fields_that_are_no_smaller_squares_are_none(layer):
-    layer.requires_grad_(False)
-    assert find_fields(lambda images: layer(images)[:, 0], torch.zeros(1, 3, 20, 20)) is None
+def test_fields_are_those_of_a_convolution_where_they_are_smaller_squares(side, kernel, step, padding, expected):
+    layer = nn.Conv2d(3, 1, kernel, step, padding).requires_grad_(False)
+    assert find_fields(lambda images: layer(images)[:, 0], torch.zeros(1, 3, side, side)) == expected
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
@@ -157,7 +145,12 @@ def test_tiles_are_put_together_as_the_whole(tile, monkeypatch):
         return layer(torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float())[0, 0].numpy()
 
     picture = noise(29, 43)
-    *_, whole = score_whole(scores, Fields(7, 3, -2), picture)
+    steps = []
+    for whole in score_whole(scores, Fields(7, 3, -2), picture):
+        steps.append(whole.done)
+        assert np.isfinite(whole.margin)
+    assert steps == sorted(steps)
+    assert steps[-1] == 1
     assert_allclose(whole.scores, scores(picture), rtol=1e-4, atol=1e-3)
     assert whole.margin == pytest.approx(float(scores(picture).mean()), rel=1e-4)
 
@@ -169,17 +162,15 @@ PIXELS = textured(3, fine=True, seed=5)
 @pytest.mark.parametrize("field", PATCH_SIDES)
 def test_the_margin_is_the_mean_score_of_patches_cut_out_one_by_one(field):
     detector = make_patch(field)
-    corners = [(y, x) for y in range(0, 32 - field + 1, 2) for x in range(0, 32 - field + 1, 2)]
-    for image, margin, scores in zip(PIXELS, detector.margins(PIXELS), detector.local_scores(PIXELS), strict=True):
-        patches = np.stack([image[y : y + field, x : x + field] for y, x in corners])
-        with torch.no_grad():
-            alone = detector.network(detector.inputs(patches))
-        alone = (alone[:, 1] - alone[:, 0]).numpy()
-        assert np.ptp(alone) > 0.1
-        assert_allclose(scores.ravel(), alone, atol=1e-5)
-        assert margin == pytest.approx(alone.mean(), abs=1e-5)
+    corners = range(0, 32 - field + 1, 2)
+    patches = np.stack([PIXELS[0, y : y + field, x : x + field] for y, x in product(corners, corners)])
+    with torch.no_grad():
+        alone = detector.network(detector.inputs(patches)).diff(dim=1)[:, 0].numpy()
+    assert np.ptp(alone) > 0.1
+    scores = detector.local_scores(PIXELS)
+    assert_allclose(scores[0].ravel(), alone, atol=1e-5)
     computed = detector.full_pass(PIXELS)
-    assert computed.features.shape == (3, 128)
+    assert_allclose(scores.mean((1, 2)), computed.margins, atol=1e-5)
     assert_allclose(computed.needed_maps.mean((1, 2)) + detector.bias, computed.margins, atol=1e-5)
 
 

@@ -54,13 +54,10 @@ def test_plain_tensors_are_read_and_nothing_runs(tmp_path, *, old):
     ],
 )
 def test_weights_that_do_not_fit_are_named(changes, sentence):
-    network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    norm = {f"1.{name}": one for name, one in network[1].state_dict().items() if name != "num_batches_tracked"}
-    given = {name: one for name, one in {**WEIGHTS, **norm, **changes}.items() if one is not None}
+    network = nn.Sequential(nn.Linear(3, 2))
+    given = {name: one for name, one in {**WEIGHTS, **changes}.items() if one is not None}
     with pytest.raises(SourceError, match=sentence):
         load_weights(network, given, Path("w"))
-    load_weights(network, {**WEIGHTS, **norm, "1.num_batches_tracked": torch.tensor(5)}, Path("w"))
-    assert network[0].weight.tolist() == WEIGHTS["0.weight"].tolist()
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".ckpt", ".SafeTensors"])
