@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import numpy_helper, parser
 from PIL import Image
 
 # what sources without preprocessing are told in tests
@@ -71,24 +71,23 @@ def make_graph(
         "bias": generator.normal(0, 0.1, outputs) + 0.3,
     }
     weights["bias"][-1] += shift
-    nodes = [helper.make_node("Transpose", ["x"], ["first"], perm=[0, 3, 1, 2])] if last else []
-    nodes += [
-        helper.make_node("Conv", ["first" if last else "x", "filter"], ["conv"], pads=[1, 1, 1, 1]),
-        helper.make_node(operator, ["conv"], ["relu"]),
-        helper.make_node("GlobalAveragePool", ["relu"], ["mean"]),
-        helper.make_node("Flatten", ["mean"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "weight", "bias"], ["y"]),
-    ]
-    shape = [batch, side, side, 3] if last else [batch, 3, side, side]
-    given = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, outputs])]
-    if extra:
-        given.append(helper.make_tensor_value_info("flat", TensorProto.FLOAT, [batch, 6]))
-    graph = helper.make_graph(
-        nodes,
-        "made",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        given,
-        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    shape = f"{batch}, 3, {side}, {side}"
+    first = "Identity"
+    if last:
+        shape = f"{batch}, {side}, {side}, 3"
+        first = "Transpose <perm = [0, 3, 1, 2]>"
+    second = f", float[{batch}, 6] flat" if extra else ""
+    model = parser.parse_model(f"""
+        <ir_version: 8, opset_import: ["" : 17]>
+        made (float[{shape}] x) => (float[{batch}, {outputs}] y{second}) {{
+            first = {first} (x)
+            conv = Conv <pads = [1, 1, 1, 1]> (first, filter)
+            relu = {operator} (conv)
+            mean = GlobalAveragePool (relu)
+            flat = Flatten (mean)
+            y = Gemm (flat, weight, bias)
+        }}
+    """)
+    for name, value in weights.items():
+        model.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
     return model.SerializeToString()

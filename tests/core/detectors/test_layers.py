@@ -30,7 +30,7 @@ def write(path, layers, tensors, std):
     [
         *(([layer, *REST], {}, 1.0, "there is no layer") for layer in (
             ["conv", 3, 4, 3, -1], ["conv", 3, 4, 3, 1, 1, 1, 1, True, "zeros", "cuda"],
-            ["norm", 3, 1, 1, 1, 1, "nowhere"], ["relu", 1], ["linear", 10**9, 1], ["linear", 3, 1.5], "conv", [], [[]],
+            ["relu", 1], ["linear", 10**9, 1], ["linear", 3, 1.5], [], [[]],
             ["oracle"], ["gradient", [1, 2], [3]], ["gradient", [10**400]],
         )),
         ([["conv", 3, 4, 3, 0, 1], *REST], {}, 1.0, "non-positive stride"),

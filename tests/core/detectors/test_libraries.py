@@ -94,13 +94,12 @@ def test_wrong_names_and_what_is_missing_are_sentences(tmp_path, monkeypatch):
 
 
 def test_a_resnet_18_gets_the_papers_stem_where_settings_say_so():
-    config = {"name": "resnet18", "outputs": 2}
-    adapted, ours = find_kind("torchvision").build({**config, "stem": 32}), build_network(64, seed=0)
+    adapted = find_kind("torchvision").build({"name": "resnet18", "outputs": 2, "stem": 32})
+    ours = build_network(64, seed=0)
     adapted.load_state_dict(ours.state_dict())
-    batch = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    batch = torch.rand(2, 3, 32, 32)
     with torch.inference_mode():
         assert torch.allclose(adapted.eval()(batch), ours.eval()(batch), atol=1e-5)
-    assert find_kind("torchvision").build(config).conv1.stride == (2, 2)
     timms = find_kind("timm").build({"name": "test_resnet", "outputs": 2, "size": None, "stem": 32})
     assert (timms.conv1[0].stride, timms.conv1[0].kernel_size) == ((1, 1), (3, 3))
     for side in (0, "32"):

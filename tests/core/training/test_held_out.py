@@ -78,12 +78,10 @@ def test_joining_is_weighed_on_what_all_held_out(make, images, equally):
     joined = join(members, images)
     held = validation_split(images.rows["sha256"].to_numpy(), images.labels, 0.25, seed=0)
     said = joined.manifest["members"]
-    assert [one["name"] for one in said] == ["one", "two"]
-    assert [one["weight"] for one in said] == [0.5, 1.0]
+    assert [(one["name"], one["weight"]) for one in said] == [("one", 0.5), ("two", 1.0)]
     for member, one in [*zip(members, said, strict=True), (joined, joined.manifest)]:
         right = (member.margins(images.pixels[held]) > 0) == (images.labels[held] == REAL)
         assert one["val_accuracy"] == pytest.approx(right.mean())
-    assert joined.manifest["recipe"]["joined"] == "one x 0.500 + two x 1.000"
 
 
 def test_the_split_is_the_one_that_detectors_were_trained_on():
@@ -95,7 +93,6 @@ def test_the_split_is_the_one_that_detectors_were_trained_on():
         own = sorted(set(names[labels == label]), key=lambda name: sha256(f"7 {name}".encode()).hexdigest()[:12])
         assert set(names[held & (labels == label)]) == set(own[: round(0.3 * len(own))])
         assert not set(names[held]) & set(names[~held])
-    assert not validation_split(names, labels, 0.0, seed=7).any()
 
 
 def test_of_many_those_with_the_least_log_loss_are_joined(make, images, equally):
