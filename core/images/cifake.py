@@ -58,8 +58,6 @@ MAX_BYTES = 400_000_000
 CHUNK = 2**14
 # seconds to connect, and between two pieces of a response
 TIMEOUT = (10.0, 30.0)
-# files between two calls of `progress`
-STEP = 500
 # bytes of a tar archive's header, and what its files are padded to
 BLOCK = tarfile.BLOCKSIZE
 # a fixed date, so that the same images give the same bytes
@@ -221,7 +219,7 @@ def _repack(archive: Path, sender: str, progress: Progress | None, target: Path)
                 content = files.read(match[0], limit=MAX_FILE_BYTES)
                 rows.append((match[2], digest_of(content), CLASSES.index(match[3])))
                 packed.writestr(zipfile.ZipInfo(match[1], WRITTEN_AT), content)
-                if progress and (len(rows) % STEP == 0 or len(rows) == len(members)):
+                if progress:
                     progress(len(rows), len(members))
     except (DatasetError, ImageError) as error:
         raise DatasetError(f"{sender} did not send a whole archive ({str(error).rstrip('.')}); {OTHERWISE}.") from None

@@ -10,6 +10,8 @@ from tests.core.studies.image_sets import run_on
 
 # cells of 8 pixels whose texture is summed with these signs: the same after any mirroring and turning of the picture
 ORDER = np.outer([1, -1, -1, 1], [1, -1, -1, 1])
+# cycles an image of each coefficient of the spectrum
+RADIUS = np.hypot(*np.meshgrid(np.fft.fftfreq(32, 1 / 32), np.fft.fftfreq(32, 1 / 32)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +45,8 @@ def soft(n, seed, *, contrast):
 
 def band(n, seed, low, high):
     """(n, 32, 32, 1) noise between two radii of the spectrum, with a standard deviation of 1."""
-    frequency = np.fft.fftfreq(32, 1 / 32)
-    radius = np.hypot(frequency[:, None], frequency)
     noise = np.random.default_rng(seed).standard_normal((n, 32, 32))
-    kept = np.fft.ifft2(np.fft.fft2(noise) * ((radius > low) & (radius <= high))).real
+    kept = np.fft.ifft2(np.fft.fft2(noise) * ((low < RADIUS) & (high >= RADIUS))).real
     return (kept / kept.std(axis=(1, 2), keepdims=True))[..., None]
 
 
@@ -68,9 +68,7 @@ def ring_energy(n=80):
     others = 5 * band(n, 3, 12, 16) + 5 * band(n, 4, 16, 23) + 5 * band(n, 5, 4, 8)
     amount = np.repeat([1.0, 8.0], n // 2)[:, None, None, None]
     images = soft(n, 2, contrast=20) + others + amount * band(n, 6, 8, 12)
-    frequency = np.fft.fftfreq(32, 1 / 32)
-    radius = np.hypot(frequency[:, None], frequency)
-    inside = (radius > 8) & (radius <= 12)
+    inside = (RADIUS > 8) & (RADIUS <= 12)
 
     def formula(x):
         power = (np.abs(np.fft.fft2(x.mean(axis=3))) ** 2 * inside).sum(axis=(1, 2)) / 1024**2

@@ -119,7 +119,6 @@ MANIFESTS = {
     "metrics are words": ("runs", {"metrics": "good"}),
     "no temperature": ("runs", {"temperature": None}),
     "a width that would take all memory": ("detectors", {"architecture": {"kind": "resnet", "width": 1024}}),
-    "a kind that nobody knows": ("detectors", {"architecture": {"kind": "oracle"}}),
     "a patch of no such side": ("detectors", {"architecture": {"kind": "patch", "field": 7}}),
     "history of words": ("detectors", {"history": [{"epoch": "one"}]}),
     "a member that leads away": ("detectors", {"members": [MEMBER]}),
