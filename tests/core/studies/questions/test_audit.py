@@ -49,8 +49,6 @@ def test_a_planted_shortcut_is_first(tmp_path, name):
     assert answer_of(cue).word == "yes"
     assert cue.measure.low > 0.7
     assert abs(cue.control.measure.value - 0.5) < 0.1
-    for finding in result.findings:
-        assert not finding.measure.has_interval or finding.measure.low <= finding.measure.value <= finding.measure.high
 
 
 def test_a_detector_that_uses_the_shortcut_fails_where_it_cannot_help(tmp_path):

@@ -140,8 +140,6 @@ def table():
     for space in ("features", "maps"):
         columns[f"{space}_cluster"] = CLUSTER.astype(np.int8)
         columns[f"{space}_distance"] = generator.random(SIZE).astype(np.float32)
-        columns[f"{space}_silhouette"] = np.where(generator.random(SIZE) < 0.5, generator.random(SIZE), np.nan)
-        columns[f"{space}_control_silhouette"] = generator.random(SIZE) / 5
     return pd.DataFrame(columns).iloc[generator.permutation(SIZE)].reset_index(drop=True)
 
 

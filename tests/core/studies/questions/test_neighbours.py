@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.metrics import pairwise
 
 from core.images.loading import load_image_set
-from core.runs.pictures import find_training_set, is_sample
+from core.runs.pictures import find_training_set
 from core.runs.run import read_run
 from core.studies.questions import neighbours
 from core.studies.questions.neighbours import OWN, STUDY, conclude, searched
@@ -138,5 +138,3 @@ def test_the_training_set_is_that_of_the_manifest(cifake):
     assert found(few.name, few.fingerprint).rows["name"].tolist() == few.rows["name"].tolist()
     for missing in (found(data=None), found(fingerprint=None), found(fingerprint="0" * 64), found(data=cifake / "no")):
         assert missing is None
-    assert is_sample({"training_set": "sample-train"})
-    assert not is_sample({"training_set": "cifake-train"})

@@ -10,9 +10,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from core.findings.answer import answer_of
+from core.findings.intervals import weighted_share
 from core.perturbations.probe import FAMILIES, margin_column, size_column
 from core.perturbations.registry import PROBES, probe_columns
-from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
 from core.storage.limits import ContractError
 from core.studies.questions.probes import STUDY, compute, conclude
@@ -64,12 +64,7 @@ def test_rates_are_counted_by_verdict_and_label_with_their_weights(probed):
         assert (rate.flipped == rate.verdict) != lends
         turned = (real == (rate.verdict == "REAL")) == lends
         share = rate.contrast.measure
-        assert share.n == here.sum()
-        assert share.value == pytest.approx((turned * weights).sum() / weights.sum())
-        size = weights.sum() ** 2 / (weights**2).sum()
-        low, high = wilson_interval(share.value * size, size)
-        assert share.low == pytest.approx(float(low))
-        assert share.high == pytest.approx(float(high))
+        assert share == weighted_share(turned, weights)
         if rate.probe.key == "lowpass":
             control = rate.contrast.control.measure
             assert rate.contrast.difference.value == pytest.approx(share.value - control.value)
@@ -171,49 +166,48 @@ def test_each_network_rests_on_what_it_sees_and_on_nothing_else(name, tmp_path):
     assert not {key for key in much - SEEN[name] if key.partition("-")[0] in ONLY}
 
 
-def test_a_claim_needs_every_control(found):
-    planted = {"lowpass_8": 0.9, "lowpass_control_8": 0.02, "lowpass_pattern_8": 0.2, "lowpass_grey_8": 0.3}
-    planted |= {"rephase_8": 0.8, "blur_2": 0.8}
-    detail = found(planted)["detail-FAKE"]
-    assert answer_of(detail).word == "yes"
+DETAIL = {
+    "lowpass_8": 0.9, "lowpass_control_8": 0.02, "lowpass_pattern_8": 0.2, "lowpass_grey_8": 0.3, "rephase_8": 0.8,
+    "blur_2": 0.8,
+}  # fmt: skip
+BLOCKS = dict.fromkeys((f"{key}_8" for key in SEAMS), 0.5)
+TURNED = {f"{key}_8": 0.5 for key in ("shuffle_blend_turn", "shuffle_turn", "shuffle_fade_turn")}
+PLACE = {"hide_border_texture": 0.5, "hide_border_flat": 0.4}
+
+
+@pytest.mark.parametrize(
+    "family, flipped, answer",
+    [
+        ("detail", DETAIL, "yes"),
+        *(("detail", DETAIL | {f"{key}_8": 0.9}, "depends on control, change") for key in CONTROLS),
+        # random phases may say otherwise than removal, and so may the blur that is like it
+        ("detail", DETAIL | {"rephase_8": 0.4, "rephase_pattern_8": 0.6}, "depends on change"),
+        ("detail", DETAIL | {"blur_2": 0, "blur_grey_2": 0.5}, "depends on change"),
+        ("blocks", BLOCKS, "yes"),
+        ("blocks", BLOCKS | {"shuffle_turn_8": 0.9}, "depends on seam"),
+        # no way differs from its control
+        ("blocks", BLOCKS | TURNED, "no"),
+        ("place", PLACE, "yes"),
+        # the same frame further in flips more: nothing of the place
+        ("place", PLACE | {"hide_frame_32_texture": 0.7, "hide_frame_32_flat": 0.7}, "depends on control"),
+        ("place", PLACE | {"hide_border_flat": 0.2, "hide_frame_8_flat": 0.2}, "depends on fill"),
+    ],
+)
+def test_a_claim_needs_every_control_and_every_way_of_making_the_change(found, family, flipped, answer):
+    assert str(answer_of(found(flipped)[f"{family}-FAKE"])) == answer
+
+
+def test_the_strongest_control_is_first_and_every_control_and_way_is_a_choice(found):
+    findings = found(DETAIL | BLOCKS | PLACE)
+    detail = findings["detail-FAKE"]
     controls = {contrast.value for contrast in detail.contrasts if contrast.kind == "control"}
     assert controls == {PROBES[key].inline for key in CONTROLS}
-    # the strongest of them is the one beside the number
-    assert detail.control.measure.value == 0.3
-    assert detail.difference.value == pytest.approx(0.6)
-    for key in CONTROLS:
-        detail = found(planted | {f"{key}_8": 0.9})["detail-FAKE"]
-        assert detail.main.value == PROBES[key].inline
-        assert answer_of(detail).on == ("control", "change")
-
-
-def test_a_claim_needs_every_other_way_of_making_the_change(found):
-    agree = dict.fromkeys((f"{key}_8" for key in SEAMS), 0.5)
-    blocks = found(agree)["blocks-FAKE"]
-    assert answer_of(blocks).word == "yes"
-    assert [contrast.value for contrast in blocks.choices if contrast.kind == "seam"] == ["hard", "cross-faded"]
-    blocks = found(agree | {"shuffle_turn_8": 0.9})["blocks-FAKE"]
-    assert str(answer_of(blocks)) == "depends on seam"
-    # and nothing where no way differs from its control
-    nothing = {f"{key}_8": 0.5 for key in (*SEAMS, "shuffle_blend_turn", "shuffle_turn", "shuffle_fade_turn")}
-    assert answer_of(found(nothing)["blocks-FAKE"]).word != "yes"
-    # random phases may say otherwise than removal, and so may the blur that is like it
-    for other in ({"rephase_8": 0.4, "rephase_pattern_8": 0.6, "blur_2": 0.8}, {"rephase_8": 0.8, "blur_grey_2": 0.5}):
-        detail = found({"lowpass_8": 0.9, **other})["detail-FAKE"]
-        assert str(answer_of(detail)) == "depends on change"
-
-
-def test_a_place_is_set_against_the_same_shape_elsewhere_and_under_every_fill(found):
-    border = {"hide_border_texture": 0.5, "hide_border_flat": 0.4}
-    place = found(border)["place-FAKE"]
+    assert (detail.control.measure.value, detail.difference.value) == pytest.approx((0.3, 0.6))
+    seams = [contrast.value for contrast in findings["blocks-FAKE"].choices if contrast.kind == "seam"]
+    assert seams == ["hard", "cross-faded"]
+    place = findings["place-FAKE"]
     assert place.details["title"] == "Hiding the border"
-    assert answer_of(place).word == "yes"
     assert {contrast.kind for contrast in place.contrasts} == {"control", "fill"}
-    # the same frame further in flips more: nothing of the place
-    further = border | {"hide_frame_32_texture": 0.7, "hide_frame_32_flat": 0.7}
-    assert answer_of(found(further)["place-FAKE"]).word != "yes"
-    other = found({"hide_border_texture": 0.5, "hide_border_flat": 0.2, "hide_frame_8_flat": 0.2})
-    assert str(answer_of(other["place-FAKE"])) == "depends on fill"
 
 
 def test_the_strength_that_certainly_flips_most_beyond_its_strongest_control_answers(found):

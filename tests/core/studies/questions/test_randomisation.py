@@ -33,11 +33,6 @@ def by_map(detector, image, _settings=None):
     return np.asarray(weights + np.linspace(0, 1e-4, 64, dtype=np.float32))
 
 
-def by_edges(_detector, image, _settings):
-    """An explanation that knows nothing of the detector."""
-    return cell_means(edge_map(image)).astype(np.float32)
-
-
 @pytest.mark.parametrize("level", LEVELS)
 def test_everything_down_to_the_level_is_new_and_the_rest_as_it_was(level, tiny_detector):
     before = {name: tensor.clone() for name, tensor in tiny_detector.network.state_dict().items()}
@@ -62,7 +57,7 @@ def test_random_weights_change_the_maps_and_the_detectors_own_do_not(source, mon
     assert (table[of_levels].mean() < 0.75).all()
     assert_array_equal(table["network"], np.arange(24) % 3)
     # what knows nothing of the detector does not notice
-    explain_lime_by(monkeypatch, randomisation, by_edges)
+    explain_lime_by(monkeypatch, randomisation, lambda _detector, image, _settings: cell_means(edge_map(image)))
     blind = compute(context, np.arange(6), PARAMETERS)
     assert_allclose(blind[[f"lime_{level}_rank" for level in (*LIME_LEVELS, "edges")]], 1, atol=1e-6)
     explain_lime_by(monkeypatch, randomisation, by_map)

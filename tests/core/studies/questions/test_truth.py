@@ -97,27 +97,14 @@ def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source, table):
     context = source.open()
     weights = {name: tensor.double() for name, tensor in context.detector.network.state_dict().items()}
     squares = np.arange(16).reshape(4, 4).repeat(8, axis=0).repeat(8, axis=1)
-
-    def shares_of(regions):
-        """How many pixels each patch has in each region."""
-        return [
-            np.bincount(regions[y : y + FIELD, x : x + FIELD].ravel(), minlength=regions.max() + 1) for y, x in CORNERS
-        ]
-
-    def sums(scores, regions):
-        return scores @ np.array(shares_of(regions))
-
-    def truth(scores, regions):
-        """The mean score of the patches, weighted by the pixels that each has in the region."""
-        shares = shares_of(regions)
-        return np.average(np.repeat(scores[:, None], len(shares[0]), axis=1), axis=0, weights=shares)
-
+    # how many pixels each patch has in each cell
+    counts = np.array([np.bincount(squares[y : y + FIELD, x : x + FIELD].ravel(), minlength=16) for y, x in CORNERS])
     for number, row in enumerate(ROWS):
         computed = table.loc[number]
         image = context.pixels[row]
         scores = patch_scores(weights, image)
         sign = np.sign(scores.mean())
-        exact = truth(scores, squares)
+        exact = scores @ counts / counts.sum(axis=0)
         luma = image @ np.array([0.299, 0.587, 0.114])
         edges = ndimage.mean(ndimage.sobel(luma, axis=0) ** 2 + ndimage.sobel(luma, axis=1) ** 2, squares, range(16))
         assert computed["edges_cells_exact_rank"] == pytest.approx(spearmanr(edges, sign * exact)[0], abs=1e-6)
@@ -125,7 +112,7 @@ def test_the_numbers_are_those_of_patches_cut_out_one_by_one(source, table):
         # the planted map is the exact one, and the cells of its sum are those of the truth
         assert computed["right_cells_sum_rank"] == pytest.approx(1)
         assert computed["edges_cells_sum_rank"] == pytest.approx(
-            spearmanr(edges, sign * sums(scores, squares))[0], abs=1e-6
+            spearmanr(edges, sign * (scores @ counts))[0], abs=1e-6
         )
         covered = [image * (squares != cell)[..., None] for cell in range(16)]
         effect = scores.mean() - [patch_scores(weights, version).mean() for version in covered]
