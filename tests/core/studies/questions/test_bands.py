@@ -8,9 +8,17 @@ from numpy.testing import assert_allclose
 
 from core.findings.answer import answer_of
 from core.findings.contrast import find
-from core.perturbations.bands import ABSENCES, ELSEWHERE, cell_column, control_column
 from core.perturbations.edits import rms
-from core.studies.questions.bands import STUDY, cell_flips, conclude, originals
+from core.studies.questions.bands import (
+    ABSENCES,
+    ELSEWHERE,
+    STUDY,
+    cell_column,
+    cell_flips,
+    conclude,
+    control_column,
+    originals,
+)
 from core.studies.shared.flips import choose_donors
 from core.studies.store import conclude_study
 from core.studies.study import WEIGHT, Context
