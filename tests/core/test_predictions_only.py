@@ -67,13 +67,14 @@ def test_every_method_explains_it_or_says_why_not(source, method):
     assert context.run.target_layer is None
     reason = method.unavailable(context.detector)
     assert ("gives predictions only" in reason) == (method.needs != {Capability.PREDICTIONS})
+    assert (method in explainers(context.detector)) == (not reason)
 
 
 def test_the_command_that_explains_says_why_gradients_are_missing(source, tmp_path, capsys):
     (tmp_path / "image.png").write_bytes(encode_png(pictures(1, fine=True, seed=5)[0]))
     arguments = [str(tmp_path / "image.png"), "--detector", str(source.detector), "--out", str(tmp_path / "out")]
     assert explain.main([*arguments, "--method", "gradcam"]) == 2
-    assert "gives predictions only" in capsys.readouterr().err
+    assert "Grad-CAM needs gradients and layers, and this detector gives predictions only" in capsys.readouterr().err
     assert explain.main(arguments) == 0, capsys.readouterr().err
 
 

@@ -3,16 +3,13 @@
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from core.detectors.manifest import Capability
-from core.explainers.cam import GRADCAM, TOKENS
 from core.explainers.drawing import Style, draw_explanation, npz_of
-from core.explainers.lime import LIME, LIME_GRID
 from core.explainers.registry import explainers, find_explainer
 from core.explainers.settings import ExplanationError, describe, from_parameters
 from core.report.explanation_page import html_of
@@ -96,15 +93,6 @@ def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained
         explainer.explain_fully(detector, image, explainer.settings(target="REAL"))
     for target in ("FAKE", "margin"):
         assert np.isfinite(explainer.explain_fully(detector, image, explainer.settings(target=target)).values).all()
-
-
-def test_a_method_that_needs_more_than_a_detector_offers_says_so():
-    black_box = SimpleNamespace(side=32, capabilities=frozenset({Capability.PREDICTIONS}), layers={}, target_layer="")
-    assert {LIME, LIME_GRID} <= set(explainers(black_box))
-    assert GRADCAM not in explainers(black_box)
-    assert GRADCAM.unavailable(black_box).startswith("Grad-CAM needs gradients and layers")
-    assert "patch tokens" in TOKENS.unavailable(black_box)
-    assert LIME.unavailable(black_box) == ""
 
 
 def test_titles_and_settings_are_read_without_torch_or_the_libraries_behind_the_methods():

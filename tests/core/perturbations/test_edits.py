@@ -26,15 +26,6 @@ def close(ours, theirs, levels=1):
     assert np.abs(ours.astype(int) - theirs).max() <= levels
 
 
-@pytest.mark.parametrize("step", [2, 4, 8, 16])
-def test_rounding_goes_to_the_nearest_multiple(pixels, step):
-    after = edits.rounded(pixels, step).astype(int)
-    assert (after % step == 0).all()
-    top = 255 // step * step
-    assert (np.abs(after - pixels)[pixels <= top] <= step / 2).all()
-    assert edits.rounded(np.full((1, 2, 2, 3), 255, np.uint8), step).max() == top
-
-
 @pytest.mark.parametrize("factor", [0, 0.5, 1.5])
 def test_saturation_and_contrast_are_pillows(pixels, factor):
     close(edits.saturated(pixels, factor), pillow(pixels, ImageEnhance.Color, factor), 2)
@@ -156,15 +147,6 @@ def test_cross_faded_blocks_are_those_of_a_sum_pixel_by_pixel(side, block):
         expected = [faded(image, block, order) for image, order in zip(pixels, given, strict=True)]
         found = edits.cross_faded(pixels, block, given if given[0] is not None else None)
         assert_allclose(found, expected, atol=0.501)
-
-
-def test_geometry(pixels):
-    for by in (1, 3):
-        shifted = edits.shifted(pixels, by)
-        assert_array_equal(shifted[:, :, by:], pixels[:, :, :-by])
-        assert_array_equal(shifted[:, :, :by], pixels[:, :, :1].repeat(by, axis=2))
-    assert_array_equal(edits.rotated(pixels, 1)[:, 31, 0], pixels[:, 0, 0])
-    assert_array_equal(edits.rotated(pixels, 2), pixels[:, ::-1, ::-1])
 
 
 @pytest.mark.parametrize("side", [8, 20, 32, 40])
