@@ -274,12 +274,12 @@ def frame_mask(inset: float, *, side: int) -> Mask:
     return (depth >= start) & (depth < start + width)
 
 
-def hidden(pixels: Pixels, masks: Mask, textures: Float32 | None = None) -> Pixels:
-    """Cover the masked area of each image.
+def hidden(pixels: Pixels, mask: Mask, textures: Float32 | None = None) -> Pixels:
+    """Cover the same area of each image.
 
     Args:
         pixels: uint8 (N, side, side, 3).
-        masks: bool (side, side) or (N, side, side), True where covered; at least one pixel per image.
+        mask: bool (side, side), True where covered, in at least one pixel.
         textures: float32 like `pixels`, the cover, see `core.perturbations.frequency.scrambled`; it is scaled to the
             mean and contrast of the covered area. None covers with that area's mean colour.
 
@@ -288,23 +288,20 @@ def hidden(pixels: Pixels, masks: Mask, textures: Float32 | None = None) -> Pixe
         >>> hidden(pixels, np.array([[True, True, False]]))[0, 0, :, 0]
         array([2, 2, 9], dtype=uint8)
     """
-    where = np.broadcast_to(masks, pixels.shape[:3])
-    area = where.sum(axis=(1, 2), dtype=np.float32)[:, None]
-    mean, spread = _moments(pixels.astype(np.float32), where, area)
-    if textures is None:
-        fill = np.broadcast_to(mean[:, None, None, :], pixels.shape).copy()
-    else:
-        own_mean, own_spread = _moments(textures, where, area)
+    fill, spread = _moments(pixels[:, mask])
+    if textures is not None:
+        cover = textures[:, mask]
+        own_mean, own_spread = _moments(cover)
         gain = np.divide(spread, own_spread, out=np.zeros_like(spread), where=own_spread > 1e-3)
-        fill = textures * gain[:, None, None, :] + (mean - own_mean * gain)[:, None, None, :]
-    return np.where(where[..., None], to_pixels(fill), pixels)
+        fill = cover * gain + (fill - own_mean * gain)
+    changed = pixels.copy()
+    changed[:, mask] = to_pixels(fill)
+    return changed
 
 
-def _moments(values: Float32, where: Mask, area: Float32) -> tuple[Float32, Float32]:
-    """Return mean and standard deviation (N, 3) of the values in each image's place."""
-    weights = where.astype(np.float32)
+def _moments(values: Array) -> tuple[Float32, Float32]:
+    """Return mean and standard deviation, float32 (N, 1, C), of values (N, P, C)."""
     # in float64: of large images the sums have more digits than float32
-    mean = np.einsum("nyxc,nyx->nc", values, weights, dtype=np.float64) / area
-    away = values - mean[:, None, None, :]
-    square = np.einsum("nyxc,nyx->nc", away * away, weights, dtype=np.float64) / area
-    return mean.astype(np.float32), np.sqrt(square).astype(np.float32)
+    mean = values.mean(axis=1, keepdims=True, dtype=np.float64)
+    spread = values.std(axis=1, keepdims=True, dtype=np.float64)
+    return mean.astype(np.float32), spread.astype(np.float32)

@@ -174,9 +174,5 @@ def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(pixels, place):
     assert_allclose(textured[:, mask].mean(axis=1, keepdims=True), means, atol=0.6)
     assert_allclose(textured[:, mask].std(axis=1), soft[:, mask].std(axis=1), rtol=0.05, atol=0.5)
     assert (textured[:, mask] != soft[:, mask]).mean() > 0.5
-    # a place of its own for each image, and a texture without contrast
-    masks = np.stack([np.roll(mask, row, axis=0) for row in range(len(soft))])
-    own = edits.hidden(soft, masks, np.full(soft.shape, 77, np.float32))
-    for image, where, after in zip(soft, masks, own, strict=True):
-        assert_array_equal(after[~where], image[~where])
-        assert np.abs(after[where] - image[where].mean(axis=0)).max() <= 0.501
+    # a texture without contrast
+    assert_array_equal(edits.hidden(soft, mask, np.full(soft.shape, 77, np.float32)), flat)
