@@ -243,13 +243,6 @@ def _upgraded(manifest: Record) -> dict[str, Any]:
     }
 
 
-def layer_words(name: str) -> str:
-    """Return a layer's name for a page: the paper's stages by number, others by their module's name."""
-    if name in OLD_LAYERS:
-        return name.replace("layer", "stage ")
-    return name
-
-
 def check_detector_name(name: str) -> None:
     """Refuse an unsuitable name for a new detector: it becomes part of paths, of run names and of sentences.
 

@@ -31,7 +31,7 @@ DASHES = {"REAL": "solid", "FAKE": "dash"}
 SIDES = {"training": "With training images", "set": "Within this set"}
 WHAT = {FILE: "The same file", SHOWN: "The same pixels in another file", NEAR: "Nearly the same picture"}
 # pairs of a side that are drawn; the counts above them lead to all
-MOST_PAIRS = 12
+MOST_PAIRS = 6
 
 
 def draw(opened: Opened) -> None:

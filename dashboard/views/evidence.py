@@ -247,7 +247,7 @@ def draw_groups(opened: Opened, rates: Sequence[FlipRate]) -> None:
                 continue
             first = own[0]
             with grid.cell():
-                st.markdown(f"{CLASS_WORDS[first.flipped]} verdicts")
+                st.markdown(f"{CLASS_WORDS[first.flipped]} verdicts, by label")
                 key = f"evidence.groups.{verdict}"
                 title = "Share of verdicts that flip, by label"
                 label = rate_table(_rates_table(own), key=key, title=title, expected="control")

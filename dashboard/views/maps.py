@@ -7,19 +7,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.detectors.manifest import layer_words
 from core.explainers.cam import KEPT
 from core.explainers.drawing import Style, common_scale, draw_overlay
 from core.explainers.exact import stored_exact_map
-from core.explainers.registry import find_explainer
 from core.findings.answer import answer_of
 from core.findings.contrast import Finding
-from core.images.labels import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
 from core.runs.pictures import Pictures
 from core.runs.rows import evenly
 from core.studies.questions.faithfulness import CONTROLS, ORDERS, mean_curves
-from core.studies.questions.randomisation import OTHER, randomisation_summary
 from core.studies.shared.groups import Cells
 from core.studies.store import StudyResult
 from dashboard import catalogue, library
@@ -178,28 +174,6 @@ def curves_of(opened: Opened, result: StudyResult) -> pd.DataFrame:
     return mean_curves(result.table, opened.run)
 
 
-def draw_randomised(result: StudyResult) -> None:
-    """Draw how alike maps stay as weights are randomised from the top down, for each method; the control dotted."""
-    with st.grid(3, min_column_width=260) as grid:
-        for method, part in randomisation_summary(result.table, opened.run).groupby("method", sort=False):
-            title = find_explainer(method).title
-            lines = []
-            for verdict, rows in part.groupby("group", sort=False):
-                is_control = rows["level"] == OTHER
-                colour = CLASS_COLOURS[verdict]
-                levels = rows[~is_control]
-                control = rows["value"][is_control].iloc[0]
-                names = ["classifier", *(f"and {layer_words(level)}" for level in levels["level"][1:-1]), "everything"]
-                ends = levels["low"], levels["high"]
-                lines += [Line(verdict, names, levels["value"], colour, "solid", charts.SYMBOLS[verdict], *ends)]
-                lines += [Line(f"{verdict}, control", names, [control] * len(levels), colour, "dot", width=1.5)]
-            with grid.cell():
-                figure = line_figure(lines, "weights randomised", "rank correlation", height=280, showlegend=False)
-                st.markdown(f"**{title}**")
-                alt = f"Correlation of {title} with that by a randomised detector, level by level"
-                charts.show(figure.update_yaxes(range=[0, 1.04]), key=f"trust.randomisation.{title}", alt=alt)
-
-
 opened = library.current()
 heading(
     "Can maps be believed?",
@@ -281,7 +255,6 @@ draw_study(
     "The detector's weights are randomised from the classifier down (Adebayo et al. 2018). A map that does not "
     "change shows the image and not the detector. The control is another image's map by the random detector.",
     ("Randomisation test",),
-    beneath=draw_randomised,
 )
 st.subheader("And on other pictures?", anchor=False)
 others = readable(opened, "out_of_distribution")

@@ -162,25 +162,6 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             )
 
 
-def randomisation_summary(table: pd.DataFrame, run: Run) -> pd.DataFrame:
-    """Estimate how far maps change as weights are randomised from the top down.
-
-    Returns:
-        `group`, `method` (an explainer's name), `level` (the lowest part that is random; `OTHER` is the control,
-        another image's map where all is random), and the mean rank correlation with the trained detector's map, with
-        its interval.
-    """
-    rows = []
-    for group, part, weights in groups(table, run):
-        shared = part["network"].to_numpy()
-        for method in methods_in(table, column_of("{}", OTHER)):
-            for level in (*levels_of(table, method), OTHER):
-                values = part[column_of(method, level)].to_numpy(np.float64)
-                mean = weighted_mean(values, weights, clusters=shared)
-                rows.append({"group": group, "method": method, "level": level, **mean.as_columns()})
-    return pd.DataFrame(rows)
-
-
 def make_study() -> Study:
     """Declare the study for the explainers that are registered."""
     return Study(

@@ -13,7 +13,7 @@ import pytest
 
 from core.detectors import identity
 from core.detectors.identity import Identity, find_maker, hash_weights, identify, identify_all
-from core.detectors.manifest import Classes, check_detector_name, describe, layer_words
+from core.detectors.manifest import Classes, check_detector_name, describe
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
 from core.storage.atomic import SEAL
@@ -45,10 +45,6 @@ ABOUT = describe(Path("d"), OLD)
 def test_a_manifest_that_cannot_be_is_refused(changes):
     with pytest.raises(ContractError, match=r"d/manifest\.json .*; restore it"):
         describe(Path("d"), ABOUT.as_manifest() | changes)
-
-
-def test_layers_of_the_papers_network_are_its_stages():
-    assert [layer_words(name) for name in ("layer2", "features.layer2")] == ["stage 2", "features.layer2"]
 
 
 # as detectors were written before there were kinds, other sources, and these modules
