@@ -176,7 +176,7 @@ def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path):
 def test_a_folder_that_lacks_something_is_named(tmp_path, monkeypatch):
     folder = tmp_path / "folder"
     folder.mkdir()
-    for text in (None, "{", "[1, 2]", "3", '"a"'):
+    for text in (None, "{", "[1, 2]", "3"):
         if text:
             (folder / "config.json").write_text(text)
         with pytest.raises(SourceError, match=r"config\.json is missing or holds no settings"):

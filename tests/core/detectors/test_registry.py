@@ -71,16 +71,11 @@ def test_a_files_ending_says_how_it_is_read(tmp_path, suffix):
         read_tensors(file)
 
 
-def test_weights_are_loaded_in_the_order_of_the_layers_whatever_they_are_called(tmp_path):
-    given = {"z": torch.full((2, 3), 4.0), "a": torch.tensor([5.0, 6.0])}
-    torch.save(given, tmp_path / "w.pth")
-    network = nn.Linear(3, 2)
-    load_in_order(network, Request("known", weights=tmp_path / "w.pth"))
-    assert torch.equal(network.weight, given["z"])
-    assert torch.equal(network.bias, given["a"])
-    for other, file in ((nn.Linear(3, 2, bias=False), tmp_path / "w.pth"), (nn.Linear(3, 2), None)):
+def test_weights_in_another_number_or_none_are_refused(tmp_path):
+    torch.save(WEIGHTS, tmp_path / "w.pth")
+    for network, file in ((nn.Linear(3, 2, bias=False), tmp_path / "w.pth"), (nn.Linear(3, 2), None)):
         with pytest.raises(SourceError):
-            load_in_order(other, Request("known", weights=file))
+            load_in_order(network, Request("known", weights=file))
 
 
 def test_a_network_without_memory_gets_float32_weights_of_its_own():
