@@ -1,6 +1,6 @@
 // Images as buttons, where they are selectable with a box each.
-// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags, twice}], picked: [id], most: how many can be,
-//   0 for none, tile, judged: badges are verdicts, not truths, captions, current: the id that the page is about, strip: beside it}
+// data: {tiles: [{id, source, said, wrong, name, label, tags, twice}], picked: [id], most: how many can be,
+//   0 for none, tile, current: the id that the page is about, strip: beside it}
 
 const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
 const WALK = { ArrowRight: 1, ArrowLeft: -1, n: 1, p: -1, N: 1, P: -1 }
@@ -90,15 +90,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     // drawn by the style sheet: the label says the verdict in a word
     open.dataset.letter = tile.said[0]
     if (tile.twice) open.append(make("span", "twice", "twice"))
-    const caption = make("div", "caption")
-    caption.append(make("span", `chip ${tile.said}`, tile.said), make("span", "", tile.sure))
-    const truth = make("div", "truth")
-    const mark = `${tile.wrong ? "✕" : "✓"} is ${tile.truth}`
-    if (data.judged && tile.truth) truth.append(make("span", tile.wrong ? "bad" : "", mark))
-    truth.append(make("span", "name", [tile.about, ...tile.tags.map((tag) => `#${tag}`)].filter(Boolean).join(" ")))
-    const tags = make("div", "truth", tile.tags.map((tag) => `#${tag}`).join(" "))
-    const words = data.captions ? [caption, truth] : tile.tags.length ? [tags] : []
-    box.append(open, ...(data.most ? [selector(tile, box)] : []), ...words)
+    box.append(open, ...(data.most ? [selector(tile, box)] : []))
+    if (tile.tags.length) box.append(make("div", "tags", tile.tags.map((tag) => `#${tag}`).join(" ")))
     return box
   }
 

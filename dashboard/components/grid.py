@@ -22,7 +22,7 @@ from dashboard.components.component import component, nothing, one_of
 from dashboard.components.picture import thumbnail
 from dashboard.components.probing import smallest_flips_of
 from dashboard.components.study import command
-from dashboard.components.words import code, percent, short_percent, thing_of
+from dashboard.components.words import code, percent, thing_of
 from dashboard.library import Opened
 from dashboard.state import shows_pixels
 
@@ -48,7 +48,6 @@ def image_grid(
     on_open: Callable[[], None] = nothing,
     most: int = 0,
     judged: bool = True,
-    captions: bool = True,
     current: str | None = None,
     on_walk: Callable[[], None] | None = None,
 ) -> str | None:
@@ -67,7 +66,6 @@ def image_grid(
             one that was opened, `.pick` the ids of those that are selected.
         most: how many can be selected; 0 for none.
         judged: border and badge show the prediction; otherwise the label.
-        captions: write prediction, certainty, label and category under each.
         current: id of the image that the page is about, which is highlighted.
         on_walk: draws a filmstrip beside the image that is open; called before the rerun that the keys for the image
             before and after cause, `.walk` of its state is -1 or 1.
@@ -90,8 +88,6 @@ def image_grid(
         "picked": list(picked),
         "most": most,
         "tile": TILES[size],
-        "judged": judged,
-        "captions": captions,
         "current": current,
         "crisp": shows_pixels(),
         "strip": on_walk is not None,
@@ -103,7 +99,7 @@ def image_grid(
 
 
 def _tile(row: Any, badge: str, *, judged: bool) -> dict[str, Any]:
-    """Return the words of a tile: for the eye, and the sentence that a screen reader says.
+    """Return what a tile shows of an image, and the sentence that a screen reader says.
 
     Args:
         row: of `COLUMNS`, and `twice`.
@@ -114,15 +110,11 @@ def _tile(row: Any, badge: str, *, judged: bool) -> dict[str, Any]:
     label = row.label if isinstance(row.label, str) else ""
     about = one_direction(thing_of(row.category))
     name = one_direction(row.name)
-    sure = ""
     called = ""
     if judged:
-        # a narrow tile has no room for words
-        sure = short_percent(float(row.confidence), 1)
         how = f"with {percent(float(row.confidence))}"
         if badge != row.predicted:
             # the confidence that filters use; where the threshold flips the verdict it belongs to the other class
-            sure += f" {row.predicted}"
             how = f"at this threshold, though {row.predicted} is likelier: {percent(float(row.confidence))}"
         called = f"called {badge} {how}, "
     is_wrong = label not in ("", badge)
@@ -132,10 +124,7 @@ def _tile(row: Any, badge: str, *, judged: bool) -> dict[str, Any]:
     return {
         "id": row.id,
         "said": badge,
-        "truth": label,
         "wrong": is_wrong,
-        "sure": sure,
-        "about": about,
         "name": name,
         "twice": bool(row.twice),
         "label": f"{', '.join(filter(None, (name, about)))}: {called}{wrong}. {twice}Open.",

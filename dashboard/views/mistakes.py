@@ -177,7 +177,6 @@ def draw_grid(current: str | None = None) -> None:
         threshold=wanted.threshold,
         maps=opened.run.maps is not None and MAPS.value == "on",
         size=TILE.value,
-        captions=False,
         on_open=take_click,
         most=MOST_PICKED,
         current=current,
@@ -196,10 +195,7 @@ def draw_pages() -> None:
             by_page = bound(opened, "mistakes.pages", min(wanted.page, count), "page")
             st.pagination(count, max_visible_pages=5, **by_page)
     if wanted.threshold != HALF:
-        st.caption(
-            "The % of an image is the detector's own confidence; REAL needs p(REAL) of "
-            f"{percent(wanted.threshold, 0)}. Where that flips the verdict, the % is followed by its class."
-        )
+        st.caption(f"Called REAL where p(REAL) is above {percent(wanted.threshold, 0)}.")
     if pictures.found < len(table):
         st.caption(f"{len(table) - pictures.found:,} pictures are not available. {catalogue.how_to_get_pictures()}")
 
