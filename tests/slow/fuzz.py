@@ -26,7 +26,7 @@ from core.images.decoding import RESAMPLING, ImageError, decode
 from core.images.preprocessing import Preprocessing, prepare_pixels
 from tests.corpus import foreign
 
-# of CPU time; the largest file, a PNG of 110 million pixels, takes 2.5 s, and none of up to 20 million over 1 s
+# of CPU time; none of up to 20 million pixels takes over 1 s
 SECONDS = 4
 # the largest file, a HEIC of 48 million pixels, takes 246
 MEGABYTES = 275
