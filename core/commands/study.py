@@ -45,7 +45,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add_device(parser)
     help_ = "ray: all cores and GPUs at once; default: local"
     add("--engine", choices=("local", "ray"), default="local", help=help_)
-    add("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--only-missing", action="store_true", help="compute only the columns that the "
                       "file lacks, with its parameters and for its images")  # fmt: skip
@@ -161,7 +160,7 @@ def _make(options: argparse.Namespace, study: "Study", run: "Run") -> "Sequence[
 
 def _compute(options: argparse.Namespace, study: "Study", run: "Run") -> str:
     """Compute one study, or what its file lacks; returns in a few words what was done."""
-    from core.studies.ray_engine import engine_of
+    from core.studies.ray_engine import ENGINES
     from core.studies.runner import run_study
     from core.studies.store import find_stored
     from core.studies.study import ENOUGH, StudyError
@@ -190,7 +189,7 @@ def _compute(options: argparse.Namespace, study: "Study", run: "Run") -> str:
             simple=options.simple,
             seed=options.seed,
             stored=stored,
-            engine=engine_of(options),
+            engine=ENGINES[options.engine],
             progress=progress,
         )
     return done

@@ -5,13 +5,11 @@ Ray restarts a killed worker and hands its shard to another; the caller keeps ev
 resumes where it stopped.
 """
 
-import argparse
 import io
 import logging
 import os
 import traceback
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -26,33 +24,6 @@ from core.storage.shards import Engine, Report, Shards, Work, run_locally, silen
 from core.studies.study import StudyError
 
 INSTALL = "Ray is not installed; give `pip install 'ray[data]'`, or leave --engine ray out to compute in this process"
-
-
-def engine_of(options: argparse.Namespace) -> Engine:
-    """Return the engine that a command line chooses.
-
-    Raises:
-        StudyError: Ray is not installed, or an address is given without it.
-    """
-    if options.engine == "ray":
-        return ray_engine(options.address)
-    if options.address is not None:
-        raise StudyError("--address names a Ray cluster; give --engine ray with it")
-    return run_locally
-
-
-def ray_engine(address: str | None = None) -> Engine:
-    """Return an engine for shards of any work.
-
-    Args:
-        address: of a cluster ("auto", "host:port", "ray://host:port"), whose machines must see this checkout, the run,
-            the detector and the images under the same paths; None for the cores and GPUs of this machine.
-
-    Raises:
-        StudyError: Ray is not installed.
-    """
-    find_ray()
-    return partial(_run_on_ray, address)
 
 
 class ShardWorker:
@@ -77,11 +48,16 @@ class ShardWorker:
             return answer | {"problem": f"{failed}; what was finished is kept", "trace": traceback.format_exc()}
 
 
-def _run_on_ray(address: str | None, work: Work, shards: Shards, report: Report) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Yield shards and their tables in the order in which workers finish them, an `Engine` after the address.
+def run_on_ray(work: Work, shards: Shards, report: Report) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield shards and their tables in the order in which workers finish them, an `Engine`.
+
+    It runs on the cores and GPUs of this machine or, where Ray's own variable RAY_ADDRESS names a cluster ("auto",
+    "host:port", "ray://host:port"), on that, whose machines must see this checkout, the run, the detector and the
+    images under the same paths.
 
     Raises:
-        StudyError: no cluster at the address, or a worker failed for another reason than being killed.
+        StudyError: Ray is not installed, there is no cluster at the address, or a worker failed for another reason
+            than being killed.
     """
     report(0.0, "starting Ray")
     ray = find_ray()
@@ -89,9 +65,10 @@ def _run_on_ray(address: str | None, work: Work, shards: Shards, report: Report)
     try:
         if mine:
             options = {"log_to_driver": False, "logging_level": logging.ERROR}
-            if address is None:
+            address = os.environ.get("RAY_ADDRESS", "local")
+            if address == "local":
                 options["include_dashboard"] = False
-            ray.init(address=address or "local", **options)
+            ray.init(address=address, **options)
         # a GPU for each worker where there are any, else a core
         resources = ray.cluster_resources()
         gpus = 0
@@ -136,3 +113,7 @@ def find_ray() -> Any:
     # the runner's bar is the one that is shown
     data.DataContext.get_current().enable_progress_bars = False
     return ray
+
+
+# what --engine names
+ENGINES: Mapping[str, Engine] = {"local": run_locally, "ray": run_on_ray}

@@ -20,7 +20,6 @@ from core.perturbations.flips import flip_values
 from core.perturbations.probe import Probe, Strength, number_of
 from core.perturbations.registry import PROBES, probe_columns, probe_pictures
 from core.runs.run import Run
-from core.studies.shared.groups import VERDICTS
 from core.studies.study import WEIGHT, Context
 
 # in place of a donor's position, where no image qualifies
@@ -240,17 +239,11 @@ def flip_rates(rows: pd.DataFrame, *, by: By = "verdict", probes: Sequence[str] 
     groups = pd.Series("all", rows.index)
     if by == "cell":
         groups = rows["cell"]
-    columns = [
-        PROBES[key].column(strength.key) for key in probes or PROBES for strength in strengths_in(rows, PROBES[key])
-    ]
     rates = []
-    for verdict in VERDICTS:
-        for group in sorted(groups.unique()):
-            own = rows[(rows["verdict"] == verdict) & (groups == group)]
-            if own.empty:
-                continue
-            for column in columns:
-                probe, _ = probe_columns()[column]
+    for (verdict, group), own in rows.groupby(["verdict", groups], observed=True):
+        for probe in map(PROBES.__getitem__, probes or PROBES):
+            for strength in strengths_in(rows, probe):
+                column = probe.column(strength.key)
                 contrast = compare_flips(own, column, probe.controls)
                 if contrast.n:
                     rates.append(FlipRate(verdict, str(group), column, contrast))
