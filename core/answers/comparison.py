@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Float64, Mask
-from core.findings.answer import LEAST_EFFECTS
-from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Measure
+from core.findings.contrast import UNITS, UNKNOWN, Contrast, Control, Finding, Measure
 from core.findings.intervals import weighted_share
 from core.findings.numbers import percent
 from core.findings.paired import compare_apart, compare_means, compare_shares
@@ -116,7 +115,7 @@ def conclude(pair: Pair) -> list[Finding]:
         easy = _finding(
             f"margins-{label}", "Do they find the same images easy?", "rank_correlation", contrast, group=label
         )
-        findings.append(replace(easy, least=LEAST_EFFECTS["correlation"]))
+        findings.append(replace(easy, least=UNITS["correlation"]["least"]))
     excess = [confidence_of(p_real) - right for p_real, right in zip(pair.both("p_real"), pair.right, strict=True)]
     contrast = compare_means("control", other, excess[0], excess[1], None, control=other)
     findings.append(

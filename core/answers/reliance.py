@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.arrays import Int64, Mask
+from core.arrays import Mask
 from core.findings.contrast import Measure
 from core.findings.intervals import clustered_share, exact_sign_test
 
@@ -80,21 +80,17 @@ def measure_reliance(answers: pd.DataFrame) -> list[Reliance]:
         answers: a row an answer, with `COLUMNS`.
     """
     measured = []
-    right = (answers["choice"] == answers["label"]).to_numpy(bool)
-    followed = (answers["choice"] == answers["verdict"]).to_numpy(bool)
-    is_wrong = (answers["verdict"] != answers["label"]).to_numpy(bool)
-    players = answers["player"].to_numpy(np.int64)
     for help_ in HELPS:
-        mine = (answers["help"] == help_).to_numpy(bool)
-        if mine.any():
-            misled = mine & is_wrong
-            accuracy = _share(right[mine], players[mine])
-            measured.append(Reliance(help_, accuracy, _share(followed[misled], players[misled])))
+        own = answers[answers["help"] == help_]
+        if len(own):
+            misled = own[own["verdict"] != own["label"]]
+            accuracy = _share(own["choice"] == own["label"], own["player"])
+            measured.append(Reliance(help_, accuracy, _share(misled["choice"] == misled["verdict"], misled["player"])))
     return measured
 
 
-def _share(hits: Mask, players: Int64) -> Measure:
-    return replace(clustered_share(hits, players), sources=len(np.unique(players)))
+def _share(hits: "pd.Series[bool]", players: "pd.Series[int]") -> Measure:
+    return replace(clustered_share(hits.to_numpy(bool), players.to_numpy(np.int64)), sources=players.nunique())
 
 
 class Answers:

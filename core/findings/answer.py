@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
-from core.findings.contrast import Contrast, Finding, Measure, Unit
+from core.findings.contrast import UNITS, Contrast, Finding, Measure
 
 Word = Literal["yes", "no", "in part", "depends", "not shown", "no control"]
 Ruling = Literal["yes", "no", "open"]
-# the least difference that matters, where a study declares none: five points of a share, a tenth of the other scales;
-# of margins the part of the run's median absolute margin
-LEAST_EFFECTS: Mapping[Unit, float] = {"share": 0.05, "correlation": 0.1, "auroc": 0.1, "silhouette": 0.1}
+# of the run's median absolute margin, the least difference of margins that matters where a study declares none
 LEAST_MARGIN_PART = 0.1
 # what each answer means, for a legend
 MEANINGS: Mapping[Word, str] = {
@@ -128,7 +126,7 @@ def with_least(finding: Finding, median_margin: float) -> Finding:
     """
     if finding.least:
         return finding
-    return replace(finding, least=LEAST_EFFECTS.get(finding.unit, LEAST_MARGIN_PART * median_margin))
+    return replace(finding, least=UNITS[finding.unit].get("least", LEAST_MARGIN_PART * median_margin))
 
 
 def _contradict(finding: Finding, first: Contrast, second: Contrast) -> bool:

@@ -6,9 +6,11 @@ first is the main one, the others are the choices that were tried. `core.finding
 
 import json
 import math
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, TypeAdapter
 
@@ -18,57 +20,15 @@ from core.storage.limits import plain_json
 # with fewer independent sources there is no interval
 FEWEST_SOURCES = 5
 Unit = Literal["share", "margins", "correlation", "auroc", "silhouette"]
-# what a number of a unit means, in brackets after its name; a share has its sign
-SCALES = {
-    "margins": "in logits",
-    "correlation": "1 the same order, 0 unrelated",
-    "auroc": "1 perfect, 0.5 guessing",
-    "silhouette": "1 apart, 0 touching",
-}
 # on which side of its control the effect must lie for the answer yes
 Side = Literal["above", "below"]
 
-
-# unit -> quantity -> its term, for a heading or a table's cell; shares and AUROCs are 0 to 1
-QUANTITIES: Mapping[Unit, Mapping[str, str]] = {
-    "share": {
-        "flip_rate": "verdicts flipped",
-        "beyond_chance": "images that agree beyond chance",
-        "reversed_signs": "certain signs contradicted",
-        "held_signs": "certain signs confirmed",
-        "one_colour": "one-colour maps",
-        "called_real": "called REAL",
-        "called_fake": "called FAKE",
-        "filter_dependent": "verdicts that depend on the filter",
-        "confidence": "mean confidence",
-        "label_agreement": "nearest images of the same class",
-        "grey_share": "images that are wholly grey",
-        "error_rate": "error rate",
-        "accuracy": "accuracy",
-        "recall": "recall",
-        "cue_accuracy": "accuracy from a cue alone",
-        "both_wrong": "images that both get wrong",
-        "overconfidence": "mean confidence less accuracy",
-        "copies": "copies",
-        "file_kind": "files of this kind",
-    },
-    "margins": {"faithfulness": "faithfulness", "margin_effect": "effect on the margin"},
-    "correlation": {
-        "rank_correlation": "rank correlation",
-        "residual_correlation": "rank correlation after randomisation",
-    },
-    "auroc": {
-        "cue_auroc": "AUROC of a cue alone",
-        "matched_auroc": "AUROC of the detector on matched images",
-        "ring_auroc": "AUROC of a ring's power",
-        "part_auroc": "AUROC of a map's cells for the FAKE part",
-        "auroc": "AUROC",
-    },
-    "silhouette": {"silhouette": "mean silhouette"},
-}
-UNITS: dict[str, Unit] = {}
-for _unit, _terms in QUANTITIES.items():
-    UNITS |= dict.fromkeys(_terms, _unit)
+# unit -> what units.toml says of it
+UNITS: dict[Any, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("units.toml").read_text(encoding="utf-8"))
+# quantity -> its unit
+QUANTITIES: dict[str, Unit] = {}
+for _unit, _about in UNITS.items():
+    QUANTITIES |= dict.fromkeys(_about["quantities"], _unit)
 # null in JSON, which knows no NaN
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
@@ -196,7 +156,7 @@ class Finding:
     @property
     def unit(self) -> Unit:
         """The unit of the measured quantity."""
-        return UNITS[self.quantity]
+        return QUANTITIES[self.quantity]
 
     @property
     def main(self) -> Contrast:
@@ -223,10 +183,6 @@ class Finding:
         """The difference of the main contrast."""
         return self.main.difference
 
-    def choice(self, kind: str, value: str) -> Contrast | None:
-        """The contrast under one choice, None where that was not tried."""
-        return next((tried for tried in self.contrasts if (tried.kind, tried.value) == (kind, value)), None)
-
 
 def find(findings: Iterable[Finding], key: str) -> Finding | None:
     """The finding of this key, None where there is none."""
@@ -245,7 +201,7 @@ def read_findings(rows: Sequence[Record]) -> list[Finding]:
         ValueError: the values are something else.
     """
     findings = _FINDINGS.validate_python(rows)
-    unknown = {finding.quantity for finding in findings} - UNITS.keys()
+    unknown = {finding.quantity for finding in findings} - QUANTITIES.keys()
     if unknown:
         raise ValueError(f"no quantity is called {', '.join(sorted(unknown))}")
     if not all(finding.contrasts for finding in findings):

@@ -40,9 +40,9 @@ def signed(value: float, digits: int = 2) -> str:
     return text.replace("-", MINUS)
 
 
-def plus(value: float, digits: int = 2) -> str:
+def plus(value: float) -> str:
     """Write a number with its sign, a plus too: "+1.23", "−0.40"."""
-    return f"{value:+.{digits}f}".replace("-", MINUS)
+    return f"{value:+.2f}".replace("-", MINUS)
 
 
 def format_measure(measure: Measure, unit: Unit) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from core.arrays import Array, Float64, Floats, Mask, Positions
 from core.findings.contrast import UNKNOWN, Measure
@@ -64,10 +64,8 @@ def _placements(scores: Array, is_real: Mask) -> list[Float64]:
     placements = []
     numbers = np.asarray(scores, np.float64)
     for own, signed in ((is_real, numbers), (~is_real, -numbers)):
-        ordered = np.sort(signed[~own])
-        below = np.searchsorted(ordered, signed[own], side="left")
-        up_to = np.searchsorted(ordered, signed[own], side="right")
-        placements.append((below + up_to) / 2 / len(ordered))
+        above = rankdata(signed)[own] - rankdata(signed[own])
+        placements.append(above / np.count_nonzero(~own))
     return placements
 
 

@@ -13,19 +13,11 @@ from markupsafe import Markup
 
 from core.console import one_direction
 from core.findings.answer import MEANINGS, answer_of, ruling_of
-from core.findings.contrast import UNKNOWN, Contrast, Control, Finding, Unit
+from core.findings.contrast import UNITS, UNKNOWN, Contrast, Control, Finding, Unit
 from core.findings.numbers import format_difference, format_measure, format_value, percent, signed
 from core.images.labels import CLASS_COLOURS, CLASSES, GREY
 
 _TEXTS = ("Effect", "Control", "Difference", "Images")
-# ends of the axis that every value of a unit fits in, or nearly
-AXES = {
-    "share": (0.0, 1.0),
-    "auroc": (0.5, 1.0),
-    "correlation": (0.0, 1.0),
-    "silhouette": (0.0, 0.5),
-    "margins": (0.0, 0.0),
-}
 
 
 @dataclass(frozen=True)
@@ -60,8 +52,9 @@ def _axis(findings: Sequence[Finding], unit: Unit) -> tuple[float, float]:
     measures += [finding.control.measure for finding in findings if finding.control is not None]
     values = np.array([(measure.value, measure.low, measure.high) for measure in measures])
     values = values[np.isfinite(values)]
-    low = float(min([AXES[unit][0], *values]))
-    high = float(max([AXES[unit][1], *values]))
+    low, high = UNITS[unit]["axis"]
+    low = float(min([low, *values]))
+    high = float(max([high, *values]))
     return low, high if high > low else low + 1
 
 

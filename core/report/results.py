@@ -17,7 +17,7 @@ from core.cues import cues
 from core.detectors.known import AS_IT_IS
 from core.detectors.known import COUNTS as ORDINARY
 from core.findings.answer import MEANINGS, Word, answer_of, ruling_of
-from core.findings.contrast import QUANTITIES, SCALES, Contrast, Finding, Measure, Unit, find
+from core.findings.contrast import UNITS, Contrast, Finding, Measure, Unit, find
 from core.findings.numbers import format_difference, format_value
 from core.findings.table import contrast_rows, count_of, markdown
 from core.homes import SHIPPED
@@ -141,8 +141,7 @@ def write_results(file: Path) -> None:
         bound=cues.BOUND,
         cues={name: markdown(across({"a small network": _of_cues(own)})) for name, own in learned.items()},
         studies=_about_studies(studies),
-        terms=QUANTITIES,
-        scales=SCALES,
+        units=UNITS,
         trainings=markdown(trainings(findings)),
         pairs=markdown(across({f"`swift` and `{name}`": pair for name, pair in compared.items()})),
     )

@@ -1,60 +1,19 @@
 """Former names of studies and forms of their tables: files and addresses that have them open as with present ones."""
 
 import re
+import tomllib
 from functools import partial
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+_DECLARED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 # what studies were called before -> what they are called now
-FORMER_NAMES = {"transfer": "out_of_distribution", "sanity": "randomisation", "one_colour": "single_sign"}
-_MARGINS = {r"(?!(?:id|weight)$|.*_margin$)(.+)": r"\1_margin"}
+FORMER_NAMES: dict[str, str] = _DECLARED["names"]
 # study -> what matches a former name of a column in full, and the present name
-RENAMED = {
-    "agreement": {r"(rank|others_rank|rank_share)": r"lime_\1"},
-    "audit": {
-        r"(images|values)": r"\1_count",
-        r"count": "copies_count",
-        r"other_class": "other_class_count",
-        r"(direct|shuffled)(|_low|_high)": r"\1_auroc\2",
-    },
-    "bands": _MARGINS,
-    "certainty": {r"(.+_(?:certain|both|reversed))": r"\1_count"},
-    "clusters": {r"(features|maps)_control": r"\1_control_silhouette"},
-    "composite": {r"(?!(?:id|weight|layout)$|.*_auroc$)(.+)": r"\1_auroc"},
-    "deliveries": _MARGINS,
-    "duplicates": {r"in_(training|set)": r"\1_kind"},
-    "neighbours": {
-        r"agrees": "is_agreeing",
-        r"(neighbours|pixels|shuffled)_say": r"\1_label",
-        r"(near_(?:\d+|other))": r"\1_id",
-        r"distance": "nearest_distance",
-        r"distance_other": "other_distance",
-        r"among": "searched_set",
-        r"candidates": "candidates_count",
-    },
-    "out_of_distribution": {
-        r"(images|clusters|skipped|called_real)": r"\1_count",
-        r"share_real": "called_real_share",
-        r"(sure|depends)": r"\1_share",
-    },
-    "probes": {
-        r"turned_by": "smallest_flip_probe",
-        r"turned_size": "smallest_flip_size",
-        r"turned_families": "flipping_families_count",
-        r"detail_both_ways": "is_detail_decisive",
-        r"(?!(?:id|weight)$|smallest_flip|is_|.*_(?:margin|size|count|radius)$)(.+)": r"\1_margin",
-    },
-    "randomisation": {r"(?!(?:id|weight|network)$|.*_rank$)(.+)": r"\1_rank"},
-    "single_sign": {
-        r"paper_segments": "paper_segments_count",
-        r"paper_one_sign": "is_paper_one_sign",
-        r"ours_shown_one": "is_ours_one_sign",
-        r"(paper|ours)_against": r"is_\1_against",
-    },
-    "stability": {r"noise_turns": "is_flipped_by_noise", r"(?!is_)(.+_(?:seed|noise|kept|other))": r"\1_rank"},
-}
+RENAMED: dict[str, dict[str, str]] = _DECLARED["columns"]
 
 
 def present_name(name: str) -> str:

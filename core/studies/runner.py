@@ -43,13 +43,6 @@ from core.studies.store import KEPT, OF_RUN, StudyResult, foreign_key, study_pat
 from core.studies.study import VERSIONS, WEIGHT, Context, Study, StudyError, find_study
 
 FOLDER = ROOT / "data" / "cifake"
-# what a study needs and a run lacks -> why it cannot be made
-LACKING = {
-    "detector": "the study {study} asks the detector, and {run} has its scores alone; add the detector, as "
-    "function:FILE.py:FUNCTION for instance, and make a run with it",
-    "maps": "the study {study} compares maps or features, and {run} has none: its detector has no layers to read them "
-    "from; choose another run",
-}
 
 
 @dataclass(frozen=True)
@@ -283,7 +276,7 @@ def check_needs(study: Study, run: Run) -> None:
     """Raise StudyError where a run lacks what a study needs."""
     lacking = study.lacking(run)
     if lacking:
-        raise StudyError(LACKING[lacking].format(study=study.name, run=run.name))
+        raise StudyError(lacking)
 
 
 def work_folder(study: Study, run: Run, positions: Positions, source: Source) -> Path:

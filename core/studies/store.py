@@ -87,15 +87,13 @@ class StudyResult:
             ContractError: the values lack what is concluded from.
         """
         stored = self.about.get(CONCLUDED, {})
-        if self.run is None or stored.get("rule") != RULE:
-            return self.concluded()
-        try:
-            findings = read_findings(stored.get("findings"))
-        except ValueError as error:
-            command = f"{PROGRAM} study --conclude {self.about['study']} --run {quote(self.run.name)}"
-            raise ContractError(f"{self.path} holds findings of an unknown form; run `{command}`") from error
-        # a file from before a study was renamed has its former name
-        return tuple(replace(finding, study=present_name(finding.study)) for finding in findings)
+        if self.run is not None and stored.get("rule") == RULE:
+            # those of an unknown form are concluded again, too
+            with suppress(ValueError):
+                findings = read_findings(stored.get("findings"))
+                # a file from before a study was renamed has its former name
+                return tuple(replace(finding, study=present_name(finding.study)) for finding in findings)
+        return self.concluded()
 
     def concluded(self, **given: Any) -> tuple[Finding, ...]:
         """Conclude again from the values and from what other trainings found; nothing without a run.
@@ -113,11 +111,10 @@ class StudyResult:
             findings = conclude_study(name, self.run, self.table, {**self.about["parameters"], **given})
             return tuple(with_trainings(findings, self.about.get(TRAININGS, {})))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            lacks = "holds values of another form"
-            if isinstance(error, KeyError):
-                lacks = f"has no column {error}"
             again = f"make it again with `{PROGRAM} study {name} --run {quote(self.run.name)}`"
-            raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
+            raise ContractError(
+                f"{self.path} lacks values from which the study {name} concludes ({error}); {again}"
+            ) from error
 
     def finding(self, key: str) -> Finding | None:
         """The finding of this key, None where it has none."""

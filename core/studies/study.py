@@ -89,7 +89,6 @@ class Context:
 Rows = Positions
 Parameters = Record
 Compute = Callable[[Context, Rows, Parameters], pd.DataFrame]
-Need = Literal["", "detector", "maps"]
 # (run, table of the study's file, parameters) -> findings, most telling first
 Conclude = Callable[[Run, pd.DataFrame, Parameters], Iterable[Finding]]
 Derive = Callable[[Run, pd.DataFrame], pd.DataFrame]
@@ -134,7 +133,7 @@ class Study:
     whole: bool = False
     methods: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
-    needs: Need = "detector"
+    needs: Literal["", "detector", "maps"] = "detector"
     derived: tuple[str, ...] = ()
     derive: Derive | None = None
 
@@ -171,12 +170,18 @@ class Study:
                 raise StudyError(f"{key} of the study {self.name} must be a {kind}, not {value!r}")
         return replace(self, parameters={**self.parameters, **changes})
 
-    def lacking(self, run: Run) -> Need:
-        """What the study needs and a run does not have; "" where it can be made."""
+    def lacking(self, run: Run) -> str:
+        """Say what the study needs and a run does not have; "" where it can be made."""
         if self.needs and run.scores_only:
-            return "detector"
+            return (
+                f"the study {self.name} asks the detector, and {run.name} has its scores alone; add the detector, as "
+                "function:FILE.py:FUNCTION for instance, and make a run with it"
+            )
         if self.needs == "maps" and run.maps is None:
-            return "maps"
+            return (
+                f"the study {self.name} compares maps or features, and {run.name} has none: its detector has no layers "
+                "to read them from; choose another run"
+            )
         return ""
 
     @property

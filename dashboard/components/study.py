@@ -39,11 +39,6 @@ from dashboard.components.words import code, explain, plain, with_code
 from dashboard.library import Opened
 from dashboard.visitors import for_visitors, is_local
 
-# what a study needs and a run lacks -> why it cannot be measured
-LACKING = {
-    "detector": "it needs the detector, and there are only its scores",
-    "maps": "its detector gives predictions only",
-}
 ABOUT = ["id", "name", "label", "predicted", "margin"]
 # findings of the study `out_of_distribution` that say most
 RATES = ("large", "imitations", "photographs", "filters_large", "filters_photographs")
@@ -140,7 +135,7 @@ def study_of(opened: Opened, name: str, *others: str) -> StudyResult | None:
     run = plain(opened.run.name)
     lacking = find_study(name).lacking(opened.run)
     if lacking:
-        st.info(f"This cannot be measured for {run}: {LACKING[lacking]}.", icon=":material/science:")
+        st.info(plain(f"This cannot be measured: {lacking}."), icon=":material/science:")
         return None
     again = code(command(opened, name, *others))
     st.info(

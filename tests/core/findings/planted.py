@@ -25,3 +25,8 @@ def finding(*contrasts, least=0.1, **about):
 def numbers(measure):
     """Value, ends of the interval and number of images."""
     return tuple(measure.as_columns().values())
+
+
+def choice(finding, kind, value):
+    """The contrast of a finding under one choice."""
+    return next(tried for tried in finding.contrasts if (tried.kind, tried.value) == (kind, value))

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core.findings.answer import LEAST_EFFECTS, Answer, answer_of, certain_side, ruling_of, with_least, with_noise
+from core.findings.answer import Answer, answer_of, certain_side, ruling_of, with_least, with_noise
+from core.findings.contrast import UNITS
 from core.studies import store
 from tests.core.findings.planted import contrast, finding, measure
 from tests.core.studies.pairs import made_run
@@ -20,7 +21,7 @@ def test_what_a_study_concludes_has_its_name_its_least_effect_and_the_noise_of_i
     run.manifest["noise"] = 0.3
     rank, margin = store.conclude_study("audit", run, None, {})
     assert rank.study == "audit"
-    assert rank.least == LEAST_EFFECTS["correlation"]
+    assert rank.least == UNITS["correlation"]["least"]
     noisy = with_noise(with_least(made[1], 2.0), 0.3)
     assert margin == replace(noisy, study="audit")
     assert noisy != with_least(made[1], 2.0)

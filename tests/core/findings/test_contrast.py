@@ -41,8 +41,6 @@ def test_findings_are_read_as_they_were_written():
     assert again[0].choices == findings[0].contrasts[1:]
     assert find(again, "rank") is again[0]
     assert find(again, "other") is None
-    assert again[0].choice("fill", "blur") == findings[0].contrasts[1]
-    assert again[0].choice("fill", "mean") is None
     for damage in ({"contrasts": None}, {"contrasts": []}, {"group": 1}, {"details": []}, {"key": {}}, {"yes": "up"}):
         with pytest.raises(ValueError, match="."):
             read_findings([{**plain[0], **damage}])

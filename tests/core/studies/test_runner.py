@@ -45,10 +45,10 @@ def test_a_study_runs_in_a_notebook(source):
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_refuses_a_run_without_what_it_needs(name):
     study = find_study(name)
-    run = SimpleNamespace(scores_only=True, maps=None)
-    assert study.lacking(run) == (study.needs and "detector")
+    run = SimpleNamespace(name="d@s", scores_only=True, maps=None)
+    assert ("has its scores alone" in study.lacking(run)) == bool(study.needs)
     run.scores_only = False
-    assert study.lacking(run) == ("maps" if study.needs == "maps" else "")
+    assert ("compares maps" in study.lacking(run)) == (study.needs == "maps")
 
 
 def test_a_stopped_study_goes_on_and_computes_no_image_twice(source):

@@ -147,7 +147,7 @@ def test_values_that_lack_what_is_concluded_from_are_named(source, monkeypatch):
     path = run_study(BRIGHTNESS, source)
     write_study(path, read_study(path).table.rename(columns={"brightness": "darkness"}), read_study(path).about)
     answer = read_study(path, read_run(source.run))
-    with pytest.raises(ContractError, match=r"brightness.parquet has no column 'brightness'.*make it again"):
+    with pytest.raises(ContractError, match=r"brightness.parquet lacks values .*\('brightness'\).*make it again"):
         answer.finding("mean")
     write_study(path, answer.table.assign(brightness="dark"), answer.about)
     with pytest.raises(ContractError, match=r"brightness.parquet holds values of another form.*make it again"):

@@ -11,6 +11,7 @@ from core.runs.run import read_run
 from core.studies.questions.certainty import conclude, make_study
 from core.studies.runner import run_study
 from core.studies.store import read_study
+from tests.core.findings.planted import choice
 from tests.core.runs.made import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
@@ -71,6 +72,6 @@ def test_black_is_shown_and_not_counted(counts):
     finding = of(extreme, "contradicted-lime-FAKE")
     assert finding.measure == of(counts, "contradicted-lime-FAKE").measure
     assert answer_of(finding).word == "yes"
-    black = finding.choice("fill", "black")
+    black = choice(finding, "fill", "black")
     assert black.measure.value == 0
     assert black.control is None

@@ -16,6 +16,7 @@ from core.studies.questions.neighbours import OWN, STUDY, conclude, searched
 from core.studies.runner import run_study
 from core.studies.store import read_study
 from tests.conftest import write_cifake
+from tests.core.findings.planted import choice
 from tests.core.studies.conftest import made_set, mixed_detector
 from tests.core.trust_cues import write_source
 
@@ -100,10 +101,10 @@ def test_findings_are_shares_with_their_intervals(source, monkeypatch):
         )
         finding = findings[f"agree_{verdict.lower()}"]
         assert finding.measure.value == pytest.approx(own.mean())
-        by_pixels = finding.choice("control", "raw pixels")
+        by_pixels = choice(finding, "control", "raw pixels")
         assert by_pixels.control.measure.value == pytest.approx(pixels.mean())
         random = table["shuffled_label"].to_numpy(str)[predicted == verdict] == verdict
-        assert finding.choice("control", "random labels").control.measure.value == pytest.approx(random.mean())
+        assert choice(finding, "control", "random labels").control.measure.value == pytest.approx(random.mean())
         # the same images twice: the interval of the difference is that of pairs
         paired = own.astype(float) - pixels
         half = stats.t.ppf(0.975, len(paired) - 1) * stats.sem(paired)

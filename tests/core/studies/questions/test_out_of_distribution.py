@@ -28,7 +28,7 @@ from core.studies.runner import run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
 from tests.conftest import resaved, textured
-from tests.core.findings.planted import numbers
+from tests.core.findings.planted import choice, numbers
 from tests.core.images.test_out_of_distribution import write_archive
 
 SIZES = {"dcgan": 4, "ddpm": 6, "gan": 9, "vae": 5, "wgan": 3}
@@ -152,13 +152,13 @@ def test_pictures_drawn_large_are_their_own_group_under_every_filter(source, gen
     rows = rows_of(result.table, LARGE).set_index(["source", "filter"])["called_real_share"]
     finding = result.finding("large")
     for name in RESAMPLING:
-        measure = finding.choice("filter", name).measure
+        measure = choice(finding, "filter", name).measure
         # two generators are the independent samples, not their eight pictures: too few for an interval
         assert (measure.value, measure.n, measure.sources) == (rows["all", name], 8, 2)
         assert not measure.has_interval
     assert finding.measure.value == rows["all", "bicubic"]
     # each is measured better than what all generators do, so alone none bears a claim
-    diffusion = finding.choice("generator", "Stable Diffusion 1")
+    diffusion = choice(finding, "generator", "Stable Diffusion 1")
     assert (diffusion.measure.value, diffusion.control) == (rows["stable_diffusion_v1", "bicubic"], None)
     # no rate is over both groups
     assert not any(finding.measure.n == 35 for finding in result.findings)
