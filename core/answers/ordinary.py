@@ -6,6 +6,7 @@ use there is no answer. No answer ever says "real". The rates of known detectors
 of their weights.
 """
 
+import json
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -72,16 +73,12 @@ def kind_of(data: bytes) -> Kind:
     return "lossless" if name in LOSSLESS else "lossy"
 
 
-class Measured(BaseModel, frozen=True):
-    """What was measured of a detector on ordinary pictures: rates by kind of file; the file says how."""
-
-    kinds: dict[Kind, Rates]
-
-
 @cache
-def measured() -> dict[str, Measured]:
-    """Return what ships, by the sha256 of the detector's weights."""
-    return TypeAdapter(dict[str, Measured]).validate_json(FILE.read_text(encoding="utf-8"))
+def measured() -> dict[str, dict[Kind, Rates]]:
+    """Return the rates that ship by kind of file, by the sha256 of the detector's weights; the file says how."""
+    stored = json.loads(FILE.read_text(encoding="utf-8"))
+    kinds = {weights: about["kinds"] for weights, about in stored.items()}
+    return TypeAdapter(dict[str, dict[Kind, Rates]]).validate_python(kinds)
 
 
 def judge_ordinary(ready: Prepared, kind: Kind, rates: Rates | None, margin: float | None) -> Judgement:
@@ -139,8 +136,7 @@ def judge_file(
         margins: of the picture's `versions`; None while they are being computed, of an ordinary picture only.
     """
     if is_ordinary(ready):
-        about = measured().get(detector.weights_sha256)
-        rates = about.kinds.get(kind) if about else None
+        rates = measured().get(detector.weights_sha256, {}).get(kind)
         return judge_ordinary(ready, kind, rates, None if margins is None else float(margins[0]))
     assert margins is not None  # noqa: S101 - as documented
     return judge(ready, threshold, margins)
@@ -164,9 +160,7 @@ def judge_picture(detector: "Detector", data: bytes, threshold: Threshold | None
     margin = float(margins[ready.filters.index(ready.usual)])
     about = {
         "pixels": [ready.width, ready.height],
-        "answer": judgement.answer,
-        "scope": judgement.scope,
-        "sentence": judgement.sentence,
+        **judgement._asdict(),
         "raw": {
             "verdict": verdict_of(margin),
             "margin": margin,

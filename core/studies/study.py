@@ -198,7 +198,7 @@ def find_study(name: str) -> Study:
     """
     name = present_name(name)
     if name not in STUDIES:
-        raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES) or 'none'}")
+        raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES)}")
     declared = resolve_name(STUDIES[name])
     study: Study = declared
     if callable(declared):

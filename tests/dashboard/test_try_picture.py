@@ -8,7 +8,7 @@ from PIL import Image
 
 from core.answers import ordinary
 from core.answers.judgement import Count, scores, threshold_path, write_threshold
-from core.answers.ordinary import Measured, Rates
+from core.answers.ordinary import Rates
 from core.detectors import known
 from core.detectors.known import Alarms, caution_of
 from core.detectors.local_networks import FerretDetector
@@ -190,7 +190,7 @@ def test_an_ordinary_picture_gets_an_answer_beside_its_rates_or_none(tried, home
     generated = Count(hits=9, images=10, sources=5)
     photographs = Count(hits=1, images=70, sources=5)
     rates = Rates(margin=margin + 1, generated=generated, photographs=photographs)
-    about = Measured(detector="ferret", how="", kinds={"lossless": rates})
+    about = {"lossless": rates}
     counts = {"jpeg_95": Alarms(4, 1), known.AS_IT_IS: Alarms(8, 3)}
     with monkeypatch.context() as patch:
         patch.setattr(known, "false_alarms", lambda: {"ferret": counts})

@@ -53,4 +53,4 @@ def test_kinds_of_file(kind, options, expected):
 
 def test_the_rates_that_ship_allow_an_answer_without_loss_alone():
     (known,) = measured().values()
-    assert {kind for kind, counted in known.kinds.items() if counted.useful} == {"lossless"}
+    assert {kind for kind, counted in known.items() if counted.useful} == {"lossless"}

@@ -7,7 +7,7 @@ import pytest
 
 from core.answers import ordinary
 from core.answers.judgement import Count
-from core.answers.ordinary import Measured, Rates
+from core.answers.ordinary import Rates
 from core.commands.explain import main
 from core.detectors.storage import load_detector, save_detector
 from core.explain import explain_image
@@ -45,7 +45,7 @@ def test_an_ordinary_picture_is_judged_by_the_rates_of_its_kind_of_file(tmp_path
     found = Count(hits=9, images=10, sources=5)
     accused = Count(hits=1, images=70, sources=5)
     rates = Rates(margin=margin + 1, generated=found, photographs=accused)
-    about = Measured(detector="ferret", how="", kinds={"lossless": rates})
+    about = {"lossless": rates}
     monkeypatch.setattr(ordinary, "measured", lambda: {detector.identity.weights_sha256: about})
     answers = {}
     for kind, options in {"PNG": {}, "JPEG": {"quality": 80}}.items():

@@ -1,5 +1,7 @@
 """Contrasts and findings whose answer is known."""
 
+import pytest
+
 from core.findings.contrast import Contrast, Control, Finding, Measure
 
 
@@ -25,6 +27,11 @@ def finding(*contrasts, least=0.1, **about):
 def numbers(measure):
     """Value, ends of the interval and number of images."""
     return tuple(measure.as_columns().values())
+
+
+def close(measure, *expected):
+    """Check value, ends of the interval and number of images; NaN equals NaN."""
+    assert numbers(measure) == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 def choice(finding, kind, value):

@@ -18,10 +18,10 @@ from core.findings.separation import (
     strata_of,
     within_strata,
 )
-from tests.core.findings.planted import numbers
+from tests.core.findings.planted import close
 
 NORMAL = norm.ppf(0.975)
-NOTHING = pytest.approx((np.nan, np.nan, np.nan, 0), nan_ok=True)
+NOTHING = (np.nan, np.nan, np.nan, 0)
 
 
 def two_classes(n=400, shift=0.7, seed=0):
@@ -49,8 +49,7 @@ def test_the_interval_is_delongs_computed_pair_by_pair(n, shift):
     scores, is_real = two_classes(n, shift, seed=n)
     wins = pairs(scores, is_real)
     half = NORMAL * np.sqrt(delong(wins))
-    expected = (wins.mean(), max(0, wins.mean() - half), min(1, wins.mean() + half), n)
-    assert numbers(auroc(scores, is_real)) == pytest.approx(expected)
+    close(auroc(scores, is_real), wins.mean(), max(0, wins.mean() - half), min(1, wins.mean() + half), n)
 
 
 @pytest.mark.parametrize("real", [10, 3])
@@ -58,12 +57,11 @@ def test_where_no_pair_is_out_of_order_the_interval_is_wilsons(real):
     for order, hits in ((1, min(real, 10)), (-1, 0)):
         found = auroc(order * np.arange(10 + real), np.arange(10 + real) >= 10)
         ends = proportion_confint(hits, min(real, 10), method="wilson")
-        assert numbers(found) == pytest.approx(((1 + order) / 2, *ends, 10 + real), abs=1e-12)
+        close(found, (1 + order) / 2, *ends, 10 + real)
     # of ties alone the variance is 0 too, but a half is no end
-    assert numbers(auroc(np.zeros(20), np.arange(20) >= 10))[:3] == (0.5, 0.5, 0.5)
+    close(auroc(np.zeros(20), np.arange(20) >= 10), 0.5, 0.5, 0.5, 20)
     for label in (True, False):
-        missing = auroc(np.arange(5), np.full(5, label))
-        assert numbers(missing) == NOTHING
+        close(auroc(np.arange(5), np.full(5, label)), *NOTHING)
 
 
 def test_a_rule_is_the_log_odds_of_its_bin_among_other_images():
@@ -111,12 +109,10 @@ def test_strata_are_weighted_by_what_they_say_of_a_difference():
     areas = [pairs(values, real) for values, real in parts]
     half = NORMAL * np.sqrt(weights**2 @ [delong(wins) for wins in areas])
     mean = weights @ [wins.mean() for wins in areas]
-    assert numbers(found) == pytest.approx((mean, mean - half, mean + half, 374))
+    close(found, mean, mean - half, mean + half, 374)
     # all right in every stratum: as many trials as the smaller classes have images
-    expected = (1, *proportion_confint(167, 167, method="wilson"), 374)
-    assert numbers(within_strata(is_real - 0.5, is_real, strata)) == pytest.approx(expected)
-    few = within_strata(margins[strata == 3], is_real[strata == 3], strata[strata == 3])
-    assert numbers(few) == NOTHING
+    close(within_strata(is_real - 0.5, is_real, strata), 1, *proportion_confint(167, 167, method="wilson"), 374)
+    close(within_strata(margins[strata == 3], is_real[strata == 3], strata[strata == 3]), *NOTHING)
 
 
 def test_a_rank_correlation_has_bonett_and_wrights_interval():
@@ -126,11 +122,11 @@ def test_a_rank_correlation_has_bonett_and_wrights_interval():
         rho = float(spearmanr(first[:n], second[:n]).statistic)
         assert -1 < rho < 1
         ends = np.tanh(np.arctanh(rho) + NORMAL * np.sqrt((1 + rho**2 / 2) / (n - 3)) * np.array([-1, 1]))
-        assert numbers(rank_correlation(first[:n], second[:n])) == pytest.approx((rho, *ends, n))
-    assert numbers(rank_correlation(first, 2 * first)) == pytest.approx((1, np.nan, np.nan, 40), nan_ok=True)
-    assert numbers(rank_correlation(first, -first)) == pytest.approx((-1, np.nan, np.nan, 40), nan_ok=True)
+        close(rank_correlation(first[:n], second[:n]), rho, *ends, n)
+    for sign in (1, -1):
+        close(rank_correlation(first, sign * first), sign, np.nan, np.nan, 40)
     for one, other in ((first, 0 * first), (0 * first, first), (first[:3], first[3:6])):
-        assert numbers(rank_correlation(one, other)) == pytest.approx((np.nan, np.nan, np.nan, len(one)), nan_ok=True)
+        close(rank_correlation(one, other), np.nan, np.nan, np.nan, len(one))
 
 
 def test_a_difference_of_aurocs_is_delongs_on_the_same_images():
@@ -141,7 +137,7 @@ def test_a_difference_of_aurocs_is_delongs_on_the_same_images():
     wins = pairs(first, is_real) - pairs(second, is_real)
     half = NORMAL * np.sqrt(delong(wins))
     found = difference_of_aurocs(first, second, is_real)
-    assert numbers(found) == pytest.approx((wins.mean(), wins.mean() - half, wins.mean() + half, 300))
+    close(found, wins.mean(), wins.mean() - half, wins.mean() + half, 300)
     # never beyond the ends
     few = np.array([0.0, 1, 2, 3, 4, 9])
     real = np.array([False, False, False, True, True, True])
@@ -153,6 +149,5 @@ def test_a_difference_of_aurocs_is_delongs_on_the_same_images():
         assert difference_of_aurocs(first, second, np.full(300, label)) == UNKNOWN
     # of few images that are all alike the variance says nothing, nor does that of one image of a class
     for rows, is_one in ((np.arange(6.0), real), (np.arange(4.0), real[2:]), (np.arange(4.0), real[:4])):
-        alone = difference_of_aurocs(rows, 0 * rows, is_one)
-        assert numbers(alone) == pytest.approx((0.5, np.nan, np.nan, len(rows)), nan_ok=True)
-    assert numbers(difference_of_aurocs(few, few, real))[:3] == (0, 0, 0)
+        close(difference_of_aurocs(rows, 0 * rows, is_one), 0.5, np.nan, np.nan, len(rows))
+    close(difference_of_aurocs(few, few, real), 0, 0, 0, 6)

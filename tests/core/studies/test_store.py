@@ -77,9 +77,6 @@ def test_what_is_no_study_of_this_run_is_refused(source, tmp_path):
     TABLE.to_parquet(other)
     with pytest.raises(ContractError, match="does not say which study"):
         read_study(other)
-    other.write_bytes(b"\x80\x04K\x01.")
-    with pytest.raises(ContractError, match="no readable study"):
-        read_study(other)
     shutil.copy(path, other)
     with pytest.raises(ContractError, match="holds the study brightness"):
         read_study(other)
@@ -149,9 +146,6 @@ def test_values_that_lack_what_is_concluded_from_are_named(source, monkeypatch):
     answer = read_study(path, read_run(source.run))
     with pytest.raises(ContractError, match=r"brightness.parquet lacks values .*\('brightness'\).*make it again"):
         answer.finding("mean")
-    write_study(path, answer.table.assign(brightness="dark"), answer.about)
-    with pytest.raises(ContractError, match=r"brightness.parquet holds values of another form.*make it again"):
-        read_study(path, read_run(source.run)).finding("mean")
 
 
 def test_every_study_concludes_without_torch():
