@@ -47,4 +47,4 @@ def test_every_page(made, monkeypatch, run, page):
 
 
 def test_a_study_that_needs_layers_is_impossible_without_them(made, monkeypatch):
-    assert "study clusters" not in words(opened(made, monkeypatch, SCORES, "reads", tab="Patterns"))
+    assert "study clusters --run" not in words(opened(made, monkeypatch, SCORES, "reads", tab="Patterns"))
