@@ -141,7 +141,7 @@ def test_filters_are_compared_on_the_same_squares(source, photographs):
         assert (each[["clusters_count", "low", "high"]] == [1, 0, 1]).all(axis=None)
     for title, names in {EVERY_FILTER: [*calls], BUT_CRUDEST: [name for name in calls if name != "nearest"]}.items():
         some = np.stack([calls[name] for name in names])
-        measure = result.finding("filters_photographs").choice("filters", title).measure
+        measure = choice(result.finding("filters_photographs"), "filters", title).measure
         assert measure.value == pytest.approx((some.any(axis=0) & ~some.all(axis=0)).mean())
         assert (measure.n, measure.sources) == (12, 3)
         assert whole.loc[title, "called_real_count"] == some.all(axis=0).sum()
