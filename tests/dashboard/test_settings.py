@@ -156,6 +156,7 @@ def test_every_answer_forbids_framing(server):
         headers = ask_http(server, "GET", path)[1]
         assert {name: headers[name] for name in visitors.HEADERS} == visitors.HEADERS
         assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     assert json.loads(ask_http(server, "GET", "/_stcore/host-config")[2])["allowedOrigins"] == []
 
 
