@@ -23,7 +23,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick look")
     add_out(parser, "gets cues/SET.parquet")
     add_skip_bad(parser)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.seeds < 1:
+        parser.error(f"--seeds must be at least 1, not {options.seeds}")
+    if options.limit is not None and options.limit < 10:
+        parser.error(f"--limit must be at least 10, not {options.limit}")
+    return options
 
 
 @command(NAME, parse, stopped="finished networks are kept, the same command goes on")
