@@ -27,7 +27,6 @@ MAX_POINTS = 400
 ECE_BINS = 15
 # bins of the calibration curve: few, so that each holds enough images
 CURVE_BINS = 10
-# bins of confidence, right and wrong verdicts beside each other
 # groups that can be compared at a glance
 MOST_GROUPS = 24
 

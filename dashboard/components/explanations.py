@@ -17,13 +17,14 @@ import streamlit as st
 from core.arrays import Float32, Pixels
 from core.detectors.identity import DetectorHandle
 from core.explainers.cam import stored_map
-from core.explainers.drawing import Style, npz_of
+from core.explainers.drawing import Style, draw_explanation, npz_of
 from core.explainers.exact import EXACT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation, shuffled
 from core.explainers.registry import find_explainer
 from core.findings.answer import Word, answer_of
 from core.findings.contrast import Finding
+from core.images.encoding import encode_png
 from core.images.labels import ClassName
 from core.report.explanation_page import compared, html_of
 from core.report.slide import Story, draw_slide
@@ -275,16 +276,31 @@ def _draw_saving(view: View, own: Sequence[tuple[Explanation, Style]], *, ready:
             help=waits or "One self-contained page with the image, its explanations and how far to trust them.",
             disabled=not ready,
         )
-        for explanation, _ in own:
-            method = explanation.method
+        for explanation, style in own:
+            title = find_explainer(explanation.method).title
+            file = f"{stem}-{view.detector.name}-{explanation.method}"
+            key = key_of(explanation.method, view.detector.name)
+            if explanation.has_picture:
+                file_button(
+                    f"{title} as a picture",
+                    partial(_png_of, explanation, style),
+                    file_name=f"{file}.png",
+                    mime="image/png",
+                    key=f"{key}.files.png",
+                )
             file_button(
-                f"{find_explainer(method).title} in numbers",
+                f"{title} in numbers",
                 partial(npz_of, explanation),
-                file_name=f"{stem}-{view.detector.name}-{method}.npz",
+                file_name=f"{file}.npz",
                 mime="application/octet-stream",
-                key=f"{key_of(method, view.detector.name)}.files.npz",
+                key=f"{key}.files.npz",
                 help="Every array and setting of this explanation, for numpy.load.",
             )
+
+
+def _png_of(explanation: Explanation, style: Style) -> bytes:
+    """Draw an explanation as the page does, as the bytes of a PNG."""
+    return encode_png(draw_explanation(explanation, style=style))
 
 
 def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) -> None:

@@ -52,7 +52,8 @@ def test_a_new_method_is_offered_set_drawn_and_compared(open_page):
         assert f"{key_of('bright', 'tiny')}.picture" in sent(app)
         # both maps are compared
         assert any("rank correlation" in table.value.index for table in app.table)
-        assert f"{key_of('bright', 'tiny')}.files.npz" in app.session_state[OWN]
+        for ending in ("png", "npz"):
+            assert f"{key_of('bright', 'tiny')}.files.{ending}" in app.session_state[OWN]
     app = open_page("mistakes", methods="gradcam,bright")
     assert BRIGHT.title not in app.multiselect(key="methods.chosen").options
 
