@@ -30,7 +30,6 @@ def test_an_explainer_needs_one_line(bright, tmp_path, capsys, monkeypatch):
     # the promises of every method hold for it too, with no list to add it to
     for kind in ("the paper's", "plain"):
         test_registry.test_every_method_keeps_its_promises("bright", kind)
-    test_registry.test_a_method_that_needs_more_than_a_detector_offers_says_so()
     image = tmp_path / "image.png"
     image.write_bytes(encode_png(textured(1, fine=True, seed=1)[0]))
     assert main(["--list"]) == 0

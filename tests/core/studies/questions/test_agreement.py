@@ -22,7 +22,7 @@ from tests.core.trust_cues import cell_means
 pytestmark = pytest.mark.usefixtures("two_methods")
 SIZE = 80
 # a detector that every method can explain
-ABLE = SimpleNamespace(capabilities=frozenset(Capability))
+ABLE = SimpleNamespace(about=SimpleNamespace(capabilities=frozenset(Capability)))
 PARAMETERS = {**make_study().parameters, "others": 30}
 
 
