@@ -16,6 +16,7 @@ from core.perturbations.masking import FILLS as FILLINGS
 from core.runs.pictures import Pictures
 from core.runs.rows import evenly
 from core.studies.questions.faithfulness import CONTROLS, ORDERS, mean_curves
+from core.studies.questions.truth import nearness
 from core.studies.shared.groups import Cells
 from core.studies.store import StudyResult
 from dashboard import catalogue, library
@@ -129,16 +130,22 @@ def draw_truth(shown: Opened, *, field: int) -> None:
     st.subheader("Where the truth is known", anchor=False)
     st.markdown(
         f"The detector {plain(shown.run.manifest['detector'])} averages scores of {field} x {field} pixels: an "
-        "exact map."
+        "exact map. 1 is the truth, 0 chance."
     )
     if shown.run.path != opened.run.path:
         draw_maps(shown, field)
+    result = readable(shown, "truth")
+    if result is not None:
+        near = nearness(result.findings)
+        bar = st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1)
+        alt = "Correlation of each map with the truth, the nearest first"
+        st.dataframe(near, height="content", column_config=dict.fromkeys(near.columns, bar), alt=alt)
     draw_study(
         shown,
         "truth",
         "How near are maps to the truth?",
-        "Rank correlation with the truth over 16 cells: 1 is the truth, 0 chance. The controls are another image's "
-        "truth and a random order. Grad-CAM on the last layer is near by construction: it is those scores, stretched.",
+        "Rank correlation with the truth over 16 cells; the controls are another image's truth and a random order. "
+        "Grad-CAM on the last layer is near by construction: it is those scores, stretched.",
         ("Rank correlation", "Fill", "Grad-CAM", "LIME"),
     )
 

@@ -271,6 +271,37 @@ def _against_controls(part: pd.DataFrame, weights: Float64, variant: Variant, tr
     return contrasts
 
 
+def nearness(findings: Iterable[Finding]) -> pd.DataFrame:
+    """Lay out how near maps are to the exact map, the nearest first.
+
+    Args:
+        findings: from `conclude`.
+
+    Returns:
+        Rank correlations: a row a method, a method and fill, or the control; a column a prediction. The index is `map`.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    for finding in findings:
+        if not finding.key.startswith(f"{SCORES}-") or finding.control is None:
+            continue
+        column = f"{finding.group} verdicts"
+        for contrast in finding.contrasts:
+            if contrast.kind == "truth":
+                continue
+            name = finding.subject
+            # of a fill and a control; black stands without one
+            fill = contrast.value
+            if contrast.control is not None:
+                fill = fill.rpartition(", ")[0]
+            if contrast.kind == "fill" and fill:
+                name += f", {fill}"
+            rows.setdefault(name, {}).setdefault(column, contrast.measure.value)
+            if contrast.control is not None:
+                rows.setdefault(f"control: {contrast.control.name}", {})[column] = contrast.control.measure.value
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("map")
+    return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
+
+
 def _columns(tried: Iterable[Variant]) -> dict[str, str]:
     columns: dict[str, str] = {}
     for variant in tried:

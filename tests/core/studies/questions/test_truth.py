@@ -17,7 +17,7 @@ from core.explainers.lime import LIME
 from core.explainers.settings import ExplainerSettings
 from core.findings.answer import answer_of
 from core.perturbations.masking import FILLS
-from core.studies.questions.truth import CONTROLS, SUM, TRUTHS, compute, conclude, make_study
+from core.studies.questions.truth import CONTROLS, SUM, TRUTHS, compute, conclude, make_study, nearness
 from core.studies.runner import run_study
 from core.studies.shared import explanations
 from core.studies.store import read_study
@@ -128,9 +128,16 @@ def test_its_findings(source, monkeypatch):
     assert found["exact-right-REAL"].measure.value > 0.9
     values = {contrast.value for contrast in found["exact-right-REAL"].contrasts}
     assert values == {*CONTROLS.values(), TRUTHS[SUM]}
+    near = nearness(result.findings)
+    controls = [f"control: {name}" for name in CONTROLS.values()]
+    assert near.index[[0, -1]].tolist() == ["right", "wrong"]
+    assert set(near.index) == {"right", "wrong", *controls}
+    assert near.loc["right", "REAL verdicts"] == found["exact-right-REAL"].measure.value
     monkeypatch.setattr(explanations, "explainers", lambda: (LIME,))
-    lime = next(conclude(source.open().run, study_of(source, ROWS, LIME), STUDY.parameters))
-    assert {contrast.value.partition(", ")[0] for contrast in lime.contrasts} - {TRUTHS[SUM]} == set(FILLS.values())
+    concluded = conclude(source.open().run, study_of(source, ROWS, LIME), STUDY.parameters)
+    lime = nearness(concluded).index
+    fills = [f"LIME, {title}" for title in FILLS.values()]
+    assert sorted(lime.drop(controls)) == sorted(fills)
 
 
 def test_a_detector_that_does_not_add_is_refused(patched):
