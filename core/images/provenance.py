@@ -92,6 +92,7 @@ def read_claims(data: bytes) -> list[Claim]:
     # the parts of a PNG may lie behind its pixels
     with open_image(without_pixels(data)) as image:
         mime = Image.MIME.get(str(image.format), "")
+        is_animated = getattr(image, "is_animated", False)
         exif = exif_of(image)
         own = {}
         xmp = {}
@@ -122,6 +123,8 @@ def read_claims(data: bytes) -> list[Claim]:
     if credit:
         sentence = f"Its credit line says {_quote(credit)}."
         claims.append(Claim("Credit", sentence, suggests=_of_generator(credit)))
+    if is_animated:
+        claims.append(Claim("How it was read", "It has several pictures; only the first is judged."))
     return claims
 
 

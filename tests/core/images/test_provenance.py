@@ -13,7 +13,7 @@ from core.images.decoding import ImageError
 from core.images.provenance import read_claims, summarise, weigh
 from tests.core.images.origin_files import WEBUI, XMP, exif, png, saved, segment
 from tests.core.images.signing import sign
-from tests.corpus import chunk
+from tests.corpus import chunk, sequence
 
 COMFY = {
     "3": {"class_type": "KSampler", "inputs": {"seed": 1}},
@@ -152,6 +152,12 @@ def test_nothing_is_fetched():
         read_claims(data)
         with pytest.raises(TimeoutError):
             server.accept()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "AVIF"])
+def test_a_file_of_several_pictures_says_so(kind):
+    assert len(claims(sequence(kind), "How it was read")) == 1
+    assert claims(saved(kind), "How it was read") == []
 
 
 def test_a_text_of_strangers_is_cut_and_cleaned():
