@@ -106,10 +106,7 @@ def draw_answers(findings: Sequence[Finding]) -> None:
         anchor=False,
         help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
     )
-    st.caption(
-        "Cover what a map marks first: does the verdict fall sooner than with the other two maps? Where that "
-        "*depends*, it does so under some fills (what covered parts show) or directions (covering, uncovering) only."
-    )
+    st.caption("Cover what each marks: does the verdict fall sooner?")
     table = pd.Series(answers).unstack(sort=False, fill_value="").rename_axis("method").reset_index()
     table = table.groupby([*table.columns[1:]], sort=False)["method"].agg(", ".join).reset_index()
     st.table(table.set_index("method"), border="horizontal")
