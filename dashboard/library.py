@@ -93,7 +93,7 @@ class Opened:
         """From `browse_table`, a row an image; and the linked columns, but those that nothing can be asked of."""
         try:
             if self.without is None:
-                return browse_table(self.run)
+                return browse_table(self.run, self.judged, self.columns)
             parts = [self.without.table, read_columns(self.run, self.linked)]
         except ContractError as error:
             _end(error)

@@ -146,9 +146,9 @@ def load_sets(options: argparse.Namespace) -> "tuple[ImageSet, ImageSet]":
 
     data = DataPath(options.data, options.fake_classes)
     few = None
-    if options.limit is not None and options.limit < 2:
-        raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
     if options.limit is not None:
+        if options.limit < 2:
+            raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
         few = max(2, options.limit // 5)
     test_set = load_with_bar(data, "test", skip_bad=options.skip_bad, limit=few).needing_both()
     train_set = load_with_bar(data, "train", skip_bad=options.skip_bad, limit=options.limit).needing_both()

@@ -191,9 +191,14 @@ def deletion_curves(
     is_in_first = ranks[:, None, :] < shown[:, None]
     keep = np.stack([~is_in_first, is_in_first]).reshape(-1, count)
     distinct, inverse = distinct_rows(keep)
-    versions = [mask_batch(image, segments, keep=keep[distinct], fill=fill, seed=seed) for fill in fills]
-    measured = np.asarray(margins(np.concatenate(versions)), np.float32)
-    by_fill = measured.reshape(len(fills), len(distinct))[:, inverse]
+    # the first version shows the whole picture, the same under all fills, and is measured once
+    batches = [image[None]]
+    for fill in fills:
+        batches.append(mask_batch(image, segments, keep=keep[distinct[1:]], fill=fill, seed=seed))
+    measured = np.asarray(margins(np.concatenate(batches)), np.float32)
+    unfilled = np.full((len(fills), 1), measured[0])
+    filled = measured[1:].reshape(len(fills), len(distinct) - 1)
+    by_fill = np.concatenate([unfilled, filled], axis=1)[:, inverse]
     # fills, (deletion, insertion), maps, steps -> maps, fills, (deletion, insertion), steps
     return by_fill.reshape(len(fills), 2, len(values), steps + 1).transpose(2, 0, 1, 3)
 

@@ -94,7 +94,7 @@ def fit_samples(samples: Samples, values: Float64) -> Fit:
         model_regressor=Ridge(alpha=len(data) / 1000),
     )
     weights = np.array([weight for _, weight in sorted(pairs)])
-    error = Jackknife.of(samples).error(values)
+    error = Jackknife.of(samples, kernel_of(distances)).error(values)
     return Fit(weights, error, float(intercept), float(r2))
 
 
@@ -124,12 +124,12 @@ class Jackknife:
     exhaustive: bool
 
     @classmethod
-    def of(cls, samples: Samples) -> "Jackknife":
-        """Compute it for n samples."""
+    def of(cls, samples: Samples, proximity: Float64) -> "Jackknife":
+        """Compute it for n samples and their weights, float (n,)."""
         drawn = np.flatnonzero(samples.clusters)
         sizes = np.bincount(samples.clusters[drawn], minlength=1)
         freedom = int(np.count_nonzero(sizes)) - samples.keep.shape[1]
-        root = np.sqrt(proximity_of(samples.keep))
+        root = np.sqrt(proximity)
         design = np.column_stack([np.ones(len(samples)), samples.keep]) * root[:, None]
         penalty = len(samples) / 1000 * np.eye(design.shape[1])
         penalty[0, 0] = 0
@@ -286,7 +286,7 @@ _POOLS = ThreadpoolController()
 def _make_population(n_segments: int) -> tuple[Mask, Jackknife]:
     """Draw the samples whose values are imputed, balanced and in complement pairs, and what maps values to weights."""
     samples = balanced_samples(max(POPULATION, 4 * n_segments), n_segments, RandomState(0))
-    return samples.keep, Jackknife.of(samples)
+    return samples.keep, Jackknife.of(samples, proximity_of(samples.keep))
 
 
 # always the same, so that images share it: for 128 segments it takes 3 MB, for 1,024 a hundred

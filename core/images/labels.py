@@ -31,7 +31,6 @@ CURVE = CLASS_COLOURS["FAKE"]
 OPACITY = 0.7
 
 Palette = Literal["class", "paper"]
-PALETTES = get_args(Palette)
 # the colours of the negative and the positive end; the paper's, against and for the verdict, look alike to people with
 # red-green blindness
 ENDS = {"class": (CLASS_COLOURS["FAKE"], CLASS_COLOURS["REAL"]), "paper": ("#cc3333", "#1b7f3b")}

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Pixels, Record
-from core.images.decoding import MAX_BYTES, RESAMPLING, ImageError, decode, pixels_sha256
+from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, RESAMPLING, ImageError, decode, pixels_sha256
 from core.images.files import open_files
 from core.images.image_set import DatasetError
 from core.images.layout import is_picture
@@ -115,12 +115,13 @@ def _collect(path: Path, preprocessing: Preprocessing, large: bool) -> SourceIma
     """Read the pictures of one generator; without any that fit, there are no pixels under any filter."""
     pictures = {}
     skipped = 0
+    limit = MAX_BYTES if large else MAX_FILE_BYTES
     with closing(open_files(path)) as files:
         for listed in files.listing:
             if not is_picture(listed.name):
                 continue
             try:
-                picture = decode(files.read(listed.name, limit=MAX_BYTES))
+                picture = decode(files.read(listed.name, limit=limit))
             except ImageError:
                 skipped += 1
                 continue

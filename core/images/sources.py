@@ -142,9 +142,11 @@ def remember(fingerprint: str, source: Source) -> None:
     """Remember where the images of a fingerprint are; what ships needs no remembering."""
     if isinstance(source, LayoutSource) and source.path != SAMPLE:
         place = json.dumps({"path": str(source.path.absolute()), "fake_classes": source.fake}).encode()
+        file = cache_dir() / "places" / f"{fingerprint}.json"
         # the sets are whole without it
         with suppress(OSError):
-            write_data(cache_dir() / "places" / f"{fingerprint}.json", place)
+            if not file.is_file() or read_bytes(file) != place:
+                write_data(file, place)
 
 
 def remembered(fingerprint: str) -> DataPath | None:

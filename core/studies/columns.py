@@ -5,7 +5,7 @@ each of them is (`columns`). A file without that adds all of its columns, under 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -151,18 +151,28 @@ def describe_versus(other: Run) -> dict[str, StudyColumn]:
     return {name: StudyColumn(other.name, label, text, question) for name, (label, text) in VERSUS.items()}
 
 
-def browse_table(run: Run) -> pd.DataFrame:
+def browse_table(
+    run: Run, judged: pd.DataFrame | None = None, columns: Mapping[str, StudyColumn] | None = None
+) -> pd.DataFrame:
     """Add the studies' columns to a run's `judged_table`; each study's file is read once.
+
+    Args:
+        run: the run.
+        judged: its `judged_table`, which is made here unless it is given.
+        columns: its `study_columns`, likewise.
 
     Returns:
         A row an image. The columns that studies offer are named `<study>.<column>`; positions in the embeddings of its
         study `clusters` are float32 `<space>_x` and `<space>_y`, NaN for images outside that.
     """
-    columns = study_columns(run)
+    if judged is None:
+        judged = judged_table(run)
+    if columns is None:
+        columns = study_columns(run)
     offered = [name for name, column in columns.items() if column.offered]
     positions = [name for name in columns if name.startswith(f"{EMBEDDINGS}.") and name.endswith(("_x", "_y"))]
     values = read_columns(run, dict.fromkeys([*offered, *positions]))
     # what cannot be browsed is left out
     embedding = values[values.columns.intersection(positions, sort=False)].astype(np.float32)
     embedding = embedding.rename(columns=lambda name: name.removeprefix(f"{EMBEDDINGS}."))
-    return pd.concat([judged_table(run), values[values.columns.intersection(offered, sort=False)], embedding], axis=1)
+    return pd.concat([judged, values[values.columns.intersection(offered, sort=False)], embedding], axis=1)

@@ -39,9 +39,9 @@ LANGUAGE = re.compile(
 )
 
 
-def short_percent(share: float, digits: int = 0) -> str:
+def short_percent(share: float) -> str:
     """Write a share as there is room for beneath a small picture: ">99%"."""
-    return percent(share, digits).replace(f"over{NO_BREAK}", ">").replace(f"under{NO_BREAK}", "<")
+    return percent(share, 0).replace(f"over{NO_BREAK}", ">").replace(f"under{NO_BREAK}", "<")
 
 
 def heading(title: str, shows: str, *, help: str | None = None) -> None:

@@ -60,17 +60,17 @@ def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypa
     both = Barrier(2)
     read = []
 
-    def read_together(run):
+    def read_together(run, judged, _columns):
         read.append(run.name)
         both.wait(30)
-        return run.predictions
+        return judged
 
     monkeypatch.setattr(library, "browse_table", read_together)
     runs = [library.open_run(path) for path in catalogue.runs().values()]
     with ThreadPoolExecutor(4) as pool:
         tables = list(pool.map(lambda opened: opened.table, runs * 2))
     assert sorted(read) == sorted(opened.run.name for opened in runs)
-    assert all(table is opened.run.predictions for table, opened in zip(tables, runs * 2, strict=True))
+    assert all(table is opened.judged for table, opened in zip(tables, runs * 2, strict=True))
 
 
 def test_a_filter_by_a_tag_finds_what_has_it(opened):

@@ -80,6 +80,8 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     cells = Cells(context.run)
     if not levels:
         raise StudyError(f"{detector.name} has no weights that can be randomised; use another detector")
+    if parameters["networks"] < 1:
+        raise StudyError(f"networks must be at least 1, not {parameters['networks']}")
     network = np.asarray(rows % parameters["networks"], np.int16)
     images = context.pixels[rows]
 

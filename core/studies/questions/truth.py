@@ -179,7 +179,9 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
             values[variant.key] = means_in(squares, passes[number].values)
         record = {}
         for key, truth in product(values, TRUTHS):
-            record[column_of(key, truth)] = rank_correlation(values[key], truths[truth])
+            column = column_of(key, truth)
+            if column in columns:
+                record[column] = rank_correlation(values[key], truths[truth])
         record[column_of("other", SUM)] = rank_correlation(means_in(squares, others_exact[number]), truths[SUM])
         records.append(record)
     table = pd.DataFrame(records).reindex(columns=columns).astype(np.float32)

@@ -21,10 +21,10 @@ from core.explainers.drawing import (
 )
 from core.explainers.lime import LIME, LimeSettings
 from core.images.encoding import encode_png
-from core.images.labels import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, rgb
+from core.images.labels import CLASS_COLOURS, ENDS, NEUTRAL, UNDECIDED, rgb
 
 
-@pytest.mark.parametrize("palette", PALETTES)
+@pytest.mark.parametrize("palette", ENDS)
 def test_the_middle_is_neutral_and_the_ends_are_the_palettes(palette):
     drawn = draw_map(np.array([[-2.0, 0.0, 2.0]] * 3), 3, Style(palette))[0, :]
     negative, positive = ENDS[palette]

@@ -60,7 +60,7 @@ def textbook(samples, values):
     across = covariance(population.keep, keep)
     guesses = values.mean() + across @ np.linalg.solve(known, values - values.mean())
     surrogate = fit_samples(population, guesses)
-    weights_of = Jackknife.of(population).weights_of[1:]
+    weights_of = Jackknife.of(population, proximity_of(population.keep)).weights_of[1:]
     left = covariance(population.keep, population.keep) - across @ np.linalg.solve(known, across.T)
     freedom = len(keep) - count - 1
     scale = (values - values.mean()) @ np.linalg.solve(known, values - values.mean()) / freedom
@@ -114,5 +114,5 @@ def test_the_error_is_the_jackknife_over_clusters(balanced):
     moved = np.array([solved(samples.clusters != cluster) - whole for cluster in clusters])
     expected = stats.t.ppf(0.975, len(clusters) - 6) * np.sqrt((moved**2).sum(axis=0))[1:]
     assert not samples.exhaustive
-    found = Jackknife.of(samples).error(values)
+    found = Jackknife.of(samples, proximity_of(samples.keep)).error(values)
     assert_allclose(found, expected, rtol=1e-6)
