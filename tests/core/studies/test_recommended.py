@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from unittest.mock import patch
 
 import pandas as pd
 import pytest
@@ -27,11 +28,11 @@ REFUSED = replace(BRIGHTNESS, name="refused", compute=refused)
 
 
 @pytest.fixture(autouse=True)
-def three_studies(monkeypatch):
-    for name in list(STUDIES):
-        monkeypatch.delitem(STUDIES, name)
-    for study in (BRIGHTNESS, WHOLE, REFUSED):
-        monkeypatch.setitem(STUDIES, study.name, f"{__name__}:{study.name.upper()}")
+def three_studies():
+    named = {study.name: f"{__name__}:{study.name.upper()}" for study in (BRIGHTNESS, WHOLE, REFUSED)}
+    # the order of studies, which documents follow, is restored too
+    with patch.dict(STUDIES, named, clear=True):
+        yield
 
 
 def test_the_time_of_all_images_follows_from_that_of_a_few(source, monkeypatch):
