@@ -453,6 +453,11 @@ def test_a_bounded_dictionary_drops_what_was_set_longest_ago():
     assert list(kept.items()) == [("a", "A"), ("c", "C")]
 
 
+def _edit(path):
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, "note": "added"}))
+
+
 def saying(data):
     """Damage that writes a manifest."""
     return lambda folder: (folder / "manifest.json").write_bytes(data)
@@ -473,6 +478,7 @@ def saying(data):
         (lambda p: reseal(p, files={"a\0": "0"}), "is missing; restore it or write the thing again"),
         (lambda p: reseal(p, files={"": "0"}), "cannot be read"),
         (_unseal, "has lost its seal"),
+        (_edit, r"manifest\.json is not the file that was written"),
     ],
 )
 def test_a_manifest_is_refused_before_its_files_are_opened(folder, damage, sentence):

@@ -88,9 +88,12 @@ def test_nothing_runs_without_consent(folder, monkeypatch):
     (folder / "ran").unlink()
     monkeypatch.setenv("TELLTALE_CACHE", str(folder / "cache"))
     digest = hashlib.sha256(SOURCE.encode()).hexdigest()
+    refusal = f"read that file, and if you trust it set TELLTALE_RUN_CODE={digest}"
+    with pytest.raises(ValueError, match=refusal):
+        load_detector(folder / "d")
     for said in ("", "0" * 64, digest[:32]):
         monkeypatch.setenv(python_code.CONSENT, said)
-        with pytest.raises(ValueError, match=f"read that file, and if you trust it set TELLTALE_RUN_CODE={digest}"):
+        with pytest.raises(ValueError, match=refusal):
             load_detector(folder / "d")
         # its identity needs no code
         identify(folder / "d")
